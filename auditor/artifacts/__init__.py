@@ -1,0 +1,1 @@
+"""One module per binary artifact format; nothing here ever deserialises."""

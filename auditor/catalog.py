@@ -1,0 +1,189 @@
+"""Rule cards and knowledge tables. The only module that knows where ``rules/`` lies."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auditor.findings import (
+    Confidence,
+    Finding,
+    Fix,
+    Passed,
+    Related,
+    Severity,
+    Stage,
+    Undecided,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from auditor.source import Location
+
+SENTINEL = "catalog.toml"
+
+
+class CatalogError(Exception):
+    """The rule data that ships with the tool is missing or malformed; names the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The front matter of a card; the prose stays on disk until somebody asks for it.
+
+    ``level`` is the rung of the readiness ladder the rule belongs to (1 to 3), 0 for none.
+    ``profile`` is ``default`` or ``strict`` (only judged with ``--profile strict``).
+    """
+
+    id: str
+    name: str
+    title: str
+    category: str
+    severity: Severity
+    confidence: Confidence
+    since: str
+    help: str
+    level: int = 0
+    profile: str = "default"
+    tags: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+    def finding(
+        self,
+        at: Location,
+        message: str,
+        *,
+        help: str = "",
+        related: Iterable[Related] = (),
+        evidence: Mapping[str, Any] | None = None,
+        severity: Severity | None = None,
+        confidence: Confidence | None = None,
+        fix: Fix | None = None,
+        breaks: Iterable[tuple[str, Stage]] = (),
+    ) -> Finding:
+        """A finding of this rule; what is not given comes from the card."""
+        return Finding(
+            rule=self.id,
+            name=self.name,
+            category=self.category,
+            severity=self.severity if severity is None else severity,
+            confidence=self.confidence if confidence is None else confidence,
+            message=message,
+            at=at,
+            related=tuple(related),
+            evidence=tuple((evidence or {}).items()),
+            help=help or self.help,
+            fix=fix,
+            breaks=tuple(breaks),
+        )
+
+    def passed(self) -> Passed:
+        """The rule applied and found nothing wrong with its subject."""
+        return Passed(self.id)
+
+    def undecided(
+        self,
+        reason: str,
+        *,
+        at: Location | None = None,
+        blocks: Iterable[tuple[str, Stage]] = (),
+    ) -> Undecided:
+        """The evidence does not decide; ``blocks`` forecasts become unknown."""
+        return Undecided(rule=self.id, reason=reason, at=at, blocks=tuple(blocks))
+
+
+@lru_cache(maxsize=1)
+def rules_dir() -> Path:
+    """Where the cards are: ``auditor/rules`` when installed, ``rules`` in a checkout."""
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "rules", package.parent / "rules"):
+        if (candidate / SENTINEL).is_file():
+            return candidate
+    raise CatalogError(f"no rule catalogue ({SENTINEL}) beside {package}")
+
+
+@lru_cache(maxsize=1)
+def rules() -> dict[str, Rule]:
+    """Every rule by id, in the order of the ids."""
+    found: dict[str, Rule] = {}
+    for family in sorted(p for p in rules_dir().iterdir() if p.is_dir() and p.name.isupper()):
+        for card in sorted(family.glob(f"{family.name}[0-9]*.md")):
+            rule = _read_front_matter(card)
+            if rule.id in found:
+                raise CatalogError(f"{card}: {rule.id} has two cards")
+            found[rule.id] = rule
+    return found
+
+
+def card_path(rule_id: str) -> Path:
+    """The card of a rule; KeyError when there is none."""
+    if rule_id in rules():
+        for card in (rules_dir() / rule_id.rstrip("0123456789")).glob(f"{rule_id}-*.md"):
+            return card
+    raise KeyError(rule_id)
+
+
+def card_text(rule_id: str) -> str:
+    """The card's Markdown body, without the front matter."""
+    return split_front_matter(card_path(rule_id))[1]
+
+
+def split_front_matter(card: Path) -> tuple[str, str]:
+    """(TOML front matter, Markdown body) of a card."""
+    text = card.read_text("utf-8")
+    parts = text.split("+++\n", 2)
+    if len(parts) != 3 or parts[0].strip():
+        raise CatalogError(f"{card}: no TOML front matter between +++ lines")
+    return parts[1], parts[2]
+
+
+def _read_front_matter(card: Path) -> Rule:
+    import tomllib
+
+    front, _ = split_front_matter(card)
+    try:
+        data = tomllib.loads(front)
+        return Rule(
+            id=sys.intern(data.pop("id")),
+            name=data.pop("name"),
+            title=data.pop("title"),
+            category=data.pop("category"),
+            severity=Severity.parse(data.pop("severity")),
+            confidence=Confidence[data.pop("confidence").upper()],
+            since=data.pop("since"),
+            help=data.pop("help"),
+            tags=tuple(data.pop("tags", ())),
+            references=tuple(data.pop("references", ())),
+            **data,
+        )
+    except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
+        raise CatalogError(f"{card}: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def catalog() -> dict[str, Any]:
+    """``catalog.toml``: families, weights and score bands."""
+    import tomllib
+
+    with open(rules_dir() / SENTINEL, "rb") as file:
+        return tomllib.load(file)
+
+
+@lru_cache(maxsize=32)
+def knowledge(name: str) -> Any:
+    """A knowledge table by file name (``.json``, ``.json.gz``, ``.toml``), parsed once."""
+    path = rules_dir() / "knowledge" / name
+    if name.endswith(".json.gz"):
+        import gzip
+
+        return json.loads(gzip.decompress(path.read_bytes()))
+    if name.endswith(".toml"):
+        import tomllib
+
+        return tomllib.loads(path.read_text("utf-8"))
+    return json.loads(path.read_text("utf-8"))

@@ -1,0 +1,1 @@
+"""Command-line front ends: arguments in, exit status out."""

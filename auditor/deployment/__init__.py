@@ -1,0 +1,1 @@
+"""The typed model of a deployment and what assembles it from facts."""

@@ -1,0 +1,1 @@
+"""Span edits, applied back to front, re-parsed and re-audited."""

@@ -1,0 +1,1 @@
+"""Requirements resolved against what the image provides."""

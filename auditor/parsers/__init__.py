@@ -1,0 +1,1 @@
+"""One module per text format; each returns typed facts with exact locations and knows no rules."""

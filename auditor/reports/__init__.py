@@ -1,0 +1,1 @@
+"""One module per report format; a report is a pure function of an AuditResult."""
