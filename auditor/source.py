@@ -93,7 +93,9 @@ class SourceText:
         """The 1-based line, or an empty string past the end."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
-    def at(self, line: int = 1, column: int = 1, end_line: int = 0, end_column: int = 0) -> Location:
+    def at(
+        self, line: int = 1, column: int = 1, end_line: int = 0, end_column: int = 0
+    ) -> Location:
         """A location in this file; without an end it spans to the end of the line."""
         if not end_line and not end_column:
             end_column = len(self.line_at(line)) + 1
