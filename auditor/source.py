@@ -68,11 +68,8 @@ class SourceText:
     def decode(cls, path: str, data: bytes) -> SourceText:
         """Decode bytes: BOM-aware UTF-8/16/32; undecodable bytes are replaced and reported."""
         problems: tuple[Problem, ...] = ()
-        for bom, codec in _BOMS:
-            if data.startswith(bom):
-                break
-        else:
-            codec = _guess_bomless(data)
+        codec = next((name for bom, name in _BOMS if data.startswith(bom)), None)
+        codec = codec or _guess_bomless(data)
         try:
             text = data.decode(codec)
         except (UnicodeDecodeError, LookupError) as error:
@@ -86,7 +83,7 @@ class SourceText:
 
     @cached_property
     def lines(self) -> list[str]:
-        """The lines without their ends; ``\\r\\n`` and ``\\n`` both end a line."""
+        """The lines without their ends, be those LF or CRLF."""
         return [line.removesuffix("\r") for line in self.text.split("\n")]
 
     def line_at(self, number: int) -> str:
