@@ -25,7 +25,7 @@ CheckFunction = Callable[..., Iterator[Outcome]]
 
 # Imported by name: no discovery magic, and a family that is not needed is not loaded.
 FAMILIES = ("art", "cfg", "env", "img", "net", "ops", "pth")
-SUBJECTS = ("Artifact", "Deployment", "Environment", "Image", "Service")
+SUBJECTS = ("Artifact", "BuiltImage", "Deployment", "Environment", "Service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def run(deployment: Deployment, selected: Callable[[Rule], bool]) -> Verdicts:
         "Artifact": deployment.artifacts,
         "Deployment": (deployment,),
         "Environment": deployment.environments,
-        "Image": deployment.images,
+        "BuiltImage": deployment.images,
         "Service": deployment.services,
     }
     for rule_id, bound in sorted(checks().items()):
