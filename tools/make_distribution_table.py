@@ -3,8 +3,8 @@
 For every name in ``tools/distributions.txt`` the newest wheel for CPython 3.11 on x86-64
 Linux is opened through HTTP range requests: only its directory, METADATA and
 entry_points.txt are read, never the whole file. The table holds, per distribution, the
-version read, the modules it puts on ``sys.path``, the distributions it requires (extras left
-out) and its console scripts. Resumable: names already in the cache directory are not fetched
+version read, the modules it puts on ``sys.path``, the distributions it requires (by extra too)
+and its console scripts. Resumable: names already in the cache directory are not fetched
 again. The index is the one pip is configured for.
 
     python tools/make_distribution_table.py [--cache DIR] [--only NAME ...]
@@ -19,6 +19,7 @@ import email
 import gzip
 import io
 import json
+import re
 import sys
 import urllib.error
 import urllib.parse
@@ -46,6 +47,19 @@ TAGS = [
     *cpython_tags((3, 11), platforms=PLATFORMS),
     *compatible_tags((3, 11), interpreter="cp311", platforms=PLATFORMS),
 ]
+
+
+EXTRA = re.compile(r"""extra == ['"]([^'"]+)['"]""")
+EXTRA_CLAUSE = re.compile(
+    r"""( and )?\(?extra == ['"][^'"]+['"](?: or extra == ['"][^'"]+['"])*\)?( and )?"""
+)
+# Directories that wheels ship by mistake; they say nothing about the distribution.
+COMMON_NOISE = frozenset(
+    {"tests", "test", "docs", "doc", "examples", "example", "benchmarks", "scripts", "build"}
+)
+DEV_EXTRAS = frozenset(
+    {"dev", "test", "tests", "testing", "doc", "docs", "lint", "build", "examples", "benchmark"}
+)
 
 
 class _Links(HTMLParser):
@@ -174,40 +188,63 @@ def modules_of(names: list[str]) -> list[str]:
     return sorted(n for n in found if all(p.isidentifier() for p in n.split(".")))
 
 
-def describe(url: str, version: Version) -> dict[str, Any]:
-    """One row of the table from one wheel."""
+def fetch(url: str, version: Version) -> dict[str, Any]:
+    """What is kept of one wheel: metadata headers, modules, entry points, scripts."""
     with zipfile.ZipFile(RangeFile(url)) as wheel:
-        names = wheel.namelist()
-        info = next(n for n in names if n.endswith(".dist-info/METADATA"))
-        metadata = email.message_from_bytes(wheel.read(info))
-        requires = []
-        for line in metadata.get_all("Requires-Dist") or []:
-            try:
-                requirement = Requirement(line)
-            except InvalidRequirement:
-                continue
-            if requirement.marker is not None and "extra" in str(requirement.marker):
-                continue
-            marker = f"; {requirement.marker}" if requirement.marker else ""
-            requires.append(
-                f"{canonicalize_name(requirement.name)}{requirement.specifier}{marker}"
-            )
-        scripts: list[str] = []
+        files = wheel.namelist()
+        info = next(n for n in files if n.endswith(".dist-info/METADATA"))
+        headers = email.message_from_bytes(wheel.read(info))
         entry_points = info.replace("METADATA", "entry_points.txt")
-        if entry_points in names:
-            parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
-            parser.optionxform = str  # type: ignore[method-assign, assignment]
-            parser.read_string(wheel.read(entry_points).decode())
-            if parser.has_section("console_scripts"):
-                scripts = sorted(parser["console_scripts"])
-        scripts += sorted(n.rpartition("/")[2] for n in names if ".data/scripts/" in n)
         return {
             "version": str(version),
-            "modules": modules_of(names),
-            "requires": sorted(requires),
-            "scripts": scripts,
-            "python": metadata.get("Requires-Python"),
+            "wheel": url.rpartition("/")[2],
+            "requires": headers.get_all("Requires-Dist") or [],
+            "python": headers.get("Requires-Python"),
+            "modules": modules_of(files),
+            "entry_points": wheel.read(entry_points).decode() if entry_points in files else "",
+            "scripts": sorted(n.rpartition("/")[2] for n in files if ".data/scripts/" in n),
         }
+
+
+def describe(raw: dict[str, Any]) -> dict[str, Any]:
+    """One row of the table."""
+    requires: list[str] = []
+    extras: dict[str, list[str]] = {}
+    for line in raw["requires"]:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        marker = str(requirement.marker) if requirement.marker else ""
+        named = EXTRA.findall(marker)
+        bracket = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        text = f"{canonicalize_name(requirement.name)}{bracket}{requirement.specifier}"
+        # What is left of the marker once the extra is chosen.
+        rest = EXTRA_CLAUSE.sub("", marker).strip()
+        text += f"; {rest}" if rest else ""
+        if named:
+            for extra in named:
+                extras.setdefault(canonicalize_name(extra), []).append(text)
+        else:
+            requires.append(text)
+    scripts = list(raw["scripts"])
+    if raw["entry_points"]:
+        parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+        parser.optionxform = str  # type: ignore[method-assign, assignment]
+        parser.read_string(raw["entry_points"])
+        if parser.has_section("console_scripts"):
+            scripts += parser["console_scripts"]
+    row = {
+        "version": raw["version"],
+        "modules": [m for m in raw["modules"] if m not in COMMON_NOISE],
+        "requires": sorted(requires),
+        "extras": {
+            name: sorted(texts) for name, texts in sorted(extras.items()) if name not in DEV_EXTRAS
+        },
+        "scripts": sorted(scripts),
+        "python": raw["python"],
+    }
+    return {key: value for key, value in row.items() if value}
 
 
 def names() -> list[str]:
@@ -230,7 +267,7 @@ def main() -> int:
         if not cached.exists():
             try:
                 wheel = newest_wheel(index, name)
-                row = describe(*wheel) if wheel else None
+                row = fetch(*wheel) if wheel else None
             except (urllib.error.URLError, zipfile.BadZipFile, StopIteration, OSError) as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 continue
@@ -239,7 +276,7 @@ def main() -> int:
         if row is None:
             missing.append(name)
         else:
-            table[canonicalize_name(name)] = row
+            table[canonicalize_name(name)] = describe(row)
     print(f"{len(table)} distributions; no wheel for: {' '.join(missing) or '-'}")
     document = {
         "generator": "tools/make_distribution_table.py",

@@ -80,7 +80,7 @@ class Base:
         """Whether the base ships the program; None when the base is not known well enough."""
         if self.flavour is None:
             return None
-        if program in ESSENTIAL_PROGRAMS and self.flavour != "distroless":
+        if program in essential_programs() and self.flavour != "distroless":
             return True
         if self.official_python and program.startswith(("python", "pip", "pydoc", "idle")):
             version = program.removeprefix("python").removeprefix("pip")
@@ -92,13 +92,10 @@ class Base:
         return program in listed
 
 
-# Essential Debian packages and busybox agree on these (sh, coreutils, findutils, grep, sed, tar, gzip …).
-ESSENTIAL_PROGRAMS = frozenset(
-    """sh cat chmod chown cp date dd df echo env expr false find grep gzip head id kill ln ls mkdir mktemp mv nice
-    nohup printf pwd readlink realpath rm rmdir sed sleep sort stat tail tar tee test [ touch tr true uname uniq
-    wc which whoami xargs yes timeout basename dirname cut seq sha256sum md5sum tty hostname awk mount umount su
-    install nproc split base64 stdbuf""".split()
-)
+@lru_cache(maxsize=1)
+def essential_programs() -> frozenset[str]:
+    """Programs that every Debian, Ubuntu and Alpine image has."""
+    return frozenset(_table()["programs"]["essential"])
 
 
 def _table() -> dict[str, Any]:

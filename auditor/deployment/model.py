@@ -162,9 +162,10 @@ class BuiltImage:
     @property
     def opaque_programs(self) -> bool:
         """Something the stages do may bring programs that cannot be named."""
-        return any(
-            step.origin in ("image", "unknown") for step in self.image.copies
-        ) or self.environment is None
+        return (
+            any(step.origin in ("image", "unknown") for step in self.image.copies)
+            or self.environment is None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +290,7 @@ class Service:
     variables: tuple[Variable, ...] = ()
     # False: what the platform adds at run time is not visible here (a lone Dockerfile).
     variables_complete: bool = False
-    cwd: Value = Unknown("no WORKDIR")
+    cwd: Value = "/"
     cwd_at: Location | None = None
     user: Value | None = None
     user_at: Location | None = None
