@@ -65,7 +65,23 @@ _RUN_FLAGS = frozenset(
     ["--rm", "-d", "--detach", "-i", "--interactive", "-t", "--tty", "--init", "--privileged", "--publish-all", "-P", "--read-only", "--no-healthcheck", "--oom-kill-disable", "--sig-proxy", "--disable-content-trust", "-q", "--quiet", "--tls"]
 )  # fmt: skip
 _BUILD_FLAGS = frozenset(
-    ["--no-cache", "--pull", "--push", "--load", "--rm", "--force-rm", "--squash", "-q", "--quiet", "--compress", "--check", "-D", "--debug", "--provenance", "--sbom"]
+    [
+        "--no-cache",
+        "--pull",
+        "--push",
+        "--load",
+        "--rm",
+        "--force-rm",
+        "--squash",
+        "-q",
+        "--quiet",
+        "--compress",
+        "--check",
+        "-D",
+        "--debug",
+        "--provenance",
+        "--sbom",
+    ]
 )
 
 
