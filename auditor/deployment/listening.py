@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from auditor.deployment.model import Listen, StartFault, Value
 from auditor.findings import Stage
 from auditor.parsers.commands import Bind, ServerStart
-from auditor.source import Location, Unknown
+from auditor.source import Unknown
 
 if TYPE_CHECKING:
     from auditor.deployment.view import View
@@ -136,8 +136,3 @@ def _configured(
             open_links.append((Stage.REACHABLE, f"{name} could not be read"))
         return ()
     return serverconf.binds(fact.kind, text, env)
-
-
-def location_of(bind: Bind, fact: ServerStart) -> Location:
-    """Where the address is decided."""
-    return bind.at or fact.at
