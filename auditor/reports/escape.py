@@ -94,14 +94,16 @@ def xml(text: str) -> str:
     return printable(text, keep="\n\t")
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~<>$-])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()+!|~<>$-])")
+# A comment after them is invisible and keeps platforms from notifying people, linking to issues
+# and making links of bare addresses.
+_LINKING = re.compile(r"(@|#|://|www\.)")
 
 
 def markdown(text: str) -> str:
     """Inline Markdown that shows exactly this text and mentions nobody."""
-    # A comment between the sign and the name is invisible and keeps platforms from notifying.
     escaped = _MARKDOWN.sub(r"\\\1", one_line(text)).replace("&", "&amp;")
-    return escaped.replace("@", "@<!-- -->").replace("://", ":<!-- -->//")
+    return _LINKING.sub(lambda m: f"{m[0][0]}<!-- -->{m[0][1:]}", escaped)
 
 
 def markdown_code(text: str) -> str:
