@@ -217,9 +217,9 @@ def explain(
     lines = [
         "How the score is computed",
         "",
-        "  weights: critical 10, high 7.5, medium 5, low 2.5, info 0; a finding whose confidence",
-        f"  is 'possible' weighs half; the n-th worst finding of a rule counts "
-        f"{_number(scheme.decay)}^(n-1) of its weight",
+        "  weights: critical 10, high 7.5, medium 5, low 2.5, info 0",
+        "  a finding whose confidence is 'possible' weighs half",
+        f"  the n-th worst finding of a rule counts {_number(scheme.decay)}^(n-1) of its weight",
         "",
         f"lost: {len(failed)} failed checks",
     ]

@@ -6,6 +6,8 @@ returns, stand the forecast, the score, the three things to do first and the gat
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from auditor.findings import Finding, Fix, Related
 from auditor.reports import Options
 from auditor.reports.digest import (
@@ -21,7 +23,14 @@ from auditor.reports.digest import (
 )
 from auditor.reports.escape import cell_width, cut, encodable, printable
 from auditor.reports.styled import Page, Span, ansi, plain
-from auditor.result import ArtifactReport, AuditResult, CategoryScore, Forecast, ServiceReport
+from auditor.result import (
+    ArtifactReport,
+    AuditResult,
+    CategoryScore,
+    Forecast,
+    Score,
+    ServiceReport,
+)
 from auditor.source import Location
 
 LEVELS = ("will not come up", "comes up", "survives", "operable")
@@ -45,12 +54,12 @@ def render(result: AuditResult, options: Options) -> str:
     _artifacts(page, result, options)
     _services(page, result)
     _score(page, result, options)
+    if options.explain_score:
+        _explain(page, result, options)
     if not options.quiet:
         _first_things(page, result)
     _unread(page, result, options)
     _closing(page, result, options)
-    if options.explain_score:
-        _explain(page, result, options)
     return ansi(page.lines) if options.color else plain(page.lines)
 
 
@@ -318,15 +327,23 @@ def _score(page: Page, result: AuditResult, options: Options) -> None:
     applied = f"{score.checks_applied} of {score.checks_total} checks applied{note}"
     page.paragraph([("  ", "")], applied, 2)
     if score.next_level:
-        target = "The level" if score.level is None else f"Level {score.level + 1}"
-        what = "cannot be told before these links are known" if score.level is None else "needs"
-        page.add((f"  {target} {what}:", "title"))
-        for what, words in score.next_level[:_AHEAD]:
-            page.paragraph([("    ", ""), (page.clean(what), "title"), ("  ", "")], words, 6)
-        more = len(score.next_level) - _AHEAD
-        if more > 0:
-            page.add((f"    and {more} more", "dim"))
+        _ahead(page, score, {finding.rule for finding in result.findings})
     page.blank()
+
+
+def _ahead(page: Page, score: Score, known: Set[str]) -> None:
+    """What the next level needs; what breaks the forecast was explained there already."""
+    if score.level is None:
+        head, said = "The level depends on open links:", [words for _, words in score.next_level]
+    else:
+        head = f"Level {score.level + 1}, {LEVELS[score.level + 1]}, needs:"
+        said = [
+            what if score.level == 0 and what in known else f"{what} {words}"
+            for what, words in score.next_level
+        ]
+    said = list(dict.fromkeys(said))
+    more = f"; and {len(said) - _AHEAD} more" if len(said) > _AHEAD else ""
+    page.paragraph([(f"  {head}", "title"), (" ", "")], "; ".join(said[:_AHEAD]) + more, 4)
 
 
 def _bar(page: Page, name: str, category: CategoryScore) -> None:
@@ -359,7 +376,6 @@ def _grade_style(grade: str | None) -> str:
 def _explain(page: Page, result: AuditResult, options: Options) -> None:
     from auditor.scoring import explain
 
-    page.blank()
     text = explain(result.score, result.findings, result.outcomes, catalogue(options))
     for line in text.splitlines():
         indent = len(line) - len(line.lstrip(" "))
@@ -367,6 +383,7 @@ def _explain(page: Page, result: AuditResult, options: Options) -> None:
             page.paragraph([(" " * indent, "")], line.strip(), indent + 4)
         else:
             page.add()
+    page.blank()
 
 
 # The end

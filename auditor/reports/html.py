@@ -38,8 +38,8 @@ class Markup(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str, **attributes: str) -> Markup:
-    """An element; children and attribute values that are not Markup are escaped.
+def tag(name: str, /, *children: str, **attributes: str) -> Markup:
+    """An element; attribute values, and children that are not Markup, are escaped.
 
     Attribute names lose a trailing underscore (``class_``) and swap others for hyphens.
     """
@@ -243,7 +243,7 @@ def _group(group: Group, result: AuditResult, options: Options) -> Markup:
         safe = " (safe: deploy-audit fix --write)" if first.fix.safe and first.fix.edits else ""
         parts.append(tag("p", tag("b", "Fix: "), first.fix.description, safe))
     sure = first.confidence.label
-    accepted_risk = [tag("span", "accepted risk", class_="pill")] if first.suppressed else []
+    accepted_risk = [" ", tag("span", "accepted risk", class_="pill")] if first.suppressed else []
     summary = tag(
         "summary",
         tag("span", severity, class_=f"pill sev-{severity}"),

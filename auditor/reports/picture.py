@@ -1,4 +1,4 @@
-"""The deployment as a picture: artifacts, environments, images, services and ports in columns."""
+"""The deployment as a picture: images, artifacts, environments, services, ports in columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from auditor.reports.escape import cell_width, cut, html, one_line
 from auditor.result import AuditResult, EnvironmentReport, ServiceReport
 
-COLUMNS = ("artifact", "environment", "image", "service", "port")
+# What provides stands left of what consumes it.
+COLUMNS = (
+    ("images and artifacts", ("image", "artifact")),
+    ("environments", ("environment",)),
+    ("services", ("service",)),
+    ("ports", ("port",)),
+)
 
 _WIDTH, _HEIGHT = 196, 46
 _GAP_X, _GAP_Y = 64, 14
@@ -59,7 +65,9 @@ def graph_of(result: AuditResult) -> Graph:
             nodes[f"image:{image}"] = Node(
                 id=f"image:{image}", kind="image", label=image, detail=service.distro or ""
             )
-            edges.append(Edge(source=f"image:{image}", target=node))
+            inside = [e for e in result.environments if _serves(e, service, result)]
+            targets = [f"environment:{e.name}" for e in inside] or [node]
+            edges += [Edge(source=f"image:{image}", target=target) for target in targets]
         for port in service.published or service.exposed:
             target = f"port:{service.name}:{port}"
             detail = "published" if service.published else "exposed"
@@ -96,7 +104,9 @@ def graph_of(result: AuditResult) -> Graph:
             )
             for verdict in artifact.compatibility
         ]
-    known = tuple(edge for edge in edges if edge.source in nodes and edge.target in nodes)
+    known = tuple(
+        edge for edge in dict.fromkeys(edges) if edge.source in nodes and edge.target in nodes
+    )
     return Graph(nodes=tuple(nodes.values()), edges=known)
 
 
@@ -108,17 +118,20 @@ def _serves(environment: EnvironmentReport, service: ServiceReport, result: Audi
 
 def svg(graph: Graph) -> str:
     """The graph as an SVG element whose colours come from the classes of the page around it."""
-    columns = [(kind, [n for n in graph.nodes if n.kind == kind]) for kind in COLUMNS]
-    columns = [(kind, nodes) for kind, nodes in columns if nodes]
+    columns = [
+        (title, [node for kind in kinds for node in graph.nodes if node.kind == kind])
+        for title, kinds in COLUMNS
+    ]
+    columns = [(title, nodes) for title, nodes in columns if nodes]
     if not columns:
         return ""
     places: dict[str, tuple[int, int]] = {}
     parts: list[str] = []
     bottom = 0
-    for number, (kind, nodes) in enumerate(columns):
+    for number, (title, nodes) in enumerate(columns):
         x = number * (_WIDTH + _GAP_X) + 1
         ordered = _ordered(nodes, graph, places)
-        parts.append(f'<text class="head" x="{x}" y="20">{html(kind)}s</text>')
+        parts.append(f'<text class="head" x="{x}" y="20">{html(title)}</text>')
         for row, node in enumerate(ordered[:_MOST]):
             y = _TOP + row * (_HEIGHT + _GAP_Y)
             places[node.id] = (x, y)
