@@ -94,7 +94,7 @@ def xml(text: str) -> str:
     return printable(text, keep="\n\t")
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()+!|~<>$-])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()!|~<>$]|^[+-])")
 # A comment after them is invisible and keeps platforms from notifying people, linking to issues
 # and making links of bare addresses.
 _LINKING = re.compile(r"(@|#|://|www\.)")
@@ -104,6 +104,26 @@ def markdown(text: str) -> str:
     """Inline Markdown that shows exactly this text and mentions nobody."""
     escaped = _MARKDOWN.sub(r"\\\1", one_line(text)).replace("&", "&amp;")
     return _LINKING.sub(lambda m: f"{m[0][0]}<!-- -->{m[0][1:]}", escaped)
+
+
+def markdown_message(text: str) -> str:
+    """A message of ours as inline Markdown: what stands between backquotes becomes code."""
+    parts = one_line(text).split("`")
+    if len(parts) % 2 == 0 or not all(parts[1::2]):
+        return markdown(text)
+    return "".join(
+        markdown_code(part) if number % 2 else _inner(part) for number, part in enumerate(parts)
+    )
+
+
+def _inner(text: str) -> str:
+    # Unlike in markdown(), spaces at the ends separate the text from the code beside it.
+    bare = text.strip(" ")
+    if not bare:
+        return text
+    return (
+        text[: len(text) - len(text.lstrip(" "))] + markdown(bare) + text[len(text.rstrip(" ")) :]
+    )
 
 
 def markdown_code(text: str) -> str:

@@ -15,7 +15,13 @@ from auditor.reports.digest import (
     plural,
     reasons,
 )
-from auditor.reports.escape import cut, markdown, markdown_block, markdown_code, printable
+from auditor.reports.escape import (
+    cut,
+    markdown_block,
+    markdown_code,
+    markdown_message,
+    printable,
+)
 from auditor.result import AuditResult
 
 # GitHub and GitLab refuse comments over 65,536 characters.
@@ -42,11 +48,11 @@ def render(result: AuditResult, options: Options) -> str:
         left -= len(block)
         out.append(block)
     title = "\n### Findings\n\n" if out else ""
-    return f"{head}\n{title}{''.join(out)}"
+    return f"{head}\n{title}{''.join(out)}".rstrip("\n") + "\n"
 
 
 def _text(text: str) -> str:
-    return markdown(text[:_LONGEST] + ("..." if len(text) > _LONGEST else ""))
+    return markdown_message(text[:_LONGEST] + ("..." if len(text) > _LONGEST else ""))
 
 
 def _code(text: str) -> str:
@@ -145,13 +151,15 @@ def _group(group: Group, result: AuditResult, options: Options) -> list[str]:
     lines = ["<details>", "<summary>", "", summary, "", "</summary>", ""]
     for finding in group.findings[:_EXCERPTS]:
         if many > 1:
-            lines += [f"{_code(f'{finding.at.path}:{finding.at.line}')} {_text(finding.message)}"]
-            lines += [""]
+            lines += [f"- {_code(f'{finding.at.path}:{finding.at.line}')} {_text(finding.message)}"]
+            continue
         lines += _quote(result, finding.at.path, finding.at.line)
         for other in finding.related[:3]:
             place = _code(f"{other.at.path}:{other.at.line}")
             lines += [f"{place}: {_text(other.message)}", ""]
             lines += _quote(result, other.at.path, other.at.line)
+    if many > 1:
+        lines += [""]
     if many > _EXCERPTS:
         rest = line_ranges(finding.at.line for finding in group.findings[_EXCERPTS:])
         lines += [f"+{many - _EXCERPTS} more: {_text(rest)}", ""]

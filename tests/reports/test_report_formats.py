@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from report_samples import ARTIFACT, HOSTILE, LINES, RULES, find, options, place, sample
+from report_samples import ARTIFACT, LINES, RULES, find, options, place, sample
 
 import auditor.reports
 from auditor.findings import Edit, Fix, Related, Severity
@@ -93,8 +94,6 @@ def test_console_keeps_to_its_width(width):
 
 
 def test_console_colour_says_the_same_as_plain():
-    import re
-
     coloured = render("console", sample(), options(color=True))
     assert "\x1b[" in coloured
     stripped = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
@@ -414,16 +413,26 @@ def test_markdown_fits_a_comment():
     assert text.count("</details>") == shown
 
 
+def prose(text: str) -> str:
+    """Markdown without its code blocks and code spans, in which nothing is interpreted."""
+    kept, fence = [], ""
+    for line in text.splitlines():
+        if fence:
+            fence = "" if line == fence else fence
+        elif line.startswith("```"):
+            fence = line
+        else:
+            kept.append(re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", re.sub(r"\\\\`", "", line)))
+    assert fence == ""
+    return "\n".join(kept)
+
+
 def test_markdown_mentions_and_links_nobody():
-    text = render("markdown", sample(), options())
-    assert "@everyone" not in text.replace(f"`name: {HOSTILE}`", "").replace("```", "") or all(
-        "@everyone" not in line or line.startswith("name: ") or "`" in line
-        for line in text.splitlines()
-    )
-    assert "<img" not in "".join(
-        line for line in text.splitlines() if not line.startswith("name: ") and "``" not in line
-    )
-    assert "@<!-- -->everyone" in text
+    linking = find("ENV001", "@team see #12, http://x.y or www.x.y <b>", Location("f"))
+    text = render("markdown", audit(linking, *sample().findings), options())
+    assert "@<!-- -->team see #<!-- -->12" in text
+    for word in ("@everyone", "@team", "#12", "http://", "www.x", "<img", "<b> "):
+        assert word not in prose(text).replace("\\<", "")
 
 
 # testcase and testsuite as the schema of Jenkins' xUnit plugin allows them.
@@ -488,7 +497,23 @@ def test_github_commands_are_escaped():
     assert line.startswith("::notice file=f,line=2,endLine=4,title=")
 
 
-class Page_(HTMLParser):
+def test_github_gives_a_group_one_annotation():
+    lines = render("github", sample(), options()).splitlines()
+    [group] = [line for line in lines if "title=ENV001" in line]
+    assert group.startswith("::warning file=requirements.txt,line=3,")
+    assert "%0A40 places in this file: 3-42" in group
+
+
+def test_markdown_keeps_code_in_messages():
+    from auditor.reports.escape import markdown_message
+
+    assert markdown_message("no `a_b` in x_y") == "no `a_b` in x\\_y"
+    assert markdown_message("`a|b` or *") == "<code>a&#124;b</code> or \\*"
+    assert markdown_message("one ` only") == "one \\` only"
+    assert markdown_message("- item") == "\\- item"
+
+
+class InertPage(HTMLParser):
     """Collects what could load or run."""
 
     void = {"meta", "input", "br"}
@@ -513,8 +538,8 @@ class Page_(HTMLParser):
         assert self.open.pop() == tag
 
 
-def check_html(text: str) -> Page_:
-    page = Page_()
+def check_html(text: str) -> InertPage:
+    page = InertPage()
     page.feed(text)
     page.close()
     assert page.open == []
