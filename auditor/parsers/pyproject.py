@@ -9,6 +9,9 @@ from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, SourceText, Unknown
 
 
+_UNDECIDED = Unknown("nothing says whether the project is published")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """A scalar and where it stands (``requires-python``, a project name, …)."""
@@ -92,7 +95,7 @@ class PyprojectFacts:
     sources: tuple[PackageSource, ...] = ()
     indexes: tuple[Index, ...] = ()
     signals: tuple[Signal, ...] = ()
-    is_library: bool | Unknown = Unknown("nothing says whether the project is published")
+    is_library: bool | Unknown = _UNDECIDED
     # Files that dynamic dependencies are read from (``tool.setuptools.dynamic``), in order.
     dynamic_files: tuple[Declared, ...] = ()
     problems: tuple[Problem, ...] = ()
