@@ -812,7 +812,8 @@ def _from_url(
     url: str, marker: str, locate: Locate, whole: int, *, editable: bool
 ) -> Requirement | Problem:
     vcs, egg, hashes = _read_url(url)
-    name, specifier, extras, rejected = "", "", (), ""
+    name, specifier, rejected = "", "", ""
+    extras: tuple[str, ...] = ()
     name_at = None
     filename = url.partition("#")[0].partition("?")[0].rsplit("/", 1)[-1]
     wheel = None if vcs else _wheel_name(filename)
