@@ -102,6 +102,11 @@ optional = true
 [tool.poetry.group.dev.dependencies]
 colorlog = "*"
 
+# The JSON interface of the default index is not everywhere; the simple one is.
+[[tool.poetry.source]]
+name = "simple"
+url = "https://pypi.org/simple/"
+
 [build-system]
 requires = ["poetry-core"]
 build-backend = "poetry.core.masonry.api"
@@ -242,7 +247,8 @@ def make_poetry(root: Path, run: Run, git: tuple[str, str], command: str = "poet
 def make_pdm(root: Path, run: Run, git: tuple[str, str]) -> None:
     write(root, "pyproject.toml", fill(PDM, git))
     local_project(root)
-    run("pdm", "lock", "-G:all", "--python", sys.executable)
+    run("pdm", "use", "-f", sys.executable)
+    run("pdm", "lock", "-G:all")
     plain = ("pdm", "export", "-f", "requirements", "--without-hashes")
     run(*plain, "--prod", out="export.txt")
     run(*plain, "--prod", "-G", "data", out="export-extra-data.txt")

@@ -247,31 +247,56 @@ def marker_variables(marker: str) -> frozenset[str]:
     return frozenset(_MARKER_OLD_NAMES.get(n, n) for n in names if n not in _MARKER_WORDS)
 
 
+_EXTRA_TEST = re.compile(
+    r"""\bextra\s*(==|!=)\s*(?:'([^']*)'|"([^"]*)")"""
+    r"""|(?:'([^']*)'|"([^"]*)")\s*(==|!=)\s*extra\b"""
+    r"""|(?:'([^']*)'|"([^"]*)")\s+(not\s+in|in)\s+(extras|dependency_groups)\b"""
+)
+
+
 def evaluate_marker(
-    marker: str, environment: Mapping[str, str], extras: Iterable[str] = ()
+    marker: str,
+    environment: Mapping[str, str],
+    extras: Iterable[str] = (),
+    groups: Iterable[str] = (),
 ) -> bool | None:
-    """Whether a marker holds, for any of ``extras`` when it names ``extra``.
+    """Whether a marker holds when these (normalised) extras and dependency groups are asked for.
 
     None when it is malformed or needs a variable that ``environment`` lacks. The machine that
     runs the audit has no say: its own environment is never consulted.
     """
     if not marker:
         return True
+    if "extra" in marker or "dependency_groups" in marker:
+        # Decided here, since several extras can be on at once, which ``extra`` cannot express.
+        chosen = {"extra": frozenset(extras), "dependency_groups": frozenset(groups)}
+        always = f'python_version == "{environment.get("python_version", "")}"'
+        never = always.replace("==", "!=")
+
+        def decide(match: re.Match[str]) -> str:
+            name = next((g for g in match.group(2, 3, 4, 5, 7, 8) if g is not None), "")
+            kind = "dependency_groups" if match[10] == "dependency_groups" else "extra"
+            negated = (match[1] or match[6]) == "!=" or (match[9] or "in") != "in"
+            return always if (normalise(name) in chosen[kind]) is not negated else never
+
+        marker = _EXTRA_TEST.sub(decide, marker)
     variables = marker_variables(marker)
-    if not variables - {"extra", "extras", "dependency_groups"} <= environment.keys():
+    if not variables <= environment.keys():
         return None
+    return _evaluate(marker, tuple((v, environment[v]) for v in sorted(variables)))
+
+
+@lru_cache(maxsize=8192)
+def _evaluate(marker: str, values: tuple[tuple[str, str], ...]) -> bool | None:
     parsed = marker_object(marker)
     if parsed is None:
         return None
     from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 
-    for extra in (*extras, "") if "extra" in variables else ("",):
-        try:
-            if parsed.evaluate({**environment, "extra": extra}):
-                return True
-        except (UndefinedComparison, UndefinedEnvironmentName, ValueError):
-            return None
-    return False
+    try:
+        return parsed.evaluate({"extra": "", **dict(values)})
+    except (UndefinedComparison, UndefinedEnvironmentName, ValueError, RecursionError):
+        return None
 
 
 # --- logical lines -----------------------------------------------------------------------

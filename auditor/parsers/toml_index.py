@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from contextlib import suppress
+from itertools import pairwise
 
 from auditor.source import Location, SourceText
 
@@ -34,11 +36,9 @@ class TomlIndex:
         self._keys: dict[Path, tuple[int, int]] = {}
         self._values: dict[Path, tuple[int, int]] = {}
         self._lengths: dict[Path, int] = {}
-        try:
+        # If lost, places become coarser; the facts themselves come from tomllib.
+        with suppress(_LostError, RecursionError):
             self._document()
-        except (_LostError, RecursionError):
-            # Places become coarser; the facts themselves come from tomllib.
-            pass
 
     def location(self, *path: str | int) -> Location:
         """The value at a path, else the nearest thing above it that has a place."""
@@ -223,7 +223,7 @@ def _unquoted(token: str) -> str:
         return token[1:-1]
     parts: list[str] = []
     offsets = _unescaped_offsets(token)
-    for start, end in zip(offsets, offsets[1:], strict=False):
+    for start, end in pairwise(offsets):
         piece = token[start:end]
         if piece[0] != "\\":
             parts.append(piece)
