@@ -952,6 +952,25 @@ def parse(source: SourceText) -> RequirementsFile:
     return reading.result()
 
 
+def parse_arguments(
+    path: str, lines: Iterable[tuple[str, Callable[[int, int], Location]]]
+) -> RequirementsFile:
+    """Lines that stand in another file, such as the pip section of a conda environment.
+
+    Each line comes with a function from offsets to places; ``path`` is the file's, relative to
+    which ``-r`` is followed.
+    """
+    reading = _Reading(SourceText(path, ""))
+    for number, (text, locate) in enumerate(lines, start=1):
+        cut = _comment_start(text)
+        body = text[:cut] if cut >= 0 else text
+        lead = len(body) - len(body.lstrip())
+        if body.strip():
+            comment = text[cut + 1 :].strip() if cut >= 0 else ""
+            reading.take(_Line(body.strip(), _shifted(locate, lead), number, comment))
+    return reading.result()
+
+
 class _Reading:
     def __init__(self, source: SourceText) -> None:
         self.source = source

@@ -171,9 +171,10 @@ class _SetupPy:
             whole = self._resolved(node.func.value)
             method = node.func.attr
             text = whole.value if isinstance(whole, ast.Constant) else None
-            if isinstance(whole, ast.Constant) and isinstance(text, str) and not node.args:
-                if method == "splitlines" or (method == "split" and not _has_blank(text)):
-                    return [whole]
+            plain = method == "splitlines" or method == "split"
+            if isinstance(whole, ast.Constant) and isinstance(text, str) and plain:
+                cut_at_words = method == "split" and _has_blank(text)
+                return None if node.args or cut_at_words else [whole]
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
@@ -253,8 +254,8 @@ class _SetupPy:
                 budget -= 1
                 if budget <= 0:
                     return list(found.values())
-                if isinstance(item, ast.Constant) and isinstance(item.value, str):
-                    if _FILE.fullmatch(item.value):
+                if isinstance(item, ast.Constant):
+                    if isinstance(item.value, str) and _FILE.fullmatch(item.value):
                         value = item.value.removeprefix("./")
                         found.setdefault(value, Declared(value=value, at=self._at(item)))
                 elif isinstance(item, ast.Call) and self._joined(item):
