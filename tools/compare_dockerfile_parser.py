@@ -18,7 +18,7 @@ from typing import Any
 
 import dockerfile as buildkit
 
-from auditor.parsers.dockerfile import Dockerfile, Instruction, Onbuild, parse
+from auditor.parsers.dockerfile import Dockerfile, Instruction, Onbuild, Unreadable, parse
 from auditor.source import SourceText
 
 # Refusals of BuildKit's second pass (instructions), which its parser alone does not make.
@@ -64,7 +64,7 @@ def ours(parsed: Dockerfile) -> list[tuple[Any, ...]]:
                 inner.keyword if inner is not item else None,
                 item.at.line,
                 item.at.end_line,
-                flags(inner),
+                flags(item),
                 inner.values,
                 inner.json,
                 tuple((doc.name, doc.descriptor, doc.body.text) for doc in item.heredocs),
@@ -75,21 +75,19 @@ def ours(parsed: Dockerfile) -> list[tuple[Any, ...]]:
 
 def theirs(text: str) -> list[tuple[Any, ...]]:
     """The instructions as BuildKit's parser reads them; raises its error."""
-    rows: list[tuple[Any, ...]] = []
-    for item in buildkit.parse_string(text):
-        rows.append(
-            (
-                item.cmd.upper(),
-                item.sub_cmd.upper() if item.sub_cmd else None,
-                item.start_line,
-                item.end_line,
-                item.flags,
-                () if item.value == ("",) and not item.json else item.value,
-                item.json,
-                tuple((doc.name, doc.file_descriptor, doc.content) for doc in item.heredocs),
-            )
+    return [
+        (
+            (item.cmd or "").upper(),
+            item.sub_cmd.upper() if item.sub_cmd else None,
+            item.start_line,
+            item.end_line,
+            item.flags,
+            () if item.value == ("",) and not item.json else item.value,
+            item.json,
+            tuple((doc.name, doc.file_descriptor, doc.content) for doc in item.heredocs),
         )
-    return rows
+        for item in buildkit.parse_string(text)
+    ]
 
 
 def compare(text: str) -> str | None:
@@ -105,9 +103,16 @@ def compare(text: str) -> str | None:
     if refusals:
         return f"only we refuse: {refusals[0].at}: {refusals[0].message}"
     actual = ours(parsed)
-    for mine, other in zip(actual, expected, strict=False):
-        if mine != other:
-            return f"line {other[2]}:\n  ours   {mine}\n  theirs {other}"
+    for index, (mine, other) in enumerate(zip(actual, expected, strict=False)):
+        item = parsed.instructions[index]
+        if isinstance(item, Unreadable):
+            # The second pass refuses it: what it was split into no longer matters.
+            mine, other = mine[0:1] + mine[2:4], other[0:1] + other[2:4]
+        inner = item.trigger if isinstance(item, Onbuild) else item
+        # The binding carries a BuildKit before 0.15, which drops what follows a JSON array.
+        older = inner.json_tail and other[6]
+        if mine != other and not older:
+            return f"line {item.at.line}:\n  ours   {mine}\n  theirs {other}"
     if len(actual) != len(expected):
         return f"{len(actual)} instructions, BuildKit has {len(expected)}"
     return None

@@ -113,6 +113,8 @@ class Instruction:
     ``keyword`` is upper case. ``at`` spans the instruction from its keyword to the end of its
     last line (here-documents included). ``line`` is the logical line, continuations joined.
     ``values`` are the words as BuildKit's parser splits them; ``json`` says exec form.
+    ``json_tail``: a JSON array with something behind it, such as a comment. That is the shell
+    form, but BuildKit before 0.15 and the classic builder took the array and dropped the rest.
     """
 
     keyword: str
@@ -122,6 +124,7 @@ class Instruction:
     flags: tuple[Flag, ...]
     values: tuple[str, ...]
     json: bool
+    json_tail: bool
     heredocs: tuple[Heredoc, ...]
 
     def flag(self, name: str) -> Flag | None:
@@ -294,6 +297,7 @@ _SPACE = (
 """What Go's ``unicode.IsSpace`` accepts; Python's ``str.isspace`` accepts more."""
 
 _SPACES = frozenset(_SPACE)
+_ASCII_SPACES = frozenset("\t\n\v\f\r ")
 _WORD = re.compile(f"[^{_SPACE}]+")
 _BLANKS = re.compile("[\t\v\f\r ]+")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
@@ -530,7 +534,7 @@ class _Reader:
         part.args_start = part.args_end = end
         if blank:
             args = blank.end()
-            if text.startswith("--", args, end) or text[args] in _SPACES:
+            if text.startswith("--", args, end) or text[args] in _ASCII_SPACES:
                 args = self._flags(part, args)
             # What follows the flags is trimmed with the wider notion of space.
             tail = text[args:end]
@@ -546,7 +550,7 @@ class _Reader:
         """Read ``--flags``; returns where the arguments begin."""
         text, end, escape = part.line.text, part.end, self.escape
         while True:
-            while position < end and text[position] in _SPACES:
+            while position < end and text[position] in _ASCII_SPACES:
                 position += 1
             if not text.startswith("--", position, end):
                 return position
@@ -555,7 +559,7 @@ class _Reader:
             quote = ""
             while position < end:
                 char = text[position]
-                if not quote and char in _SPACES:
+                if not quote and char in _ASCII_SPACES:
                     break
                 if char == quote:
                     quote = ""
@@ -603,16 +607,13 @@ class _Reader:
                 while stop < end and text[stop] in _SPACES:
                     stop += 1
                 self._maybe_json(part, stop)
-        elif keyword == "ONBUILD":
+        elif keyword == "ONBUILD" and start < end:
             # A chain of ONBUILDs is refused anyway: the depth only keeps the stack short.
-            if start < end:
-                if depth >= 8:
-                    raise _RefusedError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
-                part.inner = self._parse_line(part.line, start, end, depth + 1)
-                if part.inner.refusal is not None:
-                    raise _RefusedError(part.inner.refusal)
-        else:
-            raise _RefusedError(f"unknown instruction: {text[part.start : part.keyword_end]}")
+            if depth >= 8:
+                raise _RefusedError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
+            part.inner = self._parse_line(part.line, start, end, depth + 1)
+            if part.inner.refusal is not None:
+                raise _RefusedError(part.inner.refusal)
 
     def _maybe_json(self, part: _Part, start: int) -> None:
         if start < part.args_end and not self._json(part, start):
@@ -629,6 +630,7 @@ class _Reader:
         try:
             values = json.loads(raw, parse_constant=_no_constant, parse_int=_as_text)
         except (ValueError, RecursionError):
+            part.json_tail = _starts_with_words(raw)
             return False
         if not all(isinstance(value, str) for value in values):
             raise _RefusedError(
@@ -775,6 +777,7 @@ class _Reader:
             "flags": tuple(part.typed_flags),
             "values": part.values(),
             "json": part.json,
+            "json_tail": part.json_tail,
             "heredocs": heredocs,
         }
         refusal = part.refusal
@@ -791,8 +794,11 @@ class _Reader:
         self, part: _Part, common: dict[str, Any], heredocs: tuple[Heredoc, ...]
     ) -> Instruction:
         keyword, spans = part.keyword, part.spans
+        build = _BUILDERS.get(keyword)
+        if build is None:
+            written = part.line.text[part.start : part.keyword_end]
+            raise _RefusedError(f"unknown instruction: {written}")
         flags = {} if keyword in _UNCHECKED_FLAGS else _check_flags(part)
-        build = _BUILDERS[keyword]
         if keyword == "ONBUILD":
             if part.inner is None:
                 raise _RefusedError("ONBUILD requires at least one argument")
@@ -817,6 +823,7 @@ class _Part:
         "flags",
         "inner",
         "json",
+        "json_tail",
         "keyword",
         "keyword_end",
         "legacy",
@@ -838,6 +845,7 @@ class _Part:
         self.args_start = self.args_end = self.command_start = end
         self.spans: list[tuple[str, int, int]] = []
         self.json = False
+        self.json_tail = False
         self.legacy = False
         self.inner: _Part | None = None
         self.refusal: str | None = None
@@ -888,6 +896,18 @@ def _no_constant(name: str) -> object:
 
 def _as_text(digits: str) -> object:
     return 0
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_as_text)
+
+
+def _starts_with_words(raw: str) -> bool:
+    """Whether a JSON array of strings is followed by something else."""
+    try:
+        values, _ = _DECODER.raw_decode(raw)
+    except (ValueError, RecursionError):
+        return False
+    return all(isinstance(value, str) for value in values)
 
 
 def _quoted(text: str) -> str:

@@ -6,7 +6,6 @@ wins, and ``!`` brings back files below a directory that an earlier pattern excl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from auditor.source import Location, Problem, SourceText
