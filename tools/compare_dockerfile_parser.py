@@ -110,7 +110,7 @@ def compare(text: str) -> str | None:
             mine, other = mine[0:1] + mine[2:4], other[0:1] + other[2:4]
         inner = item.trigger if isinstance(item, Onbuild) else item
         # The binding carries a BuildKit before 0.15, which drops what follows a JSON array.
-        older = inner.json_tail and other[6]
+        older = inner.json_tail and len(other) > 6 and other[6]
         if mine != other and not older:
             return f"line {item.at.line}:\n  ours   {mine}\n  theirs {other}"
     if len(actual) != len(expected):
