@@ -12,7 +12,7 @@ from auditor.source import Location
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapper:
-    """A program that runs another one: ``tini``, ``gosu``, ``env``, ``poetry run``, …
+    """A program that runs another one: ``tini``, ``gosu``, ``env``, ``poetry run``, and the like.
 
     ``init``: reaps children and forwards signals. ``replaces``: execs its child, leaving no
     process behind. ``user``, ``cwd`` and ``env`` are what it sets for the child.
