@@ -244,7 +244,7 @@ class _Dotenv:
         if not stripped or stripped.startswith("#"):
             return number + 1
         start = len(line) - len(stripped)
-        if stripped.startswith("export ") or stripped.startswith("export\t"):
+        if stripped.startswith(("export ", "export\t")):
             start += 7
             start += len(line[start:]) - len(line[start:].lstrip())
         end = start

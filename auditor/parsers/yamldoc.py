@@ -209,7 +209,7 @@ def _has_template(text: str) -> bool:
 class _Open:
     """A collection whose end has not been seen."""
 
-    __slots__ = ("anchor", "children", "flow", "is_map", "line", "column", "tag")
+    __slots__ = ("anchor", "children", "column", "flow", "is_map", "line", "tag")
 
     def __init__(self, event: Any, is_map: bool) -> None:
         self.is_map = is_map
@@ -227,7 +227,7 @@ def _tag(tag: str | None) -> str | None:
     return "!!" + tag[18:] if tag.startswith("tag:yaml.org,2002:") else tag
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     pass
 
 
@@ -253,7 +253,7 @@ class _Composer:
             return self.result()
         try:
             self.events(text)
-        except _Stop:
+        except _StopError:
             pass
         except yaml.MarkedYAMLError as error:
             self.syntax_error(error)
@@ -320,7 +320,7 @@ class _Composer:
             if len(self.stack) >= MAX_DEPTH:
                 at = self.at(event.start_mark, event.end_mark)
                 self.problem(at, f"is nested deeper than {MAX_DEPTH} levels", True)
-                raise _Stop
+                raise _StopError
             self.stack.append(_Open(event, is_map))
             if event.anchor:
                 self.anchors[event.anchor] = None
@@ -341,19 +341,18 @@ class _Composer:
 
     def template_scalar(self, event: Any, loader: Any) -> None:
         """Replace the flow mapping that ``{{ … }}`` looks like by its text."""
+        self.found_template(self.source.at(event.start_mark.line + 1, event.start_mark.column + 1))
         depth = 1
         last = event
         while depth:
             last = loader.get_event()
-            self.count(last)
             if depth > MAX_DEPTH:
-                raise _Stop
+                raise _StopError
             if isinstance(last, yaml.CollectionStartEvent):
                 depth += 1
             elif isinstance(last, yaml.CollectionEndEvent):
                 depth -= 1
         at = self.at(event.start_mark, last.end_mark)
-        self.found_template(at)
         if at.line == at.end_line:
             text = self.source_line(at.line - 1)[at.column - 1 : at.end_column - 1]
         else:
@@ -367,7 +366,7 @@ class _Composer:
         if self.nodes > MAX_NODES:
             at = self.at(event.start_mark, event.end_mark)
             self.problem(at, f"has more than {MAX_NODES:,} nodes; the rest was not read", True)
-            raise _Stop
+            raise _StopError
 
     def at(self, start: Any, end: Any) -> Location:
         return Location(self.path, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
@@ -469,7 +468,7 @@ class _Composer:
                 if self.merged > MAX_MERGED:
                     message = f"<< brings in more than {MAX_MERGED:,} keys; the rest was not read"
                     self.problem(source.at, message, True)
-                    raise _Stop
+                    raise _StopError
                 for entry in source.entries:
                     if entry.name not in known and entry.name not in brought:
                         brought[entry.name] = Entry(key=entry.key, value=entry.value, merged=True)
