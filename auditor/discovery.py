@@ -933,7 +933,7 @@ _MODEL_CONTENT = frozenset(
     ]
 )
 _PICKLE_0 = re.compile(
-    rb"\(?[dl]p\d+\n|c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n|[\]}]q\x00|\(i[a-z_.]+\n"
+    rb"\(?[dl]p\d+\n|c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n[()pqX}\]0NR.]|[\]}]q\x00|\(i[a-z_.]+\n"
 )
 
 
@@ -1554,7 +1554,7 @@ class _Walk:
                 is_dir = item.is_dir(follow_symlinks=False)
             except OSError:
                 is_dir = False
-            if is_dir and name in _SILENT_DIRECTORIES:
+            if name == ".git" or (is_dir and name in _SILENT_DIRECTORIES):
                 continue
             ignored = only_tracked
             if rules and not ignored:
