@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    which: Annotated[list[str], typer.Argument(metavar="RULE...", help="Ids, names or families.")],
+    which: Annotated[list[str], typer.Argument(metavar="RULE", help="Ids, names or families.")],
     form: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMAT", help="console, markdown or json.")
     ] = "console",

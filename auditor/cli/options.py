@@ -9,7 +9,7 @@ import typer
 
 Root = Annotated[
     Path,
-    typer.Argument(metavar="[PATH]", help="Root of the repository.", show_default=False),
+    typer.Argument(metavar="PATH", help="Root of the repository.", show_default=False),
 ]
 Format = Annotated[
     list[str] | None,

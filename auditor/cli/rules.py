@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(
     which: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RULE]...", help="Only these: ids, names or families."),
+        typer.Argument(metavar="RULE", help="Only these: ids, names or families."),
     ] = None,
     form: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMAT", help="console or json.")
