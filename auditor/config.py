@@ -256,22 +256,40 @@ def _segment_match(pattern: str, text: str) -> bool:
     return all(token == "*" for token in tokens[at:])
 
 
-def rebase(pattern: str, prefix: str) -> str | None:
-    """A glob relative to a directory as seen from ``prefix`` below it; None when it cannot match.
+def rebase(pattern: str, prefix: str) -> tuple[str, ...]:
+    """The globs that mean, in the directory ``prefix``, what ``pattern`` means above it.
+
+    None when nothing below can match; several where ``**`` may or may not have eaten the prefix.
 
     >>> rebase("services/*/models", "services/api")
-    '/models'
+    ('/models',)
     """
     parts = pattern.strip("/").split("/")
     if not prefix or (len(parts) == 1 and not pattern.startswith("/")):
-        return pattern
+        return (pattern,)
+    states = {0}
     for segment in prefix.split("/"):
-        if parts and parts[0] == "**":
-            return "/".join(parts) + ("/" if pattern.endswith("/") else "")
-        if not parts or not _segment_match(parts[0], segment):
-            return None
-        parts = parts[1:]
-    return "/" + "/".join(parts) + ("/" if pattern.endswith("/") else "") if parts else None
+        states = _skipping(parts, states)
+        states = {
+            n if parts[n] == "**" else n + 1
+            for n in states
+            if n < len(parts) and (parts[n] == "**" or _segment_match(parts[n], segment))
+        }
+    end = "/" if pattern.endswith("/") else ""
+    # A glob used up by the prefix excludes the audited root itself, which somebody asked for.
+    return tuple(
+        "/" + "/".join(parts[n:]) + end for n in sorted(_skipping(parts, states)) if n < len(parts)
+    )
+
+
+def _skipping(parts: list[str], states: set[int]) -> set[int]:
+    """The states reachable by letting ``**`` stand for nothing (a last one never does)."""
+    found = set(states)
+    for n in sorted(states):
+        while n < len(parts) - 1 and parts[n] == "**":
+            n += 1
+            found.add(n)
+    return found
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -465,9 +483,9 @@ class _Reader:
 
     def globs(self, key: tuple[str, ...], value: Any) -> tuple[str, ...]:
         found = self.strings(key, value, "globs")
-        return tuple(g for p in found if (g := self.glob(key, p)) is not None)
+        return tuple(glob for pattern in found for glob in self.glob(key, pattern))
 
-    def glob(self, key: tuple[str, ...], pattern: str) -> str | None:
+    def glob(self, key: tuple[str, ...], pattern: str) -> tuple[str, ...]:
         if problem := _bad_glob(pattern):
             raise self.error(key, problem, pattern)
         return rebase(pattern, self.prefix)
@@ -499,14 +517,11 @@ class _Reader:
                 expected = 'a list of rules, or { rules = [...], reason = "..." }'
                 raise self.error(at, f"expected {expected}, not {_kind(entry)}")
             selectors = self.selectors((*at, "rules") if isinstance(entry, dict) else at, rules)
-            glob = self.glob(at, pattern)
-            if glob is not None:
-                reason = (reason or "").strip() or None
-                found.append(
-                    PerFileIgnore(
-                        pattern=glob, rules=selectors, reason=reason, at=self.location(at)
-                    )
-                )
+            reason = (reason or "").strip() or None
+            found += [
+                PerFileIgnore(pattern=glob, rules=selectors, reason=reason, at=self.location(at))
+                for glob in self.glob(at, pattern)
+            ]
         return tuple(found)
 
     def location(self, key: tuple[str, ...]) -> Location | None:
