@@ -188,7 +188,6 @@ def _yaml(source: SourceText) -> Iterator[tuple[int, int]]:
     try:
         for token in yaml.scan(text, Loader=loader):
             start, end = token.start_mark, token.end_mark
-            reached = end.line
             if not isinstance(token, yaml.ScalarToken) or token.style is None:
                 continue
             if token.style in "|>":
@@ -201,8 +200,12 @@ def _yaml(source: SourceText) -> Iterator[tuple[int, int]]:
                 blocks.append((start.line + 2, end.line))
                 covered.setdefault(end.line + 1, []).append((0, end.column))
         reached = len(source.lines)
+    except yaml.MarkedYAMLError as error:
+        # Not YAML from here on (a template, say): only lines that are all comment count.
+        marks = [m.line for m in (error.context_mark, error.problem_mark) if m is not None]
+        reached = min(marks, default=0)
     except (yaml.YAMLError, RecursionError, ValueError):
-        pass  # not YAML from here on (a template, say): only lines that are all comment count
+        pass
     inside = {n for first, last in blocks for n in range(first, last + 1)}
     for number, line in enumerate(source.lines, 1):
         if "#" not in line or number in inside:
