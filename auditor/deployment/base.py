@@ -1,0 +1,269 @@
+"""What a base image's reference tells: distribution, release, interpreter, tools.
+
+A reference is ``[registry/]repository[:tag][@digest]``. Facts come from
+``rules/knowledge/bases.toml``; what the name does not tell is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from auditor.catalog import knowledge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageReference:
+    """A parsed image reference; ``repository`` keeps its registry unless that is the default."""
+
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> ImageReference:
+        """Split a reference; never fails (a malformed one is all repository)."""
+        rest, _, digest = text.partition("@")
+        head, slash, last = rest.rpartition("/")
+        name, _, tag = last.partition(":")
+        repository = f"{head}{slash}{name}"
+        for prefix in ("docker.io/", "index.docker.io/", "registry.hub.docker.com/"):
+            repository = repository.removeprefix(prefix)
+        repository = repository.removeprefix("library/")
+        return cls(repository=repository, tag=tag or None, digest=digest or None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What is known of a base image.
+
+    ``python`` is ``X.Y`` or ``X.Y.Z``; ``python_certain`` is False when the tag moves
+    (``python:3-slim``). ``distro`` is ``debian``, ``ubuntu`` or ``alpine``; ``release`` its
+    suite. ``release_pinned`` tells whether the tag itself names the release.
+    ``flavour`` is ``full``, ``slim``, ``alpine``, ``miniconda``, ``distroless`` … or None.
+    """
+
+    reference: ImageReference
+    text: str
+    python: str | None = None
+    python_certain: bool = True
+    distro: str | None = None
+    release: str | None = None
+    release_pinned: bool = True
+    flavour: str | None = None
+    tag_pinned: bool = True
+    official_python: bool = False
+
+    @property
+    def libc(self) -> str | None:
+        """``musl`` or ``glibc``, None when unknown."""
+        if self.distro == "alpine":
+            return "musl"
+        return "glibc" if self.distro else None
+
+    @property
+    def glibc(self) -> str | None:
+        """The release's glibc version, None when unknown."""
+        table = _table()
+        row = table.get(self.distro or "", {}).get(self.release or "")
+        return str(row["glibc"]) if row and "glibc" in row else None
+
+    @property
+    def has_setuptools(self) -> bool | None:
+        """Whether the interpreter comes with setuptools; None when unknown."""
+        if not self.official_python or not self.python:
+            return None
+        return minor(self.python) < minor(_table()["official"]["no_setuptools_from"])
+
+    def has_program(self, program: str) -> bool | None:
+        """Whether the base ships the program; None when the base is not known well enough."""
+        if self.flavour is None:
+            return None
+        if program in essential_programs() and self.flavour != "distroless":
+            return True
+        if self.official_python and program.startswith(("python", "pip", "pydoc", "idle")):
+            version = program.removeprefix("python").removeprefix("pip")
+            if version in ("", "3") or (self.python or "").startswith(version):
+                return True
+        listed = _table()["programs"].get(self.flavour)
+        if listed is None:
+            return None
+        return program in listed
+
+
+@lru_cache(maxsize=1)
+def essential_programs() -> frozenset[str]:
+    """Programs that every Debian, Ubuntu and Alpine image has."""
+    return frozenset(_table()["programs"]["essential"])
+
+
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = knowledge("bases.toml")
+    return table
+
+
+def minor(version: str) -> tuple[int, int]:
+    """``3.11.7`` → (3, 11); a missing minor counts as 0."""
+    parts = [int("".join(c for c in p if c.isdigit()) or 0) for p in version.split(".")[:2]]
+    return (parts[0], parts[1] if len(parts) > 1 else 0)
+
+
+def _leading_version(text: str) -> str:
+    digits = []
+    for character in text:
+        if character.isdigit() or (character == "." and digits and digits[-1] != "."):
+            digits.append(character)
+        else:
+            break
+    return "".join(digits).strip(".")
+
+
+def _python_in(text: str) -> str | None:
+    """A ``python3.9``, ``py310`` or ``python3-9`` marker anywhere in a tag or name."""
+    lowered = text.lower()
+    for marker in ("python-", "python", "py"):
+        start = 0
+        while (index := lowered.find(marker, start)) >= 0:
+            start = index + len(marker)
+            rest = lowered[start:]
+            version = _leading_version(rest)
+            if version.startswith(("2.", "3.")):
+                return version
+            if version.isdigit() and version[0] in "23" and 2 <= len(version) <= 3:
+                return f"{version[0]}.{version[1:]}"
+    return None
+
+
+@lru_cache(maxsize=256)
+def describe(text: str) -> Base:
+    """What the reference tells. Unknown images come back with None fields."""
+    reference = ImageReference.parse(text)
+    table = _table()
+    tag = reference.tag or ""
+    name = reference.repository.rpartition("/")[2].lower()
+    parts = [p for p in tag.lower().replace("_", "-").split("-") if p]
+    floating = reference.digest is None and (tag in ("", "latest", "stable", "slim", "alpine"))
+
+    distro, release = _distro(parts, table)
+    if name == "python" and "/" not in reference.repository.removeprefix(
+        "public.ecr.aws/docker/library/"
+    ).removeprefix("mirror.gcr.io/"):
+        return _official(text, reference, parts, distro, release, table)
+    flavour: str | None = None
+    python: str | None = _python_in(tag) or _python_in(name)
+    if name in ("debian", "buildpack-deps"):
+        distro = "debian"
+        release = release or _by_version(parts, table["debian"]) or None
+        flavour = "full" if name == "buildpack-deps" else "debian"
+        if floating and release is None:
+            release = table["official"]["default_suite"]
+    elif name == "ubuntu":
+        distro = "ubuntu"
+        release = release or (parts[0] if parts and parts[0] in table["ubuntu"] else None)
+        flavour = "ubuntu"
+    elif name == "alpine":
+        distro, flavour = "alpine", "alpine"
+        release = release or (_leading_version(parts[0]) if parts else None)
+    elif name.startswith(("miniconda", "anaconda", "mambaforge", "miniforge", "micromamba")):
+        flavour = (
+            "miniconda"
+            if name.startswith(("miniconda", "anaconda", "miniforge", "mambaforge"))
+            else None
+        )
+    elif "distroless" in reference.repository:
+        distro, flavour = "debian", "distroless"
+        for suite, row in table["debian"].items():
+            if f"debian{row['version']}" in text:
+                release = suite
+    elif name == "uv" and tag.startswith("python"):
+        distro = distro or "debian"
+        flavour = "slim" if "slim" in parts else ("alpine" if "alpine" in tag else "full")
+    elif name == "cuda":
+        for version in table["ubuntu"]:
+            if f"ubuntu{version}" in tag:
+                distro, release, flavour = "ubuntu", version, "ubuntu"
+    elif name == "scratch" and not tag:
+        flavour = "distroless"
+    return Base(
+        reference=reference,
+        text=text,
+        python=python,
+        python_certain=python is not None and "." in python,
+        distro=distro,
+        release=release,
+        release_pinned=release is not None,
+        flavour=flavour,
+        tag_pinned=not floating,
+    )
+
+
+def _by_version(parts: list[str], suites: dict[str, Any]) -> str | None:
+    for part in parts:
+        number = _leading_version(part).partition(".")[0]
+        for suite, row in suites.items():
+            if number and number == row["version"]:
+                return suite
+    return None
+
+
+def _distro(parts: list[str], table: dict[str, Any]) -> tuple[str | None, str | None]:
+    for part in parts:
+        if part in table["debian"]:
+            return "debian", part
+        for version, row in table["ubuntu"].items():
+            if part in (row["name"], f"ubuntu{version}"):
+                return "ubuntu", version
+        if part.startswith("alpine"):
+            return "alpine", part.removeprefix("alpine") or None
+    return None, None
+
+
+def _default_suite(python: str, *, full: bool, facts: dict[str, Any]) -> str:
+    """The suite that a tag without a release stands on."""
+    short = ".".join(python.split(".")[:2])
+    if full:
+        patch = _leading_version(python.split(".")[2])
+        for suite in ("trixie", "bookworm"):
+            first = facts["first_on_suite"][suite].get(short)
+            if first is not None and patch and int(patch) >= first:
+                return suite
+        return "bullseye"
+    frozen: str | None = facts["frozen_suite"].get(short)
+    return frozen or str(facts["default_suite"])
+
+
+def _official(
+    text: str,
+    reference: ImageReference,
+    parts: list[str],
+    distro: str | None,
+    release: str | None,
+    table: dict[str, Any],
+) -> Base:
+    facts = table["official"]
+    version = _leading_version(parts[0]) if parts else ""
+    dots = version.count(".")
+    certain = dots >= 1
+    python = version if certain else facts["latest_python"] if version in ("", "3") else version
+    flavour = "full"
+    if "slim" in parts:
+        flavour = "slim"
+    elif distro == "alpine":
+        flavour = "alpine"
+    pinned = release is not None
+    if distro is None and "windowsservercore" not in text:
+        distro = "debian"
+        release = _default_suite(python, full=dots >= 2, facts=facts)
+    return Base(
+        reference=reference,
+        text=text,
+        python=python,
+        python_certain=certain,
+        distro=distro,
+        release=release,
+        release_pinned=pinned,
+        flavour=flavour,
+        tag_pinned=certain or reference.digest is not None,
+        official_python=True,
+    )

@@ -1,0 +1,42 @@
+"""The commands of an image's RUN instructions, each parsed and interpreted once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from auditor.deployment.image import Image, RunStep
+from auditor.parsers import shell
+from auditor.parsers.commands import Interpretation, interpret_script
+from auditor.parsers.dockerfile import Command
+from auditor.source import Fragment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A command that a RUN executes."""
+
+    step: RunStep
+    what: Interpretation
+
+
+def script_of(command: Command, path: str) -> shell.Script:
+    """The shell text or the exec-form words of an instruction as a script."""
+    if command.form == "shell":
+        return shell.parse(command.text)
+    return shell.exec_form(
+        path,
+        [Fragment(path, [(word.text, word.at.line, word.at.column + 1)]) for word in command.words],
+    )
+
+
+def ran(image: Image) -> Iterator[Ran]:
+    """Every command of every RUN of the stage and of the stages it is built on."""
+    for step in image.runs:
+        scripts = []
+        if step.command.text.text.strip() and not step.heredocs:
+            scripts.append(script_of(step.command, image.dockerfile))
+        scripts += [shell.parse(heredoc.body) for heredoc in step.heredocs]
+        for script in scripts:
+            for what in interpret_script(script, env=step.state.env, cwd=step.state.workdir):
+                yield Ran(step=step, what=what)

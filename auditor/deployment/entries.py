@@ -1,0 +1,673 @@
+"""Following a service's command: which process stays, which code it runs, where it listens."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
+from auditor.deployment.view import View
+from auditor.findings import Stage
+from auditor.parsers import shell
+from auditor.parsers.commands import (
+    AppSpec,
+    MainProcess,
+    Other,
+    PythonRun,
+    ServerStart,
+    main_processes,
+)
+from auditor.parsers.python.facts import Phase, Trace
+from auditor.parsers.python.program import ImageFinder, Program
+from auditor.source import Location, Unknown
+
+if TYPE_CHECKING:
+    from auditor.deployment.base import Base
+    from auditor.parsers.python.facts import Server
+
+_VARIABLE = re.compile(r"\$(?:\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)")
+_SHELL_NAMES = frozenset({"sh", "bash", "dash", "ash", "zsh"})
+# Servers that run an application object of the project inside Python.
+_PYTHON_SERVERS = frozenset(
+    {
+        "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress", "flask", "django",
+        "fastapi-run", "fastapi-dev", "sanic", "litestar", "uwsgi", "robyn", "bentoml", "chainlit",
+        "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve",
+    }
+)  # fmt: skip
+
+
+def follow(
+    service: Service,
+    script: shell.Script | None,
+    view: View,
+    env: Mapping[str, str | Unknown | None],
+    *,
+    documented: bool,
+) -> Service:
+    """The service with its processes, entries, listening addresses and start faults."""
+    faults = list(service.faults)
+    open_links = list(service.open_links)
+    if script is None:
+        image = service.image
+        base = image.base if image else None
+        if base is not None and base.official_python and not service.open_links:
+            # The official image's own CMD is an interpreter that ends at once without a terminal.
+            faults.append(
+                StartFault(
+                    kind="no-command",
+                    message=(
+                        f"no CMD or ENTRYPOINT: the container runs {base.text}'s own command "
+                        "(python3), which ends at once"
+                    ),
+                    at=image.image.base.at if image else service.at,
+                )
+            )
+        else:
+            open_links.append((Stage.STARTS, "the base image's own command is not known"))
+        return replace(service, faults=tuple(faults), open_links=tuple(open_links))
+
+    cwd = service.cwd
+
+    def read_script(path: str, where: Value) -> shell.Script | None:
+        if not isinstance(where, str):
+            return None
+        absolute = posixpath.normpath(posixpath.join(where, path))
+        repo = view.repo_file(absolute)
+        if repo is None or repo.endswith((".py", ".exe", ".so")):
+            return None
+        text = view.text(absolute)
+        if text is None or "\0" in text.text[:200]:
+            return None
+        return view.script(absolute)
+
+    faults.extend(_command_faults(service, script, view, cwd))
+    processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
+    entries: list[Entry] = []
+    listens: list[Listen] = []
+    complete = True
+    for process in processes:
+        follower = _Follower(service, view, env, process, documented=documented)
+        follower.run()
+        entries.extend(follower.entries)
+        listens.extend(follower.listens)
+        faults.extend(follower.faults)
+        open_links.extend(follower.open_links)
+        complete = complete and follower.complete
+    if not processes:
+        open_links.append((Stage.STARTS, "the command could not be followed"))
+        complete = False
+    web = True if listens else (any(_serves(e.trace) for e in entries) or None)
+    if not complete:
+        web = web or None
+    return replace(
+        service,
+        processes=tuple(processes),
+        entries=tuple(entries),
+        listens=tuple(dict.fromkeys(listens)),
+        listens_complete=complete,
+        faults=tuple(_unique(faults)),
+        open_links=tuple(dict.fromkeys(open_links)),
+        is_web=web,
+    )
+
+
+def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
+    seen: set[tuple[str, Location]] = set()
+    for fault in faults:
+        if (fault.kind, fault.at) not in seen:
+            seen.add((fault.kind, fault.at))
+            yield fault
+
+
+def _serves(trace: Trace) -> bool:
+    return bool(trace.servers or trace.apps)
+
+
+def _command_faults(
+    service: Service, script: shell.Script, view: View, cwd: Value
+) -> Iterator[StartFault]:
+    """Faults of the program that the engine starts, before any shell or interpreter runs."""
+    image = service.image
+    if image is None or not script.commands:
+        return
+    first = script.commands[0]
+    argv = first.argv({})
+    if not argv or not isinstance(argv[0].value, str) or service.command_form != "exec":
+        return
+    program, at = argv[0].value, argv[0].at
+    if "/" not in program:
+        if image.provides_program(program) is False and not _python_name(program):
+            yield StartFault(
+                kind="program",
+                message=f"`{program}` is not in the image: the container cannot be started",
+                at=at,
+                certain=False,
+                evidence=(("program", program),),
+            )
+        return
+    if not isinstance(cwd, str):
+        return
+    path = posixpath.normpath(posixpath.join(cwd, program))
+    seen = view.look(path)
+    if seen.answer == "no":
+        if path.startswith(("/usr/", "/bin/", "/sbin/", "/opt/", "/root/", "/lib")):
+            return
+        yield StartFault(
+            kind="script",
+            message=f"`{program}` is not in the image: the container cannot be started",
+            at=at,
+            related=((seen.at, "removed here"),) if seen.at else (),
+        )
+        return
+    if seen.kind != "file" or seen.repo is None:
+        return
+    text = view.text(path)
+    if text is None:
+        return
+    head = text.text[:200]
+    if not head.startswith("#!"):
+        return
+    interpreter_line = head.split("\n", 1)[0]
+    if interpreter_line.endswith("\r"):
+        yield StartFault(
+            kind="crlf",
+            message=(
+                f"`{seen.repo}` has Windows line ends: the kernel looks for an interpreter named "
+                f"`{interpreter_line[2:].strip()}\\r` and the container stops with "
+                f"`exec {path}: no such file or directory`"
+            ),
+            at=text.at(1),
+            related=((at, "started here"),),
+        )
+        return
+    if seen.executable is False:
+        yield StartFault(
+            kind="not-executable",
+            message=(
+                f"`{seen.repo}` is not executable, in the repository or by a chmod in the image: "
+                f"the container stops with `permission denied`"
+            ),
+            at=at,
+            related=((text.at(1), "this file's mode is kept by COPY"),),
+            certain=not seen.mounted,
+        )
+    words = interpreter_line[2:].split()
+    interpreter = words[0] if words else ""
+    if posixpath.basename(interpreter) == "env" and len(words) > 1:
+        interpreter = words[-1] if words[1].startswith("-") else words[1]
+    name = posixpath.basename(interpreter)
+    if name and image.provides_program(name) is False and not _python_name(name):
+        yield StartFault(
+            kind="interpreter",
+            message=f"`{seen.repo}` asks for `{interpreter}`, which the image does not have",
+            at=text.at(1),
+            related=((at, "started here"),),
+            certain=False,
+            evidence=(("program", name),),
+        )
+
+
+def _python_name(name: str) -> bool:
+    return name.startswith(("python", "pip"))
+
+
+class _Follower:
+    """Follows one process of a service."""
+
+    def __init__(
+        self,
+        service: Service,
+        view: View,
+        env: Mapping[str, str | Unknown | None],
+        process: MainProcess,
+        *,
+        documented: bool,
+    ) -> None:
+        self.service = service
+        self.view = view
+        self.process = process
+        what = process.interpretation
+        self.env: dict[str, str | Unknown | None] = {**env, **what.env}
+        self.cwd: Value = what.cwd
+        for wrapper in what.wrappers:
+            if wrapper.cwd is not None:
+                self.cwd = wrapper.cwd
+            self.env.update(dict(wrapper.env))
+        self.documented = documented
+        self.entries: list[Entry] = []
+        self.listens: list[Listen] = []
+        self.faults: list[StartFault] = []
+        self.open_links: list[tuple[Stage, str]] = []
+        self.complete = True
+
+    @property
+    def base(self) -> Base | None:
+        return self.service.image.base if self.service.image else None
+
+    def run(self) -> None:
+        fact = self.process.interpretation.fact
+        if isinstance(fact, ServerStart):
+            self._server(fact)
+        elif isinstance(fact, PythonRun):
+            self._python(fact)
+        elif isinstance(fact, Other):
+            self.complete = False
+            program = fact.program if isinstance(fact.program, str) else "a computed program"
+            if isinstance(fact.program, str) and posixpath.basename(fact.program) in _SHELL_NAMES:
+                program = f"`{fact.program}`"
+            self.open_links.append((Stage.STARTS, f"what `{program}` does is not known"))
+        else:
+            # The container installs or copies something and ends.
+            self.complete = True
+
+    # ---- servers on the command line ----
+
+    def _server(self, fact: ServerStart) -> None:
+        option = fact.value("chdir")
+        if isinstance(option, str) and isinstance(self.cwd, str):
+            self.cwd = posixpath.normpath(posixpath.join(self.cwd, option))
+        self._server_listens(fact)
+        if fact.kind not in _PYTHON_SERVERS:
+            self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))
+            return
+        self._python_present(fact.kind, fact.at)
+        app = fact.app
+        if app is None:
+            app = self._default_app(fact)
+        if app is None:
+            self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not named"))
+            return
+        if app.path is not None:
+            self._run_file(app.path, app.at, server=fact.kind, attribute=app.attribute)
+            return
+        if app.module is None:
+            self.open_links.append(
+                (Stage.STARTS, f"the application of {fact.kind} is computed: {app.raw}")
+            )
+            return
+        roots = self._roots(fact.app_dir, fact.value("pythonpath"))
+        self._run_module(
+            app.module,
+            app.attribute,
+            app.at,
+            roots,
+            server=fact.kind,
+            factory=app.factory,
+        )
+
+    def _default_app(self, fact: ServerStart) -> AppSpec | None:
+        if fact.kind == "flask":
+            value = self.env.get("FLASK_APP")
+            if isinstance(value, str):
+                module, _, attribute = value.partition(":")
+                path = module if module.endswith(".py") else None
+                return AppSpec(
+                    raw=value,
+                    at=fact.at,
+                    module=None if path else module,
+                    path=path,
+                    attribute=attribute or None,
+                )
+            if value is None and isinstance(self.cwd, str):
+                for name in ("wsgi", "app"):
+                    if self.view.repo_file(posixpath.join(self.cwd, f"{name}.py")):
+                        return AppSpec(raw=name, at=fact.at, module=name)
+        return None
+
+    def _python_present(self, kind: str, at: Location) -> None:
+        """The server's own distribution must be installed."""
+        environment = self.service.environment
+        name = {"fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli"}.get(kind, kind)
+        if environment is None or environment.installed is None:
+            return
+        installed = environment.installed
+        if installed.has(name) or (name == "fastapi-cli" and installed.has("fastapi")):
+            return
+        if not installed.complete or installed.unknown:
+            self.open_links.append((Stage.STARTS, f"whether {name} is installed is not known"))
+            return
+        self.faults.append(
+            StartFault(
+                kind="server-missing",
+                message=(
+                    f"the command starts {name}, which nothing installs in the image: "
+                    f'`exec: "{name}": executable file not found in $PATH`'
+                ),
+                at=at,
+                related=((environment.at, "the image starts here"),),
+                certain=False,
+            )
+        )
+
+    def _roots(self, app_dir: object, pythonpath: object) -> tuple[str, ...]:
+        """Directories on ``sys.path`` that the project's modules can come from."""
+        roots: list[str] = []
+        if isinstance(self.cwd, str):
+            first = self.cwd
+            if isinstance(app_dir, str):
+                first = posixpath.normpath(posixpath.join(self.cwd, app_dir))
+            roots.append(first)
+            if isinstance(pythonpath, str):
+                roots += [
+                    posixpath.normpath(posixpath.join(self.cwd, p)) for p in pythonpath.split(",")
+                ]
+        return tuple(roots) + self._extra_roots()
+
+    def _extra_roots(self) -> tuple[str, ...]:
+        roots: list[str] = []
+        path = self.env.get("PYTHONPATH")
+        if isinstance(path, Unknown):
+            self.open_links.append((Stage.STARTS, f"PYTHONPATH: {path.reason}"))
+        elif path:
+            where = self.cwd if isinstance(self.cwd, str) else "/"
+            roots += [
+                posixpath.normpath(posixpath.join(where, part)) for part in path.split(":") if part
+            ]
+        environment = self.service.environment
+        for step in environment.steps if environment else ():
+            if step.fact is None or not step.shipped:
+                continue
+            installs_project = bool(step.fact.local_paths or step.fact.editable) or (
+                step.fact.action == "sync" and not step.fact.no_root
+            )
+            if installs_project and isinstance(self.service.cwd, str):
+                for base in (self.service.cwd, "/app", "/code", "/src", "/workspace"):
+                    roots += [base, posixpath.join(base, "src")]
+        return tuple(dict.fromkeys(roots))
+
+    # ---- code ----
+
+    def _python(self, fact: PythonRun) -> None:
+        if fact.code is not None or (fact.script is None and fact.module is None):
+            self.complete = False
+            self.open_links.append((Stage.STARTS, "an inline Python program is not followed"))
+            return
+        if fact.module is not None:
+            if not isinstance(fact.module.value, str):
+                self.open_links.append((Stage.STARTS, fact.module.value.reason))
+                self.complete = False
+                return
+            self._run_module(
+                fact.module.value,
+                None,
+                fact.module.at,
+                self._roots(None, None),
+                server="python",
+                as_main=True,
+                argv=tuple(a.text for a in fact.args),
+            )
+            return
+        assert fact.script is not None
+        if not isinstance(fact.script.value, str):
+            self.open_links.append((Stage.STARTS, fact.script.value.reason))
+            self.complete = False
+            return
+        self._run_file(
+            fact.script.value,
+            fact.script.at,
+            server="python",
+            argv=tuple(a.text for a in fact.args),
+        )
+
+    def _program(self, roots: tuple[str, ...]) -> Program:
+        environment = {k: v for k, v in self.env.items() if v is not None and k != "*"}
+        wild = "*" in self.env
+        python = None
+        claim = self.service.environment.python if self.service.environment else None
+        if claim is not None and "." in claim.version:
+            major, short = claim.version.split(".")[:2]
+            if major.isdigit() and short.isdigit():
+                python = (int(major), int(short))
+        finder = ImageFinder(
+            roots=roots,
+            facts_of=self.view.module,
+            is_dir=self.view.is_dir,
+        )
+        user = self.service.user
+        home: Value = "/root"
+        if isinstance(user, str) and user.partition(":")[0] not in ("", "root", "0"):
+            home = Unknown("the user's home directory is not known")
+        return Program(
+            finder,
+            environment=environment,
+            environment_complete=(self.service.variables_complete or self.documented) and not wild,
+            cwd=self.cwd,
+            home=home,
+            read=self._read,
+            exists=self.view.exists,
+            python=python,
+        )
+
+    def _read(self, path: str) -> str | None:
+        text = self.view.text(path)
+        return text.text if text is not None else None
+
+    def _run_file(
+        self,
+        path: str,
+        at: Location,
+        *,
+        server: str,
+        attribute: str | None = None,
+        argv: tuple[str, ...] = (),
+    ) -> None:
+        if not isinstance(self.cwd, str):
+            self.open_links.append((Stage.STARTS, f"{path}: {self.cwd.reason}"))
+            self.complete = False
+            return
+        absolute = posixpath.normpath(posixpath.join(self.cwd, path))
+        seen = self.view.look(absolute)
+        if seen.answer == "no" and not absolute.startswith(("/usr/", "/opt/", "/root/")):
+            self.faults.append(
+                StartFault(
+                    kind="script",
+                    message=(
+                        f"`{path}` is not in the image (working directory {self.cwd}): "
+                        f"`python: can't open file '{absolute}'`"
+                        if server == "python"
+                        else f"`{path}` is not in the image (working directory {self.cwd})"
+                    ),
+                    at=at,
+                    related=((self.service.cwd_at, "the working directory is set here"),)
+                    if self.service.cwd_at
+                    else (),
+                )
+            )
+            return
+        if seen.repo is None or seen.kind != "file":
+            self.open_links.append((Stage.STARTS, f"{path}: {seen.reason or 'not followed'}"))
+            self.complete = False
+            return
+        directory = posixpath.dirname(absolute)
+        stem = posixpath.basename(absolute).removesuffix(".py")
+        roots = (directory, *self._extra_roots())
+        program = self._program(roots)
+        if server == "python" or attribute is None:
+            trace = program.run(stem, as_main=server in ("python", "streamlit"), argv=argv)
+        else:
+            trace = program.run(stem, attribute=attribute)
+        self._took(trace, stem, attribute, at, server, roots)
+
+    def _run_module(
+        self,
+        module: str,
+        attribute: str | None,
+        at: Location,
+        roots: tuple[str, ...],
+        *,
+        server: str,
+        factory: bool = False,
+        as_main: bool = False,
+        argv: tuple[str, ...] = (),
+    ) -> None:
+        if not isinstance(self.cwd, str):
+            self.open_links.append((Stage.STARTS, f"{module}: {self.cwd.reason}"))
+            self.complete = False
+            return
+        program = self._program(roots)
+        trace = program.run(
+            module, as_main=as_main, attribute=attribute, factory=factory, argv=argv
+        )
+        if not trace.found:
+            self._module_missing(module, at, roots, server)
+            return
+        self._took(trace, module, attribute, at, server, roots)
+        if attribute and not as_main:
+            self._attribute(trace, module, attribute, at, server)
+
+    def _module_missing(
+        self, module: str, at: Location, roots: tuple[str, ...], server: str
+    ) -> None:
+        relative = module.replace(".", "/")
+        unknown = []
+        for root in roots:
+            for candidate in (f"{relative}.py", f"{relative}/__init__.py", relative):
+                seen = self.view.look(posixpath.join(root, candidate))
+                if seen.answer == "unknown":
+                    unknown.append(seen.reason)
+                elif seen.answer == "yes" and seen.repo is None:
+                    unknown.append(f"{candidate} is not a file of the repository")
+        top = module.partition(".")[0]
+        environment = self.service.environment
+        if environment is not None and environment.installed is not None:
+            provision = environment.installed.provides(module)
+            if provision.answer in ("yes", "unknown", "possibly-no"):
+                self.complete = False
+                self.open_links.append((Stage.STARTS, f"{module} belongs to an installed package"))
+                return
+        if unknown:
+            self.complete = False
+            self.open_links.append((Stage.STARTS, f"module {module}: {unknown[0]}"))
+            return
+        near = self._near(top, roots)
+        message = f"module `{module}` is not in the image"
+        if server in ("uvicorn", "gunicorn", "hypercorn"):
+            text = {
+                "uvicorn": f'Error loading ASGI app. Could not import module "{module}".',
+            }.get(server, f"ModuleNotFoundError: No module named '{top}'")
+            message += f": `{text}`"
+        if near:
+            message += f" (there is {near})"
+        where = self.service.cwd_at
+        self.faults.append(
+            StartFault(
+                kind="module",
+                message=message,
+                at=at,
+                related=((where, "modules are looked for in this directory"),) if where else (),
+                evidence=(("module", module), ("searched", ", ".join(roots))),
+            )
+        )
+
+    def _near(self, top: str, roots: tuple[str, ...]) -> str:
+        names = [
+            f"{posixpath.join(root, name)}.py"
+            for root in roots[:1]
+            for name in ("app", "main", "server", "api", "wsgi", "asgi", "serve", "predict")
+            if name != top and self.view.repo_file(posixpath.join(root, f"{name}.py"))
+        ]
+        return ", ".join(names[:2])
+
+    def _attribute(
+        self, trace: Trace, module: str, attribute: str, at: Location, server: str
+    ) -> None:
+        name = attribute.partition("(")[0].partition(".")[0]
+        if name in trace.attributes or name in trace.factories or trace.truncated:
+            return
+        star = any("*" in item.fact.names for item in trace.imports)
+        if star or trace.problems:
+            self.open_links.append((Stage.STARTS, f"{module}:{attribute} is bound by a * import"))
+            return
+        apps = sorted({n.partition(":")[2] for app in trace.apps for n in app.names})
+        hint = f" (the application there is `{apps[0]}`)" if apps else ""
+        self.faults.append(
+            StartFault(
+                kind="attribute",
+                message=(
+                    f"`{trace.path}` has no `{attribute}`{hint}: "
+                    f'`Error loading ASGI app. Attribute "{attribute}" not found in module "{module}".`'
+                    if server == "uvicorn"
+                    else f"`{trace.path}` has no `{attribute}`{hint}: {server} fails to load it"
+                ),
+                at=at,
+                related=((Location(trace.path), "this module is loaded"),) if trace.path else (),
+            )
+        )
+
+    def _took(
+        self,
+        trace: Trace,
+        module: str,
+        attribute: str | None,
+        at: Location,
+        server: str,
+        roots: tuple[str, ...],
+    ) -> None:
+        self.entries.append(
+            Entry(
+                trace=trace,
+                module=module,
+                attribute=attribute,
+                at=at,
+                server=server,
+                roots=roots,
+            )
+        )
+        for problem in trace.problems:
+            if problem.fatal:
+                self.open_links.append((Stage.STARTS, f"{problem.at.path}: {problem.message}"))
+        if trace.truncated:
+            self.open_links.append((Stage.STARTS, f"{module} is too large to be followed"))
+        if server == "python":
+            started = [
+                s
+                for s in trace.servers
+                if s.reach.phase in (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
+            ]
+            for item in started:
+                self.listens.append(self._code_listen(item))
+
+    def _code_listen(self, server: Server) -> Listen:
+        port: int | Unknown
+        value = server.port.value
+        if isinstance(value, bool):
+            port = Unknown("the port is no number")
+        elif isinstance(value, int):
+            port = value
+        elif isinstance(value, str) and value.isdigit():
+            port = int(value)
+        elif isinstance(value, Unknown):
+            port = value
+        else:
+            port = Unknown("the port is computed")
+        host: Value
+        if isinstance(server.host.value, str):
+            # An empty host means every interface to sockets.
+            host = server.host.value or "0.0.0.0"
+        elif isinstance(server.host.value, Unknown):
+            host = server.host.value
+        else:
+            host = "0.0.0.0" if server.tool not in ("flask",) else "127.0.0.1"
+        origin = server.port.origin or server.at
+        return Listen(
+            host=host,
+            port=port,
+            at=origin if origin.path == server.at.path else server.at,
+            source="code",
+            server=server.tool,
+            host_at=server.host.origin or server.at,
+        )
+
+    # ---- addresses ----
+
+    def _server_listens(self, fact: ServerStart) -> None:
+        from auditor.deployment.listening import listens
+
+        found, faults, open_links = listens(fact, self.env, self.cwd, self.view)
+        self.listens.extend(found)
+        self.faults.extend(faults)
+        self.open_links.extend(open_links)

@@ -1,0 +1,514 @@
+"""Environments: what the install commands of an image bring, resolved to files of the repository."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from auditor.deployment.base import Base
+from auditor.deployment.commands import Ran
+from auditor.deployment.image import ContextSource, Image, Present
+from auditor.deployment.model import (
+    Environment,
+    EnvRequirement,
+    InstallStep,
+    PythonClaim,
+)
+from auditor.linking import distributions
+from auditor.parsers import conda, locks, pyproject, requirements, setup_py
+from auditor.parsers.commands import PipInstall
+from auditor.parsers.requirements import Requirement
+from auditor.source import Location, Problem, Unknown
+
+if TYPE_CHECKING:
+    from auditor.deployment.facts import Facts
+
+LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
+_SYNC_LOCKS = {
+    "uv": ("uv.lock",),
+    "poetry": ("poetry.lock",),
+    "pdm": ("pdm.lock", "pylock.toml"),
+    "pipenv": ("Pipfile.lock",),
+}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An environment while its steps are read."""
+
+    steps: list[InstallStep] = field(default_factory=list)
+    requirements: list[EnvRequirement] = field(default_factory=list)
+    constraints: list[Requirement] = field(default_factory=list)
+    locks: list[locks.Lock] = field(default_factory=list)
+    files: list[requirements.RequirementsFile] = field(default_factory=list)
+    conda: list[conda.CondaEnvironment] = field(default_factory=list)
+    pyproject: pyproject.PyprojectFacts | None = None
+    because: list[str] = field(default_factory=list)
+    no_deps: list[bool] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    roots: list[tuple[str, tuple[str, ...], str | None]] = field(default_factory=list)
+
+
+def of_image(
+    *,
+    key: str,
+    image: Image,
+    context: str,
+    base: Base | None,
+    commands: Sequence[tuple[Ran, Image, bool]],
+    facts: Facts,
+    python: PythonClaim | None,
+) -> Environment:
+    """The environment that the install commands of an image make.
+
+    ``commands`` are (command, the stage image it runs in, whether what it installs is shipped).
+    """
+    draft = _Draft()
+    for ran, stage_image, shipped in commands:
+        fact = ran.what.fact
+        if not isinstance(fact, PipInstall) or fact.action in ("uninstall", "lock", "download"):
+            continue
+        resolver = _resolver(ran, stage_image, context, facts)
+        step = _step(fact, ran, resolver, draft if shipped else _Draft(), facts, python)
+        draft.steps.append(replace(step, shipped=shipped))
+    return _finish(
+        draft,
+        name=key,
+        kind="image",
+        at=image.base.at,
+        python=python,
+        base=base,
+    )
+
+
+def _resolver(
+    ran: Ran, image: Image, context: str, facts: Facts
+) -> Callable[[str], tuple[str | None, str]]:
+    """Maps a path as a command sees it to a repository path, or says why that fails."""
+
+    def resolve(path: str) -> tuple[str | None, str]:
+        cwd = ran.what.cwd if isinstance(ran.what.cwd, str) else ran.step.state.workdir
+        if isinstance(cwd, Unknown):
+            return None, cwd.reason
+        absolute = posixpath.normpath(posixpath.join(cwd, path))
+        for mount in ran.step.mounts:
+            if mount.type != "bind" or mount.from_ or mount.target is None:
+                continue
+            target = posixpath.normpath(posixpath.join(str(cwd), mount.target))
+            source = (mount.source or "").strip("/")
+            if absolute == target:
+                return posixpath.normpath(posixpath.join(context, source or ".")), ""
+            if absolute.startswith(f"{target.rstrip('/')}/"):
+                rest = absolute[len(target.rstrip("/")) + 1 :]
+                return posixpath.normpath(posixpath.join(context, source, rest)), ""
+        found = image.fs.lookup(absolute)
+        if isinstance(found, Present) and isinstance(found.source, ContextSource):
+            return posixpath.normpath(posixpath.join(context, found.source.path or ".")), ""
+        name = posixpath.basename(absolute)
+        return None, f"{path} is not traced to a file of the repository ({name})"
+
+    return resolve
+
+
+def _step(
+    fact: PipInstall,
+    ran: Ran,
+    resolve: Callable[[str], tuple[str | None, str]],
+    draft: _Draft,
+    facts: Facts,
+    python: PythonClaim | None,
+) -> InstallStep:
+    found: list[EnvRequirement] = []
+    files: list[str] = []
+    unresolved: list[str] = []
+    used_lock: locks.Lock | None = None
+
+    def add(items: Iterable[EnvRequirement]) -> None:
+        for item in items:
+            found.append(item)
+            draft.requirements.append(item)
+            draft.no_deps.append(fact.no_deps)
+
+    for arg in fact.requirement_files:
+        if not isinstance(arg.value, str):
+            unresolved.append(arg.value.reason)
+            continue
+        path, why = resolve(arg.value)
+        if path is None:
+            unresolved.append(why)
+            continue
+        files.append(path)
+        if fact.tool in ("conda", "mamba", "micromamba") or path.endswith((".yml", ".yaml")):
+            add(_conda(path, draft, facts, fact.at))
+            continue
+        if locks.detect(path) == "pylock":
+            used_lock = _use_lock(path, draft, facts, python, (), (), fact.at, add)
+            continue
+        add(_requirements(path, draft, facts, fact.at, files))
+    for arg in fact.constraint_files:
+        if isinstance(arg.value, str):
+            path, why = resolve(arg.value)
+            if path is None:
+                unresolved.append(why)
+            else:
+                files.append(path)
+                resolved = requirements.resolve(path, facts.read)
+                draft.constraints.extend(resolved.requirements)
+                draft.constraints.extend(resolved.constraints)
+    conda_tool = fact.tool in ("conda", "mamba", "micromamba")
+    for arg in fact.requirements:
+        if not isinstance(arg.value, str):
+            unresolved.append(arg.value.reason)
+            continue
+        item = _inline(arg.value, arg.at, conda_tool)
+        if item is not None:
+            add(
+                [
+                    EnvRequirement(
+                        fact=item, origin="conda" if conda_tool else "command", step_at=fact.at
+                    )
+                ]
+            )
+    for arg in (*fact.local_paths, *fact.editable):
+        if not isinstance(arg.value, str):
+            unresolved.append(arg.value.reason)
+            continue
+        text, _, bracket = arg.value.partition("[")
+        if "://" in text or text.startswith("git+"):
+            item = _inline(arg.value, arg.at, conda=False)
+            if item is not None:
+                add([EnvRequirement(fact=item, origin="command", step_at=fact.at)])
+            continue
+        if text.endswith((".whl", ".tar.gz", ".zip")) or "*" in text:
+            unresolved.append(f"{text} is an archive whose requirements are not read")
+            continue
+        path, why = resolve(text)
+        if path is None:
+            unresolved.append(why)
+            continue
+        extras = tuple(e.strip() for e in bracket.rstrip("]").split(",") if e.strip())
+        add(_project(path, extras, draft, facts, fact.at, files))
+    if fact.action == "sync" or (
+        fact.tool in _SYNC_LOCKS
+        and fact.action == "install"
+        and not (fact.requirements or fact.requirement_files or fact.local_paths or fact.editable)
+    ):
+        directory, why = resolve(".")
+        if directory is None:
+            # The directory itself may be made by WORKDIR; its files come by COPY or mount.
+            project, why = resolve("pyproject.toml" if fact.tool != "pipenv" else "Pipfile")
+            directory = posixpath.dirname(project) if project is not None else None
+        if directory is None:
+            unresolved.append(why)
+        else:
+            used_lock = _sync(
+                directory, fact, resolve, draft, facts, python, add, unresolved, files
+            )
+    if fact.tool == "conda" and fact.action == "env-create" and not fact.requirement_files:
+        path, why = resolve("environment.yml")
+        if path is None:
+            unresolved.append(why)
+        else:
+            files.append(path)
+            add(_conda(path, draft, facts, fact.at))
+    draft.because.extend(unresolved)
+    return InstallStep(
+        at=fact.at,
+        fact=fact,
+        requirements=tuple(found),
+        files=tuple(dict.fromkeys(files)),
+        lock=used_lock,
+        unresolved=tuple(unresolved),
+        stage=ran.step.stage,
+    )
+
+
+def _inline(
+    text: str, at: Location, conda_spec: bool = False, *, conda: bool = False
+) -> Requirement | None:
+    if conda_spec or conda:
+        return _from_conda_text(text, at)
+    item = requirements.parse_requirement(text, lambda start, end: at)
+    return item if isinstance(item, Requirement) else None
+
+
+def _from_conda_text(text: str, at: Location) -> Requirement | None:
+    spec = conda.parse_spec(text, at)
+    return None if isinstance(spec, Problem) else conda_requirement(spec)
+
+
+def conda_requirement(spec: conda.CondaSpec) -> Requirement:
+    """A conda match specification as a requirement (a fuzzy ``=1.2`` becomes ``==1.2.*``)."""
+    specifier = spec.version
+    if spec.exact:
+        specifier = f"=={spec.version}"
+    elif spec.fuzzy and spec.version:
+        specifier = f"=={spec.version}.*"
+    elif specifier and specifier[0].isdigit():
+        specifier = f"=={specifier}"
+    return Requirement(name=spec.name, at=spec.at, specifier=specifier)
+
+
+def _requirements(
+    path: str, draft: _Draft, facts: Facts, at: Location, files: list[str]
+) -> list[EnvRequirement]:
+    resolved = requirements.resolve(path, facts.read)
+    draft.files.extend(resolved.files)
+    draft.problems.extend(resolved.problems)
+    draft.constraints.extend(resolved.constraints)
+    files.extend(f.path for f in resolved.files)
+    compiled = {f.path for f in resolved.files if f.compiled_by is not None}
+    return [
+        EnvRequirement(fact=item, origin="file", step_at=at, compiled=item.at.path in compiled)
+        for item in resolved.requirements
+    ]
+
+
+def _conda(path: str, draft: _Draft, facts: Facts, at: Location) -> list[EnvRequirement]:
+    environment = facts.conda(path)
+    if environment is None:
+        draft.because.append(f"{path} could not be read")
+        return []
+    draft.conda.append(environment)
+    items = [
+        EnvRequirement(fact=conda_requirement(spec), origin="conda", step_at=at)
+        for spec in environment.dependencies
+        if spec.name not in ("python", "pip")
+    ]
+    items += [EnvRequirement(fact=r, origin="conda", step_at=at) for r in environment.pip]
+    for include in environment.pip_includes:
+        if include.path is not None:
+            items += _requirements(include.path, draft, facts, at, [])
+    return items
+
+
+def _project(
+    path: str,
+    extras: tuple[str, ...],
+    draft: _Draft,
+    facts: Facts,
+    at: Location,
+    files: list[str],
+) -> list[EnvRequirement]:
+    """What ``pip install <directory>`` brings: the project's own dependencies."""
+    project = facts.pyproject(posixpath.join(path, "pyproject.toml"))
+    if project is not None and (project.has_project or project.manager == "poetry"):
+        files.append(project.path)
+        draft.pyproject = draft.pyproject or project
+        items = list(project.dependencies)
+        for extra in extras:
+            group = project.group(extra)
+            items += group.requirements if group else ()
+        if "dependencies" in project.dynamic:
+            for declared in project.dynamic_files:
+                target = posixpath.normpath(posixpath.join(path, declared.value))
+                items += [r.fact for r in _requirements(target, draft, facts, at, files)]
+        return [EnvRequirement(fact=item, origin="pyproject", step_at=at) for item in items]
+    for name, read in (
+        ("setup.cfg", setup_py.parse_setup_cfg),
+        ("setup.py", setup_py.parse_setup_py),
+    ):
+        source = facts.read(posixpath.normpath(posixpath.join(path, name)))
+        if source is None:
+            continue
+        setup = read(source)
+        if isinstance(setup.dependencies, Unknown):
+            for declared in setup.reads:
+                target = posixpath.normpath(posixpath.join(path, declared.value))
+                if facts.read(target) is not None:
+                    return _requirements(target, draft, facts, at, files)
+            draft.because.append(setup.dependencies.reason)
+        elif setup.dependencies:
+            files.append(setup.path)
+            return [
+                EnvRequirement(fact=item, origin="setup", step_at=at) for item in setup.dependencies
+            ]
+    return []
+
+
+def _use_lock(
+    path: str,
+    draft: _Draft,
+    facts: Facts,
+    python: PythonClaim | None,
+    groups: tuple[str, ...],
+    extras: tuple[str, ...],
+    at: Location,
+    add: Callable[[Iterable[EnvRequirement]], None],
+) -> locks.Lock | None:
+    lock = facts.lock(path)
+    if lock is None:
+        return None
+    draft.locks.append(lock)
+    version = python.version if python else (lock.python or "3.11")
+    selection = lock.select(version, groups=groups, extras=extras)
+    add(
+        EnvRequirement(
+            fact=Requirement(
+                name=package.name,
+                at=package.at,
+                specifier=f"=={package.version}" if package.version else "",
+                hashes=package.hashes,
+            ),
+            origin="lock",
+            locked_version=package.version,
+            compiled=True,
+            step_at=at,
+        )
+        for package in selection.packages
+        if package.source.kind not in ("virtual", "editable")
+    )
+    return lock
+
+
+def _sync(
+    directory: str,
+    fact: PipInstall,
+    resolve: Callable[[str], tuple[str | None, str]],
+    draft: _Draft,
+    facts: Facts,
+    python: PythonClaim | None,
+    add: Callable[[Iterable[EnvRequirement]], None],
+    unresolved: list[str],
+    files: list[str],
+) -> locks.Lock | None:
+    """``uv sync``, ``poetry install``, ``pdm sync``, ``pipenv install``: the project's lock."""
+    groups = tuple(g for g in (*fact.groups, *fact.only_groups) if isinstance(g, str))
+    extras = tuple(e for e in fact.extras if isinstance(e, str))
+    for name in _SYNC_LOCKS.get(fact.tool, ()):
+        path, _ = resolve(name)
+        if path is not None and facts.read(path) is not None:
+            files.append(path)
+            project = facts.pyproject(
+                posixpath.normpath(posixpath.join(directory, "pyproject.toml"))
+            )
+            draft.pyproject = draft.pyproject or project
+            wanted = groups
+            if project is not None and fact.dev is not False and not fact.only_groups:
+                wanted += tuple(g.name for g in project.groups if g.kind == "group" and g.default)
+            return _use_lock(path, draft, facts, python, wanted, extras, fact.at, add)
+    path, why = resolve("pyproject.toml" if fact.tool != "pipenv" else "Pipfile")
+    if path is None:
+        unresolved.append(why)
+        return None
+    files.append(path)
+    if fact.tool == "pipenv":
+        lock = facts.lock(path)
+        unresolved.append("Pipfile without Pipfile.lock") if lock is None else None
+        return None
+    add(_project(posixpath.dirname(path), extras, draft, facts, fact.at, files))
+    return None
+
+
+def of_project(
+    *,
+    name: str,
+    at: Location,
+    files: Sequence[str],
+    facts: Facts,
+    python: PythonClaim | None,
+) -> Environment:
+    """The environment that a repository without an image declares in ``files``."""
+    draft = _Draft()
+    used: list[str] = []
+    for path in files:
+        kind = locks.detect(path)
+        if path.endswith("pyproject.toml"):
+            items = _project(posixpath.dirname(path), (), draft, facts, at, used)
+        elif path.endswith((".yml", ".yaml")):
+            items = _conda(path, draft, facts, at)
+        elif path.endswith("setup.py"):
+            items = _project(posixpath.dirname(path), (), draft, facts, at, used)
+        elif kind is not None and kind != "pip-compile":
+            lock = facts.lock(path)
+            if lock is not None:
+                draft.locks.append(lock)
+            continue
+        else:
+            items = _requirements(path, draft, facts, at, used)
+        draft.requirements.extend(items)
+        draft.no_deps.extend(False for _ in items)
+    kind_name = "conda" if draft.conda else "project"
+    return _finish(draft, name=name, kind=kind_name, at=at, python=python, base=None)
+
+
+def _finish(
+    draft: _Draft,
+    *,
+    name: str,
+    kind: str,
+    at: Location,
+    python: PythonClaim | None,
+    base: Base | None,
+) -> Environment:
+    marker_python = python.version if python else None
+    pinned = {c.key: c.pinned_version for c in draft.constraints if c.pinned_version}
+    lock_versions: dict[str, str | None] = {}
+    for lock in draft.locks:
+        if marker_python or lock.python:
+            selected = lock.select(marker_python or str(lock.python))
+            lock_versions.update(selected.versions)
+        else:
+            lock_versions.update({p.name: p.version for p in lock.packages})
+    environment = locks.marker_environment(marker_python) if marker_python else None
+    kept: list[EnvRequirement] = []
+    flags: list[bool] = []
+    for item, no_deps in zip(draft.requirements, draft.no_deps, strict=True):
+        if environment is not None and item.fact.marker and item.fact.applies(environment) is False:
+            continue
+        version = item.locked_version or pinned.get(item.key)
+        if version is None and item.fact.pinned_version is None:
+            version = lock_versions.get(item.key)
+        kept.append(replace(item, locked_version=version))
+        flags.append(no_deps)
+
+    roots = [(r.key, r.fact.extras, r.version) for r in kept if r.key]
+    anonymous = [r for r in kept if not r.key]
+    because = list(dict.fromkeys(draft.because))
+    because += [f"{r.fact.url or r.fact.path} names no distribution" for r in anonymous]
+    extra: tuple[str, ...] = ()
+    if base is not None and base.official_python:
+        extra = ("pip", "setuptools", "wheel") if base.has_setuptools else ("pip",)
+    elif base is not None and base.text != "scratch" and kind == "image":
+        because.append(f"what {base.text} brings is not known")
+    closed_by_lock = bool(draft.locks) and all(r.origin == "lock" for r in kept)
+    compiled = bool(kept) and all(r.compiled for r in kept)
+    closed = (closed_by_lock or compiled or (bool(flags) and all(flags))) and not because
+    installed = distributions.close(
+        roots,
+        python=marker_python,
+        complete=not because,
+        reason="; ".join(because[:2]),
+        closed=closed,
+        extra=extra,
+    )
+    direct = {name for name, _, _ in roots}
+    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in kept)
+    frozen = (
+        everything_pinned
+        and not installed.unknown
+        and all(
+            name in direct or name in pinned or name in extra for name in installed.distributions
+        )
+    )
+    return Environment(
+        name=name,
+        kind=kind,  # type: ignore[arg-type]
+        at=at,
+        python=python,
+        steps=tuple(draft.steps),
+        requirements=tuple(kept),
+        constraints=tuple(draft.constraints),
+        locks=tuple(draft.locks),
+        files=tuple({f.path: f for f in draft.files}.values()),
+        pyproject=draft.pyproject,
+        conda=tuple(draft.conda),
+        base=base,
+        complete=not because,
+        incomplete_because=tuple(because),
+        locked=bool(kept) and (closed_by_lock or (compiled and everything_pinned) or frozen),
+        hashed=bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs),
+        installed=installed,
+    )

@@ -1,0 +1,163 @@
+"""Parsed files of a repository, each read and parsed at most once."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from auditor.source import Problem, SourceText
+
+if TYPE_CHECKING:
+    from auditor.deployment.image import BuildContext
+    from auditor.discovery import Repository
+    from auditor.parsers.conda import CondaEnvironment
+    from auditor.parsers.dockerfile import Dockerfile
+    from auditor.parsers.dockerignore import DockerIgnore
+    from auditor.parsers.locks import Lock
+    from auditor.parsers.pyproject import PyprojectFacts
+    from auditor.parsers.python import ModuleFacts
+    from auditor.parsers.shell import Script
+
+
+class Facts:
+    """Memoised access to the facts of a repository's files; paths are relative to its root."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.problems: dict[Problem, None] = {}
+        self._dockerfiles: dict[str, Dockerfile] = {}
+        self._ignores: dict[str, DockerIgnore | None] = {}
+        self._pyprojects: dict[str, PyprojectFacts | None] = {}
+        self._locks: dict[str, Lock | None] = {}
+        self._condas: dict[str, CondaEnvironment | None] = {}
+        self._modules: dict[str, ModuleFacts | None] = {}
+        self._scripts: dict[str, Script | None] = {}
+
+    def read(self, path: str) -> SourceText | None:
+        """The text of a file, None when there is no such file in the walked tree."""
+        path = posixpath.normpath(path)
+        if path.startswith("../") or not self.repository.is_file(path):
+            return None
+        text = self.repository.read_text(path)
+        self.note(text.problems)
+        return text
+
+    def note(self, problems: tuple[Problem, ...]) -> None:
+        """Remember what could not be read; it is reported, never dropped."""
+        for problem in problems:
+            self.problems.setdefault(problem)
+
+    def dockerfile(self, path: str) -> Dockerfile | None:
+        if path not in self._dockerfiles:
+            text = self.read(path)
+            if text is None:
+                return None
+            from auditor.parsers import dockerfile
+
+            self._dockerfiles[path] = dockerfile.parse(text)
+        return self._dockerfiles[path]
+
+    def dockerignore(self, context: str, dockerfile_path: str) -> DockerIgnore | None:
+        """The ignore file that a build of this Dockerfile with this context uses."""
+        from auditor.parsers import dockerignore
+
+        for path in (f"{dockerfile_path}.dockerignore", posixpath.join(context, ".dockerignore")):
+            path = posixpath.normpath(path)
+            if path not in self._ignores:
+                text = self.read(path)
+                self._ignores[path] = dockerignore.parse(text) if text is not None else None
+            if self._ignores[path] is not None:
+                return self._ignores[path]
+        return None
+
+    def pyproject(self, path: str) -> PyprojectFacts | None:
+        path = posixpath.normpath(path)
+        if path not in self._pyprojects:
+            from auditor.parsers import pyproject
+
+            text = self.read(path)
+            facts = pyproject.parse(text) if text is not None else None
+            if facts is not None:
+                self.note(facts.problems)
+            self._pyprojects[path] = facts
+        return self._pyprojects[path]
+
+    def lock(self, path: str) -> Lock | None:
+        path = posixpath.normpath(path)
+        if path not in self._locks:
+            from auditor.parsers import locks
+
+            text = self.read(path)
+            kind = locks.detect(path)
+            lock = locks.parse(text, kind) if text is not None and kind is not None else None
+            if lock is not None:
+                self.note(lock.problems)
+            self._locks[path] = lock
+        return self._locks[path]
+
+    def conda(self, path: str) -> CondaEnvironment | None:
+        path = posixpath.normpath(path)
+        if path not in self._condas:
+            from auditor.parsers import conda
+
+            text = self.read(path)
+            facts = conda.parse_environment(text) if text is not None else None
+            if facts is not None:
+                self.note(facts.problems)
+            self._condas[path] = facts
+        return self._condas[path]
+
+    def module(self, path: str) -> ModuleFacts | None:
+        """Python source (or a notebook's code cells)."""
+        path = posixpath.normpath(path)
+        if path not in self._modules:
+            from auditor.parsers import python
+
+            text = self.read(path)
+            facts = python.parse(text) if text is not None else None
+            if facts is not None:
+                self.note(facts.problems)
+            self._modules[path] = facts
+        return self._modules[path]
+
+    @property
+    def modules(self) -> dict[str, ModuleFacts]:
+        """Every module parsed so far."""
+        return {path: facts for path, facts in self._modules.items() if facts is not None}
+
+    def script(self, path: str) -> Script | None:
+        """A shell script of the repository."""
+        path = posixpath.normpath(path)
+        if path not in self._scripts:
+            from auditor.parsers import shell
+
+            text = self.read(path)
+            self._scripts[path] = shell.parse_file(text) if text is not None else None
+        return self._scripts[path]
+
+    def context(self, directory: str) -> BuildContext:
+        """A directory of the repository as a build context."""
+        return _Context(self.repository, directory)
+
+
+class _Context:
+    """A directory of the repository as the builder would see it."""
+
+    def __init__(self, repository: Repository, directory: str) -> None:
+        self._repository = repository
+        self._directory = "" if directory in ("", ".") else f"{directory.strip('/')}/"
+
+    def _path(self, path: str) -> str:
+        return f"{self._directory}{path}".rstrip("/")
+
+    def is_file(self, path: str) -> bool:
+        return self._repository.is_file(self._path(path))
+
+    def is_dir(self, path: str) -> bool:
+        return self._repository.is_dir(self._path(path))
+
+    def list_dir(self, path: str) -> tuple[str, ...]:
+        return self._repository.list_dir(self._path(path))
+
+    def executable(self, path: str) -> bool:
+        return self._repository.executable(self._path(path))

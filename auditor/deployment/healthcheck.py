@@ -1,0 +1,86 @@
+"""What a health check runs and which address it asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from auditor.deployment.model import HealthCheck
+from auditor.parsers import shell
+from auditor.source import Location
+
+_URL = re.compile(
+    r"(?P<scheme>https?|tcp)://(?P<host>\[[0-9a-f:]+\]|[A-Za-z0-9.${}_-]+?)"
+    r"(?::(?P<port>\d+|\$\{?[A-Za-z_][A-Za-z0-9_]*(?::?-\d+)?\}?))?(?P<path>/[^\s'\"`;|&)\\]*)?"
+    r"(?=$|[\s'\"`;|&),\\])"
+)
+_SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash"})
+_BUILTINS = frozenset({"exit", "true", "false", "test", "[", "echo", "cd", "set", ":", "exec"})
+
+
+def read(
+    script: shell.Script,
+    at: Location,
+    source: Literal["dockerfile", "compose", "kubernetes"],
+    env: shell.Env,
+) -> HealthCheck:
+    """The programs a check runs and the URL it names, as far as both are plain."""
+    programs: list[str] = []
+    texts: list[str] = []
+    _collect(script, env, programs, texts)
+    for text in texts:
+        for match in _URL.finditer(text):
+            port = _number(match["port"], env)
+            if match["port"] is None:
+                port = 443 if match["scheme"] == "https" else 80
+            return HealthCheck(
+                at=at,
+                source=source,
+                programs=tuple(dict.fromkeys(programs)),
+                host=match["host"],
+                port=port,
+                path=(match["path"] or "/").partition("?")[0],
+                scheme=match["scheme"],
+            )
+    return HealthCheck(at=at, source=source, programs=tuple(dict.fromkeys(programs)))
+
+
+def _collect(script: shell.Script, env: shell.Env, programs: list[str], texts: list[str]) -> None:
+    for command in script.commands:
+        argv = command.argv(env)
+        if not argv:
+            continue
+        name = argv[0].text
+        nested = [arg.script for arg in argv if arg.script is not None]
+        if name not in _BUILTINS and not (name in _SHELLS and nested):
+            programs.append(name)
+        for inner in nested:
+            _collect(inner, env, programs, texts)
+        if not nested:
+            texts.append(" ".join(arg.text for arg in argv))
+
+
+def _number(text: str | None, env: shell.Env) -> int | None:
+    if text is None:
+        return None
+    if text.isdigit():
+        return int(text)
+    name, _, default = text.strip("${}").partition(":-")
+    value = env.get(name)
+    if isinstance(value, str) and value.isdigit():
+        return int(value)
+    return int(default) if default.isdigit() and value is None else None
+
+
+def disabled(at: Location, source: Literal["dockerfile", "compose"]) -> HealthCheck:
+    """``HEALTHCHECK NONE`` or ``disable: true``."""
+    return HealthCheck(at=at, source=source, disabled=True)
+
+
+def asks(checks: Iterable[HealthCheck]) -> HealthCheck | None:
+    """The check in force: the last one given wins (Compose over the image)."""
+    last = None
+    for item in checks:
+        last = item
+    return last

@@ -1,0 +1,264 @@
+"""Built images: a Dockerfile, its context and its arguments, evaluated and surrounded by facts."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import replace
+
+from auditor.catalog import knowledge
+from auditor.deployment import environments
+from auditor.deployment.base import Base, describe
+from auditor.deployment.commands import Ran, ran
+from auditor.deployment.facts import Facts
+from auditor.deployment.image import Image, evaluate
+from auditor.deployment.model import BuiltImage, PythonClaim, SystemPackage, Value
+from auditor.parsers.commands import PipInstall, SystemInstall, Venv
+
+# Where an interpreter keeps what it installs; copying one of these ships an environment.
+_INSTALL_ROOTS = ("/usr/local", "/usr", "/root/.local", "/install", "/opt", "/venv", "/")
+
+
+def build(
+    facts: Facts,
+    *,
+    dockerfile: str,
+    context: str,
+    target: str | None = None,
+    build_args: Mapping[str, Value] | None = None,
+    is_dev: bool = False,
+) -> BuiltImage | None:
+    """What building this Dockerfile leaves; None when it (or its target) does not exist."""
+    parsed = facts.dockerfile(dockerfile)
+    if parsed is None or not parsed.stages:
+        return None
+    files = facts.context(context)
+    ignore = facts.dockerignore(context, dockerfile)
+
+    def stage(name: str | None) -> Image | None:
+        return evaluate(parsed, files, ignore=ignore, build_args=build_args, target=name)
+
+    image = stage(target)
+    if image is None:
+        return None
+    key = dockerfile if target is None else f"{dockerfile}#{target}"
+    reference = image.base.reference
+    base = describe(reference) if isinstance(reference, str) else None
+
+    commands: list[tuple[Ran, Image, bool]] = [(command, image, True) for command in ran(image)]
+    own = set(image.lineage)
+    copied: dict[int, list[str]] = {}
+    queue = [image]
+    stages: dict[int, Image] = {}
+    while queue:
+        current = queue.pop()
+        for step in current.copies:
+            if step.origin != "stage" or step.from_stage is None or step.from_stage in own:
+                continue
+            sources = [s for s in step.sources if isinstance(s, str)]
+            copied.setdefault(step.from_stage, []).extend(sources)
+            if step.from_stage not in stages:
+                other = stage(str(step.from_stage))
+                if other is not None:
+                    stages[step.from_stage] = other
+                    queue.append(other)
+    earlier: list[tuple[Ran, Image, bool]] = []
+    for number, other in sorted(stages.items()):
+        theirs = [c for c in ran(other) if c.step.stage not in own]
+        shipped = _ships_environment(copied.get(number, []), theirs)
+        earlier += [(command, other, shipped) for command in theirs]
+    ordered = earlier + commands
+
+    python = _python(image, base, ordered)
+    environment = environments.of_image(
+        key=key,
+        image=image,
+        context=context,
+        base=_environment_base(base, earlier),
+        commands=ordered,
+        facts=facts,
+        python=python,
+    )
+    packages = tuple(
+        SystemPackage(
+            name=package.name,
+            manager=fact.manager,
+            at=package.at,
+            version=package.version,
+            stage=command.step.stage,
+            shipped=stage_image is image,
+        )
+        for command, stage_image, _ in ordered
+        if isinstance(fact := command.what.fact, SystemInstall) and fact.action == "install"
+        for package in fact.packages
+        if isinstance(package.name, str)
+    )
+    programs = set(environment.installed.scripts()) if environment.installed else set()
+    programs |= {p.name for p in packages if p.shipped}
+    for package in packages:
+        if package.shipped:
+            programs |= set(_PACKAGE_PROGRAMS.get(package.name, ()))
+    return BuiltImage(
+        key=key,
+        dockerfile=parsed,
+        image=image,
+        context=context,
+        base=base,
+        system_packages=packages,
+        environment=environment,
+        is_dev=is_dev,
+        programs=frozenset(programs),
+        build_args=tuple((build_args or {}).items()),
+    )
+
+
+# Programs of Debian and Alpine packages whose name is not the program's.
+_PACKAGE_PROGRAMS = {
+    "build-essential": ("gcc", "g++", "make", "dpkg-dev"),
+    "build-base": ("gcc", "g++", "make"),
+    "netcat-openbsd": ("nc", "netcat"),
+    "netcat-traditional": ("nc", "netcat"),
+    "netcat": ("nc",),
+    "procps": ("ps", "pgrep", "pkill", "free", "top"),
+    "iputils-ping": ("ping",),
+    "dnsutils": ("dig", "nslookup"),
+    "postgresql-client": ("psql", "pg_isready", "pg_dump"),
+    "default-mysql-client": ("mysql", "mysqladmin"),
+    "redis-tools": ("redis-cli",),
+    "python3": ("python3",),
+    "python3-pip": ("pip3", "pip"),
+    "python-is-python3": ("python",),
+    "nodejs": ("node",),
+    "openssh-client": ("ssh", "scp"),
+    "poppler-utils": ("pdftoppm", "pdftotext", "pdfinfo"),
+    "tesseract-ocr": ("tesseract",),
+    "imagemagick": ("convert", "magick", "identify"),
+    "default-jre-headless": ("java",),
+    "default-jre": ("java",),
+    "p7zip-full": ("7z",),
+    "gnupg": ("gpg",),
+}
+
+
+def _ships_environment(sources: list[str], commands: list[Ran]) -> bool:
+    """Whether one of the copied paths holds what the stage's interpreter installed."""
+    roots = set(_INSTALL_ROOTS)
+    for command in commands:
+        fact = command.what.fact
+        if isinstance(fact, Venv) and isinstance(fact.path, str):
+            cwd = command.what.cwd if isinstance(command.what.cwd, str) else "/"
+            roots.add(posixpath.normpath(posixpath.join(cwd, fact.path)))
+        if isinstance(fact, PipInstall):
+            for value in (fact.target, fact.prefix):
+                if isinstance(value, str):
+                    roots.add(posixpath.normpath(posixpath.join("/", value)))
+            if fact.action == "wheel":
+                return True
+    for source in sources:
+        path = posixpath.normpath(posixpath.join("/", source))
+        if "site-packages" in path or "dist-packages" in path or "/.venv" in path or path in roots:
+            return True
+        if path.rpartition("/")[2] in ("venv", ".venv", "env", "wheels", "site-packages"):
+            return True
+        if any(root != "/" and root.startswith(f"{path}/") for root in roots):
+            return True
+    return False
+
+
+def _environment_base(base: Base | None, earlier: list[tuple[Ran, Image, bool]]) -> Base | None:
+    """The base whose interpreter's own packages count; distroless ones take it all from a stage."""
+    if base is not None and base.flavour == "distroless" and any(s for _, _, s in earlier):
+        return None
+    return base
+
+
+def _python(
+    image: Image, base: Base | None, commands: list[tuple[Ran, Image, bool]]
+) -> PythonClaim | None:
+    at = image.base.at
+    for command, _, shipped in reversed(commands):
+        fact = command.what.fact
+        if not shipped or not isinstance(fact, PipInstall):
+            continue
+        if fact.tool in ("conda", "mamba", "micromamba"):
+            for arg in fact.requirements:
+                text = arg.text
+                if text.startswith("python=") and any(c.isdigit() for c in text):
+                    version = text.removeprefix("python").lstrip("=").rstrip(".*")
+                    return PythonClaim(version=version, at=arg.at, kind="conda")
+    if base is None:
+        return None
+    if base.python:
+        return PythonClaim(
+            version=base.python, at=at, kind="base-image", certain=base.python_certain
+        )
+    table = knowledge("bases.toml")
+    row = table.get(base.distro or "", {}).get(base.release or "")
+    if row and base.flavour in ("debian", "ubuntu"):
+        installs_python = any(
+            isinstance(command.what.fact, SystemInstall)
+            and any(
+                isinstance(p.name, str) and p.name.startswith(("python3", "python-is"))
+                for p in command.what.fact.packages
+            )
+            for command, _, _ in commands
+        )
+        explicit = next(
+            (
+                p.name.removeprefix("python")
+                for command, _, _ in commands
+                if isinstance(command.what.fact, SystemInstall)
+                for p in command.what.fact.packages
+                if isinstance(p.name, str)
+                and p.name.startswith("python3.")
+                and p.name.removeprefix("python3.").isdigit()
+            ),
+            None,
+        )
+        if explicit or installs_python:
+            return PythonClaim(
+                version=explicit or str(row["python"]), at=at, kind="distro", certain=bool(explicit)
+            )
+    return None
+
+
+def with_services(image: BuiltImage, services: tuple[str, ...]) -> BuiltImage:
+    """The image, and its environment, knowing who runs it."""
+    environment = image.environment
+    if environment is not None:
+        environment = replace(environment, services=services)
+    return replace(image, services=services, environment=environment)
+
+
+def choose_context(facts: Facts, dockerfile: str, hinted: str | None) -> str:
+    """The build context of a Dockerfile that no orchestrator names.
+
+    A build command in the repository decides; otherwise the nearest directory, from the
+    Dockerfile's own upwards, in which most of its COPY sources exist.
+    """
+    if hinted is not None:
+        return hinted
+    own = posixpath.dirname(dockerfile)
+    candidates = [own]
+    while candidates[-1]:
+        candidates.append(posixpath.dirname(candidates[-1]))
+    if len(candidates) == 1:
+        return own
+    parsed = facts.dockerfile(dockerfile)
+    if parsed is None:
+        return own
+    best, best_count = own, -1
+    for candidate in candidates:
+        image = evaluate(
+            parsed,
+            facts.context(candidate),
+            ignore=facts.dockerignore(candidate, dockerfile),
+        )
+        if image is None:
+            return own
+        count = len(image.copy_problems)
+        if best_count < 0 or count < best_count:
+            best, best_count = candidate, count
+        if count == 0:
+            break
+    return best

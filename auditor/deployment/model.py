@@ -1,0 +1,361 @@
+"""The deployment as one immutable value: what checks see, and the only thing they see.
+
+``assemble.assemble`` builds it once from facts. A *service* is something that is started;
+a *built image* is one stage of a Dockerfile as one build would leave it; an *environment* is
+the set of distributions that one interpreter of an image (or of a bare repository) gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from auditor.deployment.base import Base
+from auditor.findings import Stage
+from auditor.parsers.requirements import Requirement
+from auditor.source import Location, Problem, Unknown
+
+if TYPE_CHECKING:
+    from auditor.deployment.image import CopyProblem, Image
+    from auditor.linking.distributions import Installed
+    from auditor.parsers.commands import MainProcess, PipInstall
+    from auditor.parsers.compose import ComposeProject, ComposeService
+    from auditor.parsers.conda import CondaEnvironment
+    from auditor.parsers.dockerfile import Dockerfile
+    from auditor.parsers.locks import Lock
+    from auditor.parsers.pyproject import PyprojectFacts
+    from auditor.parsers.python import ModuleFacts, Trace
+    from auditor.parsers.pyversion import PythonVersion
+    from auditor.parsers.requirements import RequirementsFile
+
+Value = str | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonClaim:
+    """A statement about the interpreter: ``version`` is ``3.11`` or ``3.11.7``; ``certain`` False
+    when the source leaves it open (``python:3-slim``). ``kind`` says what stated it.
+    """
+
+    version: str
+    at: Location
+    kind: Literal["base-image", "requires-python", "version-file", "conda", "lock", "ci", "distro"]
+    certain: bool = True
+    # The text as written, where that is a range (">=3.9,<3.12").
+    specifier: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvRequirement:
+    """A requirement as one environment asks for it."""
+
+    fact: Requirement
+    # "file" (requirements), "command" (pip install X), "pyproject", "conda", "setup", "pipfile".
+    origin: str
+    # A lock, constraint or compiled file fixes its version in this environment.
+    locked_version: str | None = None
+    # Compiled from another file: the source is what a person edits.
+    compiled: bool = False
+    # The install command that brings it in.
+    step_at: Location | None = None
+
+    @property
+    def key(self) -> str:
+        return self.fact.key
+
+    @property
+    def version(self) -> str | None:
+        """The one version that will be installed, when that is settled."""
+        return self.locked_version or self.fact.pinned_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallStep:
+    """One command that installs distributions, with the files it reads resolved."""
+
+    at: Location
+    fact: PipInstall | None
+    requirements: tuple[EnvRequirement, ...] = ()
+    # Repository paths of the requirement files, locks and projects it reads.
+    files: tuple[str, ...] = ()
+    lock: Lock | None = None
+    # Why not everything it installs is known.
+    unresolved: tuple[str, ...] = ()
+    stage: int = 0
+    # Runs in the stage that is shipped (or one it is built on), or is copied from there.
+    shipped: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Distributions installed together. ``complete`` is False when something stayed unknown."""
+
+    name: str
+    kind: Literal["image", "project", "conda"]
+    at: Location
+    python: PythonClaim | None
+    steps: tuple[InstallStep, ...] = ()
+    requirements: tuple[EnvRequirement, ...] = ()
+    constraints: tuple[Requirement, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    files: tuple[RequirementsFile, ...] = ()
+    pyproject: PyprojectFacts | None = None
+    conda: tuple[CondaEnvironment, ...] = ()
+    base: Base | None = None
+    complete: bool = True
+    incomplete_because: tuple[str, ...] = ()
+    locked: bool = False
+    hashed: bool = False
+    services: tuple[str, ...] = ()
+    is_library: bool = False
+    installed: Installed | None = None
+
+    def find(self, name: str) -> tuple[EnvRequirement, ...]:
+        """The direct requirements on this distribution (normalised name)."""
+        return tuple(r for r in self.requirements if r.key == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemPackage:
+    """A distribution package that an image's own stages install."""
+
+    name: str
+    manager: str
+    at: Location
+    version: str | None = None
+    stage: int = 0
+    shipped: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """One stage of a Dockerfile as one build leaves it, with what surrounds it."""
+
+    key: str
+    dockerfile: Dockerfile
+    image: Image
+    context: str
+    base: Base | None
+    system_packages: tuple[SystemPackage, ...] = ()
+    environment: Environment | None = None
+    is_dev: bool = False
+    # Names of the services that run it.
+    services: tuple[str, ...] = ()
+    # Programs that its own RUNs certainly bring (console scripts, apt packages).
+    programs: frozenset[str] = frozenset()
+    build_args: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def copy_problems(self) -> tuple[CopyProblem, ...]:
+        return self.image.copy_problems
+
+    def provides_program(self, name: str) -> bool | None:
+        """Whether a program of that base name is on the PATH; None when unknown."""
+        if name in self.programs:
+            return True
+        known = self.base.has_program(name) if self.base else None
+        if known is False and self.opaque_programs:
+            return None
+        return known
+
+    @property
+    def opaque_programs(self) -> bool:
+        """Something the stages do may bring programs that cannot be named."""
+        return (
+            any(step.origin in ("image", "unknown") for step in self.image.copies)
+            or self.environment is None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A variable of the container. ``source``: image, compose, env-file, docker-run."""
+
+    name: str
+    value: Value
+    at: Location | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """An address that the service's server binds. ``host`` and ``port`` Unknown when undecided.
+
+    ``at`` is what decides the port; ``source``: command, config, environment, code, default.
+    """
+
+    host: Value
+    port: int | Unknown
+    at: Location
+    source: str
+    server: str
+    host_at: Location | None = None
+
+    @property
+    def loopback(self) -> bool:
+        """Only the container itself can connect."""
+        return isinstance(self.host, str) and (
+            self.host in ("localhost", "::1", "[::1]") or self.host.startswith("127.")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A port of the container made reachable. ``host_port`` None: the engine picks one.
+
+    ``source``: compose, docker-run (README, script, CI).
+    """
+
+    container_port: int | Unknown
+    host_port: int | Unknown | None
+    host_ip: str | None
+    protocol: str
+    at: Location
+    source: str
+    # Documentation shows how the author runs it; it does not bind anybody.
+    documented_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """Something mounted over the image's files at ``target`` (absolute)."""
+
+    target: Value
+    kind: Literal["bind", "volume", "tmpfs", "other"]
+    at: Location
+    # For a bind inside the repository: the path there; None otherwise.
+    source: str | None = None
+    source_text: str = ""
+    source_exists: bool | None = None
+    read_only: bool = False
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """A health check: what it runs or asks. ``program`` and ``url`` parts None when not seen."""
+
+    at: Location
+    source: Literal["dockerfile", "compose", "kubernetes"]
+    disabled: bool = False
+    programs: tuple[str, ...] = ()
+    host: str | None = None
+    port: int | None = None
+    path: str | None = None
+    scheme: str = "http"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Code that the service runs: the trace of its entry module, and who serves it."""
+
+    trace: Trace
+    module: str
+    attribute: str | None
+    at: Location
+    server: str
+    # Root directories on ``sys.path`` in the image, first wins.
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFault:
+    """Something that keeps the command from starting; found while following it.
+
+    ``kind``: module, attribute, script, not-executable, crlf, interpreter, program,
+    literal-variable, syntax, env-file, working-directory.
+    """
+
+    kind: str
+    message: str
+    at: Location
+    related: tuple[tuple[Location, str], ...] = ()
+    certain: bool = True
+    stage: Stage = Stage.STARTS
+    evidence: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Something that is started, with everything known of how."""
+
+    name: str
+    at: Location
+    origin: Literal["compose", "dockerfile", "procfile", "kubernetes"]
+    image: BuiltImage | None = None
+    image_reference: str | None = None
+    compose: ComposeService | None = None
+    project: ComposeProject | None = None
+    variables: tuple[Variable, ...] = ()
+    # False: what the platform adds at run time is not visible here (a lone Dockerfile).
+    variables_complete: bool = False
+    cwd: Value = "/"
+    cwd_at: Location | None = None
+    user: Value | None = None
+    user_at: Location | None = None
+    argv: tuple[str, ...] | None = None
+    command_at: Location | None = None
+    command_form: str | None = None
+    processes: tuple[MainProcess, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    listens: tuple[Listen, ...] = ()
+    listens_complete: bool = False
+    published: tuple[Published, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    health: tuple[HealthCheck, ...] = ()
+    faults: tuple[StartFault, ...] = ()
+    environment: Environment | None = None
+    # Links that stayed open, as (stage, reason).
+    open_links: tuple[tuple[Stage, str], ...] = ()
+    is_web: bool | None = None
+    is_dev: bool = False
+    profiles: tuple[str, ...] = ()
+
+    def variable(self, name: str) -> Variable | None:
+        """The variable as the container sees it."""
+        return next((v for v in reversed(self.variables) if v.name == name), None)
+
+    @property
+    def ours(self) -> bool:
+        """Built from this repository."""
+        return self.image is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A model file of the repository, as judged from its bytes (``facts`` of ``artifacts.scan``)."""
+
+    path: str
+    facts: object
+    is_dev: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Everything that one repository deploys."""
+
+    root: str
+    services: tuple[Service, ...] = ()
+    images: tuple[BuiltImage, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    projects: tuple[ComposeProject, ...] = ()
+    python_claims: tuple[PythonClaim, ...] = ()
+    version_files: tuple[PythonVersion, ...] = ()
+    modules: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)
+    problems: tuple[Problem, ...] = ()
+    target_python: str | None = None
+    # "docker run" lines of documentation and scripts that could be tied to no image.
+    notes: tuple[str, ...] = ()
+    is_library: bool = False
+
+    @property
+    def deployable(self) -> bool:
+        """There is something here to deploy."""
+        return bool(self.services or self.artifacts or self.environments)
+
+    def services_of(self, names: Iterable[str]) -> tuple[Service, ...]:
+        """The services of these names."""
+        wanted = set(names)
+        return tuple(s for s in self.services if s.name in wanted)

@@ -1,0 +1,487 @@
+"""Services: what is started, from which image, with which command, variables, ports and mounts."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from auditor.deployment import healthcheck
+from auditor.deployment.commands import script_of
+from auditor.deployment.entries import follow
+from auditor.deployment.model import (
+    BuiltImage,
+    HealthCheck,
+    Mount,
+    Published,
+    Service,
+    StartFault,
+    Value,
+    Variable,
+)
+from auditor.deployment.view import View
+from auditor.findings import Stage
+from auditor.parsers import shell
+from auditor.parsers.dockercli import DockerRun
+from auditor.source import Fragment, Location, Unknown
+
+if TYPE_CHECKING:
+    from auditor.deployment.facts import Facts
+    from auditor.deployment.image import Process
+    from auditor.parsers.compose import ComposeCommand, ComposeProject, ComposeService
+
+
+def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[DockerRun]) -> Service:
+    """A Dockerfile that no orchestrator uses, run as the repository's own words say."""
+    variables = [
+        Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env
+    ]
+    documented = _preferred(runs)
+    mounts: list[Mount] = []
+    published: list[Published] = []
+    faults: list[StartFault] = []
+    entrypoint: tuple[tuple[str, Location], ...] | None = None
+    command: tuple[tuple[str, Location], ...] | None = None
+    cwd_value: Value | None = None
+    open_links: list[tuple[Stage, str]] = []
+    if documented is not None:
+        for variable, value, at in documented.env:
+            text: Value = (
+                Unknown(f"${variable} is taken from the shell") if value is None else value
+            )
+            variables.append(Variable(name=variable, value=text, at=at, source="docker-run"))
+        for value, at in documented.env_files:
+            variables.append(
+                Variable(name="*", value=Unknown(f"env file {value}"), at=at, source="docker-run")
+            )
+        for value, at in documented.volumes:
+            mount = _run_mount(value, at, facts)
+            if mount is not None:
+                mounts.append(mount)
+        for value, at in documented.ports:
+            published.append(_run_port(value, at, documented.place == "documentation"))
+        if documented.entrypoint is not None:
+            if isinstance(documented.entrypoint, str):
+                entrypoint = ((documented.entrypoint, documented.at),)
+            else:
+                open_links.append((Stage.STARTS, documented.entrypoint.reason))
+        if documented.command and not documented.interactive:
+            words = [(arg.value, arg.at) for arg in documented.command]
+            if all(isinstance(w, str) for w, _ in words):
+                command = tuple((str(w), at) for w, at in words)
+        if isinstance(documented.workdir, str):
+            cwd_value = documented.workdir
+    return _finish(
+        facts,
+        name=name,
+        at=image.image.base.at,
+        origin="dockerfile",
+        image=image,
+        variables=variables,
+        complete=documented is not None and documented.place != "documentation",
+        documented=documented is not None,
+        mounts=mounts,
+        published=published,
+        faults=faults,
+        entrypoint=entrypoint,
+        command=command,
+        cwd=cwd_value,
+        user=None,
+        health=(),
+        open_links=open_links,
+    )
+
+
+def from_compose(
+    facts: Facts,
+    *,
+    project: ComposeProject,
+    service: ComposeService,
+    image: BuiltImage | None,
+    name: str,
+) -> Service:
+    """A service of a Compose project; ``image`` is None when it is pulled, not built."""
+    variables = [
+        Variable(name=v.name, value=v.value, at=v.at, source="image")
+        for v in (image.image.env if image else ())
+    ]
+    for variable in service.environment:
+        value: Value
+        if variable.value is None:
+            value = Unknown(f"${variable.name} is taken from the shell of whoever starts it")
+        else:
+            value = variable.value
+        variables.append(
+            Variable(
+                name=variable.name,
+                value=value,
+                at=variable.at,
+                source="env-file" if variable.env_file else "compose",
+            )
+        )
+    faults = [
+        StartFault(
+            kind="env-file",
+            message=(
+                f"`env_file: {use.file.raw.raw}` is not in the repository"
+                + (" (it exists here, but git ignores it)" if use.state == "ignored" else "")
+                + ": Compose refuses to start"
+            ),
+            at=use.at,
+            certain=use.state == "missing",
+            stage=Stage.BUILDS,
+            evidence=(("state", use.state),),
+        )
+        for use in service.env_files
+        if use.required and use.state in ("missing", "ignored")
+    ]
+    variables += [
+        Variable(
+            name="*",
+            value=Unknown(f"{use.file.raw.raw} is not in the repository"),
+            at=use.at,
+            source="env-file",
+        )
+        for use in service.env_files
+        if use.state != "present"
+    ]
+    mounts = [
+        Mount(
+            target=volume.target,
+            kind=volume.type if volume.type in ("bind", "volume", "tmpfs") else "other",  # type: ignore[arg-type]
+            at=volume.at,
+            source=volume.path,
+            source_text=volume.source.raw if volume.source else "",
+            source_exists=(
+                facts.repository.exists(volume.path) if volume.path is not None else None
+            ),
+            read_only=volume.read_only,
+            named=volume.type == "volume" and volume.source is not None,
+        )
+        for volume in service.volumes
+    ]
+    # A named volume that is in truth a bind of a host directory.
+    for index, volume in enumerate(service.volumes):
+        if volume.type != "volume" or volume.source is None:
+            continue
+        resource = next((r for r in project.volumes if r.name == volume.source.value), None)
+        if resource is not None and (resource.device is not None or resource.external):
+            path = resource.device.path if resource.device else None
+            mounts[index] = Mount(
+                target=volume.target,
+                kind="bind",
+                at=volume.at,
+                source=path,
+                source_text=volume.source.raw,
+                source_exists=None,
+            )
+    published = [
+        Published(
+            container_port=(
+                port.target.first + offset if not isinstance(port.target, Unknown) else port.target
+            ),
+            host_port=_host_port(port.published, offset),
+            host_ip=port.host_ip if isinstance(port.host_ip, str) else None,
+            protocol=port.protocol if isinstance(port.protocol, str) else "tcp",
+            at=port.at,
+            source="compose",
+        )
+        for port in service.ports
+        for offset in range(
+            1
+            if isinstance(port.target, Unknown)
+            else min(port.target.last - port.target.first + 1, 32)
+        )
+    ]
+    health: list[HealthCheck] = []
+    env = {v.name: v.value for v in variables}
+    check = service.healthcheck
+    if check is not None:
+        if check.disabled:
+            health.append(healthcheck.disabled(check.at, "compose"))
+        elif check.form == "shell" and check.shell is not None:
+            fragment = _fragment(check.shell.value, check.shell.at)
+            health.append(healthcheck.read(shell.parse(fragment), check.at, "compose", env))
+        elif check.form == "exec":
+            script = shell.exec_form(check.at.path, [_fragment(w.value, w.at) for w in check.words])
+            health.append(healthcheck.read(script, check.at, "compose", env))
+    entrypoint = _compose_words(service.entrypoint)
+    command = _compose_words(service.command)
+    open_links = [
+        (Stage.STARTS, item.words.reason)
+        for item in (service.entrypoint, service.command)
+        if item is not None and isinstance(item.words, Unknown)
+    ]
+    return _finish(
+        facts,
+        name=name,
+        at=service.at,
+        origin="compose",
+        image=image,
+        image_reference=(
+            service.image.value
+            if service.image is not None and isinstance(service.image.value, str)
+            else None
+        ),
+        compose=service,
+        project=project,
+        variables=variables,
+        complete=True,
+        documented=True,
+        mounts=mounts,
+        published=published,
+        faults=faults,
+        entrypoint=entrypoint,
+        command=command,
+        cwd=service.working_dir.value if service.working_dir else None,
+        cwd_at=service.working_dir.at if service.working_dir else None,
+        user=service.user.value if service.user else None,
+        user_at=service.user.at if service.user else None,
+        health=health,
+        open_links=open_links,
+        profiles=tuple(p.value for p in service.profiles if isinstance(p.value, str)),
+        is_dev=project.is_dev,
+    )
+
+
+def _host_port(published: object, offset: int) -> int | Unknown | None:
+    from auditor.parsers.compose import PortRange
+
+    if isinstance(published, PortRange):
+        if published.first == published.last:
+            return published.first
+        return published.first + offset
+    return published if isinstance(published, Unknown) else None
+
+
+def _compose_words(
+    command: ComposeCommand | None,
+) -> tuple[tuple[str, Location], ...] | None:
+    if command is None or isinstance(command.words, Unknown):
+        return None
+    return tuple(
+        (word.value if isinstance(word.value, str) else word.raw, word.at) for word in command.words
+    )
+
+
+def _fragment(value: Value, at: Location) -> Fragment:
+    return Fragment(at.path, [(value if isinstance(value, str) else "", at.line, at.column)])
+
+
+def _preferred(runs: Sequence[DockerRun]) -> DockerRun | None:
+    """The run that says most: what scripts do before what documentation shows, ports first."""
+    ranked = sorted(
+        (r for r in runs if not (r.interactive and r.command)),
+        key=lambda r: (r.place == "documentation", not r.ports, -len(r.env), r.at),
+    )
+    return ranked[0] if ranked else None
+
+
+def _run_mount(value: Value, at: Location, facts: Facts) -> Mount | None:
+    if isinstance(value, Unknown):
+        return Mount(target=value, kind="other", at=at)
+    if "target=" in value or "dst=" in value or "destination=" in value:
+        options = {part.partition("=")[0]: part.partition("=")[2] for part in value.split(",")}
+        source = options.get("source") or options.get("src") or ""
+        target = options.get("target") or options.get("dst") or options.get("destination") or ""
+    else:
+        source, _, rest = value.rpartition(":") if value.count(":") == 1 else value.partition(":")
+        target = rest.partition(":")[0]
+        if not source:
+            return Mount(target=target, kind="volume", at=at)
+    for prefix in ("$(pwd)", "${PWD}", "$PWD", "`pwd`", "%cd%", "."):
+        if source == prefix or source.startswith(f"{prefix}/"):
+            path = posixpath.normpath(source[len(prefix) :].strip("/") or ".")
+            return Mount(
+                target=target,
+                kind="bind",
+                at=at,
+                source=path,
+                source_text=source,
+                source_exists=facts.repository.exists(path),
+            )
+    kind = "bind" if "/" in source or "$" in source else "volume"
+    return Mount(
+        target=target,
+        kind=kind,  # type: ignore[arg-type]
+        at=at,
+        source_text=source,
+        named=kind == "volume",
+    )
+
+
+def _run_port(value: Value, at: Location, documentation: bool) -> Published:
+    unknown = Unknown("the port mapping is computed")
+    container: int | Unknown = unknown
+    host: int | Unknown | None = unknown
+    host_ip: str | None = None
+    protocol = "tcp"
+    if isinstance(value, str):
+        text, _, proto = value.partition("/")
+        protocol = proto or "tcp"
+        parts = text.rsplit(":", 2)
+        if parts[-1].isdigit():
+            container = int(parts[-1])
+        host = None
+        if len(parts) > 1:
+            host = int(parts[-2]) if parts[-2].isdigit() else (unknown if parts[-2] else None)
+        if len(parts) > 2:
+            host_ip = parts[0].strip("[]") or None
+    return Published(
+        container_port=container,
+        host_port=host,
+        host_ip=host_ip,
+        protocol=protocol,
+        at=at,
+        source="docker-run",
+        documented_only=documentation,
+    )
+
+
+def _finish(
+    facts: Facts,
+    *,
+    name: str,
+    at: Location,
+    origin: str,
+    image: BuiltImage | None,
+    variables: list[Variable],
+    complete: bool,
+    documented: bool,
+    mounts: Sequence[Mount],
+    published: Sequence[Published],
+    faults: list[StartFault],
+    entrypoint: tuple[tuple[str, Location], ...] | None,
+    command: tuple[tuple[str, Location], ...] | None,
+    cwd: Value | None,
+    user: Value | None,
+    health: Iterable[HealthCheck],
+    open_links: list[tuple[Stage, str]],
+    cwd_at: Location | None = None,
+    user_at: Location | None = None,
+    image_reference: str | None = None,
+    compose: ComposeService | None = None,
+    project: ComposeProject | None = None,
+    profiles: tuple[str, ...] = (),
+    is_dev: bool = False,
+) -> Service:
+    checks = list(health)
+    env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
+    argv: tuple[str, ...] | None = None
+    command_at: Location | None = None
+    form: str | None = None
+    script: shell.Script | None = None
+    if image is not None:
+        own = image.image
+        if not checks and own.healthcheck is not None:
+            if own.healthcheck.process is None:
+                checks.append(healthcheck.disabled(own.healthcheck.at, "dockerfile"))
+            else:
+                process = own.healthcheck.process
+                checks.append(
+                    healthcheck.read(
+                        script_of(process.command, own.dockerfile),
+                        own.healthcheck.at,
+                        "dockerfile",
+                        env,
+                    )
+                )
+        if cwd is None:
+            cwd, cwd_at = own.workdir.value, own.workdir.at
+        if user is None and own.user is not None:
+            user, user_at = own.user.value, own.user.at
+        # Overriding the entrypoint clears the image's CMD, as the engine does.
+        image_entry = None if entrypoint is not None else own.entrypoint
+        image_cmd = None if entrypoint is not None or command is not None else own.cmd
+        words, form, command_at = _combine(image_entry, image_cmd, entrypoint, command)
+        if words is None:
+            source = image_entry or image_cmd
+            if source is not None:
+                script = script_of(source.command, own.dockerfile)
+                argv = source.argv
+        elif words:
+            path = command_at.path if command_at else own.dockerfile
+            script = shell.exec_form(
+                path, [Fragment(path, [(w, a.line, a.column)]) for w, a in words]
+            )
+            argv = tuple(w for w, _ in words)
+    else:
+        open_links.append((Stage.STARTS, f"{image_reference or name} is not built here"))
+    service = Service(
+        name=name,
+        at=at,
+        origin=origin,  # type: ignore[arg-type]
+        image=image,
+        image_reference=image_reference,
+        compose=compose,
+        project=project,
+        variables=tuple(variables),
+        variables_complete=complete,
+        cwd=cwd if cwd is not None else "/",
+        cwd_at=cwd_at,
+        user=user,
+        user_at=user_at,
+        argv=argv,
+        command_at=command_at,
+        command_form=form,
+        published=tuple(published),
+        mounts=tuple(mounts),
+        health=tuple(checks),
+        faults=tuple(faults),
+        environment=image.environment if image else None,
+        open_links=tuple(open_links),
+        is_dev=is_dev or (image.is_dev if image else False),
+        profiles=profiles,
+    )
+    if image is None:
+        return service
+    view = View(facts, image, mounts)
+    return follow(service, script, view, env, documented=documented)
+
+
+def _combine(
+    image_entry: Process | None,
+    image_cmd: Process | None,
+    entrypoint: tuple[tuple[str, Location], ...] | None,
+    command: tuple[tuple[str, Location], ...] | None,
+) -> tuple[list[tuple[str, Location]] | None, str | None, Location | None]:
+    """The words the engine runs, with their places; None when one instruction says it all.
+
+    A shell-form ENTRYPOINT ignores the command; otherwise the command's words follow.
+    """
+    if image_entry is not None and image_entry.command.form == "shell":
+        return None, "shell", image_entry.at
+    words: list[tuple[str, Location]] = []
+    at: Location | None = None
+    form = "exec"
+    if entrypoint is not None:
+        words += entrypoint
+        at = entrypoint[0][1] if entrypoint else None
+    elif image_entry is not None:
+        words += _exec_words(image_entry)
+        at = image_entry.at
+    if command is not None:
+        words += command
+        at = at or (command[0][1] if command else None)
+    elif image_cmd is not None:
+        if image_cmd.command.form == "shell":
+            if not words:
+                return None, "shell", image_cmd.at
+            words += [(word, image_cmd.at) for word in image_cmd.argv]
+        else:
+            words += _exec_words(image_cmd)
+        at = at or image_cmd.at
+    return words, form, at
+
+
+def _exec_words(process: Process) -> list[tuple[str, Location]]:
+    return [
+        # Past the opening quote of the JSON string.
+        (word.text, Location(word.at.path, word.at.line, word.at.column + 1))
+        for word in process.command.words
+    ]
+
+
+def environment_of(service: Service) -> Mapping[str, Value | None]:
+    """The container's variables by name."""
+    return {v.name: v.value for v in service.variables}

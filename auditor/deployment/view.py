@@ -1,0 +1,161 @@
+"""The files that a running container sees: the image's, with mounts laid over them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from auditor.deployment.image import Absent, ContextSource, Present
+from auditor.source import Location, SourceText
+
+if TYPE_CHECKING:
+    from auditor.deployment.facts import Facts
+    from auditor.deployment.model import BuiltImage, Mount
+    from auditor.parsers.python import ModuleFacts
+    from auditor.parsers.shell import Script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is known of one path of the container.
+
+    ``repo`` is the repository's file or directory that stands there, if it comes from one;
+    ``at`` the COPY, mount or instruction responsible. ``answer`` no means that opening fails.
+    """
+
+    path: str
+    answer: Literal["yes", "no", "unknown"]
+    kind: Literal["file", "directory"] | None = None
+    repo: str | None = None
+    at: Location | None = None
+    reason: str = ""
+    executable: bool | None = None
+    owner: str | None = None
+    mounted: bool = False
+
+
+class View:
+    """Answers questions about the container's paths (absolute, POSIX)."""
+
+    def __init__(self, facts: Facts, image: BuiltImage, mounts: Sequence[Mount]) -> None:
+        self._facts = facts
+        self._image = image
+        # The longest target wins, as in the kernel's mount table.
+        self._mounts = sorted(
+            (m for m in mounts if isinstance(m.target, str)),
+            key=lambda m: -len(str(m.target)),
+        )
+        self._unknown_mounts = any(not isinstance(m.target, str) for m in mounts)
+        self._seen: dict[str, Seen] = {}
+
+    def look(self, path: str) -> Seen:
+        """What is known of this path."""
+        path = posixpath.normpath(path)
+        if path.startswith("//"):
+            path = path[1:]
+        found = self._seen.get(path)
+        if found is None:
+            found = self._seen[path] = self._look(path)
+        return found
+
+    def _look(self, path: str) -> Seen:
+        for mount in self._mounts:
+            target = str(mount.target).rstrip("/") or "/"
+            if path != target and not path.startswith(f"{target.rstrip('/')}/"):
+                continue
+            rest = path[len(target) :].strip("/")
+            if mount.kind == "volume":
+                # A named or anonymous volume starts as a copy of what the image has there.
+                break
+            if mount.source is None:
+                return Seen(
+                    path=path,
+                    answer="yes" if not rest else "unknown",
+                    kind="directory" if not rest else None,
+                    at=mount.at,
+                    reason=f"{mount.source_text or mount.kind} is mounted over {target}",
+                    mounted=True,
+                )
+            source = posixpath.normpath(posixpath.join(mount.source or ".", rest))
+            return self._repo(path, source, mount)
+        return self._in_image(path)
+
+    def _repo(self, path: str, source: str, mount: Mount) -> Seen:
+        repository = self._facts.repository
+        if repository.is_file(source):
+            return Seen(
+                path=path,
+                answer="yes",
+                kind="file",
+                repo=source,
+                at=mount.at,
+                executable=repository.executable(source),
+                mounted=True,
+            )
+        if repository.is_dir(source):
+            return Seen(
+                path=path, answer="yes", kind="directory", repo=source, at=mount.at, mounted=True
+            )
+        hidden = repository.ignored_exists(source)
+        return Seen(
+            path=path,
+            answer="no",
+            at=mount.at,
+            reason=(
+                f"{source} is on this machine but not in the repository"
+                if hidden
+                else f"{source} is not in the repository, and is mounted there"
+            ),
+            mounted=True,
+        )
+
+    def _in_image(self, path: str) -> Seen:
+        found = self._image.image.fs.lookup(path)
+        if isinstance(found, Present):
+            repo = None
+            if isinstance(found.source, ContextSource):
+                repo = posixpath.normpath(
+                    posixpath.join(self._image.context, found.source.path or ".")
+                )
+            return Seen(
+                path=path,
+                answer="yes",
+                kind=found.kind,
+                repo=repo,
+                at=found.at,
+                executable=found.executable,
+                owner=found.owner if isinstance(found.owner, str) else None,
+            )
+        if isinstance(found, Absent):
+            return Seen(path=path, answer="no", at=found.removed_at)
+        return Seen(path=path, answer="unknown", at=found.at, reason=found.reason)
+
+    def repo_file(self, path: str) -> str | None:
+        """The repository file that stands at this path, or None."""
+        seen = self.look(path)
+        return seen.repo if seen.answer == "yes" and seen.kind == "file" else None
+
+    def module(self, path: str) -> ModuleFacts | None:
+        """The parsed Python file at this path."""
+        repo = self.repo_file(path)
+        return self._facts.module(repo) if repo is not None else None
+
+    def text(self, path: str) -> SourceText | None:
+        """The text of the file at this path."""
+        repo = self.repo_file(path)
+        return self._facts.read(repo) if repo is not None else None
+
+    def script(self, path: str) -> Script | None:
+        """The parsed shell script at this path."""
+        repo = self.repo_file(path)
+        return self._facts.script(repo) if repo is not None else None
+
+    def is_dir(self, path: str) -> bool:
+        seen = self.look(path)
+        return seen.answer == "yes" and seen.kind == "directory"
+
+    def exists(self, path: str) -> bool | None:
+        answer = self.look(path).answer
+        return None if answer == "unknown" else answer == "yes"

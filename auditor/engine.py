@@ -1,0 +1,240 @@
+"""The whole product as one call: ``audit(root, settings) -> AuditResult``.
+
+discovery → facts → deployment → checks → suppressions → forecast → score → result. Nothing
+of the audited repository is executed, imported or unpickled, and no connection is made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auditor.catalog import Rule, rules
+from auditor.deployment.assemble import assemble
+from auditor.deployment.model import Artifact, Deployment, Environment, Service
+from auditor.discovery import FileKind, Repository, discover
+from auditor.errors import AuditorError
+from auditor.findings import Finding, Undecided
+from auditor.forecast import forecast
+from auditor.result import (
+    ArtifactReport,
+    AuditResult,
+    EnvironmentReport,
+    Forecast,
+    Listen,
+    RequirementReport,
+    ServiceReport,
+    Skipped,
+    Stats,
+)
+from auditor.source import SourceText, Unknown
+
+if TYPE_CHECKING:
+    from auditor.config import Settings
+
+
+def audit(root: Path, settings: Settings) -> AuditResult:
+    """Audit the repository at ``root``.
+
+    Raises ``auditor.errors.AuditorError`` when the root itself cannot be read. Everything
+    else that could not be read is in the result.
+    """
+    from auditor import fingerprints, scoring, suppressions
+    from auditor.checks import registry
+
+    started = time.perf_counter()
+    try:
+        repository = discover(str(root), exclude=settings.exclude)
+    except OSError as error:
+        raise AuditorError(f"{root}: {error.strerror or error}") from error
+    skipped = list(repository.skipped)
+    artifacts = tuple(_artifacts(repository, skipped))
+    deployment = assemble(repository, settings, artifacts)
+
+    catalogue = rules()
+    verdicts = registry.run(deployment, settings.enables)
+    overrides = dict(settings.severity)
+    found = [
+        replace(f, severity=overrides[f.rule]) if f.rule in overrides else f
+        for f in verdicts.findings
+    ]
+    texts: dict[str, SourceText] = {}
+
+    def line_of(path: str, line: int) -> str:
+        if path not in texts:
+            if not repository.is_file(path) or _is_binary(repository, path):
+                return ""
+            texts[path] = repository.read_text(path)
+        return texts[path].line_at(line)
+
+    findings = tuple(sorted(dict.fromkeys(found), key=lambda f: f.sort_key))
+    findings = fingerprints.assign_fingerprints(findings, line_of)
+    readable = {
+        entry.path: repository.read_text(entry.path)
+        for entry in repository.entries
+        if repository.was_read(entry.path)
+    }
+    findings = suppressions.apply(findings, readable, settings, catalogue)
+    findings = fingerprints.assign_fingerprints(findings, line_of)
+    if settings.baseline is not None:
+        from auditor import baseline
+
+        findings = baseline.apply(findings, baseline.load(Path(settings.baseline)))
+    findings = tuple(sorted(findings, key=lambda f: f.sort_key))
+
+    undecided = tuple(verdicts.undecided)
+    forecasts = {s.name: forecast(s, findings, undecided) for s in deployment.services}
+    judged = [forecasts[s.name] for s in deployment.services if s.ours and not s.is_dev]
+    outcomes = verdicts.outcomes(findings)
+    score = scoring.score(
+        outcomes,
+        findings,
+        {r.id: r for r in catalogue.values() if settings.enables(r)},
+        judged,
+        deployable=deployment.deployable,
+        undecided=undecided,
+    )
+    skipped.extend(
+        Skipped(path=rule, reason=f"the check crashed and decided nothing ({why})")
+        for rule, why in verdicts.crashed
+    )
+    quotes = {
+        (at.path, line): line_of(at.path, line)
+        for finding in findings
+        for at in (finding.at, *(r.at for r in finding.related))
+        for line in range(at.line, min(at.end_line, at.line + 5) + 1)
+    }
+    return AuditResult(
+        root=str(root),
+        score=score,
+        findings=findings,
+        services=tuple(_service(s, forecasts[s.name]) for s in deployment.services),
+        environments=tuple(_environment(e) for e in deployment.environments),
+        artifacts=tuple(_artifact(a) for a in deployment.artifacts),
+        skipped=tuple(sorted(set(skipped), key=lambda s: (s.path, s.reason))),
+        stats=Stats(
+            files=len(repository.entries),
+            bytes=sum(e.size for e in repository.entries),
+            seconds=round(time.perf_counter() - started, 3),
+        ),
+        outcomes=outcomes,
+        undecided=undecided,
+        quotes=quotes,
+        graph=_graph(deployment),
+    )
+
+
+def nothing_to_audit(result: AuditResult) -> bool:
+    """No service, environment or artifact was found: there was nothing to judge."""
+    return not (result.services or result.environments or result.artifacts)
+
+
+def _is_binary(repository: Repository, path: str) -> bool:
+    entry = repository.entry(path)
+    return entry is not None and entry.kind is FileKind.ARTIFACT
+
+
+def _artifacts(repository: Repository, skipped: list[Skipped]) -> Iterable[Artifact]:
+    """Every model file, judged from its bytes."""
+    entries = repository.of_kind(FileKind.ARTIFACT)
+    if not entries:
+        return
+    from auditor.artifacts.scan import scan_file
+
+    for entry in entries:
+        try:
+            for facts in scan_file(Path(repository.root, entry.path), display_path=entry.path):
+                yield Artifact(path=facts.path, facts=facts, is_dev=entry.is_dev)
+        except OSError as error:
+            skipped.append(Skipped(path=entry.path, reason=error.strerror or str(error)))
+
+
+def _known(value: str | Unknown | None) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _service(service: Service, answers: Forecast) -> ServiceReport:
+    image = service.image
+    base = image.base if image else None
+    environment = service.environment
+    distro = None
+    if base is not None and base.distro:
+        distro = f"{base.distro} {base.release}" if base.release else base.distro
+    return ServiceReport(
+        name=service.name,
+        forecast=answers,
+        image=service.image_reference or (image.key if image else None),
+        stage=image.image.stage_name if image else None,
+        python=environment.python.version if environment and environment.python else None,
+        base=base.text if base else None,
+        distro=distro,
+        user=_known(service.user) or ("root" if image and service.user is None else None),
+        workdir=_known(service.cwd),
+        command=service.argv,
+        listens=tuple(
+            Listen(
+                host=_known(listen.host),
+                port=listen.port if isinstance(listen.port, int) else None,
+                path=listen.at.path,
+                line=listen.at.line,
+            )
+            for listen in service.listens
+        ),
+        exposed=tuple(
+            str(port.text)
+            for port in (image.image.exposed if image else ())
+            if isinstance(port.text, str)
+        ),
+        published=tuple(
+            f"{p.host_port if isinstance(p.host_port, int) else ''}:{p.container_port}/{p.protocol}"
+            for p in service.published
+            if isinstance(p.container_port, int)
+        ),
+        system_packages=tuple(
+            p.name for p in (image.system_packages if image else ()) if p.shipped
+        ),
+    )
+
+
+def _environment(environment: Environment) -> EnvironmentReport:
+    return EnvironmentReport(
+        name=environment.name,
+        python=environment.python.version if environment.python else None,
+        requirements=tuple(
+            RequirementReport(
+                name=r.fact.name or (r.fact.url or r.fact.path or ""),
+                specifier=r.fact.specifier,
+                pinned=r.version is not None,
+                locked_version=r.version,
+                path=r.fact.at.path,
+                line=r.fact.at.line,
+            )
+            for r in environment.requirements
+        ),
+        locked=environment.locked,
+        hashed=environment.hashed,
+    )
+
+
+def _artifact(artifact: Artifact) -> ArtifactReport:
+    from auditor.artifacts.scan import report
+
+    return report(artifact.facts)  # type: ignore[arg-type]
+
+
+def _graph(deployment: Deployment) -> str:
+    """The deployment as Mermaid text."""
+    from auditor.deployment.graph import mermaid
+
+    return mermaid(deployment)
+
+
+def gate_rules() -> dict[str, Rule]:
+    """The catalogue (kept here so that thin callers import one module)."""
+    return rules()
+
+
+__all__ = ["Finding", "Undecided", "audit", "nothing_to_audit"]

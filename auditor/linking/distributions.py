@@ -1,0 +1,278 @@
+"""Which distributions an environment ends up with, and which modules those provide.
+
+Knowledge: ``rules/knowledge/distributions.json.gz`` (modules, requirements, extras and scripts
+of the newest wheel of some hundred distributions). Older releases may require more than the
+newest one; that is why a module that is missing here is sometimes only *possibly* missing.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from auditor.catalog import knowledge
+from auditor.parsers.requirements import normalise
+
+_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
+
+# Distributions that were common requirements of older releases of many others.
+_ONCE_COMMON = frozenset(
+    {
+        "attrs", "certifi", "click", "dataclasses", "decorator", "future", "importlib-metadata",
+        "importlib-resources", "markupsafe", "packaging", "pytz", "pyyaml", "requests", "setuptools",
+        "six", "toml", "tqdm", "typing-extensions", "urllib3", "wheel", "wrapt", "zipp",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One distribution that will be there. ``via`` names what requires it ("" when direct)."""
+
+    name: str
+    version: str | None
+    via: str = ""
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provision:
+    """Whether a module can be imported: ``by`` is the distribution that brings it.
+
+    ``candidates`` are the distributions known to bring it when none of them is installed.
+    """
+
+    answer: Literal["yes", "no", "likely-no", "possibly-no", "unknown"]
+    by: str = ""
+    candidates: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """The closure of an environment's requirements.
+
+    ``unknown`` are installed distributions that the tables do not know: they may bring anything.
+    ``complete`` is False when the environment itself is not fully known.
+    """
+
+    distributions: Mapping[str, Distribution]
+    unknown: tuple[str, ...]
+    complete: bool
+    reason: str = ""
+    # Everything is named by a lock or with --no-deps: nothing else can come in.
+    closed: bool = False
+
+    def has(self, name: str) -> bool:
+        return name in self.distributions
+
+    def version(self, name: str) -> str | None:
+        """The settled version of a distribution; None when absent or open."""
+        found = self.distributions.get(name)
+        return found.version if found else None
+
+    def scripts(self) -> frozenset[str]:
+        """Console scripts that the known distributions bring."""
+        table = _table()
+        return frozenset(
+            script
+            for name in self.distributions
+            for script in table.get(name, {}).get("scripts", ())
+        )
+
+    def provides(self, module: str) -> Provision:
+        """Whether ``module`` (dotted) can be imported here; project modules are not asked for."""
+        top = module.partition(".")[0]
+        candidates = distributions_of(module)
+        for name in candidates:
+            if name in self.distributions:
+                return Provision(answer="yes", by=name, candidates=candidates)
+        for name in self.unknown:
+            if normalise(top) == name or top.lower() == name.replace("-", "_"):
+                return Provision(answer="yes", by=name)
+        # google, azure, … : a namespace that several distributions share.
+        namespace = [n for n in self.distributions if n.partition("-")[0] == top.lower()]
+        if not candidates and namespace:
+            return Provision(answer="unknown", reason=f"{top} is shared by several distributions")
+        if not self.complete:
+            return Provision(answer="unknown", candidates=candidates, reason=self.reason)
+        if self.closed:
+            if candidates or not self.unknown:
+                return Provision(answer="no", candidates=candidates)
+            return Provision(answer="likely-no", candidates=candidates)
+        if self.unknown:
+            return Provision(
+                answer="possibly-no",
+                candidates=candidates,
+                reason=f"{', '.join(self.unknown[:3])} may bring it",
+            )
+        if not candidates:
+            return Provision(answer="likely-no")
+        if any(self._once_required(name) for name in candidates):
+            return Provision(
+                answer="possibly-no",
+                candidates=candidates,
+                reason="an older release of another requirement may bring it",
+            )
+        return Provision(answer="likely-no", candidates=candidates)
+
+    def _once_required(self, name: str) -> bool:
+        """An installed release other than the one in the table may require ``name``."""
+        if name in _ONCE_COMMON:
+            return True
+        table = _table()
+        for distribution in self.distributions.values():
+            row = table.get(distribution.name)
+            if row is None or distribution.version in (None, row["version"]):
+                continue
+            for texts in row.get("extras", {}).values():
+                if any(_split(text)[0] == name for text in texts):
+                    return True
+        return False
+
+
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = knowledge("distributions.json.gz")["distributions"]
+    return table
+
+
+def known(name: str) -> bool:
+    """Whether the tables know this distribution (normalised name)."""
+    return name in _table()
+
+
+@lru_cache(maxsize=1)
+def _by_module() -> dict[str, tuple[str, ...]]:
+    owners: dict[str, list[str]] = {}
+    for name, row in _table().items():
+        for module in row.get("modules", ()):
+            owners.setdefault(module, []).append(name)
+    return {module: tuple(names) for module, names in owners.items()}
+
+
+def distributions_of(module: str) -> tuple[str, ...]:
+    """The distributions known to bring a module, asking for its longest known prefix."""
+    owners = _by_module()
+    name = module
+    while name:
+        if name in owners:
+            return owners[name]
+        name = name.rpartition(".")[0]
+    return ()
+
+
+def modules_of(name: str) -> tuple[str, ...]:
+    """The modules a distribution is known to bring."""
+    return tuple(_table().get(name, {}).get("modules", ()))
+
+
+def is_stdlib(module: str) -> bool:
+    """Whether a top-level name belongs to the standard library of some Python 3."""
+    top = module.partition(".")[0]
+    return top in sys.stdlib_module_names or top in _LEFT_STDLIB
+
+
+# Left the standard library in 3.12 and 3.13 (PEP 594, PEP 632), or is a part of every interpreter.
+_LEFT_STDLIB = {
+    "distutils": (3, 12), "asynchat": (3, 12), "asyncore": (3, 12), "imp": (3, 12), "smtpd": (3, 12),
+    "aifc": (3, 13), "audioop": (3, 13), "cgi": (3, 13), "cgitb": (3, 13), "chunk": (3, 13),
+    "crypt": (3, 13), "imghdr": (3, 13), "lib2to3": (3, 13), "mailcap": (3, 13), "msilib": (3, 13),
+    "nis": (3, 13), "nntplib": (3, 13), "ossaudiodev": (3, 13), "pipes": (3, 13), "sndhdr": (3, 13),
+    "spwd": (3, 13), "sunau": (3, 13), "telnetlib": (3, 13), "uu": (3, 13), "xdrlib": (3, 13),
+}  # fmt: skip
+
+
+def left_stdlib(module: str, python: tuple[int, int]) -> tuple[int, int] | None:
+    """The version that removed a standard library module, when ``python`` no longer has it."""
+    removed = _LEFT_STDLIB.get(module.partition(".")[0])
+    return removed if removed and python >= removed else None
+
+
+def _split(text: str) -> tuple[str, tuple[str, ...], str]:
+    """(normalised name, extras, marker) of a requirement line of the table."""
+    requirement, _, marker = text.partition(";")
+    match = _NAME.match(requirement)
+    if match is None:
+        return "", (), ""
+    extras = tuple(e.strip() for e in (match.group(2) or "").split(",") if e.strip())
+    return normalise(match.group(1)), extras, marker.strip()
+
+
+def close(
+    roots: Iterable[tuple[str, tuple[str, ...], str | None]],
+    *,
+    python: str | None,
+    complete: bool = True,
+    reason: str = "",
+    closed: bool = False,
+    extra: Iterable[str] = (),
+) -> Installed:
+    """The closure of ``roots`` (normalised name, extras, version or None).
+
+    ``closed``: the roots are all there is (a lock, ``--no-deps``). ``extra``: distributions that
+    the base image has anyway (pip, setuptools).
+    """
+    table = _table()
+    found: dict[str, Distribution] = {}
+    unknown: list[str] = []
+    queue: list[tuple[str, tuple[str, ...], str | None, str]] = [
+        (name, extras, version, "") for name, extras, version in roots
+    ]
+    queue += [(name, (), None, "the base image") for name in extra]
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    while queue:
+        name, extras, version, via = queue.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        row = table.get(name)
+        previous = found.get(name)
+        if previous is None or (previous.version is None and version):
+            found[name] = Distribution(name=name, version=version, via=via, known=row is not None)
+        if row is None:
+            if name not in unknown and not via:
+                unknown.append(name)
+            continue
+        if closed:
+            continue
+        texts = list(row.get("requires", ()))
+        for wanted in extras:
+            texts += row.get("extras", {}).get(normalise(wanted), ())
+        for text in texts:
+            child, child_extras, marker = _split(text)
+            if child and (not marker or _marker_holds(marker, python)):
+                queue.append((child, child_extras, None, name))
+    return Installed(
+        distributions=found,
+        unknown=tuple(unknown),
+        complete=complete,
+        reason=reason,
+        closed=closed,
+    )
+
+
+@lru_cache(maxsize=512)
+def _marker_holds(marker: str, python: str | None) -> bool:
+    """Whether a marker holds on Linux with that Python; undecided ones hold."""
+    from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
+
+    environment = {
+        "os_name": "posix",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+        "extra": "",
+    }
+    if python:
+        environment["python_version"] = ".".join(python.split(".")[:2])
+        environment["python_full_version"] = python if python.count(".") > 1 else f"{python}.0"
+    try:
+        return Marker(marker).evaluate(environment)
+    except (InvalidMarker, UndefinedEnvironmentName):
+        return True
