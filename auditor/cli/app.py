@@ -1,0 +1,158 @@
+"""Which command runs, and what becomes of its errors. Only that command's module is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final, NamedTuple
+
+from auditor.errors import AuditorError, ExitStatus
+
+PROGRAM: Final = "deploy-audit"
+
+
+class Command(NamedTuple):
+    """``module`` has ``command``, a function with typer's annotations that returns a status."""
+
+    module: str
+    summary: str
+
+
+DEFAULT: Final = "audit"
+COMMANDS: Final[dict[str, Command]] = {
+    "audit": Command("auditor.cli.audit", "Audit a deployment repository (the default)."),
+    "scan": Command("auditor.cli.scan", "Judge model files alone: safe to load?"),
+    "baseline": Command("auditor.cli.baseline", "Record today's findings: only new ones fail."),
+    "graph": Command("auditor.cli.graph", "Print the deployment as a Mermaid diagram."),
+    "rules": Command("auditor.cli.rules", "List the rules."),
+    "explain": Command("auditor.cli.explain", "Print a rule's card."),
+}
+
+
+def choose(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The command that the arguments name, and the arguments without its name.
+
+    A command is named first, or after nothing but ``-q``, ``-v`` and ``--color``; anything else
+    is for the default one. A directory called like a command is audited as ``./scan``.
+    """
+    before: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in COMMANDS:
+            return word, before + rest
+        before.append(word)
+        if word == "--color" and rest:
+            before.append(rest.pop(0))
+        elif word not in ("-q", "--quiet", "-v", "-vv", "--verbose") and not word.startswith(
+            "--color="
+        ):
+            break
+    return DEFAULT, before + rest
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; every way it can end becomes an exit status and at most a few lines."""
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
+    except AuditorError as error:
+        complain(str(error))
+        return error.status
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing more can be said there.
+        silence_stdout()
+        return ExitStatus.INCOMPLETE
+    except Exception as error:
+        return _unexpected(error, arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name, rest = choose(arguments)
+    import typer
+
+    from auditor.cli.parser import ReportingCommand
+
+    module = import_module(COMMANDS[name].module)
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    )
+    app.command(cls=ReportingCommand)(module.command)
+    command = typer.main.get_command(app)
+    shown = PROGRAM if name == DEFAULT else f"{PROGRAM} {name}"
+    try:
+        status = command.main(args=rest, prog_name=shown, standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        if message := usage_message(error):
+            complain(f"{message}\nTry `{shown} --help`.")
+            return ExitStatus.USAGE
+        raise
+    return int(status or 0)
+
+
+def usage_message(error: Exception) -> str | None:
+    """What the option parser has to say, if it was the one who raised."""
+    import typer
+
+    # typer >= 0.16 carries its own copy of click: its base class is found, not imported.
+    base = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    describe = getattr(error, "format_message", None)
+    return str(describe()) if describe is not None and isinstance(error, base) else None
+
+
+def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
+    from auditor import __version__
+    from auditor.catalog import CatalogError
+
+    if isinstance(error, CatalogError):
+        complain(f"the installation is damaged: {error}")
+        return ExitStatus.INCOMPLETE
+    text = " ".join(str(error).split())[:500]
+    complain(
+        f"internal error: {type(error).__name__}: {text}\n"
+        f"This is a bug in deploy-audit {__version__}: please report it, with the output of -v."
+    )
+    if any(word in ("-v", "-vv", "--verbose") for word in arguments):
+        import traceback
+
+        traceback.print_exception(error)
+    return ExitStatus.INCOMPLETE
+
+
+def complain(message: str) -> None:
+    """One diagnosis on standard error, with nothing in it that a terminal would obey."""
+    try:
+        sys.stderr.write(f"{PROGRAM}: {printable(message)}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def printable(text: str) -> str:
+    """Control and other unprintable characters as escapes; newlines stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in text
+    )
+
+
+def silence_stdout() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush cannot fail."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass

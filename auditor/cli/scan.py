@@ -1,0 +1,277 @@
+"""``deploy-audit scan FILE…``: judge model files alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from auditor.cli import options
+from auditor.cli.app import complain, printable
+from auditor.cli.audit import check_request
+from auditor.cli.gate import Decision
+from auditor.cli.parser import requests_of
+from auditor.cli.streams import remark, wants_color, width_of, write_file, write_stdout
+from auditor.config import glob_match, nearest
+from auditor.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from auditor.artifacts.facts import ArtifactFacts
+    from auditor.result import AuditResult
+
+# Verdicts that fail the gate, by ``--fail-on``.
+GATES: Final[dict[str, frozenset[str]]] = {
+    "dangerous": frozenset({"dangerous"}),
+    "suspicious": frozenset({"dangerous", "suspicious", "unreadable"}),
+    "never": frozenset(),
+}
+# Below these, starting processes costs more than it saves.
+_FILES_PER_PROCESS: Final = 200
+_BYTES_PER_PROCESS: Final = 64 << 20
+
+
+def command(
+    ctx: typer.Context,
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help='Files and directories; "-" reads names from stdin.'),
+    ],
+    format: options.Format = None,
+    output: options.Output = None,
+    fail_on: Annotated[
+        str, typer.Option(metavar="VERDICT", help="dangerous, suspicious or never.")
+    ] = "suspicious",
+    exclude: options.Exclude = None,
+    allow_empty: options.AllowEmpty = None,
+    jobs: options.Jobs = None,
+    color: options.Color = "auto",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> int:
+    """Judge artifacts from their bytes, without loading them.
+
+    Pickle, joblib, torch, ONNX, Keras and more, recognised by content. Exit status 1 when a file
+    is dangerous, suspicious or cannot be read to its end.
+    """
+    if fail_on not in GATES:
+        hint = nearest(fail_on, GATES)
+        raise UsageError(f"--fail-on: expected one of {', '.join(GATES)}, not {fail_on!r}{hint}")
+    from auditor.reports import FORMATS, Gate, Options, render
+
+    requests = requests_of(ctx)
+    for request in requests:
+        check_request(request, FORMATS)
+    colored = wants_color(color, sys.stdout)
+    given = list(targets(names(files), tuple(exclude or ())))
+    facts, failures = scan_all(given, jobs)
+    for path, reason in failures:
+        complain(f"{path}: cannot be read: {reason}")
+    decision = decide(facts, failures, fail_on, allow_empty=bool(allow_empty))
+    result = result_of(facts, failures)
+    for request in requests:
+        to_stdout = request.output is None
+        shown = Options(
+            color=colored if to_stdout else color == "always",
+            width=width_of(sys.stdout) if to_stdout else 80,
+            encoding=(sys.stdout.encoding or "utf-8") if to_stdout else "utf-8",
+            verbose=verbose > 0,
+            quiet=quiet,
+            gate=Gate(passed=decision.passed, text=decision.text),
+        )
+        if request.format == "console":
+            text = summary(facts, quiet=quiet)
+        else:
+            text = render(request.format, result, shown)
+        if request.output is None:
+            write_stdout(text)
+        else:
+            write_file(Path(request.output), text)
+    remark(decision.text, quiet=quiet and decision.passed)
+    return decision.status
+
+
+def names(given: Iterable[str]) -> Iterator[str]:
+    """The names given, with ``-`` replaced by the names on standard input.
+
+    Those stand one on a line, or are ended by NUL where there is one (``find -print0``).
+    """
+    for name in given:
+        if name != "-":
+            yield name
+            continue
+        data = sys.stdin.buffer.read()
+        separator = b"\0" if b"\0" in data else b"\n"
+        yield from (os.fsdecode(part) for part in data.split(separator) if part)
+
+
+def targets(given: Iterable[str], exclude: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
+    """(path, was named) of every file to judge; directories are walked, links not followed."""
+    for name in given:
+        path = Path(name)
+        if "\0" in name:
+            raise UsageError(f"{name!r}: not a file name")
+        if not path.is_dir():
+            if not path.exists():
+                raise UsageError(f"{name}: there is no such file")
+            yield name, True
+            continue
+        for directory, folders, entries in os.walk(path):
+            folders[:] = sorted(f for f in folders if f not in (".git", ".hg", ".svn"))
+            for entry in sorted(entries):
+                file = Path(directory, entry)
+                inside = file.relative_to(path).as_posix()
+                if any(glob_match(pattern, inside) for pattern in exclude):
+                    continue
+                if file.is_file() and not file.is_symlink():
+                    yield str(file), False
+
+
+def judge(target: tuple[str, bool]) -> tuple[tuple[ArtifactFacts, ...], str | None]:
+    """The facts about one file, or why it could not be opened. Runs in worker processes too."""
+    from auditor.artifacts.scan import scan_file
+
+    path, named = target
+    try:
+        found = scan_file(path, display_path=Path(path).as_posix())
+    except OSError as error:
+        return (), error.strerror or type(error).__name__
+    # Of a directory only what is an artifact is worth a word; a file that was named always is.
+    return (found if named or is_artifact(found) else ()), None
+
+
+def is_artifact(found: tuple[ArtifactFacts, ...]) -> bool:
+    """Whether the outer file was recognised as a model or data file, or is worth a warning."""
+    return bool(found) and (found[0].format != "unknown" or bool(found[0].issues))
+
+
+def scan_all(
+    given: list[tuple[str, bool]], jobs: int | None
+) -> tuple[tuple[ArtifactFacts, ...], list[tuple[str, str]]]:
+    """Facts of every file in the order given, and (path, reason) of those not readable."""
+    jobs = workers(given) if jobs is None else jobs
+    if jobs <= 1 or len(given) < 2:
+        outcomes = [judge(target) for target in given]
+    else:
+        from concurrent.futures import ProcessPoolExecutor
+
+        with ProcessPoolExecutor(max_workers=min(jobs, len(given))) as pool:
+            chunk = max(1, min(64, len(given) // (jobs * 4)))
+            outcomes = list(pool.map(judge, given, chunksize=chunk))
+    facts = tuple(fact for found, _ in outcomes for fact in found)
+    failures = [
+        (path, reason)
+        for (path, _), (_, reason) in zip(given, outcomes, strict=True)
+        if reason is not None
+    ]
+    return facts, failures
+
+
+def workers(given: list[tuple[str, bool]]) -> int:
+    """How many processes pay for themselves."""
+    total = 0
+    for path, _ in given:
+        try:
+            total += Path(path).stat().st_size
+        except OSError:
+            continue
+    useful = max(len(given) // _FILES_PER_PROCESS, total // _BYTES_PER_PROCESS)
+    return max(1, min(useful, os.cpu_count() or 1))
+
+
+def decide(
+    facts: tuple[ArtifactFacts, ...],
+    failures: list[tuple[str, str]],
+    fail_on: str,
+    *,
+    allow_empty: bool,
+) -> Decision:
+    """The exit status by verdict."""
+    failing = [fact for fact in facts if fact.verdict in GATES[fail_on]]
+    number = f"{len(facts)} artifact{'' if len(facts) == 1 else 's'}"
+    if failing:
+        counts = ", ".join(
+            f"{n} {verdict}"
+            for verdict in ("dangerous", "suspicious", "unreadable")
+            if (n := sum(fact.verdict == verdict for fact in failing))
+        )
+        return Decision(ExitStatus.FINDINGS, f"failed: {counts} of {number}")
+    if failures:
+        return Decision(ExitStatus.INCOMPLETE, f"{len(failures)} files could not be read")
+    if not facts:
+        status = ExitStatus.PASSED if allow_empty else ExitStatus.INCOMPLETE
+        return Decision(status, "nothing to scan: no artifact was found")
+    return Decision(ExitStatus.PASSED, f"passed: {number}, none {fail_on}")
+
+
+def result_of(facts: tuple[ArtifactFacts, ...], failures: list[tuple[str, str]]) -> AuditResult:
+    """The facts as the reports read them."""
+    from auditor.catalog import Rule, rules
+    from auditor.findings import Confidence, Finding
+    from auditor.result import ArtifactReport, AuditResult, Score, Skipped, Stats
+    from auditor.source import Location
+
+    findings: list[Finding] = []
+    for fact in facts:
+        outer = fact.path.split("!", 1)[0]
+        for issue in fact.issues:
+            rule = rules().get(issue.rule) or Rule(
+                id=issue.rule,
+                name=issue.rule.lower(),
+                title=issue.rule,
+                category="artifact safety",
+                severity=issue.severity,
+                confidence=Confidence.CERTAIN,
+                since="0.1.0",
+                help="",
+            )
+            findings.append(
+                rule.finding(
+                    Location(outer),
+                    issue.message if outer == fact.path else f"{fact.path}: {issue.message}",
+                    severity=issue.severity,
+                    evidence=dict(issue.evidence),
+                )
+            )
+    return AuditResult(
+        root=Path.cwd().as_posix(),
+        score=Score(),
+        findings=tuple(findings),
+        artifacts=tuple(
+            ArtifactReport(
+                path=fact.path,
+                format=fact.format,
+                container=fact.container,
+                size=fact.size,
+                sha256=fact.sha256,
+                verdict=fact.verdict,
+                globals=fact.globals,
+                protocol=fact.protocol,
+            )
+            for fact in facts
+        ),
+        skipped=tuple(Skipped(path=path, reason=reason) for path, reason in failures),
+        stats=Stats(files=len(facts), bytes=sum(f.size for f in facts if "!" not in f.path)),
+    )
+
+
+def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool) -> str:
+    """One line for each artifact, and what is wrong with it below."""
+    lines = []
+    for fact in facts:
+        if quiet and fact.verdict == "safe":
+            continue
+        kind = fact.format + (f" in {fact.container}" if fact.container else "")
+        lines.append(_line(f"{fact.verdict:10}  {fact.path}  ({kind}, {fact.size:,} bytes)"))
+        lines += [
+            _line(f"            {issue.rule} {issue.severity.label}: {issue.message}")
+            for issue in fact.issues
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(text: str) -> str:
+    return printable(text.replace("\n", "\\n"))
