@@ -509,7 +509,6 @@ def _trace(
     calls: tuple[str, ...],
 ) -> Iterator[Step]:
     saved: list[tuple[int, dict[str, str | Unknown | None], Value, tuple[Value, ...] | None]] = []
-    steps = 0
     base = len(commands[0].scopes) if commands and calls else 0
     for command in commands:
         scopes = command.scopes[base:] if calls else command.scopes
@@ -518,15 +517,13 @@ def _trace(
             common += 1
         while len(saved) > common:
             _leave(saved.pop(), state)
-        for scope in scopes[common:]:
-            saved.append((scope, state.env, state.cwd, state.args))
+        saved += [(scope, state.env, state.cwd, state.args) for scope in scopes[common:]]
         argv = command.argv(state.env, state.args)
         own = _assigned(command, state)
         name = argv[0].text if argv else ""
         if command.words or command.assignments:
             env = {**state.env, **own} if own else state.env
             yield Step(command=command, argv=argv, env=env, cwd=state.cwd, args=state.args)
-        steps += 1
         lasting = {n: v for n, v in _defaults(command, state).items() if state.env.get(n) is None}
         if not command.words or command.name in _DECLARES or command.name in functions:
             lasting.update(own)
