@@ -149,7 +149,11 @@ def introspected() -> dict[str, dict[str, Any]]:
     from uvicorn.main import main as uvicorn
 
     rows["uvicorn"] = from_click(uvicorn, "UVICORN")
-    rows["uvicorn"]["env"] |= {"WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "forwarded_allow_ips", "UVICORN_APP": "app"}
+    rows["uvicorn"]["env"] |= {
+        "WEB_CONCURRENCY": "workers",
+        "FORWARDED_ALLOW_IPS": "forwarded_allow_ips",
+        "UVICORN_APP": "app",
+    }
     rows["gunicorn"] = gunicorn()
     rows["hypercorn"] = from_argparse(captured_parser("hypercorn.__main__"))
     rows["hypercorn"] |= {"host": "127.0.0.1", "port": 8000}
@@ -163,7 +167,12 @@ def introspected() -> dict[str, dict[str, Any]]:
     from flask.cli import run_command
 
     rows["flask"] = from_click(run_command, "FLASK_RUN")
-    rows["flask"]["values"] |= {"--app": "app", "-A": "app", "-e": "env_file", "--env-file": "env_file"}
+    rows["flask"]["values"] |= {
+        "--app": "app",
+        "-A": "app",
+        "-e": "env_file",
+        "--env-file": "env_file",
+    }
     rows["flask"]["switches"] |= {"--debug": "debug"}
     rows["flask"]["off"] |= {"--no-debug": "debug"}
     rows["flask"]["env"] |= {"FLASK_APP": "app", "FLASK_DEBUG": "debug"}
@@ -194,7 +203,13 @@ def introspected() -> dict[str, dict[str, Any]]:
         for key in [k for k, v in rows["celery"][table].items() if "host" in (k, v)]:
             del rows["celery"][table][key]
     rows["celery"]["values"] |= {"-n": "node_name", "--hostname": "node_name"}
-    rows["celery"]["values"] |= {"-A": "app", "--app": "app", "-b": "broker", "--broker": "broker", "--workdir": "chdir"}
+    rows["celery"]["values"] |= {
+        "-A": "app",
+        "--app": "app",
+        "-b": "broker",
+        "--broker": "broker",
+        "--workdir": "chdir",
+    }
     return rows
 
 

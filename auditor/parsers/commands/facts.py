@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from auditor.parsers.shell import Arg, Command, Value
+from auditor.parsers.shell import Arg, Command, Script, Value
 from auditor.source import Location
 
 
@@ -39,6 +39,8 @@ class Option:
     flag: str = ""
     # "argv", or the name of the environment variable or file that it was read from.
     source: str = "argv"
+    # Known and unknown parts of the word, when ``value`` is Unknown as a whole.
+    pieces: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +239,18 @@ class Venv:
     path: Value | None = None
     python: Value | None = None
     system_site_packages: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellRun:
+    """A shell started on a ``script`` file or on a text (``program``: ``sh -c``, ``eval``)."""
+
+    shell: Value
+    at: Location
+    script: Arg | None = None
+    program: Script | None = None
+    args: tuple[Arg, ...] = ()
+    login: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
