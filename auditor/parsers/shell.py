@@ -436,8 +436,8 @@ def _parameter(
             return [Unknown(f"${name}: the arguments are not known")], False
         if name == "*" and part.quoted:
             joined: list[Value] = []
-            for index, value in enumerate(args):
-                joined += ([" "] if index else []) + [value]
+            for index, arg in enumerate(args):
+                joined += ([" "] if index else []) + [arg]
             return [_join(joined)], False
         return list(args), True
     value = _lookup(name, env, args)
@@ -1019,6 +1019,8 @@ class _Parser:
         root = Parser(_language()).parse(data).root_node
         started = self.errexit
         self._sequence(root.children, _Context())
+        if root.has_error and not self.problems:
+            self._problem(*self._first_error(root), "is not valid shell syntax")
         finals, _ = self._finals(root.children, 0, ())
         return Script(
             path=self.fragment.path,
@@ -1045,6 +1047,14 @@ class _Parser:
     def _new_scope(self, *, subshell: bool = False) -> int:
         self._scope += 1
         return -self._scope if subshell else self._scope
+
+    def _first_error(self, root: Node) -> tuple[int, int]:
+        node = root
+        while True:
+            bad = next((c for c in node.children if c.has_error or c.is_missing), None)
+            if bad is None or node.type == "ERROR":
+                return self._span(node)
+            node = bad
 
     # -- statements
 
