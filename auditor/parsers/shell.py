@@ -253,6 +253,8 @@ class Script:
     interpreter: Interpreter | None = None
     has_crlf: bool = False
     errexit: bool = False
+    # One command in JSON form: no shell is there at all.
+    exec_form: bool = False
     problems: tuple[Problem, ...] = ()
 
 
@@ -333,6 +335,7 @@ def exec_form(path: str, elements: Iterable[Fragment]) -> Script:
         path=path,
         commands=(command,),
         finals=(Final(command=command, replaces_shell=True),),
+        exec_form=True,
     )
 
 

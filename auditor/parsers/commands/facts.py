@@ -306,7 +306,15 @@ class Other:
 
 
 Fact: TypeAlias = (
-    ServerStart | PythonRun | PipInstall | SystemInstall | Download | FileOp | Venv | Other
+    ServerStart
+    | PythonRun
+    | PipInstall
+    | SystemInstall
+    | Download
+    | FileOp
+    | Venv
+    | ShellRun
+    | Other
 )
 
 

@@ -268,7 +268,7 @@ def parse_bind(arg: Arg, *, source: str = "argv", protocol: str = "http") -> Bin
     head = arg.value if isinstance(arg.value, str) else ""
     if not head and arg.pieces and isinstance(arg.pieces[0], str):
         head = arg.pieces[0]
-    if head.startswith("unix:") or head.startswith("/") or head.endswith(".sock"):
+    if head.startswith(("unix:", "/")) or head.endswith(".sock"):
         known = isinstance(arg.value, str)
         unix: Value = head.removeprefix("unix:").replace("//", "/", 1) if known else arg.value
         return Bind(unix=unix, at=arg.at, source=source, protocol=protocol)
@@ -314,7 +314,7 @@ def _binds(kind: str, options: Sequence[Option], source: str | None) -> tuple[Bi
 
     first = next(iter(named.values()))
     at = named["port"].at if "port" in named else first.at
-    origin = source or (named["port"] if "port" in named else first).source
+    origin = source or named.get("port", first).source
     if value("uds") is not None:
         return (Bind(unix=value("uds"), at=named["uds"].at, source=origin),)
     if value("fd") is not None:
@@ -336,7 +336,7 @@ def _from_env(server: ServerStart, env: Env) -> list[Option]:
 
 
 def _command_arguments(server: ServerStart, env: Env) -> list[Option]:
-    """gunicorn's GUNICORN_CMD_ARGS, split as a shell would."""
+    """What GUNICORN_CMD_ARGS holds, split as a shell would."""
     text = env.get("GUNICORN_CMD_ARGS")
     if not isinstance(text, str) or not text:
         return []
