@@ -45,7 +45,7 @@ CANON = {
 
 
 def canonical(name: str) -> str:
-    name = name.strip("_").replace("-", "_").replace(".", "_")
+    name = name.lstrip("-").strip("_").replace("-", "_").replace(".", "_")
     return CANON.get(name, name)
 
 

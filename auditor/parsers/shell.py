@@ -339,6 +339,34 @@ def exec_form(path: str, elements: Iterable[Fragment]) -> Script:
     )
 
 
+def split(fragment: Fragment) -> Script:
+    """A command line that no shell reads: words between blanks, quotes heeded, no operators.
+
+    That is how supervisord and systemd take a command. Parameters still expand; escape a ``$``
+    that is none. The result is like that of :func:`exec_form`.
+    """
+    parser = _Parser(fragment, errexit=False, nesting=0)
+    text = parser.text
+    words = parser.split(0, len(text))
+    if not words:
+        return Script(path=fragment.path)
+    index = _program_of_shell([word.literal for word in words])
+    if index is not None:
+        literal = words[index].literal or ""
+        # The text of `sh -c` may be quoted; only its start is known exactly then.
+        at = words[index].at
+        inner = Fragment(fragment.path, [(literal, at.line, at.column + 1)])
+        nested = _Parser(inner, errexit=False, nesting=1).script()
+        words[index] = replace(words[index], script=nested)
+    command = Command(words=tuple(words), at=fragment.location(0, len(text)))
+    return Script(
+        path=fragment.path,
+        commands=(command,),
+        finals=(Final(command=command, replaces_shell=True),),
+        exec_form=True,
+    )
+
+
 def trace(
     script: Script,
     *,
@@ -1399,7 +1427,7 @@ class _Parser:
         declares = node.type == "declaration_command"
         export = declares and bool(children) and children[0].type == "export"
         if node.type == "test_command":
-            words = self._split(*self._span(node))
+            words = self.split(*self._span(node))
             self._substitutions(node, context)
             self._emit(node, words, (), context)
             return
@@ -1537,7 +1565,7 @@ class _Parser:
         self.problems += script.problems[: 50 - len(self.problems)]
         return script
 
-    def _split(self, start: int, end: int) -> list[Word]:
+    def split(self, start: int, end: int) -> list[Word]:
         """Blank-separated words of a test, for which the grammar has expressions."""
         found: list[Word] = []
         i = start

@@ -138,7 +138,7 @@ def huggingface(program: Arg, rest: Sequence[Arg], argv: Sequence[Arg]) -> Fact 
         at=program.at,
         argv=tuple(argv),
         source=words[1],
-        directory=scanned.value("directory") or scanned.value("cache"),
+        directory=scanned.value("directory", "cache"),
         revision=scanned.value("revision"),
     )
 

@@ -120,7 +120,7 @@ def _pip_fact(
         pre=scanned.on("pre"),
         user=scanned.on("user"),
         target=scanned.value("target"),
-        prefix=scanned.value("prefix") or scanned.value("root"),
+        prefix=scanned.value("prefix", "root"),
         python=scanned.value("python") or python,
         system=scanned.on("system"),
         groups=_listed(scanned, "group"),
@@ -132,7 +132,7 @@ def _pip_fact(
         no_root=scanned.on("no_root") or scanned.on("no_install_project"),
         frozen=scanned.on("frozen"),
         locked=scanned.on("locked"),
-        output=scanned.value("output") or scanned.value("dest") or scanned.value("wheel_dir"),
+        output=scanned.value("output", "dest", "wheel_dir"),
         no_cache=scanned.on("no_cache_dir"),
         options=tuple(scanned.options),
     )
@@ -439,7 +439,10 @@ def apt(program: Arg, rest: Sequence[Arg], argv: Sequence[Arg]) -> Fact | None:
         files=files,
         recommends=recommends,
         updates_lists=action == "update",
-        assume_yes=scanned.on("yes") or len([o for o in scanned.options if o.flag == "-q"]) > 1,
+        assume_yes=scanned.on("yes")
+        # Quiet level 2 implies it.
+        or any(o.flag == "-qq" for o in scanned.options)
+        or len([o for o in scanned.options if o.flag == "-q"]) > 1,
         release=scanned.value("release"),
     )
 

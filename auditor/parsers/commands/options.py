@@ -20,10 +20,13 @@ class Scanned:
     def last(self, name: str) -> Option | None:
         return next((o for o in reversed(self.options) if o.name == name), None)
 
-    def value(self, name: str) -> Value | None:
-        """The last value given under a name (a switch has none)."""
-        found = self.last(name)
-        return None if found is None or isinstance(found.value, bool) else found.value
+    def value(self, *names: str) -> Value | None:
+        """The last value given under the first of the names that was given at all."""
+        for name in names:
+            found = self.last(name)
+            if found is not None and not isinstance(found.value, bool):
+                return found.value
+        return None
 
     def on(self, name: str) -> bool:
         found = self.last(name)

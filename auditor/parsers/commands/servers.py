@@ -283,7 +283,9 @@ def parse_bind(arg: Arg, *, source: str = "argv", protocol: str = "http") -> Bin
         port = arg.value
     if host in {"", "0"}:
         host = "0.0.0.0"
-    return Bind(host=host, port=port or None, at=arg.at, source=source, protocol=protocol)
+    return Bind(
+        host=host, port=None if port == "" else port, at=arg.at, source=source, protocol=protocol
+    )
 
 
 def _binds(kind: str, options: Sequence[Option], source: str | None) -> tuple[Bind, ...]:

@@ -88,7 +88,7 @@ def _user_option(values: str, name: str) -> Callable[[tuple[Arg, ...]], _Peeled 
             key, _, value = words[0].text.partition("=")
             env.append((key, value))
             words = words[1:]
-        user = scanned.value(name) or scanned.value(name[0])
+        user = scanned.value(name, name[0])
         return (
             Wrapper(
                 name=base_name(argv[0]),
@@ -181,7 +181,7 @@ def _conda_run(argv: tuple[Arg, ...]) -> _Peeled | None:
         at=argv[0].at,
         replaces=False,
         cwd=scanned.value("cwd"),
-        environment=("conda", scanned.value("name") or scanned.value("prefix")),
+        environment=("conda", scanned.value("name", "prefix")),
     )
     return wrapper, tuple(scanned.words)
 
@@ -252,7 +252,7 @@ def _run(name: str, values: str = "") -> Callable[[tuple[Arg, ...]], _Peeled | N
             name=f"{name} run",
             at=argv[0].at,
             replaces=name == "poetry",
-            cwd=before.value("directory") or before.value("C"),
+            cwd=before.value("directory", "C"),
             environment=(name, None),
         )
         return wrapper, tuple(scanned.words)
