@@ -126,7 +126,8 @@ def describe(value, package, module, name):
             facts["base"] = next(
                 b.__name__ for b in value.__mro__ if b in (dict, list, tuple, set, str, int, float)
             )
-        if not (value.__flags__ & (1 << 9)):
+        origin = getattr(sys.modules.get(home), "__file__", None) or ""
+        if origin.endswith((".so", ".pyd")) or home == "_loss":
             facts["native"] = True
         return key, facts
     if type(value).__name__ == "ufunc":
@@ -168,6 +169,7 @@ def merge(paths, verbose):
     knowledge = Path(__file__).resolve().parent.parent / "rules" / "knowledge"
     reviewed = tomllib.loads((knowledge / "pickle_reviewed.toml").read_text("utf-8"))
     never = set(reviewed["never"]["names"])
+    natives = tuple(reviewed["constructors"]["modules"])
     never_modules = tuple(reviewed["never"]["modules"])
     table = {}
     sources = []
@@ -203,6 +205,8 @@ def merge(paths, verbose):
             code = CODES[kind]
             if kind == "class":
                 code = BASES.get(facts.get("base"), "c")
+                if code == "c" and facts.get("native") and module.startswith(natives):
+                    code = "n"
             table.setdefault(module, {})[name] = code
     if verbose:
         for why, names in sorted(left_out.items()):

@@ -281,7 +281,9 @@ _WORST_RULE: dict[str, str] = {
     "suspicious": "ART002",
     "unreadable": "ART003",
 }
-_OPCODES = frozenset(bytes([c]) for c in b"(.0123?BCFGIJKLMNPQRSTUVX[]abcdeghijlopqrstu)}\x80")
+_OPCODES = frozenset(
+    bytes([c]) for c in (*b"(.0123BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu)}", *range(0x80, 0x99))
+)
 
 
 def _zip_format(names: list[str]) -> str:

@@ -162,7 +162,7 @@ class Judge:
 
     def _objection(self, call: Call, func: Glob, kind: str, policy: str) -> str | None:
         if call.how in ("NEWOBJ", "NEWOBJ_EX"):
-            if kind in ("class", "dict", "list", "tuple", "exception") and is_class(func):
+            if is_class(func):
                 args = arguments(call)
                 if args is None or not all(inert(a) for a in args):
                     return "its arguments are not known"
@@ -175,6 +175,8 @@ class Judge:
             return "it is not a class whose instances models hold"
         if policy:
             return POLICIES[policy](call)
+        if kind == "native":
+            return POLICIES["inert"](call)
         if kind == "enum":
             args = arguments(call)
             return None if args and len(args) == 1 and plain(args) else "it makes an enumeration"

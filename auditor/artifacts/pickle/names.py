@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,7 @@ class Entry(NamedTuple):
 
 _KINDS = {
     "c": "class",
+    "n": "native",
     "d": "dict",
     "l": "list",
     "t": "tuple",
@@ -89,8 +91,10 @@ def lookup(module: str, name: str) -> Entry:
     if kind is None and module == "builtins":
         kind = exceptions.get(name)
     policy = calls.get(f"{known}.{name}", "")
-    if kind is None and not policy:
+    if not policy:
         policy = _pattern_policy(known, name, allowed)
+    if kind is None and _CONSTANTS.get(module, _NO_NAME).fullmatch(name):
+        kind = "f"
     if kind is not None or policy:
         return Entry("allowed", _KINDS[kind] if kind else "function", policy)
     reason = bad_names.get(f"{known}.{name}")
@@ -113,6 +117,12 @@ def _pattern_policy(module: str, name: str, allowed: dict[str, dict[str, str]]) 
     return ""
 
 
+# Before Python 3.11 these members of enumerations were pickled as names of their module.
+_CONSTANTS = {
+    "signal": re.compile(r"SIG[A-Z0-9]+"),
+    "socket": re.compile(r"(AF|SOCK|MSG|AI)_[A-Z0-9_]+"),
+}
+_NO_NAME = re.compile(r"(?!)")
 _CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss"})
 
 

@@ -41,7 +41,7 @@ def is_class(value: Value) -> bool:
     return type(value) is Glob and lookup(value.module, value.name).kind in _CLASS_KINDS
 
 
-_CLASS_KINDS = frozenset({"class", "dict", "list", "tuple", "exception"})
+_CLASS_KINDS = frozenset({"class", "native", "dict", "list", "tuple", "exception"})
 
 
 def names_global(value: Value, *dotted: str) -> bool:
@@ -234,7 +234,7 @@ def policy_reconstructor(call: Call) -> Objection:
         return "it makes an instance of a class outside the allow-list"
     if not (
         names_global(base, *_BASES)
-        or (type(base) is Glob and lookup(base.module, base.name).kind in ("class", "dict"))
+        or (type(base) is Glob and lookup(base.module, base.name).kind in _CLASS_KINDS)
     ):
         return "its base class is outside the allow-list"
     if names_global(base, "builtins.object") and state is not None:
