@@ -326,6 +326,7 @@ class Call:
     name: str  # canonical; for methods of unknown objects ".predict"
     arguments: tuple[Value, ...] = ()
     keywords: tuple[tuple[str, Value], ...] = ()
+    mentions: tuple[str, ...] = ()  # identifiers in the arguments, in order, without repeats
     offloaded: bool = False  # awaited through run_in_executor, to_thread, run_in_threadpool
 
     def keyword(self, name: str) -> Value | None:
