@@ -1279,6 +1279,11 @@ class Repository:
         self._texts[key] = text
         return text
 
+    @property
+    def texts(self) -> dict[str, SourceText]:
+        """Every text read so far, by path."""
+        return dict(self._texts)
+
     def read_bytes(self, path: str, limit: int | None = None) -> bytes:
         """The first ``limit`` bytes, or all. OSError when it cannot be read."""
         return _read(self._absolute(path), limit)

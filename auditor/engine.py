@@ -71,12 +71,7 @@ def audit(root: Path, settings: Settings) -> AuditResult:
 
     findings = tuple(sorted(dict.fromkeys(found), key=lambda f: f.sort_key))
     findings = fingerprints.assign_fingerprints(findings, line_of)
-    readable = {
-        entry.path: repository.read_text(entry.path)
-        for entry in repository.entries
-        if repository.was_read(entry.path)
-    }
-    findings = suppressions.apply(findings, readable, settings, catalogue)
+    findings = suppressions.apply(findings, repository.texts, settings, catalogue)
     findings = fingerprints.assign_fingerprints(findings, line_of)
     if settings.baseline is not None:
         from auditor import baseline
