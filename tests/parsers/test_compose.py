@@ -584,9 +584,9 @@ def test_bad_files_say_what_is_wrong(text: str, message: str) -> None:
 
 
 _words = st.sampled_from(
-    "services web image build ports volumes environment extends include env_file command healthcheck "
+    "services web image build ports volumes environment extends include env_file command healthcheck "  # noqa: SIM905
     "test logging options deploy resources limits networks depends_on secrets configs file path x ${A} "
-    "80:80 ./a:/b !reset !override null - : , { } [ ] &a *a <<: compose.yaml".split()  # noqa: SIM905
+    "80:80 ./a:/b !reset !override null - : , { } [ ] &a *a <<: compose.yaml".split()
 )
 _any = st.recursive(
     st.none()
