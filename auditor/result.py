@@ -145,6 +145,8 @@ class CategoryScore:
     # The sums behind the value: weight of passed checks, and weight lost by failed ones.
     earned: float = 0.0
     lost: float = 0.0
+    # Why the value is lower than the deductions alone would give.
+    cap: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,6 +132,17 @@ class Fragment:
             return line + newlines, offset - self.text.rfind("\n", start, offset)
         return line, column + offset - start
 
+    def pieces(self, start: int, end: int) -> list[tuple[str, int, int]]:
+        """The part ``start:end`` of ``text`` as (text, line, column) pieces of a fragment."""
+        found: list[tuple[str, int, int]] = []
+        index = max(bisect_right(self._starts, start) - 1, 0)
+        while start < end:
+            index += 1
+            stop = min(self._starts[index], end) if index < len(self._starts) else end
+            found.append((self.text[start:stop], *self.place(start)))
+            start = stop
+        return found
+
     def location(self, start: int, end: int) -> Location:
         """Where the characters ``start:end`` of ``text`` stand."""
         line, column = self.place(start)

@@ -21,7 +21,6 @@ from auditor.deployment.model import (
 from auditor.discovery import FileEntry, FileKind, Repository
 from auditor.parsers import compose, dockercli, locks, pyversion
 from auditor.parsers.dockercli import DockerBuild, DockerRun
-from auditor.parsers.python.facts import ModuleFacts
 from auditor.source import Location
 
 if TYPE_CHECKING:
@@ -394,8 +393,3 @@ def _project_environments(
         if environment.requirements:
             result.append(replace(environment, is_library=library))
     return result
-
-
-def module_paths(modules: Iterable[ModuleFacts]) -> tuple[str, ...]:
-    """Paths of parsed modules, in order."""
-    return tuple(sorted(m.path for m in modules))

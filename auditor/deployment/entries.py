@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
 from auditor.deployment.view import View
 from auditor.findings import Stage
+from auditor.linking import paths
 from auditor.parsers import shell
 from auditor.parsers.commands import (
     AppSpec,
@@ -103,10 +104,18 @@ def follow(
     web = True if listens else (any(_serves(e.trace) for e in entries) or None)
     if not complete:
         web = web or None
+    service = replace(service, entries=tuple(entries))
     return replace(
         service,
+        module_facts={
+            path: facts
+            for entry in entries
+            for _, path in entry.trace.modules
+            if (facts := view.facts_of_repo(path)) is not None
+        },
+        reads=tuple(paths.reads(service, view)),
+        writes=tuple(paths.writes(service, view)),
         processes=tuple(processes),
-        entries=tuple(entries),
         listens=tuple(dict.fromkeys(listens)),
         listens_complete=complete,
         faults=tuple(_unique(faults)),

@@ -511,4 +511,5 @@ def _finish(
         locked=bool(kept) and (closed_by_lock or (compiled and everything_pinned) or frozen),
         hashed=bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs),
         installed=installed,
+        problems=tuple(dict.fromkeys(draft.problems)),
     )

@@ -17,8 +17,10 @@ from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
 
 if TYPE_CHECKING:
+    from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.image import CopyProblem, Image
     from auditor.linking.distributions import Installed
+    from auditor.linking.paths import PathLink, WriteLink
     from auditor.parsers.commands import MainProcess, PipInstall
     from auditor.parsers.compose import ComposeProject, ComposeService
     from auditor.parsers.conda import CondaEnvironment
@@ -110,6 +112,12 @@ class Environment:
     services: tuple[str, ...] = ()
     is_library: bool = False
     installed: Installed | None = None
+    # Lines that pip refuses, files that are not there.
+    problems: tuple[Problem, ...] = ()
+
+    def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
+        """The forecasts that a fault of this environment turns to no."""
+        return tuple((name, stage) for name in self.services)
 
     def find(self, name: str) -> tuple[EnvRequirement, ...]:
         """The direct requirements on this distribution (normalised name)."""
@@ -145,6 +153,10 @@ class BuiltImage:
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
     build_args: tuple[tuple[str, Value], ...] = ()
+
+    def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
+        """The forecasts that a fault of this image turns to no."""
+        return tuple((name, stage) for name in self.services)
 
     @property
     def copy_problems(self) -> tuple[CopyProblem, ...]:
@@ -306,6 +318,11 @@ class Service:
     health: tuple[HealthCheck, ...] = ()
     faults: tuple[StartFault, ...] = ()
     environment: Environment | None = None
+    # Parsed files of the modules its entries import, by repository path.
+    module_facts: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)
+    # Paths that its code opens, resolved against what the container sees.
+    reads: tuple[PathLink, ...] = ()
+    writes: tuple[WriteLink, ...] = ()
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     is_web: bool | None = None
@@ -315,6 +332,10 @@ class Service:
     def variable(self, name: str) -> Variable | None:
         """The variable as the container sees it."""
         return next((v for v in reversed(self.variables) if v.name == name), None)
+
+    def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
+        """The forecast that a fault of this service turns to no."""
+        return ((self.name, stage),)
 
     @property
     def ours(self) -> bool:
@@ -327,7 +348,7 @@ class Artifact:
     """A model file of the repository, as judged from its bytes (``facts`` of ``artifacts.scan``)."""
 
     path: str
-    facts: object
+    facts: ArtifactFacts
     is_dev: bool = False
 
 

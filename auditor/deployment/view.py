@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -34,6 +35,7 @@ class Seen:
     executable: bool | None = None
     owner: str | None = None
     mounted: bool = False
+    world_writable: bool = False
 
 
 class View:
@@ -132,6 +134,31 @@ class View:
             return Seen(path=path, answer="no", at=found.removed_at)
         return Seen(path=path, answer="unknown", at=found.at, reason=found.reason)
 
+    def copies_of(self, repo: str) -> tuple[str, ...]:
+        """Where in the image a repository file was copied to."""
+        context = self._image.context
+        if context and not repo.startswith(f"{context}/"):
+            return ()
+        inside = repo[len(context) + 1 :] if context else repo
+        return self._image.image.fs.locate_context(inside)
+
+    def in_repository(self, path: str) -> bool:
+        """Whether the repository has a file or directory at this path."""
+        return self._facts.repository.exists(path)
+
+    def repository_like(self, text: str) -> str | None:
+        """The one repository file whose path ends as ``text`` does (two parts where it has them)."""
+        parts = [p for p in re.split(r"[\\/]", text) if p not in ("", ".", "..")]
+        if not parts:
+            return None
+        tail = "/".join(parts[-2:])
+        found = [
+            entry.path
+            for entry in self._facts.repository.entries
+            if entry.path == tail or entry.path.endswith(f"/{tail}")
+        ]
+        return found[0] if len(found) == 1 else None
+
     def repo_file(self, path: str) -> str | None:
         """The repository file that stands at this path, or None."""
         seen = self.look(path)
@@ -141,6 +168,10 @@ class View:
         """The parsed Python file at this path."""
         repo = self.repo_file(path)
         return self._facts.module(repo) if repo is not None else None
+
+    def facts_of_repo(self, path: str) -> ModuleFacts | None:
+        """The parsed Python file of the repository."""
+        return self._facts.module(path)
 
     def text(self, path: str) -> SourceText | None:
         """The text of the file at this path."""

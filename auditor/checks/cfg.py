@@ -1,0 +1,33 @@
+"""CFG: what the audit itself was told, and what it could not read.
+
+CFG001 to CFG003 come from ``suppressions``, which sees the comments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.catalog import Rule
+from auditor.checks.registry import Outcome, check
+from auditor.deployment.model import Deployment
+from auditor.findings import Severity
+
+
+@check("CFG004")
+def unreadable_file(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """A file that could not be read as what it is."""
+    reported = {p.at.path for image in deployment.images for p in image.dockerfile.problems}
+    reported |= {p.at.path for e in deployment.environments for p in e.problems}
+    seen: set[str] = set()
+    for problem in deployment.problems:
+        path = problem.at.path
+        if path in reported or path in seen:
+            continue
+        seen.add(path)
+        yield rule.finding(
+            problem.at,
+            f"{path} could not be read completely: {problem.message}",
+            severity=None if problem.fatal else Severity.INFO,
+        )
+    if not seen:
+        yield rule.passed()

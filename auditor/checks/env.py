@@ -1,0 +1,676 @@
+"""ENV: is the environment that runs in production the one that was tested."""
+
+from __future__ import annotations
+
+import datetime
+import posixpath
+import re
+from collections.abc import Iterator
+
+from auditor.catalog import Rule, knowledge
+from auditor.checks.registry import Outcome, check
+from auditor.deployment.base import minor
+from auditor.deployment.model import (
+    Deployment,
+    Environment,
+    EnvRequirement,
+    Service,
+)
+from auditor.findings import Confidence, Edit, Fix, Related, Severity, Stage
+from auditor.linking import distributions
+from auditor.parsers import locks
+from auditor.parsers.python.facts import Phase
+from auditor.parsers.requirements import normalise
+from auditor.source import Location
+
+# Tools that build the environment rather than belong to it.
+_BUILD_TOOLS = frozenset(
+    {"pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "build", "virtualenv"}
+)
+_DEV_TOOLS = frozenset(
+    {"pytest", "pytest-cov", "pytest-asyncio", "black", "flake8", "isort", "mypy", "pylint", "ruff", "pre-commit",
+     "tox", "nox", "coverage", "ipdb", "jupyter", "jupyterlab", "notebook", "sphinx", "mkdocs", "hypothesis",
+     "autopep8", "yapf", "bandit"}
+)  # fmt: skip
+_DEV_FILE = re.compile(r"(^|[-_./])(dev|develop|development|test|tests|testing|lint)([-_.]|$)")
+# Package indexes that vendors of accelerators and frameworks run for their own wheels only.
+_VENDOR_INDEXES = (
+    "download.pytorch.org", "pypi.nvidia.com", "pypi.ngc.nvidia.com", "data.pyg.org",
+    "storage.googleapis.com/jax-releases", "developer.download.nvidia.com", "wheels.vllm.ai",
+    "abetlen.github.io", "download.openmmlab.com", "pytorch-extension.intel.com",
+)  # fmt: skip
+
+
+def _shipped(environment: Environment) -> Iterator[EnvRequirement]:
+    """Requirements with a name of their own, build tools left out."""
+    for item in environment.requirements:
+        if item.key and item.key not in _BUILD_TOOLS:
+            yield item
+
+
+def _pin_fix(item: EnvRequirement, environment: Environment) -> Fix | None:
+    """Pin to the version that the environment's own lock or constraint settles."""
+    if item.locked_version is None or item.fact.specifier_at is None:
+        return None
+    return Fix(
+        description=f"pin {item.fact.name} to {item.locked_version}",
+        edits=(Edit(item.fact.specifier_at, f"=={item.locked_version}"),),
+    )
+
+
+@check("ENV001")
+def unpinned_requirement(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """A requirement of an application that leaves its version open."""
+    if environment.is_library:
+        return
+    for item in _shipped(environment):
+        if item.origin != "file" or item.fact.vcs or item.fact.url or item.fact.path:
+            continue
+        if item.version is not None:
+            yield rule.passed()
+            continue
+        name = item.fact.name
+        what = f"`{name}{item.fact.specifier}`" if item.fact.specifier else f"`{name}`"
+        yield rule.finding(
+            item.fact.at,
+            f"{what} is not pinned: the next build may install another version than the one tested",
+            help=f"Pin it (`{name}==<version>`), or compile this file with `pip-compile` and install the result.",
+            evidence={"requirement": name, "specifier": item.fact.specifier},
+            related=_install_end(item),
+            fix=_pin_fix(item, environment),
+        )
+
+
+def _install_end(item: EnvRequirement) -> tuple[Related, ...]:
+    if item.step_at is None or item.step_at.path == item.fact.at.path:
+        return ()
+    return (Related(item.step_at, "installed here"),)
+
+
+@check("ENV002")
+def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """Direct requirements may be pinned, but nothing fixes what they bring along."""
+    direct = list(_shipped(environment))
+    if environment.is_library or not direct:
+        return
+    if environment.locked:
+        yield rule.passed()
+        return
+    open_files = [r for r in direct if r.origin == "file" and r.version is None]
+    if open_files:
+        # ENV001 says it, line by line.
+        return
+    installed = environment.installed
+    loose: list[str] = []
+    if installed is not None:
+        fixed = {r.key for r in direct if r.version} | {c.key for c in environment.constraints}
+        loose = [
+            n
+            for n, d in installed.distributions.items()
+            if n not in fixed and d.via and d.via != "the base image"
+        ]
+        if installed.complete and not installed.unknown and not loose:
+            yield rule.passed()
+            return
+    first = min((r.fact.at for r in direct), default=environment.at)
+    shown = ", ".join(sorted(loose)[:4])
+    ranged = [r for r in direct if r.version is None]
+    message = (
+        f"{len(ranged)} requirements are ranges and no lock fixes them"
+        if ranged
+        else f"the versions of what these requirements bring along are open ({shown}{', …' if len(loose) > 4 else ''})"
+        if shown
+        else "the versions of what these requirements bring along are open"
+    )
+    yield rule.finding(
+        first,
+        message + ": two builds of the same commit can differ",
+        severity=Severity.MEDIUM if ranged else None,
+        evidence={"open": sorted(loose)[:20]},
+        related=_install_end(direct[0]),
+    )
+
+
+@check("ENV003")
+def lock_without_hashes(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """A lock that fixes versions but not contents."""
+    if not environment.locked:
+        return
+    if environment.hashed:
+        yield rule.passed()
+        return
+    first = min((r.fact.at for r in environment.requirements), default=environment.at)
+    yield rule.finding(
+        first,
+        "the lock has no hashes: a replaced file on the index would be installed unnoticed",
+    )
+
+
+@check("ENV004")
+def floating_vcs(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """A VCS or URL requirement that does not name one commit or content."""
+    for item in environment.requirements:
+        fact = item.fact
+        if item.origin == "lock":
+            continue
+        if fact.vcs is not None:
+            if fact.vcs.is_commit:
+                yield rule.passed()
+                continue
+            where = f"the tag or branch `{fact.vcs.rev}`" if fact.vcs.rev else "the default branch"
+            yield rule.finding(
+                fact.at,
+                f"`{fact.name or fact.vcs.url}` is installed from {where}, which can move",
+                help="Name the full commit: `git+https://…@<40-digit commit>`.",
+                related=_install_end(item),
+            )
+        elif fact.url is not None and "://" in fact.url and not fact.url.startswith("file:"):
+            if fact.hashes or "#sha256=" in fact.url:
+                yield rule.passed()
+                continue
+            yield rule.finding(
+                fact.at,
+                f"`{fact.name or fact.url}` is installed from a URL without a hash",
+                help="Add `--hash=sha256:…` (or `#sha256=…` to the URL).",
+                severity=Severity.LOW,
+                related=_install_end(item),
+            )
+
+
+@check("ENV005")
+def insecure_index(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """Indexes over plain HTTP, trusted hosts, and additional indexes that can be squatted."""
+    options: list[tuple[str, str, Location]] = []
+    for file in environment.files:
+        options += [(o.name, o.value or "", o.at) for o in file.options]
+    for step in environment.steps:
+        if step.fact is None:
+            continue
+        for option in step.fact.index_urls:
+            name = option.name if option.name.startswith("--") else f"--{option.name}"
+            options.append((name, option.value if isinstance(option.value, str) else "", option.at))
+        options += [("--trusted-host", arg.text, arg.at) for arg in step.fact.trusted_hosts]
+    for name, value, at in options:
+        plain = value.startswith("http://") and not value.startswith(
+            ("http://localhost", "http://127.0.0.1")
+        )
+        if name in ("--index-url", "-i", "--extra-index-url", "--find-links", "-f") and plain:
+            yield rule.finding(
+                at,
+                f"`{name} {_shown(value)}` is plain HTTP: anyone on the way can replace a package",
+                help="Use https.",
+                severity=Severity.HIGH,
+            )
+        elif name == "--trusted-host":
+            yield rule.finding(
+                at,
+                f"`--trusted-host {_shown(value)}` switches certificate checks off for that host",
+                help="Give pip the certificate instead (`--cert`, or `PIP_CERT`).",
+            )
+        elif name == "--extra-index-url":
+            vendor = any(host in value for host in _VENDOR_INDEXES)
+            if vendor:
+                yield rule.passed()
+                continue
+            yield rule.finding(
+                at,
+                f"`--extra-index-url {_shown(value)}` is searched beside the main index: the higher "
+                "version wins, whoever uploaded it (dependency confusion)",
+                help="Serve everything from one index (`--index-url`), or pin with hashes.",
+                confidence=Confidence.POSSIBLE if environment.hashed else None,
+                severity=Severity.LOW if environment.hashed else None,
+            )
+
+
+def _shown(url: str) -> str:
+    """A URL without the credentials it may carry."""
+    return re.sub(r"//[^/@]*@", "//***@", url)
+
+
+@check("ENV006")
+def python_drift(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """The interpreter is not declared, or files disagree on it."""
+    python = environment.python
+    if python is None:
+        if environment.kind == "image" or environment.is_library:
+            return
+        if not any(c.version or c.specifier for c in deployment.python_claims):
+            yield rule.finding(
+                environment.at,
+                "nothing says which Python this environment is for",
+                help="Declare it: `requires-python` in pyproject.toml, `.python-version`, or an image tag.",
+                severity=Severity.LOW,
+            )
+        return
+    if not python.version or (environment.base is None and environment.kind == "image"):
+        return
+    here = minor(python.version)
+    judged = False
+    for claim in deployment.python_claims:
+        if not _concerns(claim.at.path, environment):
+            continue
+        if claim.kind == "requires-python":
+            allowed = _allows(claim.specifier, python.version)
+            if allowed is None:
+                continue
+            judged = True
+            if not allowed:
+                installs = environment.pyproject is not None and any(
+                    environment.pyproject.path == claim.at.path for _ in (0,)
+                )
+                yield rule.finding(
+                    python.at,
+                    f"the image runs Python {python.version}, but {claim.at.path} requires "
+                    f"`{claim.specifier}`" + (": installing the project fails" if installs else ""),
+                    related=[Related(claim.at, "required here")],
+                    severity=Severity.HIGH if installs else None,
+                    breaks=environment.breaks(Stage.BUILDS) if installs else (),
+                    evidence={"image": python.version, "requires": claim.specifier},
+                )
+        elif claim.version and claim.at != python.at:
+            judged = True
+            if minor(claim.version) != here and python.certain:
+                yield rule.finding(
+                    python.at,
+                    f"the image runs Python {python.version}, but {claim.at.path} says {claim.version}: "
+                    "what was developed and tested is not what runs",
+                    related=[Related(claim.at, "declared here")],
+                    evidence={"image": python.version, "declared": claim.version},
+                )
+    if judged:
+        yield rule.passed()
+
+
+def _concerns(path: str, environment: Environment) -> bool:
+    """Whether a declaration's directory is that of the image's files (monorepos keep theirs)."""
+    directory = posixpath.dirname(path)
+    if not directory:
+        return True
+    anchors = [environment.at.path, *(f for step in environment.steps for f in step.files)]
+    return any(a == directory or a.startswith(f"{directory}/") for a in anchors)
+
+
+def _allows(specifier: str, version: str) -> bool | None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import Version
+
+    try:
+        allowed = SpecifierSet(specifier)
+    except InvalidSpecifier:
+        return None
+    text = version if version.count(".") > 1 else f"{version}.99"
+    return allowed.contains(Version(text), prereleases=True) or allowed.contains(
+        Version(version), prereleases=True
+    )
+
+
+@check("ENV007")
+def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """Code imports a module that nothing in the image brings."""
+    environment = service.environment
+    if environment is None or environment.installed is None:
+        return
+    installed = environment.installed
+    python = environment.python
+    seen: set[str] = set()
+    for entry in service.entries:
+        for item in entry.trace.imports:
+            top = item.module.partition(".")[0]
+            # "missing" inside a project package is not a distribution's fault.
+            if item.found != "external" or not top or item.fact.level:
+                continue
+            if item.reach.phase is Phase.UNREACHED or item.fact.at.path.endswith(".ipynb"):
+                continue
+            guarded = bool(set(item.reach.guards) | set(item.fact.guards))
+            version = minor(python.version) if python and "." in python.version else None
+            if distributions.is_stdlib(top):
+                removed = distributions.left_stdlib(top, version) if version else None
+                if removed is None or guarded:
+                    continue
+                if top == "distutils" and installed.has("setuptools"):
+                    continue
+                if item.module not in seen:
+                    seen.add(item.module)
+                    yield rule.finding(
+                        item.fact.at,
+                        f"`{top}` left the standard library in Python {removed[0]}.{removed[1]}, and the "
+                        f"image runs {python.version if python else '?'}: "
+                        f"`ModuleNotFoundError: No module named '{top}'`",
+                        related=[Related(python.at, "the interpreter is chosen here")]
+                        if python
+                        else (),
+                        breaks=_stages(service, item.reach.phase, item.reach.certain),
+                    )
+                continue
+            if item.module in seen:
+                continue
+            provision = installed.provides(item.module)
+            if provision.answer == "yes":
+                yield rule.passed()
+                continue
+            if guarded and not item.reach.certain:
+                continue
+            if guarded:
+                continue
+            seen.add(item.module)
+            if any(s != item.module and item.module.startswith(f"{s}.") for s in seen):
+                continue
+            if provision.answer in ("unknown", "possibly-no"):
+                yield rule.undecided(
+                    f"whether `{top}` is installed is not known ({provision.reason or environment.name})",
+                    at=item.fact.at,
+                    blocks=_stages(service, item.reach.phase, item.reach.certain),
+                )
+                continue
+            wanted = provision.candidates[0] if provision.candidates else top
+            confidence = Confidence.CERTAIN if provision.answer == "no" else Confidence.LIKELY
+            if not provision.candidates and provision.answer != "no":
+                # A name nobody knows: it may come by a way that was not understood.
+                confidence = Confidence.LIKELY
+            yield rule.finding(
+                item.fact.at,
+                f"`{item.module}` is imported, but nothing that the image installs brings it: "
+                f"`ModuleNotFoundError: No module named '{top}'`",
+                help=f"Add `{wanted}` to the requirements that the image installs.",
+                related=[Related(_requirements_end(environment), "the image installs this")],
+                confidence=confidence,
+                evidence={"module": item.module, "distributions": list(provision.candidates[:4])},
+                breaks=_stages(service, item.reach.phase, item.reach.certain),
+            )
+        for app in entry.trace.apps:
+            for route in app.routes:
+                if not route.needs_multipart or "multipart" in seen:
+                    continue
+                seen.add("multipart")
+                provision = installed.provides("python_multipart")
+                if installed.has("python-multipart") or provision.answer == "yes":
+                    yield rule.passed()
+                elif provision.answer in ("unknown", "possibly-no"):
+                    yield rule.undecided(
+                        "whether python-multipart is installed is not known",
+                        at=route.at,
+                        blocks=service.breaks(Stage.STARTS),
+                    )
+                else:
+                    yield rule.finding(
+                        route.at,
+                        f"`{route.label}` takes form data or files, which needs python-multipart: "
+                        '`RuntimeError: Form data requires "python-multipart" to be installed.`',
+                        help="Add `python-multipart` to the requirements that the image installs.",
+                        related=[
+                            Related(_requirements_end(environment), "the image installs this")
+                        ],
+                        breaks=service.breaks(Stage.STARTS),
+                    )
+
+
+def _stages(service: Service, phase: Phase, certain: bool) -> tuple[tuple[str, Stage], ...]:
+    if not certain:
+        return ()
+    return service.breaks(Stage.STARTS if phase.before_serving else Stage.PREDICTS)
+
+
+def _requirements_end(environment: Environment) -> Location:
+    for step in environment.steps:
+        if step.shipped and step.requirements:
+            return step.requirements[0].fact.at
+    return environment.steps[0].at if environment.steps else environment.at
+
+
+@check("ENV009")
+def stale_lock(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """A lock that no longer meets what its source asks for."""
+    for lock in environment.locks:
+        project = environment.pyproject
+        if project is None or lock.kind not in ("uv", "poetry", "pdm", "pylock"):
+            continue
+        if posixpath.dirname(project.path) != posixpath.dirname(lock.path):
+            continue
+        wrong = locks.disagreements(lock, project.dependencies)
+        if not wrong:
+            yield rule.passed()
+        for item in wrong:
+            yield rule.finding(
+                item.requirement.at,
+                f"{lock.path} is out of step: {item.message}",
+                help=f"Lock again ({_relock(lock.kind)}) and commit the result.",
+                related=[
+                    Related(item.locked.at if item.locked else Location(lock.path), "locked here")
+                ],
+            )
+
+
+def _relock(kind: str) -> str:
+    return {"uv": "`uv lock`", "poetry": "`poetry lock`", "pdm": "`pdm lock`"}.get(
+        kind, "the tool's lock command"
+    )
+
+
+@check("ENV010")
+def unpinned_conda(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """Conda dependencies without a version, or a pip section without pins."""
+    for conda in environment.conda:
+        if conda.explicit:
+            yield rule.passed()
+            continue
+        for spec in conda.dependencies:
+            if spec.name == "pip":
+                continue
+            if spec.exact or spec.fuzzy or spec.version.startswith("="):
+                yield rule.passed()
+                continue
+            yield rule.finding(
+                spec.at,
+                f"`{spec.name}{spec.version}` leaves its version open: the solver may choose another one "
+                "at the next build",
+                help=f"Pin it (`{spec.name}=<version>`), or lock with conda-lock.",
+            )
+        for requirement in conda.pip:
+            if requirement.is_pinned or requirement.vcs or requirement.url:
+                yield rule.passed()
+                continue
+            yield rule.finding(
+                requirement.at,
+                f"`{requirement.name}{requirement.specifier}` in the pip section is not pinned",
+                help=f"Pin it (`{requirement.name}==<version>`).",
+            )
+
+
+@check("ENV011")
+def contradicting_pins(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """Two requirements on one distribution that no version meets, or that overrule each other."""
+    by_name: dict[str, list[EnvRequirement]] = {}
+    for item in environment.requirements:
+        if item.key and item.origin != "lock":
+            by_name.setdefault(item.key, []).append(item)
+    for name, items in by_name.items():
+        pins = [i for i in items if i.fact.pinned_version]
+        if not pins:
+            continue
+        if len(items) == 1:
+            yield rule.passed()
+            continue
+        for item in items:
+            for pin in pins:
+                if item is pin or not item.fact.specifier or item.fact.marker != pin.fact.marker:
+                    continue
+                version = pin.fact.pinned_version
+                if version is None or item.fact.allows(version) is not False:
+                    continue
+                if pin.fact.at < item.fact.at and item.fact.pinned_version:
+                    continue
+                together = item.step_at == pin.step_at
+                yield rule.finding(
+                    pin.fact.at,
+                    f"`{name}` is pinned to {version} here and asked for as `{item.fact.specifier}` in "
+                    f"{item.fact.at.path}:{item.fact.at.line}: "
+                    + (
+                        "pip refuses both together (`ResolutionImpossible`)"
+                        if together
+                        else "whichever is installed last wins"
+                    ),
+                    related=[Related(item.fact.at, "the other one")],
+                    breaks=environment.breaks(Stage.BUILDS) if together else (),
+                    severity=None if together else Severity.MEDIUM,
+                )
+
+
+@check("ENV012")
+def unpinned_install(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """``pip install name`` in a Dockerfile without a version."""
+    for step in environment.steps:
+        if step.fact is None or not step.shipped:
+            continue
+        for item in step.requirements:
+            if item.origin != "command" or item.key in _BUILD_TOOLS:
+                continue
+            if item.fact.vcs or item.fact.url or item.fact.path:
+                continue
+            if item.version is not None:
+                yield rule.passed()
+                continue
+            yield rule.finding(
+                item.fact.at,
+                f"`{item.fact.name}{item.fact.specifier}` is installed without a version: the image built "
+                "next month is another one",
+                help="Pin it here, or move it to the requirements file.",
+            )
+
+
+@check("ENV013")
+def development_dependency(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """Test and development tools in the image that is shipped."""
+    if environment.kind != "image":
+        return
+    reported: set[str] = set()
+    for item in _shipped(environment):
+        if item.origin == "lock":
+            continue
+        path = item.fact.at.path
+        if _DEV_FILE.search(posixpath.basename(path).lower()) and item.origin == "file":
+            if path not in reported:
+                reported.add(path)
+                yield rule.finding(
+                    item.step_at or item.fact.at,
+                    f"{path} is for development, and the production image installs it",
+                    related=[Related(Location(path), "this file")],
+                )
+        elif item.key in _DEV_TOOLS:
+            yield rule.finding(
+                item.fact.at,
+                f"`{item.fact.name}` is a development tool; the production image does not need it",
+                related=_install_end(item),
+            )
+        else:
+            yield rule.passed()
+
+
+@check("ENV015")
+def python_end_of_life(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """An interpreter that gets no security fixes any more."""
+    python = environment.python
+    if python is None or not python.certain or "." not in python.version:
+        return
+    short = ".".join(python.version.split(".")[:2])
+    end = knowledge("bases.toml")["eol"].get(short)
+    if end is None:
+        return
+    if datetime.date.today() <= end:
+        yield rule.passed()
+        return
+    yield rule.finding(
+        python.at,
+        f"Python {short} has had no security fixes since {end.isoformat()}",
+        help="Move to a supported Python, and re-create the artifacts there.",
+        evidence={"python": python.version, "end_of_life": end.isoformat()},
+    )
+
+
+@check("ENV016")
+def vcs_without_git(
+    environment: Environment, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
+    """A ``git+`` requirement in an image that has no git."""
+    image = next((i for i in deployment.images if i.key == environment.name), None)
+    if image is None:
+        return
+    for item in environment.requirements:
+        if item.fact.vcs is None or item.fact.vcs.scheme.partition("+")[0] != "git":
+            continue
+        if any(p.name == "git" for p in image.system_packages):
+            yield rule.passed()
+            continue
+        answer = image.base.has_program("git") if image.base else None
+        if answer is None:
+            yield rule.undecided(f"whether {image.key} has git is not known", at=item.fact.at)
+        elif answer:
+            yield rule.passed()
+        else:
+            yield rule.finding(
+                item.fact.at,
+                f"`{item.fact.name or item.fact.vcs.url}` is cloned with git, which the image does not "
+                "have: `ERROR: Cannot find command 'git'`",
+                help="Install git in that stage (`apt-get install -y --no-install-recommends git`), or "
+                "depend on an archive URL.",
+                related=[
+                    Related(
+                        image.image.base.at,
+                        f"{image.base.text if image.base else 'the base'} has no git",
+                    )
+                ],
+                breaks=environment.breaks(Stage.BUILDS),
+            )
+
+
+@check("ENV017")
+def overlapping_distributions(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """Two distributions that write the same files."""
+    owners: dict[str, list[EnvRequirement]] = {}
+    for item in _shipped(environment):
+        for module in distributions.modules_of(item.key):
+            owners.setdefault(module, []).append(item)
+    reported: set[tuple[str, str]] = set()
+    for module, items in sorted(owners.items()):
+        names = sorted({i.key for i in items})
+        if len(names) < 2:
+            continue
+        pair = (names[0], names[1])
+        if pair in reported or not _same_project(names, module):
+            continue
+        reported.add(pair)
+        first, second = (next(i for i in items if i.key == n) for n in pair)
+        yield rule.finding(
+            second.fact.at,
+            f"`{pair[0]}` and `{pair[1]}` both install `{module}`: whichever comes last overwrites the other",
+            help="Keep one of them.",
+            related=[Related(first.fact.at, "the other one")],
+        )
+    if owners and not reported:
+        yield rule.passed()
+
+
+def _same_project(names: list[str], module: str) -> bool:
+    """The distributions are variants of one another, not users of one namespace."""
+    table = {n: set(distributions.modules_of(n)) for n in names}
+    first, second = names[0], names[1]
+    stem = normalise(module)
+    common = table[first] & table[second]
+    related = (
+        first.startswith(second)
+        or second.startswith(first)
+        or all(stem in n or n.partition("-")[0] == names[0].partition("-")[0] for n in names[:2])
+    )
+    return related and len(common) >= 1
+
+
+@check("ENV019")
+def refused_requirement(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """A requirements line that pip refuses, or a file that is not there."""
+    if environment.files:
+        yield rule.passed()
+    for problem in environment.problems:
+        yield rule.finding(
+            problem.at,
+            f"pip stops here: {problem.message}",
+            breaks=environment.breaks(Stage.BUILDS),
+        )

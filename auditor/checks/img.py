@@ -1,0 +1,508 @@
+"""IMG: will the image build, start, stop and hold what it must."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from auditor.catalog import Rule
+from auditor.checks.registry import Outcome, check
+from auditor.deployment.healthcheck import asks
+from auditor.deployment.model import BuiltImage, Service
+from auditor.findings import Confidence, Related, Severity, Stage
+from auditor.parsers.commands import ServerStart
+from auditor.parsers.python.facts import Phase
+from auditor.source import Location, Unknown
+
+_SECRET = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:$|_)",
+    re.IGNORECASE,
+)
+# Names that look like secrets and are settings about them.
+_NO_SECRET = re.compile(
+    r"(?:_FILE|_PATH|_NAME|_URL|_TYPE|_LENGTH|_LIMIT|_EXPIRE\w*|_TTL|_ID|MAX_\w+)$", re.IGNORECASE
+)
+_PLACEHOLDER = re.compile(
+    r"^(?:|\$.*|<.*>|x{3,}|\*+|change[-_ ]?me.*|your[-_ ].*|todo|none|null|false|true|example.*|dummy.*|placeholder.*|\d{1,4})$",
+    re.IGNORECASE,
+)
+_COMPILERS = frozenset(
+    {
+        "gcc",
+        "g++",
+        "build-essential",
+        "build-base",
+        "clang",
+        "make",
+        "cmake",
+        "gfortran",
+        "rustc",
+        "cargo",
+    }
+)
+
+
+@check("IMG001")
+def floating_base(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """A base image without a version."""
+    base = image.base
+    if base is None or base.text == "scratch":
+        return
+    if base.tag_pinned:
+        yield rule.passed()
+        return
+    tag = base.reference.tag
+    yield rule.finding(
+        image.image.base.at,
+        f"`{base.text}` "
+        + (f"follows the tag `{tag}`" if tag else "has no tag and follows `latest`")
+        + ": the next build may start from another release"
+        + (" and another Python" if base.official_python else ""),
+        help="Name the version: `python:3.12-slim-bookworm`."
+        if base.official_python
+        else "Name the version.",
+    )
+
+
+@check("IMG004")
+def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The process has the rights of root in the container."""
+    image = service.image
+    if image is None or service.is_dev:
+        return
+    user = service.user
+    if isinstance(user, Unknown):
+        yield rule.undecided(f"the user of {service.name} is computed: {user.reason}")
+        return
+    if user is None:
+        if image.base is None or image.base.flavour is None:
+            yield rule.undecided(
+                f"whether {image.base.text if image.base else 'the base'} sets a user is not known"
+            )
+            return
+        at = (
+            service.command_at
+            if service.command_at and service.command_at.path == image.dockerfile.path
+            else None
+        )
+        if any(w.user for p in service.processes for w in p.interpretation.wrappers):
+            yield rule.passed()
+            return
+        yield rule.finding(
+            at or image.image.base.at,
+            "no USER: the service runs as root, and so does whatever an artifact or request makes it do",
+            help="Create a user and switch to it before CMD: `RUN useradd --create-home app` and `USER app`.",
+        )
+        return
+    if user.partition(":")[0] in ("root", "0"):
+        yield rule.finding(
+            service.user_at or image.image.base.at,
+            f"USER {user}: the service runs as root, and so does whatever an artifact or request makes it do",
+            help="Create a user and switch to it before CMD.",
+        )
+        return
+    yield rule.passed()
+
+
+@check("IMG005")
+def no_health_check(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """Nothing notices when the service hangs."""
+    if service.image is None or not service.is_web or service.is_dev:
+        return
+    current = asks(service.health)
+    if current is not None and not current.disabled:
+        yield rule.passed()
+        return
+    at = current.at if current is not None else service.at
+    yield rule.finding(
+        at,
+        "the health check is disabled: a hung service stays in rotation"
+        if current is not None
+        else "no health check: a service that hangs, or whose model failed to load, stays in rotation",
+        help="Add a HEALTHCHECK with a program that the image has "
+        "(`CMD python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`).",
+    )
+
+
+@check("IMG006")
+def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A development server, its debugger or its reloader in production."""
+    if service.image is None or service.is_dev:
+        return
+    judged = False
+    for process in service.processes:
+        fact = process.interpretation.fact
+        if not isinstance(fact, ServerStart):
+            continue
+        judged = True
+        if fact.kind == "flask":
+            yield _flask(rule, fact.at, fact.value("debug") is True, "`flask run`")
+        elif fact.kind == "django":
+            yield rule.finding(
+                fact.at, "`runserver` is Django's development server: one process, no hardening"
+            )
+        elif fact.kind == "fastapi-dev":
+            yield rule.finding(
+                fact.at, "`fastapi dev` reloads on every file change and binds loopback only"
+            )
+        elif (
+            (option := fact.option("reload")) is not None
+            and option.value is not False
+            and fact.kind != "streamlit"
+        ):
+            if _bind_mounted(service):
+                continue
+            yield rule.finding(
+                option.at,
+                f"`{option.flag or '--reload'}` watches the source and restarts the worker: slower, and a model is "
+                "loaded again at every touched file",
+                help="Leave it to a Compose override for development.",
+            )
+    for entry in service.entries:
+        if entry.server != "python":
+            continue
+        for server in entry.trace.servers:
+            if server.reach.phase not in (Phase.IMPORT, Phase.MAIN, Phase.STARTUP):
+                continue
+            judged = True
+            debug = server.option("debug")
+            reload = server.option("reload")
+            if server.tool == "flask":
+                yield _flask(
+                    rule, server.at, debug is not None and debug.value is True, "`app.run()`"
+                )
+            elif server.development:
+                yield rule.finding(server.at, f"`{server.tool}` is a server for development")
+            elif reload is not None and reload.value is True:
+                yield rule.finding(
+                    server.at,
+                    "`reload=True` watches the source and restarts the worker",
+                    help="Take it from a variable that is off by default.",
+                )
+    if judged:
+        yield rule.passed()
+
+
+def _bind_mounted(service: Service) -> bool:
+    """The source is mounted from the host: a set-up for development."""
+    return any(
+        m.kind == "bind" and m.source is not None and not m.read_only for m in service.mounts
+    ) and any(m.target == service.cwd for m in service.mounts)
+
+
+def _flask(rule: Rule, at: Location, debug: bool, what: str) -> Outcome:
+    if debug:
+        return rule.finding(
+            at,
+            f"{what} with debug on: Werkzeug's debugger runs any code that a visitor types after guessing a PIN",
+            help="Serve with gunicorn (`gunicorn --bind 0.0.0.0:8000 app:app`) and leave debug off.",
+            severity=Severity.HIGH,
+        )
+    return rule.finding(
+        at,
+        f"{what} is Flask's development server: one process, not hardened, no graceful stop",
+        help="Serve with gunicorn: `gunicorn --bind 0.0.0.0:8000 app:app`.",
+    )
+
+
+@check("IMG007")
+def swallowed_sigterm(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A shell in front of the server keeps SIGTERM for itself."""
+    if service.image is None or service.is_dev:
+        return
+    for process in service.processes:
+        if process.background or process.conditional:
+            continue
+        if not process.shell_is_pid1 or process.init:
+            yield rule.passed()
+            continue
+        at = process.through[-1] if process.through else service.command_at or service.at
+        command = process.interpretation.command
+        if command is not None:
+            at = command.at
+        yield rule.finding(
+            at,
+            "a shell stays in front of the server and does not pass SIGTERM on: every stop waits 10 s, then kills "
+            "it with requests in flight",
+            help='Use the exec form (`CMD ["…"]`), or start the server with `exec` in the script.',
+            related=[Related(service.command_at, "started here")]
+            if service.command_at and service.command_at.path != at.path
+            else (),
+        )
+
+
+@check("IMG008")
+def baked_secret(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """A secret in ENV or ARG stays readable in the image's history."""
+    judged = False
+    for instruction, _ in image.image.trace:
+        pairs = getattr(instruction, "pairs", None)
+        if pairs is None or instruction.keyword not in ("ENV", "ARG"):
+            continue
+        judged = True
+        for pair in pairs:
+            if not _SECRET.search(pair.name) or _NO_SECRET.search(pair.name) or pair.value is None:
+                continue
+            value = pair.value.text.strip("\"'")
+            if _PLACEHOLDER.match(value):
+                continue
+            yield rule.finding(
+                pair.at,
+                f"`{pair.name}` is written into the image: whoever can pull it can read it (`docker history`)",
+                help="Pass it at run time, or mount it while building (`RUN --mount=type=secret`).",
+                confidence=Confidence.LIKELY,
+            )
+    if judged:
+        yield rule.passed()
+
+
+@check("IMG009")
+def compilers_shipped(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """Compilers in the final stage: larger, and handy for an intruder."""
+    for package in image.system_packages:
+        if not package.shipped:
+            continue
+        if package.name in _COMPILERS:
+            yield rule.finding(
+                package.at,
+                f"`{package.name}` stays in the image that is shipped",
+                help="Build wheels in an earlier stage and copy the environment from there.",
+            )
+        else:
+            yield rule.passed()
+
+
+@check("IMG011")
+def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The code writes where the container's user may not."""
+    for item in service.writes:
+        access = item.link.access
+        if access.reach.phase is Phase.UNREACHED:
+            continue
+        if item.allowed == "yes":
+            yield rule.passed()
+            continue
+        if item.allowed == "unknown":
+            continue
+        decides = item.decides
+        shown = access.path.text if isinstance(access.path.text, str) else item.link.path
+        starts = access.reach.certain and access.reach.phase.before_serving
+        yield rule.finding(
+            access.at,
+            f"`{shown}` is written, but {decides.path if decides else item.link.path} belongs to root and the service "
+            f"runs as {service.user}: `PermissionError: [Errno 13] Permission denied: '{shown}'`",
+            help="Give the directory to that user (`COPY --chown`, or `RUN chown`), or write to a volume.",
+            related=[
+                Related(at, text)
+                for at, text in (
+                    (service.user_at, "the user is set here"),
+                    (decides.at if decides else None, "the directory is made here, as root"),
+                )
+                if at is not None
+            ],
+            confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
+            breaks=service.breaks(Stage.STARTS) if starts else (),
+        )
+
+
+@check("IMG012")
+def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """Code needs a variable that nothing sets."""
+    wild = service.variable("*")
+    reported: set[str] = set()
+    for entry in service.entries:
+        for read in entry.trace.env_reads:
+            name = read.name
+            if isinstance(name, Unknown) or not (read.required or read.crash):
+                continue
+            if read.reach.phase is Phase.UNREACHED or name in reported:
+                continue
+            variable = service.variable(name)
+            if variable is not None or name in _ALWAYS_SET:
+                yield rule.passed()
+                continue
+            starts = read.reach.certain and read.reach.phase.before_serving
+            reported.add(name)
+            if wild is not None and isinstance(wild.value, Unknown):
+                yield rule.undecided(
+                    f"whether {name} is set is not known ({wild.value.reason})",
+                    at=read.at,
+                    blocks=service.breaks(Stage.STARTS) if starts else (),
+                )
+                continue
+            certain = service.variables_complete
+            documented = any(p.source == "docker-run" for p in service.published)
+            argument = None
+            if service.image is not None:
+                argument = next((a for a in service.image.image.args if a.name == name), None)
+            confidence = (
+                Confidence.CERTAIN
+                if certain
+                else Confidence.LIKELY
+                if documented or argument is not None
+                else Confidence.POSSIBLE
+            )
+            if not read.reach.certain:
+                confidence = min(confidence, Confidence.POSSIBLE)
+            error = (
+                f"`KeyError: '{name}'`" if read.how == "os.environ[]" else read.crash or "an error"
+            )
+            yield rule.finding(
+                read.at,
+                f"`{name}` is required, and nothing sets it"
+                + (": ARG exists only while the image is built" if argument is not None else "")
+                + f": {error}",
+                help=f"Set it (`ENV {name}=…`, `environment:`, `-e`), or read it with a default.",
+                related=[Related(argument.at, "set here, for the build only")]
+                if argument is not None
+                else (),
+                confidence=confidence,
+                severity=None if confidence > Confidence.POSSIBLE else Severity.LOW,
+                breaks=service.breaks(Stage.STARTS) if starts else (),
+                evidence={"variable": name},
+            )
+
+
+_ALWAYS_SET = frozenset({"PATH", "HOME", "HOSTNAME", "PWD", "LANG", "PYTHON_VERSION", "GPG_KEY"})
+
+
+@check("IMG015")
+def health_check_program(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The health check calls a program that the image does not have."""
+    image = service.image
+    current = asks(service.health)
+    if image is None or current is None or current.disabled:
+        return
+    for program in current.programs:
+        if "/" in program or not program or "$" in program:
+            continue
+        answer = image.provides_program(program)
+        if answer is None:
+            yield rule.undecided(f"whether the image has {program} is not known", at=current.at)
+        elif answer:
+            yield rule.passed()
+        else:
+            yield rule.finding(
+                current.at,
+                f"the health check calls `{program}`, which the image does not have: the container is always unhealthy",
+                help=f"Install {program}, or ask with Python: "
+                "`python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`.",
+                related=[Related(image.image.base.at, "the base image lacks it")],
+            )
+
+
+_MODULE_FAULTS = frozenset({"module", "attribute"})
+_COMMAND_FAULTS = frozenset(
+    {
+        "script",
+        "not-executable",
+        "crlf",
+        "interpreter",
+        "program",
+        "no-command",
+        "server-missing",
+        "literal-variable",
+    }
+)
+
+
+def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterator[Outcome]:
+    if service.image is not None and service.argv is not None and kinds is not _CONFIG_FAULTS:
+        yield rule.passed()
+    for fault in service.faults:
+        if fault.kind in kinds:
+            yield rule.finding(
+                fault.at,
+                fault.message,
+                related=[Related(at, text) for at, text in fault.related],
+                confidence=Confidence.CERTAIN if fault.certain else Confidence.LIKELY,
+                evidence=dict(fault.evidence),
+                breaks=service.breaks(fault.stage),
+            )
+
+
+@check("IMG017")
+def missing_application(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The server is told to serve a module or attribute that is not there."""
+    yield from _start_faults(service, rule, _MODULE_FAULTS)
+
+
+@check("IMG018")
+def command_cannot_start(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The command names a program or script that cannot run."""
+    yield from _start_faults(service, rule, _COMMAND_FAULTS)
+
+
+@check("IMG019")
+def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """COPY of something that is not in the build context."""
+    if image.image.copies:
+        yield rule.passed()
+    for problem in image.copy_problems:
+        if problem.kind == "ignored":
+            continue
+        help = ""
+        if problem.kind == "case" and problem.candidates:
+            help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
+        yield rule.finding(
+            problem.at,
+            f"{problem.message}: the build fails",
+            help=help,
+            confidence=Confidence.CERTAIN if problem.certain else Confidence.POSSIBLE,
+            evidence={"kind": problem.kind, "source": problem.source},
+            breaks=image.breaks(Stage.BUILDS),
+        )
+
+
+_CONFIG_FAULTS = frozenset({"env-file"})
+
+
+@check("IMG020")
+def missing_env_file(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """Compose is told to read a file that is not in the repository."""
+    if service.compose is None or not service.compose.env_files:
+        return
+    yield rule.passed()
+    yield from _start_faults(service, rule, _CONFIG_FAULTS)
+
+
+@check("IMG021")
+def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """Code uses syntax that the image's Python does not know."""
+    environment = service.environment
+    python = environment.python if environment else None
+    if python is None or "." not in python.version:
+        return
+    major, short = (int(p) for p in python.version.split(".")[:2])
+    judged = False
+    for entry in service.entries:
+        for _, path in entry.trace.modules:
+            facts = service.module_facts.get(path)
+            if facts is None:
+                continue
+            judged = True
+            for need in facts.needs:
+                if need.when == "parse" and need.python > (major, short):
+                    yield rule.finding(
+                        need.at,
+                        f"{need.construct} needs Python {need.python[0]}.{need.python[1]}, and the image runs "
+                        f"{python.version}: `SyntaxError`",
+                        related=[Related(python.at, "the interpreter is chosen here")],
+                        breaks=service.breaks(Stage.STARTS),
+                    )
+                    break
+    if judged:
+        yield rule.passed()
+
+
+@check("IMG022")
+def refused_dockerfile(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """The builder refuses the Dockerfile."""
+    yield rule.passed()
+    for problem in image.dockerfile.problems:
+        yield rule.finding(
+            problem.at,
+            f"the builder refuses this Dockerfile: {problem.message}",
+            confidence=Confidence.LIKELY,
+            breaks=image.breaks(Stage.BUILDS),
+        )

@@ -1,0 +1,302 @@
+"""NET: will a request from outside reach the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.catalog import Rule
+from auditor.checks.registry import Outcome, check
+from auditor.deployment.healthcheck import asks
+from auditor.deployment.model import Deployment, Service
+from auditor.findings import Confidence, Related, Severity, Stage
+from auditor.linking import ports
+from auditor.source import Unknown
+
+
+@check("NET001")
+def loopback_bind(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The server listens on the container's own loopback."""
+    if service.image is None or ports.host_network(service):
+        return
+    found = service.listens
+    for listen in found:
+        if isinstance(listen.host, Unknown):
+            yield rule.undecided(
+                f"the address that {listen.server} binds is not known ({listen.host.reason})",
+                at=listen.at,
+                blocks=service.breaks(Stage.REACHABLE),
+            )
+            continue
+        if not listen.loopback:
+            yield rule.passed()
+            continue
+        if any(not other.loopback for other in found):
+            continue  # another address of the same service is open: this one is internal
+        default = listen.source == "default"
+        yield rule.finding(
+            listen.host_at or listen.at,
+            f"{listen.server} binds {listen.host}"
+            + (" (its default)" if default else "")
+            + ", which only the container itself can reach: connections through the published port are reset",
+            help="Bind every interface of the container: host 0.0.0.0.",
+            related=[Related(p.at, "published here") for p in service.published[:1]],
+            evidence={
+                "host": listen.host,
+                "port": listen.port if isinstance(listen.port, int) else None,
+            },
+            breaks=service.breaks(Stage.REACHABLE),
+        )
+
+
+@check("NET002")
+def exposed_port(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """EXPOSE names another port than the one served."""
+    image = service.image
+    if image is None:
+        return
+    served = ports.served(service)
+    exposed = [p for p in image.image.exposed if p.first is not None and p.protocol == "tcp"]
+    if not served.complete or not exposed:
+        return
+    for port in exposed:
+        first, last = port.first or 0, port.last or port.first or 0
+        if any(first <= number <= last for number in served.ports):
+            yield rule.passed()
+            return
+    listen = served.listens[0]
+    yield rule.finding(
+        exposed[0].at,
+        f"EXPOSE {exposed[0].text if isinstance(exposed[0].text, str) else exposed[0].first}, but {listen.server} "
+        f"serves {listen.port}: `docker run -P` and tools that read EXPOSE publish the wrong port",
+        help=f"`EXPOSE {listen.port}`.",
+        related=[Related(listen.at, "served here")],
+    )
+
+
+@check("NET003")
+def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A published container port that no process serves."""
+    if service.image is None or ports.host_network(service):
+        return
+    served = ports.served(service)
+    tcp = [
+        p for p in service.published if p.protocol == "tcp" and isinstance(p.container_port, int)
+    ]
+    for item in service.published:
+        if isinstance(item.container_port, Unknown):
+            yield rule.undecided(
+                f"a published port is not known ({item.container_port.reason})",
+                at=item.at,
+                blocks=service.breaks(Stage.REACHABLE),
+            )
+    if not tcp:
+        return
+    if not served.complete:
+        if service.listens or service.is_web is not False:
+            yield rule.undecided(
+                f"the port that {service.name} serves is not known",
+                at=tcp[0].at,
+                blocks=service.breaks(Stage.REACHABLE),
+            )
+        return
+    good = [p for p in tcp if p.container_port in served.ports]
+    for item in tcp:
+        if item.container_port in served.ports:
+            yield rule.passed()
+            continue
+        listen = served.listens[0]
+        fatal = not good
+        yield rule.finding(
+            item.at,
+            f"port {item.container_port} of the container is published, but {listen.server} serves {listen.port}: "
+            "connections are refused",
+            help=f"Publish {listen.port}"
+            + (f" (`{item.host_port}:{listen.port}`)" if isinstance(item.host_port, int) else "")
+            + f", or serve on {item.container_port}.",
+            related=[Related(listen.at, "served here")],
+            severity=None if fatal else Severity.MEDIUM,
+            confidence=Confidence.LIKELY if item.documented_only else None,
+            evidence={"published": item.container_port, "served": sorted(served.ports)},
+            breaks=service.breaks(Stage.REACHABLE) if fatal else (),
+        )
+
+
+@check("NET004")
+def host_port_collision(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """Two services of one project want the same port of the host."""
+    if service.project is None or service.compose is None:
+        return
+    others = [
+        s
+        for s in deployment.services
+        if s.project is service.project and s.name != service.name and not ports.host_network(s)
+    ]
+    order = {s.name: i for i, s in enumerate(deployment.services)}
+    for item in service.published:
+        if not isinstance(item.host_port, int):
+            continue
+        clash = None
+        for other in others:
+            if order[other.name] > order[service.name]:
+                continue
+            if (
+                service.profiles
+                and other.profiles
+                and not set(service.profiles) & set(other.profiles)
+            ):
+                continue
+            clash = next((p for p in other.published if ports.collide(item, p)), None)
+            if clash is not None:
+                optional = bool(service.profiles or other.profiles)
+                yield rule.finding(
+                    item.at,
+                    f"`{service.name}` and `{other.name}` both publish port {item.host_port} of the host: the second "
+                    "one does not start (`port is already allocated`)",
+                    help="Publish another host port for one of them.",
+                    related=[Related(clash.at, f"`{other.name}` takes it here")],
+                    confidence=Confidence.POSSIBLE if optional else None,
+                    breaks=service.breaks(Stage.STARTS),
+                )
+                break
+        if clash is None:
+            yield rule.passed()
+    replicas = _replicas(service)
+    fixed = next((p for p in service.published if isinstance(p.host_port, int)), None)
+    if replicas > 1 and fixed is not None and not _swarm_mode(service):
+        yield rule.finding(
+            fixed.at,
+            f"{replicas} replicas cannot all bind port {fixed.host_port} of the host",
+            help="Leave the host port to the engine, or put a proxy in front.",
+            confidence=Confidence.LIKELY,
+        )
+
+
+def _replicas(service: Service) -> int:
+    compose = service.compose
+    text = None
+    if compose is not None and compose.scale is not None:
+        text = compose.scale.value
+    elif compose is not None and compose.deploy is not None and compose.deploy.replicas is not None:
+        text = compose.deploy.replicas.value
+    return int(text) if isinstance(text, str) and text.isdigit() else 1
+
+
+def _swarm_mode(service: Service) -> bool:
+    """Keys that only a swarm reads: there the routing mesh shares the port."""
+    deploy = service.compose.deploy if service.compose else None
+    return deploy is not None and (deploy.update_config is not None or deploy.mode is not None)
+
+
+@check("NET005")
+def never_published(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """A web service of a Compose project that nothing outside can reach."""
+    if service.project is None or service.image is None or not service.is_web or service.is_dev:
+        return
+    if ports.host_network(service) or service.published:
+        yield rule.passed()
+        return
+    siblings = [
+        s for s in deployment.services if s.project is service.project and s.name != service.name
+    ]
+    if any(s.published for s in siblings) or service.profiles:
+        return  # behind a proxy or a front end
+    labels = service.compose.labels if service.compose else ()
+    if any(label.name.startswith(("traefik.", "caddy")) for label in labels):
+        return
+    external = [
+        n
+        for n in (service.compose.networks if service.compose else ())
+        for r in service.project.networks
+        if r.name == n.name and r.external
+    ]
+    if external:
+        return
+    listen = service.listens[0] if service.listens else None
+    yield rule.finding(
+        service.at,
+        f"`{service.name}` serves {listen.port if listen and isinstance(listen.port, int) else 'a port'}, but the "
+        "project publishes none: nothing outside the network can reach it",
+        help='Publish it: `ports: ["8000:8000"]`.',
+        related=[Related(listen.at, "served here")] if listen else (),
+        breaks=service.breaks(Stage.REACHABLE),
+    )
+
+
+@check("NET006")
+def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The health check asks a port or path that the service does not serve."""
+    current = asks(service.health)
+    if service.image is None or current is None or current.disabled or current.port is None:
+        return
+    local = current.host in ("localhost", "127.0.0.1", "0.0.0.0", "[::1]", service.name)
+    served = ports.served(service)
+    if not local or not served.complete:
+        return
+    if current.port not in served.ports:
+        listen = served.listens[0]
+        yield rule.finding(
+            current.at,
+            f"the health check asks port {current.port}, but {listen.server} serves {listen.port}: the container is "
+            "always unhealthy",
+            help=f"Ask port {listen.port}.",
+            related=[Related(listen.at, "served here")],
+        )
+        return
+    apps = [app for entry in service.entries for app in entry.trace.apps]
+    complete = apps and all(app.complete for app in apps) and current.scheme.startswith("http")
+    known = {
+        route.path.rstrip("/") or "/"
+        for app in apps
+        for route in app.routes
+        if isinstance(route.path, str)
+    }
+    dynamic = any(
+        not isinstance(route.path, str) or "{" in route.path or "<" in route.path
+        for app in apps
+        for route in app.routes
+    )
+    path = (current.path or "/").rstrip("/") or "/"
+    builtin = (
+        {"/docs", "/redoc", "/openapi.json"}
+        if any(a.framework == "fastapi" for a in apps)
+        else set()
+    )
+    if complete and known and not dynamic and path not in known | builtin and not _mounted(apps):
+        near = sorted(
+            p for p in known if "health" in p or "ready" in p or "live" in p or "ping" in p
+        )
+        yield rule.finding(
+            current.at,
+            f"the health check asks `{path}`, which the application does not serve (404)"
+            + (f"; it serves `{near[0]}`" if near else ""),
+            confidence=Confidence.LIKELY,
+        )
+        return
+    yield rule.passed()
+
+
+def _mounted(apps: list[object]) -> bool:
+    """Whether anything is mounted whose routes are not listed."""
+    return any(
+        getattr(app, "framework", "") in ("gradio", "streamlit", "dash", "django") for app in apps
+    )
+
+
+@check("NET008")
+def privileged_port(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A port below 1024 served by a user who is not root."""
+    user = service.user
+    if not isinstance(user, str) or user.partition(":")[0] in ("root", "0", ""):
+        return
+    for listen in service.listens:
+        if not isinstance(listen.port, int):
+            continue
+        if listen.port >= 1024:
+            yield rule.passed()
+            continue
+        yield rule.finding(
+            listen.at,
+            f"{listen.server} serves port {listen.port} as {user}: Docker 20.10 and later allow it, older engines and "
+            "some Kubernetes settings do not",
+            help="Serve a port above 1023 and map it outside.",
+        )

@@ -1,0 +1,231 @@
+"""PTH: will the files that the code opens be where it looks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.catalog import Rule
+from auditor.checks.registry import Outcome, check
+from auditor.deployment.model import BuiltImage, Service
+from auditor.findings import Confidence, Related, Severity, Stage
+from auditor.linking.paths import PathLink, machine_path
+from auditor.parsers.python.facts import Phase
+from auditor.source import Unknown
+
+
+def _stages(service: Service, link: PathLink) -> tuple[tuple[str, Stage], ...]:
+    """What a failing read breaks: the start, or the requests that lead to it."""
+    if not link.access.reach.certain:
+        return ()
+    phase = link.access.reach.phase
+    if phase.before_serving:
+        return service.breaks(Stage.STARTS)
+    if phase is Phase.REQUEST and "predict" in link.access.reach.route.lower():
+        return service.breaks(Stage.PREDICTS)
+    return ()
+
+
+def _judged(service: Service) -> Iterator[PathLink]:
+    """Reads that the run really comes to, and that nothing in the run has prepared."""
+    for link in service.reads:
+        access = link.access
+        if access.reach.phase is Phase.UNREACHED or access.created_before or access.downloaded:
+            continue
+        if access.mode == "list" and not access.reach.certain:
+            continue
+        yield link
+
+
+def _confidence(link: PathLink) -> Confidence:
+    return Confidence.LIKELY if link.access.reach.certain else Confidence.POSSIBLE
+
+
+def _ends(service: Service, link: PathLink) -> list[Related]:
+    related = []
+    if link.access.path.base == "cwd" and service.cwd_at is not None:
+        related.append(Related(service.cwd_at, f"the working directory is {service.cwd}"))
+    if link.seen.at is not None:
+        related.append(Related(link.seen.at, link.seen.reason or "this decides what is there"))
+    return related
+
+
+def _shown(link: PathLink) -> str:
+    text = link.access.path.text
+    return text if isinstance(text, str) else link.path
+
+
+@check("PTH001")
+def relative_path(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A path relative to the working directory that leads elsewhere in the container."""
+    for link in _judged(service):
+        if link.access.path.base != "cwd" or link.machine:
+            continue
+        if link.seen.answer == "yes":
+            yield rule.passed()
+            continue
+        if link.seen.answer == "unknown":
+            yield rule.undecided(
+                f"`{_shown(link)}`: {link.seen.reason}",
+                at=link.access.at,
+                blocks=_stages(service, link),
+            )
+            continue
+        if not link.elsewhere:
+            continue  # PTH002: it is nowhere in the image.
+        yield rule.finding(
+            link.access.at,
+            f"`{_shown(link)}` is relative: in the container it is {link.path}, and the file is at "
+            f"{link.elsewhere[0]}: `FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
+            help="Build the path from `Path(__file__).resolve().parent`, or set WORKDIR to the directory "
+            "that the path starts from.",
+            related=_ends(service, link),
+            confidence=_confidence(link),
+            evidence={"resolved": link.path, "in_image": list(link.elsewhere[:3])},
+            breaks=_stages(service, link),
+        )
+
+
+@check("PTH002")
+def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A file that the code opens and the image does not have."""
+    for link in _judged(service):
+        if link.machine or (link.elsewhere and link.access.path.base == "cwd"):
+            continue
+        if link.seen.answer == "yes":
+            yield rule.passed()
+            continue
+        if link.seen.answer == "unknown":
+            if link.access.path.base != "cwd":
+                yield rule.undecided(
+                    f"`{_shown(link)}`: {link.seen.reason}",
+                    at=link.access.at,
+                    blocks=_stages(service, link),
+                )
+            continue
+        if (
+            link.path.startswith(("/usr/", "/etc/", "/opt/", "/var/lib/", "/root/", "/nltk_data"))
+            and not link.seen.at
+        ):
+            continue
+        if link.access.path.depends and any(
+            service.variable(name) is None
+            for name in link.access.path.depends
+            if "file:" not in name
+        ):
+            # A variable of the platform may lead elsewhere; the default is what was resolved.
+            confidence = Confidence.LIKELY if service.variables_complete else Confidence.POSSIBLE
+        else:
+            confidence = _confidence(link)
+        where = ""
+        if link.source_has:
+            where = f" ({link.source_has} is in the repository, but no COPY brings it there)"
+        if link.elsewhere:
+            where = f" (the file is at {link.elsewhere[0]})"
+        yield rule.finding(
+            link.access.at,
+            f"`{_shown(link)}` is not in the image{where}: "
+            f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
+            related=_ends(service, link),
+            confidence=min(confidence, _confidence(link)),
+            evidence={"resolved": link.path, "repository": link.source_has},
+            breaks=_stages(service, link),
+        )
+
+
+@check("PTH003")
+def ignored_source(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """``.dockerignore`` leaves out what a COPY names."""
+    if image.image.copies:
+        yield rule.passed()
+    for problem in image.copy_problems:
+        if problem.kind != "ignored":
+            continue
+        ignored = problem.ignored_by
+        yield rule.finding(
+            problem.at,
+            f"`{problem.source}` is left out by .dockerignore, so this COPY finds nothing: the build fails",
+            help="Add an exception (`!` and the path) to .dockerignore, below the pattern.",
+            related=[Related(ignored.at, "left out by this pattern")] if ignored else (),
+            breaks=image.breaks(Stage.BUILDS) if problem.certain else (),
+        )
+
+
+@check("PTH004")
+def relative_destination(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """COPY to a relative destination although no WORKDIR was set."""
+    for step in image.image.copies:
+        destination = step.instruction.destination.text
+        if destination.startswith(("/", "$", '"/', "'/", "~")) or "$" in destination:
+            continue
+        workdir = next(
+            (
+                state.workdir
+                for instruction, state in image.image.trace
+                if instruction.at == step.instruction.at
+            ),
+            None,
+        )
+        if workdir != "/" or isinstance(workdir, Unknown):
+            yield rule.passed()
+            continue
+        base = image.base
+        if base is None or base.flavour is None:
+            continue  # The base image may set a working directory of its own.
+        yield rule.finding(
+            step.instruction.destination.at,
+            f"`{destination}` is relative and no WORKDIR is set: the files land in `/`",
+            help="Set `WORKDIR /app` before the first relative COPY.",
+        )
+
+
+@check("PTH005")
+def relative_volume(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A volume target that is relative, or an anonymous volume that hides what the image has."""
+    for mount in service.mounts:
+        if not isinstance(mount.target, str):
+            continue
+        if not mount.target.startswith(("/", "~", "$")) and ":" not in mount.target[:3]:
+            yield rule.finding(
+                mount.at,
+                f"`{mount.target}` is not absolute: the engine refuses to start the container "
+                "(`invalid mount path … must be absolute`)",
+                help="Give the target as the container sees it, from `/`.",
+                breaks=service.breaks(Stage.STARTS),
+            )
+            continue
+        if mount.kind == "bind" and mount.source is not None and mount.source_exists is False:
+            yield rule.finding(
+                mount.at,
+                f"`{mount.source_text or mount.source}` is not in the repository: the engine mounts an empty "
+                f"directory over {mount.target}",
+                severity=Severity.LOW,
+                confidence=Confidence.POSSIBLE,
+            )
+            continue
+        yield rule.passed()
+
+
+@check("PTH006")
+def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A path of somebody's own machine."""
+    judged = False
+    for entry in service.entries:
+        for access in entry.trace.files:
+            text = access.path.text
+            if not isinstance(text, str) or access.reach.phase is Phase.UNREACHED:
+                continue
+            judged = True
+            if not machine_path(text):
+                continue
+            fails = access.mode in ("read", "list") and access.reach.certain
+            stage = Stage.STARTS if access.reach.phase.before_serving else Stage.PREDICTS
+            yield rule.finding(
+                access.at,
+                f"`{text}` is a path of one developer's machine; the container has no such file",
+                help="Copy the file into the image and build the path from `Path(__file__)`, or read it from a "
+                "variable.",
+                breaks=service.breaks(stage) if fails else (),
+                confidence=None if fails else Confidence.LIKELY,
+            )
+    if judged:
+        yield rule.passed()

@@ -1,0 +1,146 @@
+"""Paths that code opens, resolved against the files that the container sees."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from auditor.deployment.model import Entry, Service
+from auditor.deployment.view import Seen, View
+from auditor.source import Location, Unknown
+
+if TYPE_CHECKING:
+    from auditor.parsers.python.facts import FileAccess
+
+# A path that only one developer's machine has.
+_MACHINE = re.compile(
+    r"^(?:[A-Za-z]:[\\/]|\\\\[^\\]+\\|/Users/[^/]+/|/home/(?!app\b|appuser\b|user\b|jovyan\b|nonroot\b|"
+    r"ubuntu\b|vscode\b|python\b|model-server\b|bentoml\b)[^/]+/|/mnt/[a-z]/|/content/drive/|/kaggle/)"
+)
+# Places that every container has, or that the kernel makes.
+_ALWAYS = ("/dev/", "/proc/", "/sys/", "/tmp/", "/run/", "/var/tmp/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathLink:
+    """One access and what the container has there.
+
+    ``elsewhere``: image paths at which the same file does stand. ``source_has``: the path
+    exists when read from the repository's own directories (where the author ran it).
+    """
+
+    access: FileAccess
+    entry: Entry
+    path: str
+    seen: Seen
+    elsewhere: tuple[str, ...] = ()
+    source_has: str | None = None
+    machine: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteLink:
+    """A write and whether the container's user may do it; ``decides`` is the directory that says."""
+
+    link: PathLink
+    allowed: Literal["yes", "no", "unknown"]
+    decides: Seen | None = None
+
+
+def machine_path(text: str) -> bool:
+    """Whether the path belongs to a developer's machine."""
+    return bool(_MACHINE.match(text))
+
+
+def reads(service: Service, view: View) -> Iterator[PathLink]:
+    """Every resolved path that the service's code reads."""
+    yield from _links(service, view, writing=False)
+
+
+def writes(service: Service, view: View) -> Iterator[WriteLink]:
+    """Every resolved path that the service's code writes or creates."""
+    user = service.user if isinstance(service.user, str) else None
+    for link in _links(service, view, writing=True):
+        if isinstance(service.user, Unknown):
+            yield WriteLink(link=link, allowed="unknown")
+            continue
+        allowed, decides = _writable(view, link.path, user)
+        yield WriteLink(link=link, allowed=allowed, decides=decides)
+
+
+def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]:
+    modes = ("write", "append", "create") if writing else ("read", "list")
+    seen: set[tuple[Location, str]] = set()
+    for entry in service.entries:
+        for access in entry.trace.files:
+            if access.mode not in modes:
+                continue
+            path = access.path.resolved
+            if isinstance(path, Unknown) or access.path.base in ("url", "hub", "temp", "unknown"):
+                continue
+            if (access.at, path) in seen:
+                continue
+            seen.add((access.at, path))
+            if path.startswith(_ALWAYS):
+                continue
+            found = view.look(path)
+            text = access.path.text if isinstance(access.path.text, str) else path
+            elsewhere: tuple[str, ...] = ()
+            source_has = None
+            if found.answer == "no":
+                source_has = _in_repository(access, entry, view, text)
+                if source_has is not None:
+                    elsewhere = view.copies_of(source_has)
+            yield PathLink(
+                access=access,
+                entry=entry,
+                path=path,
+                seen=found,
+                elsewhere=elsewhere,
+                source_has=source_has,
+                machine=machine_path(text),
+            )
+
+
+def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> str | None:
+    """The repository file that the author meant: seen from the root, or from the code's directory."""
+    if text.startswith("/") or machine_path(text):
+        return view.repository_like(text)
+    directory = posixpath.dirname(access.at.path)
+    starts = [directory, ""]
+    while directory:
+        directory = posixpath.dirname(directory)
+        starts.append(directory)
+    for start in dict.fromkeys(starts):
+        candidate = posixpath.normpath(posixpath.join(start, text))
+        if not candidate.startswith("..") and view.in_repository(candidate):
+            return candidate
+    return view.repository_like(text)
+
+
+def _writable(
+    view: View, path: str, user: str | None
+) -> tuple[Literal["yes", "no", "unknown"], Seen | None]:
+    """Whether ``user`` can create or write ``path``, and the directory that decides it."""
+    if user in (None, "", "root", "0") or (user or "").startswith(("root:", "0:")):
+        return "yes", None
+    current = path
+    while True:
+        seen = view.look(current)
+        if seen.answer == "unknown" or seen.mounted:
+            return "unknown", seen
+        if seen.answer == "yes":
+            if seen.owner is None:
+                return "unknown", seen
+            owner = seen.owner.partition(":")[0]
+            if owner in ("0", "root", ""):
+                return ("no" if not seen.world_writable else "yes"), seen
+            same = owner == (user or "").partition(":")[0]
+            return ("yes" if same else "unknown"), seen
+        parent = posixpath.dirname(current)
+        if parent == current:
+            return "unknown", None
+        current = parent

@@ -1,0 +1,173 @@
+"""What several reports say in the same words: groups, first things, accepted risk, counts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from auditor.findings import Finding, Severity, Stage
+
+if TYPE_CHECKING:
+    from auditor.catalog import Rule
+    from auditor.reports import Options
+    from auditor.result import AuditResult, Forecast, ServiceReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Findings of one rule in one file: forty unpinned lines are one group."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def first(self) -> Finding:
+        return self.findings[0]
+
+    @property
+    def severity(self) -> Severity:
+        return max(finding.severity for finding in self.findings)
+
+    @property
+    def broken(self) -> frozenset[tuple[str, Stage]]:
+        """The (service, stage) forecasts that the group turns to no."""
+        return frozenset(pair for finding in self.findings for pair in finding.breaks)
+
+
+def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
+    """Findings grouped by rule and file, the most harmful group first."""
+    found: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        found[finding.rule, finding.at.path].append(finding)
+    made = [
+        Group(findings=tuple(sorted(members, key=lambda f: f.sort_key)))
+        for members in found.values()
+    ]
+    made.sort(key=lambda g: (-g.severity, -len(g.broken), g.first.at, g.first.rule))
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstThing:
+    """One thing to do: a rule, what to do about it and where it starts."""
+
+    rule: str
+    severity: Severity
+    message: str
+    help: str
+    at: str
+    places: int
+
+
+def first_things(result: AuditResult, count: int = 3) -> tuple[FirstThing, ...]:
+    """The rules to mend first: by severity, then forecasts broken, then number of places."""
+    by_rule: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in result.active:
+        if finding.severity > Severity.INFO:
+            by_rule[finding.rule].append(finding)
+
+    def urgency(members: list[Finding]) -> tuple[int, int, int, str]:
+        broken = {pair for finding in members for pair in finding.breaks}
+        worst = max(finding.severity for finding in members)
+        return (-worst, -len(broken), -len(members), members[0].rule)
+
+    found = []
+    for members in sorted(by_rule.values(), key=urgency)[:count]:
+        top = min(members, key=lambda f: (-f.severity, -len(f.breaks), f.sort_key))
+        found.append(
+            FirstThing(
+                rule=top.rule,
+                severity=max(f.severity for f in members),
+                message=top.message,
+                help=top.help,
+                at=f"{top.at.path}:{top.at.line}",
+                places=len(members),
+            )
+        )
+    return tuple(found)
+
+
+def reasons(service: ServiceReport, result: AuditResult) -> tuple[tuple[str, str, str], ...]:
+    """(stage, answer, reason) where a service's forecast turns no or unknown, without repeats.
+
+    After the first no the later stages fail for the same reason and are not explained again.
+    """
+    forecast = service.forecast
+    by_mark = {finding.fingerprint: finding for finding in result.findings if finding.fingerprint}
+    said: list[tuple[str, str, str]] = []
+    known: set[str] = set()
+    for stage, answer in forecast.answers():
+        if answer == "yes":
+            continue
+        reason = _reason(service.name, stage, answer, forecast, by_mark)
+        if reason not in known:
+            known.add(reason)
+            said.append((stage, answer, reason))
+        if answer == "no":
+            break
+    return tuple(said)
+
+
+def _reason(
+    service: str, stage: str, answer: str, forecast: Forecast, by_mark: Mapping[str, Finding]
+) -> str:
+    if answer == "unknown":
+        open_links = [reason for name, reason in forecast.unresolved if name == stage]
+        return open_links[0] if open_links else "a link that could not be resolved"
+    guilty = [by_mark[mark] for mark in forecast.because if mark in by_mark]
+    at_stage = [f for f in guilty if (service, Stage[stage.upper()]) in f.breaks] or guilty
+    if not at_stage:
+        return "no single finding says why"
+    worst = min(at_stage, key=lambda f: (-f.severity, f.sort_key))
+    return f"{worst.message} ({worst.rule}, {worst.at.path}:{worst.at.line})"
+
+
+def accepted(result: AuditResult) -> int:
+    """How many findings somebody accepted."""
+    return sum(finding.suppressed is not None for finding in result.findings)
+
+
+def counts(findings: Iterable[Finding]) -> dict[str, int]:
+    """Findings per severity, worst first, without the severities that have none."""
+    found = list(findings)
+    return {
+        severity.label: number
+        for severity in sorted(Severity, reverse=True)
+        if (number := sum(f.severity == severity for f in found))
+    }
+
+
+def plural(number: int, noun: str) -> str:
+    """The number and its noun ("1 file", "2 files")."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def line_ranges(numbers: Iterable[int]) -> str:
+    """Line numbers in short: "3, 5-41"."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def catalogue(options: Options) -> Mapping[str, Rule]:
+    """The rules a report may quote."""
+    if options.rules is not None:
+        return options.rules
+    from auditor.catalog import rules
+
+    return rules()
+
+
+def card_of(options: Options, rule: str) -> str:
+    """The Markdown body of a rule's card, empty when it has none."""
+    from auditor.catalog import card_text
+
+    try:
+        return (options.card or card_text)(rule)
+    except (KeyError, OSError):
+        return ""
