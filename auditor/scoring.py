@@ -376,7 +376,7 @@ def _breakers(
     findings: tuple[Finding, ...], forecasts: Mapping[str, Forecast]
 ) -> tuple[tuple[str, str], ...]:
     because = {mark for forecast in forecasts.values() for mark in forecast.because if mark}
-    guilty = [finding for finding in findings if (finding.breaks or finding.fingerprint in because)]
+    guilty = [f for f in findings if f.fingerprint in because] or [f for f in findings if f.breaks]
     # The one that breaks most services, and earliest, comes first.
     guilty.sort(
         key=lambda f: (
@@ -403,8 +403,10 @@ def _open_links(forecasts: Mapping[str, Forecast]) -> tuple[tuple[str, str], ...
     blocked: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for service, forecast in sorted(forecasts.items()):
         reasons = dict(reversed(forecast.unresolved))
-        for stage, answer in forecast.answers():
-            if answer == "unknown":
+        open_stages = [stage for stage, answer in forecast.answers() if answer == "unknown"]
+        for stage in open_stages:
+            # A later stage without a reason of its own waits for the earlier ones.
+            if stage in reasons or not reasons:
                 blocked[reasons.get(stage, "not decided")].append((service, stage))
     order = sorted(blocked.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple((places[0][1], f"{places[0][0]}: {reason}") for reason, places in order)
