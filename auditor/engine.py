@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auditor.catalog import Rule, rules
+from auditor.catalog import rules
 from auditor.deployment.assemble import assemble
 from auditor.deployment.model import Artifact, Deployment, Environment, Service
 from auditor.discovery import FileKind, Repository, discover
 from auditor.errors import AuditorError
-from auditor.findings import Finding, Undecided
 from auditor.forecast import forecast
 from auditor.result import (
     ArtifactReport,
@@ -87,15 +86,14 @@ def audit(root: Path, settings: Settings) -> AuditResult:
 
     undecided = tuple(verdicts.undecided)
     forecasts = {s.name: forecast(s, findings, undecided) for s in deployment.services}
-    judged = [forecasts[s.name] for s in deployment.services if s.ours and not s.is_dev]
+    judged = {s.name: forecasts[s.name] for s in deployment.services if s.ours and not s.is_dev}
     outcomes = verdicts.outcomes(findings)
     score = scoring.score(
-        outcomes,
         findings,
+        outcomes,
         {r.id: r for r in catalogue.values() if settings.enables(r)},
         judged,
         deployable=deployment.deployable,
-        undecided=undecided,
     )
     skipped.extend(
         Skipped(path=rule, reason=f"the check crashed and decided nothing ({why})")
@@ -220,9 +218,17 @@ def _environment(environment: Environment) -> EnvironmentReport:
 
 
 def _artifact(artifact: Artifact) -> ArtifactReport:
-    from auditor.artifacts.scan import report
-
-    return report(artifact.facts)  # type: ignore[arg-type]
+    facts = artifact.facts
+    return ArtifactReport(
+        path=facts.path,
+        format=facts.format,
+        container=facts.container,
+        size=facts.size,
+        sha256=facts.sha256,
+        verdict=facts.verdict,
+        globals=facts.globals,
+        protocol=facts.protocol,
+    )
 
 
 def _graph(deployment: Deployment) -> str:
@@ -232,9 +238,4 @@ def _graph(deployment: Deployment) -> str:
     return mermaid(deployment)
 
 
-def gate_rules() -> dict[str, Rule]:
-    """The catalogue (kept here so that thin callers import one module)."""
-    return rules()
-
-
-__all__ = ["Finding", "Undecided", "audit", "nothing_to_audit"]
+__all__ = ["audit", "nothing_to_audit"]

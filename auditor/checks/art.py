@@ -1,15 +1,103 @@
-"""ART: are the artifacts safe to load. The verdicts come from ``artifacts.scan``."""
+"""ART: are the artifacts safe to load. The verdicts are those of ``artifacts.scan``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from auditor.catalog import Rule
-from auditor.checks.registry import Outcome
+from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Artifact
+from auditor.source import Location
 
 
 def _issues(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
-    from auditor.artifacts.scan import findings_of
+    """The findings of one rule about one artifact."""
+    facts = artifact.facts
+    mine = [issue for issue in facts.issues if issue.rule == rule.id]
+    if not mine:
+        yield rule.passed()
+    file = facts.path.partition("!")[0]
+    inner = facts.path.partition("!")[2]
+    for issue in mine:
+        yield rule.finding(
+            Location(file),
+            f"{inner}: {issue.message}" if inner else issue.message,
+            severity=issue.severity,
+            evidence={
+                **dict(issue.evidence),
+                **({"offset": issue.offset} if issue.offset is not None else {}),
+                **({"inside": inner} if inner else {}),
+            },
+        )
 
-    yield from findings_of(artifact.facts, rule)  # type: ignore[arg-type]
+
+@check("ART001")
+def dangerous_callable(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """Loading calls something known to run commands or code."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART002")
+def unlisted_callable(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """Loading calls something that is not proven harmless."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART003")
+def unreadable_stream(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """The stream cannot be followed to its end."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART004")
+def hidden_payload(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """Something is hidden in, after or around the stream."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART005")
+def extension_mismatch(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """The name says another format than the content."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART007")
+def keras_code(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """A Keras model that carries code."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART008")
+def tensorflow_operation(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """A graph that touches files or runs Python."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART009")
+def weights_only_refused(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """A torch file that ``weights_only=True`` refuses."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART010")
+def archive_attack(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """An archive that attacks whoever unpacks it."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART011")
+def template_injection(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """A template in metadata that reaches for Python's internals."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART014")
+def lfs_pointer(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """A Git LFS pointer where the model should be."""
+    yield from _issues(artifact, rule)
+
+
+@check("ART015")
+def truncated_artifact(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+    """The file ends before its content does."""
+    yield from _issues(artifact, rule)

@@ -14,7 +14,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from auditor.parsers.dockerfile import Command, Copy, Dockerfile, Heredoc, Instruction, Mount, Run
 from auditor.parsers.dockerignore import DockerIgnore, IgnoreMatch
-from auditor.source import Fragment, Location, Problem, Unknown
+from auditor.source import Location, Problem, Unknown
 
 T = TypeVar("T")
 

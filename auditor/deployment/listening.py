@@ -1,8 +1,4 @@
-"""Where a server that a command line starts will listen, by the server's own precedence.
-
-Command line, then the tool's environment variables, then its configuration file, then its
-defaults (``rules/knowledge/servers.toml``).
-"""
+"""Where a server that a command line starts will listen, configuration files of the image included."""
 
 from __future__ import annotations
 
@@ -12,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from auditor.deployment.model import Listen, StartFault, Value
 from auditor.findings import Stage
-from auditor.parsers.commands import Bind, ServerStart
+from auditor.parsers.commands import Option, ServerStart
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
     from auditor.deployment.view import View
 
 Env = Mapping[str, str | Unknown | None]
+# They start other programs, or only work off a queue.
 _SILENT = frozenset({"celery", "supervisord"})
 
 
@@ -31,13 +28,13 @@ def listens(
     found: list[Listen] = []
     faults: list[StartFault] = []
     open_links: list[tuple[Stage, str]] = []
-    binds = fact.binds or _configured(fact, env, cwd, view, open_links)
-    if not binds:
-        binds = (_default(fact, env),)
-    for bind in binds:
+    config = _configured(fact, env, cwd, view, open_links)
+    if fact.opaque is not None:
+        open_links.append((Stage.REACHABLE, f"{fact.kind}: {fact.opaque.reason}"))
+    for bind in fact.listens(env=env, config=config):
         if bind.unix is not None or bind.fd is not None:
             continue
-        port = _port(bind, fact, env)
+        port = _port(bind.port, fact)
         if isinstance(port, str):
             faults.append(
                 StartFault(
@@ -55,12 +52,15 @@ def listens(
                 )
             )
             continue
+        host: Value = bind.host if bind.host is not None else "0.0.0.0"
+        if isinstance(host, str) and host in ("", "*"):
+            host = "0.0.0.0"
         found.append(
             Listen(
-                host=_host(bind, fact, env),
+                host=host,
                 port=port,
                 at=bind.at,
-                source={"argv": "command", "default": "default"}.get(bind.source, bind.source),
+                source="command" if bind.source == "argv" else bind.source,
                 server=fact.kind,
                 host_at=bind.at,
             )
@@ -68,42 +68,9 @@ def listens(
     return found, faults, open_links
 
 
-def _option_env(fact: ServerStart, env: Env, name: str) -> str | Unknown | None:
-    for variable, option in fact.env_options:
-        if option == name and env.get(variable) is not None:
-            return env[variable]
-    return None
-
-
-def _default(fact: ServerStart, env: Env) -> Bind:
-    return Bind(host=None, port=None, at=fact.at, source="default")
-
-
-def _host(bind: Bind, fact: ServerStart, env: Env) -> Value:
-    if bind.host is not None:
-        if isinstance(bind.host, str) and bind.host in ("", "*"):
-            return "0.0.0.0"
-        return bind.host
-    value = _option_env(fact, env, "host")
-    if value is not None:
-        return value
-    if fact.kind == "gunicorn" and bind.source == "default" and env.get("PORT") is not None:
-        # gunicorn binds every interface as soon as PORT is set.
-        return "0.0.0.0"
-    if fact.kind == "gunicorn" and bind.port is not None:
-        # "-b :8000" names no host.
-        return "0.0.0.0"
-    return fact.default_host if fact.default_host is not None else "0.0.0.0"
-
-
-def _port(bind: Bind, fact: ServerStart, env: Env) -> int | Unknown | str:
-    value = bind.port
+def _port(value: Value | None, fact: ServerStart) -> int | Unknown | str:
     if value is None:
-        value = _option_env(fact, env, "port")
-    if value is None:
-        if fact.default_port is None:
-            return Unknown(f"the port of {fact.kind} is not known")
-        return fact.default_port
+        return Unknown(f"the port of {fact.kind} is not known")
     if isinstance(value, Unknown):
         return value
     return int(value) if value.isascii() and value.isdigit() else value
@@ -115,18 +82,25 @@ def _configured(
     cwd: Value,
     view: View,
     open_links: list[tuple[Stage, str]],
-) -> tuple[Bind, ...]:
-    """Addresses that the server's configuration file gives."""
+) -> tuple[Option, ...]:
+    """Options that the server's configuration file gives."""
     from auditor.parsers import serverconf
 
+    parsers = {
+        "gunicorn": serverconf.parse_gunicorn,
+        "hypercorn": serverconf.parse_hypercorn,
+        "streamlit": serverconf.parse_streamlit,
+    }
+    parse = parsers.get(fact.kind)
+    if parse is None or not isinstance(cwd, str):
+        return ()
     option = fact.value("config")
-    if fact.kind not in ("gunicorn", "hypercorn", "streamlit"):
-        return ()
-    if not isinstance(cwd, str):
-        return ()
-    name = {"gunicorn": "gunicorn.conf.py", "streamlit": ".streamlit/config.toml"}.get(fact.kind)
+    name = ".streamlit/config.toml" if fact.kind == "streamlit" else fact.config_file
     if isinstance(option, str):
         name = option.removeprefix("file:").removeprefix("python:")
+    elif isinstance(option, Unknown):
+        open_links.append((Stage.REACHABLE, f"the configuration of {fact.kind}: {option.reason}"))
+        return ()
     if name is None:
         return ()
     path = posixpath.normpath(posixpath.join(cwd, name))
@@ -135,4 +109,4 @@ def _configured(
         if isinstance(option, str) and view.look(path).answer != "no":
             open_links.append((Stage.REACHABLE, f"{name} could not be read"))
         return ()
-    return serverconf.binds(fact.kind, text, env)
+    return parse(text).options(env)

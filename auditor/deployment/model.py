@@ -17,6 +17,7 @@ from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
 
 if TYPE_CHECKING:
+    from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.image import CopyProblem, Image
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
@@ -347,7 +348,7 @@ class Artifact:
     """A model file of the repository, as judged from its bytes (``facts`` of ``artifacts.scan``)."""
 
     path: str
-    facts: object
+    facts: ArtifactFacts
     is_dev: bool = False
 
 

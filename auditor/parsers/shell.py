@@ -253,6 +253,8 @@ class Script:
     interpreter: Interpreter | None = None
     has_crlf: bool = False
     errexit: bool = False
+    # One command in JSON form: no shell is there at all.
+    exec_form: bool = False
     problems: tuple[Problem, ...] = ()
 
 
@@ -333,6 +335,35 @@ def exec_form(path: str, elements: Iterable[Fragment]) -> Script:
         path=path,
         commands=(command,),
         finals=(Final(command=command, replaces_shell=True),),
+        exec_form=True,
+    )
+
+
+def split(fragment: Fragment) -> Script:
+    """A command line that no shell reads: words between blanks, quotes heeded, no operators.
+
+    That is how supervisord and systemd take a command. Parameters still expand; escape a ``$``
+    that is none. The result is like that of :func:`exec_form`.
+    """
+    parser = _Parser(fragment, errexit=False, nesting=0)
+    text = parser.text
+    words = parser.split(0, len(text))
+    if not words:
+        return Script(path=fragment.path)
+    index = _program_of_shell([word.literal for word in words])
+    if index is not None:
+        literal = words[index].literal or ""
+        # The text of `sh -c` may be quoted; only its start is known exactly then.
+        at = words[index].at
+        inner = Fragment(fragment.path, [(literal, at.line, at.column + 1)])
+        nested = _Parser(inner, errexit=False, nesting=1).script()
+        words[index] = replace(words[index], script=nested)
+    command = Command(words=tuple(words), at=fragment.location(0, len(text)))
+    return Script(
+        path=fragment.path,
+        commands=(command,),
+        finals=(Final(command=command, replaces_shell=True),),
+        exec_form=True,
     )
 
 
@@ -436,8 +467,8 @@ def _parameter(
             return [Unknown(f"${name}: the arguments are not known")], False
         if name == "*" and part.quoted:
             joined: list[Value] = []
-            for index, value in enumerate(args):
-                joined += ([" "] if index else []) + [value]
+            for index, arg in enumerate(args):
+                joined += ([" "] if index else []) + [arg]
             return [_join(joined)], False
         return list(args), True
     value = _lookup(name, env, args)
@@ -509,7 +540,6 @@ def _trace(
     calls: tuple[str, ...],
 ) -> Iterator[Step]:
     saved: list[tuple[int, dict[str, str | Unknown | None], Value, tuple[Value, ...] | None]] = []
-    steps = 0
     base = len(commands[0].scopes) if commands and calls else 0
     for command in commands:
         scopes = command.scopes[base:] if calls else command.scopes
@@ -518,15 +548,13 @@ def _trace(
             common += 1
         while len(saved) > common:
             _leave(saved.pop(), state)
-        for scope in scopes[common:]:
-            saved.append((scope, state.env, state.cwd, state.args))
+        saved += [(scope, state.env, state.cwd, state.args) for scope in scopes[common:]]
         argv = command.argv(state.env, state.args)
         own = _assigned(command, state)
         name = argv[0].text if argv else ""
         if command.words or command.assignments:
             env = {**state.env, **own} if own else state.env
             yield Step(command=command, argv=argv, env=env, cwd=state.cwd, args=state.args)
-        steps += 1
         lasting = {n: v for n, v in _defaults(command, state).items() if state.env.get(n) is None}
         if not command.words or command.name in _DECLARES or command.name in functions:
             lasting.update(own)
@@ -1022,6 +1050,8 @@ class _Parser:
         root = Parser(_language()).parse(data).root_node
         started = self.errexit
         self._sequence(root.children, _Context())
+        if root.has_error and not self.problems:
+            self._problem(*self._first_error(root), "is not valid shell syntax")
         finals, _ = self._finals(root.children, 0, ())
         return Script(
             path=self.fragment.path,
@@ -1048,6 +1078,14 @@ class _Parser:
     def _new_scope(self, *, subshell: bool = False) -> int:
         self._scope += 1
         return -self._scope if subshell else self._scope
+
+    def _first_error(self, root: Node) -> tuple[int, int]:
+        node = root
+        while True:
+            bad = next((c for c in node.children if c.has_error or c.is_missing), None)
+            if bad is None or node.type == "ERROR":
+                return self._span(node)
+            node = bad
 
     # -- statements
 
@@ -1389,7 +1427,7 @@ class _Parser:
         declares = node.type == "declaration_command"
         export = declares and bool(children) and children[0].type == "export"
         if node.type == "test_command":
-            words = self._split(*self._span(node))
+            words = self.split(*self._span(node))
             self._substitutions(node, context)
             self._emit(node, words, (), context)
             return
@@ -1527,7 +1565,7 @@ class _Parser:
         self.problems += script.problems[: 50 - len(self.problems)]
         return script
 
-    def _split(self, start: int, end: int) -> list[Word]:
+    def split(self, start: int, end: int) -> list[Word]:
         """Blank-separated words of a test, for which the grammar has expressions."""
         found: list[Word] = []
         i = start

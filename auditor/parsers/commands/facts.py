@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
-from auditor.parsers.shell import Arg, Command, Value
-from auditor.source import Location
+from auditor.parsers.shell import Arg, Command, Env, Script, Value
+from auditor.source import Location, Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,11 @@ class Option:
     flag: str = ""
     # "argv", or the name of the environment variable or file that it was read from.
     source: str = "argv"
+    # Known and unknown parts of the word, when ``value`` is Unknown as a whole.
+    pieces: tuple[Value, ...] = ()
+
+
+ALL_INTERFACES = frozenset({"0.0.0.0", "::", "[::]", "*", "", "0"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,24 @@ class Bind:
     fd: Value | None = None
     at: Location
     source: str = "argv"
+    protocol: str = "http"
+
+    @property
+    def loopback(self) -> bool | None:
+        """Whether only the container itself can connect; None when the host is not known."""
+        if not isinstance(self.host, str):
+            return None
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return None if self.host not in ALL_INTERFACES else False
+
+    @property
+    def all_interfaces(self) -> bool | None:
+        """Whether it listens on every address; None when the host is not known."""
+        return self.host in ALL_INTERFACES if isinstance(self.host, str) else None
 
     @property
     def number(self) -> int | None:
@@ -80,7 +104,9 @@ class ServerStart:
     """Starts a server. ``kind`` is a key of ``servers.toml`` (``uvicorn``, ``gunicorn``, …).
 
     ``binds`` are those on the command line; empty when the defaults (or environment, or a
-    configuration file) decide: then see :meth:`listens`.
+    configuration file) decide: then see :meth:`listens`. ``args`` are the words after the app.
+    ``opaque``: a word such as ``$OPTIONS`` may hold options that nobody can see.
+    ``script`` is the file served, where the tool takes one (``streamlit run app.py``).
     """
 
     kind: str
@@ -96,6 +122,9 @@ class ServerStart:
     # Environment variables that change the defaults: (variable, canonical option).
     env_options: tuple[tuple[str, str], ...] = ()
     version: str = ""
+    config_file: str | None = None
+    script: Arg | None = None
+    opaque: Unknown | None = None
 
     def option(self, name: str) -> Option | None:
         """The option by canonical name (the last one given wins)."""
@@ -105,6 +134,22 @@ class ServerStart:
         """The value of :meth:`option`."""
         found = self.option(name)
         return None if found is None else found.value
+
+    def effective(
+        self, name: str, *, env: Env | None = None, config: Iterable[Option] = ()
+    ) -> Option | None:
+        """The option that decides: command line, environment and ``config`` (options read from a
+        configuration file) in the order in which the tool heeds them. None: its own default.
+        """
+        from auditor.parsers.commands.servers import effective
+
+        return effective(self, name, env or {}, tuple(config))
+
+    def listens(self, *, env: Env | None = None, config: Iterable[Option] = ()) -> tuple[Bind, ...]:
+        """The addresses it binds, defaults included; empty for one that serves no port."""
+        from auditor.parsers.commands.servers import listens
+
+        return listens(self, env or {}, tuple(config))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +285,18 @@ class Venv:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShellRun:
+    """A shell started on a ``script`` file or on a text (``program``: ``sh -c``, ``eval``)."""
+
+    shell: Value
+    at: Location
+    script: Arg | None = None
+    program: Script | None = None
+    args: tuple[Arg, ...] = ()
+    login: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
     """Any other program; ``program`` is its base name."""
 
@@ -249,7 +306,15 @@ class Other:
 
 
 Fact: TypeAlias = (
-    ServerStart | PythonRun | PipInstall | SystemInstall | Download | FileOp | Venv | Other
+    ServerStart
+    | PythonRun
+    | PipInstall
+    | SystemInstall
+    | Download
+    | FileOp
+    | Venv
+    | ShellRun
+    | Other
 )
 
 

@@ -1,0 +1,310 @@
+"""From identified content to facts: one method per family of formats, containers recursed into."""
+
+from __future__ import annotations
+
+from auditor.artifacts import zipped
+from auditor.artifacts.blob import Blob
+from auditor.artifacts.facts import ArtifactFacts, ArtifactIssue, Limits, Verdict, worst
+from auditor.artifacts.identify import (
+    DATA_EXTENSIONS,
+    PICKLE_EXTENSIONS,
+    as_text,
+    extension,
+    identify,
+)
+from auditor.artifacts.pickle.analyse import Analysis, analyse
+from auditor.artifacts.unpack import Budget, Corrupt, TooMuch, unpack
+from auditor.findings import Severity
+
+_COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd"})
+
+
+class Draft:
+    """Facts under construction."""
+
+    def __init__(self, path: str, format: str, blob: Blob) -> None:
+        self.path = path
+        self.format = format
+        self.container: str | None = None
+        self.blob = blob
+        self.issues: list[ArtifactIssue] = []
+        self.analysis: Analysis | None = None
+        self.details: list[tuple[str, str]] = []
+        self.weights_only: bool | None = None
+        self.objections: tuple[str, ...] = ()
+
+    def issue(
+        self,
+        rule: str,
+        message: str,
+        verdict: Verdict,
+        severity: Severity,
+        *,
+        what: str = "",
+        offset: int | None = None,
+        **evidence: str,
+    ) -> None:
+        self.issues.append(
+            ArtifactIssue(
+                rule=rule,
+                message=message,
+                verdict=verdict,
+                severity=severity,
+                what=what,
+                offset=offset,
+                evidence=tuple(evidence.items()),
+            )
+        )
+
+    def facts(self, sha256: str | None, size: int) -> ArtifactFacts:
+        pickle = self.analysis.facts if self.analysis is not None else None
+        issues = list(self.issues)
+        if self.analysis is not None:
+            issues += self.analysis.issues
+        verdicts = [issue.verdict for issue in issues]
+        if self.analysis is not None:
+            verdicts.append(self.analysis.verdict)
+        order = {"dangerous": 0, "suspicious": 1, "unreadable": 2, "safe": 3}
+        issues.sort(key=lambda i: (order[i.verdict], -i.severity))
+        return ArtifactFacts(
+            path=self.path,
+            format=self.format,
+            container=self.container,
+            size=size,
+            sha256=sha256,
+            verdict=worst(verdicts),
+            issues=tuple(issues),
+            globals=tuple(g.dotted for g in pickle.globals) if pickle else (),
+            protocol=pickle.protocol if pickle and pickle.streams else None,
+            pickle=pickle,
+            details=tuple(self.details),
+            weights_only=self.weights_only,
+            weights_only_objections=self.objections,
+        )
+
+
+class Scanner:
+    """Scans one outer file and what is nested in it; ``found`` in the order of discovery."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.budget = Budget(limits)
+        self.found: list[ArtifactFacts] = []
+
+    def scan(self, blob: Blob, path: str, depth: int = 0) -> Verdict:
+        """Judge the blob and what is in it; returns the worst verdict of both."""
+        draft = Draft(path, identify(blob), blob)
+        index = len(self.found)
+        # The outer artifact comes first, though the nested ones are judged before it is complete.
+        placeholder = draft.facts(None, len(blob))
+        self.found.append(placeholder)
+        try:
+            self._judge(draft, blob, depth)
+        except TooMuch as error:
+            draft.issue(
+                "ART010",
+                str(error),
+                "suspicious",
+                Severity.HIGH,
+                what="loading or unpacking it uses up memory or disk",
+            )
+        self._extension(draft)
+        facts = draft.facts(blob.sha256(), len(blob))
+        self.found[index] = facts
+        inner = worst(f.verdict for f in self.found[index:])
+        if inner != facts.verdict and depth >= 0:
+            # A container is as bad as what it holds.
+            draft.issue(
+                _WORST_RULE[inner],
+                "holds an artifact that is " + inner,
+                inner,
+                Severity.HIGH if inner != "dangerous" else Severity.CRITICAL,
+                nested=next(f.path for f in self.found[index + 1 :] if f.verdict == inner),
+            )
+            facts = draft.facts(facts.sha256, len(blob))
+            self.found[index] = facts
+        return facts.verdict
+
+    def _judge(self, draft: Draft, blob: Blob, depth: int) -> None:
+        form = draft.format
+        if depth > self.limits.depth:
+            draft.issue(
+                "ART003",
+                f"is nested more than {self.limits.depth} levels deep",
+                "unreadable",
+                Severity.HIGH,
+            )
+            return
+        if form == "zip":
+            self._zip(draft, blob, depth)
+        elif form in _COMPRESSED:
+            self._compressed(draft, blob, depth)
+        elif form == "pickle":
+            self._pickle(draft, blob)
+        else:
+            self._rest(draft, blob, depth)
+
+    # -- pickles ---------------------------------------------------------------------------
+
+    def _pickle(self, draft: Draft, blob: Blob) -> None:
+        ext = extension(draft.path)
+        analysis = analyse(blob, limits=self.limits)
+        draft.analysis = analysis
+        draft.format = analysis.kind
+        _ = ext
+
+    def _maybe_pickle(self, draft: Draft, blob: Blob) -> bool:
+        """Content without a magic: a protocol 0 or 1 pickle when it runs like one."""
+        if blob.read(0, 1) not in _OPCODES:
+            return False
+        analysis = analyse(blob, limits=self.limits)
+        whole = analysis.streams > 0 and analysis.end == len(blob)
+        wanted = extension(draft.path) in PICKLE_EXTENSIONS
+        convincing = analysis.calls > 0 or (
+            analysis.streams > 0 and (whole or wanted or draft.format == "unknown")
+        )
+        if not convincing and not (wanted and analysis.active):
+            return False
+        draft.analysis = analysis
+        draft.format = analysis.kind
+        return True
+
+    # -- containers ------------------------------------------------------------------------
+
+    def _compressed(self, draft: Draft, blob: Blob, depth: int) -> None:
+        method = draft.format
+        try:
+            inner, consumed = unpack(blob, method, self.budget)
+        except Corrupt as error:
+            if method in ("zlib", "lzma") and error.got is not None and not len(error.got):
+                # Two bytes of magic: more likely something else altogether.
+                draft.format = "unknown"
+                self._rest(draft, blob, depth)
+                return
+            draft.issue(
+                "ART015",
+                f"does not unpack: {error}",
+                "unreadable",
+                Severity.HIGH,
+                what="loading fails, after running what could be unpacked",
+            )
+            if error.got is None or not len(error.got):
+                return
+            inner, consumed = error.got, len(blob)
+        if consumed < len(blob) and not blob.only(b"\x00", consumed):
+            draft.issue(
+                "ART004",
+                f"{len(blob) - consumed} bytes follow the compressed stream",
+                "suspicious",
+                Severity.MEDIUM,
+                offset=consumed,
+                what="a loader of another format may read what this one ignores",
+            )
+        # A compressed pickle is one artifact to whoever loads it, not a container with a file.
+        nested = Scanner(self.limits)
+        nested.budget = self.budget
+        nested.scan(inner, draft.path, depth + 1)
+        first = nested.found[0]
+        draft.format = first.format
+        draft.container = method if first.container is None else f"{method}+{first.container}"
+        draft.issues += first.issues
+        draft.details += first.details
+        if first.pickle is not None:
+            draft.analysis = Analysis(kind=first.format, facts=first.pickle, verdict=first.verdict)
+        self.found += nested.found[1:]
+
+    def _zip(self, draft: Draft, blob: Blob, depth: int) -> None:
+        try:
+            archive = zipped.read_archive(blob, self.limits.entries)
+        except zipped.NotZip:
+            draft.issue(
+                "ART015",
+                "is a ZIP archive without its directory",
+                "unreadable",
+                Severity.HIGH,
+                what="loading fails",
+            )
+            return
+        draft.issues += archive.issues
+        names = [e.name for e in archive.entries]
+        draft.format = _zip_format(names)
+        torch = draft.format.startswith("torch")
+        for entry in archive.entries:
+            if entry.name.endswith("/") and entry.size == 0:
+                continue
+            inner, issues = zipped.contents(entry, self.budget)
+            draft.issues += issues
+            if inner is None:
+                continue
+            inner_path = f"{draft.path}!{entry.name}"
+            base = entry.name.rpartition("/")[2]
+            if torch and base.endswith(".pkl"):
+                analysis = analyse(inner, limits=self.limits, persistent_ids="torch")
+                if base == "data.pkl" and draft.analysis is None:
+                    draft.analysis = analysis
+                    continue
+                nested = Draft(inner_path, analysis.kind, inner)
+                nested.analysis = analysis
+                self.found.append(nested.facts(inner.sha256(), len(inner)))
+                continue
+            if torch and "/data/" in entry.name:
+                continue
+            self.scan(inner, inner_path, depth + 1)
+
+    # -- everything else -------------------------------------------------------------------
+
+    def _rest(self, draft: Draft, blob: Blob, depth: int) -> None:
+        if draft.format in ("unknown", "text", "json", "xml") and self._maybe_pickle(draft, blob):
+            return
+        if draft.format == "lfs-pointer":
+            draft.issue(
+                "ART014",
+                "is a Git LFS pointer, not the model",
+                "safe",
+                Severity.HIGH,
+                what="loading fails: the file holds only the address of the model",
+            )
+
+    def _extension(self, draft: Draft) -> None:
+        ext = extension(draft.path)
+        if draft.format in ("pickle", "joblib", "torch-legacy") and ext in DATA_EXTENSIONS:
+            draft.issue(
+                "ART005",
+                f"is a pickle under the extension .{ext} of a format without code",
+                "suspicious",
+                Severity.HIGH,
+            )
+
+
+_WORST_RULE: dict[str, str] = {
+    "dangerous": "ART001",
+    "suspicious": "ART002",
+    "unreadable": "ART003",
+}
+_OPCODES = frozenset(
+    bytes([c]) for c in (*b"(.0123BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu)}", *range(0x80, 0x99))
+)
+
+
+def _zip_format(names: list[str]) -> str:
+    bases = {n.rpartition("/")[2] for n in names}
+    tops = {n.partition("/")[0] for n in names}
+    if "data.pkl" in bases:
+        if any("/code/" in n for n in names) or "constants.pkl" in bases:
+            return "torchscript"
+        return "torch-zip"
+    if any(n.endswith("serialized_exported_program.json") for n in names) or (
+        "archive_format" in bases and any(n.startswith("models/") or "/models/" in n for n in names)
+    ):
+        return "torch-export"
+    if "schema.json" in names:
+        return "skops"
+    if "config.json" in names and "metadata.json" in names:
+        return "keras-v3"
+    if names and all(n.endswith(".npy") for n in names):
+        return "npz"
+    _ = tops
+    return "zip"
+
+
+__all__ = ["Draft", "Scanner", "as_text"]

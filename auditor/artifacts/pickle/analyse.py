@@ -1,0 +1,223 @@
+"""Pickle streams of a file, one after the other, as plain pickle, joblib or torch reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from auditor.artifacts.blob import Blob
+from auditor.artifacts.facts import (
+    ArtifactIssue,
+    Limits,
+    ObjectFacts,
+    PickleFacts,
+    Symbol,
+    Verdict,
+)
+from auditor.artifacts.pickle.arrays import ArrayReader
+from auditor.artifacts.pickle.judge import Judge
+from auditor.artifacts.pickle.machine import Machine, MachineError
+from auditor.artifacts.pickle.symbols import Symbols
+from auditor.artifacts.pickle.values import Dct, Unk, Value
+from auditor.findings import Severity
+
+TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+# More streams than this in one file are not followed, and said to be.
+MAX_STREAMS = 100_000
+
+
+@dataclass(slots=True)
+class Analysis:
+    """What a run over all streams came to; ``kind`` is ``pickle``, ``joblib`` or ``torch-legacy``."""
+
+    kind: str = "pickle"
+    issues: list[ArtifactIssue] = field(default_factory=list)
+    verdict: Verdict = "safe"
+    facts: PickleFacts | None = None
+    # Offset behind the last stream that was complete; equals the start when none was.
+    end: int = 0
+    streams: int = 0
+    error: MachineError | None = None
+    # Something was imported or called: these bytes do mean something to an unpickler.
+    active: bool = False
+    calls: int = 0
+    anomalies: bool = False
+
+
+def analyse(
+    blob: Blob,
+    *,
+    limits: Limits,
+    persistent_ids: str = "",
+    single: bool = False,
+) -> Analysis:
+    """Follow every stream of the blob; with ``single`` only the first."""
+    judge = Judge(persistent_ids=persistent_ids, max_issues=limits.issues)
+    judge.keep_calls = limits.objects
+    arrays = ArrayReader(blob.data, blob.end, judge)
+    machine = Machine(blob.data, judge, end=blob.end, array_hook=arrays.hook)
+    out = Analysis(end=0)
+    pos = blob.start
+    first: Value = Unk("nothing")
+    roots: list[Value] = []
+    while pos < blob.end and out.streams < MAX_STREAMS:
+        before = len(judge.issues)
+        try:
+            root, pos_after = machine.run(pos)
+        except MachineError as error:
+            out.error = error
+            if out.streams == 0 or out.kind == "torch-legacy":
+                break
+            # What follows a complete stream need not be a pickle at all.
+            _trailing(judge, blob, pos, error, active=len(judge.issues) > before)
+            out.error = None
+            break
+        out.streams += 1
+        pos = pos_after
+        out.end = pos - blob.start
+        if out.streams == 1:
+            first = root
+            if root == TORCH_MAGIC:
+                out.kind = "torch-legacy"
+                judge.persistent_ids = "torch"
+        if len(roots) < 8:
+            roots.append(root)
+        if single or (out.kind == "torch-legacy" and out.streams == 5):
+            break
+        if (
+            pos < blob.end
+            and blob.data[pos] in b"\x00\n\r \t"
+            and blob.window(out.end, len(blob)).only(b"\x00\n\r \t")
+        ):
+            judge.add(
+                ArtifactIssue(
+                    rule="ART004",
+                    message=f"{blob.end - pos} bytes of padding follow the pickle",
+                    verdict="safe",
+                    severity=Severity.INFO,
+                    offset=out.end,
+                )
+            )
+            break
+    else:
+        if pos < blob.end:
+            judge.add(
+                ArtifactIssue(
+                    rule="ART003",
+                    message=f"holds more than {MAX_STREAMS} pickle streams",
+                    verdict="unreadable",
+                    severity=Severity.HIGH,
+                    offset=out.end,
+                )
+            )
+    if arrays.count:
+        out.kind = "joblib"
+        _as_plain_pickle(judge, blob, machine.proto)
+    if out.error is not None:
+        judge.add(_error_issue(out.error, blob.start))
+    if out.kind == "torch-legacy" and len(roots) > 3:
+        first = roots[3]
+    symbols = Symbols(judge.calls, items=256)
+    objects: tuple[ObjectFacts, ...] = symbols.objects()
+    root_symbol: Symbol = symbols.symbol(first)
+    out.active = bool(judge.globals) or judge.call_count > 0
+    out.calls = judge.call_count
+    out.anomalies = any(i.rule == "ART003" for i in judge.issues)
+    out.facts = PickleFacts(
+        protocol=max(machine.protocols, default=_implied_protocol(blob)),
+        streams=out.streams,
+        globals=tuple(judge.globals.values()),
+        objects=objects,
+        root=root_symbol,
+        truncated=judge.call_count > len(judge.calls),
+        joblib_arrays=arrays.count,
+        joblib_aligned=arrays.aligned,
+        companions=tuple(arrays.companions),
+        persistent_ids=tuple(judge.persistent),
+        code_objects=judge.code_objects,
+        python2_strings=machine.python2_strings,
+        extension_codes=tuple(judge.extensions),
+        out_of_band_buffers=judge.buffers,
+        protocols=tuple(machine.protocols),
+    )
+    out.issues = judge.issues
+    out.verdict = judge.verdict
+    return out
+
+
+def _implied_protocol(blob: Blob) -> int:
+    # Protocols 0 and 1 write no PROTO; binary opcodes tell protocol 1.
+    head = blob.read(0, 512)
+    return (
+        1 if any(c in head for c in (b"q", b"}", b"]", b"K", b"X")) and b"p0\n" not in head else 0
+    )
+
+
+def _error_issue(error: MachineError, start: int) -> ArtifactIssue:
+    if error.truncated:
+        return ArtifactIssue(
+            rule="ART015",
+            message=f"is truncated: {error.message}",
+            verdict="unreadable",
+            severity=Severity.HIGH,
+            offset=error.offset - start,
+            what="loading fails, after running what stands before that place",
+        )
+    return ArtifactIssue(
+        rule="ART003",
+        message=f"is no well-formed pickle: {error.message}",
+        verdict="unreadable",
+        severity=Severity.HIGH,
+        offset=error.offset - start,
+        what="loading fails, after running what stands before that place",
+    )
+
+
+def _trailing(judge: Judge, blob: Blob, pos: int, error: MachineError, *, active: bool) -> None:
+    size = blob.end - pos
+    judge.add(
+        ArtifactIssue(
+            rule="ART004",
+            message=f"{size} bytes that are no pickle follow the pickle",
+            verdict="suspicious",
+            severity=Severity.MEDIUM,
+            offset=pos - blob.start,
+            what="a second loader may read what this one ignores"
+            + (", and what it reads is active" if active else ""),
+            evidence=(("error", error.message),),
+        )
+    )
+
+
+class _Quiet(Judge):
+    """Only what it would import and call counts; errors and doubts do not."""
+
+    def on_anomaly(self, message: str, offset: int) -> None:
+        return
+
+
+def _as_plain_pickle(judge: Judge, blob: Blob, proto: int) -> None:
+    """``pickle.load`` takes joblib's raw array bytes for opcodes: do they call anything?"""
+    quiet = _Quiet(max_issues=20)
+    machine = Machine(blob.data, quiet, end=blob.end)
+    try:
+        machine.run(blob.start)
+    except MachineError:
+        pass
+    known = {(issue.rule, issue.message) for issue in judge.issues}
+    for issue in quiet.issues:
+        if issue.rule == "ART001" and (issue.rule, issue.message) not in known:
+            judge.add(
+                ArtifactIssue(
+                    rule="ART004",
+                    message=f"array bytes are a payload for pickle.load: {issue.message}",
+                    verdict="dangerous",
+                    severity=Severity.CRITICAL,
+                    offset=issue.offset,
+                    what=issue.what,
+                    evidence=issue.evidence,
+                )
+            )
+
+
+def is_mapping(value: Value) -> bool:
+    return type(value) is Dct

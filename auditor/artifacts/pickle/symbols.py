@@ -1,0 +1,141 @@
+"""Values of the machine as short text for people and as frozen symbols for other engines."""
+
+from __future__ import annotations
+
+from auditor.artifacts.facts import Items, Mapping, Name, ObjectFacts, Opaque, Ref, Symbol
+from auditor.artifacts.pickle.values import Big, Call, Dct, Glob, Lst, Pers, Unk, Value
+
+_TEXT = 120
+
+
+def shown(value: Value, depth: int = 3) -> str:
+    """The value as one short line of Python-like text; bounded in length and depth."""
+    kind = type(value)
+    if kind is Glob:
+        return value.key
+    if kind is Call:
+        if depth <= 0:
+            return f"{target_name(value)}(…)"
+        args = value.args
+        inner = (
+            ", ".join(shown(a, depth - 1) for a in args[:4]) + (", …" if len(args) > 4 else "")
+            if type(args) is tuple
+            else "*" + shown(args, depth - 1)
+        )
+        name = value.func.key if type(value.func) is Glob else shown(value.func, depth - 1)
+        return _cut(f"{name}({inner})", 400)
+    if kind is Lst:
+        if depth <= 0:
+            return "[…]"
+        inner = ", ".join(shown(i, depth - 1) for i in value.items[:4])
+        return _cut(f"[{inner}{', …' if value.size > 4 else ''}]", 400)
+    if kind is Dct:
+        if depth <= 0:
+            return "{…}"
+        inner = ", ".join(
+            f"{shown(k, depth - 1)}: {shown(v, depth - 1)}" for k, v in value.pairs()[:4]
+        )
+        return _cut(f"{{{inner}{', …' if value.size > 4 else ''}}}", 400)
+    if kind is tuple:
+        if depth <= 0:
+            return "(…)"
+        inner = ", ".join(shown(i, depth - 1) for i in value[:4])
+        return _cut(f"({inner}{', …' if len(value) > 4 else ''})", 400)
+    if kind is Big:
+        return f"<{value.kind} of {value.size} bytes>"
+    if kind is Pers:
+        return f"<persistent {shown(value.pid, depth - 1)}>"
+    if kind is Unk:
+        return f"<{value.reason}>"
+    if kind is str or kind is bytes:
+        return repr(value if len(value) <= _TEXT else value[:_TEXT]) + (
+            "…" if len(value) > _TEXT else ""
+        )
+    return _cut(repr(value), _TEXT)
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: size - 1] + "…"
+
+
+def target_name(value: Value) -> str:
+    """The callable at the root of a value, for messages."""
+    for _ in range(20):
+        if type(value) is Glob:
+            return value.key
+        if type(value) is not Call:
+            break
+        value = value.cls or value.func
+    return shown(value, 1)
+
+
+class Symbols:
+    """Turns machine values into symbols, numbering the objects of a stream."""
+
+    def __init__(self, calls: list[Call], *, items: int = 64, budget: int = 60_000) -> None:
+        self._index = {id(call): index for index, call in enumerate(calls)}
+        self._calls = calls
+        self._items = items
+        self._budget = budget
+
+    def objects(self) -> tuple[ObjectFacts, ...]:
+        return tuple(self._object(call) for call in self._calls)
+
+    def _object(self, call: Call) -> ObjectFacts:
+        args = call.args if type(call.args) is tuple else ()
+        state: Symbol = None
+        if call.states:
+            state = self.symbol(call.states[-1])
+        return ObjectFacts(
+            callable=call.func.key if type(call.func) is Glob else "",
+            of=call.cls.key if call.cls is not None else "",
+            how=call.how,
+            offset=call.offset,
+            args=tuple(self.symbol(a) for a in args[: self._items]),
+            state=state,
+            items=tuple(self.symbol(i) for i in call.items[: self._items]),
+        )
+
+    def symbol(self, value: Value, depth: int = 8) -> Symbol:
+        kind = type(value)
+        if kind is Call:
+            index = self._index.get(id(value))
+            return Ref(index) if index is not None else Opaque("object")
+        if kind is Glob:
+            return Name(value.key)
+        self._budget -= 1
+        if self._budget < 0 or depth < 0:
+            return Opaque("deep")
+        if kind is tuple:
+            return Items(
+                "tuple",
+                tuple(self.symbol(v, depth - 1) for v in value[: self._items]),
+                len(value),
+            )
+        if kind is Lst:
+            return Items(
+                value.kind,
+                tuple(self.symbol(v, depth - 1) for v in value.items[: self._items]),
+                value.size,
+            )
+        if kind is Dct:
+            return Mapping(
+                tuple(
+                    (self.symbol(k, depth - 1), self.symbol(v, depth - 1)) for k, v in value.pairs()
+                ),
+                value.size,
+            )
+        if kind is Big:
+            return Opaque(value.kind, value.size)
+        if kind is Pers:
+            return Opaque("persistent")
+        if kind is Unk:
+            return Opaque(value.reason)
+        if kind is bytes and len(value) > 256:
+            return Opaque("bytes", len(value))
+        if kind is str and len(value) > 1024:
+            return Opaque("str", len(value))
+        if kind is int and value.bit_length() > 128:
+            return Opaque("int", value.bit_length() // 8)
+        result: Symbol = value
+        return result

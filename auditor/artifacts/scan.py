@@ -1,0 +1,44 @@
+"""Judge artifacts from their bytes, without loading them."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+
+from auditor.artifacts.blob import Blob
+from auditor.artifacts.facts import ArtifactFacts, Limits
+
+DEFAULT_LIMITS = Limits()
+# Below this size reading beats mapping.
+_MAP = 1 << 16
+
+
+def scan_file(
+    path: str | os.PathLike[str], *, display_path: str, limits: Limits = DEFAULT_LIMITS
+) -> tuple[ArtifactFacts, ...]:
+    """Facts about a file, the outer artifact first, then those nested in it.
+
+    Never raises on bad content; OSError only where the file cannot be opened or read.
+    """
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < _MAP:
+            return scan_bytes(file.read(), display_path, limits=limits)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return _scan(Blob(mapped), display_path, limits)
+
+
+def scan_bytes(
+    data: bytes, display_path: str, *, limits: Limits = DEFAULT_LIMITS
+) -> tuple[ArtifactFacts, ...]:
+    """Like ``scan_file``, for content that is already in memory."""
+    return _scan(Blob(data), display_path, limits)
+
+
+def _scan(blob: Blob, path: str, limits: Limits) -> tuple[ArtifactFacts, ...]:
+    from auditor.artifacts.formats import Scanner
+
+    scanner = Scanner(limits)
+    scanner.scan(blob, path)
+    return tuple(scanner.found)

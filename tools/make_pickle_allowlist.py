@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Generate ``rules/knowledge/pickle_allow.json.gz`` from real libraries.
+
+Two steps, since the libraries live in environments of their own (and of old Pythons):
+
+    ENV/bin/python tools/make_pickle_allowlist.py dump > raw-ENV.json      # in every environment
+    python tools/make_pickle_allowlist.py merge raw-*.json                  # writes the table
+
+``dump`` imports the modules of the packages below and writes down every class, enumeration,
+exception, function and ufunc with what an unpickler could trigger on it: ``__new__``,
+``__setstate__``, ``__setattr__``, ``__getattr__``, ``__del__``, ``__init_subclass__`` and where
+each comes from. ``merge`` keeps what is harmless: every such hook must be absent, inherited from
+``object``, or named in ``rules/knowledge/pickle_reviewed.toml`` (read by a person). ``merge -v``
+lists what was left out and for which hook, which is the review queue.
+
+The code of ``dump`` must run on Python 3.6.
+"""
+
+import enum
+import importlib
+import inspect
+import json
+import pkgutil
+import sys
+import types
+import warnings
+
+# What is walked, and below it what is never allowed: code that reads files, fetches data, starts
+# processes or exists for tests.
+PACKAGES = [
+    "sklearn", "scipy", "numpy", "pandas", "xgboost", "lightgbm", "catboost", "imblearn",
+    "category_encoders", "statsmodels", "skops", "gensim", "formulaic", "joblib",
+]
+SKIP_PARTS = {
+    "tests", "test", "testing", "_testing", "conftest", "setup", "externals", "datasets",
+    "_build_utils", "f2py", "distutils", "benchmarks", "examples", "sandbox", "dask", "spark",
+    "parallel", "estimator_checks", "_array_api", "plotting", "_plot", "io", "compat", "computation",
+    "callback", "callbacks", "__main__", "_joblib", "formatting", "graphics", "tracker", "federated",
+    "widget", "array_api_compat", "array_api_extra", "_external", "collective", "libpath", "app",
+    "scripts", "docs", "corpora", "downloader", "x13", "_print_versions",
+}  # fmt: skip
+HOOKS = (
+    "__new__", "__setstate__", "__setattr__", "__getattr__", "__getattribute__", "__del__",
+    "__init_subclass__", "__setstate_cython__", "__hash__", "__eq__", "__setitem__", "append",
+    "extend",
+)  # fmt: skip
+
+
+def owner_of(cls, hook):
+    for base in cls.__mro__:
+        if hook in vars(base):
+            if base.__module__ == "builtins":
+                return base.__name__
+            return base.__module__ + "." + base.__qualname__
+    return ""
+
+
+def walk(package):
+    try:
+        root = importlib.import_module(package)
+    except Exception:
+        return
+    yield root
+    for info in pkgutil.walk_packages(root.__path__, package + ".", onerror=lambda name: None):
+        if SKIP_PARTS & set(info.name.split(".")):
+            continue
+        try:
+            yield importlib.import_module(info.name)
+        except BaseException:
+            continue
+
+
+def dump():
+    warnings.simplefilter("ignore")
+    out, sys.stdout = sys.stdout, sys.stderr
+    found = {}
+    versions = {}
+    for package in PACKAGES:
+        for module in walk(package):
+            if module.__name__ == package:
+                versions[package] = str(getattr(module, "__version__", ""))
+            for name in dir(module):
+                try:
+                    value = getattr(module, name)
+                    entry = describe(value, package, module.__name__, name)
+                except Exception:
+                    continue
+                if entry is not None:
+                    key, facts = entry
+                    found.setdefault(key, facts)
+    # The enumerations of the standard library: their members are pickled by value.
+    for name in sorted(set(sys.modules) | {"signal", "socket", "ssl", "http", "re", "uuid", "inspect"}):
+        if "." in name or name.startswith("__"):
+            continue
+        try:
+            module = importlib.import_module(name)
+        except Exception:
+            continue
+        origin = getattr(module, "__file__", None) or ""
+        if "site-packages" in origin:
+            continue
+        for value in list(vars(module).values()):
+            if isinstance(value, type) and issubclass(value, enum.Enum):
+                if value.__module__ == name and not owner_of(value, "__new__").startswith("__main__"):
+                    found.setdefault(name + ":" + value.__qualname__, {"kind": "enum"})
+    facts = {"python": sys.version.split()[0], "versions": versions, "found": found}
+    out.write(json.dumps(facts, indent=0) + "\n")
+
+
+def describe(value, package, module, name):
+    if isinstance(value, type):
+        home = value.__module__ or ""
+        if home.split(".")[0] != package and home not in ("_loss", "__builtin__"):
+            return None
+        if SKIP_PARTS & set(home.split(".")):
+            return None
+        key = home + ":" + value.__qualname__
+        if issubclass(value, enum.Enum):
+            return key, {"kind": "enum"}
+        facts = {"kind": "exception" if issubclass(value, BaseException) else "class"}
+        for hook in HOOKS:
+            origin = owner_of(value, hook)
+            if origin and origin not in ("object", "type"):
+                facts[hook] = origin
+        if issubclass(value, (dict, list, tuple, set, str, int, float)):
+            facts["base"] = next(
+                b.__name__ for b in value.__mro__ if b in (dict, list, tuple, set, str, int, float)
+            )
+        origin = getattr(sys.modules.get(home), "__file__", None) or ""
+        if origin.endswith((".so", ".pyd")) or home == "_loss":
+            facts["native"] = True
+        return key, facts
+    if type(value).__name__ == "ufunc":
+        return module + ":" + name, {"kind": "ufunc"}
+    if isinstance(value, types.FunctionType):
+        home = value.__module__ or ""
+        if home.split(".")[0] == package and "<" not in value.__qualname__:
+            return home + ":" + value.__qualname__, {"kind": "function"}
+    elif callable(value) and type(value).__name__ in (
+        "cython_function_or_method", "builtin_function_or_method", "fused_cython_function",
+        "_ArrayFunctionDispatcher",
+    ):  # fmt: skip
+        home = getattr(value, "__module__", None) or module
+        if home.split(".")[0] == package:
+            return home + ":" + getattr(value, "__name__", name), {"kind": "function"}
+    return None
+
+
+# Which functions may be referred to (not called): numerical ones of these modules.
+FUNCTIONS = (
+    "sklearn.metrics", "sklearn.feature_selection", "sklearn.preprocessing", "sklearn.gaussian_process",
+    "sklearn.cluster", "sklearn.linear_model", "sklearn.neighbors", "sklearn.utils._set_output",
+    "sklearn.utils.extmath", "sklearn.utils.validation", "sklearn.neural_network", "sklearn.kernel_approximation",
+    "sklearn.feature_extraction", "sklearn.decomposition", "sklearn.covariance", "sklearn.utils.multiclass",
+    "scipy.special", "scipy.stats", "scipy.spatial.distance", "scipy.sparse._base", "scipy.linalg",
+    "scipy.sparse.base", "lightgbm.sklearn", "xgboost.sklearn", "imblearn.metrics",
+)  # fmt: skip
+SHADY = ("load", "fetch", "open", "exec", "eval", "run", "save", "dump", "write", "read", "import", "parallel", "delayed", "compile", "call", "apply")  # fmt: skip
+CODES = {"class": "c", "enum": "e", "exception": "x", "ufunc": "u", "function": "f"}
+BASES = {"dict": "d", "list": "l", "set": "l", "tuple": "t"}
+
+
+def merge(paths, verbose):
+    import gzip
+    import tomllib
+    from fnmatch import fnmatchcase
+    from pathlib import Path
+
+    knowledge = Path(__file__).resolve().parent.parent / "rules" / "knowledge"
+    reviewed = tomllib.loads((knowledge / "pickle_reviewed.toml").read_text("utf-8"))
+    never = set(reviewed["never"]["names"])
+    natives = tuple(reviewed["constructors"]["modules"])
+    never_modules = tuple(reviewed["never"]["modules"])
+    table = {}
+    sources = []
+    left_out = {}
+    for path in paths:
+        raw = json.loads(Path(path).read_text("utf-8"))
+        sources.append({"python": raw["python"], **raw["versions"]})
+        for key, facts in raw["found"].items():
+            module, name = key.split(":", 1)
+            dotted = module + "." + name
+            why = ""
+            kind = facts["kind"]
+            if dotted in never or any(
+                module == m or module.startswith(m + ".") or dotted == m for m in never_modules
+            ):
+                why = "never"
+            elif kind == "function":
+                lower = name.lower()
+                if not module.startswith(FUNCTIONS) or any(word in lower for word in SHADY):
+                    continue
+            elif kind in ("class", "exception"):
+                for hook, accepted in reviewed["hooks"].items():
+                    owner = facts.get(hook, "")
+                    if owner and not any(fnmatchcase(owner, pattern) for pattern in accepted):
+                        # Fields of a named tuple are all that its __new__ takes.
+                        if hook == "__new__" and facts.get("base") == "tuple" and owner == dotted:
+                            continue
+                        why = hook + " of " + owner
+                        break
+            if why:
+                left_out.setdefault(why, []).append(dotted)
+                continue
+            code = CODES[kind]
+            if kind == "class":
+                code = BASES.get(facts.get("base"), "c")
+                if code == "c" and facts.get("native") and module.startswith(natives):
+                    code = "n"
+            table.setdefault(module, {})[name] = code
+    if verbose:
+        for why, names in sorted(left_out.items()):
+            print(f"{why}: {', '.join(sorted(set(names))[:4])}", file=sys.stderr)
+    sources.sort(key=lambda source: source["python"])
+    document = {
+        "generator": "tools/make_pickle_allowlist.py",
+        "sources": sources,
+        "modules": {module: dict(sorted(table[module].items())) for module in sorted(table)},
+    }
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=True) + "\n"
+    target = knowledge / "pickle_allow.json.gz"
+    target.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    count = sum(len(names) for names in table.values())
+    print(f"{target.name}: {count} names of {len(table)} modules, {target.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["dump"]:
+        dump()
+    elif sys.argv[1:2] == ["merge"] and len(sys.argv) > 2:
+        merge([a for a in sys.argv[2:] if a != "-v"], "-v" in sys.argv)
+    else:
+        raise SystemExit(__doc__)
