@@ -84,11 +84,12 @@ def audit(root: Path, settings: Settings) -> AuditResult:
     judged = {s.name: forecasts[s.name] for s in deployment.services if s.ours and not s.is_dev}
     outcomes = verdicts.outcomes(findings)
     score = scoring.score(
-        findings,
         outcomes,
+        findings,
         {r.id: r for r in catalogue.values() if settings.enables(r)},
         judged,
         deployable=deployment.deployable,
+        undecided=undecided,
     )
     skipped.extend(
         Skipped(path=rule, reason=f"the check crashed and decided nothing ({why})")
