@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from auditor.parsers import yamldoc
 from auditor.parsers.yamldoc import Mapping, Node, Scalar, Sequence
@@ -157,7 +157,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """``kind`` is the source's key: emptyDir, configMap, secret, persistentVolumeClaim, hostPath…"""
+    """``kind`` is the source's key: emptyDir, configMap, secret, persistentVolumeClaim, and so on."""
 
     name: str
     at: Location
@@ -335,7 +335,7 @@ def parse(source: SourceText) -> KubernetesFacts:
                 message = f"has more than {_MAX_OBJECTS:,} objects; the rest was not read"
                 problems.append(Problem(at=node.at, message=message, fatal=True))
                 break
-            objects.append(_Reader(problems).object(node))
+            objects.append(_Reader(problems).read(node))
     return KubernetesFacts(
         path=source.path,
         objects=tuple(objects),
@@ -440,13 +440,13 @@ class _Reader:
             self.problems.append(Problem(at=node.at, message="must be a list of strings"))
         return None
 
-    def object(self, node: Mapping) -> Object:
+    def read(self, node: Mapping) -> Object:
         kind_node = node.get("kind")
         kind = _string(node, "kind")
         metadata = _map(node, "metadata")
         name = _get(metadata, "name") or _get(metadata, "generateName")
         namespace = _get(metadata, "namespace")
-        common = {
+        common: dict[str, Any] = {
             "kind": kind,
             "api_version": _string(node, "apiVersion"),
             "name": name.value if name is not None else "",
@@ -456,9 +456,9 @@ class _Reader:
             "annotations": _pairs(metadata.get("annotations") if metadata else None),
         }
         made = self.specific(kind, node, common)
-        return Object(**common) if made is None else made  # type: ignore[arg-type]
+        return Object(**common) if made is None else made
 
-    def specific(self, kind: str, node: Mapping, common: dict[str, object]) -> Object | None:
+    def specific(self, kind: str, node: Mapping, common: dict[str, Any]) -> Object | None:
         spec = _map(node, "spec")
         if kind in WORKLOADS:
             return self.workload(kind, node, spec, common)
@@ -467,7 +467,7 @@ class _Reader:
             return ConfigMap(
                 data=_pairs(node.get("data")),
                 binary_keys=tuple(e.name for e in binary.entries) if binary else (),
-                **common,  # type: ignore[arg-type]
+                **common,
             )
         if kind == "Secret":
             keys = [
@@ -475,7 +475,7 @@ class _Reader:
                 for part in ("data", "stringData")
                 for entry in (_map(node, part) or Mapping(at=node.at)).entries
             ]
-            return Secret(keys=tuple(keys), **common)  # type: ignore[arg-type]
+            return Secret(keys=tuple(keys), **common)
         if spec is None:
             return None
         if kind == "Service" and not _string(node, "apiVersion").startswith("serving."):
@@ -485,13 +485,13 @@ class _Reader:
                 ports=self.many(spec.get("ports"), _service_port),
                 cluster_ip=_get(spec, "clusterIP"),
                 external_name=_get(spec, "externalName"),
-                **common,  # type: ignore[arg-type]
+                **common,
             )
         if kind == "Ingress":
             return Ingress(
                 backends=tuple(self.backends(spec)),
                 ingress_class=_get(spec, "ingressClassName"),
-                **common,  # type: ignore[arg-type]
+                **common,
             )
         if kind == "HorizontalPodAutoscaler":
             return Scaler(
@@ -499,26 +499,26 @@ class _Reader:
                 target_name=_get(spec, "scaleTargetRef", "name"),
                 min_replicas=_get(spec, "minReplicas"),
                 max_replicas=_get(spec, "maxReplicas"),
-                **common,  # type: ignore[arg-type]
+                **common,
             )
         if kind == "PodDisruptionBudget":
             return DisruptionBudget(
                 selector=_pairs(spec.get("selector", "matchLabels")),
                 min_available=_get(spec, "minAvailable"),
                 max_unavailable=_get(spec, "maxUnavailable"),
-                **common,  # type: ignore[arg-type]
+                **common,
             )
         if kind == "PersistentVolumeClaim":
             return VolumeClaim(
                 access_modes=self.values(spec.get("accessModes")),
                 storage=_get(spec, "resources", "requests", "storage"),
                 storage_class=_get(spec, "storageClassName"),
-                **common,  # type: ignore[arg-type]
+                **common,
             )
         return None
 
     def workload(
-        self, kind: str, node: Mapping, spec: Mapping | None, common: dict[str, object]
+        self, kind: str, node: Mapping, spec: Mapping | None, common: dict[str, Any]
     ) -> Workload | None:
         if spec is None:
             return None
@@ -529,9 +529,8 @@ class _Reader:
         template = node if kind == "Pod" else _map(inner, "template")
         pod_spec = _map(template, "spec")
         if inner is None or template is None or pod_spec is None:
-            at = common["at"]
-            if isinstance(at, Location):
-                self.problems.append(Problem(at=at, message=f"{kind} has no pod specification"))
+            message = f"{kind} has no pod specification"
+            self.problems.append(Problem(at=common["at"], message=message))
             return None
         strategy = _map(inner, "strategy") or _map(inner, "updateStrategy")
         made = None
@@ -554,7 +553,7 @@ class _Reader:
             schedule=schedule,
             claim_templates=tuple(claims),
             service_name=_get(inner, "serviceName"),
-            **common,  # type: ignore[arg-type]
+            **common,
         )
 
     def pod(self, template: Mapping, spec: Mapping) -> PodTemplate:
