@@ -1565,8 +1565,8 @@ class _Evaluator:
             ]
             folder = posixpath.dirname(source)
             if has_wildcards(folder) or not fs.list_dir(folder).complete or not matched:
-                roots = (effect.target,)
-                fs._add(_Opaque(at=at, roots=roots, reason="cp may have brought it"))
+                reached = (effect.target,)
+                fs._add(_Opaque(at=at, roots=reached, reason="cp may have brought it"))
             sources += matched
         target = fs._lookup(effect.target, count, _Budget())
         directory = isinstance(target, Present) and target.kind == "directory"
@@ -1581,7 +1581,7 @@ class _Evaluator:
                 or not effect.certain
                 or (not into and isinstance(target, Undetermined))
             ):
-                roots = (place,) if into else (place, effect.target)
+                roots: tuple[str, ...] = (place,) if into else (place, effect.target)
                 fs._add(_Opaque(at=at, roots=roots, reason="cp or mv may have brought it"))
                 if effect.moved:
                     fs._add(_Removed(at=at, path=source, certain=effect.certain, glob=False))
