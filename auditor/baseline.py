@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from auditor import __version__
 from auditor.errors import BaselineError
 from auditor.findings import Suppression
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.findings import Finding
@@ -29,7 +30,7 @@ _MAX_BYTES: Final = 100_000_000
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Entry:
     """One accepted finding. Only the fingerprint is compared; the rest is for people."""
 
@@ -39,7 +40,7 @@ class Entry:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Baseline:
     entries: tuple[Entry, ...] = ()
 

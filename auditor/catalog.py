@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from auditor.findings import (
     Stage,
     Undecided,
 )
+from auditor.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ class CatalogError(Exception):
     """The rule data that ships with the tool is missing or malformed; names the file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Rule:
     """The front matter of a card; the prose stays on disk until somebody asks for it.
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
+
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.source import SourceText
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Syntax = Literal["python", "yaml", "toml", "dockerfile", "shell", "requirements", "lines", "none"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Comment:
     """A ``#`` comment; ``text`` begins with the ``#``. ``alone``: nothing else on the line.
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 from auditor.errors import ConfigError, UsageError
 from auditor.findings import Severity
 from auditor.source import Location
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.catalog import Rule
@@ -39,7 +40,7 @@ _MAX_BYTES: Final = 1_000_000
 _MAX_PATTERN: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PerFileIgnore:
     """Findings of these rules (ids, families or names) in files matching ``pattern`` are accepted."""
 
@@ -50,7 +51,7 @@ class PerFileIgnore:
     at: Location | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Settings:
     """Everything that steers an audit. Plain, hashable, picklable.
 

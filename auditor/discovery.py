@@ -25,6 +25,7 @@ from functools import cached_property
 
 from auditor.result import Skipped
 from auditor.source import Location, Problem, SourceText
+from auditor.values import value
 
 
 def _words(text: str) -> frozenset[str]:
@@ -66,7 +67,7 @@ class FileKind(enum.StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FileEntry:
     """One regular file of the walked tree. ``path`` is POSIX, relative to the root."""
 
@@ -82,7 +83,7 @@ class FileEntry:
     link_to: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Limits:
     """Bounds of one walk; each one that is hit is reported as skipped."""
 

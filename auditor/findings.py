@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from auditor.source import Location
+from auditor.values import value
 
 
 class Severity(enum.IntEnum):
@@ -62,7 +63,7 @@ class Stage(enum.IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Related:
     """The other end of a disagreement."""
 
@@ -70,7 +71,7 @@ class Related:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Edit:
     """Replace the span by text; an empty span inserts."""
 
@@ -78,7 +79,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Fix:
     """Edits that make the finding go away; ``safe`` ones are applied by ``fix --write``."""
 
@@ -87,7 +88,7 @@ class Fix:
     safe: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Suppression:
     """Why a finding is accepted: ``by`` is ``comment``, ``config`` or ``baseline``."""
 
@@ -95,7 +96,7 @@ class Suppression:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Finding:
     """One thing that will go wrong, at one place."""
 
@@ -120,7 +121,7 @@ class Finding:
         return (self.at, -self.severity, self.rule, self.message)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Undecided:
     """A link that a check could not resolve; ``blocks`` are the forecasts it leaves unknown."""
 
@@ -130,14 +131,14 @@ class Undecided:
     blocks: tuple[tuple[str, Stage], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Passed:
     """The rule had something to judge and found nothing wrong."""
 
     rule: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RuleOutcome:
     """What one rule came to over the whole audit (see ``scoring``)."""
 

@@ -6,15 +6,16 @@ The shapes mirror the JSON contract (``--format json``); ``reports.json`` only s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from auditor.findings import Finding, RuleOutcome, Undecided
+from auditor.values import value
 
 Answer = Literal["yes", "no", "unknown"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Forecast:
     """What will happen to one service; ``because`` holds fingerprints of the findings that say no."""
 
@@ -36,7 +37,7 @@ class Forecast:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Listen:
     """An address a server binds. ``host``/``port`` are None when unknown."""
 
@@ -46,7 +47,7 @@ class Listen:
     line: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MissingLibrary:
     """A shared object or program that the image lacks."""
 
@@ -56,7 +57,7 @@ class MissingLibrary:
     apk: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ServiceReport:
     """One service as the audit understood it."""
 
@@ -78,7 +79,7 @@ class ServiceReport:
     missing_system_libraries: tuple[MissingLibrary, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RequirementReport:
     name: str
     specifier: str
@@ -88,7 +89,7 @@ class RequirementReport:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EnvironmentReport:
     """A set of distributions installed together, and the interpreter that runs them."""
 
@@ -99,7 +100,7 @@ class EnvironmentReport:
     hashed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CompatibilityReport:
     """What happens when an artifact is loaded in an environment."""
 
@@ -108,7 +109,7 @@ class CompatibilityReport:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ArtifactReport:
     """One artifact as judged from its bytes."""
 
@@ -127,7 +128,7 @@ class ArtifactReport:
     onnx: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Deduction:
     """Points of the 0-100 scale that one rule costs."""
 
@@ -136,7 +137,7 @@ class Deduction:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CategoryScore:
     name: str
     value: int | None
@@ -149,7 +150,7 @@ class CategoryScore:
     cap: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Score:
     """Production readiness. ``value``/``grade`` are None when there is nothing to deploy."""
 
@@ -167,7 +168,7 @@ class Score:
     next_level: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Skipped:
     """Something that was not read, and why."""
 
@@ -175,14 +176,14 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Stats:
     files: int = 0
     bytes: int = 0
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AuditResult:
     """Everything one audit found."""
 

@@ -27,13 +27,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
 from auditor.catalog import Rule, catalog
 from auditor.findings import Confidence, Finding, RuleOutcome, Severity, Undecided
 from auditor.result import CategoryScore, Deduction, Forecast, Score
+from auditor.values import value
 
 State = Literal["failed", "passed", "undecided", "not-applicable"]
 
@@ -42,7 +42,7 @@ _TERMS = 48
 _POSSIBLE = Fraction(1, 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Scheme:
     """The numbers of ``catalog.toml``: grade bands best first, caps and the decay."""
 
@@ -79,7 +79,7 @@ class Scheme:
         return above - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RuleTally:
     """What one rule adds to the sums. ``terms`` are (weight, factor) per finding, heaviest first."""
 

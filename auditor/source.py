@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
+from auditor.values import value
 
-@dataclass(frozen=True, slots=True, order=True)
+
+@value(kw_only=False, order=True)
 class Location:
     """A span in one file of the repository."""
 
@@ -37,7 +39,7 @@ class Location:
         return f"{self.path}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Unknown:
     """A value that the evidence does not decide; never flagged as if it were known."""
 
@@ -47,7 +49,7 @@ class Unknown:
         return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Problem:
     """Something that could not be read. ``fatal`` means nothing after it was read."""
 

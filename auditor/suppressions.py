@@ -19,6 +19,7 @@ from auditor.comments import Comment, comments
 from auditor.config import glob_match, nearest, selects
 from auditor.findings import Suppression
 from auditor.source import Location
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.catalog import Rule
@@ -35,7 +36,7 @@ _DIRECTIVE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Directive:
     """One suppression comment. ``covers`` is None for the whole file."""
 

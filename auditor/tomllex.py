@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from auditor.values import value
 
 # Possessive throughout: no input makes it backtrack. An unterminated multi-line string ends the
 # lexing, for everything after it would be guesswork (and each further attempt a walk to the end).
@@ -27,7 +28,7 @@ _LEXEME = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Lexeme:
     """``kind`` is string, comment, newline, mark or bare; ``start``/``end`` are offsets."""
 
@@ -37,7 +38,7 @@ class Lexeme:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Entry:
     """Where a key stands (1-based line, column) and which characters its value spans."""
 

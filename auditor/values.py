@@ -29,14 +29,22 @@ def value(cls: type[T], /) -> type[T]: ...
 @dataclass_transform(
     frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,)
 )
-def value(*, kw_only: bool = True, eq: bool = True, order: bool = False) -> Callable[[type[T]], type[T]]: ...
+def value(
+    *, kw_only: bool = True, eq: bool = True, order: bool = False
+) -> Callable[[type[T]], type[T]]: ...
 
 
 @dataclass_transform(
     frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,)
 )
 def value(
-    cls: type[Any] | None = None, /, *, kw_only: bool = True, eq: bool = True, order: bool = False
+    cls: type[Any] | None = None,
+    /,
+    *,
+    kw_only: bool = True,
+    eq: bool = True,
+    order: bool = False,
+    repr: bool = True,
 ) -> Any:
     """Make a class a frozen, slotted value; ``kw_only`` is on unless switched off.
 
@@ -45,12 +53,12 @@ def value(
     """
 
     def make(cls: type[Any]) -> type[Any]:
-        return _make(cls, kw_only=kw_only, eq=eq, order=order)
+        return _make(cls, kw_only=kw_only, eq=eq, order=order, repr=repr)
 
     return make if cls is None else make(cls)
 
 
-def _make(cls: type[Any], *, kw_only: bool, eq: bool, order: bool) -> type[Any]:
+def _make(cls: type[Any], *, kw_only: bool, eq: bool, order: bool, repr: bool) -> type[Any]:
     fields: dict[str, Any] = {}
     for base in reversed(cls.__mro__[1:]):
         fields.update(getattr(base, "__dataclass_fields__", {}))
@@ -80,7 +88,8 @@ def _make(cls: type[Any], *, kw_only: bool, eq: bool, order: bool) -> type[Any]:
     namespace["__match_args__"] = () if kw_only else tuple(fields)
     compared = tuple(f.name for f in fields.values() if f.compare)
     namespace.setdefault("__init__", _init(fields, kw_only, "__post_init__" in dir(cls)))
-    namespace.setdefault("__repr__", _repr)
+    if repr:
+        namespace.setdefault("__repr__", _repr)
     namespace["__setattr__"] = _refuse
     namespace["__delattr__"] = _refuse
     namespace["__getstate__"] = _getstate
@@ -92,7 +101,7 @@ def _make(cls: type[Any], *, kw_only: bool, eq: bool, order: bool) -> type[Any]:
     if order:
         namespace["__lt__"], namespace["__le__"] = _lt, _le
         namespace["__gt__"], namespace["__ge__"] = _gt, _ge
-    made_class = type(cls)(cls.__name__, cls.__bases__, namespace)
+    made_class: type[Any] = type(cls)(cls.__name__, cls.__bases__, namespace)  # type: ignore[misc]
     made_class.__qualname__ = cls.__qualname__
     return made_class
 
@@ -156,9 +165,7 @@ def _tuple(self: Any) -> tuple[Any, ...]:
 
 def _repr(self: Any) -> str:
     shown = ", ".join(
-        f"{f.name}={getattr(self, f.name)!r}"
-        for f in self.__dataclass_fields__.values()
-        if f.repr
+        f"{f.name}={getattr(self, f.name)!r}" for f in self.__dataclass_fields__.values() if f.repr
     )
     return f"{type(self).__qualname__}({shown})"
 
@@ -168,7 +175,7 @@ def _eq(self: Any, other: object) -> bool:
         return True
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return _tuple(self) == _tuple(other)
+    return bool(_tuple(self) == _tuple(other))
 
 
 def _hash(self: Any) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from auditor.findings import Severity
+from auditor.values import value
 
 Verdict = Literal["safe", "suspicious", "dangerous", "unreadable"]
 
@@ -19,7 +19,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=_ORDER.__getitem__, default="safe")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Limits:
     """Bounds on the work that one artifact may cause. Sizes in bytes."""
 
@@ -37,7 +37,7 @@ class Limits:
     issues: int = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ArtifactIssue:
     """One thing about an artifact that a person should know.
 
@@ -55,21 +55,21 @@ class ArtifactIssue:
     evidence: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Ref:
     """The object with that index in ``PickleFacts.objects``."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Name:
     """A global that is used as a value (a class, a function), as ``module.name``."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Items:
     """A list, tuple, set or frozenset; ``size`` counts all, ``items`` holds the first few."""
 
@@ -78,7 +78,7 @@ class Items:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Mapping:
     """A dictionary; ``size`` counts all pairs, ``pairs`` holds the first few."""
 
@@ -90,7 +90,7 @@ class Mapping:
         return next((v for k, v in self.pairs if k == key), None)
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Opaque:
     """A value that is not kept: too large, too deep, or not known statically."""
 
@@ -101,7 +101,7 @@ class Opaque:
 Symbol: TypeAlias = None | bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class GlobalRef:
     """A name the unpickler will import. ``written`` differs where Python 2 names are mapped."""
 
@@ -115,7 +115,7 @@ class GlobalRef:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ObjectFacts:
     """Something that loading constructs.
 
@@ -134,7 +134,7 @@ class ObjectFacts:
     items: tuple[Symbol, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PickleFacts:
     """What a pickle stream (or several, one after the other) asks the unpickler to do."""
 
@@ -162,7 +162,7 @@ class PickleFacts:
     protocols: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ArtifactFacts:
     """One artifact as judged from its bytes; nested ones are called ``outer.zip!inner.pkl``."""
 

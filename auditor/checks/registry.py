@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.catalog import Rule, rules
 from auditor.findings import Finding, Passed, RuleOutcome, Undecided
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Deployment
@@ -28,7 +29,7 @@ FAMILIES = ("art", "cfg", "env", "img", "net", "ops", "pth")
 SUBJECTS = ("Artifact", "BuiltImage", "Deployment", "Environment", "Service")
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Check:
     """A rule's function and what it visits."""
 

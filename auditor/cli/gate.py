@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.errors import ExitStatus
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.config import Settings
     from auditor.result import AuditResult
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Decision:
     """The exit status and the reason for it, in words."""
 

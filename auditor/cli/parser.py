@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from typer.core import TyperCommand
 
 from auditor.cli.app import COMMANDS, DEFAULT
 from auditor.errors import UsageError
+from auditor.values import value
 
 REPORTS: Final = "auditor.reports"
 _BY_SUFFIX: Final = {
@@ -22,7 +22,7 @@ _BY_SUFFIX: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class ReportRequest:
     """A format and where it goes; ``output`` None is standard output."""
 

@@ -6,14 +6,14 @@ A reference is ``[registry/]repository[:tag][@digest]``. Facts come from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from auditor.catalog import knowledge
+from auditor.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ImageReference:
     """A parsed image reference; ``repository`` keeps its registry unless that is the default."""
 
@@ -34,7 +34,7 @@ class ImageReference:
         return cls(repository=repository, tag=tag or None, digest=digest or None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Base:
     """What is known of a base image.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from auditor.deployment.image import Image, RunStep
 from auditor.parsers import shell
 from auditor.parsers.commands import Interpretation, interpret_script
 from auditor.parsers.dockerfile import Command
 from auditor.source import Fragment
+from auditor.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Ran:
     """A command that a RUN executes."""
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from auditor.parsers.shell import Arg, Env, Script, Value, join_path, trace
 from auditor.source import Location, Unknown
+from auditor.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Make:
     """Creates a file or directory (and, with ``parents``, the way to it)."""
 
@@ -26,7 +26,7 @@ class Make:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Copied:
     """cp or (``moved``) mv. ``into``: the target is a directory, by several sources or a slash."""
 
@@ -39,7 +39,7 @@ class Copied:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Removed:
     path: str
     glob: bool
@@ -47,7 +47,7 @@ class Removed:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Linked:
     """``ln -s``; ``target`` as written, ``path`` where the link stands (or a directory for it)."""
 
@@ -57,7 +57,7 @@ class Linked:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Changed:
     """chmod (``executable``) or chown (``owner``)."""
 
@@ -69,7 +69,7 @@ class Changed:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MayCreate:
     """Anything may appear under the roots."""
 

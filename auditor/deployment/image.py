@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
@@ -57,6 +57,7 @@ from auditor.parsers.dockerfile import (
 from auditor.parsers.dockerignore import DockerIgnore, IgnoreMatch
 from auditor.parsers.dockerignore import parse as parse_ignore
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.parsers.shell import Script
@@ -83,7 +84,7 @@ class BuildContext(Protocol):
 # --- settings ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Setting(Generic[T]):
     """A value and the instruction word that set it; ``at`` is None for a default."""
 
@@ -91,7 +92,7 @@ class Setting(Generic[T]):
     at: Location | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Variable:
     """An ENV, LABEL or ARG as it stands at the end of the stage."""
 
@@ -100,7 +101,7 @@ class Variable:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BaseImage:
     """The image that the first stage of the lineage starts from; ``scratch`` is empty.
 
@@ -114,7 +115,7 @@ class BaseImage:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Process:
     """CMD, ENTRYPOINT or HEALTHCHECK command: as written, and the argv the engine would run.
 
@@ -126,7 +127,7 @@ class Process:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HealthcheckSetting:
     """``process`` is None for ``HEALTHCHECK NONE``."""
 
@@ -138,7 +139,7 @@ class HealthcheckSetting:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ExposedPort:
     """One port of an EXPOSE; a range yields ``first`` to ``last``. ``text`` is expanded."""
 
@@ -152,7 +153,7 @@ class ExposedPort:
 # --- steps ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class State:
     """What is in force when an instruction runs. ``env`` includes the ARGs that RUN sees."""
 
@@ -162,7 +163,7 @@ class State:
     env: Mapping[str, str | Unknown]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunStep:
     """A RUN of the stage or of an ancestor of it."""
 
@@ -196,7 +197,7 @@ CopyProblemKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CopyProblem:
     """Something that stops or cripples a COPY. ``certain`` is False where a value was unknown."""
 
@@ -210,7 +211,7 @@ class CopyProblem:
     certain: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CopyStep:
     """A COPY or ADD. ``destination`` is absolute; ``origin`` says where the sources come from."""
 
@@ -230,28 +231,28 @@ class CopyStep:
 # --- the file system -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ContextSource:
     """A file or directory of the build context."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class InlineSource:
     """The content of a here-document."""
 
     heredoc: Heredoc
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MadeSource:
     """Made by an instruction: WORKDIR, mkdir, touch, redirection, VOLUME."""
 
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BaseSource:
     """Known to be part of the base image."""
 
@@ -261,7 +262,7 @@ class BaseSource:
 Source = ContextSource | InlineSource | MadeSource | BaseSource
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Present:
     """The path exists. ``owner`` is ``user[:group]`` as written; ``executable`` None if unknown.
 
@@ -276,7 +277,7 @@ class Present:
     executable: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Absent:
     """The path does not exist; ``removed_at`` when an instruction deleted it."""
 
@@ -284,7 +285,7 @@ class Absent:
     removed_at: Location | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Undetermined:
     """The evidence does not decide; ``at`` is the instruction that blurs it."""
 
@@ -296,7 +297,7 @@ class Undetermined:
 Lookup = Present | Absent | Undetermined
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Listing:
     """Names in a directory; ``complete`` is False when unknown files may be there too."""
 
@@ -304,14 +305,14 @@ class Listing:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Layer:
     """One thing an instruction did to the files."""
 
     at: Location | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Tree(_Layer):
     """A directory of the context, its contents under ``path``."""
 
@@ -322,7 +323,7 @@ class _Tree(_Layer):
     executable: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _File(_Layer):
     """One file (or, with ``kind``, one empty directory)."""
 
@@ -333,7 +334,7 @@ class _File(_Layer):
     kind: Literal["file", "directory"] = "file"
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Transfer(_Layer):
     """``source`` of another file system (or of this one, as it was) appears as ``path``."""
 
@@ -345,7 +346,7 @@ class _Transfer(_Layer):
     ignore: DockerIgnore | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Opaque(_Layer):
     """May have created anything under the roots."""
 
@@ -353,7 +354,7 @@ class _Opaque(_Layer):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Removed(_Layer):
     """Deleted the path (a pattern when ``glob``) and what is below it."""
 
@@ -362,7 +363,7 @@ class _Removed(_Layer):
     glob: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Link(_Layer):
     """A symbolic link; ``target`` is absolute."""
 
@@ -370,7 +371,7 @@ class _Link(_Layer):
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Attributes(_Layer):
     """chmod or chown."""
 
@@ -907,7 +908,7 @@ _EMPTY_DIRS = ("/home", "/media", "/mnt", "/opt", "/srv", "/tmp")
 _DEBIAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _KnownBase:
     """What an official image sets. ``env`` is complete unless ``more_env`` names start it."""
 
@@ -1012,7 +1013,7 @@ class _Base:
         return Unknown(f"{self.name} may set {name}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Image:
     """One stage's image.
 

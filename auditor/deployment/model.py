@@ -8,13 +8,14 @@ the set of distributions that one interpreter of an image (or of a bare reposito
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Value = str | Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PythonClaim:
     """A statement about the interpreter: ``version`` is ``3.11`` or ``3.11.7``; ``certain`` False
     when the source leaves it open (``python:3-slim``). ``kind`` says what stated it.
@@ -48,7 +49,7 @@ class PythonClaim:
     specifier: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EnvRequirement:
     """A requirement as one environment asks for it."""
 
@@ -72,7 +73,7 @@ class EnvRequirement:
         return self.locked_version or self.fact.pinned_version
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class InstallStep:
     """One command that installs distributions, with the files it reads resolved."""
 
@@ -89,7 +90,7 @@ class InstallStep:
     shipped: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Environment:
     """Distributions installed together. ``complete`` is False when something stayed unknown."""
 
@@ -124,7 +125,7 @@ class Environment:
         return tuple(r for r in self.requirements if r.key == name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SystemPackage:
     """A distribution package that an image's own stages install."""
 
@@ -136,7 +137,7 @@ class SystemPackage:
     shipped: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuiltImage:
     """One stage of a Dockerfile as one build leaves it, with what surrounds it."""
 
@@ -180,7 +181,7 @@ class BuiltImage:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Variable:
     """A variable of the container. ``source``: image, compose, env-file, docker-run."""
 
@@ -190,7 +191,7 @@ class Variable:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Listen:
     """An address that the service's server binds. ``host`` and ``port`` Unknown when undecided.
 
@@ -212,7 +213,7 @@ class Listen:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Published:
     """A port of the container made reachable. ``host_port`` None: the engine picks one.
 
@@ -229,7 +230,7 @@ class Published:
     documented_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Mount:
     """Something mounted over the image's files at ``target`` (absolute)."""
 
@@ -244,7 +245,7 @@ class Mount:
     named: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HealthCheck:
     """A health check: what it runs or asks. ``program`` and ``url`` parts None when not seen."""
 
@@ -258,7 +259,7 @@ class HealthCheck:
     scheme: str = "http"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Entry:
     """Code that the service runs: the trace of its entry module, and who serves it."""
 
@@ -271,7 +272,7 @@ class Entry:
     roots: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StartFault:
     """Something that keeps the command from starting; found while following it.
 
@@ -288,7 +289,7 @@ class StartFault:
     evidence: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Service:
     """Something that is started, with everything known of how."""
 
@@ -343,7 +344,7 @@ class Service:
         return self.image is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Artifact:
     """A model file of the repository, as judged from its bytes (``facts`` of ``artifacts.scan``)."""
 
@@ -352,7 +353,7 @@ class Artifact:
     is_dev: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Deployment:
     """Everything that one repository deploys."""
 

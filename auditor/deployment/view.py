@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.image import Absent, ContextSource, Present
 from auditor.source import Location, SourceText
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from auditor.parsers.shell import Script
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Seen:
     """What is known of one path of the container.
 

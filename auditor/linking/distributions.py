@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 from auditor.catalog import knowledge
 from auditor.parsers.requirements import normalise
+from auditor.values import value
 
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
 
@@ -29,7 +29,7 @@ _ONCE_COMMON = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Distribution:
     """One distribution that will be there. ``via`` names what requires it ("" when direct)."""
 
@@ -39,7 +39,7 @@ class Distribution:
     known: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Provision:
     """Whether a module can be imported: ``by`` is the distribution that brings it.
 
@@ -52,7 +52,7 @@ class Provision:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Installed:
     """The closure of an environment's requirements.
 

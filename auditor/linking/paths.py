@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.model import Entry, Service
 from auditor.deployment.view import Seen, View
 from auditor.source import Location, Unknown
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.parsers.python.facts import FileAccess
@@ -24,7 +24,7 @@ _MACHINE = re.compile(
 _ALWAYS = ("/dev/", "/proc/", "/sys/", "/tmp/", "/run/", "/var/tmp/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PathLink:
     """One access and what the container has there.
 
@@ -41,7 +41,7 @@ class PathLink:
     machine: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class WriteLink:
     """A write and whether the container's user may do it; ``decides`` is the directory that says."""
 

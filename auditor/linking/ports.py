@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from auditor.deployment.model import Listen, Published, Service
+from auditor.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Served:
     """The ports a service's own process serves. ``complete``: no other port is possible."""
 

@@ -5,14 +5,14 @@ Knowledge: ``rules/knowledge/wheels.json.gz`` (the releases of distributions wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 from auditor.catalog import knowledge
+from auditor.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Installable:
     """What pip will do with one release.
 

@@ -7,12 +7,13 @@ file that is not in the repository) is ``Unknown`` or a fact of its own, never a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from auditor.parsers import dotenv, yamldoc
 from auditor.parsers.dotenv import HOLE, DotenvFacts, Lookup, interpolate
 from auditor.source import Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 
 class ProjectFiles(Protocol):
@@ -24,7 +25,7 @@ class ProjectFiles(Protocol):
     def read_text(self, path: str) -> SourceText: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Text:
     """A scalar after interpolation. ``raw`` is as written; ``blank`` reads unset variables as ""."""
 
@@ -34,7 +35,7 @@ class Text:
     blank: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VariableUse:
     """One ``${NAME…}``. ``source``: what gave its value."""
 
@@ -46,7 +47,7 @@ class VariableUse:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposePath:
     """A path of the host. ``path`` is relative to the audited root, POSIX.
 
@@ -58,7 +59,7 @@ class ComposePath:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeBuild:
     """``context`` is None for a remote or unknown one (see ``context_text``)."""
 
@@ -77,7 +78,7 @@ class ComposeBuild:
     network: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EnvironmentVariable:
     """``value`` is None when Compose takes it from the host's environment."""
 
@@ -88,7 +89,7 @@ class EnvironmentVariable:
     env_file: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeCommand:
     """``command`` or ``entrypoint``. ``words`` is what is executed; empty clears the image's.
 
@@ -102,7 +103,7 @@ class ComposeCommand:
     text: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PortRange:
     """Inclusive; ``first == last`` for a single port."""
 
@@ -116,7 +117,7 @@ class PortRange:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposePort:
     """One published port (or range). ``published`` None: the engine picks one."""
 
@@ -129,7 +130,7 @@ class ComposePort:
     raw: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeVolume:
     """One mount. ``type`` is bind, volume, tmpfs, npipe, cluster or image."""
 
@@ -150,7 +151,7 @@ class ComposeVolume:
         return self.type == "volume" and self.source is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeEnvFile:
     at: Location
     file: ComposePath
@@ -159,7 +160,7 @@ class ComposeEnvFile:
     state: Literal["present", "missing", "ignored", "unknown"] = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeHealthcheck:
     """``form``: how ``test`` runs. ``inherit`` keeps the image's own test."""
 
@@ -179,7 +180,7 @@ class ComposeHealthcheck:
         return self.form == "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeDependency:
     service: str
     at: Location
@@ -188,7 +189,7 @@ class ComposeDependency:
     restart: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeResources:
     at: Location
     cpus: Text | None = None
@@ -198,7 +199,7 @@ class ComposeResources:
     devices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeUpdate:
     """``update_config`` or ``rollback_config``."""
 
@@ -209,7 +210,7 @@ class ComposeUpdate:
     failure_action: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeRestartPolicy:
     at: Location
     condition: Text | None = None
@@ -217,7 +218,7 @@ class ComposeRestartPolicy:
     max_attempts: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeDeploy:
     at: Location
     mode: Text | None = None
@@ -230,7 +231,7 @@ class ComposeDeploy:
     labels: tuple[EnvironmentVariable, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeLogging:
     at: Location
     driver: Text | None = None
@@ -242,14 +243,14 @@ class ComposeLogging:
         return next((value for key, value in self.options if key == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeNetworkUse:
     name: str
     at: Location
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeFileUse:
     """A service's use of a secret or config. ``target`` is where it is mounted."""
 
@@ -258,7 +259,7 @@ class ComposeFileUse:
     target: str | Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeWatch:
     at: Location
     action: str
@@ -266,7 +267,7 @@ class ComposeWatch:
     target: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeService:
     """One service after merging. ``at`` is its key in the first file that has it."""
 
@@ -321,7 +322,7 @@ class ComposeService:
         return next((v for v in self.environment if v.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeResource:
     """A top-level volume, network, secret or config."""
 
@@ -337,7 +338,7 @@ class ComposeResource:
     internal: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeProject:
     """What ``docker compose -f FILE…`` would run. ``files`` are in the order given."""
 
@@ -362,7 +363,7 @@ class ComposeProject:
         return next((s for s in self.services if s.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ComposeFileSet:
     """Files that are used together in one invocation."""
 

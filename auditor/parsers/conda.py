@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.parsers.pyproject import Declared
 from auditor.parsers.requirements import Include, Option, Requirement, parse_arguments
 from auditor.source import Location, Problem, SourceText
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.parsers import yamldoc
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CondaSpec:
     """A conda match specification: ``channel::name=version=build`` and its other spellings.
 
@@ -40,7 +40,7 @@ class CondaSpec:
         return self.exact or (self.fuzzy and self.version.count(".") >= 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CondaEnvironment:
     """One ``environment.yml`` (or ``@EXPLICIT`` list, ``explicit=True``)."""
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from auditor.parsers import shell
 from auditor.parsers.shell import Arg
 from auditor.source import Fragment, Location, SourceText, Unknown
+from auditor.values import value
 
 Place = Literal["documentation", "script", "ci", "makefile"]
 Text = str | Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DockerBuild:
     """One build command. ``context`` and ``dockerfile`` are as written (None: not given)."""
 
@@ -34,7 +34,7 @@ class DockerBuild:
     directory: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DockerRun:
     """One run command; values as written."""
 

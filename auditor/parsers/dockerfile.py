@@ -12,16 +12,16 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal
 
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 Form = Literal["shell", "exec"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Word:
     """A word as the parser leaves it: quotes and variables still in place (see ``expand``).
 
@@ -32,7 +32,7 @@ class Word:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Flag:
     """``--name=value`` before the arguments; ``value`` is None when there is no ``=``."""
 
@@ -41,7 +41,7 @@ class Flag:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Heredoc:
     """The body of a here-document.
 
@@ -64,7 +64,7 @@ class Heredoc:
         return "".join(line.lstrip("\t") for line in self.body.text.splitlines(keepends=True))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Command:
     """What RUN, CMD, ENTRYPOINT or HEALTHCHECK CMD is told to run.
 
@@ -85,7 +85,7 @@ class Command:
         return (self.text.text,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Pair:
     """``NAME=value`` of ENV, LABEL or ARG; ``value`` is None for an ARG without default."""
 
@@ -94,7 +94,7 @@ class Pair:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Mount:
     """``RUN --mount``; ``options`` holds what was written, in order, keys in lower case."""
 
@@ -106,7 +106,7 @@ class Mount:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Instruction:
     """What every instruction has.
 
@@ -132,14 +132,14 @@ class Instruction:
         return next((flag for flag in reversed(self.flags) if flag.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class From(Instruction):
     image: Word
     name: Word | None
     platform: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Run(Instruction):
     """``command`` is empty text when the whole script is in the here-document."""
 
@@ -149,7 +149,7 @@ class Run(Instruction):
     security: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Copy(Instruction):
     """COPY or ADD. ``sources`` are paths, URLs or here-documents (``<<NAME`` words)."""
 
@@ -166,59 +166,59 @@ class Copy(Instruction):
     unpack: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Env(Instruction):
     pairs: tuple[Pair, ...]
     legacy: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Label(Instruction):
     pairs: tuple[Pair, ...]
     legacy: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Arg(Instruction):
     pairs: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Expose(Instruction):
     ports: tuple[Word, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Volume(Instruction):
     paths: tuple[Word, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class User(Instruction):
     user: Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Workdir(Instruction):
     path: Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Cmd(Instruction):
     command: Command
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Entrypoint(Instruction):
     command: Command
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Shell(Instruction):
     words: tuple[Word, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Healthcheck(Instruction):
     """``command`` is None for ``HEALTHCHECK NONE``. Options are durations as written."""
 
@@ -230,29 +230,29 @@ class Healthcheck(Instruction):
     retries: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Stopsignal(Instruction):
     signal: Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Maintainer(Instruction):
     name: Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Onbuild(Instruction):
     trigger: Instruction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Unreadable(Instruction):
     """An instruction BuildKit refuses; ``reason`` is also a ``Problem`` of the file."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Stage:
     """One FROM and what follows it. ``name`` is lower case (None when unnamed)."""
 
@@ -263,7 +263,7 @@ class Stage:
     instructions: tuple[Instruction, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Dockerfile:
     """A whole file. ``instructions`` holds everything in order, ``stages`` the same by FROM.
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from auditor.source import Location, Problem, SourceText
+from auditor.values import value
 
 # A compiled pattern: the length of the path's part that it matches (the path itself or one of
 # its parents), or -1.
@@ -29,7 +30,7 @@ _MAX_BACKTRACKING_PATH = 300
 _MAX_PATTERN = 4_096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Pattern:
     """One line. ``text`` is as written; ``cleaned`` what is matched (``!`` taken off)."""
 
@@ -39,7 +40,7 @@ class Pattern:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class IgnoreMatch:
     """The pattern that excludes a path, and the path or parent of it that the pattern matched."""
 
@@ -51,7 +52,7 @@ class IgnoreMatch:
         return self.pattern.at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DockerIgnore:
     """A whole file; ``patterns`` in order. An empty one excludes nothing."""
 
@@ -189,7 +190,7 @@ def _class_end(pattern: str, start: int) -> int:
     return -1
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Element:
     """``kind``: char, any (``?``), star (``*``), deep (``**/`` inside), all (``**`` at the end),
     class.

@@ -7,10 +7,10 @@ Grammar: the Compose Specification, chapter "Interpolation", and Docker's "Use v
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from auditor.source import Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 # Stands in an interpolated text where a value is not known. YAML and .env files cannot hold
 # it unescaped, and a text that does is not usable either.
@@ -24,7 +24,7 @@ _NAME_START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _NAME_START | frozenset("0123456789")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Use:
     """One ``${NAME…}``: ``start`` is its offset in the text, -1 inside another's default."""
 
@@ -35,7 +35,7 @@ class Use:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Interpolated:
     """``text`` holds ``HOLE`` for every value that is not known."""
 
@@ -179,7 +179,7 @@ def _value(
     return HOLE, ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Variable:
     """One assignment. ``value`` is None for a bare ``NAME`` (taken from the host)."""
 
@@ -190,7 +190,7 @@ class Variable:
     value_at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DotenvFacts:
     """The assignments of one file, in order; a later one of the same name wins."""
 

@@ -7,12 +7,12 @@ autoscaling/v2, policy/v1). A value that a template has still to give is ``Unkno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from auditor.parsers import yamldoc
 from auditor.parsers.yamldoc import Mapping, Node, Scalar, Sequence
 from auditor.source import Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 WORKLOADS = frozenset(
     ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "ReplicaSet")
@@ -21,7 +21,7 @@ _MAX_OBJECTS = 5_000
 _MAX_ITEMS = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Value:
     """A scalar with its place."""
 
@@ -39,7 +39,7 @@ class Value:
         return self.value if isinstance(self.value, str) else "?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ContainerPort:
     at: Location
     container_port: Value
@@ -48,7 +48,7 @@ class ContainerPort:
     host_port: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EnvironmentSource:
     """Where a value comes from: ``kind`` is ConfigMap, Secret, field or resource."""
 
@@ -59,7 +59,7 @@ class EnvironmentSource:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EnvironmentVariable:
     """``value`` is None when ``source`` gives it."""
 
@@ -69,7 +69,7 @@ class EnvironmentVariable:
     source: EnvironmentSource | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EnvironmentFrom:
     """``envFrom``: every key of a ConfigMap or Secret, with a prefix."""
 
@@ -77,7 +77,7 @@ class EnvironmentFrom:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Probe:
     """``kind`` is http, tcp, grpc, exec or unknown; ``port`` may be a number or a port's name."""
 
@@ -93,7 +93,7 @@ class Probe:
     failure_threshold: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VolumeMount:
     name: str
     at: Location
@@ -102,7 +102,7 @@ class VolumeMount:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SecurityContext:
     """Of a pod or a container; None where nothing is said."""
 
@@ -116,7 +116,7 @@ class SecurityContext:
     allow_privilege_escalation: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Resources:
     """Amounts by resource name ("cpu", "memory", "nvidia.com/gpu")."""
 
@@ -128,7 +128,7 @@ class Resources:
         return next((value for key, value in self.limits if key == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Container:
     """``command`` replaces the image's ENTRYPOINT, ``args`` its CMD; None leaves the image's."""
 
@@ -155,7 +155,7 @@ class Container:
         return next((p for p in self.ports if p.name is not None and p.name.value == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Volume:
     """``kind`` is the source's key: emptyDir, configMap, secret, persistentVolumeClaim, and so on."""
 
@@ -169,7 +169,7 @@ class Volume:
     items: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PodTemplate:
     at: Location
     labels: tuple[tuple[str, Value], ...] = ()
@@ -184,7 +184,7 @@ class PodTemplate:
     service_account: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Strategy:
     """``strategy`` of a Deployment or ``updateStrategy`` of the others."""
 
@@ -194,7 +194,7 @@ class Strategy:
     max_unavailable: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Object:
     """What every object has. ``at`` is the ``kind`` line; ``namespace`` None is the default."""
 
@@ -207,7 +207,7 @@ class Object:
     annotations: tuple[tuple[str, Value], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Workload(Object):
     """Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob or Pod."""
 
@@ -222,7 +222,7 @@ class Workload(Object):
     service_name: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ServicePort:
     at: Location
     port: Value
@@ -233,7 +233,7 @@ class ServicePort:
     protocol: str = "TCP"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Service(Object):
     type: str = "ClusterIP"
     selector: tuple[tuple[str, Value], ...] = ()
@@ -242,7 +242,7 @@ class Service(Object):
     external_name: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Backend:
     """One route of an Ingress. ``port`` is a number or the Service port's name."""
 
@@ -253,13 +253,13 @@ class Backend:
     path: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Ingress(Object):
     backends: tuple[Backend, ...] = ()
     ingress_class: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ConfigMap(Object):
     data: tuple[tuple[str, Value], ...] = ()
     binary_keys: tuple[str, ...] = ()
@@ -268,14 +268,14 @@ class ConfigMap(Object):
         return next((value for name, value in self.data if name == key), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Secret(Object):
     """Keys and their places only: the values are nobody's business."""
 
     keys: tuple[tuple[str, Location], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Scaler(Object):
     """HorizontalPodAutoscaler."""
 
@@ -285,21 +285,21 @@ class Scaler(Object):
     max_replicas: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DisruptionBudget(Object):
     selector: tuple[tuple[str, Value], ...] = ()
     min_available: Value | None = None
     max_unavailable: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VolumeClaim(Object):
     access_modes: tuple[Value, ...] = ()
     storage: Value | None = None
     storage_class: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class KubernetesFacts:
     """Objects in document order; kinds that are not known here are plain ``Object``."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from auditor.parsers.pyproject import load_toml, poetry_specifier, strings, table
@@ -17,12 +17,13 @@ from auditor.parsers.requirements import (
     parse_requirement,
 )
 from auditor.source import Location, Problem, SourceText
+from auditor.values import value
 
 LockKind = Literal["uv", "poetry", "pdm", "pipenv", "pylock", "pip-compile", "conda-lock"]
 SourceKind = Literal["registry", "git", "url", "path", "editable", "virtual", "conda"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LockedSource:
     """Where a locked package comes from; ``rev`` is the commit of a ``git`` source."""
 
@@ -31,7 +32,7 @@ class LockedSource:
     rev: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LockedEdge:
     """A dependency of a locked package; ``version`` where the lock names one of several."""
 
@@ -45,7 +46,7 @@ class LockedEdge:
     group: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LockedPackage:
     """One version of one distribution. ``name`` is normalised.
 
@@ -69,7 +70,7 @@ class LockedPackage:
     manager: Literal["pip", "conda"] = "pip"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LockRoot:
     """A direct requirement that the lock recorded; ``group``/``extra`` empty for the main set."""
 
@@ -81,7 +82,7 @@ class LockRoot:
     extra: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Selection:
     """What the lock installs in one environment. ``undecided`` names could not be told."""
 
@@ -94,7 +95,7 @@ class Selection:
         return {p.name: p.version for p in self.packages}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Lock:
     """One lock file."""
 
@@ -149,7 +150,7 @@ class Lock:
         return _select(self, environment, wanted_groups, wanted_extras, roots, default)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Disagreement:
     """A source requirement that the lock does not meet."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from auditor.parsers.requirements import Requirement, Vcs, normalise, parse_requirement
 from auditor.parsers.toml_index import Path, TomlIndex
 from auditor.source import Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 _UNDECIDED = Unknown("nothing says whether the project is published")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Declared:
     """A scalar and where it stands (``requires-python``, a project name, …)."""
 
@@ -21,7 +21,7 @@ class Declared:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Group:
     """An extra or a dependency group; ``requirements`` has the included groups' too.
 
@@ -38,7 +38,7 @@ class Group:
     default: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PackageSource:
     """Where a dependency is to come from (``tool.uv.sources``, Poetry ``source``/``git``/``path``)."""
 
@@ -50,7 +50,7 @@ class PackageSource:
     editable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Index:
     """A package index that the file adds."""
 
@@ -61,7 +61,7 @@ class Index:
     explicit: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Signal:
     """One reason to think the project is a library to be published, or an application."""
 
@@ -70,7 +70,7 @@ class Signal:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PyprojectFacts:
     """What one ``pyproject.toml`` declares.
 

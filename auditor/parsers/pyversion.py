@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from auditor.source import Location, Problem, SourceText
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.parsers import yamldoc
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Form = Literal[".python-version", "runtime.txt", ".tool-versions", "Pipfile", "workflow"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PythonVersion:
     """A declared interpreter.
 
@@ -37,7 +37,7 @@ class PythonVersion:
         return ".".join(parts[:2]) if len(parts) > 1 else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PythonVersionFile:
     """All versions of one file, in its order (the first is the default where that matters)."""
 

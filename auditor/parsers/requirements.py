@@ -11,11 +11,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from auditor.source import Fragment, Location, Problem, SourceText
+from auditor.values import value
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -35,7 +36,7 @@ Producer = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Vcs:
     """A version-control reference; ``is_commit`` when ``rev`` is a full commit hash."""
 
@@ -46,7 +47,7 @@ class Vcs:
     subdirectory: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Requirement:
     """One dependency, however it was declared.
 
@@ -134,7 +135,7 @@ class Requirement:
         return evaluate_marker(self.marker, environment)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Include:
     """``-r`` or ``-c``: ``target`` as written, ``path`` relative to the root (None for a URL)."""
 
@@ -144,7 +145,7 @@ class Include:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Option:
     """A global option in its long spelling (``--index-url``); ``value`` is None for a flag."""
 
@@ -153,7 +154,7 @@ class Option:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CompiledBy:
     """The tool that wrote the file, as its own comments say."""
 
@@ -165,7 +166,7 @@ class CompiledBy:
     certain: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RequirementsFile:
     """One requirements file on its own: what it names and which files it leads to."""
 
@@ -186,7 +187,7 @@ class RequirementsFile:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ResolvedRequirements:
     """Several files read as one ``pip install -r`` reads them, includes followed."""
 
@@ -308,7 +309,7 @@ MAX_FILES = 256
 Locate = Callable[[int, int], Location]
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Line:
     """A logical line without its comment; ``locate`` takes offsets into ``text``."""
 
@@ -503,7 +504,7 @@ def _words(text: str) -> list[tuple[str, int, int]]:
     return words
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Given:
     """An option of one line: offsets are those of the whole ``--name value``."""
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from auditor.parsers.commands.facts import Bind, Option
 from auditor.parsers.shell import Arg, Env, Script, Value, parse, split
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 _DEPTH = 60
 
 Expanded: TypeAlias = "str | Unknown | tuple[str | Unknown, ...]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Expression:
     """A value that may depend on the environment.
 
@@ -66,7 +67,7 @@ class Expression:
         return value if isinstance(value, tuple) else (value,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Setting:
     """``name = value``; ``conditional`` when other branches may set it otherwise."""
 
@@ -77,7 +78,7 @@ class Setting:
     conditional: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ServerConfig:
     """Settings of one file for a ``kind`` of server (a key of ``servers.toml``)."""
 
@@ -412,7 +413,7 @@ def _dotted(node: ast.expr) -> str:
 # --- INI files: supervisord, uwsgi -------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Entry:
     section: str
     key: str
@@ -477,7 +478,7 @@ def _uncommented(text: str, mark: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SupervisorProgram:
     """``[program:x]``. ``command`` has no shell around it; ``%(ENV_X)s`` expands as ``$X``.
 
@@ -505,7 +506,7 @@ class SupervisorProgram:
     settings: tuple[Setting, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SupervisorConfig:
     """``supervisord.conf``; ``includes`` are the patterns of ``[include]``."""
 
@@ -761,7 +762,7 @@ def _toml_places(source: SourceText) -> dict[str, Location]:
 # --- Procfile ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ProcfileEntry:
     """``name: command``; the command is read by a shell."""
 
@@ -770,7 +771,7 @@ class ProcfileEntry:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Procfile:
     path: str
     entries: tuple[ProcfileEntry, ...] = ()
@@ -804,7 +805,7 @@ def parse_procfile(source: SourceText) -> Procfile:
 # --- nginx -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Directive:
     """``name args;`` or ``name args { block }``."""
 
@@ -826,7 +827,7 @@ class Directive:
         return next((d for d in reversed(self.block or ()) if d.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NginxLocation:
     """``location path { proxy_pass …; }``; ``upstream`` is the URL as written."""
 
@@ -837,7 +838,7 @@ class NginxLocation:
     directive: Directive
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NginxServer:
     """A ``server`` block."""
 
@@ -848,7 +849,7 @@ class NginxServer:
     directive: Directive
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NginxConfig:
     """``upstreams``: name and its ``host:port`` targets."""
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from auditor.parsers.pyproject import Declared, Group
 from auditor.parsers.requirements import Requirement, parse_requirement
 from auditor.source import Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SetupFacts:
     """What ``setup()`` or ``setup.cfg`` declares.
 
@@ -328,7 +329,7 @@ def _has_blank(text: str) -> bool:
 # --- setup.cfg ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Value:
     """A value of an INI file: (text, line, column) of its non-empty lines."""
 

@@ -24,6 +24,7 @@ from posixpath import normpath
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
+from auditor.values import value
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -33,7 +34,7 @@ Value: TypeAlias = str | Unknown
 Env: TypeAlias = Mapping[str, str | Unknown | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Text:
     """Literal characters of a word. ``quoted`` ones neither split nor glob."""
 
@@ -41,7 +42,7 @@ class Text:
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Parameter:
     """``$name`` or ``${name…}``.
 
@@ -55,7 +56,7 @@ class Parameter:
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Computed:
     """Command substitution, arithmetic and the like: never evaluated."""
 
@@ -67,7 +68,7 @@ class Computed:
 Part: TypeAlias = Text | Parameter | Computed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Word:
     """One word as written.
 
@@ -105,7 +106,7 @@ class Word:
         return "".join(texts) if len(texts) == len(self.parts) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Arg:
     """One expanded word of a command line, as the program would receive it.
 
@@ -124,7 +125,7 @@ class Arg:
         return self.value if isinstance(self.value, str) else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Assignment:
     """``NAME=value``; ``value`` is None for a bare ``export NAME``. ``append`` is ``+=``."""
 
@@ -135,7 +136,7 @@ class Assignment:
     append: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Redirect:
     """``operator`` as written (``>``, ``>>``, ``<``, ``2>&1`` has operator ``>&`` and fd 2, …).
 
@@ -149,7 +150,7 @@ class Redirect:
     body: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Command:
     """One simple command, and where it stands among the others.
 
@@ -209,7 +210,7 @@ class Command:
         return tuple(found[start:])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Final:
     """What the shell ends up running: one way the script can come to its end.
 
@@ -228,7 +229,7 @@ class Final:
     background: tuple[Command, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Interpreter:
     """A ``#!`` line: ``path`` of the program really run (after ``/usr/bin/env``) and its words."""
 
@@ -239,7 +240,7 @@ class Interpreter:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Script:
     """A parsed shell text.
 
@@ -258,7 +259,7 @@ class Script:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Step:
     """A command with what holds when it starts. ``cwd`` is absolute or Unknown."""
 
@@ -1001,7 +1002,7 @@ def _shebang(source: SourceText) -> Interpreter | None:
 # --- structure ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Context:
     connector: str = ""
     background: bool = False

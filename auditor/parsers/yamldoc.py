@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
 
 from auditor.source import Location, Problem, SourceText
+from auditor.values import value
 
 MAX_CHARACTERS = 4_000_000
 MAX_NODES = 150_000
@@ -31,7 +32,7 @@ _TRUE = frozenset(("true", "True", "TRUE"))
 _FALSE = frozenset(("false", "False", "FALSE"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@value(eq=False)
 class Scalar:
     """Text of one scalar after unquoting and folding."""
 
@@ -87,7 +88,7 @@ class Scalar:
         return False if self.text in _FALSE else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@value(eq=False)
 class Entry:
     """One key of a mapping with its value. ``merged``: it came in through ``<<``."""
 
@@ -110,7 +111,7 @@ class Entry:
         return f"Entry({self.name!r}, {self.key.at})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@value(eq=False, repr=False)
 class Mapping:
     """Key-value pairs in order, ``<<`` applied, the last of duplicate keys kept."""
 
@@ -148,7 +149,7 @@ class Mapping:
         return None if position is None else self.entries[position]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@value(eq=False, repr=False)
 class Sequence:
     """Items in order."""
 
@@ -164,7 +165,7 @@ class Sequence:
 Node = Scalar | Mapping | Sequence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class YamlStream:
     """The documents of one file; an empty document is a null scalar."""
 

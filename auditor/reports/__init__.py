@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
+
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.catalog import Rule
@@ -29,7 +30,7 @@ _MODULES = {
 FORMATS = tuple(_MODULES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Gate:
     """What the gate decided, in words (``high findings fail: 3 found``)."""
 
@@ -37,7 +38,7 @@ class Gate:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Options:
     """What a reader may ask of a report; formats ignore what does not concern them.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.findings import Finding, Severity, Stage
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.catalog import Rule
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from auditor.result import AuditResult, Forecast, ServiceReport
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Group:
     """Findings of one rule in one file: forty unpinned lines are one group."""
 
@@ -48,7 +48,7 @@ def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
     return tuple(made)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FirstThing:
     """One thing to do: a rule, what to do about it and where it starts."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from auditor.reports.escape import cell_width, cut, html, one_line
 from auditor.result import AuditResult, EnvironmentReport, ServiceReport
+from auditor.values import value
 
 # What provides stands left of what consumes it.
 COLUMNS = (
@@ -23,7 +22,7 @@ _MOST = 24
 _CELLS = 26
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Node:
     """A box. ``state`` is ``yes``, ``no``, ``unknown`` or empty."""
 
@@ -34,7 +33,7 @@ class Node:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Edge:
     """A line from provider to consumer, by node ids."""
 
@@ -43,7 +42,7 @@ class Edge:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Graph:
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()

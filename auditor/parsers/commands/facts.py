@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from auditor.parsers.shell import Arg, Command, Env, Script, Value
 from auditor.source import Location, Unknown
+from auditor.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Wrapper:
     """A program that runs another one: ``tini``, ``gosu``, ``env``, ``poetry run``, and the like.
 
@@ -30,7 +31,7 @@ class Wrapper:
     environment: tuple[str, Value | None] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Option:
     """An option given: canonical ``name``, the flag as written, its value (True for a switch)."""
 
@@ -47,7 +48,7 @@ class Option:
 ALL_INTERFACES = frozenset({"0.0.0.0", "::", "[::]", "*", "", "0"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Bind:
     """One address a server listens on. ``None`` host or port: not said here (default applies).
 
@@ -87,7 +88,7 @@ class Bind:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AppSpec:
     """``module:attribute`` as the server takes it; ``path`` instead for a file path."""
 
@@ -99,7 +100,7 @@ class AppSpec:
     factory: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ServerStart:
     """Starts a server. ``kind`` is a key of ``servers.toml`` (``uvicorn``, ``gunicorn``, …).
 
@@ -152,7 +153,7 @@ class ServerStart:
         return listens(self, env or {}, tuple(config))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PythonRun:
     """Runs Python on a script, ``-m`` module, ``-c`` code or (all None) nothing named."""
 
@@ -166,7 +167,7 @@ class PythonRun:
     args: tuple[Arg, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PipInstall:
     """Installs Python distributions. ``tool`` is ``pip``, ``uv``, ``poetry``, ``conda``, ….
 
@@ -211,7 +212,7 @@ class PipInstall:
     options: tuple[Option, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Package:
     """A system package as asked for: ``name`` with ``version`` (``=1.2``, ``>1``) if pinned."""
 
@@ -220,7 +221,7 @@ class Package:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SystemInstall:
     """``manager``: apt, apk, dnf, yum, microdnf, zypper, pacman, dpkg, rpm.
 
@@ -240,7 +241,7 @@ class SystemInstall:
     release: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Download:
     """Fetches something from the network. ``output`` None: named after the source, in the cwd."""
 
@@ -254,7 +255,7 @@ class Download:
     revision: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FileOp:
     """mkdir, cp, mv, rm, ln, chmod, chown, touch, install, useradd, adduser, groupadd, tar, unzip.
 
@@ -273,7 +274,7 @@ class FileOp:
     user: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Venv:
     """Makes a virtual or conda environment: ``python -m venv``, ``virtualenv``, ``uv venv``."""
 
@@ -284,7 +285,7 @@ class Venv:
     system_site_packages: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ShellRun:
     """A shell started on a ``script`` file or on a text (``program``: ``sh -c``, ``eval``)."""
 
@@ -296,7 +297,7 @@ class ShellRun:
     login: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Other:
     """Any other program; ``program`` is its base name."""
 
@@ -318,7 +319,7 @@ Fact: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Interpretation:
     """A command line taken apart. ``argv`` is what is left after the wrappers."""
 
@@ -331,7 +332,7 @@ class Interpretation:
     cwd: Value = "/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MainProcess:
     """A process that ends up running in the container.
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from auditor.source import Location, Problem, Unknown
+from auditor.values import value
 
 Scalar = str | int | float | bool | bytes | None
 
@@ -34,7 +35,7 @@ class Phase(enum.IntEnum):
         return self <= Phase.STARTUP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Reach:
     """When and how surely something happens.
 
@@ -56,7 +57,7 @@ class Reach:
     route: str = ""  # the route whose handler leads here, as "METHOD /path"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Value:
     """An evaluated expression: one value, several possible ones, or Unknown with the reason.
 
@@ -82,7 +83,7 @@ class Value:
         return self.value if isinstance(self.value, str) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PathValue:
     """A path that code uses.
 
@@ -104,7 +105,7 @@ class PathValue:
         return isinstance(self.resolved, str)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Import:
     """One imported module. ``module`` is absolute unless ``level`` > 0 (relative import).
 
@@ -126,7 +127,7 @@ class Import:
         return "" if self.level else self.module.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SyntaxNeed:
     """A construct that needs at least this Python; ``when`` is ``parse`` or ``run``."""
 
@@ -136,7 +137,7 @@ class SyntaxNeed:
     when: str = "parse"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Parameter:
     """A parameter of a function, or a field of a class body (annotations as written)."""
 
@@ -146,7 +147,7 @@ class Parameter:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FunctionFact:
     """A function or method. ``qualname`` is dotted through classes and outer functions."""
 
@@ -161,7 +162,7 @@ class FunctionFact:
     statements: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ClassFact:
     """A class. ``fields`` are the annotated names of its body."""
 
@@ -174,7 +175,7 @@ class ClassFact:
     fields: tuple[Parameter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RawCall:
     """A call of something imported (or a builtin that touches the outside), by canonical name.
 
@@ -189,7 +190,7 @@ class RawCall:
     keywords: tuple[tuple[str, Scalar | Unknown], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class InstallLine:
     """A ``!pip install …`` (or ``%pip``, ``!apt-get``, conda) line of a notebook."""
 
@@ -198,7 +199,7 @@ class InstallLine:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ModuleFacts:
     """One file of Python source, as far as it can be read without running or linking it."""
 
@@ -227,7 +228,7 @@ class ModuleFacts:
 # ---- what happens when an entry is run ----
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReachedImport:
     """An import that the run meets. ``found``: ``project`` (``path`` says where), ``external``
     (not in the project), or ``missing`` (relative, or inside a project package: nothing there).
@@ -241,7 +242,7 @@ class ReachedImport:
     missing_name: str = ""  # ``from project import name`` where the module binds no such name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EnvRead:
     """A read of an environment variable.
 
@@ -261,7 +262,7 @@ class EnvRead:
     crash: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FileAccess:
     """Something done to a path.
 
@@ -290,7 +291,7 @@ class FileAccess:
         return next((value for key, value in self.options if key == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Server:
     """A server started from code, with the tool's defaults filled in.
 
@@ -311,7 +312,7 @@ class Server:
         return next((value for key, value in self.options if key == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Call:
     """A call worth knowing that is none of the above.
 
@@ -335,7 +336,7 @@ class Call:
         return next((value for key, value in self.keywords if key == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LogHandler:
     """Where log records go. ``kind``: ``file``, ``rotating``, ``timed``, ``watched``, ``stream``,
     ``loguru``, ``other``. ``rotates`` is None when undecided.
@@ -349,7 +350,7 @@ class LogHandler:
     level: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SchemaField:
     """A field that a request carries. ``source``: ``body``, ``query``, ``path``, ``header``,
     ``form``, ``file``, ``json-key`` (read from undeclared JSON), ``column`` (a data frame built
@@ -363,7 +364,7 @@ class SchemaField:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Route:
     """A request handler as registered. ``path`` has prefixes and mounts applied."""
 
@@ -388,7 +389,7 @@ class Route:
         return f"{'|'.join(self.methods)} {self.path if isinstance(self.path, str) else '?'}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class WebApp:
     """An application object. ``name`` is ``module:variable`` (``module:factory()`` for a factory)."""
 
@@ -406,7 +407,7 @@ class WebApp:
     complete: bool = True  # every route registration was understood
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Unsure:
     """Something the run does that could not be followed; ``what`` says it in words."""
 
@@ -415,7 +416,7 @@ class Unsure:
     what: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Trace:
     """Everything that happens when an entry module is run or served."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from auditor.parsers.python.facts import InstallLine, ModuleFacts
 from auditor.parsers.python.module import MAX_CHARACTERS, Places, install_lines, parse_text
 from auditor.source import Location, Problem, SourceText
+from auditor.values import value
 
 _MAX_NOTEBOOK = 20_000_000
 _ASSIGNED_MAGIC = re.compile(r"(\s*)([\w.,\s]+?)\s*=\s*[!%]")
@@ -18,7 +19,7 @@ _ASSIGNED_MAGIC = re.compile(r"(\s*)([\w.,\s]+?)\s*=\s*[!%]")
 _PYTHON_CELLS = frozenset({"time", "timeit", "capture", "prun", "python", "python3", "memit"})
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class _Line:
     text: str
     line: int

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from auditor.parsers.python.facts import ModuleFacts, Trace
 from auditor.source import Unknown
+from auditor.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Module:
     """A module as the interpreter would find it. ``file`` is ``__file__`` in the image (absolute
     POSIX); ``facts`` is None for a package directory without ``__init__``.
