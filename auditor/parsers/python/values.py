@@ -1,0 +1,337 @@
+"""Abstract values of the evaluator, and how two of them join.
+
+A value stands for every value the expression may have at run time. ``Const`` and ``PathV`` are
+exact; ``Choice`` is one of several; ``Unk`` is anything. ``deps`` records what a value came
+through: environment variables by name, configuration files as ``file:/path``, and the markers
+below.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from auditor.source import Location
+
+if TYPE_CHECKING:
+    from auditor.parsers.python.interpreter import Frame, State
+
+Deps = frozenset[str]
+NONE: Deps = frozenset()
+FROM_FILE = "\0file"
+FROM_CWD = "\0cwd"
+FROM_HOME = "\0home"
+FROM_TEMP = "\0temp"
+MAX_CHOICES = 8
+MAX_ITEMS = 512
+
+
+class V:
+    """Any abstract value."""
+
+    __slots__ = ()
+
+
+class Const(V):
+    """A constant of the language: str, bytes, int, float, bool or None."""
+
+    __slots__ = ("deps", "origin", "value")
+
+    def __init__(self, value: Any, deps: Deps = NONE, origin: Location | None = None) -> None:
+        self.value = value
+        self.deps = deps
+        self.origin = origin
+
+
+class PathV(V):
+    """A ``pathlib`` path; ``text`` as ``str()`` of it gives."""
+
+    __slots__ = ("deps", "origin", "text")
+
+    def __init__(self, text: str, deps: Deps = NONE, origin: Location | None = None) -> None:
+        self.text = text
+        self.deps = deps
+        self.origin = origin
+
+
+class Unk(V):
+    """Anything; ``reason`` says why it is not known."""
+
+    __slots__ = ("deps", "reason")
+
+    def __init__(self, reason: str, deps: Deps = NONE) -> None:
+        self.reason = reason
+        self.deps = deps
+
+
+class Choice(V):
+    """One of several values, none of them a Choice."""
+
+    __slots__ = ("options",)
+
+    def __init__(self, options: tuple[V, ...]) -> None:
+        self.options = options
+
+
+class ListV(V):
+    """A list, tuple or set; ``items`` is None when the contents are not known."""
+
+    __slots__ = ("items", "kind")
+
+    def __init__(self, items: list[V] | None, kind: str = "list") -> None:
+        self.items = items
+        self.kind = kind
+
+
+class DictV(V):
+    """A mapping; ``partial`` when there may be other keys or values. ``attr``: keys as attributes."""
+
+    __slots__ = ("attr", "items", "origin_deps", "partial")
+
+    def __init__(
+        self, items: dict[Any, V], *, partial: bool = False, attr: bool = False, deps: Deps = NONE
+    ) -> None:
+        self.items = items
+        self.partial = partial
+        self.attr = attr
+        self.origin_deps = deps
+
+
+class Func(V):
+    """A function of the project, or a lambda."""
+
+    __slots__ = ("closure", "cls", "decorators", "defaults", "node", "qualname", "state", "yields")
+
+    def __init__(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        state: State,
+        closure: Frame | None,
+        qualname: str,
+        defaults: dict[str, V],
+    ) -> None:
+        self.node = node
+        self.state = state
+        self.closure = closure
+        self.qualname = qualname
+        self.defaults = defaults
+        self.cls: Class | None = None
+        self.decorators: tuple[str, ...] = ()
+        self.yields = False
+
+    @property
+    def is_async(self) -> bool:
+        return isinstance(self.node, ast.AsyncFunctionDef)
+
+
+class Bound(V):
+    """A method with its receiver."""
+
+    __slots__ = ("func", "receiver")
+
+    def __init__(self, func: Func, receiver: V) -> None:
+        self.func = func
+        self.receiver = receiver
+
+
+class Class(V):
+    """A class of the project. ``bases`` may hold external ones (``Ext``) and unknown ones."""
+
+    __slots__ = (
+        "annotations",
+        "bases",
+        "decorators",
+        "keywords",
+        "names",
+        "node",
+        "qualname",
+        "state",
+    )
+
+    def __init__(
+        self, node: ast.ClassDef, state: State, qualname: str, bases: list[V], names: dict[str, V]
+    ) -> None:
+        self.node = node
+        self.state = state
+        self.qualname = qualname
+        self.bases = bases
+        self.names = names
+        self.keywords: dict[str, V] = {}
+        self.decorators: tuple[str, ...] = ()
+        self.annotations: list[tuple[str, ast.expr, ast.expr | None, ast.AST]] = []
+
+    def mro(self) -> list[Class]:
+        """The project classes among itself and its ancestors, nearest first."""
+        found: list[Class] = []
+        queue: list[V] = [self]
+        while queue and len(found) < 32:
+            one = queue.pop(0)
+            if isinstance(one, Class) and one not in found:
+                found.append(one)
+                queue.extend(one.bases)
+        return found
+
+    def external(self) -> set[str]:
+        """Canonical names of the external ancestors; ``?`` for those not known."""
+        names: set[str] = set()
+        for one in self.mro():
+            for base in one.bases:
+                if isinstance(base, Ext):
+                    names.add(base.name)
+                elif not isinstance(base, Class):
+                    names.add("?")
+        return names
+
+
+class Inst(V):
+    """An instance of a project class. ``partial``: attributes may have been set unseen."""
+
+    __slots__ = ("attrs", "cls", "partial")
+
+    def __init__(self, cls: Class) -> None:
+        self.cls = cls
+        self.attrs: dict[str, V] = {}
+        self.partial = False
+
+
+class Mod(V):
+    """A project module."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+
+class Ext(V):
+    """Something that is not the project's, by canonical dotted name.
+
+    ``owner`` is the object whose attribute it is, if any (``app.get`` of ``app = FastAPI()``).
+    """
+
+    __slots__ = ("name", "owner")
+
+    def __init__(self, name: str, owner: V | None = None) -> None:
+        self.name = name
+        self.owner = owner
+
+
+class Obj(V):
+    """What an external call returned: the call's name and arguments, and state kept by models."""
+
+    __slots__ = ("args", "at", "data", "kwargs", "name")
+
+    def __init__(
+        self,
+        name: str,
+        args: list[V] | None = None,
+        kwargs: dict[str, V] | None = None,
+        at: Location | None = None,
+    ) -> None:
+        self.name = name
+        self.args = args or []
+        self.kwargs = kwargs or {}
+        self.at = at
+        self.data: Any = None
+
+
+def deps_of(value: V) -> Deps:
+    """What a value came through."""
+    if isinstance(value, Const | PathV | Unk):
+        return value.deps
+    if isinstance(value, Choice):
+        return frozenset().union(*map(deps_of, value.options))
+    if isinstance(value, DictV):
+        return value.origin_deps
+    if isinstance(value, ListV) and value.items:
+        return frozenset().union(*map(deps_of, value.items[:16]))
+    if isinstance(value, Ext) and isinstance(value.owner, Unk):
+        return value.owner.deps
+    return NONE
+
+
+def options_of(value: V) -> tuple[V, ...]:
+    """The alternatives of a value."""
+    return value.options if isinstance(value, Choice) else (value,)
+
+
+def same(left: V, right: V) -> bool:
+    """Whether two abstract values are certainly the same."""
+    if left is right:
+        return True
+    if isinstance(left, Const) and isinstance(right, Const):
+        return type(left.value) is type(right.value) and left.value == right.value
+    if isinstance(left, PathV) and isinstance(right, PathV):
+        return left.text == right.text
+    if isinstance(left, Ext) and isinstance(right, Ext):
+        return left.name == right.name and left.owner is right.owner
+    return isinstance(left, Unk) and isinstance(right, Unk)
+
+
+def join(*values: V | None) -> V:
+    """The value that is any of these; None stands for unbound and is left out."""
+    found: list[V] = []
+    for value in values:
+        if value is None:
+            continue
+        for option in options_of(value):
+            for index, other in enumerate(found):
+                if same(option, other):
+                    extra = deps_of(option) - deps_of(other)
+                    if extra and isinstance(other, Const):
+                        found[index] = Const(other.value, other.deps | extra, other.origin)
+                    elif extra and isinstance(other, PathV):
+                        found[index] = PathV(other.text, other.deps | extra, other.origin)
+                    break
+            else:
+                found.append(option)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        return Unk("is not bound")
+    if len(found) > MAX_CHOICES:
+        return Unk("has too many possible values", frozenset().union(*map(deps_of, found)))
+    return Choice(tuple(found))
+
+
+def truth(value: V) -> bool | None:
+    """Whether a value is true; None when that is not known."""
+    if isinstance(value, Const):
+        return bool(value.value)
+    if isinstance(value, PathV | Func | Bound | Class | Mod):
+        return True
+    if isinstance(value, ListV):
+        return None if value.items is None else bool(value.items)
+    if isinstance(value, DictV):
+        return True if value.items else (None if value.partial else False)
+    if isinstance(value, Choice):
+        answers = {truth(option) for option in value.options}
+        return answers.pop() if len(answers) == 1 else None
+    return None
+
+
+def with_deps(value: V, deps: Deps) -> V:
+    """The same value, having come through more."""
+    if not deps:
+        return value
+    if isinstance(value, Const):
+        return Const(value.value, value.deps | deps, value.origin)
+    if isinstance(value, PathV):
+        return PathV(value.text, value.deps | deps, value.origin)
+    if isinstance(value, Unk):
+        return Unk(value.reason, value.deps | deps)
+    if isinstance(value, Choice):
+        return Choice(tuple(with_deps(option, deps) for option in value.options))
+    return value
+
+
+def all_names(module: str) -> tuple[str, ...]:
+    """Canonical names that a star import of a well-known module brings and that matter."""
+    known = {
+        "flask": ("Flask", "request", "jsonify", "Blueprint"),
+        "fastapi": ("FastAPI", "APIRouter", "Depends", "File", "UploadFile", "Form"),
+        "os": ("path", "environ", "getenv", "listdir", "makedirs"),
+        "pathlib": ("Path",),
+        "os.path": ("join", "dirname", "abspath", "exists"),
+    }
+    return tuple(f"{module}.{name}" for name in known.get(module, ()))
