@@ -36,6 +36,11 @@ class Gate:
     passed: bool
     text: str
 
+    @property
+    def reason(self) -> str:
+        """The text without the verdict, which the reports say themselves."""
+        return self.text.removeprefix("passed: " if self.passed else "failed: ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:

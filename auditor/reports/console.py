@@ -432,4 +432,4 @@ def _closing(page: Page, result: AuditResult, options: Options) -> None:
     if options.gate is not None:
         passed = options.gate.passed
         verdict = ("passed", "yes") if passed else ("failed", "no")
-        page.paragraph([("Gate ", "title"), verdict, (": ", "")], options.gate.text, 2)
+        page.paragraph([("Gate ", "title"), verdict, (": ", "")], options.gate.reason, 2)

@@ -132,7 +132,9 @@ def _title(result: AuditResult, options: Options) -> Markup:
     if options.gate is not None:
         state = "yes" if options.gate.passed else "no"
         verdict = "passed" if options.gate.passed else "failed"
-        parts.append(tag("p", tag("b", f"Gate {verdict}", class_=state), f": {options.gate.text}"))
+        parts.append(
+            tag("p", tag("b", f"Gate {verdict}", class_=state), f": {options.gate.reason}")
+        )
     return tag("header", *parts)
 
 

@@ -66,7 +66,7 @@ def _head(result: AuditResult, options: Options) -> list[str]:
     lines = ["## deploy-audit", ""]
     if options.gate is not None:
         verdict = "passed" if options.gate.passed else "failed"
-        lines += [f"**Gate {verdict}:** {_text(options.gate.text)}", ""]
+        lines += [f"**Gate {verdict}:** {_text(options.gate.reason)}", ""]
     total = plural(len(result.active), "finding")
     risk = accepted(result)
     lines.append(total + (f": {found}" if found else "") + ".")
