@@ -37,6 +37,11 @@ class Gate:
     passed: bool
     text: str
 
+    @property
+    def reason(self) -> str:
+        """The text without the verdict, which the reports say themselves."""
+        return self.text.removeprefix("passed: " if self.passed else "failed: ")
+
 
 @value
 class Options:

@@ -19,6 +19,7 @@ from auditor.reports.digest import (
     groups,
     line_ranges,
     plural,
+    quote,
     reasons,
 )
 from auditor.reports.escape import cell_width, cut, encodable, printable
@@ -132,7 +133,7 @@ def _excerpt(
     bar: bool,
 ) -> None:
     """The quoted line with the span underlined; without a quote only the label."""
-    quoted = result.quotes.get((at.path, at.line))
+    quoted = quote(result, at)
     if quoted is None:
         if label:
             _note(page, gutter, "", label)
@@ -431,4 +432,4 @@ def _closing(page: Page, result: AuditResult, options: Options) -> None:
     if options.gate is not None:
         passed = options.gate.passed
         verdict = ("passed", "yes") if passed else ("failed", "no")
-        page.paragraph([("Gate ", "title"), verdict, (": ", "")], options.gate.text, 2)
+        page.paragraph([("Gate ", "title"), verdict, (": ", "")], options.gate.reason, 2)

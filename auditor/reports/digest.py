@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from auditor.catalog import Rule
     from auditor.reports import Options
     from auditor.result import AuditResult, Forecast, ServiceReport
+    from auditor.source import Location
 
 
 @value
@@ -124,6 +125,13 @@ def _reason(
         return "no single finding says why"
     worst = min(at_stage, key=lambda f: (-f.severity, f.sort_key))
     return f"{worst.message} ({worst.rule}, {worst.at.path}:{worst.at.line})"
+
+
+def quote(result: AuditResult, at: Location) -> str | None:
+    """The source line at a location; None where there is none, or the whole file is meant."""
+    if (at.line, at.column, at.end_line, at.end_column) == (1, 1, 1, 1):
+        return None
+    return result.quotes.get((at.path, at.line))
 
 
 def accepted(result: AuditResult) -> int:

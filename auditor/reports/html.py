@@ -20,6 +20,7 @@ from auditor.reports.digest import (
     first_things,
     groups,
     plural,
+    quote,
     reasons,
 )
 from auditor.reports.escape import html as escape
@@ -51,6 +52,16 @@ def tag(name: str, /, *children: str, **attributes: str) -> Markup:
     if name in ("meta", "input", "br"):
         return Markup(f"<{name}{given}>")
     return Markup(f"<{name}{given}>{inside}</{name}>")
+
+
+def prose(text: str) -> Markup:
+    """A message of ours; what stands between backquotes becomes code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return Markup(escape(text))
+    return Markup(
+        "".join(tag("code", p) if number % 2 else escape(p) for number, p in enumerate(parts))
+    )
 
 
 def render(result: AuditResult, options: Options) -> str:
@@ -121,7 +132,9 @@ def _title(result: AuditResult, options: Options) -> Markup:
     if options.gate is not None:
         state = "yes" if options.gate.passed else "no"
         verdict = "passed" if options.gate.passed else "failed"
-        parts.append(tag("p", tag("b", f"Gate {verdict}", class_=state), f": {options.gate.text}"))
+        parts.append(
+            tag("p", tag("b", f"Gate {verdict}", class_=state), f": {options.gate.reason}")
+        )
     return tag("header", *parts)
 
 
@@ -145,7 +158,7 @@ def _forecast(result: AuditResult) -> Markup:
             seen = [tag("td", a, class_=a) for _, a in service.observed.answers()]
             rows.append(tag("tr", tag("td", "observed", class_="quiet"), *seen))
         why = [
-            tag("li", tag("b", f"{stage}: {answer}", class_=answer), f". {reason}")
+            tag("li", tag("b", f"{stage}: {answer}", class_=answer), ". ", prose(reason))
             for stage, answer, reason in reasons(service, result)
         ]
         if why:
@@ -158,10 +171,12 @@ def _first(result: AuditResult) -> Markup:
         tag(
             "li",
             tag("b", thing.rule, class_=f"sev-{thing.severity.label}"),
-            f" {thing.message} ",
+            " ",
+            prose(thing.message),
+            " ",
             tag("code", thing.at),
             tag("br"),
-            tag("span", thing.help, class_="quiet"),
+            tag("span", prose(thing.help), class_="quiet"),
         )
         for thing in first_things(result)
     ]
@@ -180,7 +195,7 @@ def _score(result: AuditResult) -> Markup:
         if score.level is not None:
             target = f"In the way of level {score.level + 1}, {LEVELS[score.level + 1]}"
         parts.append(tag("h3", target))
-        ahead = [tag("li", tag("b", what), " ", words) for what, words in score.next_level]
+        ahead = [tag("li", tag("b", what), " ", prose(words)) for what, words in score.next_level]
         parts.append(tag("ul", *ahead))
     return _section("Score", *parts)
 
@@ -238,17 +253,17 @@ def _group(group: Group, result: AuditResult, options: Options) -> Markup:
     if many > _MOST_PLACES:
         parts.append(tag("p", f"and {many - _MOST_PLACES} more places"))
     if first.help:
-        parts.append(tag("p", tag("b", "Help: "), first.help))
+        parts.append(tag("p", tag("b", "Help: "), prose(first.help)))
     if first.fix is not None:
         safe = " (safe: deploy-audit fix --write)" if first.fix.safe and first.fix.edits else ""
-        parts.append(tag("p", tag("b", "Fix: "), first.fix.description, safe))
+        parts.append(tag("p", tag("b", "Fix: "), prose(first.fix.description), safe))
     sure = first.confidence.label
     accepted_risk = [" ", tag("span", "accepted risk", class_="pill")] if first.suppressed else []
     summary = tag(
         "summary",
         tag("span", severity, class_=f"pill sev-{severity}"),
         tag("b", f" {first.rule} "),
-        title,
+        prose(title),
         " ",
         tag("code", f"{first.at.path}:{first.at.line}"),
         *accepted_risk,
@@ -262,10 +277,10 @@ def _group(group: Group, result: AuditResult, options: Options) -> Markup:
 def _place(finding: Finding, result: AuditResult, *, named: bool) -> list[Markup]:
     parts = []
     if named:
-        parts.append(tag("p", finding.message))
+        parts.append(tag("p", prose(finding.message)))
     parts.append(_quote(finding.at, result, "span"))
     for other in finding.related:
-        parts.append(tag("p", other.message, class_="other"))
+        parts.append(tag("p", prose(other.message), class_="other"))
         parts.append(_quote(other.at, result, "span other"))
     if finding.suppressed is not None:
         why = f": {finding.suppressed.reason}" if finding.suppressed.reason else ""
@@ -275,7 +290,7 @@ def _place(finding: Finding, result: AuditResult, *, named: bool) -> list[Markup
 
 def _quote(at: Location, result: AuditResult, kind: str) -> Markup:
     place = tag("span", str(at), class_="place")
-    quoted = result.quotes.get((at.path, at.line))
+    quoted = quote(result, at)
     if quoted is None:
         return tag("pre", place)
     start = min(max(at.column - 1, 0), len(quoted))

@@ -13,6 +13,7 @@ from auditor.reports.digest import (
     groups,
     line_ranges,
     plural,
+    quote,
     reasons,
 )
 from auditor.reports.escape import (
@@ -23,6 +24,7 @@ from auditor.reports.escape import (
     printable,
 )
 from auditor.result import AuditResult
+from auditor.source import Location
 
 # GitHub and GitLab refuse comments over 65,536 characters.
 LIMIT = 65_000
@@ -64,7 +66,7 @@ def _head(result: AuditResult, options: Options) -> list[str]:
     lines = ["## deploy-audit", ""]
     if options.gate is not None:
         verdict = "passed" if options.gate.passed else "failed"
-        lines += [f"**Gate {verdict}:** {_text(options.gate.text)}", ""]
+        lines += [f"**Gate {verdict}:** {_text(options.gate.reason)}", ""]
     total = plural(len(result.active), "finding")
     risk = accepted(result)
     lines.append(total + (f": {found}" if found else "") + ".")
@@ -153,11 +155,11 @@ def _group(group: Group, result: AuditResult, options: Options) -> list[str]:
         if many > 1:
             lines += [f"- {_code(f'{finding.at.path}:{finding.at.line}')} {_text(finding.message)}"]
             continue
-        lines += _quote(result, finding.at.path, finding.at.line)
+        lines += _quote(result, finding.at)
         for other in finding.related[:3]:
             place = _code(f"{other.at.path}:{other.at.line}")
             lines += [f"{place}: {_text(other.message)}", ""]
-            lines += _quote(result, other.at.path, other.at.line)
+            lines += _quote(result, other.at)
     if many > 1:
         lines += [""]
     if many > _EXCERPTS:
@@ -171,8 +173,8 @@ def _group(group: Group, result: AuditResult, options: Options) -> list[str]:
     return [*lines, "</details>", ""]
 
 
-def _quote(result: AuditResult, path: str, line: int) -> list[str]:
-    quoted = result.quotes.get((path, line))
+def _quote(result: AuditResult, at: Location) -> list[str]:
+    quoted = quote(result, at)
     if quoted is None or not quoted.strip():
         return []
     shown = printable(quoted[:_LONGEST], keep="\t")

@@ -564,6 +564,21 @@ def test_html_is_one_inert_file():
     assert "#show-critical:not(:checked)" in style
 
 
+def test_html_shows_code_in_messages_and_nothing_else():
+    odd = find("ENV001", "no `a<b` but <i>", Location("f", 2, 1, 2, 3))
+    text = render("html", audit(odd, quotes={("f", 2): "xy<script>"}), options())
+    assert "no <code>a&lt;b</code> but &lt;i&gt;" in text
+    assert '<mark class="span">xy</mark>&lt;script&gt;' in text
+    check_html(text)
+
+
+def test_a_whole_file_has_no_line_to_quote():
+    whole = find("ENV002", "m", Location("requirements.txt"))
+    for format in ("console", "html", "markdown"):
+        text = render(format, audit(whole, quotes={("requirements.txt", 1): "FIRST"}), options())
+        assert "FIRST" not in text
+
+
 def test_the_picture_links_provider_to_consumer():
     graph = picture.graph_of(sample())
     links = {(edge.source, edge.target): edge.state for edge in graph.edges}

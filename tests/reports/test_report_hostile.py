@@ -90,7 +90,7 @@ def audits(draw) -> AuditResult:
 
 
 hostile = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     # Shrinking a whole audit takes minutes and tells little more.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
