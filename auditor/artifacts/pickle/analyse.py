@@ -17,7 +17,7 @@ from auditor.artifacts.pickle.arrays import ArrayReader
 from auditor.artifacts.pickle.judge import Judge
 from auditor.artifacts.pickle.machine import Machine, MachineError
 from auditor.artifacts.pickle.symbols import Symbols
-from auditor.artifacts.pickle.values import Dct, Unk, Value
+from auditor.artifacts.pickle.values import Dct, Lst, Unk, Value
 from auditor.findings import Severity
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -72,6 +72,7 @@ def analyse(
             out.error = None
             break
         out.streams += 1
+        _leftovers(judge, machine, root, pos_after - blob.start)
         pos = pos_after
         out.end = pos - blob.start
         if out.streams == 1:
@@ -184,6 +185,79 @@ def _trailing(judge: Judge, blob: Blob, pos: int, error: MachineError, *, active
     )
 
 
+def _leftovers(judge: Judge, machine: Machine, root: Value, offset: int) -> None:
+    """What no pickler writes: values left behind, containers that multiply when walked."""
+    if machine.stack or machine.meta:
+        judge.on_anomaly("values are left on the stack at the end", offset)
+    if multiplies(root):
+        judge.add(
+            ArtifactIssue(
+                rule="ART010",
+                message="expands exponentially: its containers hold each other many times over",
+                verdict="suspicious",
+                severity=Severity.HIGH,
+                offset=offset,
+                what="printing, comparing or hashing the loaded object never ends",
+            )
+        )
+
+
+_MAX_WALK = 20_000
+_EXPANDED = 50_000_000
+
+
+def multiplies(root: Value) -> bool:
+    """True when walking the value as a tree takes far more steps than it has parts."""
+    weights: dict[int, int] = {}
+    state: dict[int, int] = {}
+    back: dict[int, int] = {}
+    stack: list[tuple[Value, bool]] = [(root, False)]
+    steps = 0
+    while stack and steps < _MAX_WALK:
+        value, done = stack.pop()
+        kind = type(value)
+        if kind is tuple:
+            parts: list[Value] = list(value[:256])
+        elif kind is Lst:
+            parts = value.items
+        elif kind is Dct:
+            parts = value.flat
+        else:
+            continue
+        key = id(value)
+        if done:
+            state[key] = 2
+            weight = 1
+            for part in parts:
+                weight += weights.get(id(part), 1) if type(part) in _CONTAINERS else 1
+            weights[key] = min(weight, 1 << 62)
+            if weight > _EXPANDED and weight > 2000 * steps:
+                return True
+            continue
+        steps += 1
+        if state.get(key):
+            continue
+        state[key] = 1
+        stack.append((value, True))
+        for part in parts:
+            if type(part) not in _CONTAINERS or not part_size(part):
+                continue
+            if state.get(id(part)) == 1:
+                back[id(part)] = back.get(id(part), 0) + 1
+                if back[id(part)] > 1:
+                    return True
+            elif id(part) not in state:
+                stack.append((part, False))
+    return False
+
+
+def part_size(value: Value) -> int:
+    return len(value) if type(value) is tuple else value.size
+
+
+_CONTAINERS = frozenset({tuple, Lst, Dct})
+
+
 class _Quiet(Judge):
     """Only what it would import and call counts; errors and doubts do not."""
 
@@ -213,7 +287,3 @@ def _as_plain_pickle(judge: Judge, blob: Blob, proto: int) -> None:
                     evidence=issue.evidence,
                 )
             )
-
-
-def is_mapping(value: Value) -> bool:
-    return type(value) is Dct
