@@ -97,9 +97,16 @@ def dump():
                     entry = describe(value, package, module.__name__, name)
                 except Exception:
                     continue
-                if entry is not None:
-                    key, facts = entry
-                    found.setdefault(key, facts)
+                if entry is None:
+                    continue
+                key, facts = entry
+                found.setdefault(key, facts)
+                if isinstance(value, type) and facts["kind"] == "class":
+                    for inner in list(vars(value).values()):
+                        if isinstance(inner, type) and inner.__module__ == value.__module__:
+                            nested = describe(inner, package, module, name)
+                            if nested is not None:
+                                found.setdefault(*nested)
     # The enumerations of the standard library: their members are pickled by value.
     for name in sorted(
         set(sys.modules) | {"signal", "socket", "ssl", "http", "re", "uuid", "inspect"}

@@ -327,10 +327,11 @@ class Scanner:
             self._unknown(draft, blob)
 
     def _unknown(self, draft: Draft, blob: Blob) -> None:
-        if tensors.looks_like_savedmodel(blob) and tensors.judge_savedmodel(draft, blob):
-            return
-        if tensors.looks_like_onnx(blob):
+        onnx = tensors.looks_like_onnx(blob)
+        savedmodel = tensors.looks_like_savedmodel(blob) and tensors.judge_savedmodel(draft, blob)
+        if onnx:
             tensors.judge_onnx(draft, blob)
+        if onnx or savedmodel:
             return
         head = blob.read(0, 64)
         ext = extension(draft.path)

@@ -88,6 +88,9 @@ def judge_config(draft: Draft, config: Any) -> None:
 
 
 def _judge_node(draft: Draft, node: dict[str, Any]) -> None:
+    for key in _NAMING:
+        if node.get(key):
+            _judge_named(draft, key, node[key])
     name = node.get("class_name")
     module = node.get("module")
     config = node.get("config")
@@ -161,9 +164,51 @@ def _judge_function(draft: Draft, name: str, module: str) -> None:
     )
 
 
-_BUILTIN_DANGER = frozenset(
-    {"eval", "exec", "open", "compile", "getattr", "setattr", "__import__", "input"}
-)
+# Functions of Keras that a configuration may name: activations, losses, metrics, initializers.
+FUNCTIONS = frozenset(
+    """
+    celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear
+    log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus
+    sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
+    binary_crossentropy binary_focal_crossentropy categorical_crossentropy categorical_focal_crossentropy
+    categorical_hinge circle cosine cosine_proximity cosine_similarity ctc dice hinge huber huber_loss kl_divergence
+    kld kullback_leibler_divergence log_cosh logcosh mae mape mean_absolute_error mean_absolute_percentage_error
+    mean_squared_error mean_squared_logarithmic_error mse msle poisson sparse_categorical_crossentropy squared_hinge
+    tversky bce acc accuracy auc binary_accuracy categorical_accuracy crossentropy ce precision recall
+    sparse_categorical_accuracy sparse_top_k_categorical_accuracy top_k_categorical_accuracy f1_score fbeta_score
+    root_mean_squared_error mean_iou r2_score loss binary_iou MAE MSE MAPE MSLE KLD
+    glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform ones orthogonal zeros
+    random_normal random_uniform truncated_normal variance_scaling identity constant l1 l2 l1_l2 max_norm
+    non_neg unit_norm min_max_norm auto ave concat mul sum
+    """.split()
+)  # fmt: skip
+_NAMING = ("loss", "metrics", "weighted_metrics", "activation", "recurrent_activation")
+
+
+def _judge_named(draft: Draft, key: str, value: Any) -> None:
+    """Strings under keys that Keras resolves to its own or to custom functions."""
+    pending = [value]
+    for _ in range(2000):
+        if not pending:
+            return
+        value = pending.pop()
+        if isinstance(value, list):
+            pending += value
+        elif isinstance(value, dict) and "class_name" not in value:
+            pending += list(value.values())
+        elif isinstance(value, str) and value not in FUNCTIONS and value not in BUILTIN:
+            draft.issue(
+                "ART007",
+                f"needs the custom {key} function {value[:200]!r}",
+                "suspicious",
+                Severity.HIGH,
+                what="loading uses whatever code the program registers under that name",
+                callable=value[:200],
+            )
+            return
+
+
+_BUILTIN_DANGER = frozenset({"eval", "exec", "open", "compile", "getattr", "setattr", "__import__", "input"})
 
 
 def _has_bytecode(config: Any) -> bool:

@@ -481,7 +481,7 @@ _TF_QUIET = frozenset({"PrintV2", "LoadTPUEmbeddingADAMParameters"})
 
 def looks_like_savedmodel(blob: Blob) -> bool:
     head = blob.read(0, 3)
-    return head[:1] == b"\x08" and head[1:2] in (b"\x01", b"\x00") and head[2:3] == b"\x12"
+    return head[:1] == b"\x12" or (head[:1] == b"\x08" and head[2:3] == b"\x12")
 
 
 def judge_savedmodel(draft: Draft, blob: Blob) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from auditor.artifacts.blob import Blob
@@ -17,7 +19,7 @@ from auditor.artifacts.pickle.arrays import ArrayReader
 from auditor.artifacts.pickle.judge import Judge
 from auditor.artifacts.pickle.machine import Machine, MachineError
 from auditor.artifacts.pickle.symbols import Symbols
-from auditor.artifacts.pickle.values import Dct, Unk, Value
+from auditor.artifacts.pickle.values import Call, Dct, Glob, Lst, Pers, Unk, Value
 from auditor.findings import Severity
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -72,6 +74,7 @@ def analyse(
             out.error = None
             break
         out.streams += 1
+        _leftovers(judge, machine, root, pos_after - blob.start)
         pos = pos_after
         out.end = pos - blob.start
         if out.streams == 1:
@@ -111,7 +114,7 @@ def analyse(
             )
     if arrays.count:
         out.kind = "joblib"
-        _as_plain_pickle(judge, blob, machine.proto)
+        _as_plain_pickle(judge, blob, arrays.ranges)
     if out.error is not None:
         judge.add(_error_issue(out.error, blob.start))
     if out.kind == "torch-legacy" and len(roots) > 3:
@@ -188,36 +191,131 @@ def _trailing(judge: Judge, blob: Blob, pos: int, error: MachineError, *, active
     )
 
 
+def _leftovers(judge: Judge, machine: Machine, root: Value, offset: int) -> None:
+    """What no pickler writes: values left behind, containers that multiply when walked."""
+    if machine.stack or machine.meta:
+        judge.on_anomaly("values are left on the stack at the end", offset)
+    if multiplies(root):
+        judge.add(
+            ArtifactIssue(
+                rule="ART010",
+                message="expands exponentially: its containers hold each other many times over",
+                verdict="suspicious",
+                severity=Severity.HIGH,
+                offset=offset,
+                what="printing, comparing or hashing the loaded object never ends",
+            )
+        )
+
+
+_MAX_WALK = 20_000
+_EXPANDED = 50_000_000
+
+
+def multiplies(root: Value) -> bool:
+    """True when walking the value as a tree takes far more steps than it has parts."""
+    weights: dict[int, int] = {}
+    state: dict[int, int] = {}
+    back: dict[int, int] = {}
+    stack: list[tuple[Value, bool]] = [(root, False)]
+    steps = 0
+    while stack and steps < _MAX_WALK:
+        value, done = stack.pop()
+        kind = type(value)
+        if kind is tuple:
+            parts: list[Value] = list(value[:256])
+        elif kind is Lst:
+            parts = value.items
+        elif kind is Dct:
+            parts = value.flat
+        else:
+            continue
+        key = id(value)
+        if done:
+            state[key] = 2
+            weight = 1
+            for part in parts:
+                weight += weights.get(id(part), 1) if type(part) in _CONTAINERS else 1
+            weights[key] = min(weight, 1 << 62)
+            if weight > _EXPANDED and weight > 2000 * steps:
+                return True
+            continue
+        steps += 1
+        if state.get(key):
+            continue
+        state[key] = 1
+        stack.append((value, True))
+        for part in parts:
+            if type(part) not in _CONTAINERS or not part_size(part):
+                continue
+            if state.get(id(part)) == 1:
+                back[id(part)] = back.get(id(part), 0) + 1
+                if back[id(part)] > 1:
+                    return True
+            elif id(part) not in state:
+                stack.append((part, False))
+    return False
+
+
+def part_size(value: Value) -> int:
+    return len(value) if type(value) is tuple else value.size
+
+
+_CONTAINERS = frozenset({tuple, Lst, Dct})
+
+
 class _Quiet(Judge):
-    """Only what it would import and call counts; errors and doubts do not."""
+    """Judges only names that are imported from inside the raw bytes of arrays, and their use."""
+
+    def __init__(self, ranges: list[tuple[int, int]]) -> None:
+        super().__init__(max_issues=20)
+        self._starts = [start for start, _ in ranges]
+        self._ranges = ranges
+
+    def _inside(self, offset: int) -> bool:
+        index = bisect_right(self._starts, offset) - 1
+        return index >= 0 and offset < self._ranges[index][1]
+
+    def on_global(self, found: Glob) -> None:
+        if self._inside(found.offset):
+            super().on_global(found)
+
+    def on_call(self, call: Call) -> None:
+        if type(call.func) is Glob and self._inside(call.func.offset):
+            super().on_call(call)
+
+    def on_build(self, target: Value, state: Value, offset: int) -> None:
+        if type(target) is Glob and self._inside(target.offset):
+            super().on_build(target, state, offset)
+
+    def on_add(self, target: Value, items: list[Value], how: str, offset: int) -> None:
+        return
 
     def on_anomaly(self, message: str, offset: int) -> None:
         return
 
+    def on_persistent(self, found: Pers) -> None:
+        return
 
-def _as_plain_pickle(judge: Judge, blob: Blob, proto: int) -> None:
-    """``pickle.load`` takes joblib's raw array bytes for opcodes: do they call anything?"""
-    quiet = _Quiet(max_issues=20)
+    def on_extension(self, code: int, offset: int) -> None:
+        return
+
+
+def _as_plain_pickle(judge: Judge, blob: Blob, ranges: list[tuple[int, int]]) -> None:
+    """``pickle.load`` takes joblib's raw array bytes for opcodes: do they import or call anything?"""
+    quiet = _Quiet(sorted(ranges))
     machine = Machine(blob.data, quiet, end=blob.end)
-    try:
+    with contextlib.suppress(MachineError):
         machine.run(blob.start)
-    except MachineError:
-        pass
-    known = {(issue.rule, issue.message) for issue in judge.issues}
     for issue in quiet.issues:
-        if issue.rule == "ART001" and (issue.rule, issue.message) not in known:
-            judge.add(
-                ArtifactIssue(
-                    rule="ART004",
-                    message=f"array bytes are a payload for pickle.load: {issue.message}",
-                    verdict="dangerous",
-                    severity=Severity.CRITICAL,
-                    offset=issue.offset,
-                    what=issue.what,
-                    evidence=issue.evidence,
-                )
+        judge.add(
+            ArtifactIssue(
+                rule="ART004",
+                message=f"array bytes are a payload for pickle.load: {issue.message}",
+                verdict=issue.verdict,
+                severity=Severity.CRITICAL,
+                offset=issue.offset,
+                what=issue.what,
+                evidence=issue.evidence,
             )
-
-
-def is_mapping(value: Value) -> bool:
-    return type(value) is Dct
+        )

@@ -47,6 +47,8 @@ class ArrayReader:
         self.count = 0
         self.aligned = False
         self.companions: list[str] = []
+        # (start, end) of the raw bytes of every array.
+        self.ranges: list[tuple[int, int]] = []
 
     def hook(self, target: Call, position: int) -> int | None:
         """Where the array behind this BUILD ends; None when nothing is read."""
@@ -85,6 +87,7 @@ class ArrayReader:
             return after
         if size is None:
             raise MachineError("an array of a type that is not known", position)
+        begin = position
         alignment = state.get("numpy_array_alignment_bytes")
         if alignment is not MISSING and alignment is not None:
             self.aligned = True
@@ -94,6 +97,7 @@ class ArrayReader:
         after = position + count * size
         if after > self.end:
             raise MachineError("an array that is cut off", position, truncated=True)
+        self.ranges.append((begin, after))
         return after
 
     def _companion(self, target: Call) -> None:

@@ -9,6 +9,7 @@ from auditor.artifacts.pickle.policy import (
     arguments,
     inert,
     is_class,
+    resolve,
     state_objection,
 )
 from auditor.artifacts.pickle.symbols import shown, target_name
@@ -72,17 +73,8 @@ class Judge:
         if entry.standing == "allowed":
             return
         name = found.key
-        if name in _CODE_BUILDERS or found.module.partition(".")[0] in ("cloudpickle", "dill"):
-            self.code_objects = self.code_objects or name in _CODE_BUILDERS
-            self._issue(
-                "ART002",
-                f"holds functions or classes by value ({name})",
-                "suspicious",
-                Severity.HIGH,
-                found.offset,
-                what="loading rebuilds Python functions from bytecode in the file",
-                callable=name,
-            )
+        if _is_code_library(found):
+            self._code_by_value(name, found.offset)
         elif entry.standing == "dangerous" and found.module != "__main__":
             self._issue(
                 "ART001",
@@ -111,6 +103,20 @@ class Judge:
         if len(self.calls) < self.keep_calls:
             self.calls.append(call)
         func = call.func
+        if type(func) is Call:
+            made = resolve(call)
+            if made is not call:
+                self._judge_call(made)
+                call.cls = made.cls
+                return
+            if _by_value(func):
+                # The types of code, functions and cells, as cloudpickle and dill name them.
+                self._code_by_value(shown(func, 1), call.offset)
+                return
+        self._judge_call(call)
+
+    def _judge_call(self, call: Call) -> None:
+        func = call.func
         if type(func) is not Glob:
             what = shown(func)
             self._issue(
@@ -129,6 +135,9 @@ class Judge:
             call.cls = func if call.how.startswith("NEWOBJ") else None
             if func.key in ("copyreg.add_extension", "copy_reg.add_extension"):
                 self._extension_registered(call)
+            if _is_code_library(func):
+                self._code_library(call, func)
+                return
             danger = entry.standing == "dangerous"
             args = shown_args(call)
             self._issue(
@@ -147,7 +156,11 @@ class Judge:
             from auditor.artifacts.pickle.names import _tables  # the danger list, for the words
 
             reason = _tables()[3].get(func.key)
-            verdict: Verdict = "dangerous" if reason and func.key in _SHARP else "suspicious"
+            verdict: Verdict = (
+                "dangerous"
+                if reason and func.key in _SHARP and not _public_attribute(call)
+                else "suspicious"
+            )
             args = shown_args(call)
             self._issue(
                 "ART001" if verdict == "dangerous" else "ART002",
@@ -332,6 +345,48 @@ class Judge:
             what="unpicklers do not agree on what this stream means",
         )
 
+    def _code_by_value(self, name: str, offset: int) -> None:
+        self.code_objects = True
+        self._issue(
+            "ART002",
+            "holds functions or classes by value",
+            "suspicious",
+            Severity.HIGH,
+            offset,
+            what="loading rebuilds Python functions from bytecode in the file",
+            callable=name,
+        )
+
+    def _code_library(self, call: Call, func: Glob) -> None:
+        """Calls of cloudpickle and dill: rebuilding code is a doubt, importing or loading more."""
+        args = arguments(call)
+        if func.name == "_import_module" and args and type(args[0]) is str:
+            module, _, name = args[0].rpartition(".")
+            entry = lookup(args[0], "*")
+            if lookup(module, name).standing == "dangerous" or entry.standing == "dangerous":
+                self._issue(
+                    "ART001",
+                    f"imports {args[0][:200]} through {func.key}",
+                    "dangerous",
+                    Severity.CRITICAL,
+                    call.offset,
+                    what=f"loading imports {args[0][:200]}",
+                    callable=func.key,
+                    arguments=shown_args(call),
+                )
+        elif func.name == "_get_attr" and not (
+            args and len(args) == 2 and type(args[1]) is str and not args[1].startswith("__")
+        ):
+            self._issue(
+                "ART001",
+                f"reaches private attributes through {func.key}",
+                "dangerous",
+                Severity.CRITICAL,
+                call.offset,
+                callable=func.key,
+                arguments=shown_args(call),
+            )
+
     # -- helpers ---------------------------------------------------------------------------
 
     def _registry_touched(self) -> bool:
@@ -428,18 +483,60 @@ def _slots(slots: Value) -> str | None:
     return None if slots.complete else "its attributes are not known"
 
 
-_CODE_BUILDERS = frozenset(
-    {
-        "cloudpickle.cloudpickle._make_function",
-        "cloudpickle.cloudpickle._make_skel_func",
-        "cloudpickle.cloudpickle._fill_function",
-        "cloudpickle.cloudpickle._builtin_type",
-        "cloudpickle.cloudpickle._make_skeleton_class",
-        "dill._dill._create_function",
-        "dill._dill._create_code",
-        "dill._dill._create_type",
-    }
-)
+_CODE_LIBRARY = {
+    "cloudpickle": frozenset(
+        """_builtin_type _class_setstate _fill_function _function_setstate _function_getattr _make_cell
+        _make_empty_cell _make_function _make_skel_func _make_skeleton_class _make_skeleton_enum
+        _rehydrate_skeleton_class subimport _make_typevar _cell_set _gen_ellipsis _gen_not_implemented
+        _make_dict_items _make_dict_keys _make_dict_values _empty_cell_value dynamic_subimport
+        _get_cell_contents""".split()
+    ),
+    "dill": frozenset(
+        """_create_array _create_cell _create_code _create_filehandle _create_ftype _create_function
+        _create_namedtuple _create_type _create_weakref _dill _get_attr _import_module _load_type _setitems
+        _eval_repr _create_dtypemeta _create_typemap _dictproxy_helper _shims""".split()
+    ),
+}
+
+
+def _is_code_library(found: Glob) -> bool:
+    names = _CODE_LIBRARY.get(found.module.partition(".")[0])
+    return names is not None and found.name in names and found.name != "_create_filehandle"
+
+
+def _by_value(func: Call) -> bool:
+    inner = func.func
+    return (
+        type(inner) is Glob
+        and _is_code_library(inner)
+        and inner.name
+        in (
+            "_builtin_type",
+            "_create_type",
+            "_load_type",
+            "_make_skeleton_class",
+            "_make_skeleton_enum",
+            "_rehydrate_skeleton_class",
+        )
+    )
+
+
+def _public_attribute(call: Call) -> bool:
+    """``getattr(object, "method")`` of an object of a known class: a bound method was pickled."""
+    args = arguments(call)
+    return bool(
+        type(call.func) is Glob
+        and call.func.key == "builtins.getattr"
+        and args
+        and len(args) == 2
+        and type(args[0]) is Call
+        and args[0].cls is not None
+        and type(args[1]) is str
+        and args[1].isidentifier()
+        and not args[1].startswith("_")
+    )
+
+
 _SHARP = frozenset(
     {
         "builtins.getattr",

@@ -53,6 +53,46 @@ def inert(value: Value) -> bool:
     return type(value) is not Unk
 
 
+def resolve(call: Call) -> Call:
+    """The call that is made in the end: through ``partial`` objects and class attributes."""
+    for _ in range(8):
+        func = call.func
+        if type(func) is not Call or type(func.func) is not Glob:
+            return call
+        inner = arguments(func)
+        if inner is None:
+            return call
+        if func.func.key == "builtins.getattr" and len(inner) == 2:
+            base, name = inner
+            if type(base) is not Glob or type(name) is not str:
+                return call
+            target = Glob(base.module, f"{base.name}.{name}", func.offset)
+            call = _again(call, target, call.args)
+        elif func.func.key == "functools.partial" and inner:
+            prepared: tuple[Value, ...] = inner[1:]
+            wrapped = inner[0]
+            if func.states:
+                # functools.partial.__setstate__ takes (func, args, keywords, dict).
+                state = func.states[-1]
+                if len(func.states) > 1 or type(state) is not tuple or len(state) != 4:
+                    return call
+                wrapped, prepared, keywords = state[0], state[1], state[2]
+                if type(prepared) is not tuple or type(keywords) not in (Dct, type(None)):
+                    return call
+            own = arguments(call)
+            if own is None:
+                return call
+            call = _again(call, wrapped, prepared + own)
+        else:
+            return call
+    return call
+
+
+def _again(call: Call, func: Value, args: Value) -> Call:
+    again = Call(func, args, call.kwargs, call.how, call.offset)
+    return again
+
+
 def _all_inert(call: Call) -> bool:
     args = arguments(call)
     return args is not None and all(inert(a) for a in args)
@@ -171,11 +211,40 @@ def policy_array_array(call: Call) -> Objection:
 def policy_enum_member(call: Call) -> Objection:
     """``getattr(Enumeration, "MEMBER")``, as Python 3.11 and later pickle members."""
     args = arguments(call)
-    if args is not None and len(args) == 2 and type(args[0]) is Glob and type(args[1]) is str:
+    if args is None or len(args) != 2 or type(args[1]) is not str:
+        return "the attribute that it reaches is not known"
+    if type(args[0]) in (str, bytes, int, float) and args[1].isidentifier():
+        # A method of plain data; what calls it would be a call of its own.
+        return "it reaches a private attribute" if args[1].startswith("_") else None
+    if type(args[0]) is Glob:
         kind = lookup(args[0].module, args[0].name).kind
         if kind == "enum" and args[1].isidentifier() and not args[1].startswith("_"):
             return None
+        # Before protocol 4 nested classes and class methods are reached one attribute at a time.
+        if lookup(args[0].module, f"{args[0].name}.{args[1]}").standing == "allowed":
+            return None
     return "it reaches an attribute that is no member of an enumeration"
+
+
+def policy_typing_subscript(call: Call) -> Objection:
+    args = arguments(call)
+    if args is not None and len(args) == 2 and type(args[0]) is Glob and args[0].module == "typing":
+        return None if inert(args[1]) else "its arguments are not known"
+    return "it takes an item of something that is no type"
+
+
+def policy_typing_union(call: Call) -> Objection:
+    args = arguments(call)
+    if (
+        args is not None
+        and len(args) == 2
+        and names_global(args[0], "_operator.or_", "operator.or_")
+        and type(args[1]) in (Lst, tuple)
+    ):
+        parts = args[1] if type(args[1]) is tuple else args[1].items
+        if all(p is None or type(p) in (Glob, Call) for p in parts):
+            return None
+    return "it calls its first argument"
 
 
 def policy_attribute_names(call: Call) -> Objection:
