@@ -612,13 +612,13 @@ _any = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(_words, max_size=25).map(" ".join))
 def test_rubbish_never_raises(text: str) -> None:
     hash(project(text))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(web=_any, over=_any)
 def test_wrong_shapes_never_raise(web: object, over: object) -> None:
     import yaml
