@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any
 
 import yaml
@@ -222,9 +223,99 @@ def compare(root: str, files: Sequence[str]) -> tuple[str, list[str]]:
     return ("differ" if differences else "agree"), differences
 
 
+def generated(seed: int) -> dict[str, str]:
+    """Files of one random project: a base, an override, a file to extend, two env files.
+
+    Left out, since version 1 knows them not or otherwise: nested defaults; ``disable`` of a health
+    check that another file gives a test (version 1 lets the later one win).
+    """
+    random = Random(seed)
+
+    def pick(*choices: Any) -> Any:
+        return random.choice(choices)
+
+    def some(items: Sequence[Any]) -> list[Any]:
+        return random.sample(items, random.randint(1, len(items)))
+
+    environment = ["A=1", "B=${SET}", "C=${NO:-d e}", "D=x$$y", "E=", "F=${EMPTY-z}", "G=a b"]
+    ports = ["80:80", "${PORT:-7000:7000}", "127.0.0.1:81:81", "9000-9001:90-91", "53:53/udp", "70"]
+    mounts = ["./a:/x", "named:/y:ro", "/anon", "../up:/z", "/abs:/abs:rw,z", "./b:/x:ro", "~/h:/h"]
+
+    def service() -> dict[str, Any]:
+        made: dict[str, Any] = {"image": pick("img:${TAG-1}", "a/b:2", "r:5000/c@sha256:ff")}
+        options: dict[str, Callable[[], Any]] = {
+            "command": lambda: pick("run 'a b' c", ["x", "y z"], 'sh -c "echo $$A && ls"', "a\\\\ b"),
+            "entrypoint": lambda: pick("/bin/e --f", ["/bin/e", "-g"]),
+            "environment": lambda: pick(
+                some(environment), dict(item.split("=", 1) for item in some(environment))
+            ),
+            "env_file": lambda: pick("one.env", ["one.env", "two.env"]),
+            "ports": lambda: pick(
+                some(ports), [{"target": 80, "published": 8080, "protocol": "udp", "mode": "host"}]
+            ),
+            "expose": lambda: some(["1000", "2000-2002"]),
+            "volumes": lambda: pick(
+                some(mounts), [{"type": "bind", "source": "./l", "target": "/l", "read_only": True}]
+            ),
+            "build": lambda: pick(
+                "./ctx",
+                {"context": "ctx", "dockerfile": "D.f", "args": pick(["P=1", "Q"], {"P": "2"})},
+                {"context": ".", "target": "prod"},
+            ),
+            "user": lambda: pick("1000:1000", "${USER_ID:-app}"),
+            "working_dir": lambda: "/w",
+            "restart": lambda: pick("always", "on-failure:3", "no"),
+            "healthcheck": lambda: pick(
+                {"test": "curl x"}, {"test": ["CMD", "curl"]}, {"test": ["NONE"]},
+                {"test": ["CMD-SHELL", "a || b"], "interval": "5s"},
+            ),
+            "depends_on": lambda: ["db"],
+        }  # fmt: skip
+        for name in some(sorted(options))[: random.randint(0, 7)]:
+            made[name] = options[name]()
+        return made
+
+    extending = {
+        **service(),
+        "extends": pick("web", {"file": "common/base.yml", "service": "base"}),
+    }
+    parent = service()
+    if extending["extends"] == "web":
+        # Version 1 does not extend services that depend on others.
+        parent.pop("depends_on", None)
+    base = {"version": "3.7", "services": {"web": parent, "db": {"image": "db"}, "x": extending}}
+    over = {"version": "3.7", "services": {"web": service(), "x": service()}}
+    common = {"version": "3.7", "services": {"base": service()}}
+    common["services"]["base"].pop("depends_on", None)  # type: ignore[index]
+    common["services"]["base"].pop("env_file", None)  # type: ignore[index]
+    for model in (base, over):
+        model["volumes"] = {"named": {}}
+    return {
+        "docker-compose.yml": yaml.safe_dump(base, sort_keys=False),
+        "docker-compose.override.yml": yaml.safe_dump(over, sort_keys=False),
+        "common/base.yml": yaml.safe_dump(common, sort_keys=False),
+        ".env": "SET=set\nEMPTY=\nTAG=${SET}-t\n# c\nQUOTED='q #'\n",
+        "ctx/keep": "",
+        "common/ctx/keep": "",
+        "one.env": "ONE=1\nA=from-one\n",
+        "two.env": "TWO='two words'\nONE=2\n",
+    }
+
+
+def compare_generated(seed: int) -> tuple[str, list[str]]:
+    with tempfile.TemporaryDirectory() as directory:
+        for name, text in generated(seed).items():
+            path = os.path.join(directory, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        return compare(directory, ["docker-compose.yml", "docker-compose.override.yml"])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("directories", nargs="+")
+    parser.add_argument("directories", nargs="*")
+    parser.add_argument("--generate", type=int, default=0, help="also compare N random projects")
     parser.add_argument("--limit", type=int, default=1_000_000)
     parser.add_argument("--show-refused", action="store_true")
     options = parser.parse_args()
@@ -245,6 +336,13 @@ def main() -> int:
                 print(f"{verdict}: {os.path.join(base, names[0])}")
                 for difference in differences[:10]:
                     print(f"    {difference[:300]}")
+    for seed in range(options.generate):
+        verdict, differences = compare_generated(seed)
+        counts[verdict] += 1
+        if verdict != "agree":
+            print(f"{verdict}: seed {seed}")
+            for difference in differences[:10]:
+                print(f"    {difference[:300]}")
     print(dict(counts))
     return 0
 

@@ -540,7 +540,7 @@ _SERVICE_KEYS = _words(
     "env_file environment expose extends external_links extra_hosts gpus group_add healthcheck "
     "hostname image init ipc isolation label_file labels links logging mac_address mem_limit "
     "mem_reservation mem_swappiness memswap_limit models network_mode networks oom_kill_disable "
-    "oom_score_adj pid pids_limit platform ports post_start pre_stop privileged profiles "
+    "oom_score_adj pid pids_limit platform ports post_start pre_start pre_stop privileged profiles "
     "provider pull_policy pull_refresh_after read_only restart runtime scale secrets "
     "security_opt shm_size stdin_open stop_grace_period stop_signal storage_opt sysctls tmpfs "
     "tty ulimits use_api_socket user userns_mode uts volume_driver volumes volumes_from "
@@ -962,7 +962,7 @@ class _Loader:
                     made = typed(item)
                     if made is not None:
                         out.append(made)
-                return _L(value.at, value.base, out, value.tag)
+                return _L(value.at, value.base, _unified(out, key), value.tag)
         elif key in ("ports", "volumes"):
             self.problem(value.at, f"{key!r} must be a list")
             return _L(value.at, value.base, [], value.tag)

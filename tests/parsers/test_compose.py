@@ -249,6 +249,17 @@ def test_volumes() -> None:
     assert found.volumes[0].name == "data"
 
 
+def test_the_last_mount_of_a_target_counts() -> None:
+    web = service(
+        """\
+        services:
+          web: {image: x, volumes: ["./a:/x", "./c:/y", "./b:/x/:ro"], ports: ["80:80", "80:80"]}
+        """
+    )
+    assert [(v.path, v.read_only) for v in web.volumes] == [("b", True), ("c", False)]
+    assert len(web.ports) == 1
+
+
 def test_environment_and_env_files() -> None:
     found = project(
         {
@@ -601,13 +612,13 @@ _any = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(_words, max_size=25).map(" ".join))
 def test_rubbish_never_raises(text: str) -> None:
     hash(project(text))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(web=_any, over=_any)
 def test_wrong_shapes_never_raise(web: object, over: object) -> None:
     import yaml

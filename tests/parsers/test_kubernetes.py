@@ -334,7 +334,7 @@ _any = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     kind=st.sampled_from(
         [*sorted(k.WORKLOADS), "Service", "Ingress", "ConfigMap", "Secret", "List", "X"]

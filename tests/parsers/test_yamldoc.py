@@ -233,7 +233,7 @@ _value = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(value=_value, flow=st.booleans(), width=st.integers(20, 80))
 def test_dumped_values_are_read_back(value: Any, flow: bool, width: int) -> None:
     text = yaml.dump(value, default_flow_style=flow, width=width, allow_unicode=True)
