@@ -461,11 +461,12 @@ def test_name_matching(pattern: str, name: str, matches: bool) -> None:
     assert match_name(pattern, name) is matches
 
 
-words = st.sampled_from(
-    "COPY ADD RUN WORKDIR ENV ARG FROM scratch python:3.11-slim AS a b . .. / /x x/ *.py --from=a "
-    "--from=0 --chown=$U --parents $A ${A:-x} A=1 B=$A mkdir cp mv rm -rf ln -s && || > ( ) [ "
-    '["a","b"] \\ $(x) ../.. \n'.split(" ")
-)
+VOCABULARY = """
+COPY ADD RUN WORKDIR ENV ARG FROM scratch python:3.11-slim AS a b . .. / /x x/ *.py --from=a [
+--from=0 --chown=$U --parents $A ${A:-x} A=1 B=$A mkdir cp mv rm -rf ln -s && || > ( ) \\ $(x) ../..
+["a","b"]
+"""
+words = st.sampled_from([*VOCABULARY.split(), "\n"])
 
 
 @settings(max_examples=150, deadline=None)
@@ -633,9 +634,8 @@ def test_lookups_agree_with_the_built_image(
                 wanted = str(found.owner).split(":")[0]
                 assert {"root": "0"}.get(wanted, wanted) == str(member.uid), path
     assert not [path for path in undetermined if path in new], undetermined
-    for path in {str(p) for path in new for p in PurePosixPath(path).parents} - engine:
-        if slim and path in base_paths:
-            continue
+    folders = {str(parent) for path in new for parent in PurePosixPath(path).parents}
+    for path in folders - engine - (base_paths if slim else set()):
         children = {p[len(path) + 1 :] for p in real if p.startswith(f"{path}/")}
         listing = built.fs.list_dir(path)
         assert listing.complete, path
