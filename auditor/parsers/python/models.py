@@ -738,7 +738,9 @@ class Models(WebModels):
                     for command in callee.data:
                         self.run.call(command, [], {}, node)
                 return Const(None)
-            if callee.name == "environ.Env" or callee.name.startswith(("environs.", "decouple.")):
+            if callee.name in ("environ.Env", "starlette.config.Config") or callee.name.startswith(
+                ("environs.", "decouple.")
+            ):
                 return self.environ_read(site, callee)
             if self.run.phase == Phase.REQUEST and (
                 callee.name in tables.LOADERS
