@@ -292,7 +292,7 @@ def test_never_contradicts_the_interpreter(source):
         if not here:
             # Nothing is noted only where what is opened is not a path at all.
             raise AssertionError(f"line {line} was not followed\n{source}")
-        full = os.path.normpath(os.path.join(cwd, path)) if path else None
+        full = os.path.normpath(Path(cwd, path)) if path else None
         possible = set()
         for fact in here:
             for choice in fact.path.choices or (fact.path.resolved,):
