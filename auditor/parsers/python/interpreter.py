@@ -200,7 +200,7 @@ _IMPORT = frozenset({"ImportError", "ModuleNotFoundError"})
 _KEY = frozenset({"KeyError", "LookupError"})
 
 
-class OutOfBudget(Exception):
+class OutOfBudgetError(Exception):
     """The run used up its steps."""
 
 
@@ -361,7 +361,7 @@ class Interpreter:
             self.cached += 1
         try:
             if len(saved) and self.models.nesting > 40:
-                raise OutOfBudget
+                raise OutOfBudgetError
             self.models.nesting += 1
             self.block(facts.tree.body)
         finally:
@@ -419,7 +419,7 @@ class Interpreter:
         lengths = (len(self.guards), len(self.via), len(self.active), len(self.returns))
         try:
             return action()
-        except (OutOfBudget, RecursionError):
+        except (OutOfBudgetError, RecursionError):
             self.truncated = True
             return Unk("is too much to follow")
         finally:
@@ -549,7 +549,7 @@ class Interpreter:
         """Run one statement."""
         self.steps += 1
         if self.steps > self.max_steps:
-            raise OutOfBudget
+            raise OutOfBudgetError
         method = _RUN.get(node.__class__)
         if method is None:
             return FALL
@@ -816,10 +816,7 @@ class Interpreter:
     def run_try(self, node: ast.Try) -> int:
         frame = self.frame
         assert frame is not None
-        guards = []
-        for handler in node.handlers:
-            if not _reraises(handler.body):
-                guards.append(_handler_guard(handler))
+        guards = [_handler_guard(h) for h in node.handlers if not _reraises(h.body)]
         before = dict(frame.vars)
         with self.guard(*dict.fromkeys(guards)):
             flow = self.block(node.body)
@@ -1874,4 +1871,4 @@ _EVAL: dict[type[ast.expr], Callable[[Interpreter, Any], V]] = {
     ast.DictComp: Interpreter.eval_comprehension,
 }
 
-__all__ = ["Frame", "Interpreter", "OutOfBudget", "State", "canonical", "known", "normal"]
+__all__ = ["Frame", "Interpreter", "OutOfBudgetError", "State", "canonical", "known", "normal"]

@@ -738,7 +738,9 @@ class Models(WebModels):
                     for command in callee.data:
                         self.run.call(command, [], {}, node)
                 return Const(None)
-            if callee.name == "environ.Env" or callee.name.startswith(("environs.", "decouple.")):
+            if callee.name in ("environ.Env", "starlette.config.Config") or callee.name.startswith(
+                ("environs.", "decouple.")
+            ):
                 return self.environ_read(site, callee)
             if self.run.phase == Phase.REQUEST and (
                 callee.name in tables.LOADERS
@@ -923,7 +925,6 @@ class Models(WebModels):
 
     def path_method(self, site: Site, owner: PathV, attr: str) -> V:
         """A method of a known path."""
-        run = self.run
         pure = PurePosixPath(owner.text)
         deps = owner.deps
 
@@ -1007,7 +1008,7 @@ class Models(WebModels):
             return self.text_of_file(owner) or Unk("the contents of a file")
         if attr in ("glob", "rglob", "iterdir"):
             return ListV(None)
-        return Unk(f"Path.{attr}() is not followed", run and deps)
+        return Unk(f"Path.{attr}() is not followed", deps)
 
     def resolved(self, owner: PathV, *, normal: bool) -> V:
         text, deps = owner.text, owner.deps
@@ -1056,8 +1057,7 @@ class Models(WebModels):
         elif "a" in text:
             kind = "append"
         self.file(site, path, kind, "file", loader=loader)
-        made = Obj("builtins.open", [path], {}, self.run.at(site.node))
-        return made
+        return Obj("builtins.open", [path], {}, self.run.at(site.node))
 
     def constant_method(self, owner: Const, attr: str, site: Site) -> V:
         """A method of a constant, computed when the arguments are known."""

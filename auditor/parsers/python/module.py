@@ -212,9 +212,9 @@ def _newer_syntax(line: str, message: str) -> tuple[str, tuple[int, int], str] |
         loose = line[start:end].replace(",", "|")
         return line[:start] + loose + line[end:], (3, 14), "except without parentheses"
     if "f-string" in message:
-        blank = _blank_f_strings(line)
-        if blank is not None:
-            return blank, (3, 12), "f-string nesting"
+        emptied = _blank_f_strings(line)
+        if emptied is not None:
+            return emptied, (3, 12), "f-string nesting"
     return None
 
 
@@ -278,7 +278,6 @@ class _Reader:
     def __init__(self, path: str, places: Places, text: str) -> None:
         self.path = path
         self.places = places
-        self.text = text
         self.aliases: dict[str, str] = {}
         self.imports: list[Import] = []
         self.functions: list[FunctionFact] = []
@@ -287,6 +286,7 @@ class _Reader:
         self.needs: list[SyntaxNeed] = []
         self.main_guard: Location | None = None
         self.lazy_annotations = False
+        self.has_yield = "yield" in text
 
     def read(
         self,
@@ -300,29 +300,38 @@ class _Reader:
                 self.lazy_annotations |= any(a.name == "annotations" for a in statement.names)
         stack: list[_Visit] = [(statement, ("", ())) for statement in reversed(tree.body)]
         push = stack.append
+        handlers, child_fields, leaves, raw_calls = (
+            _STATEMENTS,
+            _CHILD_FIELDS,
+            _LEAVES,
+            self.raw_calls,
+        )
         while stack:
             node, context = stack.pop()
             kind = node.__class__
-            if kind is ast.Name or kind is ast.Constant or kind is ast.Load:
-                continue
-            handler = _STATEMENTS.get(kind)
+            handler = handlers.get(kind)
             if handler is not None:
-                children = handler(self, node, context)
-                for child in reversed(children):
+                for child in reversed(handler(self, node, context)):
                     push(child)
                 continue
             if kind is ast.Call:
-                self.raw_calls.append((node, context[0]))  # type: ignore[arg-type]
+                raw_calls.append((node, context[0]))  # type: ignore[arg-type]
             elif kind is ast.NamedExpr:
                 self.need(node, (3, 8), "assignment expression")
-            fields = node._fields
-            for name in reversed(fields):
+            fields = child_fields.get(kind)
+            if fields is None:
+                skip = _LEAF_FIELDS
+                fields = tuple(name for name in reversed(kind._fields) if name not in skip)
+                child_fields[kind] = fields
+            for name in fields:
                 value = getattr(node, name, None)
+                if value is None:
+                    continue
                 if value.__class__ is list:
                     for item in reversed(value):
-                        if isinstance(item, ast.AST):
+                        if item.__class__ not in leaves and isinstance(item, ast.AST):
                             push((item, context))
-                elif isinstance(value, ast.AST):
+                elif value.__class__ not in leaves and isinstance(value, ast.AST):
                     push((value, context))
         calls = tuple(self.calls())  # adds to the needs
         return ModuleFacts(
@@ -449,7 +458,7 @@ class _Reader:
                 name=node.name,
                 qualname=qualname,
                 is_async=isinstance(node, ast.AsyncFunctionDef),
-                is_generator=yields(node),
+                is_generator=self.has_yield and yields(node),
                 parameters=tuple(self.parameters(arguments)),
                 decorators=tuple(map(text_of, node.decorator_list)),
                 returns=text_of(node.returns),
@@ -651,17 +660,32 @@ def yields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return False
 
 
-def text_of(node: ast.expr | None) -> str:
+def text_of(node: ast.expr | None, depth: int = 0) -> str:
     """Source text of a short expression, normalised; "…" where it is long or hostile."""
     if node is None:
         return ""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
-        base = text_of(node.value)
-        return f"{base}.{node.attr}"
+        names = [node.attr]
+        inner = node.value
+        while isinstance(inner, ast.Attribute):
+            names.append(inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name):
+            names.append(inner.id)
+            return ".".join(reversed(names))
     if isinstance(node, ast.Constant):
         return repr(node.value)[:200]
+    if isinstance(node, ast.Subscript):
+        if depth > 20:
+            return "…"
+        return f"{text_of(node.value, depth + 1)}[{text_of(node.slice, depth + 1)}]"[:400]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        if depth > 20:
+            return "…"
+        left, right = text_of(node.left, depth + 1), text_of(node.right, depth + 1)
+        return f"{left} | {right}"[:400]
     try:
         return ast.unparse(node)[:400]
     except (RecursionError, ValueError):
@@ -735,6 +759,13 @@ _STATEMENTS: dict[type[ast.AST], Callable[[_Reader, Any, _Context], list[_Visit]
 for _newer, _method in (("TryStar", _Reader.on_try), ("TypeAlias", _Reader.on_type_alias)):
     if hasattr(ast, _newer):
         _STATEMENTS[getattr(ast, _newer)] = _method
+
+
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Pass, ast.Break, ast.Continue, str, int})
+_LEAF_FIELDS = frozenset(
+    {"ctx", "op", "ops", "id", "attr", "arg", "type_comment", "conversion", "kind", "is_async"}
+)
+_CHILD_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
 def install_lines(path: str, text: str, at: Location) -> InstallLine | None:

@@ -208,7 +208,9 @@ def format_value(value: V, conversion: int, spec: V | None) -> V:
     try:
         if conversion == 114 and isinstance(value, PathV):
             return Unk("repr of a path", value.deps)
-        shown = {114: repr, 115: str, 97: ascii}.get(conversion, lambda x: x)(raw)
+        shown = repr(raw) if conversion == 114 else ascii(raw) if conversion == 97 else raw
+        if conversion == 115:
+            shown = str(raw)
         return Const(format(shown, text), value.deps | (deps_of(spec) if spec else val.NONE))
     except Exception as error:
         return Unk(f"raises {type(error).__name__}", value.deps)
@@ -262,12 +264,13 @@ def compare(op: ast.cmpop, left: V, right: V) -> V:
                     return Unk("a condition that is not known", deps)
                 return Const(answer == isinstance(op, ast.Is | ast.Eq), deps)
         if isinstance(op, ast.Is | ast.IsNot):
-            both = isinstance(left, Const) and isinstance(right, Const)
-            if both and isinstance(left.value, bool) and isinstance(right.value, bool):  # type: ignore[union-attr,attr-defined]
-                return Const(
-                    (left.value is right.value) == isinstance(op, ast.Is),  # type: ignore[union-attr,attr-defined]
-                    deps,
-                )
+            if (
+                isinstance(left, Const)
+                and isinstance(right, Const)
+                and isinstance(left.value, bool)
+                and isinstance(right.value, bool)
+            ):
+                return Const((left.value is right.value) == isinstance(op, ast.Is), deps)
             return Unk("a condition that is not known", deps)
     if isinstance(op, ast.In | ast.NotIn):
         return _contains(op, left, right, deps)

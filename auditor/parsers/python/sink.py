@@ -83,25 +83,23 @@ class Sink:
             serving,
             reach.route if serving else "",
         )
-        if fact.mode in ("write", "append", "create") and isinstance(fact.path.resolved, str):
-            if not fact.created_before and self._parent_made(fact):
+        path = fact.path.resolved
+        if isinstance(path, str) and fact.mode in ("write", "append", "create"):
+            if self._parent_made(path, fact.mode):
                 fact = replace(fact, created_before=True)
-            self.created.setdefault(fact.path.resolved, reach.phase)
-        elif isinstance(fact.path.resolved, str) and not fact.created_before:
-            if fact.path.resolved in self.created:
+            self.created.setdefault(path, reach.phase)
+        elif isinstance(path, str):
+            if path in self.created:
                 fact = replace(fact, created_before=True)
-            if fact.path.resolved in self.downloaded:
+            if path in self.downloaded:
                 fact = replace(fact, downloaded=True)
         self._add(self.files, key, fact)
 
-    def _parent_made(self, fact: FileAccess) -> bool:
-        path = fact.path.resolved
-        assert isinstance(path, str)
+    def _parent_made(self, path: str, mode: str) -> bool:
         parent = path.rpartition("/")[0]
-        return path in self.created or any(
-            parent == made or made.startswith(parent + "/")
-            for made in self.created
-            if fact.mode != "create"
+        return path in self.created or (
+            mode != "create"
+            and any(made == parent or made.startswith(parent + "/") for made in self.created)
         )
 
     def add_server(self, fact: Server) -> None:
@@ -168,8 +166,9 @@ class Sink:
                 origin = origin or option.origin
         depends = self.depends(value)
         if len(resolved) == 1:
+            text = texts[0] if len(set(texts)) == 1 else Unknown("one of several spellings")
             return PathValue(
-                text=texts[0], resolved=resolved[0], base=base, depends=depends, origin=origin
+                text=text, resolved=resolved[0], base=base, depends=depends, origin=origin
             )
         return PathValue(
             text=Unknown("one of several paths"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from auditor.parsers.python import tables
@@ -719,15 +719,16 @@ class WebModels:
         for cls in list(self.handler_classes):
             inst = run.root(cls, [])
             if isinstance(inst, Inst):
-                starts, requests = (), ("__call__", "predict", "handle")
+                starts: tuple[str, ...] = ()
+                requests: tuple[str, ...] = ("__call__", "predict", "handle")
                 for base in cls.external():
-                    starts, requests = tables.HANDLER_CLASSES.get(base, (starts, requests))  # type: ignore[assignment]
+                    starts, requests = tables.HANDLER_CLASSES.get(base, (starts, requests))
                 for name, member in cls.names.items():
                     if isinstance(member, Func) and "bentoml.api" in member.decorators:
                         requests = (*requests, name)
                 self.instances.append((inst, (starts, requests)))
-        for inst, (starts, _requests) in list(self.instances):
-            for name in starts:
+        for inst, (hooks, _) in list(self.instances):
+            for name in hooks:
                 method = run.class_attribute(inst, name)
                 if isinstance(method, Func):
                     run.root(Bound(method, inst), [])
@@ -742,8 +743,8 @@ class WebModels:
             if when == "request":
                 run.route = getattr(function, "qualname", "handler")
                 run.root(function, [])
-        for inst, (_starts, requests) in list(self.instances):
-            for name in requests:
+        for inst, (_, handled) in list(self.instances):
+            for name in handled:
                 method = run.class_attribute(inst, name)
                 if isinstance(method, Func):
                     run.route = f"{inst.cls.qualname}.{name}"
@@ -927,9 +928,7 @@ class WebModels:
             part = stack.pop()
             if isinstance(part, ast.Name | ast.Attribute):
                 value = self.run.eval_in(state, part)
-                for option in options_of(value):
-                    if isinstance(option, Class) and _is_model(option):
-                        found.append(option)
+                found += [o for o in options_of(value) if isinstance(o, Class) and _is_model(o)]
             else:
                 stack.extend(ast.iter_child_nodes(part))
         return found
@@ -1009,12 +1008,20 @@ class WebModels:
 
     def apps(self) -> list[WebApp]:
         """The applications of the run, with their routes."""
-        found = []
+        found: list[WebApp] = []
         for made in self.webs:
             web: Web = made.data
             if not web.is_app:
                 continue
             routes = tuple(route for root, route in self.routes_done if root is web)
+            twin = next((a for a in found if a.at == web.at), None)
+            if twin is not None:  # the same file, imported again under another name
+                names = tuple(dict.fromkeys((*twin.names, *web.names)))
+                known = {(r.at, r.label) for r in twin.routes}
+                more = tuple(r for r in routes if (r.at, r.label) not in known)
+                merged = replace(twin, names=names, routes=twin.routes + more)
+                found[found.index(twin)] = merged
+                continue
             found.append(
                 WebApp(
                     at=web.at,
@@ -1082,7 +1089,7 @@ def _kind(path: str | Unknown, func: V) -> str:
     if isinstance(func, Func):
         name = func.qualname.rpartition(".")[2]
         for kind, pattern in _KINDS:
-            if kind in ("predict", "health", "ready") and pattern.search(f"/{name}"):
+            if kind == "predict" and pattern.search(name):
                 return kind
     return "other"
 
