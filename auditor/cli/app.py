@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NamedTuple
 
-from auditor.errors import AuditorError, ExitStatus
+from auditor.errors import AuditorError, ExitStatus, UsageError
 
 PROGRAM: Final = "deploy-audit"
 
@@ -74,6 +74,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if any("\0" in word for word in arguments):
+        raise UsageError("an argument holds a null byte")
     name, rest = choose(arguments)
     import typer
 

@@ -143,9 +143,17 @@ def judge(target: tuple[str, bool]) -> tuple[tuple[ArtifactFacts, ...], str | No
     return (found if named or is_artifact(found) else ()), None
 
 
+# Formats that hold no model: of a walked directory they are worth a word only with an issue.
+_OTHER: Final = frozenset(
+    {"unknown", "empty", "text", "json", "xml", "yaml", "html", "png", "jpeg", "pdf", "elf", "pe"}
+)
+
+
 def is_artifact(found: tuple[ArtifactFacts, ...]) -> bool:
-    """Whether the outer file was recognised as a model or data file, or is worth a warning."""
-    return bool(found) and (found[0].format != "unknown" or bool(found[0].issues))
+    """Whether the outer file is a model or data file, or something is wrong in it."""
+    if not found or (len(found) == 1 and found[0].format == "empty"):
+        return False
+    return found[0].format not in _OTHER or any(fact.verdict != "safe" for fact in found)
 
 
 def scan_all(
