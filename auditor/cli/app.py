@@ -134,21 +134,13 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
 
 def complain(message: str) -> None:
     """One diagnosis on standard error, with nothing in it that a terminal would obey."""
+    from auditor.reports.escape import printable
+
     try:
-        sys.stderr.write(f"{PROGRAM}: {printable(message)}\n")
+        sys.stderr.write(f"{PROGRAM}: {printable(message, keep=chr(10))}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         pass
-
-
-def printable(text: str) -> str:
-    """Control and other unprintable characters as escapes; newlines stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "surrogatepass").decode()
-        for c in text
-    )
 
 
 def silence_stdout() -> None:

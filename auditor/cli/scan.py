@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from auditor.cli import options
-from auditor.cli.app import complain, printable
+from auditor.cli.app import complain
 from auditor.cli.audit import check_request
 from auditor.cli.gate import Decision
 from auditor.cli.parser import requests_of
@@ -282,4 +282,6 @@ def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool) -> str:
 
 
 def _line(text: str) -> str:
-    return printable(text.replace("\n", "\\n"))
+    from auditor.reports.escape import printable
+
+    return printable(text)
