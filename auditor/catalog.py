@@ -76,7 +76,7 @@ class Rule:
             message=message,
             at=at,
             related=tuple(related),
-            evidence=tuple((evidence or {}).items()),
+            evidence=tuple((k, _frozen(v)) for k, v in (evidence or {}).items()),
             help=help or self.help,
             fix=fix,
             breaks=tuple(breaks),
@@ -95,6 +95,11 @@ class Rule:
     ) -> Undecided:
         """The evidence does not decide; ``blocks`` forecasts become unknown."""
         return Undecided(rule=self.id, reason=reason, at=at, blocks=tuple(blocks))
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, so that findings stay hashable."""
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
 
 
 @lru_cache(maxsize=1)

@@ -27,6 +27,10 @@ from auditor.result import Skipped
 from auditor.source import Location, Problem, SourceText
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 class FileKind(enum.StrEnum):
     """What a file is, by name, and by content where the name does not say."""
 
@@ -575,314 +579,44 @@ _BY_SUFFIX: dict[str, FileKind] = {
     ".service": FileKind.SYSTEMD,
 }
 
-_ARTIFACT_SUFFIXES = frozenset(
-    [
-        ".pkl",
-        ".pickle",
-        ".pck",
-        ".pcl",
-        ".pickled",
-        ".joblib",
-        ".jbl",
-        ".dill",
-        ".cloudpickle",
-        ".pt",
-        ".pth",
-        ".pt2",
-        ".ckpt",
-        ".ptl",
-        ".pte",
-        ".torchscript",
-        ".safetensors",
-        ".onnx",
-        ".ort",
-        ".h5",
-        ".hdf5",
-        ".hdf",
-        ".he5",
-        ".keras",
-        ".pb",
-        ".pbtxt",
-        ".tflite",
-        ".lite",
-        ".gguf",
-        ".ggml",
-        ".npy",
-        ".npz",
-        ".skops",
-        ".xgb",
-        ".ubj",
-        ".bst",
-        ".lgb",
-        ".cbm",
-        ".mar",
-        ".nemo",
-        ".mlmodel",
-        ".mlpackage",
-        ".sav",
-        ".caffemodel",
-        ".pdmodel",
-        ".pdparams",
-        ".pdiparams",
-        ".llamafile",
-        ".msgpack",
-        ".flax",
-    ]
+_ARTIFACT_SUFFIXES = _words(
+    ".pkl .pickle .pck .pcl .pickled .joblib .jbl .dill .cloudpickle .pt .pth .pt2 .ckpt .ptl "
+    ".pte .torchscript .safetensors .onnx .ort .h5 .hdf5 .hdf .he5 .keras .pb .pbtxt .tflite "
+    ".lite .gguf .ggml .npy .npz .skops .xgb .ubj .bst .lgb .cbm .mar .nemo .mlmodel .mlpackage "
+    ".sav .caffemodel .pdmodel .pdparams .pdiparams .llamafile .msgpack .flax"
 )
-_COMPRESSION_SUFFIXES = frozenset((".gz", ".bz2", ".xz", ".lzma", ".z", ".lz4", ".zst", ".zip"))
+_COMPRESSION_SUFFIXES = _words(".gz .bz2 .xz .lzma .z .lz4 .zst .zip")
 
 # Sources, documents and media: their names are believed and their content is not looked at.
-_PLAIN_SUFFIXES = frozenset(
-    [
-        ".md",
-        ".rst",
-        ".adoc",
-        ".html",
-        ".htm",
-        ".css",
-        ".scss",
-        ".sass",
-        ".less",
-        ".js",
-        ".jsx",
-        ".mjs",
-        ".cjs",
-        ".ts",
-        ".tsx",
-        ".vue",
-        ".svelte",
-        ".c",
-        ".h",
-        ".cc",
-        ".cpp",
-        ".cxx",
-        ".hpp",
-        ".hh",
-        ".cu",
-        ".cuh",
-        ".java",
-        ".kt",
-        ".kts",
-        ".scala",
-        ".go",
-        ".rs",
-        ".rb",
-        ".php",
-        ".pl",
-        ".pm",
-        ".lua",
-        ".r",
-        ".jl",
-        ".swift",
-        ".m",
-        ".mm",
-        ".cs",
-        ".fs",
-        ".vb",
-        ".sql",
-        ".graphql",
-        ".proto",
-        ".thrift",
-        ".tex",
-        ".bib",
-        ".svg",
-        ".map",
-        ".lock",
-        ".po",
-        ".pot",
-        ".cmake",
-        ".gradle",
-        ".groovy",
-        ".clj",
-        ".ex",
-        ".exs",
-        ".erl",
-        ".hs",
-        ".ml",
-        ".dart",
-        ".f90",
-        ".asm",
-        ".s",
-        ".pyx",
-        ".pxd",
-        ".tf",
-        ".tfvars",
-        ".hcl",
-        ".patch",
-        ".diff",
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".gif",
-        ".ico",
-        ".webp",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".woff",
-        ".woff2",
-        ".ttf",
-        ".otf",
-        ".eot",
-        ".mp3",
-        ".mp4",
-        ".wav",
-        ".ogg",
-        ".avi",
-        ".mov",
-        ".mkv",
-        ".flac",
-        ".pdf",
-        ".csv",
-        ".tsv",
-        ".xml",
-        ".xsd",
-        ".snap",
-        ".pyc",
-        ".pyo",
-        ".j2",
-        ".jinja",
-        ".jinja2",
-        ".tmpl",
-        ".tpl",
-        ".template",
-        ".erb",
-        ".mako",
-        ".txt",
-        ".in",
-        ".log",
-        ".bat",
-        ".ps1",
-        ".cmd",
-        ".conf",
-        ".properties",
-        ".editorconfig",
-        ".gitignore",
-        ".gitattributes",
-        ".gitkeep",
-        ".gitmodules",
-        ".rtf",
-        ".ps",
-        ".eps",
-    ]
+_PLAIN_SUFFIXES = _words(
+    ".md .rst .adoc .html .htm .css .scss .sass .less .js .jsx .mjs .cjs .ts .tsx .vue .svelte "
+    ".c .h .cc .cpp .cxx .hpp .hh .cu .cuh .java .kt .kts .scala .go .rs .rb .php .pl .pm .lua "
+    ".r .jl .swift .m .mm .cs .fs .vb .sql .graphql .proto .thrift .tex .bib .svg .map .lock "
+    ".po .pot .cmake .gradle .groovy .clj .ex .exs .erl .hs .ml .dart .f90 .asm .s .pyx .pxd "
+    ".tf .tfvars .hcl .patch .diff .png .jpg .jpeg .gif .ico .webp .bmp .tif .tiff .woff .woff2 "
+    ".ttf .otf .eot .mp3 .mp4 .wav .ogg .avi .mov .mkv .flac .pdf .csv .tsv .xml .xsd .snap "
+    ".pyc .pyo .j2 .jinja .jinja2 .tmpl .tpl .template .erb .mako .txt .in .log .bat .ps1 .cmd "
+    ".conf .properties .editorconfig .gitignore .gitattributes .gitkeep .gitmodules .rtf .ps "
+    ".eps"
 )
 # Suffixes after which a "Dockerfile.x" is something written about or for a Dockerfile.
-_NOT_DOCKERFILE = frozenset(
-    [
-        ".md",
-        ".rst",
-        ".py",
-        ".js",
-        ".ts",
-        ".go",
-        ".rb",
-        ".java",
-        ".json",
-        ".yml",
-        ".yaml",
-        ".html",
-        ".j2",
-        ".jinja",
-        ".jinja2",
-        ".tmpl",
-        ".tpl",
-        ".template",
-        ".erb",
-        ".mako",
-        ".sh",
-        ".in",
-        ".ipynb",
-        ".toml",
-        ".lock",
-        ".snap",
-        ".patch",
-        ".diff",
-        ".bak~",
-        ".png",
-        ".svg",
-    ]
+_NOT_DOCKERFILE = _words(
+    ".md .rst .py .js .ts .go .rb .java .json .yml .yaml .html .j2 .jinja .jinja2 .tmpl .tpl "
+    ".template .erb .mako .sh .in .ipynb .toml .lock .snap .patch .diff .bak~ .png .svg"
 )
-_ARCHIVE_SUFFIXES = frozenset(
-    [
-        ".zip",
-        ".whl",
-        ".egg",
-        ".jar",
-        ".war",
-        ".docx",
-        ".xlsx",
-        ".pptx",
-        ".odt",
-        ".apk",
-        ".gz",
-        ".tgz",
-        ".bz2",
-        ".xz",
-        ".zst",
-        ".lz4",
-        ".7z",
-        ".tar",
-        ".rar",
-        ".deb",
-        ".rpm",
-        ".parquet",
-        ".so",
-        ".dylib",
-        ".dll",
-        ".exe",
-        ".o",
-        ".a",
-    ]
+_ARCHIVE_SUFFIXES = _words(
+    ".zip .whl .egg .jar .war .docx .xlsx .pptx .odt .apk .gz .tgz .bz2 .xz .zst .lz4 .7z .tar "
+    ".rar .deb .rpm .parquet .so .dylib .dll .exe .o .a"
 )
 
-_DEV_DIRECTORIES = frozenset(
-    [
-        "test",
-        "tests",
-        "testing",
-        "__tests__",
-        "example",
-        "examples",
-        "sample",
-        "samples",
-        "doc",
-        "docs",
-        "documentation",
-        "notebook",
-        "notebooks",
-        "benchmark",
-        "benchmarks",
-        "tutorial",
-        "tutorials",
-        "e2e",
-        ".devcontainer",
-        "testdata",
-        "test_data",
-    ]
+_DEV_DIRECTORIES = _words(
+    "test tests testing __tests__ example examples sample samples doc docs documentation "
+    "notebook notebooks benchmark benchmarks tutorial tutorials e2e .devcontainer testdata "
+    "test_data"
 )
-_DEV_WORDS = frozenset(
-    [
-        "dev",
-        "devel",
-        "develop",
-        "development",
-        "test",
-        "tests",
-        "testing",
-        "local",
-        "debug",
-        "ci",
-        "doc",
-        "docs",
-        "lint",
-        "example",
-        "sample",
-        "override",
-        "devcontainer",
-        "jupyter",
-        "notebook",
-        "notebooks",
-    ]
+_DEV_WORDS = _words(
+    "dev devel develop development test tests testing local debug ci doc docs lint example "
+    "sample override devcontainer jupyter notebook notebooks"
 )
 _DEV_BY_WORD = frozenset(
     (
@@ -916,21 +650,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"fmgg", "ggml"),
     (b"tjgg", "ggml"),
 )
-_MODEL_CONTENT = frozenset(
-    [
-        "pickle",
-        "hdf5",
-        "npy",
-        "gguf",
-        "git-lfs-pointer",
-        "catboost",
-        "ubjson",
-        "xgboost",
-        "ggml",
-        "tflite",
-        "safetensors",
-        "onnx",
-    ]
+_MODEL_CONTENT = _words(
+    "pickle hdf5 npy gguf git-lfs-pointer catboost ubjson xgboost ggml tflite safetensors onnx"
 )
 _PICKLE_0 = re.compile(
     rb"\(?[dl]p\d+\n|c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n[()pqX}\]0NR.]|[\]}]q\x00|\(i[a-z_.]+\n"
@@ -1097,44 +818,13 @@ def is_development(path: str, kind: FileKind) -> bool:
 # --- the walk ----------------------------------------------------------------
 
 # Never of interest, never worth a word.
-_SILENT_DIRECTORIES = frozenset(
-    [
-        ".git",
-        ".hg",
-        ".svn",
-        ".bzr",
-        "CVS",
-        "__pycache__",
-        ".mypy_cache",
-        ".ruff_cache",
-        ".pytest_cache",
-        ".hypothesis",
-        ".tox",
-        ".nox",
-        ".eggs",
-        ".ipynb_checkpoints",
-        ".cache",
-        ".idea",
-        ".vscode",
-        ".direnv",
-        ".terraform",
-        ".gradle",
-    ]
+_SILENT_DIRECTORIES = _words(
+    ".git .hg .svn .bzr CVS __pycache__ .mypy_cache .ruff_cache .pytest_cache .hypothesis .tox "
+    ".nox .eggs .ipynb_checkpoints .cache .idea .vscode .direnv .terraform .gradle"
 )
-_VENDORED_DIRECTORIES = frozenset(
-    [
-        "node_modules",
-        "site-packages",
-        "dist-packages",
-        "bower_components",
-        "__pypackages__",
-        "jspm_packages",
-        "vendor",
-        "_vendor",
-        "vendored",
-        "third_party",
-        "thirdparty",
-    ]
+_VENDORED_DIRECTORIES = _words(
+    "node_modules site-packages dist-packages bower_components __pypackages__ jspm_packages "
+    "vendor _vendor vendored third_party thirdparty"
 )
 
 
@@ -1278,6 +968,11 @@ class Repository:
                 text = SourceText.decode(key, data)
         self._texts[key] = text
         return text
+
+    @property
+    def texts(self) -> dict[str, SourceText]:
+        """Every text read so far, by path."""
+        return dict(self._texts)
 
     def read_bytes(self, path: str, limit: int | None = None) -> bytes:
         """The first ``limit`` bytes, or all. OSError when it cannot be read."""

@@ -71,12 +71,7 @@ def audit(root: Path, settings: Settings) -> AuditResult:
 
     findings = tuple(sorted(dict.fromkeys(found), key=lambda f: f.sort_key))
     findings = fingerprints.assign_fingerprints(findings, line_of)
-    readable = {
-        entry.path: repository.read_text(entry.path)
-        for entry in repository.entries
-        if repository.was_read(entry.path)
-    }
-    findings = suppressions.apply(findings, readable, settings, catalogue)
+    findings = suppressions.apply(findings, repository.texts, settings, catalogue)
     findings = fingerprints.assign_fingerprints(findings, line_of)
     if settings.baseline is not None:
         from auditor import baseline
@@ -89,11 +84,12 @@ def audit(root: Path, settings: Settings) -> AuditResult:
     judged = {s.name: forecasts[s.name] for s in deployment.services if s.ours and not s.is_dev}
     outcomes = verdicts.outcomes(findings)
     score = scoring.score(
-        findings,
         outcomes,
+        findings,
         {r.id: r for r in catalogue.values() if settings.enables(r)},
         judged,
         deployable=deployment.deployable,
+        undecided=undecided,
     )
     skipped.extend(
         Skipped(path=rule, reason=f"the check crashed and decided nothing ({why})")

@@ -32,7 +32,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from auditor.catalog import Rule, catalog
-from auditor.findings import Confidence, Finding, RuleOutcome, Severity
+from auditor.findings import Confidence, Finding, RuleOutcome, Severity, Undecided
 from auditor.result import CategoryScore, Deduction, Forecast, Score
 
 State = Literal["failed", "passed", "undecided", "not-applicable"]
@@ -112,8 +112,8 @@ def finding_weight(finding: Finding) -> Fraction:
 
 
 def tally(
-    findings: Iterable[Finding],
     outcomes: Iterable[RuleOutcome],
+    findings: Iterable[Finding],
     rules: Mapping[str, Rule],
     scheme: Scheme | None = None,
 ) -> tuple[RuleTally, ...]:
@@ -160,30 +160,37 @@ def tally(
 
 
 def score(
-    findings: Iterable[Finding],
     outcomes: Iterable[RuleOutcome],
+    findings: Iterable[Finding],
     rules: Mapping[str, Rule],
-    forecasts: Mapping[str, Forecast],
+    forecasts: Mapping[str, Forecast] | Iterable[Forecast],
     *,
     deployable: bool = True,
+    undecided: Iterable[Undecided] = (),
     scheme: Scheme | None = None,
 ) -> Score:
     """Score an audit.
 
     ``findings`` holds the suppressed ones too, ``rules`` the rules that were asked for (what
-    ``--select`` left), ``forecasts`` one forecast per service. Without anything to deploy
-    (``deployable`` false) value, grade and level are None.
+    ``--select`` left), ``forecasts`` one forecast per service, by its name when more than one
+    is to be told apart. ``undecided`` lends the open links the names of their rules. Without
+    anything to deploy (``deployable`` false) value, grade and level are None.
     """
     scheme = scheme or Scheme.load()
     found = tuple(findings)
-    entries = tally(found, outcomes, rules, scheme)
+    entries = tally(outcomes, found, rules, scheme)
     applied = sum(entry.state in ("passed", "failed") for entry in entries)
     if not deployable:
         return Score(checks_applied=applied, checks_total=len(entries))
     earned, lost = _sums(entries)
     uncapped = _value(earned, lost)
     value, cap = _capped(uncapped, entries, scheme)
-    level, ahead = _ladder(entries, found, forecasts)
+    if isinstance(forecasts, Mapping):
+        named = sorted(forecasts.items())
+    else:
+        named = [("", forecast) for forecast in forecasts]
+    rule_of = {item.reason: item.rule for item in undecided}
+    level, ahead = _ladder(entries, found, named, rule_of)
     return Score(
         value=value,
         grade=scheme.grade(value),
@@ -200,8 +207,8 @@ def score(
 
 def explain(
     score: Score,
-    findings: Iterable[Finding],
     outcomes: Iterable[RuleOutcome],
+    findings: Iterable[Finding],
     rules: Mapping[str, Rule],
     *,
     scheme: Scheme | None = None,
@@ -210,7 +217,7 @@ def explain(
     scheme = scheme or Scheme.load()
     if score.value is None:
         return "score: none, because there is nothing to deploy\n"
-    entries = tally(findings, outcomes, rules, scheme)
+    entries = tally(outcomes, findings, rules, scheme)
     failed = sorted((e for e in entries if e.state == "failed"), key=lambda e: (-e.lost, e.rule))
     passed = [e for e in entries if e.state == "passed"]
     earned, lost = _sums(entries)
@@ -350,20 +357,17 @@ def _uncapped_of(category: CategoryScore) -> int:
 def _ladder(
     entries: tuple[RuleTally, ...],
     findings: tuple[Finding, ...],
-    forecasts: Mapping[str, Forecast],
+    forecasts: list[tuple[str, Forecast]],
+    rule_of: Mapping[str, str],
 ) -> tuple[int | None, tuple[tuple[str, str], ...]]:
     """(level, what stands in the way of the next one, most effective first)."""
-    answers = [
-        (service, stage, answer)
-        for service, forecast in sorted(forecasts.items())
-        for stage, answer in forecast.answers()
-    ]
+    answers = {answer for _, forecast in forecasts for _, answer in forecast.answers()}
     if not answers:
         return None, (("service", "no service was found whose start could be forecast"),)
-    if any(answer == "no" for _, _, answer in answers):
+    if "no" in answers:
         return 0, _breakers(findings, forecasts)
-    if any(answer == "unknown" for _, _, answer in answers):
-        return None, _open_links(forecasts)
+    if "unknown" in answers:
+        return None, _open_links(forecasts, rule_of)
     for rung in (2, 3):
         failed = [e for e in entries if e.level == rung and e.state == "failed"]
         if failed:
@@ -373,10 +377,10 @@ def _ladder(
 
 
 def _breakers(
-    findings: tuple[Finding, ...], forecasts: Mapping[str, Forecast]
+    findings: tuple[Finding, ...], forecasts: list[tuple[str, Forecast]]
 ) -> tuple[tuple[str, str], ...]:
-    because = {mark for forecast in forecasts.values() for mark in forecast.because if mark}
-    guilty = [finding for finding in findings if (finding.breaks or finding.fingerprint in because)]
+    because = {mark for _, forecast in forecasts for mark in forecast.because if mark}
+    guilty = [f for f in findings if f.fingerprint in because] or [f for f in findings if f.breaks]
     # The one that breaks most services, and earliest, comes first.
     guilty.sort(
         key=lambda f: (
@@ -388,26 +392,34 @@ def _breakers(
     )
     named = tuple(dict.fromkeys((f.rule, f.message) for f in guilty))
     explained = {service for finding in guilty for service, _ in finding.breaks}
-    rest = tuple(
-        (stage, f"{service}: {stage} is forecast to fail")
-        for service, forecast in sorted(forecasts.items())
-        if service not in explained and not forecast.because
-        for stage in [next((s for s, answer in forecast.answers() if answer == "no"), "")]
-        if stage
-    )
-    return named + rest
+    unexplained = []
+    for service, forecast in forecasts:
+        first = next((stage for stage, answer in forecast.answers() if answer == "no"), None)
+        if first and not forecast.because and service not in explained:
+            unexplained.append((first, f"{_prefix(service)}{first} is forecast to fail"))
+    return named + tuple(unexplained)
 
 
-def _open_links(forecasts: Mapping[str, Forecast]) -> tuple[tuple[str, str], ...]:
+def _open_links(
+    forecasts: list[tuple[str, Forecast]], rule_of: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
     """The unresolved links, the one that leaves most forecasts open first."""
     blocked: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for service, forecast in sorted(forecasts.items()):
+    for service, forecast in forecasts:
         reasons = dict(reversed(forecast.unresolved))
         for stage, answer in forecast.answers():
-            if answer == "unknown":
+            # A later stage without a reason of its own waits for the earlier ones.
+            if answer == "unknown" and (stage in reasons or not reasons):
                 blocked[reasons.get(stage, "not decided")].append((service, stage))
     order = sorted(blocked.items(), key=lambda item: (-len(item[1]), item[0]))
-    return tuple((places[0][1], f"{places[0][0]}: {reason}") for reason, places in order)
+    return tuple(
+        (rule_of.get(reason, places[0][1]), f"{_prefix(places[0][0])}{reason}")
+        for reason, places in order
+    )
+
+
+def _prefix(service: str) -> str:
+    return f"{service}: " if service else ""
 
 
 def _terms(entry: RuleTally) -> str:

@@ -11,7 +11,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from auditor.catalog import Rule
-from auditor.findings import Confidence, Finding, RuleOutcome, Severity, Stage, Suppression
+from auditor.findings import (
+    Confidence,
+    Finding,
+    RuleOutcome,
+    Severity,
+    Stage,
+    Suppression,
+    Undecided,
+)
 from auditor.result import Forecast, Score
 from auditor.scoring import Scheme, explain, finding_weight, score, tally
 from auditor.source import Location
@@ -81,7 +89,7 @@ audits = st.tuples(st.lists(findings_, max_size=14), outcomes_)
 
 
 def judge(findings: object, outcomes: object = (), forecast: Forecast = YES) -> Score:
-    return score(findings, outcomes, RULES, {"api": forecast}, scheme=SCHEME)  # type: ignore[arg-type]
+    return score(outcomes, findings, RULES, {"api": forecast}, scheme=SCHEME)  # type: ignore[arg-type]
 
 
 def passing(*rules: str) -> tuple[RuleOutcome, ...]:
@@ -139,8 +147,8 @@ def test_order_does_not_matter(audit, random):
     random.shuffle(shuffled)
     random.shuffle(mixed)
     assert judge(shuffled, mixed) == judge(findings, outcomes)
-    assert explain(judge(findings, outcomes), shuffled, mixed, RULES, scheme=SCHEME) == explain(
-        judge(findings, outcomes), findings, outcomes, RULES, scheme=SCHEME
+    assert explain(judge(findings, outcomes), mixed, shuffled, RULES, scheme=SCHEME) == explain(
+        judge(findings, outcomes), outcomes, findings, RULES, scheme=SCHEME
     )
 
 
@@ -183,8 +191,8 @@ def test_a_rule_that_does_not_apply_is_neutral(audit):
     without = judge(findings, outcomes)
     for outcome in (RuleOutcome(rule="ONX001"), RuleOutcome(rule="ONX001", undecided=3)):
         with_it = score(
-            findings,
             (*outcomes, outcome),
+            findings,
             {**RULES, "ONX001": extra},
             {"api": YES},
             scheme=SCHEME,
@@ -275,9 +283,9 @@ def test_split_outcomes_of_one_rule_are_one_rule():
 
 
 def test_nothing_to_deploy_is_null_and_not_100():
-    judged = score([], (), RULES, {}, deployable=False, scheme=SCHEME)
+    judged = score((), [], RULES, {}, deployable=False, scheme=SCHEME)
     assert (judged.value, judged.grade, judged.level) == (None, None, None)
-    assert "nothing to deploy" in explain(judged, [], (), RULES, scheme=SCHEME)
+    assert "nothing to deploy" in explain(judged, (), [], RULES, scheme=SCHEME)
 
 
 def test_nothing_wrong_is_100():
@@ -322,7 +330,7 @@ def test_what_stands_in_the_way_comes_most_effective_first():
     assert [rule for rule, _ in judge([light, heavy]).next_level] == ["OPS002", "ENV002"]
     one = finding("ENV001", Severity.HIGH, breaks=(("api", Stage.STARTS),))
     two = finding("IMG001", breaks=(("api", Stage.STARTS), ("worker", Stage.STARTS)))
-    broken = score([one, two], (), RULES, {"api": NO, "worker": NO}, scheme=SCHEME)
+    broken = score((), [one, two], RULES, {"api": NO, "worker": NO}, scheme=SCHEME)
     assert [rule for rule, _ in broken.next_level] == ["IMG001", "ENV001"]
 
 
@@ -332,7 +340,7 @@ def test_open_links_are_named_once_with_the_widest_first():
         starts="unknown",
         unresolved=(("starts", "the command"), ("predicts", "the command")),
     )
-    judged = score([], (), RULES, {"a": OPEN, "b": wide}, scheme=SCHEME)
+    judged = score((), [], RULES, {"a": OPEN, "b": wide}, scheme=SCHEME)
     assert judged.level is None
     assert judged.next_level == (
         ("starts", "b: the command"),
@@ -340,12 +348,23 @@ def test_open_links_are_named_once_with_the_widest_first():
     )
 
 
+def test_forecasts_without_names_and_links_with_rules():
+    link = Undecided(rule="SRV004", reason="no endpoint was found")
+    judged = score((), [], RULES, [OPEN], undecided=[link], scheme=SCHEME)
+    assert judged.next_level == (("SRV004", "no endpoint was found"),)
+
+
+def test_a_later_stage_without_a_reason_waits_for_the_earlier_one():
+    waiting = replace(OPEN, starts="unknown", unresolved=(("starts", "the command"),))
+    assert judge([], (), waiting).next_level == (("starts", "api: the command"),)
+
+
 def test_no_without_a_finding_still_says_what_fails():
     assert judge([], (), NO).next_level == (("starts", "api: starts is forecast to fail"),)
 
 
 def test_no_service_leaves_the_level_open():
-    judged = score([], passing("ENV002"), RULES, {}, scheme=SCHEME)
+    judged = score(passing("ENV002"), [], RULES, {}, scheme=SCHEME)
     assert (judged.value, judged.level) == (100, None)
     assert "no service" in judged.next_level[0][1]
 
@@ -354,7 +373,7 @@ def test_explain_shows_the_arithmetic():
     found = [finding("ENV002", line=n) for n in range(1, 7)]
     found.append(replace(finding("IMG001", Severity.LOW), suppressed=Suppression(by="comment")))
     outcomes = passing("ENV003", "OPS003")
-    text = explain(judge(found, outcomes), found, outcomes, RULES, scheme=SCHEME)
+    text = explain(judge(found, outcomes), outcomes, found, RULES, scheme=SCHEME)
     assert "ENV002  5 + 5 x 0.5 + 5 x 0.25 + 5 x 0.125 + ... = 9.8438  (6 places)" in text
     assert "IMG001  2.5  (1 place; 1 accepted risk)" in text
     assert "2 x 7.5 = 15  (ENV003, OPS003)" in text
@@ -365,7 +384,7 @@ def test_explain_shows_the_arithmetic():
 def test_explain_shows_the_cap():
     found = [finding("ENV004", Severity.CRITICAL)]
     outcomes = passing(*(rule for rule in RULES if rule != "ENV004"))
-    text = explain(judge(found, outcomes), found, outcomes, RULES, scheme=SCHEME)
+    text = explain(judge(found, outcomes), outcomes, found, RULES, scheme=SCHEME)
     assert "cap: critical finding ENV004 caps the grade at F: at most 49" in text
     assert "env: 100 - 40.0 ENV004 = 60; critical finding ENV004 caps the grade at F: 49" in text
 
@@ -376,8 +395,8 @@ def test_possible_weighs_half_and_states_are_told_apart():
     entries = {
         e.rule: e.state
         for e in tally(
-            [finding("ENV001")],
             (*passing("ENV001", "ENV002"), RuleOutcome(rule="ENV003", undecided=1)),
+            [finding("ENV001")],
             RULES,
             SCHEME,
         )

@@ -60,12 +60,12 @@ def ours(service: compose.ComposeService, root: str) -> dict[str, Any]:
             unknown = True
             continue
         for offset in range(port.target.last - port.target.first + 1):
-            target = port.target.first + offset
+            number = port.target.first + offset
             published = "" if port.published is None else str(port.published.first + offset)
             if port.published is not None and port.target.first == port.target.last:
                 published = str(port.published)
             host = f"{port.host_ip}:" if port.host_ip else ""
-            ports.add(f"{host}{published}:{target}/{port.protocol}")
+            ports.add(f"{host}{published}:{number}/{port.protocol}")
     out["ports"] = _ANY if unknown else ports
     volumes: set[str] = set()
     for volume in service.volumes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditor.artifacts import zipped
+from auditor.artifacts import documents, sevenzip, tarred, tensors, zipped
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, ArtifactIssue, Limits, Verdict, worst
 from auditor.artifacts.identify import (
@@ -25,6 +25,7 @@ class Draft:
     def __init__(self, path: str, format: str, blob: Blob) -> None:
         self.path = path
         self.format = format
+        self.limits = Limits()
         self.container: str | None = None
         self.blob = blob
         self.issues: list[ArtifactIssue] = []
@@ -94,6 +95,7 @@ class Scanner:
     def scan(self, blob: Blob, path: str, depth: int = 0) -> Verdict:
         """Judge the blob and what is in it; returns the worst verdict of both."""
         draft = Draft(path, identify(blob), blob)
+        draft.limits = self.limits
         index = len(self.found)
         # The outer artifact comes first, though the nested ones are judged before it is complete.
         placeholder = draft.facts(None, len(blob))
@@ -249,14 +251,36 @@ class Scanner:
                 continue
             if torch and "/data/" in entry.name:
                 continue
+            if draft.format == "keras-v3" and entry.name in ("config.json", "metadata.json"):
+                self._keras_part(draft, inner)
+                continue
+            if draft.format == "skops" and entry.name == "schema.json":
+                self._schema(draft, inner)
+                continue
             self.scan(inner, inner_path, depth + 1)
+
+    def _keras_part(self, draft: Draft, blob: Blob) -> None:
+        try:
+            documents.judge_document(draft, documents.parse_json(blob.read(0, documents.MAX_DOCUMENT)))
+        except ValueError as error:
+            tensors.broken(draft, f"its configuration is no JSON ({str(error)[:80]})")
+        draft.format = "keras-v3"
+
+    def _schema(self, draft: Draft, blob: Blob) -> None:
+        try:
+            schema = documents.parse_json(blob.read(0, documents.MAX_DOCUMENT))
+        except ValueError as error:
+            tensors.broken(draft, f"its schema is no JSON ({str(error)[:80]})")
+            return
+        documents.judge_skops(draft, schema)
 
     # -- everything else -------------------------------------------------------------------
 
     def _rest(self, draft: Draft, blob: Blob, depth: int) -> None:
-        if draft.format in ("unknown", "text", "json", "xml") and self._maybe_pickle(draft, blob):
+        form = draft.format
+        if form in _MAYBE_PICKLE and self._maybe_pickle(draft, blob):
             return
-        if draft.format == "lfs-pointer":
+        if form == "lfs-pointer":
             draft.issue(
                 "ART014",
                 "is a Git LFS pointer, not the model",
@@ -264,6 +288,84 @@ class Scanner:
                 Severity.HIGH,
                 what="loading fails: the file holds only the address of the model",
             )
+        elif form == "npy":
+            tensors.judge_npy(draft, blob)
+        elif form == "safetensors":
+            tensors.judge_safetensors(draft, blob)
+        elif form == "gguf":
+            tensors.judge_gguf(draft, blob)
+        elif form == "tflite":
+            tensors.judge_tflite(draft, blob)
+        elif form == "hdf5":
+            tensors.judge_hdf5(draft, blob)
+        elif form == "tar":
+            self._tar(draft, blob, depth)
+        elif form == "7z":
+            self._sevenzip(draft, blob, depth)
+        elif form in ("text", "json", "xml", "pmml", "html"):
+            documents.judge_text(draft, blob)
+        elif form in ("elf", "pe"):
+            if depth or extension(draft.path) in PICKLE_EXTENSIONS | DATA_EXTENSIONS:
+                draft.issue(
+                    "ART005",
+                    "is an executable program or library",
+                    "suspicious",
+                    Severity.HIGH,
+                    what="a loader that finds it may run it",
+                )
+        elif form in ("rar", "zstd", "joblib-zfile"):
+            draft.issue(
+                "ART003",
+                f"is compressed as {form}, which is not read",
+                "unreadable",
+                Severity.HIGH,
+                what="its content was not judged",
+            )
+        elif form == "unknown":
+            self._unknown(draft, blob)
+
+    def _unknown(self, draft: Draft, blob: Blob) -> None:
+        if tensors.looks_like_savedmodel(blob) and tensors.judge_savedmodel(draft, blob):
+            return
+        if tensors.looks_like_onnx(blob):
+            tensors.judge_onnx(draft, blob)
+            return
+        head = blob.read(0, 64)
+        ext = extension(draft.path)
+        if head[:1] == b"{" and b"learner" in head:
+            draft.format = "xgboost-ubj"
+        elif ext in ("pkl", "pickle", "joblib", "dill", "pt", "pth", "ckpt", "onnx", "pb", "keras", "h5"):
+            draft.issue(
+                "ART015",
+                f"is nothing that a loader of .{ext} files reads",
+                "unreadable",
+                Severity.HIGH,
+                what="loading fails",
+            )
+
+    def _tar(self, draft: Draft, blob: Blob, depth: int) -> None:
+        contents = tarred.read_tar(blob, self.limits.entries)
+        draft.issues += contents.issues
+        names = {name for name, _ in contents.members}
+        if {"pickle", "storages", "tensors"} <= {n.removeprefix("./") for n in names}:
+            draft.format = "torch-legacy"
+        for name, inner in contents.members:
+            self.scan(inner, f"{draft.path}!{name}", depth + 1)
+
+    def _sevenzip(self, draft: Draft, blob: Blob, depth: int) -> None:
+        try:
+            found = sevenzip.members(blob, self.budget)
+        except sevenzip.NotRead as error:
+            draft.issue(
+                "ART003",
+                f"is a 7z archive that was not read: {error}",
+                "unreadable",
+                Severity.HIGH,
+                what="its content was not judged",
+            )
+            return
+        for name, inner in found:
+            self.scan(inner, f"{draft.path}!{name}", depth + 1)
 
     def _extension(self, draft: Draft) -> None:
         ext = extension(draft.path)
@@ -276,6 +378,7 @@ class Scanner:
             )
 
 
+_MAYBE_PICKLE = frozenset({"unknown", "text", "json", "xml"})
 _WORST_RULE: dict[str, str] = {
     "dangerous": "ART001",
     "suspicious": "ART002",

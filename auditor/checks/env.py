@@ -17,7 +17,7 @@ from auditor.deployment.model import (
     Service,
 )
 from auditor.findings import Confidence, Edit, Fix, Related, Severity, Stage
-from auditor.linking import distributions
+from auditor.linking import distributions, wheels
 from auditor.parsers import locks
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.requirements import normalise
@@ -415,6 +415,104 @@ def _requirements_end(environment: Environment) -> Location:
         if step.shipped and step.requirements:
             return step.requirements[0].fact.at
     return environment.steps[0].at if environment.steps else environment.at
+
+
+@check("ENV008")
+def uninstallable_pin(
+    environment: Environment, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
+    """A requirement that pip cannot install on this image."""
+    python, base = environment.python, environment.base
+    if python is None or not python.certain or "." not in python.version:
+        return
+    image = next((i for i in deployment.images if i.key == environment.name), None)
+    has_compiler: bool | None = None
+    if image is not None and base is not None:
+        has_compiler = base.has_program("gcc")
+        if any(p.name in _COMPILERS for p in image.system_packages):
+            has_compiler = True
+    seen: set[str] = set()
+    for item in _shipped(environment):
+        if item.fact.url or item.fact.path or item.fact.vcs or item.key in seen:
+            continue
+        if item.origin == "conda" or (item.fact.specifier and item.version is None):
+            continue
+        seen.add(item.key)
+        found = wheels.installable(
+            item.key,
+            item.version,
+            python=python.version,
+            libc=base.libc if base is not None else "glibc",
+            glibc=base.glibc if base is not None else None,
+        )
+        wanted = f"{item.key}=={item.version}" if item.version else item.key
+        related = [Related(python.at, f"Python {python.version} is chosen here")]
+        if found.outcome == "unknown":
+            continue
+        if found.outcome == "wheel":
+            yield rule.passed()
+        elif found.outcome == "no-release":
+            yield rule.finding(
+                item.fact.at,
+                f"the package index has no release {item.version} of {item.fact.name}: "
+                f"`ERROR: No matching distribution found for {wanted}`",
+                confidence=Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
+            )
+        elif found.outcome == "no-python":
+            yield rule.finding(
+                item.fact.at,
+                f"`{wanted}` is for Python {found.requires_python}, and the image runs {python.version}: "
+                f"`ERROR: No matching distribution found for {wanted}`",
+                related=related,
+                breaks=environment.breaks(Stage.BUILDS),
+                evidence={"requires_python": found.requires_python, "wheels": list(found.pythons)},
+            )
+        elif found.outcome == "no-file":
+            yield rule.finding(
+                item.fact.at,
+                f"`{wanted}` has neither a wheel for Python {python.version} nor a source archive: "
+                f"`ERROR: No matching distribution found for {wanted}`",
+                related=related,
+                breaks=environment.breaks(Stage.BUILDS),
+                evidence={"wheels": list(found.pythons)},
+            )
+        elif not found.native or has_compiler:
+            yield rule.passed()
+        else:
+            why = (
+                f"its wheels need glibc {found.needs_glibc}, and the image has {base.glibc if base else '?'}"
+                if found.needs_glibc
+                else "it has no wheel at all"
+                if item.version is None
+                else f"it has no wheel for Python {'.'.join(python.version.split('.')[:2])}"
+                + (" on musl" if base is not None and base.libc == "musl" else "")
+            )
+            yield rule.finding(
+                item.fact.at,
+                f"`{wanted}` must be compiled ({why}), and the image has no compiler: the installation fails",
+                help=_without_wheel(item.key),
+                related=related,
+                confidence=Confidence.LIKELY if has_compiler is False else Confidence.POSSIBLE,
+                breaks=environment.breaks(Stage.BUILDS),
+                evidence={"wheels": list(found.pythons)},
+            )
+
+
+_COMPILERS = frozenset({"gcc", "g++", "build-essential", "build-base", "clang"})
+
+
+def _without_wheel(name: str) -> str:
+    binary = {
+        "psycopg2": "psycopg2-binary",
+        "dlib": "dlib-bin",
+        "opencv": "opencv-python-headless",
+    }.get(name)
+    if binary:
+        return f"Use `{binary}`, which has wheels, or build in a stage with a compiler and the headers."
+    return (
+        "Choose a release with a wheel for this Python, or build in a stage with `build-essential`."
+    )
 
 
 @check("ENV009")

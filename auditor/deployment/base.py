@@ -110,7 +110,7 @@ def minor(version: str) -> tuple[int, int]:
 
 
 def _leading_version(text: str) -> str:
-    digits = []
+    digits: list[str] = []
     for character in text:
         if character.isdigit() or (character == "." and digits and digits[-1] != "."):
             digits.append(character)

@@ -19,7 +19,7 @@ from auditor.deployment.model import (
 from auditor.linking import distributions
 from auditor.parsers import conda, locks, pyproject, requirements, setup_py
 from auditor.parsers.commands import PipInstall
-from auditor.parsers.requirements import Requirement
+from auditor.parsers.requirements import Requirement, RequirementsFile
 from auditor.source import Location, Problem, Unknown
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Draft:
     requirements: list[EnvRequirement] = field(default_factory=list)
     constraints: list[Requirement] = field(default_factory=list)
     locks: list[locks.Lock] = field(default_factory=list)
-    files: list[requirements.RequirementsFile] = field(default_factory=list)
+    files: list[RequirementsFile] = field(default_factory=list)
     conda: list[conda.CondaEnvironment] = field(default_factory=list)
     pyproject: pyproject.PyprojectFacts | None = None
     because: list[str] = field(default_factory=list)

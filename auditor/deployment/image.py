@@ -8,13 +8,58 @@ somebody asks for a path. What a RUN, a base image or a foreign copy may have cr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
-from auditor.parsers.dockerfile import Command, Copy, Dockerfile, Heredoc, Instruction, Mount, Run
+from auditor.deployment.effects import (
+    Changed,
+    Copied,
+    Effect,
+    Linked,
+    Make,
+    MayCreate,
+    Removed,
+    effects,
+    mode_executable,
+)
+from auditor.parsers.dockerfile import (
+    Arg,
+    Cmd,
+    Command,
+    Copy,
+    Dockerfile,
+    Entrypoint,
+    Env,
+    Expose,
+    Healthcheck,
+    Heredoc,
+    Instruction,
+    Label,
+    Mount,
+    Onbuild,
+    Pair,
+    Run,
+    Shell,
+    Stage,
+    Stopsignal,
+    User,
+    Volume,
+    Word,
+    Workdir,
+    expand,
+    expand_words,
+    heredoc_name,
+    is_heredoc,
+)
 from auditor.parsers.dockerignore import DockerIgnore, IgnoreMatch
-from auditor.source import Location, Problem, Unknown
+from auditor.parsers.dockerignore import parse as parse_ignore
+from auditor.source import Fragment, Location, Problem, SourceText, Unknown
+
+if TYPE_CHECKING:
+    from auditor.parsers.shell import Script
 
 T = TypeVar("T")
 
@@ -57,10 +102,15 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImage:
-    """The image that the first stage of the lineage starts from; ``scratch`` is empty."""
+    """The image that the first stage of the lineage starts from; ``scratch`` is empty.
+
+    ``known``: its defaults (user, working directory, populated directories) are on record;
+    otherwise they are Unknown. ``at`` is the image's word in FROM.
+    """
 
     reference: str | Unknown
     platform: str | Unknown | None
+    known: bool
     at: Location
 
 
@@ -107,7 +157,7 @@ class State:
     """What is in force when an instruction runs. ``env`` includes the ARGs that RUN sees."""
 
     workdir: str | Unknown
-    user: str | Unknown | None
+    user: str | Unknown
     shell: tuple[str, ...]
     env: Mapping[str, str | Unknown]
 
@@ -254,40 +304,736 @@ class Listing:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One thing an instruction did to the files."""
+
+    at: Location | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree(_Layer):
+    """A directory of the context, its contents under ``path``."""
+
+    path: str
+    view: _ContextView
+    source: str
+    owner: str | Unknown
+    executable: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class _File(_Layer):
+    """One file (or, with ``kind``, one empty directory)."""
+
+    path: str
+    source: Source
+    owner: str | Unknown = "0:0"
+    executable: bool | None = None
+    kind: Literal["file", "directory"] = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class _Transfer(_Layer):
+    """``source`` of another file system (or of this one, as it was) appears as ``path``."""
+
+    path: str
+    fs: FileSystem
+    count: int
+    source: str
+    owner: str | Unknown | None
+    ignore: DockerIgnore | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opaque(_Layer):
+    """May have created anything under the roots."""
+
+    roots: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Removed(_Layer):
+    """Deleted the path (a pattern when ``glob``) and what is below it."""
+
+    path: str
+    certain: bool
+    glob: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Link(_Layer):
+    """A symbolic link; ``target`` is absolute."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Attributes(_Layer):
+    """chmod or chown."""
+
+    path: str
+    recursive: bool
+    glob: bool
+    executable: bool | None = None
+    owner: str | Unknown | None = None
+
+
+class _Budget:
+    """Bounds the work of one question to the file system."""
+
+    __slots__ = ("depth", "steps")
+
+    def __init__(self) -> None:
+        self.steps = 50_000
+        self.depth = 0
+
+    def spent(self) -> bool:
+        self.steps -= 1
+        return self.steps < 0 or self.depth > _MAX_CHAIN
+
+
 class FileSystem:
-    """The files of an image as a stack of lazy layers. Paths are absolute and normalised."""
+    """The files of an image as a stack of lazy layers. Paths are absolute and normalised.
+
+    Later layers hide earlier ones. A layer answers only when somebody asks for a path, so that
+    copying a context of any size costs nothing until then.
+    """
+
+    def __init__(self, base: _Base, parent: FileSystem | None = None) -> None:
+        self._base = base
+        self._parent = parent
+        self._count = len(parent) if parent else 0
+        self._layers: list[_Layer] = []
+
+    def __len__(self) -> int:
+        return self._count + len(self._layers)
+
+    def _add(self, layer: _Layer) -> None:
+        self._layers.append(layer)
+
+    def _newest_first(self, count: int) -> Iterator[_Layer]:
+        fs: FileSystem | None = self
+        while fs is not None:
+            own = min(max(count - fs._count, 0), len(fs._layers))
+            for index in range(own - 1, -1, -1):
+                yield fs._layers[index]
+            count = min(count, fs._count)
+            fs = fs._parent
+
+    # --- questions
 
     def lookup(self, path: str) -> Lookup:
         """What is known about a path; relative paths are taken from ``/``."""
-        raise NotImplementedError
+        return self._lookup(absolute("/", path), len(self), _Budget())
+
+    def _lookup(self, path: str, count: int, budget: _Budget) -> Lookup:
+        maybe: Undetermined | None = None
+        doubt: Undetermined | None = None
+        executable: bool | None = None
+        owner: str | Unknown | None = None
+        if path == "/":
+            return Present(path="/", kind="directory", source=MadeSource(by="image"), at=None)
+        for layer in self._newest_first(count):
+            if budget.spent():
+                return Undetermined(path=path, reason="too many steps lead to it", at=layer.at)
+            if isinstance(layer, _Opaque):
+                if maybe is None and any(_within(path, root) for root in layer.roots):
+                    maybe = Undetermined(path=path, reason=layer.reason, at=layer.at)
+                continue
+            if isinstance(layer, _Attributes):
+                if _covers(layer.path, path, glob=layer.glob, below=layer.recursive):
+                    executable = layer.executable if executable is None else executable
+                    owner = layer.owner if owner is None else owner
+                continue
+            if isinstance(layer, _Removed):
+                if _covers(layer.path, path, glob=layer.glob, below=True):
+                    if layer.certain:
+                        return maybe or Absent(path=path, removed_at=layer.at)
+                    reason = "an instruction may have removed it"
+                    doubt = doubt or Undetermined(path=path, reason=reason, at=layer.at)
+                continue
+            if isinstance(layer, _Link):
+                if not _within(path, layer.path):
+                    if _within(layer.path, path):
+                        return doubt or _made(path, layer.at)
+                    continue
+                budget.depth += 1
+                target = absolute("/", layer.target + path[len(layer.path) :])
+                found = self._lookup(target, count, budget)
+                budget.depth -= 1
+                if isinstance(found, Present):
+                    return doubt or replace(found, path=path)
+                return maybe or (
+                    replace(found, path=path) if isinstance(found, Undetermined) else found
+                )
+            answer = self._ask(layer, path, budget)
+            if isinstance(answer, Undetermined):
+                maybe = maybe or answer
+            elif isinstance(answer, Present):
+                if executable is not None:
+                    answer = replace(answer, executable=executable)
+                if owner is not None:
+                    answer = replace(answer, owner=owner)
+                return doubt or answer
+        below = self._base.lookup(path)
+        if isinstance(below, Present):
+            return doubt or below
+        return maybe or below
+
+    def _ask(self, layer: _Layer, path: str, budget: _Budget) -> Lookup | None:
+        """What a layer that places files says of a path; None: nothing."""
+        if isinstance(layer, _Tree):
+            inner = _relative(path, layer.path)
+            if inner is None:
+                return _made(path, layer.at) if _within(layer.path, path) else None
+            origin = _join(layer.source, inner)
+            kind = layer.view.kind(origin)
+            if kind is None:
+                return _made(path, layer.at) if not inner else None
+            executable = layer.executable
+            if executable is None and kind == "file":
+                executable = layer.view.context.executable(origin)
+            return Present(
+                path=path,
+                kind=kind,
+                source=ContextSource(path=origin),
+                at=layer.at,
+                owner=layer.owner,
+                executable=executable,
+            )
+        if isinstance(layer, _File):
+            if path == layer.path:
+                return Present(
+                    path=path,
+                    kind=layer.kind,
+                    source=layer.source,
+                    at=layer.at,
+                    owner=layer.owner,
+                    executable=layer.executable,
+                )
+            return _made(path, layer.at) if _within(layer.path, path) else None
+        if isinstance(layer, _Transfer):
+            inner = _relative(path, layer.path)
+            if inner is None:
+                return _made(path, layer.at) if _within(layer.path, path) else None
+            if layer.ignore is not None and inner and layer.ignore.match(inner):
+                return None
+            budget.depth += 1
+            found = layer.fs._lookup(_join_absolute(layer.source, inner), layer.count, budget)
+            budget.depth -= 1
+            if isinstance(found, Absent):
+                return None
+            if isinstance(found, Present):
+                owner = found.owner if layer.owner is None else layer.owner
+                return replace(found, path=path, at=layer.at, owner=owner)
+            return replace(found, path=path)
+        return None
+
+    def is_dir(self, path: str) -> bool:
+        """Whether the path is known to be a directory."""
+        found = self.lookup(path)
+        return isinstance(found, Present) and found.kind == "directory"
 
     def list_dir(self, path: str) -> Listing:
-        """The names known to be in a directory."""
-        raise NotImplementedError
+        """The names known to be in a directory, sorted."""
+        return self._list(absolute("/", path), len(self), _Budget())
+
+    def _list(self, path: str, count: int, budget: _Budget) -> Listing:
+        names: set[str] = set()
+        hidden: set[str] = set()
+        hidden_globs: list[str] = []
+        complete = True
+        prefix = "/" if path == "/" else f"{path}/"
+
+        def add(found: Iterable[str]) -> None:
+            names.update(
+                name
+                for name in found
+                if name not in hidden
+                and not any(_glob_match(glob, prefix + name) for glob in hidden_globs)
+            )
+
+        for layer in self._newest_first(count):
+            if budget.spent():
+                return Listing(names=tuple(sorted(names)), complete=False)
+            if isinstance(layer, _Opaque):
+                complete = complete and not any(
+                    _within(path, root) or root.startswith(prefix) for root in layer.roots
+                )
+                continue
+            if isinstance(layer, _Attributes):
+                continue
+            if isinstance(layer, _Removed):
+                if not layer.certain:
+                    complete = False
+                elif _covers(layer.path, path, glob=layer.glob, below=True):
+                    return Listing(names=tuple(sorted(names)), complete=complete)
+                elif layer.glob:
+                    hidden_globs.append(layer.path)
+                elif layer.path.startswith(prefix) and "/" not in layer.path[len(prefix) :]:
+                    hidden.add(layer.path[len(prefix) :])
+                continue
+            if isinstance(layer, _Link) and _within(path, layer.path):
+                budget.depth += 1
+                target = absolute("/", layer.target + path[len(layer.path) :])
+                found = self._list(target, count, budget)
+                budget.depth -= 1
+                add(found.names)
+                return Listing(names=tuple(sorted(names)), complete=complete and found.complete)
+            assert isinstance(layer, (_Link, _Tree, _File, _Transfer))
+            if layer.path.startswith(prefix):
+                add((layer.path[len(prefix) :].split("/", 1)[0],))
+            if isinstance(layer, _Tree):
+                inner = _relative(path, layer.path)
+                if inner is not None:
+                    add(layer.view.names(_join(layer.source, inner)))
+            elif isinstance(layer, _Transfer):
+                inner = _relative(path, layer.path)
+                if inner is not None:
+                    budget.depth += 1
+                    other = layer.fs._list(_join_absolute(layer.source, inner), layer.count, budget)
+                    budget.depth -= 1
+                    ignore = layer.ignore
+                    add(
+                        name
+                        for name in other.names
+                        if ignore is None or not ignore.match(_join(inner, name))
+                    )
+                    complete = complete and other.complete
+        below, known = self._base.names(path)
+        add(below)
+        return Listing(names=tuple(sorted(names)), complete=complete and known)
 
     def locate_context(self, path: str) -> tuple[str, ...]:
-        """Where in the image a file or directory of the context was copied to, newest first."""
-        raise NotImplementedError
+        """Where in the image a file or directory of the context was copied to, newest first.
+
+        Copies that a later instruction removed or hid are left out.
+        """
+        wanted = posixpath.normpath(path)
+        found: list[str] = []
+        for place in self._locate(wanted, len(self), _Budget()):
+            answer = self.lookup(place)
+            if (
+                isinstance(answer, Present)
+                and isinstance(answer.source, ContextSource)
+                and posixpath.normpath(answer.source.path) == wanted
+                and place not in found
+            ):
+                found.append(place)
+        return tuple(found)
+
+    def _locate(self, wanted: str, count: int, budget: _Budget) -> Iterator[str]:
+        for layer in self._newest_first(count):
+            if budget.spent():
+                return
+            if isinstance(layer, _Tree):
+                inner = _relative(f"/{wanted}", f"/{layer.source}".rstrip("/") or "/")
+                if inner is not None:
+                    yield _join_absolute(layer.path, "" if inner == "." else inner)
+            elif isinstance(layer, _File):
+                if isinstance(layer.source, ContextSource) and layer.source.path == wanted:
+                    yield layer.path
+            elif isinstance(layer, _Transfer):
+                budget.depth += 1
+                for place in layer.fs._locate(wanted, layer.count, budget):
+                    inner = _relative(place, layer.source)
+                    if inner is not None:
+                        yield _join_absolute(layer.path, inner)
+                budget.depth -= 1
+
+
+# --- paths ---------------------------------------------------------------------------------
+
+_MAX_CHAIN = 40
+
+
+def absolute(cwd: str, path: str) -> str:
+    """``path`` seen from ``cwd``, without ``.``, ``..`` and doubled slashes."""
+    joined = posixpath.normpath(posixpath.join("/", cwd, path))
+    return f"/{joined.lstrip('/')}"
+
+
+def _within(path: str, root: str) -> bool:
+    return path == root or root == "/" or path.startswith(f"{root}/")
+
+
+def _relative(path: str, root: str) -> str | None:
+    """What follows the root; empty for the root itself, None when the path is elsewhere."""
+    if path == root:
+        return ""
+    if root == "/":
+        return path[1:]
+    return path[len(root) + 1 :] if path.startswith(f"{root}/") else None
+
+
+def _join(root: str, inner: str) -> str:
+    return f"{root}/{inner}" if root and inner else root or inner
+
+
+def _join_absolute(root: str, inner: str) -> str:
+    if not inner:
+        return root
+    return f"/{inner}" if root == "/" else f"{root}/{inner}"
+
+
+def _made(path: str, at: Location | None) -> Present:
+    return Present(
+        path=path,
+        kind="directory",
+        source=MadeSource(by="the way to a file"),
+        at=at,
+    )
+
+
+def _covers(pattern: str, path: str, *, glob: bool, below: bool) -> bool:
+    if not glob:
+        return path == pattern or (below and _within(path, pattern))
+    depth = pattern.count("/")
+    if path.count("/") < depth or (path.count("/") > depth and not below):
+        return False
+    return _glob_match(pattern, "/".join(path.split("/")[: depth + 1]))
+
+
+def _glob_match(pattern: str, path: str) -> bool:
+    """Shell globbing by component; leading dots need a literal dot."""
+    parts, names = pattern.split("/"), path.split("/")
+    return len(parts) == len(names) and all(
+        (not name.startswith(".") or part.startswith(".")) and match_name(part, name)
+        for part, name in zip(parts, names, strict=True)
+    )
+
+
+def match_name(pattern: str, name: str) -> bool:
+    """Go's ``filepath.Match`` for one path component; a malformed pattern matches nothing."""
+    tokens = _name_tokens(pattern)
+    if tokens is None:
+        return False
+    # The automaton keeps every state, hence no backtracking on patterns like a*a*a*b.
+    states = {0}
+    size = len(tokens)
+    for char in name:
+        after: set[int] = set()
+        for state in _closure(states, tokens):
+            if state == size:
+                continue
+            token = tokens[state]
+            if token is None:
+                after.add(state)
+            elif token[0](char):
+                after.add(state + 1)
+        states = after
+        if not states:
+            return False
+    return size in _closure(states, tokens)
+
+
+_Token = tuple[Callable[[str], bool]] | None  # None is ``*``
+
+
+def _closure(states: set[int], tokens: list[_Token]) -> set[int]:
+    closed = set(states)
+    for state in sorted(states):
+        while state < len(tokens) and tokens[state] is None:
+            state += 1
+            closed.add(state)
+    return closed
+
+
+@lru_cache(maxsize=512)
+def _name_tokens(pattern: str) -> list[_Token] | None:
+    tokens: list[_Token] = []
+    position = 0
+
+    def one(wanted: str) -> _Token:
+        return (lambda char: char == wanted,)
+
+    while position < len(pattern):
+        char = pattern[position]
+        position += 1
+        if char == "*":
+            if not tokens or tokens[-1] is not None:
+                tokens.append(None)
+        elif char == "?":
+            tokens.append((lambda char: True,))
+        elif char == "\\":
+            if position == len(pattern):
+                return None
+            tokens.append(one(pattern[position]))
+            position += 1
+        elif char == "[":
+            negated = pattern.startswith("^", position)
+            position += negated
+            ranges: list[tuple[str, str]] = []
+            while True:
+                if pattern.startswith("]", position) and ranges:
+                    position += 1
+                    break
+                ends: list[str] = []
+                for _ in range(2):
+                    if pattern.startswith("\\", position):
+                        position += 1
+                    elif pattern[position : position + 1] in ("", "-", "]"):
+                        return None
+                    if position >= len(pattern):
+                        return None
+                    ends.append(pattern[position])
+                    position += 1
+                    if not pattern.startswith("-", position) or len(ends) == 2:
+                        break
+                    position += 1
+                ranges.append((ends[0], ends[-1]))
+            tokens.append((_class_test(tuple(ranges), negated),))
+        else:
+            tokens.append(one(char))
+    return tokens
+
+
+def _class_test(ranges: tuple[tuple[str, str], ...], negated: bool) -> Callable[[str], bool]:
+    return lambda char: any(low <= char <= high for low, high in ranges) != negated
+
+
+def has_wildcards(path: str) -> bool:
+    """Whether COPY treats the source as a pattern."""
+    position = 0
+    while position < len(path):
+        if path[position] == "\\":
+            position += 1
+        elif path[position] in "*?[":
+            return True
+        position += 1
+    return False
+
+
+# --- the build context ---------------------------------------------------------------------
+
+
+class _ContextView:
+    """The context as the builder receives it, less what one COPY excludes."""
+
+    def __init__(
+        self,
+        context: BuildContext,
+        ignore: DockerIgnore | None,
+        excludes: DockerIgnore | None = None,
+        root: str = "",
+    ) -> None:
+        self.context = context
+        self.ignore = ignore
+        self.excludes = excludes
+        self.root = root
+
+    def excluded(self, path: str) -> IgnoreMatch | None:
+        match = self.ignore.match(path) if self.ignore and path else None
+        if match is None and self.excludes is not None:
+            inner = _relative(f"/{path}", f"/{self.root}")
+            if inner:
+                match = self.excludes.match(inner)
+        return match
+
+    def kind(self, path: str) -> Literal["file", "directory"] | None:
+        """What the path is, or None when it is not there or left out."""
+        if not path:
+            return "directory"
+        if self.context.is_file(path):
+            return None if self.excluded(path) else "file"
+        if not self.context.is_dir(path):
+            return None
+        if not self.excluded(path) or self._something_below(path):
+            return "directory"
+        return None
+
+    def names(self, path: str) -> Iterator[str]:
+        for name in self.context.list_dir(path):
+            if self.kind(_join(path, name)) is not None:
+                yield name
+
+    def _something_below(self, path: str) -> bool:
+        """Whether a ``!`` pattern brings back a file below an excluded directory."""
+        if self.ignore is None or not self.ignore.may_include_below(path):
+            return False
+        pending = [path]
+        budget = 20_000
+        while pending and budget > 0:
+            current = pending.pop()
+            for name in self.context.list_dir(current):
+                budget -= 1
+                inner = _join(current, name)
+                if not self.excluded(inner):
+                    return True
+                if self.context.is_dir(inner) and self.ignore.may_include_below(inner):
+                    pending.append(inner)
+        return budget <= 0
+
+    def expand(self, pattern: str, limit: int = 10_000) -> list[str]:
+        """Paths that a wildcard source matches, in order."""
+        return _expand(pattern, self.names, lambda path: self.kind(path) is not None, limit)
+
+
+def _expand(
+    pattern: str,
+    names: Callable[[str], Iterable[str]],
+    exists: Callable[[str], bool],
+    limit: int,
+) -> list[str]:
+    found = [""]
+    for part in pattern.split("/"):
+        if not part:
+            continue
+        following: list[str] = []
+        if has_wildcards(part):
+            for parent in found:
+                following += [_join(parent, n) for n in names(parent) if match_name(part, n)]
+                if len(following) > limit:
+                    break
+        else:
+            literal = part.replace("\\", "")
+            following = [p for p in (_join(parent, literal) for parent in found) if exists(p)]
+        found = following
+    return sorted(found)
+
+
+# --- base images ---------------------------------------------------------------------------
+
+_SYSTEM_DIRS = (
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root",
+    "/run", "/sbin", "/sys", "/usr", "/var",
+)  # fmt: skip
+# There, and empty, in the images of distributions.
+_EMPTY_DIRS = ("/home", "/media", "/mnt", "/opt", "/srv", "/tmp")
+
+_DEBIAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _KnownBase:
+    """What an official image sets. ``env`` is complete unless ``more_env`` names start it."""
+
+    user: str = "root"
+    workdir: str = "/"
+    env: tuple[tuple[str, str], ...] = (("PATH", _DEBIAN_PATH),)
+    more_env: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
+
+
+_PYTHON = _KnownBase(
+    env=(("PATH", "/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),),
+    more_env=("PYTHON_", "GPG_KEY", "LANG"),
+)
+_PLAIN = _KnownBase()
+_KNOWN_BASES: dict[str, _KnownBase] = {
+    "python": _PYTHON,
+    "debian": _PLAIN,
+    "ubuntu": _PLAIN,
+    "alpine": _PLAIN,
+    "busybox": _PLAIN,
+    "buildpack-deps": _PLAIN,
+    "fedora": _PLAIN,
+    "rockylinux": _PLAIN,
+    "almalinux": _PLAIN,
+    "centos": _PLAIN,
+    "amazonlinux": _PLAIN,
+    "bitnami/minideb": _PLAIN,
+    "nvidia/cuda": _KnownBase(env=(), more_env=("",), opaque=("/opt", "/cuda")),
+    "node": _KnownBase(more_env=("NODE_VERSION", "YARN_VERSION"), opaque=("/home", "/opt")),
+    "continuumio/miniconda3": _KnownBase(
+        env=(("PATH", f"/opt/conda/bin:{_DEBIAN_PATH}"),),
+        more_env=("LANG", "LC_ALL"),
+        opaque=("/opt",),
+    ),
+    "condaforge/miniforge3": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
+}
+_LIBRARY_PREFIXES = (
+    "docker.io/library/",
+    "docker.io/",
+    "index.docker.io/library/",
+    "registry.hub.docker.com/library/",
+    "public.ecr.aws/docker/library/",
+    "mirror.gcr.io/library/",
+    "nvcr.io/",
+    "library/",
+)
+
+
+def repository(reference: str) -> str:
+    """The repository of an image reference, without registry prefixes of the official images."""
+    name = reference.split("@", 1)[0]
+    head, slash, tail = name.rpartition("/")
+    name = f"{head}{slash}{tail.split(':', 1)[0]}"
+    for prefix in _LIBRARY_PREFIXES:
+        if name.startswith(prefix):
+            return name[len(prefix) :]
+    return name
+
+
+class _Base:
+    """What is known of the image that a lineage starts from."""
+
+    def __init__(self, reference: str | Unknown, at: Location) -> None:
+        self.at = at
+        self.scratch = reference == "scratch"
+        self.name = reference if isinstance(reference, str) else "the base image"
+        known = _KNOWN_BASES.get(repository(reference)) if isinstance(reference, str) else None
+        self.known = known
+        self.opaque = (*_SYSTEM_DIRS, *(known.opaque if known else ("/",)))
+
+    def lookup(self, path: str) -> Lookup:
+        if self.scratch:
+            return Absent(path=path)
+        if self.known is None:
+            reason = f"{self.name} may contain it"
+            return Undetermined(path=path, reason=reason, at=self.at)
+        if path in _EMPTY_DIRS or path in ("/etc", "/root", "/run", "/usr", "/var", "/bin"):
+            source = BaseSource(image=self.name)
+            return Present(path=path, kind="directory", source=source, at=self.at)
+        if any(_within(path, root) for root in self.opaque):
+            reason = f"{self.name} may contain it"
+            return Undetermined(path=path, reason=reason, at=self.at)
+        return Absent(path=path)
+
+    def names(self, path: str) -> tuple[tuple[str, ...], bool]:
+        """Known names in a directory, and whether there are no others."""
+        if self.scratch:
+            return (), True
+        if self.known is None:
+            return (), False
+        if path == "/":
+            return tuple(name[1:] for name in (*_SYSTEM_DIRS[:2], *_EMPTY_DIRS)), False
+        return (), not any(_within(path, root) for root in self.opaque)
+
+    def unset(self, name: str) -> Unknown | None:
+        """The value of a variable that the Dockerfile does not set (None: not set)."""
+        if self.scratch:
+            return None
+        if self.known and not any(name.startswith(prefix) for prefix in self.known.more_env):
+            return None
+        return Unknown(f"{self.name} may set {name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """One stage's image.
 
-    ``lineage`` are the indexes of the stages it is built on, oldest first, itself last. ``env``
-    holds what the Dockerfile sets (the base image's own environment is not known here).
-    ``args`` are those declared in the stage itself.
+    ``lineage`` are the indexes of the stages it is built on, oldest first, itself last;
+    ``feeding`` those it (or its lineage) copies from, directly or not, ascending. ``env`` holds
+    what the Dockerfile sets, ``args`` the build arguments in scope at the end. ``entrypoint``
+    and ``cmd`` are None when the Dockerfile leaves them to the base image; a CMD that an
+    ENTRYPOINT of a later stage reset is None as well. ``runs`` and ``copies`` are those of the
+    lineage, oldest first; ``copy_problems`` those of every stage the build needs.
     """
 
     dockerfile: str
     stage: int
     stage_name: str | None
     lineage: tuple[int, ...]
+    feeding: tuple[int, ...]
     base: BaseImage
     env: tuple[Variable, ...]
     labels: tuple[Variable, ...]
     args: tuple[Variable, ...]
-    user: Setting[str | Unknown] | None
+    user: Setting[str | Unknown]
     workdir: Setting[str | Unknown]
     shell: Setting[tuple[str, ...]]
     entrypoint: Process | None
@@ -299,17 +1045,14 @@ class Image:
     onbuild: tuple[Instruction, ...]
     runs: tuple[RunStep, ...]
     copies: tuple[CopyStep, ...]
+    copy_problems: tuple[CopyProblem, ...]
     trace: tuple[tuple[Instruction, State], ...]
     fs: FileSystem
     problems: tuple[Problem, ...]
 
     def variable(self, name: str) -> Variable | None:
         """The ENV of that name."""
-        return next((v for v in self.env if v.name == name), None)
-
-    @property
-    def copy_problems(self) -> tuple[CopyProblem, ...]:
-        return tuple(problem for step in self.copies for problem in step.problems)
+        return next((variable for variable in self.env if variable.name == name), None)
 
 
 def evaluate(
@@ -320,5 +1063,1040 @@ def evaluate(
     build_args: Mapping[str, str | Unknown] | None = None,
     target: str | None = None,
 ) -> Image | None:
-    """The image of the target (default: last) stage; None when there is no such stage."""
-    raise NotImplementedError
+    """The image of the target (default: last) stage; None when there is no such stage.
+
+    Arguments without a default that ``build_args`` does not give are Unknown: somebody may
+    pass them.
+    """
+    if not dockerfile.stages:
+        return None
+    stage = dockerfile.stages[-1] if target is None else dockerfile.stage(target)
+    if stage is None:
+        return None
+    return _Evaluator(dockerfile, context, ignore, build_args or {}).image(stage.index)
+
+
+# Set by BuildKit in every build; their values hang on the platform.
+_PLATFORM_ARGS = frozenset(
+    f"{side}{part}"
+    for side in ("TARGET", "BUILD")
+    for part in ("PLATFORM", "OS", "ARCH", "VARIANT")
+)
+_SHELL = ("/bin/sh", "-c")
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+
+
+class _Scope(Mapping[str, "str | Unknown"]):
+    """The variables as they stood at one moment, made from a shared journal when asked."""
+
+    __slots__ = ("_count", "_journal", "_values")
+
+    def __init__(self, journal: list[tuple[str, str | Unknown]], count: int) -> None:
+        self._journal = journal
+        self._count = count
+        self._values: dict[str, str | Unknown] | None = None
+
+    def _get(self) -> dict[str, str | Unknown]:
+        if self._values is None:
+            self._values = dict(self._journal[: self._count])
+        return self._values
+
+    def __getitem__(self, name: str) -> str | Unknown:
+        return self._get()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._get())
+
+    def __len__(self) -> int:
+        return len(self._get())
+
+    def __repr__(self) -> str:
+        return f"_Scope({self._get()!r})"
+
+
+class _Variables(Mapping[str, "str | Unknown | None"]):
+    """What a word may refer to: the scope, and what the base image may set."""
+
+    def __init__(self, values: dict[str, str | Unknown], base: _Base) -> None:
+        self.values_ = values
+        self.base = base
+
+    def __getitem__(self, name: str) -> str | Unknown | None:
+        if name in self.values_:
+            return self.values_[name]
+        return self.base.unset(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+
+class _Build:
+    """A stage while it is evaluated: mutable, and copied when a stage starts from another."""
+
+    def __init__(self, stage: Stage, base: BaseImage, knowledge: _Base) -> None:
+        self.stage = stage
+        self.lineage: tuple[int, ...] = (stage.index,)
+        self.feeding: set[int] = set()
+        self.base = base
+        self.knowledge = knowledge
+        self.journal: list[tuple[str, str | Unknown]] = []
+        self.scope: dict[str, str | Unknown] = {}
+        self.env: dict[str, Variable] = {}
+        self.labels: dict[str, Variable] = {}
+        self.args: dict[str, Variable] = {}
+        known = knowledge.known
+        reason = f"{knowledge.name} may set it"
+        default_user: str | Unknown = known.user if known else Unknown(reason)
+        default_dir: str | Unknown = known.workdir if known else Unknown(reason)
+        if knowledge.scratch:
+            default_user, default_dir = "root", "/"
+        self.user: Setting[str | Unknown] = Setting(value=default_user, at=None)
+        self.workdir: Setting[str | Unknown] = Setting(value=default_dir, at=None)
+        self.shell: Setting[tuple[str, ...]] = Setting(value=_SHELL, at=None)
+        self.entrypoint: Process | None = None
+        self.cmd: Process | None = None
+        self.cmd_set = False
+        self.healthcheck: HealthcheckSetting | None = None
+        self.exposed: list[ExposedPort] = []
+        self.volumes: list[Setting[str | Unknown]] = []
+        self.stopsignal: Setting[str | Unknown] | None = None
+        self.onbuild: list[Instruction] = []
+        self.runs: list[RunStep] = []
+        self.copies: list[CopyStep] = []
+        self.trace: list[tuple[Instruction, State]] = []
+        self.problems: list[Problem] = []
+        self.fs = FileSystem(knowledge)
+        if known:
+            for name, value in known.env:
+                self.set(name, value)
+        self.parent: _Build | None = None
+
+    @classmethod
+    def on(cls, stage: Stage, parent: _Build) -> _Build:
+        """A stage that starts from another stage of the file."""
+        self = cls(stage, parent.base, parent.knowledge)
+        self.parent = parent
+        self.lineage = (*parent.lineage, stage.index)
+        self.feeding = set(parent.feeding)
+        self.journal = list(parent.scope.items())
+        self.scope = dict(parent.scope)
+        self.env = dict(parent.env)
+        self.labels = dict(parent.labels)
+        self.args = dict(parent.args)
+        self.user, self.workdir, self.shell = parent.user, parent.workdir, parent.shell
+        self.entrypoint, self.cmd = parent.entrypoint, parent.cmd
+        self.healthcheck, self.stopsignal = parent.healthcheck, parent.stopsignal
+        self.exposed = list(parent.exposed)
+        self.volumes = list(parent.volumes)
+        self.fs = FileSystem(parent.knowledge, parent.fs)
+        return self
+
+    def set(self, name: str, value: str | Unknown) -> None:
+        self.journal.append((name, value))
+        self.scope[name] = value
+
+    def state(self) -> State:
+        return State(
+            workdir=self.workdir.value,
+            user=self.user.value,
+            shell=self.shell.value,
+            env=_Scope(self.journal, len(self.journal)),
+        )
+
+
+class _Evaluator:
+    def __init__(
+        self,
+        dockerfile: Dockerfile,
+        context: BuildContext,
+        ignore: DockerIgnore | None,
+        build_args: Mapping[str, str | Unknown],
+    ) -> None:
+        self.file = dockerfile
+        self.context = context
+        self.ignore = ignore
+        self.build_args = build_args
+        self.escape = dockerfile.escape
+        self.built: dict[int, _Build] = {}
+        self.running: set[int] = set()
+        self.names: dict[str, int] = {}
+        for stage in dockerfile.stages:
+            if stage.name is not None:
+                self.names[stage.name] = stage.index
+        self.globals = self._global_args()
+
+    def image(self, index: int) -> Image:
+        build = self._stage(index)
+        needed = sorted({*build.lineage, *build.feeding})
+        lineage = [self.built[number] for number in build.lineage]
+        return Image(
+            dockerfile=self.file.path,
+            stage=index,
+            stage_name=build.stage.name,
+            lineage=build.lineage,
+            feeding=tuple(sorted(build.feeding - set(build.lineage))),
+            base=build.base,
+            env=tuple(build.env.values()),
+            labels=tuple(build.labels.values()),
+            args=tuple(build.args.values()),
+            user=build.user,
+            workdir=build.workdir,
+            shell=build.shell,
+            entrypoint=build.entrypoint,
+            cmd=build.cmd,
+            healthcheck=build.healthcheck,
+            exposed=tuple(build.exposed),
+            volumes=tuple(build.volumes),
+            stopsignal=build.stopsignal,
+            onbuild=tuple(build.onbuild),
+            runs=tuple(step for stage in lineage for step in stage.runs),
+            copies=tuple(step for stage in lineage for step in stage.copies),
+            copy_problems=tuple(
+                problem
+                for number in needed
+                if number in self.built
+                for step in self.built[number].copies
+                for problem in step.problems
+            ),
+            trace=tuple(entry for stage in lineage for entry in stage.trace),
+            fs=build.fs,
+            problems=tuple(
+                problem
+                for number in needed
+                if number in self.built
+                for problem in self.built[number].problems
+            ),
+        )
+
+    # --- stages
+
+    def _global_args(self) -> dict[str, str | Unknown | None]:
+        values: dict[str, str | Unknown | None] = {
+            name: Unknown(f"{name} depends on the platform built for") for name in _PLATFORM_ARGS
+        }
+        for arg in self.file.global_args:
+            for pair in arg.pairs:
+                values[pair.name] = self._arg_value(pair, values)
+        return values
+
+    def _arg_value(
+        self, pair: Pair, variables: Mapping[str, str | Unknown | None]
+    ) -> str | Unknown:
+        if pair.name in self.build_args:
+            return self.build_args[pair.name]
+        if pair.value is not None:
+            return expand(pair.value.text, variables, self.escape)
+        return Unknown(f"build argument {pair.name} has no default")
+
+    def _stage(self, index: int) -> _Build:
+        """The stage evaluated, its ancestors first (never recursive in the lineage)."""
+        chain: list[int] = []
+        current: int | None = index
+        while current is not None and current not in self.built:
+            chain.append(current)
+            current = self._parent(current)
+        for number in reversed(chain):
+            if number not in self.built:
+                self._evaluate(number)
+        return self.built[index]
+
+    def _parent(self, index: int) -> int | None:
+        """The earlier stage that a stage starts from."""
+        reference = expand(self.file.stages[index].base.text, self.globals, self.escape)
+        if not isinstance(reference, str):
+            return None
+        wanted = reference.lower()
+        for number in range(index - 1, -1, -1):
+            if self.file.stages[number].name == wanted:
+                return number
+        return None
+
+    def _evaluate(self, index: int) -> None:
+        stage = self.file.stages[index]
+        parent = self._parent(index)
+        triggers: Sequence[Instruction] = ()
+        if parent is not None and parent in self.built:
+            build = _Build.on(stage, self.built[parent])
+            triggers = self.built[parent].onbuild
+        else:
+            reference = expand(stage.base.text, self.globals, self.escape)
+            if reference == "":
+                reference = Unknown(f"{stage.base.text} is empty without build arguments")
+            platform = stage.start.platform
+            knowledge = _Base(reference, stage.base.at)
+            base = BaseImage(
+                reference=reference,
+                platform=(
+                    None if platform is None else expand(platform, self.globals, self.escape)
+                ),
+                known=knowledge.known is not None or knowledge.scratch,
+                at=stage.base.at,
+            )
+            build = _Build(stage, base, knowledge)
+        self.built[index] = build
+        self.running.add(index)
+        for instruction in (*triggers, *stage.instructions):
+            build.trace.append((instruction, build.state()))
+            self._apply(build, instruction)
+        self.running.discard(index)
+
+    def _expand(self, build: _Build, word: str) -> str | Unknown:
+        if "$" not in word and self.escape not in word and "'" not in word and '"' not in word:
+            return word
+        return expand(word, _Variables(build.scope, build.knowledge), self.escape)
+
+    def _text(self, build: _Build, word: Word) -> str | Unknown:
+        value = self._expand(build, word.text)
+        if isinstance(value, Unknown) and value.reason.startswith("malformed word"):
+            build.problems.append(Problem(at=word.at, message=value.reason))
+        return value
+
+    # --- instructions
+
+    def _apply(self, build: _Build, item: Instruction) -> None:
+        if isinstance(item, Env):
+            # Every value is expanded before any of them is set.
+            values = [self._text(build, pair.value) if pair.value else "" for pair in item.pairs]
+            for pair, value in zip(item.pairs, values, strict=True):
+                name = self._name(build, pair)
+                build.set(name, value)
+                build.env[name] = Variable(name=name, value=value, at=pair.at)
+        elif isinstance(item, Label):
+            for pair in item.pairs:
+                name = self._name(build, pair)
+                value = self._text(build, pair.value) if pair.value else ""
+                build.labels[name] = Variable(name=name, value=value, at=pair.at)
+        elif isinstance(item, Arg):
+            for pair in item.pairs:
+                self._arg(build, pair)
+        elif isinstance(item, Workdir):
+            self._workdir(build, item)
+        elif isinstance(item, User):
+            build.user = Setting(value=self._text(build, item.user), at=item.user.at)
+        elif isinstance(item, Shell):
+            words = tuple(word.text for word in item.words)
+            build.shell = Setting(value=words, at=item.at)
+        elif isinstance(item, Cmd):
+            build.cmd = self._process(build, item.command, item.at)
+            build.cmd_set = True
+        elif isinstance(item, Entrypoint):
+            build.entrypoint = self._process(build, item.command, item.at)
+            if not build.cmd_set:
+                build.cmd = None
+        elif isinstance(item, Healthcheck):
+            build.healthcheck = HealthcheckSetting(
+                process=self._process(build, item.command, item.at) if item.command else None,
+                interval=item.interval,
+                timeout=item.timeout,
+                start_period=item.start_period,
+                retries=item.retries,
+                at=item.at,
+            )
+        elif isinstance(item, Expose):
+            for word in item.ports:
+                self._expose(build, word)
+        elif isinstance(item, Volume):
+            for word in item.paths:
+                path = self._text(build, word)
+                if isinstance(path, str):
+                    path = absolute("/", path)
+                build.volumes.append(Setting(value=path, at=word.at))
+        elif isinstance(item, Stopsignal):
+            build.stopsignal = Setting(value=self._text(build, item.signal), at=item.signal.at)
+        elif isinstance(item, Onbuild):
+            build.onbuild.append(item.trigger)
+        elif isinstance(item, Run):
+            self._run(build, item)
+        elif isinstance(item, Copy):
+            self._copy(build, item)
+
+    def _name(self, build: _Build, pair: Pair) -> str:
+        name = self._expand(build, pair.name)
+        return name if isinstance(name, str) else pair.name
+
+    def _arg(self, build: _Build, pair: Pair) -> None:
+        value: str | Unknown
+        if pair.name in self.build_args or pair.value is not None:
+            value = self._arg_value(pair, _Variables(build.scope, build.knowledge))
+        elif pair.name in self.globals:
+            inherited = self.globals[pair.name]
+            value = "" if inherited is None else inherited
+        else:
+            value = self._arg_value(pair, {})
+            # An ENV that stands already keeps its value when nobody passes the argument.
+            if pair.name in build.scope:
+                build.args[pair.name] = Variable(name=pair.name, value=value, at=pair.at)
+                return
+        build.set(pair.name, value)
+        build.args[pair.name] = Variable(name=pair.name, value=value, at=pair.at)
+
+    def _workdir(self, build: _Build, item: Workdir) -> None:
+        path = self._text(build, item.path)
+        if isinstance(path, str) and path.startswith("/"):
+            path = absolute("/", path)
+        elif isinstance(path, str):
+            before = build.workdir.value
+            path = before if isinstance(before, Unknown) else absolute(before, path)
+        build.workdir = Setting(value=path, at=item.path.at)
+        if isinstance(path, str) and path != "/":
+            build.fs._add(
+                _File(
+                    at=item.at,
+                    path=path,
+                    source=MadeSource(by="WORKDIR"),
+                    owner=build.user.value,
+                    kind="directory",
+                )
+            )
+
+    def _process(self, build: _Build, command: Command, at: Location) -> Process:
+        argv = command.argv if command.form == "exec" else (*build.shell.value, *command.argv)
+        return Process(command=command, argv=argv, at=at)
+
+    def _expose(self, build: _Build, word: Word) -> None:
+        texts = expand_words(word.text, _Variables(build.scope, build.knowledge), self.escape)
+        if isinstance(texts, Unknown):
+            build.exposed.append(
+                ExposedPort(first=None, last=None, protocol="tcp", text=texts, at=word.at)
+            )
+            return
+        for text in texts:
+            ports, _, protocol = text.partition("/")
+            # "8000:80" is accepted and means the container's port.
+            first, dash, last = ports.rpartition(":")[2].partition("-")
+            low, high = _port(first), _port(last if dash else first)
+            if low is None or high is None:
+                build.problems.append(Problem(at=word.at, message=f"invalid containerPort: {text}"))
+            build.exposed.append(
+                ExposedPort(
+                    first=low,
+                    last=high,
+                    protocol=protocol.lower() or "tcp",
+                    text=text,
+                    at=word.at,
+                )
+            )
+
+    # --- RUN
+
+    def _run(self, build: _Build, item: Run) -> None:
+        build.runs.append(
+            RunStep(stage=build.stage.index, instruction=item, state=build.state(), at=item.at)
+        )
+        for mount in item.mounts:
+            if mount.from_ is not None:
+                self._source_stage(build, mount.from_)
+        script = run_script(item, build.shell.value)
+        cwd = build.workdir.value
+        if script is None:
+            root = cwd if isinstance(cwd, str) else "/"
+            reason = "a script in another language may have created it"
+            build.fs._add(_Opaque(at=item.at, roots=(root,), reason=reason))
+            return
+        for effect in effects(script, env=dict(build.scope), cwd=cwd):
+            self._effect(build, effect)
+
+    def _effect(self, build: _Build, effect: Effect) -> None:
+        fs = build.fs
+        at = effect.at
+        owner = build.user.value
+        if isinstance(effect, Make):
+            if not effect.certain:
+                reason = f"{effect.by} may have created it"
+                fs._add(_Opaque(at=at, roots=(effect.path,), reason=reason))
+                return
+            if not effect.directory or not fs.is_dir(effect.path):
+                fs._add(
+                    _File(
+                        at=at,
+                        path=effect.path,
+                        source=MadeSource(by=effect.by),
+                        owner=owner,
+                        executable=None if effect.directory else False,
+                        kind="directory" if effect.directory else "file",
+                    )
+                )
+        elif isinstance(effect, MayCreate):
+            fs._add(_Opaque(at=at, roots=effect.roots, reason=effect.reason))
+        elif isinstance(effect, Removed):
+            fs._add(_Removed(at=at, path=effect.path, certain=effect.certain, glob=effect.glob))
+        elif isinstance(effect, Linked):
+            path = effect.path
+            if fs.is_dir(path):
+                path = _join_absolute(path, posixpath.basename(effect.target.rstrip("/")))
+            if effect.certain:
+                target = absolute(posixpath.dirname(path), effect.target)
+                fs._add(_Link(at=at, path=path, target=target))
+            else:
+                fs._add(_Opaque(at=at, roots=(path,), reason="ln may have created it"))
+        elif isinstance(effect, Changed):
+            fs._add(
+                _Attributes(
+                    at=at,
+                    path=effect.path,
+                    recursive=effect.recursive,
+                    glob=effect.glob,
+                    executable=effect.executable,
+                    owner=effect.owner,
+                )
+            )
+        else:
+            self._cp(build, effect)
+
+    def _cp(self, build: _Build, effect: Copied) -> None:
+        fs, at = build.fs, effect.at
+        count = len(fs)
+        sources: list[str] = []
+        for source, glob in effect.sources:
+            if not glob:
+                sources.append(source)
+                continue
+            matched = [
+                f"/{path}"
+                for path in _expand(
+                    source[1:],
+                    lambda path: (n for n in fs.list_dir(f"/{path}").names if n[0] != "."),
+                    lambda path: not isinstance(fs.lookup(f"/{path}"), Absent),
+                    1_000,
+                )
+            ]
+            folder = posixpath.dirname(source)
+            if has_wildcards(folder) or not fs.list_dir(folder).complete or not matched:
+                reached = (effect.target,)
+                fs._add(_Opaque(at=at, roots=reached, reason="cp may have brought it"))
+            sources += matched
+        target = fs._lookup(effect.target, count, _Budget())
+        directory = isinstance(target, Present) and target.kind == "directory"
+        into = effect.into or len(sources) > 1 or directory
+        for source in sources:
+            found = fs._lookup(source, count, _Budget())
+            place = effect.target
+            if into and not (effect.contents and source == sources[-1]):
+                place = _join_absolute(effect.target, posixpath.basename(source))
+            if (
+                not isinstance(found, Present)
+                or not effect.certain
+                or (not into and isinstance(target, Undetermined))
+            ):
+                roots: tuple[str, ...] = (place,) if into else (place, effect.target)
+                fs._add(_Opaque(at=at, roots=roots, reason="cp or mv may have brought it"))
+                if effect.moved:
+                    fs._add(_Removed(at=at, path=source, certain=effect.certain, glob=False))
+                continue
+            owner = None if effect.moved else build.user.value
+            fs._add(_Transfer(at=at, path=place, fs=fs, count=count, source=source, owner=owner))
+            if effect.moved and source != place:
+                fs._add(_Removed(at=at, path=source, certain=True, glob=False))
+
+    # --- COPY and ADD
+
+    def _source_stage(self, build: _Build, reference: str) -> tuple[int | None, str]:
+        """(index, "") of the stage that ``--from`` names, or (None, what is wrong or "")."""
+        wanted = reference.lower()
+        index = self.names.get(wanted)
+        if wanted.isascii() and wanted.isdigit():
+            if len(wanted) > 6 or int(wanted) >= len(self.file.stages):
+                return None, "unknown-stage"
+            index = int(wanted)
+        if index is None:
+            return None, ""
+        problem = "" if index < build.stage.index else "later-stage"
+        if index in self.running:
+            return None, "cycle"
+        if index not in self.built:
+            if len(self.running) > _MAX_NESTED_STAGES:
+                return None, "cycle"
+            chain: list[int] = [index]
+            while (parent := self._parent(chain[-1])) is not None:
+                if parent in self.running:
+                    return None, "cycle"
+                chain.append(parent)
+            self._stage(index)
+        build.feeding |= {index, *self.built[index].lineage, *self.built[index].feeding}
+        return index, problem
+
+    def _copy(self, build: _Build, item: Copy) -> None:
+        problems: list[CopyProblem] = []
+        destination, directory = self._destination(build, item)
+        sources = tuple(self._text(build, word) for word in item.sources)
+        owner: str | Unknown = "0:0"
+        if item.chown is not None:
+            owner = self._expand(build, item.chown)
+        executable: bool | None = None
+        if item.chmod is not None:
+            mode = self._expand(build, item.chmod)
+            executable = mode_executable(mode) if isinstance(mode, str) else None
+        origin: Literal["context", "stage", "image", "unknown"] = "context"
+        stage: int | None = None
+        image: str | Unknown | None = None
+        if item.from_ is not None:
+            reference = item.from_.value or ""
+            stage, wrong = self._source_stage(build, reference)
+            origin = "stage" if stage is not None else "image"
+            image = None if stage is not None else reference
+            if wrong:
+                if stage is None:
+                    origin, image = "unknown", None
+                problems.append(self._stage_problem(item, reference, wrong))
+            elif "$" in reference:
+                origin, image = "unknown", Unknown("--from does not expand variables")
+            elif stage is None and (near := self._near_stage(reference)):
+                problems.append(
+                    CopyProblem(
+                        kind="unknown-stage",
+                        source=reference,
+                        message=f"no stage is named {reference}; did you mean {near}?",
+                        at=item.from_.at,
+                        instruction_at=item.at,
+                        candidates=(near,),
+                        certain=False,
+                    )
+                )
+        if len(sources) > 1 and not directory:
+            problems.append(
+                CopyProblem(
+                    kind="not-a-directory",
+                    source=item.destination.text,
+                    message="several sources need a destination that ends in /",
+                    at=item.destination.at,
+                    instruction_at=item.at,
+                    certain=False,
+                )
+            )
+        placement = _Placement(
+            item=item,
+            build=build,
+            destination=destination,
+            directory=directory or len(sources) > 1,
+            owner=owner,
+            executable=executable,
+            problems=problems,
+        )
+        for word, source in zip(item.sources, sources, strict=True):
+            if is_heredoc(word.text):
+                self._inline(placement, word)
+            elif isinstance(source, Unknown) or isinstance(destination, Unknown):
+                unknown = source if isinstance(source, Unknown) else destination
+                assert isinstance(unknown, Unknown)
+                placement.opaque(f"a copied path is not known: {unknown.reason}")
+            elif item.keyword == "ADD" and _is_remote(source):
+                self._remote(placement, source)
+            elif origin == "stage" and stage is not None:
+                self._from_stage(placement, word, source, self.built[stage])
+            elif origin == "context":
+                self._from_context(placement, word, source)
+            else:
+                placement.opaque(f"copied from {item.from_.value if item.from_ else 'elsewhere'}")
+        build.copies.append(
+            CopyStep(
+                stage=build.stage.index,
+                instruction=item,
+                origin=origin,
+                from_stage=stage,
+                from_image=image,
+                sources=sources,
+                destination=destination,
+                destination_is_directory=directory,
+                owner=owner,
+                problems=tuple(problems),
+                at=item.at,
+            )
+        )
+
+    def _destination(self, build: _Build, item: Copy) -> tuple[str | Unknown, bool]:
+        """(absolute path, whether it must be a directory)."""
+        text = self._text(build, item.destination)
+        if isinstance(text, Unknown):
+            return text, False
+        directory = text.endswith(("/", "/.")) or text in (".", "..", "")
+        if text.startswith("/"):
+            return absolute("/", text), directory
+        cwd = build.workdir.value
+        if isinstance(cwd, Unknown):
+            return cwd, directory
+        return absolute(cwd, text), directory
+
+    def _stage_problem(self, item: Copy, reference: str, wrong: str) -> CopyProblem:
+        assert item.from_ is not None
+        kind: CopyProblemKind = "later-stage"
+        certain = True
+        if wrong == "unknown-stage":
+            kind = "unknown-stage"
+            message = f"there is no stage {reference}"
+        elif wrong == "cycle":
+            message = f"stage {reference} is this one, or is built from it"
+        else:
+            message = f"stage {reference} comes later: the classic builder refuses that"
+            certain = False
+        return CopyProblem(
+            kind=kind,
+            source=reference,
+            message=message,
+            at=item.from_.at,
+            instruction_at=item.at,
+            certain=certain,
+        )
+
+    def _near_stage(self, reference: str) -> str | None:
+        """A stage whose name is nearly this one; image names are long or have a tag."""
+        if not self.names or any(char in reference for char in "/:@.") or len(self.names) > 200:
+            return None
+        from difflib import get_close_matches
+
+        close = get_close_matches(reference.lower()[:64], list(self.names), n=1, cutoff=0.75)
+        return close[0] if close else None
+
+    def _inline(self, placement: _Placement, word: Word) -> None:
+        name = heredoc_name(word.text)
+        heredoc = next((doc for doc in placement.item.heredocs if doc.name == name), None)
+        if heredoc is None or name is None:
+            placement.opaque("a here-document that was not read")
+            return
+        placement.file(name, InlineSource(heredoc=heredoc), executable=False)
+
+    def _remote(self, placement: _Placement, source: str) -> None:
+        name = posixpath.basename(source.split("?", 1)[0].split("#", 1)[0])
+        git = source.startswith("git@") or source.split("#", 1)[0].endswith(".git")
+        if git or not name or placement.item.unpack:
+            placement.opaque(f"ADD fetched {source}")
+        else:
+            placement.file(name, MadeSource(by=f"ADD {source}"), executable=False)
+
+    def _from_stage(self, placement: _Placement, word: Word, source: str, other: _Build) -> None:
+        path = absolute("/", source)
+        fs = other.fs
+        count = len(fs)
+        if has_wildcards(source):
+            matched = [
+                f"/{found}"
+                for found in _expand(
+                    path[1:],
+                    lambda inner: fs.list_dir(f"/{inner}").names,
+                    lambda inner: not isinstance(fs.lookup(f"/{inner}"), Absent),
+                    10_000,
+                )
+            ]
+            folder = posixpath.dirname(path)
+            if has_wildcards(folder) or not fs.list_dir(folder).complete:
+                placement.opaque(f"{source} of another stage may match it")
+            elif not matched:
+                placement.problem("no-match", word, source, "matches nothing", certain=False)
+        else:
+            matched = [path]
+        for place in matched:
+            found = fs.lookup(place)
+            if isinstance(found, Absent):
+                where = f"stage {other.stage.name or other.stage.index}"
+                placement.problem("missing", word, source, f"is not in {where}")
+            elif isinstance(found, Undetermined):
+                # A file or a directory: both readings are possible.
+                placement.transfer(fs, count, place, directory=None)
+            else:
+                placement.transfer(fs, count, place, directory=found.kind == "directory")
+
+    def _from_context(self, placement: _Placement, word: Word, source: str) -> None:
+        item = placement.item
+        pivot = source.partition("/./")[0] if item.parents and "/./" in source else ""
+        path = posixpath.normpath(posixpath.join("/", source)).lstrip("/")
+        path = "" if path == "." else path
+        if _escapes(source):
+            message = "is outside the build context"
+            placement.problem("outside", word, source, message)
+            if not path:
+                return
+        excludes = self._excludes(item)
+        view = _ContextView(self.context, self.ignore)
+        if has_wildcards(source):
+            matched = view.expand(path)
+            if not matched:
+                ignored = _ContextView(self.context, None).expand(path, 100)
+                match = self.ignore.match(ignored[0]) if self.ignore and ignored else None
+                placement.problem(
+                    "ignored" if match else "no-match",
+                    word,
+                    source,
+                    "matches only files that are ignored" if match else "matches nothing",
+                    ignored_by=match,
+                    certain=False,
+                )
+        elif view.kind(path) is None:
+            self._missing(placement, word, source, path)
+            return
+        else:
+            matched = [path]
+        if len(matched) > 1 and not placement.directory:
+            placement.problem(
+                "not-a-directory",
+                item.destination,
+                source,
+                "several files match, but the destination does not end in /",
+                certain=False,
+            )
+        for found in matched:
+            chosen = view
+            if excludes is not None:
+                root = found if view.kind(found) == "directory" else posixpath.dirname(found)
+                chosen = _ContextView(self.context, self.ignore, excludes, root)
+            placement.context(chosen, found, pivot=pivot)
+
+    def _excludes(self, item: Copy) -> DockerIgnore | None:
+        if not item.excludes:
+            return None
+        text = "\n".join(item.excludes)
+        return parse_ignore(SourceText(item.at.path, text))
+
+    def _missing(self, placement: _Placement, word: Word, source: str, path: str) -> None:
+        there = self.context.is_file(path) or self.context.is_dir(path)
+        match = self.ignore.match(path) if there and self.ignore else None
+        if match is not None:
+            message = f"is left out by {match.pattern.text} of {match.at.path}"
+            placement.problem("ignored", word, source, message, ignored_by=match)
+            return
+        candidates = _case_candidates(self.context, path)
+        if candidates:
+            message = f"differs in letter case from {candidates[0]}"
+            placement.problem("case", word, source, message, candidates=candidates)
+            return
+        placement.problem("missing", word, source, "is not in the build context")
+
+
+_MAX_NESTED_STAGES = 100
+
+
+class _Placement:
+    """Where one COPY puts what its sources bring."""
+
+    def __init__(
+        self,
+        *,
+        item: Copy,
+        build: _Build,
+        destination: str | Unknown,
+        directory: bool,
+        owner: str | Unknown,
+        executable: bool | None,
+        problems: list[CopyProblem],
+    ) -> None:
+        self.item = item
+        self.build = build
+        self.fs = build.fs
+        self.destination = destination
+        self.directory = directory
+        self.owner = owner
+        self.executable = executable
+        self.problems = problems
+
+    def problem(
+        self,
+        kind: CopyProblemKind,
+        word: Word,
+        source: str,
+        message: str,
+        *,
+        ignored_by: IgnoreMatch | None = None,
+        candidates: tuple[str, ...] = (),
+        certain: bool = True,
+    ) -> None:
+        self.problems.append(
+            CopyProblem(
+                kind=kind,
+                source=source,
+                message=f"{source} {message}",
+                at=word.at,
+                instruction_at=self.item.at,
+                ignored_by=ignored_by,
+                candidates=candidates,
+                certain=certain,
+            )
+        )
+
+    def opaque(self, reason: str) -> None:
+        root = self.destination if isinstance(self.destination, str) else "/"
+        self.fs._add(_Opaque(at=self.item.at, roots=(root,), reason=reason))
+
+    def _file_place(self, name: str) -> str | None:
+        """Where a file lands; None when that hangs on whether the destination is a directory."""
+        assert isinstance(self.destination, str)
+        if self.directory:
+            return _join_absolute(self.destination, name)
+        found = self.fs.lookup(self.destination)
+        if isinstance(found, Present) and found.kind == "directory":
+            return _join_absolute(self.destination, name)
+        return None if isinstance(found, Undetermined) else self.destination
+
+    def file(self, name: str, source: Source, *, executable: bool | None) -> None:
+        if isinstance(self.destination, Unknown):
+            self.opaque(f"copied to an unknown place: {self.destination.reason}")
+            return
+        place = self._file_place(name)
+        if place is None:
+            self.opaque("copied here, but it is not known whether this is a directory")
+            return
+        self.fs._add(
+            _File(
+                at=self.item.at,
+                path=place,
+                source=source,
+                owner=self.owner,
+                executable=executable if self.executable is None else self.executable,
+            )
+        )
+
+    def context(self, view: _ContextView, path: str, *, pivot: str = "") -> None:
+        assert isinstance(self.destination, str)
+        kind = view.kind(path)
+        target = self.destination
+        if self.item.parents:
+            inner = _relative(f"/{path}", absolute("/", pivot)) if pivot else path
+            inner = path if inner is None else inner
+            target = _join_absolute(target, inner)
+        if kind == "directory":
+            self.fs._add(
+                _Tree(
+                    at=self.item.at,
+                    path=target,
+                    view=view,
+                    source=path,
+                    owner=self.owner,
+                    executable=self.executable,
+                )
+            )
+            return
+        if kind is None:
+            return
+        unpacks = self.item.keyword == "ADD" and self.item.unpack is not False
+        if unpacks and path.lower().endswith(_ARCHIVES):
+            self.opaque(f"unpacked from {path}")
+            return
+        source = ContextSource(path=path)
+        executable = view.context.executable(path)
+        if self.item.parents:
+            executable = executable if self.executable is None else self.executable
+            layer = _File(
+                at=self.item.at, path=target, source=source, owner=self.owner, executable=executable
+            )
+            self.fs._add(layer)
+            return
+        self.file(posixpath.basename(path), source, executable=executable)
+
+    def transfer(self, fs: FileSystem, count: int, path: str, *, directory: bool | None) -> None:
+        assert isinstance(self.destination, str)
+        ignore = None
+        if self.item.excludes:
+            text = "\n".join(self.item.excludes)
+            ignore = parse_ignore(SourceText(self.item.at.path, text))
+        if self.item.parents:
+            place: str | None = _join_absolute(self.destination, path[1:])
+        elif directory is True or path == "/":
+            place = self.destination
+        elif directory is False:
+            place = self._file_place(posixpath.basename(path))
+        elif self.directory or not posixpath.splitext(path)[1]:
+            # Into a directory, as a file or as contents: only the region is known.
+            place = None
+        else:
+            place = self.destination
+        if place is None:
+            self.opaque(f"copied from {path} of another stage")
+            return
+        self.fs._add(
+            _Transfer(
+                at=self.item.at,
+                path=place,
+                fs=fs,
+                count=count,
+                source=path,
+                owner=self.owner,
+                ignore=ignore,
+            )
+        )
+        if self.executable is not None:
+            self.fs._add(
+                _Attributes(
+                    at=self.item.at,
+                    path=place,
+                    recursive=True,
+                    glob=False,
+                    executable=self.executable,
+                )
+            )
+
+
+def run_script(item: Run, shell_words: Sequence[str] = _SHELL) -> Script | None:
+    """The shell text that a RUN executes, its here-documents included.
+
+    None when the shell is not a POSIX one, or the script's ``#!`` line names something else.
+    """
+    from auditor.parsers import shell
+
+    command = item.command
+    if command.form == "exec":
+        fragments = [
+            Fragment(word.at.path, ((word.text, word.at.line, word.at.column + 1),))
+            for word in command.words
+        ]
+        return shell.exec_form(item.at.path, fragments)
+    program = posixpath.basename(shell_words[0]) if shell_words else ""
+    if program not in ("sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"):
+        return None
+    errexit = any(
+        word.startswith("-") and not word.startswith("--") and "e" in word
+        for word in shell_words[1:]
+    )
+    if not item.heredocs:
+        return shell.parse(command.text, errexit=errexit)
+    if len(item.heredocs) == 1 and is_heredoc(command.text.text):
+        heredoc = item.heredocs[0]
+        body = heredoc.body
+        first = body.text.split("\n", 1)[0].strip()
+        if first.startswith("#!") and not first.rstrip().endswith("sh"):
+            return None
+        return shell.parse(body, errexit=errexit)
+    pieces: list[tuple[str, int, int]] = [(command.text.text, *command.text.place(0))]
+    for heredoc in item.heredocs:
+        body_text = f"\n{heredoc.body.text}{heredoc.name}"
+        pieces.append((body_text, heredoc.at.line - 1, 1))
+    return shell.parse(Fragment(item.at.path, pieces), errexit=errexit)
+
+
+def _port(text: str) -> int | None:
+    if text.isascii() and text.isdigit() and len(text) <= 5:
+        number = int(text)
+        return number if number <= 65535 else None
+    return None
+
+
+def _is_remote(source: str) -> bool:
+    return source.startswith(("http://", "https://", "git@", "git://", "ssh://"))
+
+
+def _escapes(source: str) -> bool:
+    """Whether the path climbs above the context's root."""
+    depth = 0
+    for part in source.split("/"):
+        if part == "..":
+            depth -= 1
+            if depth < 0:
+                return True
+        elif part not in ("", "."):
+            depth += 1
+    return False
+
+
+def _case_candidates(context: BuildContext, path: str) -> tuple[str, ...]:
+    """Paths of the context that differ only in letter case."""
+    found = [""]
+    for part in path.split("/"):
+        wanted = part.casefold()
+        found = [
+            _join(parent, name)
+            for parent in found
+            for name in context.list_dir(parent)
+            if name.casefold() == wanted
+        ][:20]
+        if not found:
+            return ()
+    return tuple(sorted(found))

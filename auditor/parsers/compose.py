@@ -372,6 +372,10 @@ class ComposeFileSet:
     is_default: bool = False
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _DEFAULT_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _OVERRIDE_NAMES = (
     "compose.override.yml",
@@ -379,24 +383,9 @@ _OVERRIDE_NAMES = (
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 )
-_DEV_WORDS = frozenset(
-    [
-        "dev",
-        "devel",
-        "develop",
-        "development",
-        "test",
-        "tests",
-        "testing",
-        "local",
-        "debug",
-        "ci",
-        "docs",
-        "example",
-        "sample",
-        "override",
-        "devcontainer",
-    ]
+_DEV_WORDS = _words(
+    "dev devel develop development test tests testing local debug ci docs example sample "
+    "override devcontainer"
 )
 
 
@@ -542,126 +531,26 @@ class _T:
 
 _N = _S | _M | _L | _T
 
-_SERVICE_KEYS = frozenset(
-    [
-        "annotations",
-        "attach",
-        "build",
-        "blkio_config",
-        "cap_add",
-        "cap_drop",
-        "cgroup",
-        "cgroup_parent",
-        "command",
-        "configs",
-        "container_name",
-        "cpu_count",
-        "cpu_percent",
-        "cpu_period",
-        "cpu_quota",
-        "cpu_rt_period",
-        "cpu_rt_runtime",
-        "cpu_shares",
-        "cpus",
-        "cpuset",
-        "credential_spec",
-        "depends_on",
-        "deploy",
-        "develop",
-        "device_cgroup_rules",
-        "devices",
-        "dns",
-        "dns_opt",
-        "dns_search",
-        "domainname",
-        "driver_opts",
-        "entrypoint",
-        "env_file",
-        "environment",
-        "expose",
-        "extends",
-        "external_links",
-        "extra_hosts",
-        "gpus",
-        "group_add",
-        "healthcheck",
-        "hostname",
-        "image",
-        "init",
-        "ipc",
-        "isolation",
-        "label_file",
-        "labels",
-        "links",
-        "logging",
-        "mac_address",
-        "mem_limit",
-        "mem_reservation",
-        "mem_swappiness",
-        "memswap_limit",
-        "models",
-        "network_mode",
-        "networks",
-        "oom_kill_disable",
-        "oom_score_adj",
-        "pid",
-        "pids_limit",
-        "platform",
-        "ports",
-        "post_start",
-        "pre_stop",
-        "privileged",
-        "profiles",
-        "provider",
-        "pull_policy",
-        "pull_refresh_after",
-        "read_only",
-        "restart",
-        "runtime",
-        "scale",
-        "secrets",
-        "security_opt",
-        "shm_size",
-        "stdin_open",
-        "stop_grace_period",
-        "stop_signal",
-        "storage_opt",
-        "sysctls",
-        "tmpfs",
-        "tty",
-        "ulimits",
-        "use_api_socket",
-        "user",
-        "userns_mode",
-        "uts",
-        "volume_driver",
-        "volumes",
-        "volumes_from",
-        "working_dir",
-    ]
+_SERVICE_KEYS = _words(
+    "annotations attach build blkio_config cap_add cap_drop cgroup cgroup_parent command "
+    "configs container_name cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period "
+    "cpu_rt_runtime cpu_shares cpus cpuset credential_spec depends_on deploy develop "
+    "device_cgroup_rules devices dns dns_opt dns_search domainname driver_opts entrypoint "
+    "env_file environment expose extends external_links extra_hosts gpus group_add healthcheck "
+    "hostname image init ipc isolation label_file labels links logging mac_address mem_limit "
+    "mem_reservation mem_swappiness memswap_limit models network_mode networks oom_kill_disable "
+    "oom_score_adj pid pids_limit platform ports post_start pre_stop privileged profiles "
+    "provider pull_policy pull_refresh_after read_only restart runtime scale secrets "
+    "security_opt shm_size stdin_open stop_grace_period stop_signal storage_opt sysctls tmpfs "
+    "tty ulimits use_api_socket user userns_mode uts volume_driver volumes volumes_from "
+    "working_dir"
 )
 _KEY_VALUE = frozenset(("environment", "labels", "sysctls", "annotations", "extra_hosts"))
 _STRING_LISTS = frozenset(("dns", "dns_search", "tmpfs", "label_file"))
 # Lists whose items are kept once.
-_UNIQUE = frozenset(
-    [
-        "expose",
-        "dns",
-        "dns_search",
-        "tmpfs",
-        "env_file",
-        "security_opt",
-        "cap_add",
-        "cap_drop",
-        "external_links",
-        "links",
-        "profiles",
-        "group_add",
-        "label_file",
-        "dns_opt",
-        "devices",
-        "volumes_from",
-    ]
+_UNIQUE = _words(
+    "expose dns dns_search tmpfs env_file security_opt cap_add cap_drop external_links links "
+    "profiles group_add label_file dns_opt devices volumes_from"
 )
 _REPLACED = frozenset(("command", "entrypoint", "test"))
 _MAX_WORK = 300_000

@@ -25,6 +25,7 @@ MAX_PROBLEMS = 50
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STYLES = {None: "plain", "": "plain", "'": "single", '"': "double", "|": "literal", ">": "folded"}
+_BLANKS = {0x85: " ", 0x2028: " ", 0x2029: " "}
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _TRUE = frozenset(("true", "True", "TRUE"))
 _FALSE = frozenset(("false", "False", "FALSE"))
@@ -300,6 +301,9 @@ class _Composer:
             self.problem(at, "is a template: what it says is known only when it is rendered")
 
     def events(self, text: str) -> None:
+        if not text.isascii():
+            # YAML 1.1 breaks lines here too, which editors (and our line numbers) do not.
+            text = text.translate(_BLANKS)
         loader = _LOADER(text)
         try:
             while loader.check_event():

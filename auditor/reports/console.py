@@ -376,7 +376,7 @@ def _grade_style(grade: str | None) -> str:
 def _explain(page: Page, result: AuditResult, options: Options) -> None:
     from auditor.scoring import explain
 
-    text = explain(result.score, result.findings, result.outcomes, catalogue(options))
+    text = explain(result.score, result.outcomes, result.findings, catalogue(options))
     for line in text.splitlines():
         indent = len(line) - len(line.lstrip(" "))
         if line.strip():

@@ -101,7 +101,8 @@ def reasons(service: ServiceReport, result: AuditResult) -> tuple[tuple[str, str
         if answer == "yes":
             continue
         reason = _reason(service.name, stage, answer, forecast, by_mark)
-        if reason not in known:
+        # A later stage without a reason of its own waits for the earlier ones.
+        if reason and reason not in known:
             known.add(reason)
             said.append((stage, answer, reason))
         if answer == "no":
@@ -114,6 +115,8 @@ def _reason(
 ) -> str:
     if answer == "unknown":
         open_links = [reason for name, reason in forecast.unresolved if name == stage]
+        if forecast.unresolved and not open_links:
+            return ""
         return open_links[0] if open_links else "a link that could not be resolved"
     guilty = [by_mark[mark] for mark in forecast.because if mark in by_mark]
     at_stage = [f for f in guilty if (service, Stage[stage.upper()]) in f.breaks] or guilty

@@ -32,6 +32,7 @@ _MOST_RESULTS = 25_000
 _MOST_RELATED = 100
 _MOST_TAGS = 20
 _LONGEST_DESCRIPTION = 1024
+_LONGEST_QUOTE = 2000
 
 _LEVEL = {
     Severity.CRITICAL: "error",
@@ -220,7 +221,8 @@ def _physical(at: Location, quotes: Mapping[tuple[str, int], str]) -> dict[str, 
     region = _region(at)
     made: dict[str, Any] = {"artifactLocation": _artifact(at.path), "region": region}
     quoted = quotes.get((at.path, at.line))
-    if quoted is not None:
+    # A minified line would be repeated for every finding in it.
+    if quoted is not None and len(quoted) <= _LONGEST_QUOTE:
         if at.end_line == at.line:
             region["snippet"] = {"text": quoted[at.column - 1 : at.end_column - 1]}
         # The context must contain the region.

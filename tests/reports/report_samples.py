@@ -224,7 +224,7 @@ def sample() -> AuditResult:
     forecasts = {"api": api, "倉庫-worker": worker}
     return AuditResult(
         root="/srv/checkout/churn service",
-        score=score(found, outcomes, RULES, forecasts, scheme=Scheme()),
+        score=score(outcomes, found, RULES, forecasts, scheme=Scheme()),
         findings=found,
         services=(
             ServiceReport(

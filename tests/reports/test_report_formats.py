@@ -592,3 +592,17 @@ def test_many_edits_are_grouped_by_file_in_sarif():
 def test_options_have_defaults_that_need_no_terminal():
     assert (Options().color, Options().width) == (False, 80)
     assert RULES
+
+
+def test_the_real_catalogue_is_quoted():
+    from auditor.catalog import rules
+
+    log = json.loads(render("sarif", sample(), options(rules=None, card=None)))
+    assert [error.message for error in SARIF.iter_errors(log)] == []
+    described = {rule["id"]: rule for rule in log["runs"][0]["tool"]["driver"]["rules"]}
+    for rule in rules().values():
+        entry = described[rule.id]
+        assert entry["help"]["markdown"].strip().startswith("#")
+        assert 0 < len(entry["fullDescription"]["text"]) <= 1024, rule.id
+    for format in FORMATS:
+        assert render(format, sample(), options(rules=None, card=None, explain_score=True))

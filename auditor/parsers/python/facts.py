@@ -216,6 +216,7 @@ class ModuleFacts:
     problems: tuple[Problem, ...] = ()
     # The syntax tree, for the linking layer only; None when nothing could be parsed.
     tree: ast.Module | None = field(default=None, compare=False, repr=False)
+    places: object = field(default=None, compare=False, repr=False)
 
     @property
     def minimum_python(self) -> SyntaxNeed | None:

@@ -337,6 +337,7 @@ class _Reader:
             lines=lines,
             problems=problems,
             tree=tree,
+            places=self.places,
         )
 
     def need(
@@ -448,7 +449,7 @@ class _Reader:
                 name=node.name,
                 qualname=qualname,
                 is_async=isinstance(node, ast.AsyncFunctionDef),
-                is_generator=_yields(node),
+                is_generator=yields(node),
                 parameters=tuple(self.parameters(arguments)),
                 decorators=tuple(map(text_of, node.decorator_list)),
                 returns=text_of(node.returns),
@@ -634,7 +635,8 @@ def is_main_test(test: ast.expr) -> bool:
     )
 
 
-def _yields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def yields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function is a generator."""
     stack: list[ast.AST] = list(node.body)
     while stack:
         part = stack.pop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,7 +50,32 @@ class ImageFinder:
         self._is_dir = is_dir
 
     def find(self, name: str) -> Module | None:
-        raise NotImplementedError
+        """The module that ``import name`` would load, searched root by root as Python does."""
+        parts = name.split(".")
+        if not all(part.isidentifier() for part in parts):
+            return None
+        inside = "/".join(parts)
+        namespace = False
+        for root in self.roots:
+            base = posixpath.join(root, inside)
+            facts = self._facts_of(f"{base}/__init__.py")
+            if facts is not None:
+                return Module(name=name, file=f"{base}/__init__.py", facts=facts, is_package=True)
+            facts = self._facts_of(f"{base}.py")
+            if facts is not None:
+                return Module(name=name, file=f"{base}.py", facts=facts)
+            namespace |= self._is_dir(base)
+        if namespace:
+            reason = Unknown("a package without __init__ has no file")
+            return Module(name=name, file=reason, facts=None, is_package=True)
+        return None
+
+    def with_root(self, root: str, *, first: bool = False) -> ImageFinder:
+        """The same finder after ``sys.path`` was extended."""
+        if root in self.roots:
+            return self
+        roots = (root, *self.roots) if first else (*self.roots, root)
+        return ImageFinder(roots=roots, facts_of=self._facts_of, is_dir=self._is_dir)
 
 
 class Program:
@@ -99,11 +125,42 @@ class Program:
         object or factory that a server is told to serve (``main:app``); ``factory`` says that it
         is called. ``serve``: start-up hooks and route handlers are followed too. Never raises.
         """
-        raise NotImplementedError
+        found = self.finder.find(module)
+        if as_main and found is not None and found.is_package:
+            # ``python -m package`` imports the package, then runs its ``__main__``.
+            inner = self.finder.find(f"{module}.__main__")
+            found = inner or found
+        if found is None:
+            return Trace(entry=module, found=False)
+        return self._follow(found, module, as_main, argv, attribute, factory, serve)
 
     def run_file(self, module: Module, *, argv: tuple[str, ...] = ()) -> Trace:
         """Run one file as a script (``python path/to/file.py``)."""
-        raise NotImplementedError
+        return self._follow(module, module.name, True, argv, None, False, True)
+
+    def _follow(
+        self,
+        module: Module,
+        name: str,
+        as_main: bool,
+        argv: tuple[str, ...],
+        attribute: str | None,
+        factory: bool,
+        serve: bool,
+    ) -> Trace:
+        from auditor.parsers.python.interpreter import Interpreter
+
+        finder = self.finder
+        run = Interpreter(self)
+        run.argv = argv
+        run.entry = name
+        try:
+            run.start(module, name, as_main=as_main, attribute=attribute, factory=factory)
+            if serve:
+                run.serve()
+        finally:
+            self.finder = finder
+        return run.trace(module, name)
 
 
 def standalone(facts: ModuleFacts, *, file: str | Unknown | None = None) -> Trace:
@@ -111,4 +168,22 @@ def standalone(facts: ModuleFacts, *, file: str | Unknown | None = None) -> Trac
 
     For files that no entry leads to; facts inside functions have phase UNREACHED.
     """
-    raise NotImplementedError
+    from auditor.parsers.python.interpreter import Interpreter
+
+    name = posixpath.basename(facts.path).partition(".")[0] or "module"
+    place = Unknown("where the file lies in an image is not known") if file is None else file
+    module = Module(name=name, file=place, facts=facts)
+    cwd = Unknown("the working directory is not known")
+    run = Interpreter(Program(_Nowhere(), cwd=cwd, home=cwd, environment_complete=False))
+    run.entry = name
+    run.start(module, name, as_main=True)
+    run.serve()
+    run.every_function()
+    return run.trace(module, name)
+
+
+class _Nowhere:
+    """Finds nothing: every import is external."""
+
+    def find(self, name: str) -> Module | None:
+        return None

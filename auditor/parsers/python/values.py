@@ -245,6 +245,8 @@ def deps_of(value: V) -> Deps:
         return value.origin_deps
     if isinstance(value, ListV) and value.items:
         return frozenset().union(*map(deps_of, value.items[:16]))
+    if isinstance(value, Ext) and isinstance(value.owner, Unk):
+        return value.owner.deps
     return NONE
 
 
@@ -306,3 +308,30 @@ def truth(value: V) -> bool | None:
         answers = {truth(option) for option in value.options}
         return answers.pop() if len(answers) == 1 else None
     return None
+
+
+def with_deps(value: V, deps: Deps) -> V:
+    """The same value, having come through more."""
+    if not deps:
+        return value
+    if isinstance(value, Const):
+        return Const(value.value, value.deps | deps, value.origin)
+    if isinstance(value, PathV):
+        return PathV(value.text, value.deps | deps, value.origin)
+    if isinstance(value, Unk):
+        return Unk(value.reason, value.deps | deps)
+    if isinstance(value, Choice):
+        return Choice(tuple(with_deps(option, deps) for option in value.options))
+    return value
+
+
+def all_names(module: str) -> tuple[str, ...]:
+    """Canonical names that a star import of a well-known module brings and that matter."""
+    known = {
+        "flask": ("Flask", "request", "jsonify", "Blueprint"),
+        "fastapi": ("FastAPI", "APIRouter", "Depends", "File", "UploadFile", "Form"),
+        "os": ("path", "environ", "getenv", "listdir", "makedirs"),
+        "pathlib": ("Path",),
+        "os.path": ("join", "dirname", "abspath", "exists"),
+    }
+    return tuple(f"{module}.{name}" for name in known.get(module, ()))

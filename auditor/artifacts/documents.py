@@ -1,0 +1,272 @@
+"""Text formats: JSON configurations, templates, skops schemas, MLflow and XML models."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from auditor.artifacts.identify import as_text, extension
+from auditor.artifacts.keras import judge_config
+from auditor.artifacts.pickle.names import lookup
+from auditor.artifacts.templates import is_template, judge_template
+from auditor.findings import Severity
+
+if TYPE_CHECKING:
+    from auditor.artifacts.blob import Blob
+    from auditor.artifacts.formats import Draft
+
+MAX_DOCUMENT = 32 << 20
+_MAX_STRINGS = 200_000
+_TEMPLATES = frozenset({"jinja", "jinja2", "j2", "template", "tmpl"})
+
+
+def parse_json(raw: bytes | str) -> Any:
+    """The document; ValueError when it is none or could only be parsed at great cost."""
+    try:
+        return json.loads(raw, parse_int=_number, parse_constant=lambda name: name)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _number(text: str) -> int | float:
+    return int(text) if len(text) < 400 else float("inf")
+
+
+def judge_text(draft: Draft, blob: Blob) -> None:
+    """Any text file: what a program that loads models would take from it."""
+    if draft.format == "html":
+        draft.issue(
+            "ART015",
+            "is a web page, not a model",
+            "safe" if extension(draft.path) in ("html", "htm") else "unreadable",
+            Severity.HIGH,
+            what="loading fails: a download saved its error page",
+        )
+        return
+    if draft.format in ("xml", "pmml"):
+        _xml(draft, blob)
+        return
+    if draft.format == "json":
+        _json(draft, blob)
+        return
+    name = draft.path.replace("!", "/").rpartition("/")[2]
+    ext = extension(draft.path)
+    if ext in _TEMPLATES or ext in ("yaml", "yml"):
+        text = as_text(blob.read(0, MAX_DOCUMENT))
+        if text is not None and is_template(text):
+            _template(draft, text, name)
+    if name == "MLmodel":
+        draft.format = "mlflow"
+        _mlflow(draft, blob.read(0, 1 << 20).decode("utf-8", "replace"))
+
+
+def _template(draft: Draft, text: str, where: str) -> None:
+    found = judge_template(text)
+    if found is None:
+        return
+    verdict, why = found
+    draft.issue(
+        "ART011",
+        f"the template {where} {why}",
+        "dangerous" if verdict == "dangerous" else "suspicious",
+        Severity.CRITICAL if verdict == "dangerous" else Severity.MEDIUM,
+        what="rendering the template without a sandbox runs this code",
+        template=text[:200],
+    )
+
+
+def _json(draft: Draft, blob: Blob) -> None:
+    head = blob.read(0, 200)
+    if b'"learner"' in head:
+        draft.format = "xgboost-json"
+    if len(blob) > MAX_DOCUMENT:
+        if draft.format == "json" and blob.find(b"chat_template") >= 0:
+            draft.issue("ART003", "is a JSON file that is too large to judge", "unreadable", Severity.MEDIUM)
+        return
+    try:
+        document = parse_json(blob.read(0, len(blob)))
+    except ValueError:
+        text = as_text(blob.read(0, len(blob)))
+        if text is not None and is_template(text):
+            _template(draft, text, "in the text")
+        return
+    if draft.format == "json":
+        judge_document(draft, document)
+
+
+def judge_document(draft: Draft, document: Any) -> None:
+    """Templates anywhere in it; model configurations of Keras and transformers."""
+    pending: list[tuple[str, Any]] = [("", document)]
+    count = 0
+    keras = False
+    while pending:
+        key, value = pending.pop()
+        count += 1
+        if count > _MAX_STRINGS:
+            break
+        if isinstance(value, dict):
+            keras = keras or ("class_name" in value and "config" in value)
+            pending += [(str(k), v) for k, v in value.items()]
+        elif isinstance(value, list):
+            pending += [(key, v) for v in value]
+        elif isinstance(value, str) and is_template(value):
+            _template(draft, value, key)
+    if keras:
+        draft.format = "keras-config"
+        judge_config(draft, document)
+    if isinstance(document, dict) and isinstance(document.get("auto_map"), dict):
+        targets = ", ".join(sorted(str(v) for v in document["auto_map"].values()))[:200]
+        draft.issue(
+            "ART007",
+            f"asks for code from its repository (auto_map: {targets})",
+            "suspicious",
+            Severity.MEDIUM,
+            what="with trust_remote_code=True loading imports and runs these modules",
+        )
+
+
+def _xml(draft: Draft, blob: Blob) -> None:
+    head = blob.read(0, 1 << 16)
+    text = as_text(head) or ""
+    if re.search(r"<!ENTITY", text):
+        draft.issue(
+            "ART010",
+            "declares XML entities",
+            "suspicious",
+            Severity.HIGH,
+            what="a parser that expands them reads other files or runs out of memory",
+        )
+    if re.search(r"<(?:\w+:)?(?:script|Extension)\b[^>]*(?:java|python|script)", text, re.IGNORECASE):
+        draft.issue("ART007", "holds script elements", "suspicious", Severity.MEDIUM)
+
+
+_LOADERS = re.compile(
+    r"mlflow\.(?:sklearn|xgboost|lightgbm|catboost|keras|tensorflow|pytorch|onnx|statsmodels|prophet|"
+    r"spacy|h2o|pmdarima|paddle|fastai|gluon|spark|transformers|sentence_transformers|diviner)"
+)
+
+
+def _mlflow(draft: Draft, text: str) -> None:
+    for line in text.splitlines():
+        key, _, value = line.strip().partition(":")
+        value = value.strip().strip("'\"")
+        if key == "loader_module":
+            draft.details.append(("loader_module", value[:200]))
+            if not _LOADERS.fullmatch(value):
+                draft.issue(
+                    "ART007",
+                    f"is loaded by the module {value[:200]}",
+                    "suspicious",
+                    Severity.HIGH,
+                    what=f"mlflow.pyfunc.load_model imports {value[:200]} and runs its loader",
+                )
+        elif key == "code" and value and value not in ("null", "None"):
+            draft.issue(
+                "ART007",
+                f"puts the directory {value[:200]} of the model on the import path",
+                "suspicious",
+                Severity.MEDIUM,
+                what="modules in it replace installed ones",
+            )
+
+
+# -- skops ---------------------------------------------------------------------------------
+
+_SKOPS_LOADERS = frozenset(
+    """BytearrayNode BytesNode CachedNode DatetimeTimedeltaNode DefaultDictNode DictNode DTypeNode FunctionNode JsonNode ListNode
+    LossNode MaskedArrayNode NdArrayNode ObjectNode OperatorFuncNode OrderedDictNode PartialNode RandomGeneratorNode
+    RandomStateNode ReduceNode SetNode SGDNode SliceNode SparseMatrixNode TreeNode TupleNode TypeNode MethodNode
+    QuantileForestNode RNGNode UFuncNode""".split()
+)
+
+
+def judge_skops(draft: Draft, schema: Any) -> None:
+    """Every node names a class, or a function, that ``skops.io.load`` imports when trusted."""
+    pending = [schema]
+    count = 0
+    while pending:
+        node = pending.pop()
+        count += 1
+        if count > _MAX_STRINGS:
+            draft.issue("ART003", "has a schema that is too large", "unreadable", Severity.HIGH)
+            return
+        if isinstance(node, list):
+            pending += node
+            continue
+        if not isinstance(node, dict):
+            continue
+        pending += list(node.values())
+        loader = node.get("__loader__")
+        if not isinstance(loader, str):
+            continue
+        module, name = str(node.get("__module__", "")), str(node.get("__class__", ""))
+        if loader not in _SKOPS_LOADERS:
+            draft.issue(
+                "ART003", f"uses the unknown skops loader {loader[:100]!r}", "suspicious", Severity.HIGH
+            )
+        if loader == "MethodNode":
+            content = node.get("content")
+            func = content.get("func") if isinstance(content, dict) else None
+            draft.issue(
+                "ART002",
+                f"binds the method {str(func)[:100]!r} of an object",
+                "dangerous" if not str(func).isidentifier() or str(func).startswith("_") else "suspicious",
+                Severity.HIGH,
+                what="loading reaches this attribute through getattr (CVE-2025-54413)",
+                callable=str(func)[:100],
+            )
+        if loader == "OperatorFuncNode":
+            attrs = node.get("__class__")
+            if module not in ("operator", "_operator") or attrs in ("methodcaller", "call"):
+                draft.issue(
+                    "ART001",
+                    f"calls {module}.{name} (CVE-2025-54412)"[:200],
+                    "dangerous",
+                    Severity.CRITICAL,
+                    callable=f"{module}.{name}"[:200],
+                )
+        if loader in ("FunctionNode", "TypeNode", "LossNode", "PartialNode"):
+            content = node.get("content")
+            if isinstance(content, dict):
+                inner_module = str(content.get("module_path", content.get("__module__", module)))
+                inner_name = str(content.get("function", content.get("__class__", name)))
+                _skops_name(draft, inner_module, inner_name)
+        if loader not in ("JsonNode",) and module:
+            _skops_name(draft, module, name)
+
+
+_SKOPS_PLAIN = frozenset(
+    {
+        ("numpy", "ufunc"),
+        ("numpy", "ndarray"),
+        ("numpy", "dtype"),
+        ("numpy", "Generator"),
+        ("numpy.random._generator", "Generator"),
+        ("numpy.random.mtrand", "RandomState"),
+        ("types", "FunctionType"),
+        ("builtins", "function"),
+        ("builtins", "builtin_function_or_method"),
+        ("builtins", "method"),
+        ("functools", "partial"),
+        ("numpy.ma", "MaskedArray"),
+        ("numpy.dtypes", ""),
+    }
+)
+
+
+def _skops_name(draft: Draft, module: str, name: str) -> None:
+    if (module, name) in _SKOPS_PLAIN or module == "numpy.dtypes":
+        return
+    entry = lookup(module, name)
+    if entry.standing == "allowed":
+        return
+    danger = entry.standing == "dangerous"
+    draft.issue(
+        "ART001" if danger else "ART002",
+        f"uses {module}.{name}"[:200] + (f", which {entry.reason}" if danger else ", which is not on the allow-list"),
+        "dangerous" if danger else "suspicious",
+        Severity.CRITICAL if danger else Severity.HIGH,
+        what="skops.io.load imports it when it is trusted",
+        callable=f"{module}.{name}"[:200],
+    )

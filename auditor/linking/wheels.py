@@ -1,0 +1,145 @@
+"""Whether pip can install a release on an image: wheels, Python, glibc, compilers.
+
+Knowledge: ``rules/knowledge/wheels.json.gz`` (the releases of distributions with native code).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from auditor.catalog import knowledge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installable:
+    """What pip will do with one release.
+
+    ``wheel``: it takes one. ``build``: there is none for this interpreter or libc, and it builds
+    the source archive (``native``: that needs a compiler). ``no-python``: Requires-Python excludes
+    the interpreter. ``no-release``: the index has no such version. ``no-file``: neither wheel nor
+    source archive. ``unknown``: the table does not know.
+    """
+
+    outcome: Literal["wheel", "build", "no-python", "no-release", "no-file", "unknown"]
+    native: bool = False
+    requires_python: str = ""
+    # The glibc that the wheels for this interpreter need, when the image's is older.
+    needs_glibc: str | None = None
+    # Pythons that the release has wheels for, oldest first.
+    pythons: tuple[str, ...] = ()
+
+
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = knowledge("wheels.json.gz")["distributions"]
+    return table
+
+
+def installable(
+    name: str,
+    version: str | None,
+    *,
+    python: str,
+    libc: str | None = "glibc",
+    glibc: str | None = None,
+) -> Installable:
+    """What pip does with ``name==version`` (any version when None) on that interpreter.
+
+    ``python`` is ``X.Y`` or longer; ``glibc`` the image's version, None when unknown.
+    """
+    row = _table().get(name)
+    if row is None:
+        return Installable(outcome="unknown")
+    short = ".".join(python.split(".")[:2])
+    releases = row["releases"]
+    if version is None:
+        # pip goes back to older releases as long as a newer one has no wheel only under
+        # --prefer-binary; what it never finds is a wheel where no release has one.
+        if any(_pythons(r, libc) for r in releases.values()):
+            return Installable(outcome="unknown")
+        return Installable(outcome="build", native=row["native"])
+    key = _find(releases, version)
+    if key is None:
+        return Installable(outcome=_absent(releases, version))
+    release = releases[key]
+    requires = release.get("r", "")
+    if requires and not _admits(requires, python):
+        return Installable(
+            outcome="no-python", requires_python=requires, pythons=_pythons(release, "glibc")
+        )
+    if libc == "musl":
+        if any(_serves(p, short) for p in release.get("m", ())) or "*" in release.get("g", {}):
+            return Installable(outcome="wheel")
+    elif libc == "glibc":
+        found = {p: g for p, g in release.get("g", {}).items() if _serves(p, short)}
+        if found:
+            least = min(found.values(), key=_number)
+            if glibc is None or _number(least) <= _number(glibc):
+                return Installable(outcome="wheel")
+            return Installable(outcome="build", native=row["native"], needs_glibc=least)
+    else:
+        return Installable(outcome="unknown")
+    pythons = _pythons(release, libc)
+    if not release.get("s"):
+        return Installable(outcome="no-file", pythons=pythons)
+    return Installable(outcome="build", native=row["native"], pythons=pythons)
+
+
+def _find(releases: dict[str, Any], version: str) -> str | None:
+    if version in releases:
+        return version
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        wanted = Version(version)
+    except InvalidVersion:
+        return None
+    # A local version (1.13.1+cpu) comes from another index than the table's.
+    return next((key for key in releases if Version(key) == wanted), None)
+
+
+def _absent(releases: dict[str, Any], version: str) -> Literal["no-release", "unknown"]:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        wanted = Version(version)
+    except InvalidVersion:
+        return "unknown"
+    newest = max((Version(key) for key in releases), default=wanted)
+    if wanted.is_prerelease or wanted.local or wanted >= newest:
+        return "unknown"
+    return "no-release"
+
+
+def _pythons(release: dict[str, Any], libc: str | None) -> tuple[str, ...]:
+    found = release.get("m", ()) if libc == "musl" else release.get("g", ())
+    return tuple(sorted(found, key=_sort_key))
+
+
+def _sort_key(python: str) -> tuple[int, ...]:
+    return _number(python.rstrip("+")) if python != "*" else (0,)
+
+
+def _serves(tag: str, python: str) -> bool:
+    if tag == "*":
+        return True
+    if tag.endswith("+"):
+        return _number(python) >= _number(tag[:-1])
+    return tag == python
+
+
+def _number(text: str) -> tuple[int, ...]:
+    return tuple(int(p) for p in text.split(".") if p.isdigit())
+
+
+@lru_cache(maxsize=1024)
+def _admits(requires: str, python: str) -> bool:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        allowed = SpecifierSet(requires)
+    except InvalidSpecifier:
+        return True
+    text = python if python.count(".") > 1 else f"{python}.99"
+    return allowed.contains(text, prereleases=True)

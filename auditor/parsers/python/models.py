@@ -1,0 +1,2076 @@
+"""What calls and attributes of libraries mean to the run: values, and facts for the sink."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from auditor.parsers.python import tables
+from auditor.parsers.python import values as val
+from auditor.parsers.python.config import read_config
+from auditor.parsers.python.facts import (
+    Call,
+    EnvRead,
+    FileAccess,
+    LogHandler,
+    Phase,
+    Server,
+    Value,
+)
+from auditor.parsers.python.module import text_of
+from auditor.parsers.python.operations import (
+    compare,
+    known,
+    over,
+    path_text,
+    plain,
+    reason_of,
+    unknown_from,
+)
+from auditor.parsers.python.sink import mentions
+from auditor.parsers.python.values import (
+    Bound,
+    Choice,
+    Class,
+    Const,
+    DictV,
+    Ext,
+    Func,
+    Inst,
+    ListV,
+    Mod,
+    Obj,
+    PathV,
+    Unk,
+    V,
+    all_names,
+    deps_of,
+    join,
+    options_of,
+    with_deps,
+)
+from auditor.parsers.python.web import Web, WebModels
+from auditor.source import Unknown
+
+if TYPE_CHECKING:
+    from auditor.parsers.python.interpreter import Frame, Interpreter
+
+FILE_GUARDS = frozenset({"import-error", "key-error", "other-error"})
+ENV_GUARDS = frozenset({"import-error", "os-error", "other-error"})
+_STRING_METHODS = frozenset(
+    [
+        "format",
+        "join",
+        "strip",
+        "lower",
+        "upper",
+        "replace",
+        "split",
+        "rstrip",
+        "lstrip",
+        "startswith",
+        "endswith",
+        "title",
+        "capitalize",
+        "removeprefix",
+        "removesuffix",
+        "partition",
+        "rpartition",
+        "rsplit",
+        "zfill",
+        "casefold",
+        "splitlines",
+        "find",
+        "rfind",
+        "count",
+        "isdigit",
+        "isnumeric",
+        "index",
+        "encode",
+        "decode",
+        "swapcase",
+    ]
+)
+_WIDE = re.compile(r"\d{4,}|\{[^{}]*[.\[!]")
+_PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
+
+
+@dataclass(slots=True)
+class Site:
+    """One call of something external."""
+
+    name: str
+    owner: V | None
+    args: list[V]
+    kwargs: dict[str, V]
+    node: ast.AST
+    loose: bool = False
+
+    def get(self, position: int, *names: str) -> V | None:
+        """The argument at a position or by one of its names."""
+        for name in names:
+            if name in self.kwargs:
+                return self.kwargs[name]
+        return self.args[position] if position < len(self.args) else None
+
+
+Model = Callable[["Models", Site], V | None]
+_MODELS: dict[str, Model] = {}
+
+
+def model(*names: str) -> Callable[[Model], Model]:
+    """Register the meaning of calls by canonical name."""
+
+    def register(function: Model) -> Model:
+        for name in names:
+            _MODELS[name] = function
+        return function
+
+    return register
+
+
+class Models(WebModels):
+    """The library side of one run."""
+
+    def __init__(self, run: Interpreter) -> None:
+        super().__init__(run)
+        self.nesting = 0
+        self.yielded: list[V] = []
+        self.exists_calls: dict[int, V] = {}
+        self.loading = 0
+
+    # -- facts --
+
+    def file(
+        self,
+        site: Site,
+        path: V,
+        mode: str,
+        kind: str,
+        *,
+        loader: str = "",
+        hub: bool = False,
+        options: dict[str, V] | None = None,
+        missing_ok: bool = False,
+    ) -> None:
+        """Note an access to a path."""
+        run, sink = self.run, self.run.sink
+        opened_at = None
+        if isinstance(path, Obj) and path.name.endswith(("open", "File")):
+            opened_at = path.at
+        if isinstance(path, Const) and (path.value is None or isinstance(path.value, int)):
+            if path.value is None:
+                self.crash(path, f"{loader or site.name}(None) raises TypeError")
+            return
+        given = site.kwargs if options is None else options
+        chosen = tuple(
+            (name, sink.value(value))
+            for name, value in given.items()
+            if name in tables.SAFETY_OPTIONS
+        )
+        sink.add_file(
+            FileAccess(
+                at=run.at(site.node),
+                reach=run.reach(FILE_GUARDS),
+                loader=loader or site.name,
+                path=sink.path(path, hub=hub),
+                mode=mode,
+                kind=kind,
+                options=chosen,
+                opened_at=opened_at,
+                missing_ok=missing_ok,
+            )
+        )
+
+    def note(self, site: Site, category: str, name: str = "") -> None:
+        """Note a call of a category."""
+        run, sink = self.run, self.run.sink
+        sink.add_call(
+            Call(
+                at=run.at(site.node),
+                reach=run.reach(FILE_GUARDS),
+                category=category,
+                name=name or site.name,
+                arguments=tuple(sink.value(value) for value in site.args[:8]),
+                keywords=tuple((k, sink.value(v)) for k, v in list(site.kwargs.items())[:16]),
+                mentions=mentions(site.node),
+                offloaded=run.offloaded,
+            )
+        )
+
+    def crash(self, value: V, what: str) -> None:
+        """An unset variable reached a call that cannot take None."""
+        if not self.run.guards:
+            for name in deps_of(value):
+                self.run.sink.crashes.setdefault(name, what)
+
+    # -- environment --
+
+    def variable(self, name: V | None, default: V | None) -> V:
+        """The value of an environment variable; ``default`` None means that unset raises."""
+        if not isinstance(name, Const) or not isinstance(name.value, str):
+            if isinstance(name, Choice):
+                return over(lambda one: self.variable(one, default), name)
+            return Unk("an environment variable whose name is not known")
+        deps = frozenset({name.value})
+        if name.value in self.run.env:
+            value = self.run.env[name.value]
+            if isinstance(value, str):
+                return Const(value, deps)
+            if isinstance(value, Unknown):
+                reason = f"environment variable {name.value}: {value.reason}"
+                return Unk(reason, deps)
+            return with_deps(value, deps)
+        if default is None:
+            return Unk(f"environment variable {name.value} is not set", deps)
+        if self.run.program.environment_complete:
+            return with_deps(default, deps)
+        reason = f"environment variable {name.value} may be set"
+        return join(with_deps(default, deps), Unk(reason, deps))
+
+    def read_env(
+        self,
+        node: ast.AST,
+        name: V | None,
+        how: str,
+        *,
+        default: V | None = None,
+        required: bool = False,
+        convert: Callable[[V], V] | None = None,
+    ) -> V:
+        """Read an environment variable and note it."""
+        run, sink = self.run, self.run.sink
+        value = self.variable(name, None if required else (default or Const(None)))
+        if convert is not None:
+            value = convert(value)
+        known_name = (
+            name.value
+            if isinstance(name, Const) and isinstance(name.value, str)
+            else Unknown("the name is not known")
+        )
+        if isinstance(known_name, str) or not isinstance(name, Choice):
+            sink.add_env(
+                EnvRead(
+                    at=run.at(node),
+                    reach=run.reach(ENV_GUARDS),
+                    name=known_name,
+                    how=how,
+                    required=required,
+                    default=None if default is None else sink.value(default),
+                    value=sink.value(value),
+                )
+            )
+        return value
+
+    # -- attributes --
+
+    def ext_attribute(self, owner: Ext, name: str, node: ast.AST) -> V:
+        """An attribute of something external."""
+        from auditor.parsers.python.interpreter import canonical
+
+        full = canonical(f"{owner.name}.{name}")
+        if full == "typing.TYPE_CHECKING":
+            return Const(False)
+        if full == "sys.argv":
+            return ListV([Unk("the program's name"), *map(Const, self.run.argv)])
+        if full in ("os.sep", "os.path.sep"):
+            return Const("/")
+        if full == "os.name":
+            return Const("posix")
+        if full == "sys.platform":
+            return Const("linux")
+        if full == "os.curdir":
+            return Const(".")
+        if full == "os.pardir":
+            return Const("..")
+        if full == "sys.version_info" and self.run.program.python is not None:
+            return ListV([Const(part) for part in self.run.program.python], "tuple")
+        if isinstance(owner.owner, Unk):
+            return Ext(f"?.{name}", Unk(owner.owner.reason, owner.owner.deps))
+        return Ext(full, owner.owner)
+
+    def attribute(self, owner: V, name: str, node: ast.AST) -> V:
+        """An attribute of a value of the language or of an object of a library."""
+        if isinstance(owner, PathV):
+            return self.path_attribute(owner, name)
+        if isinstance(owner, DictV):
+            if owner.attr and name in owner.items:
+                return with_deps(owner.items[name], owner.origin_deps)
+            return Ext(f"dict.{name}", owner)
+        if isinstance(owner, Const):
+            if owner.value is None:
+                self.crash(owner, f"None has no attribute {name}")
+            return Ext(f"{type(owner.value).__name__}.{name}", owner)
+        if isinstance(owner, ListV):
+            return Ext(f"{owner.kind}.{name}", owner)
+        if isinstance(owner, Unk):
+            return Ext(f"?.{name}", owner)
+        if isinstance(owner, Obj):
+            if owner.name == "enum.member":
+                return owner.data if name in ("value", "_value_") else Unk("an enum member")
+            if isinstance(owner.data, dict) and name in owner.data:
+                found = owner.data[name]
+                if isinstance(found, V):
+                    return found
+            if name in ("environ",) and owner.name == "environ.Env":
+                return Ext("os.environ")
+            return Ext(f"{owner.name}().{name}", owner)
+        if isinstance(owner, Func | Bound):
+            return Ext(f"function.{name}", owner)
+        return Unk(f"attribute {name} is not followed", deps_of(owner))
+
+    def path_attribute(self, owner: PathV, name: str) -> V:
+        pure = PurePosixPath(owner.text)
+        if name == "parent":
+            return PathV(str(pure.parent), owner.deps, owner.origin)
+        if name in ("name", "stem", "suffix", "root", "anchor"):
+            return Const(getattr(pure, name), owner.deps)
+        if name == "parents":
+            return ListV([PathV(str(p), owner.deps, owner.origin) for p in pure.parents], "tuple")
+        if name == "parts":
+            return ListV([Const(part, owner.deps) for part in pure.parts], "tuple")
+        if name == "suffixes":
+            return ListV([Const(part, owner.deps) for part in pure.suffixes])
+        return Ext(f"pathlib.Path.{name}", owner)
+
+    def inst_attribute(self, owner: Inst, name: str) -> V:
+        getter = self.run.class_attribute(owner, "__getattr__")
+        if owner.partial or getter is not None or owner.cls.external():
+            bases = sorted(owner.cls.external())
+            inherited = bases[0] if len(bases) == 1 and bases[0] != "?" else ""
+            if inherited:
+                return Ext(f"{inherited}().{name}", owner)
+        return Unk(f"attribute {name} of {owner.cls.qualname} is not known")
+
+    def class_attribute(self, owner: Class, name: str) -> V:
+        for cls in owner.mro():
+            value = cls.names.get(name)
+            if value is None:
+                continue
+            if any(base.startswith("enum.") for base in owner.external()):
+                member = Obj("enum.member", at=None)
+                if isinstance(value, Const):
+                    member.data = value
+                    return member
+            if isinstance(value, Func) and "classmethod" in value.decorators:
+                return Bound(value, owner)
+            return value
+        if name == "__name__":
+            return Const(owner.node.name)
+        external = sorted(owner.external())
+        if external and external[0] != "?":
+            return Ext(f"{external[0]}.{name}", owner)
+        return Unk(f"attribute {name} of {owner.qualname} is not known")
+
+    def set_attribute(self, owner: V, name: str, value: V, node: ast.AST) -> None:
+        if isinstance(owner, DictV) and owner.attr:
+            owner.items[name] = value
+        elif isinstance(owner, Obj):
+            web = owner.data
+            if isinstance(web, Web):
+                web.attributes[name] = value
+                if name == "debug":
+                    web.debug = value
+                return
+            if owner.data is None:
+                owner.data = {}
+            if isinstance(owner.data, dict):
+                if self.run.undecided and name in owner.data:
+                    value = join(owner.data[name], value)
+                owner.data[name] = value
+        elif isinstance(owner, Ext) and isinstance(owner.owner, Obj):
+            web = owner.owner.data
+            if isinstance(web, Web):
+                web.attributes[f"{owner.name.rpartition('.')[2]}.{name}"] = value
+
+    # -- containers --
+
+    def list_extend(self, target: ListV, added: V) -> None:
+        items = self.iterate(added)
+        if self.run.undecided or items is None or target.items is None:
+            target.items = None
+        else:
+            target.items.extend(items[: val.MAX_ITEMS])
+        if items is not None and self.run.undecided:
+            self.notice_items(items)
+
+    def notice_items(self, items: list[V]) -> None:
+        """Nothing to keep: the list is not known any more."""
+
+    def iterate(self, value: V) -> list[V] | None:
+        """The items that iterating gives, when they are known."""
+        if isinstance(value, ListV):
+            return None if value.items is None or value.kind == "set" else list(value.items)
+        if isinstance(value, DictV) and not value.partial:
+            return [Const(key) for key in value.items]
+        if isinstance(value, Const) and isinstance(value.value, str) and len(value.value) < 64:
+            return [Const(c, value.deps) for c in value.value]
+        return None
+
+    def set_item(self, owner: V, key: V, value: V, node: ast.AST) -> None:
+        run = self.run
+        if isinstance(owner, Choice):
+            with run.guard("if"):
+                for option in owner.options:
+                    self.set_item(option, key, value, node)
+        elif isinstance(owner, Ext) and owner.name == "os.environ":
+            self.set_env(key, value)
+        elif isinstance(owner, DictV):
+            if isinstance(key, Const):
+                if run.undecided:
+                    if key.value in owner.items:
+                        value = join(owner.items[key.value], value)
+                    else:
+                        owner.partial = True
+                owner.items[key.value] = value
+            else:
+                owner.partial = True
+                for name, old in owner.items.items():
+                    owner.items[name] = join(old, Unk("may have been replaced"))
+        elif isinstance(owner, ListV):
+            if owner.items is not None:
+                index = key.value if isinstance(key, Const) else None
+                if isinstance(index, int) and -len(owner.items) <= index < len(owner.items):
+                    if run.undecided:
+                        value = join(owner.items[index], value)
+                    owner.items[index] = value
+                else:
+                    owner.items = None
+        elif isinstance(owner, Ext) and isinstance(owner.owner, Obj):
+            web = owner.owner.data
+            if isinstance(web, Web) and isinstance(key, Const):
+                web.attributes[f"{owner.name.rpartition('.')[2]}.{key.value}"] = value
+        elif isinstance(owner, Obj):
+            if owner.data is None:
+                owner.data = {}
+            if isinstance(owner.data, dict) and isinstance(key, Const):
+                if run.undecided and key.value in owner.data:
+                    value = join(owner.data[key.value], value)
+                owner.data[key.value] = value
+
+    def set_env(self, key: V, value: V) -> None:
+        if not isinstance(key, Const) or not isinstance(key.value, str):
+            return
+        old = self.run.env.get(key.value)
+        if self.run.undecided:
+            before: V = Const(old) if isinstance(old, str) else Unk("may be set")
+            if isinstance(old, V):
+                before = old
+            value = join(before, value)
+        self.run.env[key.value] = value
+
+    def make_slice(self, node: ast.Slice) -> V:
+        made = Obj("slice")
+        bounds: list[Any] = []
+        for part in (node.lower, node.upper, node.step):
+            if part is None:
+                bounds.append(None)
+                continue
+            value = self.run.eval(part)
+            if not isinstance(value, Const) or not isinstance(value.value, int | None):
+                return made
+            bounds.append(value.value)
+        if bounds[2] != 0:
+            made.data = slice(*bounds)
+        return made
+
+    def subscript(self, owner: V, index: V, node: ast.Subscript) -> V | None:
+        """``owner[index]`` where the owner is a library's; None for the language's own."""
+        if isinstance(owner, Ext):
+            if owner.name == "os.environ":
+                return self.read_env(node, index, "os.environ[]", required=True)
+            if owner.name in ("sys.path", "sys.modules"):
+                return Unk(f"an item of {owner.name}")
+            request = self.request_subscript(owner, index, node)
+            if request is not None:
+                return request
+            if isinstance(owner.owner, Obj) and isinstance(owner.owner.data, Web):
+                key = f"{owner.name.rpartition('.')[2]}.{index.value if isinstance(index, Const) else ''}"
+                if key in owner.owner.data.attributes:
+                    return owner.owner.data.attributes[key]
+            if isinstance(owner.owner, V):
+                return Unk(reason_of(owner), deps_of(owner.owner))
+            return Ext(owner.name, None) if owner.name[:1].isupper() else Unk(reason_of(owner))
+        if isinstance(owner, Obj):
+            request = self.request_subscript(owner, index, node)
+            if request is not None:
+                return request
+            if owner.name == "environ.Env" or owner.name.startswith("environs."):
+                return self.read_env(node, index, "environ", required=True)
+            if isinstance(owner.data, dict) and isinstance(index, Const):
+                found = owner.data.get(index.value)
+                if isinstance(found, V):
+                    return found
+            return Unk(reason_of(owner))
+        if isinstance(owner, Class):
+            return owner  # a parameterised generic
+        return None
+
+    def contains(self, op: ast.cmpop, left: V, right: V) -> V | None:
+        if isinstance(op, ast.In | ast.NotIn) and isinstance(right, Ext):
+            if right.name == "os.environ" and isinstance(left, Const):
+                there = left.value in self.run.env
+                if there or self.run.program.environment_complete:
+                    return Const(there == isinstance(op, ast.In), frozenset({str(left.value)}))
+            return Unk("a condition that is not known")
+        return None
+
+    # -- conditions on paths --
+
+    def exists_test(self, test: ast.expr) -> tuple[V, bool, ast.expr] | None:
+        """(path, whether true means present, the call) when a condition asks for a path."""
+        positive = True
+        while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            positive = not positive
+            test = test.operand
+        if isinstance(test, ast.BoolOp):
+            for part in test.values:
+                found = self.exists_test(part)
+                if found is not None:
+                    return found[0], found[1] == positive, found[2]
+            return None
+        if isinstance(test, ast.Name):
+            return None
+        path = self.exists_calls.get(id(test))
+        return None if path is None else (path, positive, test)
+
+    def required_paths(
+        self,
+        exists: tuple[V, bool, ast.expr],
+        node: ast.If,
+        body: int,
+        known_truth: bool | None,
+        other: int = 1,
+    ) -> None:
+        """``if not exists(p): raise``: the path is required although nothing opens it there."""
+        missing = other if exists[1] else body
+        if known_truth is not None or missing & 1 or not missing & 4 or missing & 2:
+            return
+        self.require_path(exists, node.test)
+
+    def require_path(self, exists: tuple[V, bool, ast.expr], node: ast.AST) -> None:
+        site = Site("os.path.exists", None, [], {}, exists[2])
+        self.file(site, exists[0], "exists", "file")
+
+    # -- context managers, decorators --
+
+    def suppress_guard(self, manager: Obj) -> str:
+        names = {a.name.rpartition(".")[2] for a in manager.args if isinstance(a, Ext)}
+        if names & {"ImportError", "ModuleNotFoundError"}:
+            return "import-error"
+        if names & {"KeyError"}:
+            return "key-error"
+        return "try"
+
+    def enter_context(self, manager: V) -> V:
+        if isinstance(manager, Inst):
+            method = self.run.class_attribute(manager, "__enter__") or self.run.class_attribute(
+                manager, "__aenter__"
+            )
+            if isinstance(method, Func):
+                return self.run.call_function(method, [manager], {}, method.node)
+        return manager
+
+    def decorator_name(self, value: V) -> str:
+        if isinstance(value, Ext):
+            return value.name.removeprefix("builtins.")
+        if isinstance(value, Obj):
+            return value.name
+        return value.qualname if isinstance(value, Func) else ""
+
+    def decorate(self, decorator: V, value: V, node: ast.expr) -> V:
+        """What a decorated definition is bound to."""
+        name = self.decorator_name(decorator)
+        handled = self.web_decorate(decorator, name, value, node)
+        if handled is not None:
+            return handled
+        if isinstance(decorator, Func | Bound):
+            result = self.run.call(decorator, [value], {}, node)
+            if isinstance(result, Func):
+                result.decorators = (*result.decorators, *getattr(value, "decorators", ()))
+                return result
+            return value
+        target = value.func if isinstance(value, Bound) else value
+        if isinstance(target, Func):
+            if name in ("click.option", "click.argument") and isinstance(decorator, Obj):
+                self.click_option(decorator, target)
+            elif name.rpartition(".")[2] in ("command", "callback"):
+                self.unwrap_defaults(target)
+                if isinstance(decorator, Obj) and isinstance(decorator.args[:1], list):
+                    owner = decorator.data
+                    if isinstance(owner, Obj) and isinstance(owner.data, list):
+                        owner.data.append(target)
+        category = self.category(name)
+        if category in ("breaker", "rate-limit", "retry", "metrics"):
+            site = Site(name, None, [], {}, node)
+            self.note(site, category)
+        return value
+
+    def click_option(self, option: Obj, func: Func) -> None:
+        names = [a.value for a in option.args if isinstance(a, Const) and isinstance(a.value, str)]
+        if not names:
+            return
+        plain_names = [n for n in names if not n.startswith("-")]
+        longest = max(names, key=lambda n: n.startswith("--"))
+        target = plain_names[0] if plain_names else longest.lstrip("-").partition("/")[0]
+        default = option.kwargs.get("default", Const(None))
+        value = default
+        if "envvar" in option.kwargs and option.at is not None:
+            value = self.read_env(
+                _Located(option), option.kwargs["envvar"], "click", default=default
+            )
+        given = self.from_argv(names)
+        func.defaults[target.replace("-", "_").lower()] = given or value
+
+    def unwrap_defaults(self, func: Func) -> None:
+        for name, default in list(func.defaults.items()):
+            if isinstance(default, Obj) and default.name in ("typer.Option", "typer.Argument"):
+                inner = default.args[0] if default.args else default.kwargs.get("default")
+                value = inner or Unk("an option without a default")
+                if "envvar" in default.kwargs and default.at is not None:
+                    value = self.read_env(
+                        _Located(default), default.kwargs["envvar"], "typer", default=inner
+                    )
+                func.defaults[name] = self.from_argv([f"--{name.replace('_', '-')}"]) or value
+
+    def from_argv(self, names: list[str], *, flag: bool = False) -> V | None:
+        argv = self.run.argv
+        for index, word in enumerate(argv):
+            head, equals, tail = word.partition("=")
+            if head in names and head.startswith("-"):
+                if flag:
+                    return Const(True)
+                if equals:
+                    return Const(tail)
+                if index + 1 < len(argv):
+                    return Const(argv[index + 1])
+        return None
+
+    def star_import(self, name: str, frame: Frame) -> None:
+        """``from flask import *`` and its kin: the names that matter are known."""
+        for full in all_names(name):
+            frame.vars.setdefault(full.rpartition(".")[2], Ext(full))
+
+    # -- calls --
+
+    def category(self, name: str) -> str:
+        """The category of a call by its name; empty when it has none."""
+        parts = name.split(".")
+        for length in range(len(parts), 0, -1):
+            found = _CATEGORY.get(".".join(parts[:length]))
+            if found is not None:
+                return found
+        return ""
+
+    def call(
+        self, callee: Ext, args: list[V], kwargs: dict[str, V], node: ast.AST, *, loose: bool
+    ) -> V:
+        """Call something external."""
+        name = callee.name
+        site = Site(name, callee.owner, args, kwargs, node, loose)
+        function = _MODELS.get(name)
+        if function is not None:
+            result = function(self, site)
+            if result is not None:
+                return result
+        web = self.web_call(site)
+        if web is not None:
+            return web
+        attr = name.rpartition(".")[2]
+        owner = callee.owner
+        if isinstance(owner, PathV):
+            return self.path_method(site, owner, attr)
+        if isinstance(owner, Const):
+            return self.constant_method(owner, attr, site)
+        if isinstance(owner, ListV | DictV):
+            return self.container_method(owner, attr, site)
+        loader = tables.LOADERS.get(name)
+        if loader is not None:
+            return self.load(site, loader)
+        if attr == "from_pretrained":
+            target = site.get(0, "pretrained_model_name_or_path", "model_id")
+            if target is not None:
+                self.file(site, target, "read", "artifact", hub=True)
+            return self.made(site)
+        if name.startswith("mlflow.") and attr == "load_model":
+            target = site.get(0, "model_uri")
+            if target is not None:
+                self.file(site, target, "read", "artifact")
+            return self.made(site)
+        if owner is not None:
+            result = self.method(site, owner, attr)
+            if result is not None:
+                return result
+        if name.startswith("os.path."):
+            return self.os_path(attr, site)
+        if name in tables.OFFLOADERS or attr in ("run_in_executor", "run_in_threadpool"):
+            return self.offload(site, 1 if attr == "run_in_executor" else 0)
+        category = self.category(name)
+        if category:
+            if category == "native" or category != "tracking" or self.run.phase < Phase.REQUEST:
+                self.note(site, category)
+            if category == "exit":
+                return Obj("sys.exit")
+        if name.startswith("logging.") and attr in tables.LOG_METHODS:
+            self.note(site, "log")
+        if name.startswith("?"):
+            return Unk(reason_of(callee), deps_of(owner) if owner is not None else val.NONE)
+        return self.made(site)
+
+    def made(self, site: Site) -> Obj:
+        """The object that an external call returns."""
+        return Obj(site.name, site.args, site.kwargs, self.run.at(site.node))
+
+    def call_other(self, callee: V, args: list[V], kwargs: dict[str, V], node: ast.AST) -> V:
+        """Call an object or something unknown."""
+        site = Site("()", callee, args, kwargs, node)
+        result = self.web_object_call(site, callee)
+        if result is not None:
+            return result
+        if isinstance(callee, Obj):
+            if callee.name in ("click.command()", "typer.Typer") and isinstance(callee.data, list):
+                with self.run.guard(*(["if"] if len(callee.data) > 1 else [])):
+                    for command in callee.data:
+                        self.run.call(command, [], {}, node)
+                return Const(None)
+            if callee.name == "environ.Env" or callee.name.startswith(("environs.", "decouple.")):
+                return self.environ_read(site, callee)
+            if self.run.phase == Phase.REQUEST and (
+                callee.name in tables.LOADERS
+                or callee.name.endswith(("from_pretrained", "pipeline", "load_model"))
+            ):
+                self.note(site, "predict", f"{callee.name}()()")
+        for argument in (*args, *kwargs.values()):
+            self.escape(argument)
+        return Unk("calls something that is not followed", deps_of(callee) if callee else val.NONE)
+
+    def escape(self, value: V) -> None:
+        """A mutable value was handed to code that is not followed."""
+        if isinstance(value, DictV):
+            value.items.clear()
+            value.partial = True
+        elif isinstance(value, ListV):
+            value.items = None
+
+    def load(self, site: Site, loader: tuple[str, str, int, tuple[str, ...], bool]) -> V:
+        """A call of the loader table."""
+        kind, mode, position, names, hub = loader
+        target = site.get(position, *names)
+        if target is None and site.loose:
+            target = Unk("is passed by unpacking")
+        if site.name in ("numpy.load",) and target is not None:
+            text = self.run.sink.path(target).text
+            kind = "data" if isinstance(text, str) and text.endswith((".csv", ".txt")) else kind
+        if target is None and site.name == "fastapi.staticfiles.StaticFiles":
+            target = site.get(0, "directory")
+        if site.name.endswith((".ZipFile", ".open", "h5py.File", ".BZ2File")):
+            given = site.get(1, "mode")
+            text = given.value if isinstance(given, Const) else "r"
+            if isinstance(text, str):
+                mode = "write" if text[:1] in "wx" else "append" if text[:1] == "a" else mode
+        if site.name == "fastapi.staticfiles.StaticFiles":
+            check = site.kwargs.get("check_dir")
+            if isinstance(check, Const) and check.value is False:
+                mode = "list"
+        if target is not None and not self.is_buffer(target):
+            exist_ok = site.kwargs.get("exist_ok")
+            self.file(
+                site,
+                target,
+                mode,
+                kind,
+                hub=hub,
+                missing_ok=isinstance(exist_ok, Const) and bool(exist_ok.value),
+            )
+            if site.name in ("shutil.copy", "shutil.copyfile", "shutil.move", "shutil.copytree"):
+                destination = site.get(1, "dst")
+                if destination is not None:
+                    self.file(site, destination, "write", "file")
+        return self.made(site)
+
+    def is_buffer(self, value: V) -> bool:
+        """Whether this is data in memory and no path."""
+        if isinstance(value, Obj):
+            return not value.name.endswith(("open", ".File", "BZ2File", ".path"))
+        if isinstance(value, Const):
+            return isinstance(value.value, bytes)
+        return isinstance(value, ListV | DictV)
+
+    def method(self, site: Site, owner: V, attr: str) -> V | None:
+        """A method of an object that a library made, or of an unknown one."""
+        run = self.run
+        head = owner.name if isinstance(owner, Obj) else ""
+        loader = tables.METHOD_LOADERS.get(attr)
+        if loader is not None and not isinstance(owner, Class):
+            kind, mode, position, names = loader
+            target = site.get(position, *names)
+            if attr == "extractall" and target is None:
+                target = Const(".")
+            if target is not None and not self.is_buffer(target):
+                self.file(site, target, mode, kind, loader=f".{attr}")
+                if attr in ("download_file", "download_to_filename"):
+                    self.downloaded(site, target)
+            return self.made(site)
+        if head in ("builtins.open", "gzip.open", "bz2.open", "lzma.open"):
+            return self.file_method(owner, attr, site)
+        if head.startswith(("logging.getLogger", "loguru", "structlog", "logging.LoggerAdapter")):
+            if attr in tables.LOG_METHODS:
+                self.note(site, "log", f".{attr}")
+                return Const(None)
+        elif attr in ("info", "debug", "warning", "error", "exception") and isinstance(owner, Unk):
+            self.note(site, "log", f".{attr}")
+            return Const(None)
+        if attr == "submit" and site.args:
+            return self.offload(site, 0)
+        if attr == "start" and head in ("threading.Thread", "multiprocessing.Process"):
+            target = owner.kwargs.get("target") if isinstance(owner, Obj) else None
+            if isinstance(target, Func | Bound) and isinstance(owner, Obj):
+                passed = owner.kwargs.get("args")
+                arguments = self.iterate(passed) if passed is not None else []
+                with run.guard("thread"):
+                    run.call(target, arguments or [], {}, site.node, loose=arguments is None)
+            return Const(None)
+        if attr == "add_task" and site.args and isinstance(site.args[0], Func | Bound):
+            with run.guard("thread"):
+                run.call(site.args[0], site.args[1:], site.kwargs, site.node)
+            return Const(None)
+        if head == "argparse.ArgumentParser":
+            return self.argparse(site, owner, attr)
+        if head == "configparser.ConfigParser" and isinstance(owner, Obj):
+            return self.configparser(site, owner, attr)
+        if attr == "command" and head in ("typer.Typer",):
+            made = self.made(site)
+            made.data = owner
+            if isinstance(owner, Obj) and not isinstance(owner.data, list):
+                owner.data = []
+            return made
+        if run.phase == Phase.REQUEST:
+            if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
+                self.note(site, "predict", f".{attr}")
+            elif attr in tables.PREPROCESS_METHODS:
+                self.note(site, "preprocess", f".{attr}")
+        if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
+            if attr == "read_env":
+                return Const(None)
+            return self.environ_read(site, owner, attr)
+        if isinstance(owner, Unk):
+            for argument in (*site.args, *site.kwargs.values()):
+                self.escape(argument)
+        return None
+
+    def may_predict(self, owner: V, attr: str, site: Site) -> bool:
+        if isinstance(owner, Obj) and attr == "run":
+            return owner.name.endswith(("InferenceSession", "Session"))
+        if attr in ("run", "encode", "invoke", "detect"):
+            if isinstance(owner, Const):
+                return False
+            if isinstance(owner, Obj):
+                return owner.name in tables.LOADERS or owner.name.endswith("from_pretrained")
+            text = text_of(site.node.func).lower() if isinstance(site.node, ast.Call) else ""
+            return any(word in text for word in ("model", "sess", "ort", "encoder", "embed"))
+        return True
+
+    def offload(self, site: Site, position: int) -> V:
+        """Run a function given to an executor: off the event loop."""
+        self.note(site, "executor")
+        run = self.run
+        if position < len(site.args):
+            saved = (run.in_async, run.offloaded)
+            run.in_async, run.offloaded = False, True
+            try:
+                return run.call(
+                    site.args[position], site.args[position + 1 :], site.kwargs, site.node
+                )
+            finally:
+                run.in_async, run.offloaded = saved
+        return self.made(site)
+
+    def downloaded(self, site: Site, target: V) -> None:
+        """A file is fetched to this path."""
+        path = self.run.sink.path(target)
+        if isinstance(path.resolved, str):
+            self.run.sink.downloaded.add(path.resolved)
+        self.note(site, "download")
+
+    # -- files, paths, text --
+
+    def file_method(self, owner: V, attr: str, site: Site) -> V | None:
+        if attr in ("read", "readlines", "readline") and isinstance(owner, Obj) and owner.args:
+            text = self.text_of_file(owner)
+            if text is None or site.args:
+                return Unk("the contents of a file")
+            if attr == "read":
+                return text
+            if attr == "readlines" and isinstance(text, Const):
+                lines = text.value.splitlines(keepends=True)[: val.MAX_ITEMS]
+                return ListV([Const(line, text.deps) for line in lines])
+        return None
+
+    def text_of_file(self, opened: V) -> Const | None:
+        """The contents of a file that the image holds, when it is small text."""
+        path = self.run.sink.path(opened)
+        if not isinstance(path.resolved, str) or path.resolved in self.run.sink.created:
+            return None
+        text = self.run.program.read(path.resolved)
+        if text is None or len(text) > 65_536:
+            return None
+        return Const(text, frozenset({f"file:{path.resolved}"}) | set(path.depends))
+
+    def path_method(self, site: Site, owner: PathV, attr: str) -> V:
+        """A method of a known path."""
+        run = self.run
+        pure = PurePosixPath(owner.text)
+        deps = owner.deps
+
+        def derived(make: Callable[[], PurePosixPath]) -> V:
+            try:
+                return PathV(str(make()), deps, owner.origin)
+            except (ValueError, TypeError):
+                return Unk("raises ValueError", deps)
+
+        texts: list[str] | None = []
+        more = deps
+        for argument in site.args:
+            if isinstance(argument, Choice):
+                position = site.args.index(argument)
+                return join(
+                    *(
+                        self.path_method(
+                            Site(
+                                site.name,
+                                owner,
+                                [*site.args[:position], option, *site.args[position + 1 :]],
+                                site.kwargs,
+                                site.node,
+                            ),
+                            owner,
+                            attr,
+                        )
+                        for option in argument.options
+                    )
+                )
+            more |= deps_of(argument)
+            if isinstance(argument, Const) and isinstance(argument.value, str):
+                if texts is not None:
+                    texts.append(argument.value)
+            elif isinstance(argument, PathV):
+                if texts is not None:
+                    texts.append(argument.text)
+            else:
+                texts = None
+        deps = more
+        if attr == "joinpath":
+            return (
+                derived(lambda: pure.joinpath(*texts))
+                if texts is not None
+                else unknown_from(*site.args)
+            )
+        if attr in ("with_name", "with_suffix", "with_stem", "relative_to"):
+            if texts is None or len(texts) != 1:
+                return unknown_from(*site.args)
+            return derived(lambda: getattr(pure, attr)(*texts))
+        if attr in ("resolve", "absolute"):
+            return self.resolved(owner, normal=attr == "resolve")
+        if attr == "expanduser":
+            return self.expand_user(owner)
+        if attr in ("as_posix", "__str__", "__fspath__"):
+            return Const(owner.text, deps, owner.origin)
+        if attr == "is_absolute":
+            return Const(pure.is_absolute(), deps)
+        if attr in _PATH_TESTS:
+            return self.path_exists(owner, site)
+        kind, mode = {
+            "open": ("file", "read"),
+            "read_text": ("file", "read"),
+            "read_bytes": ("file", "read"),
+            "write_text": ("file", "write"),
+            "write_bytes": ("file", "write"),
+            "mkdir": ("directory", "create"),
+            "touch": ("file", "create"),
+            "unlink": ("file", "delete"),
+            "rmdir": ("directory", "delete"),
+            "iterdir": ("directory", "list"),
+            "stat": ("file", "read"),
+        }.get(attr, ("", ""))
+        if attr == "open":
+            return self.open(site, owner, site.get(0, "mode"), f"pathlib.Path.{attr}")
+        if mode:
+            exist_ok = site.kwargs.get("exist_ok") or site.kwargs.get("missing_ok")
+            missing_ok = isinstance(exist_ok, Const) and bool(exist_ok.value)
+            self.file(site, owner, mode, kind, loader=f"pathlib.Path.{attr}", missing_ok=missing_ok)
+        if attr == "read_text":
+            return self.text_of_file(owner) or Unk("the contents of a file")
+        if attr in ("glob", "rglob", "iterdir"):
+            return ListV(None)
+        return Unk(f"Path.{attr}() is not followed", run and deps)
+
+    def resolved(self, owner: PathV, *, normal: bool) -> V:
+        text, deps = owner.text, owner.deps
+        if not text.startswith("/"):
+            if not isinstance(self.run.cwd, str):
+                return Unk(self.run.cwd.reason, deps)
+            text = posixpath.join(self.run.cwd, text)
+            deps |= {val.FROM_CWD}
+        return PathV(path_text(posixpath.normpath(text) if normal else text), deps, owner.origin)
+
+    def expand_user(self, owner: V) -> V:
+        text = owner.text if isinstance(owner, PathV) else owner.value  # type: ignore[attr-defined]
+        if not isinstance(text, str) or not text.startswith("~"):
+            return owner
+        head, slash, tail = text.partition("/")
+        home = self.run.env.get("HOME", self.run.program.home)
+        if head != "~" or not isinstance(home, str):
+            return Unk("a home directory that is not known", deps_of(owner))
+        deps = deps_of(owner) | {val.FROM_HOME}
+        expanded = home.rstrip("/") + slash + tail
+        if isinstance(owner, PathV):
+            return PathV(path_text(expanded), deps, owner.origin)
+        return Const(expanded or "/", deps)
+
+    def path_exists(self, path: V, site: Site) -> V:
+        """``exists`` and its kin; true where the image surely has it."""
+        self.exists_calls[id(site.node)] = path
+        full = self.run.sink.path(path).resolved
+        if isinstance(full, str):
+            if self.run.program.exists(full):
+                return Const(True, deps_of(path))
+            if full in self.run.sink.created and not self.run.guards:
+                return Unk("a file that the run makes", deps_of(path))
+        return Unk("whether a path exists", deps_of(path))
+
+    def open(self, site: Site, path: V, mode: V | None, loader: str) -> V:
+        """``open`` in any of its spellings."""
+        text = "r"
+        if mode is not None:
+            text = mode.value if isinstance(mode, Const) and isinstance(mode.value, str) else "?"
+        kind = "read"
+        if text == "?":
+            kind = "read"
+        elif text[:1] in ("w", "x") or "w" in text:
+            kind = "write"
+        elif "a" in text:
+            kind = "append"
+        self.file(site, path, kind, "file", loader=loader)
+        made = Obj("builtins.open", [path], {}, self.run.at(site.node))
+        return made
+
+    def constant_method(self, owner: Const, attr: str, site: Site) -> V:
+        """A method of a constant, computed when the arguments are known."""
+        if not isinstance(owner.value, str | bytes) or attr not in _STRING_METHODS:
+            return Unk(f"{attr}() of a constant", owner.deps)
+        for position, argument in enumerate(site.args):
+            if isinstance(argument, Choice):
+                return join(
+                    *(
+                        self.constant_method(
+                            owner,
+                            attr,
+                            Site(
+                                site.name,
+                                owner,
+                                [*site.args[:position], option, *site.args[position + 1 :]],
+                                site.kwargs,
+                                site.node,
+                            ),
+                        )
+                        for option in argument.options
+                    )
+                )
+        deps = owner.deps.union(*map(deps_of, [*site.args, *site.kwargs.values()]))
+        if site.loose or (attr == "format" and _WIDE.search(str(owner.value))):
+            return Unk("a format that is not followed", deps)
+        try:
+            args = [plain(argument) for argument in site.args]
+            kwargs = {name: plain(value) for name, value in site.kwargs.items()}
+            if attr == "zfill" and args and args[0] > 1000:
+                return Unk("a long text", deps)
+            result = getattr(owner.value, attr)(*args, **kwargs)
+        except Exception:
+            return unknown_from(owner, *site.args, *site.kwargs.values())
+        if isinstance(result, str | bytes | int | bool):
+            if isinstance(result, str | bytes) and len(result) > 20_000:
+                return Unk("a long text", deps)
+            return Const(result, deps, owner.origin if isinstance(result, str) else None)
+        if isinstance(result, list | tuple):
+            kind = type(result).__name__
+            return ListV([Const(part, deps) for part in result[: val.MAX_ITEMS]], kind)
+        return Unk("a value of an unusual type", deps)
+
+    def container_method(self, owner: ListV | DictV, attr: str, site: Site) -> V:
+        if isinstance(owner, ListV):
+            return self.list_method(owner, attr, site)
+        items = owner.items
+        if attr in ("get", "pop", "setdefault") and site.args:
+            key, fallback = site.args[0], site.get(1, "default") or Const(None)
+            if not isinstance(key, Const):
+                return Unk("an item of a mapping that is not known", owner.origin_deps)
+            found = items.get(key.value)
+            if attr == "pop" and not self.run.undecided:
+                items.pop(key.value, None)
+            if found is None:
+                if owner.partial:
+                    return join(
+                        Unk("an item of a mapping that is not known"),
+                        fallback if attr == "get" else None,
+                    )
+                if attr == "setdefault":
+                    items[key.value] = fallback
+                return fallback
+            found = with_deps(found, owner.origin_deps)
+            return join(found, fallback) if owner.partial and attr == "get" else found
+        if attr == "items":
+            if owner.partial:
+                return ListV(None)
+            return ListV([ListV([Const(k), v], "tuple") for k, v in items.items()])
+        if attr == "keys":
+            return ListV(None if owner.partial else [Const(k) for k in items])
+        if attr == "values":
+            return ListV(None if owner.partial else list(items.values()))
+        if attr == "copy":
+            return DictV(
+                dict(items), partial=owner.partial, attr=owner.attr, deps=owner.origin_deps
+            )
+        if attr == "update":
+            for added in (*site.args, DictV(dict(site.kwargs))):
+                if isinstance(added, DictV):
+                    for name, value in added.items.items():
+                        self.set_item(owner, Const(name), value, site.node)
+                    owner.partial |= added.partial
+                else:
+                    owner.partial = True
+                    items.clear()
+            return Const(None)
+        if attr == "clear":
+            owner.partial = owner.partial or self.run.undecided
+            if not self.run.undecided:
+                items.clear()
+            return Const(None)
+        return Unk(f"dict.{attr}() is not followed")
+
+    def list_method(self, owner: ListV, attr: str, site: Site) -> V:
+        if attr in ("append", "add") and site.args:
+            self.list_extend(owner, ListV([site.args[0]]))
+            return Const(None)
+        if attr == "extend" and site.args:
+            self.list_extend(owner, site.args[0])
+            return Const(None)
+        if attr == "copy":
+            return ListV(None if owner.items is None else list(owner.items), owner.kind)
+        if attr in ("insert", "remove", "pop", "sort", "reverse", "clear", "discard", "update"):
+            first = site.args[0] if site.args else None
+            simple = not self.run.undecided and owner.items is not None
+            if simple and attr == "insert" and isinstance(first, Const) and len(site.args) == 2:
+                assert owner.items is not None
+                owner.items.insert(first.value, site.args[1])
+                return Const(None)
+            if simple and attr == "pop" and owner.items:
+                index = first.value if isinstance(first, Const) else -1
+                if first is None or isinstance(first, Const):
+                    try:
+                        return owner.items.pop(index)
+                    except (IndexError, TypeError):
+                        return Unk("raises IndexError")
+            owner.items = None
+            return Unk("a changed list")
+        return Unk(f"list.{attr}() is not followed")
+
+    def os_path(self, attr: str, site: Site) -> V:
+        """``os.path`` functions."""
+        args = [self.as_text(a) for a in site.args]
+        if any(isinstance(a, Choice) for a in args):
+            return over(
+                lambda *one: self.os_path(
+                    attr, Site(site.name, None, list(one), site.kwargs, site.node)
+                ),
+                *args,
+            )
+        if attr in ("exists", "isfile", "isdir", "lexists") and args:
+            return self.path_exists(args[0], site)
+        if attr == "expanduser" and args and isinstance(args[0], Const):
+            return self.expand_user(args[0])
+        if attr == "expandvars" and args and isinstance(args[0], Const):
+            return Unk("expandvars() is not followed") if "$" in str(args[0].value) else args[0]
+        for argument in args:
+            if isinstance(argument, Const) and argument.value is None:
+                self.crash(argument, f"os.path.{attr}(None) raises TypeError")
+        if (
+            site.loose
+            or not args
+            or not all(isinstance(a, Const) and isinstance(a.value, str) for a in args)
+        ):
+            return unknown_from(*args) if args else Unk(f"os.path.{attr}() is not followed")
+        texts = [a.value for a in args if isinstance(a, Const)]
+        deps = frozenset().union(*map(deps_of, args))
+        origin = next((a.origin for a in reversed(args) if isinstance(a, Const) and a.origin), None)
+        if attr in ("abspath", "realpath"):
+            if not texts[0].startswith("/"):
+                if not isinstance(self.run.cwd, str):
+                    return Unk(self.run.cwd.reason, deps)
+                deps |= {val.FROM_CWD}
+                return Const(
+                    posixpath.normpath(posixpath.join(self.run.cwd, texts[0])), deps, origin
+                )
+            return Const(posixpath.normpath(texts[0]), deps, origin)
+        if attr in ("join", "dirname", "basename", "normpath", "normcase", "isabs", "commonpath"):
+            try:
+                return Const(getattr(posixpath, attr)(*texts), deps, origin)
+            except (TypeError, ValueError):
+                return Unk(f"os.path.{attr}() raises", deps)
+        if attr in ("split", "splitext"):
+            parts = getattr(posixpath, attr)(texts[0])
+            return ListV([Const(part, deps) for part in parts], "tuple")
+        if attr == "relpath" and isinstance(self.run.cwd, str) and all(texts):
+            full = [posixpath.normpath(posixpath.join(self.run.cwd, t)) for t in texts]
+            base = full[1] if len(full) > 1 else self.run.cwd
+            return Const(posixpath.relpath(full[0], base), deps | {val.FROM_CWD})
+        return Unk(f"os.path.{attr}() is not followed", deps)
+
+    def as_text(self, value: V) -> V:
+        """A path as the text that ``os.fspath`` gives."""
+        if isinstance(value, PathV):
+            return Const(value.text, value.deps, value.origin)
+        if isinstance(value, Choice):
+            return Choice(tuple(self.as_text(option) for option in value.options))
+        return value
+
+    # -- configuration --
+
+    def environ_read(self, site: Site, owner: V, attr: str = "") -> V:
+        """django-environ, environs and decouple: ``env("X", default=…)``."""
+        how = "decouple" if isinstance(owner, Obj) and "decouple" in owner.name else "environ"
+        default = site.kwargs.get("default")
+        if default is None and len(site.args) > 1:
+            default = site.args[1]
+        cast = attr or (text_of_ext(site.kwargs.get("cast")))
+        return self.read_env(
+            site.node,
+            site.args[0] if site.args else None,
+            how,
+            default=default,
+            required=default is None,
+            convert=lambda value: self.coerce(value, cast),
+        )
+
+    def coerce(self, value: V, kind: str) -> V:
+        """A text as another type, the way settings libraries convert."""
+        if isinstance(value, Choice):
+            return over(lambda one: self.coerce(one, kind), value)
+        words = set(re.findall(r"\w+", kind))
+        if words & {"Path", "FilePath", "DirectoryPath", "path"}:
+            if isinstance(value, Const) and isinstance(value.value, str):
+                return PathV(path_text(value.value), value.deps, value.origin)
+            return value
+        if not isinstance(value, Const) or not isinstance(value.value, str):
+            return value
+        text = value.value.strip()
+        try:
+            if "bool" in words:
+                lowered = text.lower()
+                if lowered in ("1", "true", "t", "yes", "y", "on"):
+                    return Const(True, value.deps)
+                if lowered in ("0", "false", "f", "no", "n", "off", ""):
+                    return Const(False, value.deps)
+                return Unk("no boolean", value.deps)
+            if "int" in words:
+                return Const(int(text[:400]), value.deps, value.origin)
+            if "float" in words:
+                return Const(float(text[:400]), value.deps)
+            if words & {"list", "List", "dict", "Dict", "tuple", "set", "json"}:
+                return Unk("a value that is parsed", value.deps)
+        except ValueError:
+            return Unk("raises ValueError", value.deps)
+        return value
+
+    def argparse(self, site: Site, owner: V, attr: str) -> V | None:
+        if not isinstance(owner, Obj):
+            return None
+        if not isinstance(owner.data, dict):
+            owner.data = {}
+        if attr in ("add_argument_group", "add_mutually_exclusive_group"):
+            return owner
+        if attr == "set_defaults":
+            owner.data.update(site.kwargs)
+        elif attr == "add_argument":
+            names = [
+                a.value for a in site.args if isinstance(a, Const) and isinstance(a.value, str)
+            ]
+            if names:
+                target = next((n for n in names if n.startswith("--")), names[0])
+                given = site.kwargs.get("dest")
+                if isinstance(given, Const) and isinstance(given.value, str):
+                    target = given.value
+                action = site.kwargs.get("action")
+                action_name = action.value if isinstance(action, Const) else ""
+                default: V = site.kwargs.get("default") or Const(None)
+                flag = action_name in ("store_true", "store_false")
+                if flag and "default" not in site.kwargs:
+                    default = Const(action_name == "store_false")
+                passed = self.from_argv(names, flag=flag)
+                if flag and passed is not None:
+                    passed = Const(action_name == "store_true")
+                value = passed or default
+                if not names[0].startswith("-") and not passed:
+                    value = Unk("a positional argument of the command line")
+                kind = text_of_ext(site.kwargs.get("type"))
+                value = self.coerce(value, kind)
+                if "nargs" in site.kwargs and passed:
+                    value = Unk("arguments of the command line")
+                owner.data[target.lstrip("-").replace("-", "_")] = value
+            return Const(None)
+        elif attr in ("parse_args", "parse_known_args"):
+            made = DictV(dict(owner.data), partial=True, attr=True)
+            return ListV([made, ListV(None)], "tuple") if attr == "parse_known_args" else made
+        elif attr == "add_subparsers":
+            return Unk("subcommands are not followed")
+        return Const(None)
+
+    def configparser(self, site: Site, owner: Obj, attr: str) -> V | None:
+        if attr == "read" and site.args:
+            targets = self.iterate(site.args[0]) if isinstance(site.args[0], ListV) else None
+            for target in targets or [site.args[0]]:
+                self.file(site, target, "read", "config", missing_ok=True)
+                text = self.text_of_file(target)
+                if text is not None:
+                    sections = read_config(text.value, "ini", text.deps)
+                    owner.data = dict(sections.items) if isinstance(sections, DictV) else None
+            return Const(None)
+        if attr in ("get", "getint", "getfloat", "getboolean") and len(site.args) > 1:
+            section, key = site.args[0], site.args[1]
+            table = (owner.data or {}).get(section.value) if isinstance(section, Const) else None
+            if isinstance(table, DictV) and isinstance(key, Const):
+                value = table.items.get(str(key.value).lower())
+                if value is not None:
+                    return self.coerce(value, {"getboolean": "bool"}.get(attr, attr[3:]))
+            return site.kwargs.get("fallback") or Unk("a configuration value")
+        return None
+
+    def dotenv(self, path: V | None, *, override: bool, site: Site) -> DictV:
+        """Load a ``.env`` file: the first one upward from the file that asks, or a given one."""
+        run = self.run
+        read = DictV({}, partial=True)
+        candidates: list[V] = []
+        if path is not None and not (isinstance(path, Const) and path.value is None):
+            candidates.append(path)
+            self.file(site, path, "read", "config", loader="dotenv.load_dotenv", missing_ok=True)
+        else:
+            assert run.frame is not None
+            file = run.frame.state.file
+            folder = posixpath.dirname(file) if isinstance(file, str) else ""
+            while folder:
+                candidates.append(Const(posixpath.join(folder, ".env")))
+                if folder == "/":
+                    break
+                folder = posixpath.dirname(folder)
+        for candidate in candidates:
+            text = self.text_of_file(candidate)
+            if text is not None:
+                table = read_config(text.value, "env", text.deps)
+                if isinstance(table, DictV):
+                    read = table
+                break
+        return read
+
+    # -- instances of project classes --
+
+    def instantiate(
+        self, cls: Class, args: list[V], kwargs: dict[str, V], node: ast.AST, *, loose: bool
+    ) -> V:
+        """Make an instance: ``__init__``, data class fields, settings from the environment."""
+        run = self.run
+        external = cls.external()
+        inst = Inst(cls)
+        if any(base.startswith("enum.") for base in external):
+            return Unk("an enum member")
+        settings = any(base.endswith("BaseSettings") for base in external)
+        is_model = any(
+            base.endswith((".BaseModel", ".SQLModel", "msgspec.Struct")) for base in external
+        )
+        is_data = any("dataclass" in d or d in ("attr.s", "attrs.define", "attr.define", "define")
+                      for c in cls.mro() for d in c.decorators)  # fmt: skip
+        if "typing.NamedTuple" in external:
+            is_data = True
+        init = run.class_attribute(inst, "__init__")
+        if settings:
+            from auditor.parsers.python.settings import read_settings
+
+            read_settings(self, inst, kwargs, node)
+        elif isinstance(init, Func):
+            run.call_function(init, [inst, *args], kwargs, node, loose=loose)
+        elif is_data or is_model:
+            self.fill_fields(inst, args, kwargs, loose=loose)
+            if is_model:
+                self.model_made(cls, args, kwargs, loose=loose)
+            after = run.class_attribute(inst, "__post_init__") or run.class_attribute(
+                inst, "model_post_init"
+            )
+            if isinstance(after, Func):
+                run.call_function(after, [inst], {}, node, loose=True)
+        else:
+            new = run.class_attribute(inst, "__new__")
+            if isinstance(new, Func):
+                run.cached += 1
+                try:
+                    result = run.call_function(new, [cls, *args], kwargs, node, loose=loose)
+                finally:
+                    run.cached -= 1
+                if isinstance(result, Inst):
+                    return result
+                inst.partial = True
+            elif external:
+                inst.partial = True
+        self.class_instance(inst, external, node)
+        return inst
+
+    def fill_fields(self, inst: Inst, args: list[V], kwargs: dict[str, V], *, loose: bool) -> None:
+        fields: dict[str, tuple[Class, ast.expr]] = {}
+        for cls in reversed(inst.cls.mro()):
+            for name, annotation, _value, _node in cls.annotations:
+                if "ClassVar" not in text_of(annotation):
+                    fields[name] = (cls, annotation)
+        given = dict(zip(fields, args, strict=False)) | kwargs
+        for name, (_cls, annotation) in fields.items():
+            value = given.get(name)
+            if value is not None:
+                kind = text_of(annotation)
+                inst.attrs[name] = (
+                    self.coerce(value, kind)
+                    if any(b.startswith("pydantic") for b in inst.cls.external())
+                    else value
+                )
+            elif loose:
+                inst.attrs[name] = Unk(f"field {name} is passed by unpacking")
+            else:
+                default = self.field_default(inst, name)
+                inst.attrs[name] = default or Unk(f"field {name} is not given")
+
+    def field_default(self, inst: Inst, name: str) -> V | None:
+        """The default of a declared field; None when it is required."""
+        value = self.run.class_attribute(inst, name)
+        if isinstance(value, Obj) and value.name in _FIELDS:
+            factory = value.kwargs.get("default_factory") or value.kwargs.get("factory")
+            if factory is not None:
+                return self.run.call(factory, [], {}, inst.cls.node)
+            inner = value.kwargs.get("default") or (
+                value.args[0] if value.args and value.name.startswith("pydantic") else None
+            )
+            value = inner
+        if isinstance(value, Ext) and value.name in ("builtins.Ellipsis", "pydantic.Required"):
+            return None
+        return value
+
+
+class _Located(ast.AST):
+    """A stand-in node for a fact at the place of an object that was made earlier."""
+
+    def __init__(self, made: Obj) -> None:
+        super().__init__()
+        assert made.at is not None
+        self.lineno = made.at.line
+        self.end_lineno = made.at.end_line
+        self.col_offset = made.at.column - 1
+        self.end_col_offset = made.at.end_column - 1
+
+
+def text_of_ext(value: V | None) -> str:
+    """The bare name of a type given as a value."""
+    if isinstance(value, Ext):
+        return value.name.rpartition(".")[2]
+    return value.qualname if isinstance(value, Class) else ""
+
+
+_FIELDS = frozenset(
+    {
+        "pydantic.Field", "dataclasses.field", "attr.ib", "attrs.field", "attr.field",
+        "pydantic.fields.Field", "sqlmodel.Field", "pydantic.PrivateAttr",
+    }
+)  # fmt: skip
+_CATEGORY = dict(tables.CATEGORIES)
+
+
+# ---- models of single calls ----
+
+
+@model("os.getenv", "os.environ.get")
+def _getenv(models: Models, site: Site) -> V:
+    default = site.get(1, "default")
+    return models.read_env(site.node, site.get(0, "key"), site.name, default=default)
+
+
+@model("os.environ.setdefault")
+def _setdefault(models: Models, site: Site) -> V:
+    name, value = site.get(0), site.get(1) or Const(None)
+    if isinstance(name, Const) and name.value not in models.run.env:
+        models.set_env(name, value)
+    return models.variable(name, value)
+
+
+@model("os.environ.update")
+def _environ_update(models: Models, site: Site) -> V:
+    for table in (*site.args, DictV(dict(site.kwargs))):
+        if isinstance(table, DictV):
+            for key, value in table.items.items():
+                models.set_env(Const(key), value)
+    return Const(None)
+
+
+@model("os.environ.pop")
+def _environ_pop(models: Models, site: Site) -> V:
+    value = models.variable(site.get(0), site.get(1))
+    if isinstance(site.args[0] if site.args else None, Const) and not models.run.undecided:
+        models.run.env.pop(str(site.args[0].value), None)  # type: ignore[attr-defined]
+    return value
+
+
+@model("os.environ.copy")
+def _environ_copy(models: Models, site: Site) -> V:
+    return DictV({}, partial=True)
+
+
+@model("dotenv.load_dotenv")
+def _load_dotenv(models: Models, site: Site) -> V:
+    override = site.kwargs.get("override")
+    replaces = isinstance(override, Const) and bool(override.value)
+    table = models.dotenv(site.get(0, "dotenv_path"), override=replaces, site=site)
+    for key, value in table.items.items():
+        if replaces or key not in models.run.env:
+            models.set_env(Const(key), value)
+    return Unk("whether a .env file was found")
+
+
+@model("dotenv.find_dotenv")
+def _find_dotenv(models: Models, site: Site) -> V:
+    return Const(None)
+
+
+@model("dotenv.dotenv_values")
+def _dotenv_values(models: Models, site: Site) -> V:
+    return models.dotenv(site.get(0, "dotenv_path"), override=False, site=site)
+
+
+@model("decouple.config")
+def _decouple(models: Models, site: Site) -> V:
+    return models.environ_read(site, Obj("decouple.config"))
+
+
+@model("os.getcwd", "pathlib.Path.cwd")
+def _getcwd(models: Models, site: Site) -> V:
+    cwd = models.run.cwd
+    if not isinstance(cwd, str):
+        return Unk(cwd.reason)
+    deps = frozenset({val.FROM_CWD})
+    return PathV(path_text(cwd), deps) if site.name.startswith("pathlib") else Const(cwd, deps)
+
+
+@model("os.chdir")
+def _chdir(models: Models, site: Site) -> V:
+    target = site.get(0, "path")
+    models.note(site, "chdir")
+    if target is not None:
+        path = models.run.sink.path(target)
+        models.run.cwd = path.resolved
+        if models.run.guards:
+            models.run.cwd = Unknown("the working directory may have been changed")
+        models.file(site, target, "list", "directory")
+    return Const(None)
+
+
+@model("os.fspath", "builtins.str")
+def _text(models: Models, site: Site) -> V | None:
+    if not site.args:
+        return Const("")
+    value = models.as_text(site.args[0])
+
+    def shown(one: V) -> V:
+        if isinstance(one, Const) and len(site.args) == 1:
+            if isinstance(one.value, str):
+                return one
+            return Const(str(one.value), one.deps) if site.name == "builtins.str" else one
+        return unknown_from(one)
+
+    return over(shown, value)
+
+
+@model("pathlib.Path.home")
+def _home(models: Models, site: Site) -> V:
+    return models.expand_user(PathV("~"))
+
+
+@model("pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath", "pathlib.PurePosixPath")
+def _path(models: Models, site: Site) -> V:
+    if not site.args:
+        return PathV(".")
+
+    def made(*parts: V) -> V:
+        texts = []
+        for part in parts:
+            if isinstance(part, PathV):
+                texts.append(part.text)
+            elif isinstance(part, Const) and isinstance(part.value, str):
+                texts.append(part.value)
+            else:
+                if isinstance(part, Const) and part.value is None:
+                    models.crash(part, "Path(None) raises TypeError")
+                return unknown_from(*parts) if not known(part) else Unk("no path")
+        deps = frozenset().union(*map(deps_of, parts))
+        origin = next(
+            (p.origin for p in reversed(parts) if isinstance(p, Const | PathV) and p.origin), None
+        )
+        return PathV(str(PurePosixPath(*texts)), deps, origin)
+
+    return over(made, *site.args)
+
+
+@model("builtins.open", "aiofiles.open", "fsspec.open", "smart_open.open")
+def _open(models: Models, site: Site) -> V | None:
+    path = site.get(0, "file", "uri", "urlpath")
+    if path is None:
+        return None
+    return models.open(site, path, site.get(1, "mode"), "builtins.open")
+
+
+@model("builtins.int", "builtins.float", "builtins.bool")
+def _number(models: Models, site: Site) -> V:
+    kind = {"builtins.int": int, "builtins.float": float, "builtins.bool": bool}[site.name]
+    if not site.args:
+        return Const(kind())
+
+    def convert(one: V) -> V:
+        if kind is bool:
+            answer = val.truth(one)
+            return unknown_from(one) if answer is None else Const(answer, deps_of(one))
+        if not isinstance(one, Const) or len(site.args) > 1:
+            return unknown_from(one)
+        if one.value is None:
+            models.crash(one, f"{kind.__name__}(None) raises TypeError")
+            return Unk("raises TypeError", one.deps)
+        try:
+            text = one.value[:400] if isinstance(one.value, str | bytes) else one.value
+            return Const(kind(text), one.deps, one.origin)
+        except (ValueError, TypeError, OverflowError):
+            return Unk("raises ValueError", one.deps)
+
+    return over(convert, site.args[0])
+
+
+@model("builtins.len")
+def _len(models: Models, site: Site) -> V:
+    value = site.args[0] if site.args else None
+    if isinstance(value, Const) and isinstance(value.value, str | bytes):
+        return Const(len(value.value), value.deps)
+    if isinstance(value, ListV) and value.items is not None and value.kind != "set":
+        return Const(len(value.items))
+    return Unk("a length")
+
+
+@model("builtins.dict")
+def _dict(models: Models, site: Site) -> V:
+    made = DictV(dict(site.kwargs), partial=site.loose)
+    if site.args:
+        first = site.args[0]
+        if isinstance(first, DictV):
+            made.items = {**first.items, **site.kwargs}
+            made.partial |= first.partial
+        else:
+            made.partial = True
+    return made
+
+
+@model("builtins.list", "builtins.tuple", "builtins.sorted", "builtins.reversed")
+def _list(models: Models, site: Site) -> V:
+    kind = "tuple" if site.name.endswith("tuple") else "list"
+    if not site.args:
+        return ListV([], kind)
+    items = models.iterate(site.args[0])
+    if items is not None and site.name.endswith("reversed"):
+        items.reverse()
+    if items is not None and site.name.endswith("sorted"):
+        try:
+            items = [Const(x) for x in sorted(plain(i) for i in items)] if not site.kwargs else None
+        except Exception:
+            items = None
+    return ListV(items, kind)
+
+
+@model("builtins.range")
+def _range(models: Models, site: Site) -> V:
+    try:
+        numbers = range(*[plain(a) for a in site.args])
+    except Exception:
+        return ListV(None)
+    return ListV([Const(n) for n in numbers] if len(numbers) <= 64 else None)
+
+
+@model("builtins.enumerate")
+def _enumerate(models: Models, site: Site) -> V:
+    items = models.iterate(site.args[0]) if site.args else None
+    if items is None or len(site.args) > 1 or site.kwargs:
+        return ListV(None)
+    return ListV([ListV([Const(i), item], "tuple") for i, item in enumerate(items)])
+
+
+@model("builtins.zip")
+def _zip(models: Models, site: Site) -> V:
+    columns = [models.iterate(a) for a in site.args]
+    if any(c is None for c in columns):
+        return ListV(None)
+    rows = zip(*(c for c in columns if c is not None), strict=False)
+    return ListV([ListV(list(row), "tuple") for row in rows])
+
+
+@model("builtins.getattr")
+def _getattr(models: Models, site: Site) -> V:
+    if len(site.args) > 1 and isinstance(site.args[1], Const):
+        value = models.run.attribute(site.args[0], str(site.args[1].value), site.node)
+        if len(site.args) > 2 and isinstance(value, Unk):
+            return join(value, site.args[2])
+        return value
+    return Unk("an attribute whose name is not known")
+
+
+@model("builtins.isinstance", "builtins.callable", "builtins.hasattr", "builtins.any",
+       "builtins.all", "builtins.issubclass")  # fmt: skip
+def _asks(models: Models, site: Site) -> V:
+    return Unk("a condition that is not known")
+
+
+@model("builtins.print")
+def _print(models: Models, site: Site) -> V:
+    models.note(site, "print", "print")
+    return Const(None)
+
+
+@model("builtins.super")
+def _super(models: Models, site: Site) -> V:
+    frame = models.run.frame
+    receiver = frame.vars.get("self") if frame is not None else None
+    made = Obj("builtins.super")
+    if isinstance(receiver, Inst):
+        made.args = [receiver]
+        cls = frame.function.rpartition(".")[0] if frame is not None else ""
+        order = receiver.cls.mro()
+        after = next((i + 1 for i, c in enumerate(order) if c.qualname == cls), 1)
+        found: dict[str, V] = {}
+        for ancestor in reversed(order[after:]):
+            for name, value in ancestor.names.items():
+                found[name] = Bound(value, receiver) if isinstance(value, Func) else value
+        made.data = found
+        receiver.partial |= bool(receiver.cls.external())
+    return made
+
+
+@model("importlib.import_module", "builtins.__import__")
+def _import_module(models: Models, site: Site) -> V:
+    from auditor.parsers.python.facts import Import
+
+    name = site.args[0] if site.args else None
+    run = models.run
+    if isinstance(name, Const) and isinstance(name.value, str) and not name.value.startswith("."):
+        at = run.at(site.node)
+        state = run.import_module(name.value, at, Import(at=at, module=name.value, dynamic=True))
+        return Mod(state) if state is not None else Ext(name.value)
+    run.unsure(site.node, "imports a module whose name is not known")
+    return Unk("a module whose name is not known")
+
+
+@model("tempfile.gettempdir", "tempfile.mkdtemp", "tempfile.mkstemp")
+def _temp(models: Models, site: Site) -> V:
+    if site.name.endswith("gettempdir"):
+        return models.variable(Const("TMPDIR"), Const("/tmp", frozenset({val.FROM_TEMP})))
+    return Unk("a temporary path")
+
+
+@model("sys.path.append", "sys.path.insert", "sys.path.extend")
+def _sys_path(models: Models, site: Site) -> V:
+    models.note(site, "sys-path")
+    target = site.args[-1] if site.args else None
+    if target is not None and not isinstance(target, ListV):
+        path = models.run.sink.path(target).resolved
+        add_root = getattr(models.run.program.finder, "with_root", None)
+        if isinstance(path, str) and add_root is not None:
+            models.run.add_root(path, first=site.name.endswith("insert"))
+    return Const(None)
+
+
+@model("yaml.safe_load", "yaml.load", "yaml.full_load", "yaml.unsafe_load", "json.load",
+       "tomllib.load", "toml.load", "omegaconf.OmegaConf.load", "json.loads", "toml.loads",
+       "tomllib.loads", "commentjson.load", "json5.load")  # fmt: skip
+def _config(models: Models, site: Site) -> V:
+    source = site.args[0] if site.args else None
+    kind = "yaml" if "yaml" in site.name or "OmegaConf" in site.name else "json"
+    kind = "toml" if "toml" in site.name else kind
+    text: V | None = source
+    if site.name in ("toml.load", "omegaconf.OmegaConf.load") and source is not None:
+        models.file(site, source, "read", "config")
+        text = models.text_of_file(source)
+    elif isinstance(source, Obj) and source.name == "builtins.open":
+        text = models.text_of_file(source)
+    if isinstance(text, Const) and isinstance(text.value, str):
+        value = read_config(text.value, kind, text.deps)
+        if isinstance(value, DictV) and "OmegaConf" in site.name:
+            _with_attributes(value)
+        return value
+    return Unk("the contents of a file" if source is not None else "a configuration")
+
+
+def _with_attributes(value: DictV) -> None:
+    value.attr = True
+    for item in value.items.values():
+        if isinstance(item, DictV):
+            _with_attributes(item)
+
+
+@model("types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "box.Box",
+       "munch.Munch", "omegaconf.OmegaConf.create", "munch.munchify", "addict.Dict")  # fmt: skip
+def _namespace(models: Models, site: Site) -> V:
+    made = DictV(dict(site.kwargs), attr=True, partial=site.loose)
+    for argument in site.args:
+        if isinstance(argument, DictV):
+            _with_attributes(argument)
+            made.items = {**argument.items, **made.items}
+            made.partial |= argument.partial
+        else:
+            made.partial = True
+    return made
+
+
+@model("asyncio.run", "asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for",
+       "anyio.run", "trio.run", "asyncio.shield")  # fmt: skip
+def _await(models: Models, site: Site) -> V:
+    first = site.args[0] if site.args else Const(None)
+    if isinstance(first, Func | Bound):
+        return models.run.call(first, site.args[1:], {}, site.node)
+    return first
+
+
+@model("functools.partial")
+def _partial(models: Models, site: Site) -> V:
+    if site.args and isinstance(site.args[0], Func):
+        func = site.args[0]
+        made = Func(func.node, func.state, func.closure, func.qualname, dict(func.defaults))
+        made.cls, made.decorators, made.yields = func.cls, func.decorators, func.yields
+        made.defaults.update(site.kwargs)
+        return made if len(site.args) == 1 else Unk("a partial call")
+    return Unk("a partial call")
+
+
+@model("functools.lru_cache", "functools.cache", "functools.wraps", "functools.update_wrapper")
+def _cache(models: Models, site: Site) -> V | None:
+    if site.name in ("functools.lru_cache", "functools.cache") and site.args:
+        func = site.args[0]
+        if isinstance(func, Func):
+            func.decorators = (*func.decorators, "functools.lru_cache")
+            return func
+    if site.name == "functools.wraps":
+        return Obj("functools.wraps")
+    return None
+
+
+@model("typing.cast", "typing_extensions.cast")
+def _cast(models: Models, site: Site) -> V | None:
+    return site.args[1] if len(site.args) > 1 else None
+
+
+@model("copy.deepcopy", "copy.copy", "builtins.iter", "builtins.frozenset")
+def _copy(models: Models, site: Site) -> V | None:
+    value = site.args[0] if site.args else None
+    if isinstance(value, DictV):
+        return DictV(dict(value.items), partial=value.partial, attr=value.attr)
+    return value if isinstance(value, Const | PathV) else None
+
+
+@model("xgboost.Booster.load_model", "lightgbm.Booster.load_model")
+def _booster(models: Models, site: Site) -> V | None:
+    return None
+
+
+@model("urllib.request.urlretrieve", "wget.download", "gdown.download",
+       "keras.utils.get_file", "huggingface_hub.hf_hub_download",
+       "huggingface_hub.snapshot_download", "mlflow.artifacts.download_artifacts",
+       "torch.hub.download_url_to_file", "urllib.urlretrieve")  # fmt: skip
+def _download(models: Models, site: Site) -> V:
+    target = site.kwargs.get("filename") if site.name.startswith("urllib") else None
+    position = {"urllib.request.urlretrieve": 1, "wget.download": 1, "gdown.download": 1,
+                "torch.hub.download_url_to_file": 1, "urllib.urlretrieve": 1}  # fmt: skip
+    if target is None:
+        names = ("output", "out", "local_dir", "dst", "dst_path")
+        target = site.get(position.get(site.name, 99), *names)
+    if target is not None:
+        models.file(site, target, "write", "file")
+        models.downloaded(site, target)
+        return target if isinstance(target, Const | PathV) else Unk("is downloaded")
+    models.note(site, "download")
+    return Unk("is downloaded")
+
+
+@model("torch.hub.load")
+def _hub(models: Models, site: Site) -> V | None:
+    source = site.kwargs.get("source")
+    if isinstance(source, Const) and source.value == "local" and site.args:
+        models.file(site, site.args[0], "read", "artifact")
+    else:
+        models.note(site, "download")
+    path = site.kwargs.get("path")
+    if path is not None:
+        models.file(site, path, "read", "artifact")
+    return models.made(site)
+
+
+@model("transformers.pipeline")
+def _pipeline(models: Models, site: Site) -> V | None:
+    target = site.get(1, "model")
+    if target is not None and not isinstance(target, Obj):
+        models.file(site, target, "read", "artifact", hub=True)
+    return models.made(site)
+
+
+@model("xgboost.Booster", "lightgbm.Booster", "sentencepiece.SentencePieceProcessor")
+def _booster_file(models: Models, site: Site) -> V | None:
+    target = site.kwargs.get("model_file") or site.get(1 if "xgb" in site.name else 9, "x")
+    if site.name.startswith("xgboost") and len(site.args) > 2:
+        target = site.args[2]
+    if target is not None:
+        models.file(site, target, "read", "artifact")
+    return models.made(site)
+
+
+@model("logging.FileHandler", "logging.handlers.RotatingFileHandler",
+       "logging.handlers.TimedRotatingFileHandler", "logging.handlers.WatchedFileHandler",
+       "concurrent_log_handler.ConcurrentRotatingFileHandler")  # fmt: skip
+def _file_handler(models: Models, site: Site) -> V | None:
+    path = site.get(0, "filename")
+    _log_file(models, site, site.name, path, site.kwargs, site.args)
+    return models.made(site)
+
+
+def _log_file(
+    models: Models,
+    site: Site,
+    name: str,
+    path: V | None,
+    kwargs: dict[str, V],
+    args: list[V] | None = None,
+) -> None:
+    run = models.run
+    kind, rotates = "file", False
+    if name.endswith("TimedRotatingFileHandler"):
+        kind, rotates = "timed", True
+    elif name.endswith("RotatingFileHandler"):
+        limit = kwargs.get("maxBytes") or (args[2] if args and len(args) > 2 else None)
+        size = limit.value if isinstance(limit, Const) else (None if limit is not None else 0)
+        kind = "rotating"
+        rotates = None if size is None else bool(size)  # type: ignore[assignment]
+    elif name.endswith("WatchedFileHandler"):
+        kind, rotates = "watched", None  # type: ignore[assignment]
+    if path is not None:
+        models.file(site, path, "append", "log", loader=name)
+    run.sink.add_log_handler(
+        LogHandler(
+            at=run.at(site.node),
+            reach=run.reach(FILE_GUARDS),
+            kind=kind,
+            path=None if path is None else run.sink.path(path),
+            rotates=rotates,
+        )
+    )
+
+
+@model("logging.StreamHandler")
+def _stream_handler(models: Models, site: Site) -> V | None:
+    run = models.run
+    run.sink.add_log_handler(
+        LogHandler(at=run.at(site.node), reach=run.reach(), kind="stream", rotates=None)
+    )
+    return models.made(site)
+
+
+@model("logging.basicConfig")
+def _basic_config(models: Models, site: Site) -> V:
+    run = models.run
+    path = site.kwargs.get("filename")
+    if path is not None and not (isinstance(path, Const) and path.value is None):
+        _log_file(models, site, "logging.FileHandler", path, {})
+    elif "handlers" not in site.kwargs:
+        run.sink.add_log_handler(
+            LogHandler(at=run.at(site.node), reach=run.reach(), kind="stream", rotates=None)
+        )
+    return Const(None)
+
+
+@model("logging.config.dictConfig")
+def _dict_config(models: Models, site: Site) -> V:
+    table = site.args[0] if site.args else None
+    handlers = table.items.get("handlers") if isinstance(table, DictV) else None
+    if isinstance(handlers, DictV):
+        for handler in handlers.items.values():
+            if not isinstance(handler, DictV):
+                continue
+            name = handler.items.get("class") or handler.items.get("()")
+            text = name.value if isinstance(name, Const) and isinstance(name.value, str) else ""
+            if "filename" in handler.items:
+                _log_file(models, site, text, handler.items["filename"], handler.items)
+            elif text.endswith("StreamHandler"):
+                _stream_handler(models, site)
+    elif table is not None and not isinstance(table, DictV):
+        models.run.unsure(site.node, "a logging configuration that is not known")
+    return Const(None)
+
+
+@model("logging.config.fileConfig")
+def _file_config(models: Models, site: Site) -> V:
+    if site.args:
+        models.file(site, site.args[0], "read", "config")
+    return Const(None)
+
+
+@model("loguru.logger.add")
+def _loguru(models: Models, site: Site) -> V:
+    target = site.get(0, "sink")
+    run = models.run
+    is_path = isinstance(target, PathV | Choice | Unk) or (
+        isinstance(target, Const) and isinstance(target.value, str)
+    )
+    if target is not None and is_path:
+        models.file(site, target, "append", "log")
+        rotation = site.kwargs.get("rotation")
+        rotates = bool(rotation) and not (isinstance(rotation, Const) and rotation.value is None)
+        retained = "retention" in site.kwargs
+        run.sink.add_log_handler(
+            LogHandler(
+                at=run.at(site.node),
+                reach=run.reach(FILE_GUARDS),
+                kind="loguru",
+                path=run.sink.path(target),
+                rotates=rotates or retained,
+            )
+        )
+    return Const(None)
+
+
+@model("logging.getLogger", "structlog.get_logger")
+def _get_logger(models: Models, site: Site) -> V:
+    return Obj("logging.getLogger", site.args, site.kwargs, models.run.at(site.node))
+
+
+@model("loguru.logger.info", "loguru.logger.debug", "loguru.logger.warning",
+       "loguru.logger.error", "loguru.logger.exception", "loguru.logger.success")  # fmt: skip
+def _loguru_record(models: Models, site: Site) -> V:
+    models.note(site, "log")
+    return Const(None)
+
+
+@model("contextlib.suppress")
+def _suppress(models: Models, site: Site) -> V:
+    return Obj("contextlib.suppress", site.args)
+
+
+@model("django.core.wsgi.get_wsgi_application", "django.core.asgi.get_asgi_application")
+def _django(models: Models, site: Site) -> V:
+    return models.django(site)
+
+
+__all__ = ["Models", "Server", "Site", "Value", "compare", "options_of"]

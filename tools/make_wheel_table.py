@@ -1,0 +1,192 @@
+"""Generate ``rules/knowledge/wheels.json.gz``: which releases have a Linux wheel for which Python.
+
+One index page is read for each distribution with native code in ``tools/distributions.txt``
+(those whose newest wheel names a platform, and those without any wheel); no file is downloaded,
+except the newest source archive of a distribution without wheels, to see whether building it
+needs a compiler. Resumable; run ``make_distribution_table.py`` first, with the same cache.
+
+    python tools/make_wheel_table.py [--cache DIR]
+
+Per release: ``g`` maps a Python (``3.11``; ``3.8+`` for the stable ABI; ``*`` for pure) to the
+glibc the wheel needs (x86-64), ``m`` lists Pythons with a musl wheel, ``r`` is Requires-Python,
+``s`` whether there is a source archive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gzip
+import io
+import json
+import re
+import sys
+import tarfile
+import urllib.error
+import urllib.parse
+import urllib.request
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from make_distribution_table import index_url, names
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+HERE = Path(__file__).resolve().parent
+TARGET = HERE.parent / "rules" / "knowledge" / "wheels.json.gz"
+LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17", "linux": "0"}
+NATIVE_SOURCE = re.compile(r"\.(c|cc|cpp|cxx|pyx|f|f90|rs|cu)$")
+
+
+class Page(HTMLParser):
+    """The links of a simple index page: (href, Requires-Python, yanked)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[tuple[str, str, bool]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            values = dict(attrs)
+            if href := values.get("href"):
+                self.links.append(
+                    (href, values.get("data-requires-python") or "", "data-yanked" in values)
+                )
+
+
+def glibc_of(platform: str) -> str | None:
+    """The glibc that an x86-64 Linux platform tag needs; None for other platforms."""
+    if not platform.endswith("_x86_64"):
+        return None
+    head = platform.removesuffix("_x86_64")
+    if head in LEGACY:
+        return LEGACY[head]
+    match = re.fullmatch(r"manylinux_(\d+)_(\d+)", head)
+    return f"{match[1]}.{match[2]}" if match else None
+
+
+def python_of(interpreter: str, abi: str) -> str | None:
+    """``cp311`` → ``3.11``; with the stable ABI ``3.11+``; pure Python ``*``."""
+    if interpreter in ("py3", "py2.py3"):
+        return "*"
+    match = re.fullmatch(r"cp3(\d+)", interpreter)
+    if not match or abi.endswith("t"):
+        return None
+    return f"3.{match[1]}+" if abi == "abi3" else f"3.{match[1]}"
+
+
+def releases(page: Page) -> tuple[dict[str, Any], list[tuple[Version, str]]]:
+    """Rows by version, and (version, URL) of the source archives."""
+    rows: dict[str, Any] = {}
+    sdists: list[tuple[Version, str]] = []
+    for href, requires, yanked in page.links:
+        url = href.partition("#")[0]
+        filename = urllib.parse.unquote(url.rpartition("/")[2])
+        try:
+            if filename.endswith(".whl"):
+                _, version, _, tags = parse_wheel_filename(filename)
+            elif filename.endswith((".tar.gz", ".zip")):
+                _, version = parse_sdist_filename(filename)
+                tags = frozenset()
+            else:
+                continue
+        except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+            continue
+        if version.is_prerelease or version.is_devrelease:
+            continue
+        row = rows.setdefault(str(version), {})
+        if yanked:
+            row["y"] = 1
+        if requires:
+            row["r"] = requires
+        if not tags:
+            row["s"] = 1
+            sdists.append((version, url))
+        for tag in tags:
+            python = python_of(tag.interpreter, tag.abi)
+            if python is None:
+                continue
+            if tag.platform == "any":
+                row.setdefault("g", {})[python] = "0"
+            elif "musllinux" in tag.platform and tag.platform.endswith("_x86_64"):
+                found = row.setdefault("m", [])
+                if python not in found:
+                    found.append(python)
+            elif (needs := glibc_of(tag.platform)) is not None:
+                glibc = row.setdefault("g", {})
+                best = glibc.get(python)
+                if best is None or _number(needs) < _number(best):
+                    glibc[python] = needs
+    return rows, sdists
+
+
+def _number(glibc: str) -> tuple[int, ...]:
+    return tuple(int(p) for p in glibc.split("."))
+
+
+def is_native(url: str) -> bool:
+    """Whether a source archive has sources that need a compiler."""
+    with urllib.request.urlopen(url, timeout=180) as response:
+        data = response.read(60_000_000)
+    if url.endswith(".zip"):
+        import zipfile
+
+        members = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    else:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+            members = archive.getnames()
+    return any(NATIVE_SOURCE.search(m) and "/test" not in m and "/doc" not in m for m in members)
+
+
+def main() -> int:
+    """Read the pages that are not in the cache, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "distributions")
+    arguments = parser.parse_args()
+    index = index_url()
+    table: dict[str, Any] = {}
+    for name in names():
+        key = canonicalize_name(name)
+        known = arguments.cache / f"{key}.json"
+        if not known.exists():
+            continue
+        row = json.loads(known.read_text())
+        if row is not None and row["wheel"].endswith("-none-any.whl"):
+            continue
+        cached = arguments.cache / f"{key}.wheels.json"
+        if not cached.exists():
+            url = f"{index.rstrip('/')}/{key}/"
+            try:
+                with urllib.request.urlopen(url, timeout=180) as response:
+                    page = Page()
+                    page.feed(response.read().decode())
+                rows, sdists = releases(page)
+                native = True
+                if row is None and sdists:
+                    native = is_native(urllib.parse.urljoin(url, max(sdists)[1]))
+            except (urllib.error.URLError, OSError, tarfile.TarError) as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                continue
+            cached.write_text(json.dumps({"native": native, "releases": rows}))
+        table[key] = json.loads(cached.read_text())
+    document = {
+        "generator": "tools/make_wheel_table.py",
+        "source": "the file names on the package index's page of each distribution",
+        "date": datetime.date.today().isoformat(),
+        "distributions": dict(sorted(table.items())),
+    }
+    data = json.dumps(document, separators=(",", ":")).encode()
+    TARGET.write_bytes(gzip.compress(data, mtime=0))
+    print(f"{len(table)} distributions, {TARGET.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
