@@ -90,7 +90,7 @@ def command(
             write_stdout(text)
         else:
             write_file(Path(request.output), text)
-    remark(decision.text, quiet=quiet and decision.passed)
+    remark(decision.sentence, quiet=quiet and decision.passed)
     return decision.status
 
 
@@ -206,13 +206,13 @@ def decide(
             for verdict in ("dangerous", "suspicious", "unreadable")
             if (n := sum(fact.verdict == verdict for fact in failing))
         )
-        return Decision(ExitStatus.FINDINGS, f"failed: {counts} of {number}")
+        return Decision(ExitStatus.FINDINGS, f"{counts} of {number}")
     if failures:
         return Decision(ExitStatus.INCOMPLETE, f"{len(failures)} files could not be read")
     if not facts:
         status = ExitStatus.PASSED if allow_empty else ExitStatus.INCOMPLETE
         return Decision(status, "nothing to scan: no artifact was found")
-    return Decision(ExitStatus.PASSED, f"passed: {number}, none {fail_on}")
+    return Decision(ExitStatus.PASSED, f"{number}, none {fail_on}")
 
 
 def result_of(facts: tuple[ArtifactFacts, ...], failures: list[tuple[str, str]]) -> AuditResult:
