@@ -133,16 +133,17 @@ def _number(glibc: str) -> tuple[int, ...]:
 
 def is_native(url: str) -> bool:
     """Whether a source archive has sources that need a compiler."""
-    with urllib.request.urlopen(url, timeout=180) as response:
-        data = response.read(60_000_000)
-    if url.endswith(".zip"):
-        import zipfile
+    def native(member: str) -> bool:
+        return bool(NATIVE_SOURCE.search(member)) and "/test" not in member and "/doc" not in member
 
-        members = zipfile.ZipFile(io.BytesIO(data)).namelist()
-    else:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
-            members = archive.getnames()
-    return any(NATIVE_SOURCE.search(m) and "/test" not in m and "/doc" not in m for m in members)
+    with urllib.request.urlopen(url, timeout=180) as response:
+        if url.endswith(".zip"):
+            import zipfile
+
+            return any(map(native, zipfile.ZipFile(io.BytesIO(response.read())).namelist()))
+        # Read as a stream: the first native source settles it.
+        with tarfile.open(fileobj=response, mode="r|gz") as archive:
+            return any(native(member.name) for member in archive)
 
 
 def main() -> int:

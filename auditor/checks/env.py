@@ -435,12 +435,13 @@ def uninstallable_pin(
     for item in _shipped(environment):
         if item.fact.url or item.fact.path or item.fact.vcs or item.key in seen:
             continue
-        if item.origin == "conda" or (item.fact.specifier and item.version is None):
+        if item.origin == "conda":
             continue
         seen.add(item.key)
         found = wheels.installable(
             item.key,
             item.version,
+            specifier=item.fact.specifier,
             python=python.version,
             libc=base.libc if base is not None else "glibc",
             glibc=base.glibc if base is not None else None,
@@ -483,8 +484,6 @@ def uninstallable_pin(
             why = (
                 f"its wheels need glibc {found.needs_glibc}, and the image has {base.glibc if base else '?'}"
                 if found.needs_glibc
-                else "it has no wheel at all"
-                if item.version is None
                 else f"it has no wheel for Python {'.'.join(python.version.split('.')[:2])}"
                 + (" on musl" if base is not None and base.libc == "musl" else "")
             )

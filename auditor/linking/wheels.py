@@ -41,10 +41,14 @@ def installable(
     version: str | None,
     *,
     python: str,
+    specifier: str = "",
     libc: str | None = "glibc",
     glibc: str | None = None,
 ) -> Installable:
-    """What pip does with ``name==version`` (any version when None) on that interpreter.
+    """What pip does with ``name==version`` on that interpreter.
+
+    Without a version it takes the newest release that ``specifier`` and Requires-Python admit,
+    with a wheel or without (as pip does).
 
     ``python`` is ``X.Y`` or longer; ``glibc`` the image's version, None when unknown.
     """
@@ -54,11 +58,9 @@ def installable(
     short = ".".join(python.split(".")[:2])
     releases = row["releases"]
     if version is None:
-        # pip goes back to older releases as long as a newer one has no wheel only under
-        # --prefer-binary; what it never finds is a wheel where no release has one.
-        if any(_pythons(r, libc) for r in releases.values()):
+        version = _newest(releases, specifier, python)
+        if version is None:
             return Installable(outcome="unknown")
-        return Installable(outcome="build", native=row["native"])
     key = _find(releases, version)
     if key is None:
         return Installable(outcome=_absent(releases, version))
@@ -84,6 +86,25 @@ def installable(
     if not release.get("s"):
         return Installable(outcome="no-file", pythons=pythons)
     return Installable(outcome="build", native=row["native"], pythons=pythons)
+
+
+def _newest(releases: dict[str, Any], specifier: str, python: str) -> str | None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import Version
+
+    try:
+        allowed = SpecifierSet(specifier)
+    except InvalidSpecifier:
+        return None
+    fitting = [
+        key
+        for key, release in releases.items()
+        if "y" not in release
+        and allowed.contains(key)
+        and (not release.get("r") or _admits(release["r"], python))
+        and (release.get("s") or release.get("g"))
+    ]
+    return max(fitting, key=Version, default=None)
 
 
 def _find(releases: dict[str, Any], version: str) -> str | None:
