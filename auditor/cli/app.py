@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NamedTuple
 
-from auditor.errors import AuditorError, ExitStatus
+from auditor.errors import AuditorError, ExitStatus, UsageError
 
 PROGRAM: Final = "deploy-audit"
 
@@ -74,6 +74,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if any("\0" in word for word in arguments):
+        raise UsageError("an argument holds a null byte")
     name, rest = choose(arguments)
     import typer
 
@@ -132,21 +134,13 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
 
 def complain(message: str) -> None:
     """One diagnosis on standard error, with nothing in it that a terminal would obey."""
+    from auditor.reports.escape import printable
+
     try:
-        sys.stderr.write(f"{PROGRAM}: {printable(message)}\n")
+        sys.stderr.write(f"{PROGRAM}: {printable(message, keep=chr(10))}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         pass
-
-
-def printable(text: str) -> str:
-    """Control and other unprintable characters as escapes; newlines stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "surrogatepass").decode()
-        for c in text
-    )
 
 
 def silence_stdout() -> None:

@@ -152,4 +152,4 @@ def conclude(
     """Say on standard error what a console report on standard output would have said."""
     on_console = any(r.format == "console" and r.output is None for r in requests)
     if not on_console or not (result.services or result.findings):
-        remark(decision.text, quiet=quiet and decision.passed)
+        remark(decision.sentence, quiet=quiet and decision.passed)

@@ -24,6 +24,13 @@ class Decision:
     def passed(self) -> bool:
         return self.status is ExitStatus.PASSED
 
+    @property
+    def sentence(self) -> str:
+        """The decision on its own line."""
+        if self.status is ExitStatus.INCOMPLETE:
+            return self.text
+        return f"{'passed' if self.passed else 'failed'}: {self.text}"
+
 
 def is_empty(result: AuditResult) -> bool:
     """Whether nothing was found that deploys, installs or loads anything."""
@@ -47,7 +54,7 @@ def decide(result: AuditResult, settings: Settings) -> Decision:
     if settings.min_score is not None and value is not None and value < settings.min_score:
         reasons.append(f"score {value} is below {settings.min_score}")
     if reasons:
-        return Decision(ExitStatus.FINDINGS, "failed: " + "; ".join(reasons))
+        return Decision(ExitStatus.FINDINGS, "; ".join(reasons))
     gate = "never fails" if settings.fail_on is None else f"no finding of {settings.fail_on.label}"
     above = " or above" if settings.fail_on is not None and settings.fail_on < 4 else ""
-    return Decision(ExitStatus.PASSED, f"passed: {gate}{above}")
+    return Decision(ExitStatus.PASSED, f"{gate}{above}")

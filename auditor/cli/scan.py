@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from auditor.cli import options
-from auditor.cli.app import complain, printable
+from auditor.cli.app import complain
 from auditor.cli.audit import check_request
 from auditor.cli.gate import Decision
 from auditor.cli.parser import requests_of
@@ -90,7 +90,7 @@ def command(
             write_stdout(text)
         else:
             write_file(Path(request.output), text)
-    remark(decision.text, quiet=quiet and decision.passed)
+    remark(decision.sentence, quiet=quiet and decision.passed)
     return decision.status
 
 
@@ -143,9 +143,17 @@ def judge(target: tuple[str, bool]) -> tuple[tuple[ArtifactFacts, ...], str | No
     return (found if named or is_artifact(found) else ()), None
 
 
+# Formats that hold no model: of a walked directory they are worth a word only with an issue.
+_OTHER: Final = frozenset(
+    {"unknown", "empty", "text", "json", "xml", "yaml", "html", "png", "jpeg", "pdf", "elf", "pe"}
+)
+
+
 def is_artifact(found: tuple[ArtifactFacts, ...]) -> bool:
-    """Whether the outer file was recognised as a model or data file, or is worth a warning."""
-    return bool(found) and (found[0].format != "unknown" or bool(found[0].issues))
+    """Whether the outer file is a model or data file, or something is wrong in it."""
+    if not found or (len(found) == 1 and found[0].format == "empty"):
+        return False
+    return found[0].format not in _OTHER or any(fact.verdict != "safe" for fact in found)
 
 
 def scan_all(
@@ -198,13 +206,13 @@ def decide(
             for verdict in ("dangerous", "suspicious", "unreadable")
             if (n := sum(fact.verdict == verdict for fact in failing))
         )
-        return Decision(ExitStatus.FINDINGS, f"failed: {counts} of {number}")
+        return Decision(ExitStatus.FINDINGS, f"{counts} of {number}")
     if failures:
         return Decision(ExitStatus.INCOMPLETE, f"{len(failures)} files could not be read")
     if not facts:
         status = ExitStatus.PASSED if allow_empty else ExitStatus.INCOMPLETE
         return Decision(status, "nothing to scan: no artifact was found")
-    return Decision(ExitStatus.PASSED, f"passed: {number}, none {fail_on}")
+    return Decision(ExitStatus.PASSED, f"{number}, none {fail_on}")
 
 
 def result_of(facts: tuple[ArtifactFacts, ...], failures: list[tuple[str, str]]) -> AuditResult:
@@ -274,4 +282,6 @@ def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool) -> str:
 
 
 def _line(text: str) -> str:
-    return printable(text.replace("\n", "\\n"))
+    from auditor.reports.escape import printable
+
+    return printable(text)

@@ -12,7 +12,7 @@ from auditor.findings import Severity, Suppression
 def test_passes_and_reports_on_stdout_only(run):
     status, out, err = run(".")
     assert status == 0
-    assert out == "<console color=False  passed: no finding of medium or above>\n"
+    assert out == "<console color=False  no finding of medium or above>\n"
     assert err == "deploy-audit: passed: no finding of medium or above\n"
 
 

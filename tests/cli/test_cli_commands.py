@@ -87,7 +87,7 @@ def test_rules_lists_every_rule(run):
 
 def test_rules_of_a_family_or_name(run):
     chosen = json.loads(run("rules", "cfg", "-f", "json")[1])
-    assert [entry["id"] for entry in chosen] == ["CFG001", "CFG002", "CFG003"]
+    assert [entry["id"] for entry in chosen] == [i for i in rules() if i.startswith("CFG")]
     assert "CFG003" in run("rules", "unused-suppression")[1]
     status, _, err = run("rules", "CFG0001")
     assert status == 2
