@@ -193,7 +193,7 @@ _BRACKET = re.compile(r"""(\w+)\s*=\s*(?:'([^']*)'|"([^"]*)"|([^\s,]+))""")
 
 
 def parse_spec(text: str, at: Location) -> CondaSpec | Problem:
-    """One match specification: ``numpy``, ``numpy=1.21``, ``conda-forge::numpy>=1.21,<2`` …"""
+    """One match specification, such as ``numpy=1.21`` or ``conda-forge::numpy>=1.21,<2``."""
     text = text.strip()
     if text.startswith(("http://", "https://", "file:")):
         url, _, digest = text.partition("#")
