@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.parsers import locks, pyproject, requirements
+from auditor.parsers import locks, requirements
 from auditor.source import SourceText
 
 DATA = Path(__file__).parent.parent / "data" / "locks"
@@ -44,15 +44,18 @@ CASES = [
     ("uv/uv.lock", "uv/export.txt", (), (), True),
     ("uv/uv.lock", "uv/export-extra-data.txt", (), ("data",), True),
     ("uv/uv.lock", "uv/export-group-dev.txt", ("dev",), (), True),
-    ("uv/uv.lock", "uv/export-extras-data-plots-group-test.txt", ("test",), ("data", "plots"), True),
+    (
+        "uv/uv.lock",
+        "uv/export-extras-data-plots-group-test.txt",
+        ("test",),
+        ("data", "plots"),
+        True,
+    ),
     ("uv/pylock.toml", "uv/export.txt", (), (), True),
     ("poetry/poetry.lock", "poetry/export.txt", (), (), True),
     ("poetry/poetry.lock", "poetry/export-extra-data.txt", (), ("data",), True),
     ("poetry/poetry.lock", "poetry/export-group-dev.txt", ("dev",), (), True),
     ("poetry/poetry.lock", "poetry/export-group-test.txt", ("test",), (), True),
-    ("pdm/pdm.lock", "pdm/export.txt", (), (), True),
-    ("pdm/pdm.lock", "pdm/export-extra-data.txt", (), ("data",), True),
-    ("pdm/pdm.lock", "pdm/export-only-group-dev.txt", ("dev",), (), False),
     ("pipenv/Pipfile.lock", "pipenv/export.txt", (), (), True),
     ("pipenv/Pipfile.lock", "pipenv/export-group-develop.txt", ("develop",), (), True),
 ]
@@ -65,9 +68,7 @@ def test_a_selection_is_what_the_tool_exports(lock, export, groups, extras, defa
     assert not read.problems
     for python in PYTHONS:
         for platform in PLATFORMS:
-            selection = read.select(
-                python, platform, groups=groups, extras=extras, default=default
-            )
+            selection = read.select(python, platform, groups=groups, extras=extras, default=default)
             assert not selection.undecided
             assert selected(selection) == exported(DATA / export, python, platform), (
                 python,
