@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,9 +103,16 @@ def by_pip(data: bytes) -> Reading:
 
 def by_us(data: bytes) -> Reading:
     """The same from our parser; the line of a requirement is where its logical line begins."""
-    facts = requirements.parse(requirements.decode("requirements.txt", data))
+    source = requirements.decode("requirements.txt", data)
+    facts = requirements.parse(source)
+    starts = [line.number for line in requirements._logical(source)]
     found: list[tuple[Any, ...]] = []
-    rejected = {p.at.line for p in facts.problems if p.message.startswith("pip rejects")}
+    # pip numbers a logical line by its first physical one.
+    rejected = {
+        starts[bisect_right(starts, p.at.line) - 1]
+        for p in facts.problems
+        if p.message.startswith("pip rejects")
+    }
     for requirement in facts.requirements:
         if requirement.rejected or _unset_variable(requirement):
             rejected.add(requirement.at.line)

@@ -603,7 +603,7 @@ _MARKER_CLAUSE = (
 _SIMPLE_MARKER = re.compile(rf"{_MARKER_CLAUSE}(?:[ \t]++(?:and|or)[ \t]++{_MARKER_CLAUSE})*")
 
 _HEAD = re.compile(
-    rf"\s*+(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?)\s*+(?P<extras>\[[^\]]*\])?\s*+(?P<rest>[^\s].*)?",
+    r"\s*+(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?)\s*+(?P<extras>\[[^\]]*\])?\s*+(?P<rest>[^\s].*)?",
     re.DOTALL,
 )
 _EGG = re.compile(r"[#&]egg=([^&]*)")
