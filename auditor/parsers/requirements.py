@@ -683,7 +683,8 @@ def _wheel_name(filename: str) -> tuple[str, str] | None:
 
 
 def _extras_of(text: str | None) -> tuple[str, ...]:
-    return tuple(e.strip() for e in text[1:-1].split(",") if e.strip()) if text else ()
+    parts = text[1:-1].split(",") if text else ()
+    return tuple(dict.fromkeys(e.strip() for e in parts if e.strip()))
 
 
 def parse_requirement(
