@@ -74,3 +74,34 @@ def test_a_selection_is_what_the_tool_exports(lock, export, groups, extras, defa
                 python,
                 platform,
             )
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("export", "group", "extras"),
+    [
+        ("export.txt", None, ()),
+        ("export-extra-data.txt", None, ("data",)),
+        ("export-group-test.txt", "test", ()),
+    ],
+)
+def test_a_lock_of_poetry_1_needs_the_sources_roots(export, group, extras):
+    read = locks.parse(source(DATA / "poetry1/poetry.lock"))
+    facts = pyproject.parse(source(DATA / "poetry1/pyproject.toml"))
+    roots = facts.dependencies + (facts.group(group).requirements if group else ())
+    for python in PYTHONS:
+        for platform in PLATFORMS:
+            selection = read.select(python, platform, extras=extras, roots=roots)
+            assert not selection.undecided
+            assert selected(selection) == exported(DATA / "poetry1" / export, python, platform)
+    assert read.select("3.11").undecided
+
+
+@pytest.mark.parametrize("lock", ["uv/uv.lock", "poetry/poetry.lock", "poetry1/poetry.lock"])
+def test_out_of_step_locks_are_told(lock):
+    read = locks.parse(source(DATA / lock))
+    facts = pyproject.parse(source((DATA / lock).parent / "pyproject.toml"))
+    assert locks.disagreements(read, facts.dependencies) == ()
+    changed = requirements.parse(SourceText("r.in", "flask>=99\nnot-there\n")).requirements
+    kinds = [d.kind for d in locks.disagreements(read, changed)]
+    assert kinds == ["unsatisfied", "missing"]
