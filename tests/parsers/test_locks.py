@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.parsers import locks, requirements
+from auditor.parsers import locks, pyproject, requirements
 from auditor.source import SourceText
 
 DATA = Path(__file__).parent.parent / "data" / "locks"
