@@ -101,9 +101,11 @@ def parse_environment(source: SourceText) -> CondaEnvironment:
             else:
                 specs.append(read)
         elif isinstance(item, yamldoc.Mapping) and item.entry("pip") is not None:
-            for line in items(item.get("pip")):
-                if isinstance(line, yamldoc.Scalar) and not line.is_null:
-                    lines.append((line.text, _inside(line)))
+            lines.extend(
+                (line.text, _inside(line))
+                for line in items(item.get("pip"))
+                if isinstance(line, yamldoc.Scalar) and not line.is_null
+            )
         else:
             problems.append(Problem(at=item.at, message="neither a specification nor pip's list"))
     pip = parse_arguments(source.path, lines)
@@ -193,7 +195,7 @@ _BRACKET = re.compile(r"""(\w+)\s*=\s*(?:'([^']*)'|"([^"]*)"|([^\s,]+))""")
 
 
 def parse_spec(text: str, at: Location) -> CondaSpec | Problem:
-    """One match specification: ``numpy``, ``numpy=1.21``, ``conda-forge::numpy>=1.21,<2`` …"""
+    """One match specification, such as ``numpy=1.21`` or ``conda-forge::numpy>=1.21,<2``."""
     text = text.strip()
     if text.startswith(("http://", "https://", "file:")):
         url, _, digest = text.partition("#")

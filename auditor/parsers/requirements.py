@@ -303,6 +303,7 @@ def _evaluate(marker: str, values: tuple[tuple[str, str], ...]) -> bool | None:
 # --- logical lines -----------------------------------------------------------------------
 
 MAX_LINE = 1 << 16
+MAX_REQUIREMENT = 1 << 13
 MAX_DEPTH = 32
 MAX_FILES = 256
 
@@ -583,27 +584,28 @@ _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _VERSION = r"(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc)[0-9]+)?(?:\.post[0-9]+)?(?:\.dev[0-9]+)?"
 _LOCAL = r"\+[a-z0-9]+(?:[._-][a-z0-9]+)*"
 _CLAUSE = (
-    rf"(?:[=!]=[ \t]*(?:[0-9]+(?:\.[0-9]+)*\.\*|{_VERSION}(?:{_LOCAL})?)"
-    rf"|[<>]=?[ \t]*{_VERSION}"
-    r"|~=[ \t]*[0-9]+(?:\.[0-9]+)+(?:(?:a|b|rc)[0-9]+)?(?:\.post[0-9]+)?)"
+    rf"(?:[=!]=[ \t]*+(?:[0-9]+(?:\.[0-9]+)*\.\*|{_VERSION}(?:{_LOCAL})?)"
+    rf"|[<>]=?[ \t]*+{_VERSION}"
+    r"|~=[ \t]*+[0-9]+(?:\.[0-9]+)+(?:(?:a|b|rc)[0-9]+)?(?:\.post[0-9]+)?)"
 )
-_EXTRAS = rf"\[[ \t]*(?:{_NAME}(?:[ \t]*,[ \t]*{_NAME})*)?[ \t]*\]"
+_EXTRAS = rf"\[[ \t]*+(?:{_NAME}(?:[ \t]*+,[ \t]*+{_NAME})*)?[ \t]*+\]"
 # What most lines are. A line that matches is read without ``packaging``, with the same result.
 _SIMPLE = re.compile(
-    rf"(?P<name>{_NAME})[ \t]*(?P<extras>{_EXTRAS})?[ \t]*"
-    rf"(?P<specifier>{_CLAUSE}(?:[ \t]*,[ \t]*{_CLAUSE})*)?[ \t]*"
+    rf"(?P<name>{_NAME})[ \t]*+(?P<extras>{_EXTRAS})?[ \t]*+"
+    rf"(?P<specifier>{_CLAUSE}(?:[ \t]*+,[ \t]*+{_CLAUSE})*)?[ \t]*+"
 )
 _MARKER_VARIABLE = (
     "(?:python_version|python_full_version|os_name|sys_platform|platform_system"
     "|platform_machine|platform_python_implementation|implementation_name)"
 )
 _MARKER_CLAUSE = (
-    rf"{_MARKER_VARIABLE}[ \t]*(?:==|!=|<=|>=|<|>)[ \t]*(?:'[A-Za-z0-9_.]*'|\"[A-Za-z0-9_.]*\")"
+    rf"{_MARKER_VARIABLE}[ \t]*+(?:==|!=|<=|>=|<|>)[ \t]*+(?:'[A-Za-z0-9_.]*'|\"[A-Za-z0-9_.]*\")"
 )
-_SIMPLE_MARKER = re.compile(rf"{_MARKER_CLAUSE}(?:[ \t]+(?:and|or)[ \t]+{_MARKER_CLAUSE})*")
+_SIMPLE_MARKER = re.compile(rf"{_MARKER_CLAUSE}(?:[ \t]++(?:and|or)[ \t]++{_MARKER_CLAUSE})*")
 
 _HEAD = re.compile(
-    rf"\s*(?P<name>{_NAME})\s*(?P<extras>\[[^\]]*\])?\s*(?P<rest>[^\s].*)?", re.DOTALL
+    r"\s*+(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?)\s*+(?P<extras>\[[^\]]*\])?\s*+(?P<rest>[^\s].*)?",
+    re.DOTALL,
 )
 _EGG = re.compile(r"[#&]egg=([^&]*)")
 _SUBDIRECTORY = re.compile(r"[#&]subdirectory=([^&]*)")
@@ -682,7 +684,8 @@ def _wheel_name(filename: str) -> tuple[str, str] | None:
 
 
 def _extras_of(text: str | None) -> tuple[str, ...]:
-    return tuple(e.strip() for e in text[1:-1].split(",") if e.strip()) if text else ()
+    parts = text[1:-1].split(",") if text else ()
+    return tuple(dict.fromkeys(e.strip() for e in parts if e.strip()))
 
 
 def parse_requirement(
@@ -704,7 +707,7 @@ def parse_requirement(
         if pip_forms and not match["specifier"] and name.lower().endswith(_ARCHIVES):
             return _from_path(name, "", locate, len(text), editable=False)
         return _simple(match, "", locate, len(text.rstrip()))
-    if len(text) > MAX_LINE:
+    if len(text) > MAX_REQUIREMENT:
         return Problem(at=locate(0, 80), message=f"a requirement of {len(text)} characters")
     lead = len(text) - len(text.lstrip())
     if lead or text != text.rstrip():
@@ -1000,10 +1003,12 @@ class _Reading:
             offset = text.find(" -") + 1
             arguments = text[:offset]
         given: list[_Given] = []
+        refused = ""
         if offset < len(text):
             try:
                 given = _options(text[offset:])
             except _OptionError as error:
+                refused = str(error)
                 self.problems.append(
                     Problem(
                         at=locate(offset + error.start, offset + error.end),
@@ -1013,7 +1018,7 @@ class _Reading:
                 if not arguments:
                     return
         if arguments:
-            self._requirement(arguments, 0, line, given, editable=False)
+            self._requirement(arguments, 0, line, given, editable=False, refused=refused)
             return
         edit = next((g for g in given if g.name == "--editable"), None)
         if edit is not None:
@@ -1026,7 +1031,14 @@ class _Reading:
         self._options(given, locate)
 
     def _requirement(
-        self, text: str, start: int, line: _Line, given: list[_Given], *, editable: bool
+        self,
+        text: str,
+        start: int,
+        line: _Line,
+        given: list[_Given],
+        *,
+        editable: bool,
+        refused: str = "",
     ) -> None:
         locate = _shifted(line.locate, start) if start else line.locate
         read = parse_requirement(text, locate, editable=editable)
@@ -1038,7 +1050,7 @@ class _Reading:
             self.problems.append(
                 Problem(at=at, message=f"pip rejects {_short(text.strip())!r}: {read.rejected}")
             )
-        changes: dict[str, object] = {}
+        changes: dict[str, object] = {"rejected": refused} if refused else {}
         if given:
             hashes = tuple(g.value or "" for g in given if g.name == "--hash")
             others = tuple(

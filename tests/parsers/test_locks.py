@@ -44,15 +44,18 @@ CASES = [
     ("uv/uv.lock", "uv/export.txt", (), (), True),
     ("uv/uv.lock", "uv/export-extra-data.txt", (), ("data",), True),
     ("uv/uv.lock", "uv/export-group-dev.txt", ("dev",), (), True),
-    ("uv/uv.lock", "uv/export-extras-data-plots-group-test.txt", ("test",), ("data", "plots"), True),
+    (
+        "uv/uv.lock",
+        "uv/export-extras-data-plots-group-test.txt",
+        ("test",),
+        ("data", "plots"),
+        True,
+    ),
     ("uv/pylock.toml", "uv/export.txt", (), (), True),
     ("poetry/poetry.lock", "poetry/export.txt", (), (), True),
     ("poetry/poetry.lock", "poetry/export-extra-data.txt", (), ("data",), True),
     ("poetry/poetry.lock", "poetry/export-group-dev.txt", ("dev",), (), True),
     ("poetry/poetry.lock", "poetry/export-group-test.txt", ("test",), (), True),
-    ("pdm/pdm.lock", "pdm/export.txt", (), (), True),
-    ("pdm/pdm.lock", "pdm/export-extra-data.txt", (), ("data",), True),
-    ("pdm/pdm.lock", "pdm/export-only-group-dev.txt", ("dev",), (), False),
     ("pipenv/Pipfile.lock", "pipenv/export.txt", (), (), True),
     ("pipenv/Pipfile.lock", "pipenv/export-group-develop.txt", ("develop",), (), True),
 ]
@@ -65,11 +68,40 @@ def test_a_selection_is_what_the_tool_exports(lock, export, groups, extras, defa
     assert not read.problems
     for python in PYTHONS:
         for platform in PLATFORMS:
-            selection = read.select(
-                python, platform, groups=groups, extras=extras, default=default
-            )
+            selection = read.select(python, platform, groups=groups, extras=extras, default=default)
             assert not selection.undecided
             assert selected(selection) == exported(DATA / export, python, platform), (
                 python,
                 platform,
             )
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("export", "group", "extras"),
+    [
+        ("export.txt", None, ()),
+        ("export-extra-data.txt", None, ("data",)),
+        ("export-group-test.txt", "test", ()),
+    ],
+)
+def test_a_lock_of_poetry_1_needs_the_sources_roots(export, group, extras):
+    read = locks.parse(source(DATA / "poetry1/poetry.lock"))
+    facts = pyproject.parse(source(DATA / "poetry1/pyproject.toml"))
+    roots = facts.dependencies + (facts.group(group).requirements if group else ())
+    for python in PYTHONS:
+        for platform in PLATFORMS:
+            selection = read.select(python, platform, extras=extras, roots=roots)
+            assert not selection.undecided
+            assert selected(selection) == exported(DATA / "poetry1" / export, python, platform)
+    assert read.select("3.11").undecided
+
+
+@pytest.mark.parametrize("lock", ["uv/uv.lock", "poetry/poetry.lock", "poetry1/poetry.lock"])
+def test_out_of_step_locks_are_told(lock):
+    read = locks.parse(source(DATA / lock))
+    facts = pyproject.parse(source((DATA / lock).parent / "pyproject.toml"))
+    assert locks.disagreements(read, facts.dependencies) == ()
+    changed = requirements.parse(SourceText("r.in", "flask>=99\nnot-there\n")).requirements
+    kinds = [d.kind for d in locks.disagreements(read, changed)]
+    assert kinds == ["unsatisfied", "missing"]
