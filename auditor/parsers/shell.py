@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from posixpath import normpath
+from time import process_time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node
+    from tree_sitter import Language, Node, Tree
 
 Value: TypeAlias = str | Unknown
 # A name that is missing, or None, is not set. Unknown means: set or not, nobody can tell.
@@ -269,10 +270,11 @@ class Step:
     args: tuple[Value, ...] | None = None
 
 
-_LIMIT = 400_000  # characters of one shell text
+_LIMIT = 200_000  # characters of one shell text
 _DEPTH = 60  # nesting of statements
 _NESTING = 4  # sh -c inside sh -c
-_COMMANDS = 20_000
+_COMMANDS = 5_000
+_SECONDS = 1.0  # the grammar's error recovery is quadratic on hostile text
 _FIELDS = 2_000  # words that one word may expand to
 _LENGTH = 200_000  # characters that one word may expand to
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
@@ -1037,8 +1039,6 @@ class _Parser:
         self._offsets: list[int] | None = None
 
     def script(self) -> Script:
-        from tree_sitter import Parser
-
         text = self.text
         if len(self.fragment.text) > _LIMIT:
             self._problem(_LIMIT - 1, _LIMIT, f"is longer than {_LIMIT} characters", fatal=True)
@@ -1047,7 +1047,11 @@ class _Parser:
         else:
             data = text.encode("utf-8", "replace")
             self._offsets = [0, *accumulate(len(c.encode("utf-8", "replace")) for c in text)]
-        root = Parser(_language()).parse(data).root_node
+        try:
+            root = _tree(data).root_node
+        except ValueError:
+            self._problem(0, len(text), "takes too long to be read", fatal=True)
+            return Script(path=self.fragment.path, problems=tuple(self.problems))
         started = self.errexit
         self._sequence(root.children, _Context())
         if root.has_error and not self.problems:
@@ -1791,6 +1795,20 @@ def _item_body(item: Node) -> list[Node]:
     children = item.children
     start = next((i for i, c in enumerate(children) if c.type == ")"), -1)
     return list(children[start + 1 :])
+
+
+def _tree(data: bytes) -> Tree:
+    """The syntax tree; ValueError when it takes too long."""
+    from tree_sitter import Parser
+
+    parser = Parser(_language())
+    if len(data) < 2_000:
+        return parser.parse(data)
+    end = process_time() + _SECONDS
+    return parser.parse(
+        lambda offset, point: data[offset : offset + 65_536],
+        progress_callback=lambda offset, has_error: process_time() > end,
+    )
 
 
 @lru_cache(maxsize=1)
