@@ -1035,6 +1035,7 @@ class _Parser:
         self.problems: list[Problem] = []
         self.functions: dict[str, Node] = {}
         self._by_span: dict[tuple[int, int], Command] = {}
+        self._deadline = process_time() + 2 * _SECONDS
         self._scope = 0
         self._offsets: list[int] | None = None
 
@@ -1130,6 +1131,10 @@ class _Parser:
         kind = node.type
         if context.depth > _DEPTH:
             self._problem(*self._span(node), "is nested too deeply to be read", fatal=True)
+            return
+        if process_time() > self._deadline:
+            if not any(problem.fatal for problem in self.problems):
+                self._problem(*self._span(node), "takes too long to be read", fatal=True)
             return
         if len(self.commands) >= _COMMANDS:
             if len(self.commands) == _COMMANDS and not any(p.fatal for p in self.problems):
@@ -1471,6 +1476,9 @@ class _Parser:
                         )
                     )
         inner = replace(context, redirects=(*context.redirects, *redirects))
+        if len(groups) > _FIELDS:
+            del groups[_FIELDS:]
+            self._problem(*self._span(node), f"has more than {_FIELDS} words", fatal=True)
         spans = [(self._span(g[0])[0], self._span(g[-1])[1]) for g in groups]
         self._emit(node, [self._lex(*span) for span in spans], tuple(assignments), inner, spans)
 
@@ -1546,6 +1554,9 @@ class _Parser:
         return self._lex(self._span(nodes[0])[0], self._span(nodes[-1])[1])
 
     def _lex(self, start: int, end: int) -> Word:
+        # Some tokens of the grammar take the line end with them.
+        while end > start and self.text[end - 1] == "\n" and self.text[end - 2] != "\\":
+            end -= 1
         lexer = _WordLexer(self.text)
         lexer.lex(start, end)
         return Word(
@@ -1628,7 +1639,7 @@ class _Parser:
 
     def _final(self, node: Node, depth: int, calls: tuple[str, ...]) -> tuple[list[Final], bool]:
         kind = node.type
-        if depth > _DEPTH:
+        if depth > _DEPTH or process_time() > self._deadline:
             return [], False
         if kind in {"command", "declaration_command", "unset_command", "test_command"}:
             return self._final_command(node, depth, calls)
