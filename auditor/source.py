@@ -6,7 +6,8 @@ exclusive (the SARIF convention). Paths are POSIX, relative to the audited root.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -129,10 +130,15 @@ class Fragment:
         index = max(bisect_right(self._starts, offset) - 1, 0)
         line, column = self._places[index]
         start = self._starts[index]
-        newlines = self.text.count("\n", start, offset)
-        if newlines:
-            return line + newlines, offset - self.text.rfind("\n", start, offset)
+        first = bisect_left(self._newlines, start)
+        last = bisect_left(self._newlines, offset)
+        if last > first:
+            return line + last - first, offset - self._newlines[last - 1]
         return line, column + offset - start
+
+    @cached_property
+    def _newlines(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.text)]
 
     def pieces(self, start: int, end: int) -> list[tuple[str, int, int]]:
         """The part ``start:end`` of ``text`` as (text, line, column) pieces of a fragment."""

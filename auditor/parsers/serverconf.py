@@ -41,9 +41,9 @@ class Expression:
         if self.kind == "unknown":
             return Unknown(self.text)
         if self.kind == "env":
-            value = env.get(self.text)
-            if value is not None:
-                return value
+            held = env.get(self.text)
+            if held is not None:
+                return held
             return self.parts[0].expand(env) if self.parts else Unknown(f"${self.text} is not set")
         if self.kind == "list":
             found: list[Value] = []

@@ -21,13 +21,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from posixpath import normpath
+from time import process_time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node
+    from tree_sitter import Language, Node, Tree
 
 Value: TypeAlias = str | Unknown
 # A name that is missing, or None, is not set. Unknown means: set or not, nobody can tell.
@@ -270,10 +271,11 @@ class Step:
     args: tuple[Value, ...] | None = None
 
 
-_LIMIT = 400_000  # characters of one shell text
+_LIMIT = 200_000  # characters of one shell text
 _DEPTH = 60  # nesting of statements
 _NESTING = 4  # sh -c inside sh -c
-_COMMANDS = 20_000
+_COMMANDS = 5_000
+_SECONDS = 1.0  # the grammar's error recovery is quadratic on hostile text
 _FIELDS = 2_000  # words that one word may expand to
 _LENGTH = 200_000  # characters that one word may expand to
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
@@ -1034,12 +1036,11 @@ class _Parser:
         self.problems: list[Problem] = []
         self.functions: dict[str, Node] = {}
         self._by_span: dict[tuple[int, int], Command] = {}
+        self._deadline = process_time() + 2 * _SECONDS
         self._scope = 0
         self._offsets: list[int] | None = None
 
     def script(self) -> Script:
-        from tree_sitter import Parser
-
         text = self.text
         if len(self.fragment.text) > _LIMIT:
             self._problem(_LIMIT - 1, _LIMIT, f"is longer than {_LIMIT} characters", fatal=True)
@@ -1048,7 +1049,11 @@ class _Parser:
         else:
             data = text.encode("utf-8", "replace")
             self._offsets = [0, *accumulate(len(c.encode("utf-8", "replace")) for c in text)]
-        root = Parser(_language()).parse(data).root_node
+        try:
+            root = _tree(data).root_node
+        except ValueError:
+            self._problem(0, len(text), "takes too long to be read", fatal=True)
+            return Script(path=self.fragment.path, problems=tuple(self.problems))
         started = self.errexit
         self._sequence(root.children, _Context())
         if root.has_error and not self.problems:
@@ -1127,6 +1132,10 @@ class _Parser:
         kind = node.type
         if context.depth > _DEPTH:
             self._problem(*self._span(node), "is nested too deeply to be read", fatal=True)
+            return
+        if process_time() > self._deadline:
+            if not any(problem.fatal for problem in self.problems):
+                self._problem(*self._span(node), "takes too long to be read", fatal=True)
             return
         if len(self.commands) >= _COMMANDS:
             if len(self.commands) == _COMMANDS and not any(p.fatal for p in self.problems):
@@ -1468,6 +1477,9 @@ class _Parser:
                         )
                     )
         inner = replace(context, redirects=(*context.redirects, *redirects))
+        if len(groups) > _FIELDS:
+            del groups[_FIELDS:]
+            self._problem(*self._span(node), f"has more than {_FIELDS} words", fatal=True)
         spans = [(self._span(g[0])[0], self._span(g[-1])[1]) for g in groups]
         self._emit(node, [self._lex(*span) for span in spans], tuple(assignments), inner, spans)
 
@@ -1543,6 +1555,9 @@ class _Parser:
         return self._lex(self._span(nodes[0])[0], self._span(nodes[-1])[1])
 
     def _lex(self, start: int, end: int) -> Word:
+        # Some tokens of the grammar take the line end with them.
+        while end > start and self.text[end - 1] == "\n" and self.text[end - 2] != "\\":
+            end -= 1
         lexer = _WordLexer(self.text)
         lexer.lex(start, end)
         return Word(
@@ -1625,7 +1640,7 @@ class _Parser:
 
     def _final(self, node: Node, depth: int, calls: tuple[str, ...]) -> tuple[list[Final], bool]:
         kind = node.type
-        if depth > _DEPTH:
+        if depth > _DEPTH or process_time() > self._deadline:
             return [], False
         if kind in {"command", "declaration_command", "unset_command", "test_command"}:
             return self._final_command(node, depth, calls)
@@ -1792,6 +1807,20 @@ def _item_body(item: Node) -> list[Node]:
     children = item.children
     start = next((i for i, c in enumerate(children) if c.type == ")"), -1)
     return list(children[start + 1 :])
+
+
+def _tree(data: bytes) -> Tree:
+    """The syntax tree; ValueError when it takes too long."""
+    from tree_sitter import Parser
+
+    parser = Parser(_language())
+    if len(data) < 2_000:
+        return parser.parse(data)
+    end = process_time() + _SECONDS
+    return parser.parse(
+        lambda offset, point: data[offset : offset + 65_536],
+        progress_callback=lambda offset, has_error: process_time() > end,
+    )
 
 
 @lru_cache(maxsize=1)

@@ -311,12 +311,19 @@ def main_processes(
     """What the container ends up running, when started with ``script`` and ``args`` (``"$@"``).
 
     For the shell form of CMD or ENTRYPOINT give the parsed text, for the exec form
-    ``exec_form(…)``; then ``shell_is_pid1`` says whether a shell stays in front.
+    ``exec_form(…)``, to whose words ``args`` are appended (ENTRYPOINT with CMD).
     ``read_script(path, cwd)`` gives the parsed shell script that the image has at a path, or
     None; wrapper scripts are followed through it, their arguments passed on. A shell that is the
     entry point itself is not part of ``script``: pass its text, not ``/bin/sh -c``.
     """
     walk = _Walk(read_script)
+    if script.exec_form:
+        # No shell: CMD's words simply follow those of ENTRYPOINT.
+        for step in trace(script, env=env, cwd=cwd, args=()):
+            found = interpret((*step.argv, *args), env=step.env, cwd=step.cwd)
+            if found is not None:
+                walk.follow(replace(found, command=step.command), _Chain())
+        return tuple(walk.found)
     walk.script(
         script,
         dict(env or {}),
@@ -396,7 +403,6 @@ class _Walk:
         for step in trace(script, env=env, cwd=cwd, args=args):
             steps[id(step.command)] = step
         handled: set[int] = set()
-        exec_form = script.exec_form
         blocked = False
         for step in steps.values():
             command = step.command
@@ -411,7 +417,7 @@ class _Walk:
             self._command(
                 step,
                 chain.add(
-                    shell=stays and not exec_form,
+                    shell=stays,
                     conditional=command.conditional > 0,
                     background=command.background,
                 ),
@@ -454,9 +460,9 @@ class _Walk:
         if found is None:
             return
         found = replace(found, command=step.command)
-        self._follow(found, chain)
+        self.follow(found, chain)
 
-    def _follow(self, found: Interpretation, chain: _Chain) -> None:
+    def follow(self, found: Interpretation, chain: _Chain) -> None:
         if self.budget <= 0:
             return
         self.budget -= 1
