@@ -133,6 +133,7 @@ def _number(glibc: str) -> tuple[int, ...]:
 
 def is_native(url: str) -> bool:
     """Whether a source archive has sources that need a compiler."""
+
     def native(member: str) -> bool:
         return bool(NATIVE_SOURCE.search(member)) and "/test" not in member and "/doc" not in member
 

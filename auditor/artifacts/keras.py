@@ -208,7 +208,9 @@ def _judge_named(draft: Draft, key: str, value: Any) -> None:
             return
 
 
-_BUILTIN_DANGER = frozenset({"eval", "exec", "open", "compile", "getattr", "setattr", "__import__", "input"})
+_BUILTIN_DANGER = frozenset(
+    {"eval", "exec", "open", "compile", "getattr", "setattr", "__import__", "input"}
+)
 
 
 def _has_bytecode(config: Any) -> bool:
