@@ -92,8 +92,8 @@ def _make(cls: type[Any], *, kw_only: bool, eq: bool, order: bool, repr: bool) -
         namespace.setdefault("__repr__", _repr)
     namespace["__setattr__"] = _refuse
     namespace["__delattr__"] = _refuse
-    namespace["__getstate__"] = _getstate
-    namespace["__setstate__"] = _setstate
+    namespace.setdefault("__getstate__", _getstate)
+    namespace.setdefault("__setstate__", _setstate)
     namespace["__compared__"] = compared
     if eq:
         namespace.setdefault("__eq__", _eq)
@@ -124,7 +124,12 @@ def _parameters(*, eq: bool, order: bool, kw_only: bool) -> Any:
 
 
 def _init(fields: dict[str, Any], kw_only: bool, post: bool) -> Callable[..., None]:
-    names = tuple(fields)
+    names = tuple(n for n, f in fields.items() if f.init)
+    later = {
+        n: f
+        for n, f in fields.items()
+        if not f.init and (f.default, f.default_factory) != (_MISSING, _MISSING)
+    }
     defaults = {n: f.default for n, f in fields.items() if f.default is not _MISSING}
     factories = {
         n: f.default_factory for n, f in fields.items() if f.default_factory is not _MISSING
@@ -153,6 +158,10 @@ def _init(fields: dict[str, Any], kw_only: bool, post: bool) -> Callable[..., No
         if count != len(given):
             unknown = ", ".join(sorted(set(given) - set(names)))
             raise TypeError(f"{type(self).__name__}() has no field {unknown}")
+        for name, made in later.items():
+            put(
+                self, name, made.default if made.default is not _MISSING else made.default_factory()
+            )
         if post:
             self.__post_init__()
 
