@@ -403,6 +403,28 @@ def test_a_known_file_stays_known_behind_an_opaque_command() -> None:
     assert source_of(built, "/app/m") == "m"
 
 
+@pytest.mark.parametrize("place", ["/usr/src/app", "/opt/app", "/root/app", "/home/me/app", "/app"])
+def test_installers_keep_out_of_the_project(place: str) -> None:
+    built = image(
+        f"FROM python:3.11-slim\nWORKDIR {place}\nCOPY r.txt .\n"
+        "RUN apt-get install -y git && pip install -r r.txt\n",
+        ["r.txt"],
+    )
+    assert isinstance(built.fs.lookup(f"{place}/model.pkl"), Absent)
+    assert built.fs.list_dir(place).names == ("r.txt",)
+    assert built.fs.list_dir(place).complete
+    assert isinstance(built.fs.lookup("/usr/local/bin/uvicorn"), Undetermined)
+
+
+def test_a_virtual_environment_in_the_project_is_not_spared() -> None:
+    built = image(
+        "FROM python:3.11-slim\nWORKDIR /opt/app\nENV VIRTUAL_ENV=/opt/app/venv\n"
+        "RUN python -m venv venv && venv/bin/pip install x\n"
+    )
+    assert isinstance(built.fs.lookup("/opt/app/venv/bin/x"), Undetermined)
+    assert isinstance(built.fs.lookup("/opt/app/model.pkl"), Absent)
+
+
 def test_run_heredoc_is_followed() -> None:
     built = image("FROM python:3.11-slim\nRUN <<EOF\nmkdir -p /made\ntouch /made/it\nEOF\n")
     assert isinstance(built.fs.lookup("/made/it"), Present)
