@@ -592,7 +592,7 @@ class FileSystem:
                 add(found.names)
                 return Listing(names=tuple(sorted(names)), complete=complete and found.complete)
             assert isinstance(layer, (_Link, _Tree, _File, _Transfer))
-            if layer.path.startswith(prefix):
+            if len(layer.path) > len(prefix) and layer.path.startswith(prefix):
                 add((layer.path[len(prefix) :].split("/", 1)[0],))
             if isinstance(layer, _Tree):
                 inner = _relative(path, layer.path)
@@ -1137,6 +1137,9 @@ class _Scope(Mapping[str, "str | Unknown"]):
 
     def __len__(self) -> int:
         return len(self._get())
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._get()))
 
     def __repr__(self) -> str:
         return f"_Scope({self._get()!r})"
@@ -1718,6 +1721,9 @@ class _Evaluator:
                 self._from_context(placement, word, source)
             else:
                 placement.opaque(f"copied from {item.from_.value if item.from_ else 'elsewhere'}")
+        if len(item.sources) > 1:
+            # Optional files ("yarn.lock*") may match nothing when another source is there.
+            problems[:] = [p for p in problems if p.kind != "no-match" or not placement.matched]
         build.copies.append(
             CopyStep(
                 stage=build.stage.index,
@@ -1814,6 +1820,7 @@ class _Evaluator:
                 placement.problem("no-match", word, source, "matches nothing", certain=False)
         else:
             matched = [path]
+        placement.matched = placement.matched or bool(matched)
         for place in matched:
             found = fs.lookup(place)
             if isinstance(found, Absent):
@@ -1863,6 +1870,7 @@ class _Evaluator:
                 "several files match, but the destination does not end in /",
                 certain=False,
             )
+        placement.matched = placement.matched or bool(matched)
         for found in matched:
             chosen = view
             if excludes is not None:
@@ -1916,6 +1924,7 @@ class _Placement:
         self.owner = owner
         self.executable = executable
         self.problems = problems
+        self.matched = False
 
     def problem(
         self,

@@ -290,6 +290,11 @@ def test_copy_problems(line: str, kind: str, certain: bool) -> None:
     assert found[0].at.line == 4
 
 
+def test_an_optional_file_is_no_problem_beside_another() -> None:
+    assert not image("FROM scratch\nCOPY a.py gone* /d/\n", ["a.py"]).copy_problems
+    assert kinds(image("FROM scratch\nCOPY gone* lost* /d/\n", ["a"])) == ["no-match"] * 2
+
+
 def test_case_problem_names_the_candidate() -> None:
     (problem,) = image("FROM scratch\nCOPY Models/X /\n", ["models/x"]).copy_problems
     assert problem.candidates == ("models/x",)
@@ -461,6 +466,7 @@ def test_copies_of_copies_do_not_explode() -> None:
 
 def test_an_image_can_be_pickled() -> None:
     built = image("FROM python:3.11-slim\nENV A=1\nCOPY . /app\nRUN mkdir /x\n", ["a"], ignore="b")
+    assert len({built, built}) == 1
     again = pickle.loads(pickle.dumps(built))
     assert isinstance(again.fs.lookup("/app/a"), Present)
 
@@ -500,7 +506,10 @@ def test_nothing_raises(parts: list[str]) -> None:
     built = image(text, ["x/a.py", "b"], ignore="b\n!b/c")
     for path in ("/", "/x", "x/a.py", "/a.py"):
         built.fs.lookup(path)
-        built.fs.list_dir(path)
+        for name in built.fs.list_dir(path).names:
+            assert name
+            found = built.fs.lookup(f"/{path}/{name}")
+            assert not isinstance(found, Absent), found
     built.fs.locate_context("x/a.py")
 
 
@@ -524,6 +533,10 @@ IMAGES = {
     "ignored": (
         "FROM scratch\nCOPY . /app\n",
         "models\n!models/old\n*.md\n**/__init__.py\n.hidden\n",
+    ),
+    "root": (
+        "FROM scratch\nCOPY . /\nCOPY models .\nADD https-less.txt* run.sh /a/\n",
+        None,
     ),
     "contents": ("FROM scratch\nCOPY app /srv\nCOPY models models\n", None),
     "rename": ("FROM scratch\nCOPY run.sh /bin/start\nCOPY run.sh /opt/\n", None),
