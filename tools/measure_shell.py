@@ -68,7 +68,9 @@ def main() -> None:
             if isinstance(found.fact, Other) and isinstance(found.fact.program, str):
                 others[found.fact.program] += 1
     print(f"{total} texts, {commands} commands, {failed} texts with a problem")
-    print(f"{seconds:.1f} s in all, {1e6 * seconds / max(total, 1):.0f} us a text, slowest {slowest:.3f} s")
+    print(
+        f"{seconds:.1f} s in all, {1e6 * seconds / max(total, 1):.0f} us a text, slowest {slowest:.3f} s"
+    )
     print(dict(kinds.most_common()))
     print(dict(others.most_common(60)))
 
