@@ -222,6 +222,8 @@ class Judge:
                 )
                 return
             objection = state_objection(cls, state)
+            if objection is None and cls.key == "numpy.dtype" and not _own_copy(target):
+                objection = "the data type is shared with the whole process"
             if objection is None and target.states:
                 objection = _second_state(target.states)
             if objection is None and type(state) is tuple and len(state) == 2:
@@ -430,6 +432,12 @@ class Judge:
                 evidence=tuple((k, v) for k, v in evidence.items() if v),
             )
         )
+
+
+def _own_copy(call: Call) -> bool:
+    """``numpy.dtype(code, align, copy)`` makes an object of its own only when told to copy."""
+    args = arguments(call)
+    return args is not None and len(args) == 3 and args[2] in (True, 1)
 
 
 def shown_args(call: Call) -> str:

@@ -511,12 +511,43 @@ _FORMULA = re.compile(r"[\w\s~+*:.\-|]*|[\w\s~+*:.\-|]*(?:\bC\([A-Za-z_]\w*\)[\w
 def state_objection(cls: Glob, state: Value) -> Objection:
     """What ``cls.__setstate__`` would do with the state that no model needs; None when nothing."""
     module = cls.module
+    if module.startswith("numpy"):
+        return _array_objection(cls, state)
     if module.startswith("scipy.stats"):
         return _rv_objection(state)
     if module.startswith("statsmodels"):
         return _formula_objection(state)
     if module.startswith("joblib") or module.startswith("sklearn.externals.joblib"):
         return None if type(state) is Dct else "its state is not known"
+    return None
+
+
+def _array_objection(cls: Glob, state: Value) -> Objection:
+    """NumPy trusts the states of data types and arrays further than it checks them."""
+    if cls.name == "dtype":
+        if (
+            type(state) is tuple
+            and 8 <= len(state) <= 9
+            and type(state[0]) is int
+            and (state[1] is None or state[1] in ("<", ">", "=", "|"))
+            and (state[2] is None or type(state[2]) is tuple)
+            and (state[3] is None or (type(state[3]) is tuple and plain(state[3])))
+            and (state[4] is None or type(state[4]) is Dct)
+            and all(type(n) is int for n in state[5:8])
+        ):
+            return None
+        return "it is not the state of a data type"
+    if cls.name in ("ndarray", "matrix", "recarray", "chararray"):
+        if (
+            type(state) is tuple
+            and len(state) in (4, 5)
+            and type(state[-4]) is tuple
+            and all(type(n) is int and n >= 0 for n in state[-4])
+            and type(state[-3]) is Call
+            and type(state[-1]) in (bytes, str, Big, Lst, Call)
+        ):
+            return None
+        return "it is not the state of an array"
     return None
 
 
