@@ -80,7 +80,9 @@ class Maker:
         head = bytes([0x80, self.proto]) if self.proto >= 2 or rng.random() < 0.1 else b""
         bad = rng.random() < 0.25
         self.names = SAFE_NAMES + (BAD_NAMES if bad else [])
-        body = b"".join(self.value(rng.randrange(1, 5)) + self.noise() for _ in range(rng.choice((1, 1, 1, 2))))
+        body = b"".join(
+            self.value(rng.randrange(1, 5)) + self.noise() for _ in range(rng.choice((1, 1, 1, 2)))
+        )
         if rng.random() < 0.05:
             body = b"\x95" + struct.pack("<Q", rng.choice((len(body) + 1, 5, 1 << 40, 0))) + body
         if self.extra_pop:
@@ -158,9 +160,18 @@ class Maker:
         if kind == 2:
             return self.name()
         if kind == 3:
-            return b"]" + self.put() + b"(" + b"".join(self.value(depth - 1) for _ in range(rng.randrange(4))) + b"e"
+            return (
+                b"]"
+                + self.put()
+                + b"("
+                + b"".join(self.value(depth - 1) for _ in range(rng.randrange(4)))
+                + b"e"
+            )
         if kind == 4:
-            pairs = b"".join(self.text(rng.choice(WORDS)) + self.value(depth - 1) for _ in range(rng.randrange(4)))
+            pairs = b"".join(
+                self.text(rng.choice(WORDS)) + self.value(depth - 1)
+                for _ in range(rng.randrange(4))
+            )
             return b"}" + self.put() + b"(" + pairs + b"u"
         if kind == 5:
             return self.args(depth)
@@ -216,7 +227,13 @@ def seeds() -> list[bytes]:
     try:
         import numpy as np
 
-        objects += [np.arange(4.0), np.float64(1.5), np.dtype("f8"), np.array(["a", None], dtype=object), np.random.RandomState(1)]
+        objects += [
+            np.arange(4.0),
+            np.float64(1.5),
+            np.dtype("f8"),
+            np.array(["a", None], dtype=object),
+            np.random.RandomState(1),
+        ]
         from sklearn.linear_model import LogisticRegression
         from sklearn.tree import DecisionTreeClassifier
 
@@ -235,7 +252,9 @@ def mutate(data: bytes, rng: random.Random, pool: list[bytes]) -> bytes:
         if kind == 0 and out:
             out[at] ^= 1 << rng.randrange(8)
         elif kind == 1 and out:
-            out[at] = rng.choice(b"(.0123BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu)}\x80\x81\x82\x85\x86\x87\x88\x89\x8c\x90\x92\x93\x94\x95")
+            out[at] = rng.choice(
+                b"(.0123BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu)}\x80\x81\x82\x85\x86\x87\x88\x89\x8c\x90\x92\x93\x94\x95"
+            )
         elif kind == 2:
             del out[at : at + rng.randrange(1, 9)]
         elif kind == 3:
@@ -308,7 +327,15 @@ def child() -> None:
     os.dup2(quiet, 2)
     events: list[str] = []
     armed = False
-    harmless = {"pickle.find_class", "object.__getattr__", "object.__setattr__", "sys._getframe", "builtins.id", "marshal.loads", "array.__new__"}
+    harmless = {
+        "pickle.find_class",
+        "object.__getattr__",
+        "object.__setattr__",
+        "sys._getframe",
+        "builtins.id",
+        "marshal.loads",
+        "array.__new__",
+    }
 
     def hook(event: str, args: tuple[object, ...]) -> None:
         if not armed or event in harmless:
@@ -316,11 +343,22 @@ def child() -> None:
         if event == "import":
             name = str(args[0])
             # Submodules of the libraries whose names are on the allow-list may be imported.
-            if name.partition(".")[0] in ("numpy", "sklearn", "scipy", "encodings", "_strptime", "zoneinfo"):
+            if name.partition(".")[0] in (
+                "numpy",
+                "sklearn",
+                "scipy",
+                "encodings",
+                "_strptime",
+                "zoneinfo",
+            ):
                 return
             if name in sys.modules:
                 return
-        if event == "open" and str(args[0]).endswith((".py", ".pyc", ".so")) and "r" in str(args[1] or "r"):
+        if (
+            event == "open"
+            and str(args[0]).endswith((".py", ".pyc", ".so"))
+            and "r" in str(args[1] or "r")
+        ):
             return  # what an import reads
         if event in ("os.listdir", "os.stat", "compile", "exec") and _importing():
             return
@@ -344,7 +382,10 @@ def child() -> None:
                 mapped = (module, name)
                 if getattr(self, "proto", PROTO[0]) < 3 or PROTO[0] < 3:
                     mapped = NAME_MAPPING.get(mapped, (IMPORT_MAPPING.get(module, module), name))
-                if lookup(module, name).standing != "allowed" and lookup(*mapped).standing != "allowed":
+                if (
+                    lookup(module, name).standing != "allowed"
+                    and lookup(*mapped).standing != "allowed"
+                ):
                     events.append(f"find_class {module}.{name}")
                     raise PermissionError(name)
                 return super().find_class(module, name)
@@ -392,10 +433,19 @@ class Child:
 
     def __init__(self) -> None:
         command = [sys.executable, __file__, CHILD_MARK]
-        if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode == 0:
+        if (
+            subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode
+            == 0
+        ):
             command = ["unshare", "-n", *command]
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        env = {
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
+        )
 
     def ask(self, data: bytes) -> str:
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -418,7 +468,9 @@ class Child:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
@@ -451,7 +503,9 @@ def main() -> int:
             print(f"#{number}: MISS {answer}\n  {data.hex()}", flush=True)
     worker.close()
     total = sum(verdicts.values())
-    print(f"{total} pickles (seed {options.seed}): {verdicts}; {misses} misses, {crashes} crashes of the unpickler, {slow} slow, {time.time() - started:.0f} s")
+    print(
+        f"{total} pickles (seed {options.seed}): {verdicts}; {misses} misses, {crashes} crashes of the unpickler, {slow} slow, {time.time() - started:.0f} s"
+    )
     return 1 if misses else 0
 
 

@@ -28,8 +28,20 @@ import warnings
 # What is walked, and below it what is never allowed: code that reads files, fetches data, starts
 # processes or exists for tests.
 PACKAGES = [
-    "sklearn", "scipy", "numpy", "pandas", "xgboost", "lightgbm", "catboost", "imblearn",
-    "category_encoders", "statsmodels", "skops", "gensim", "formulaic", "joblib",
+    "sklearn",
+    "scipy",
+    "numpy",
+    "pandas",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "imblearn",
+    "category_encoders",
+    "statsmodels",
+    "skops",
+    "gensim",
+    "formulaic",
+    "joblib",
 ]
 SKIP_PARTS = {
     "tests", "test", "testing", "_testing", "conftest", "setup", "externals", "datasets",
@@ -96,7 +108,9 @@ def dump():
                             if nested is not None:
                                 found.setdefault(*nested)
     # The enumerations of the standard library: their members are pickled by value.
-    for name in sorted(set(sys.modules) | {"signal", "socket", "ssl", "http", "re", "uuid", "inspect"}):
+    for name in sorted(
+        set(sys.modules) | {"signal", "socket", "ssl", "http", "re", "uuid", "inspect"}
+    ):
         if "." in name or name.startswith("__"):
             continue
         try:
@@ -108,7 +122,9 @@ def dump():
             continue
         for value in list(vars(module).values()):
             if isinstance(value, type) and issubclass(value, enum.Enum):
-                if value.__module__ == name and not owner_of(value, "__new__").startswith("__main__"):
+                if value.__module__ == name and not owner_of(value, "__new__").startswith(
+                    "__main__"
+                ):
                     found.setdefault(name + ":" + value.__qualname__, {"kind": "enum"})
     facts = {"python": sys.version.split()[0], "versions": versions, "found": found}
     out.write(json.dumps(facts, indent=0) + "\n")

@@ -82,7 +82,9 @@ def _json(draft: Draft, blob: Blob) -> None:
         draft.format = "xgboost-json"
     if len(blob) > MAX_DOCUMENT:
         if draft.format == "json" and blob.find(b"chat_template") >= 0:
-            draft.issue("ART003", "is a JSON file that is too large to judge", "unreadable", Severity.MEDIUM)
+            draft.issue(
+                "ART003", "is a JSON file that is too large to judge", "unreadable", Severity.MEDIUM
+            )
         return
     try:
         document = parse_json(blob.read(0, len(blob)))
@@ -137,7 +139,9 @@ def _xml(draft: Draft, blob: Blob) -> None:
             Severity.HIGH,
             what="a parser that expands them reads other files or runs out of memory",
         )
-    if re.search(r"<(?:\w+:)?(?:script|Extension)\b[^>]*(?:java|python|script)", text, re.IGNORECASE):
+    if re.search(
+        r"<(?:\w+:)?(?:script|Extension)\b[^>]*(?:java|python|script)", text, re.IGNORECASE
+    ):
         draft.issue("ART007", "holds script elements", "suspicious", Severity.MEDIUM)
 
 
@@ -203,7 +207,10 @@ def judge_skops(draft: Draft, schema: Any) -> None:
         module, name = str(node.get("__module__", "")), str(node.get("__class__", ""))
         if loader not in _SKOPS_LOADERS:
             draft.issue(
-                "ART003", f"uses the unknown skops loader {loader[:100]!r}", "suspicious", Severity.HIGH
+                "ART003",
+                f"uses the unknown skops loader {loader[:100]!r}",
+                "suspicious",
+                Severity.HIGH,
             )
         if loader == "MethodNode":
             content = node.get("content")
@@ -211,7 +218,9 @@ def judge_skops(draft: Draft, schema: Any) -> None:
             draft.issue(
                 "ART002",
                 f"binds the method {str(func)[:100]!r} of an object",
-                "dangerous" if not str(func).isidentifier() or str(func).startswith("_") else "suspicious",
+                "dangerous"
+                if not str(func).isidentifier() or str(func).startswith("_")
+                else "suspicious",
                 Severity.HIGH,
                 what="loading reaches this attribute through getattr (CVE-2025-54413)",
                 callable=str(func)[:100],
@@ -264,7 +273,8 @@ def _skops_name(draft: Draft, module: str, name: str) -> None:
     danger = entry.standing == "dangerous"
     draft.issue(
         "ART001" if danger else "ART002",
-        f"uses {module}.{name}"[:200] + (f", which {entry.reason}" if danger else ", which is not on the allow-list"),
+        f"uses {module}.{name}"[:200]
+        + (f", which {entry.reason}" if danger else ", which is not on the allow-list"),
         "dangerous" if danger else "suspicious",
         Severity.CRITICAL if danger else Severity.HIGH,
         what="skops.io.load imports it when it is trusted",

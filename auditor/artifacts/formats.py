@@ -261,7 +261,9 @@ class Scanner:
 
     def _keras_part(self, draft: Draft, blob: Blob) -> None:
         try:
-            documents.judge_document(draft, documents.parse_json(blob.read(0, documents.MAX_DOCUMENT)))
+            documents.judge_document(
+                draft, documents.parse_json(blob.read(0, documents.MAX_DOCUMENT))
+            )
         except ValueError as error:
             tensors.broken(draft, f"its configuration is no JSON ({str(error)[:80]})")
         draft.format = "keras-v3"
@@ -335,7 +337,19 @@ class Scanner:
         ext = extension(draft.path)
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
-        elif ext in ("pkl", "pickle", "joblib", "dill", "pt", "pth", "ckpt", "onnx", "pb", "keras", "h5"):
+        elif ext in (
+            "pkl",
+            "pickle",
+            "joblib",
+            "dill",
+            "pt",
+            "pth",
+            "ckpt",
+            "onnx",
+            "pb",
+            "keras",
+            "h5",
+        ):
             draft.issue(
                 "ART015",
                 f"is nothing that a loader of .{ext} files reads",

@@ -76,7 +76,9 @@ def judge_config(draft: Draft, config: Any) -> None:
         value, _ = pending.pop()
         nodes += 1
         if nodes > _MAX_NODES:
-            draft.issue("ART003", "has a configuration that is too large", "unreadable", Severity.HIGH)
+            draft.issue(
+                "ART003", "has a configuration that is too large", "unreadable", Severity.HIGH
+            )
             return
         if isinstance(value, dict):
             _judge_node(draft, value)
@@ -113,7 +115,10 @@ def _judge_node(draft: Draft, node: dict[str, Any]) -> None:
         text = str(function)
         if text.startswith(("io.", "raw_ops.", "py_function", "numpy_function", "load_")):
             draft.issue(
-                "ART008", f"calls the TensorFlow function {text[:100]}", "dangerous", Severity.CRITICAL
+                "ART008",
+                f"calls the TensorFlow function {text[:100]}",
+                "dangerous",
+                Severity.CRITICAL,
             )
         return
     if isinstance(module, str) and module not in _FINE and not module.startswith(_MODULES):
@@ -203,7 +208,9 @@ def _judge_named(draft: Draft, key: str, value: Any) -> None:
             return
 
 
-_BUILTIN_DANGER = frozenset({"eval", "exec", "open", "compile", "getattr", "setattr", "__import__", "input"})
+_BUILTIN_DANGER = frozenset(
+    {"eval", "exec", "open", "compile", "getattr", "setattr", "__import__", "input"}
+)
 
 
 def _has_bytecode(config: Any) -> bool:

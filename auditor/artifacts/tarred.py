@@ -44,7 +44,9 @@ class TarContents:
     issues: list[ArtifactIssue] = field(default_factory=list)
 
 
-def _issue(rule: str, message: str, verdict: Verdict, severity: Severity, what: str = "") -> ArtifactIssue:
+def _issue(
+    rule: str, message: str, verdict: Verdict, severity: Severity, what: str = ""
+) -> ArtifactIssue:
     return ArtifactIssue(rule=rule, message=message, verdict=verdict, severity=severity, what=what)
 
 
@@ -63,7 +65,14 @@ def read_tar(blob: Blob, max_members: int) -> TarContents:
                     break
                 _member(out, member, blob, seen)
                 end = member.offset_data + (-(-member.size // 512) * 512 if member.isreg() else 0)
-    except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError, OverflowError) as error:
+    except (
+        tarfile.TarError,
+        OSError,
+        ValueError,
+        EOFError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         out.issues.append(
             _issue("ART015", f"is damaged: {str(error)[:120]}", "unreadable", Severity.HIGH)
         )
@@ -127,7 +136,12 @@ def _member(out: TarContents, member: tarfile.TarInfo, blob: Blob, seen: set[str
     seen.add(name)
     if member.issparse():
         out.issues.append(
-            _issue("ART010", f"{name[:200]!r} is sparse, which is not read", "unreadable", Severity.HIGH)
+            _issue(
+                "ART010",
+                f"{name[:200]!r} is sparse, which is not read",
+                "unreadable",
+                Severity.HIGH,
+            )
         )
         return
     if member.offset_data + member.size > len(blob):

@@ -35,7 +35,10 @@ def judge_template(text: str) -> tuple[str, str] | None:
         bare = _STRING.sub("''", glued)
         found = _DUNDER.search(glued) or _REACH.search(bare)
         if found is not None:
-            return "dangerous", f"reaches {found.group(0).strip()} in {{{{ {code.strip()[:120]} }}}}"
+            return (
+                "dangerous",
+                f"reaches {found.group(0).strip()} in {{{{ {code.strip()[:120]} }}}}",
+            )
         if doubt is None:
             hidden = _HIDDEN.search(glued)
             if hidden is not None:

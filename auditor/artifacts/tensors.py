@@ -95,9 +95,11 @@ def has_objects(descr: Any) -> bool:
     if isinstance(descr, str):
         return "O" in descr
     if isinstance(descr, (list, tuple)):
-        return any(has_objects(part) for part in descr[:1000] if not isinstance(part, int)) if not (
-            isinstance(descr, tuple) and len(descr) >= 2 and isinstance(descr[0], str)
-        ) else has_objects(descr[1])
+        return (
+            any(has_objects(part) for part in descr[:1000] if not isinstance(part, int))
+            if not (isinstance(descr, tuple) and len(descr) >= 2 and isinstance(descr[0], str))
+            else has_objects(descr[1])
+        )
     return True
 
 
@@ -152,7 +154,8 @@ _WIDTHS = {
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "C64": 64,
 }  # fmt: skip
 _SCRIPT = re.compile(
-    r"\b(?:__import__|eval|exec|os\.system|subprocess|popen)\s*[.(]|\bimport\s+os\b|<script\b", re.IGNORECASE
+    r"\b(?:__import__|eval|exec|os\.system|subprocess|popen)\s*[.(]|\bimport\s+os\b|<script\b",
+    re.IGNORECASE,
 )
 
 
@@ -339,7 +342,9 @@ def judge_tflite(draft: Draft, blob: Blob) -> None:
     if root is None or root[0] + 4 > len(blob):
         broken(draft, "its root lies beyond the file", 0)
         return
-    for found in re.finditer(rb"Flex(?:ReadFile|WriteFile|PyFunc|EagerPyFunc)\b", blob.read(0, 64 << 20)):
+    for found in re.finditer(
+        rb"Flex(?:ReadFile|WriteFile|PyFunc|EagerPyFunc)\b", blob.read(0, 64 << 20)
+    ):
         draft.issue(
             "ART008",
             f"uses the TensorFlow operator {found.group(0).decode()[4:]}",
@@ -356,7 +361,9 @@ _CONFIGS = (b"model_config", b"training_config", b"class_name", b"layer_names", 
 
 def judge_hdf5(draft: Draft, blob: Blob) -> None:
     """Attributes are stored unfiltered: the configuration is JSON text among the bytes."""
-    keras = any(blob.find(word) >= 0 for word in (b"model_config", b"keras_version", b"layer_names"))
+    keras = any(
+        blob.find(word) >= 0 for word in (b"model_config", b"keras_version", b"layer_names")
+    )
     draft.format = "keras-h5" if keras else "hdf5"
     filtered = blob.find(b"FRHP")
     if filtered >= 0:

@@ -86,8 +86,10 @@ def analyse(
             roots.append(root)
         if single or (out.kind == "torch-legacy" and out.streams == 5):
             break
-        if pos < blob.end and blob.data[pos] in b"\x00\n\r \t" and blob.window(out.end, len(blob)).only(
-            b"\x00\n\r \t"
+        if (
+            pos < blob.end
+            and blob.data[pos] in b"\x00\n\r \t"
+            and blob.window(out.end, len(blob)).only(b"\x00\n\r \t")
         ):
             judge.add(
                 ArtifactIssue(
@@ -148,7 +150,9 @@ def analyse(
 def _implied_protocol(blob: Blob) -> int:
     # Protocols 0 and 1 write no PROTO; binary opcodes tell protocol 1.
     head = blob.read(0, 512)
-    return 1 if any(c in head for c in (b"q", b"}", b"]", b"K", b"X")) and b"p0\n" not in head else 0
+    return (
+        1 if any(c in head for c in (b"q", b"}", b"]", b"K", b"X")) and b"p0\n" not in head else 0
+    )
 
 
 def _error_issue(error: MachineError, start: int) -> ArtifactIssue:

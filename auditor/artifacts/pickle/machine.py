@@ -211,9 +211,7 @@ class Machine:
                     items = stack
                     stack = self.stack = meta.pop()
                     if op == 0x74:
-                        stack.append(
-                            tuple(items) if len(items) <= KEEP else Lst("tuple", items)
-                        )
+                        stack.append(tuple(items) if len(items) <= KEEP else Lst("tuple", items))
                         pos += 1
                         continue
                 target = stack[-1]

@@ -110,7 +110,10 @@ def lookup(module: str, name: str) -> Entry:
 def _pattern_policy(module: str, name: str, allowed: dict[str, dict[str, str]]) -> str:
     # Cython writes one rebuilder per class; it makes an instance of the class it is given.
     if module in allowed and module.partition(".")[0] in _CYTHON:
-        if name.startswith("__pyx_unpickle_") and name.removeprefix("__pyx_unpickle_").isidentifier():
+        if (
+            name.startswith("__pyx_unpickle_")
+            and name.removeprefix("__pyx_unpickle_").isidentifier()
+        ):
             return "class_first"
         if name == "newObj" and module.startswith("sklearn."):
             return "class_first"

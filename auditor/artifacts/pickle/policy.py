@@ -213,9 +213,6 @@ def policy_enum_member(call: Call) -> Objection:
     args = arguments(call)
     if args is None or len(args) != 2 or type(args[1]) is not str:
         return "the attribute that it reaches is not known"
-    if type(args[0]) in (str, bytes, int, float) and args[1].isidentifier():
-        # A method of plain data; what calls it would be a call of its own.
-        return "it reaches a private attribute" if args[1].startswith("_") else None
     if type(args[0]) is Glob:
         kind = lookup(args[0].module, args[0].name).kind
         if kind == "enum" and args[1].isidentifier() and not args[1].startswith("_"):
@@ -423,9 +420,7 @@ def policy_generator(call: Call) -> Objection:
         or (type(args[0]) is Call and args[0].cls is not None and _is_bit(args[0].cls))
     ):
         return "its first argument is no bit generator"
-    if len(args) == 2 and not names_global(
-        args[1], "numpy.random._pickle.__bit_generator_ctor"
-    ):
+    if len(args) == 2 and not names_global(args[1], "numpy.random._pickle.__bit_generator_ctor"):
         return "it calls its second argument"
     call.cls = _GENERATOR
     return None
@@ -447,7 +442,9 @@ def policy_regex(call: Call) -> Objection:
     args = arguments(call)
     if args and len(args) <= 2 and type(args[0]) in (str, bytes) and len(args[0]) <= 4096:
         # sre compiles nested repeats of large counts into gigabytes.
-        repeats = re.findall(r"\{(\d+)", args[0] if type(args[0]) is str else args[0].decode("latin-1"))
+        repeats = re.findall(
+            r"\{(\d+)", args[0] if type(args[0]) is str else args[0].decode("latin-1")
+        )
         if all(len(n) < 5 for n in repeats) and all(type(a) in (int, Call) for a in args[1:]):
             return None
     return "its pattern is unusually long"
@@ -505,7 +502,9 @@ _RV_PARAMETERS = frozenset(
     "momtype a b xtol badvalue name longname shapes extradoc seed values inc".split()
 )
 # A formula of names and operators only; anything with a parenthesis is evaluated as Python.
-_FORMULA = re.compile(r"[\w\s~+*:.\-|]*|[\w\s~+*:.\-|]*(?:\bC\([A-Za-z_]\w*\)[\w\s~+*:.\-|]*)+", re.ASCII)
+_FORMULA = re.compile(
+    r"[\w\s~+*:.\-|]*|[\w\s~+*:.\-|]*(?:\bC\([A-Za-z_]\w*\)[\w\s~+*:.\-|]*)+", re.ASCII
+)
 
 
 def state_objection(cls: Glob, state: Value) -> Objection:

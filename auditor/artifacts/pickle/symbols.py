@@ -121,8 +121,7 @@ class Symbols:
         if kind is Dct:
             return Mapping(
                 tuple(
-                    (self.symbol(k, depth - 1), self.symbol(v, depth - 1))
-                    for k, v in value.pairs()
+                    (self.symbol(k, depth - 1), self.symbol(v, depth - 1)) for k, v in value.pairs()
                 ),
                 value.size,
             )
