@@ -222,6 +222,8 @@ class Judge:
                 )
                 return
             objection = state_objection(cls, state)
+            if objection is None and cls.key == "numpy.dtype" and not _own_copy(target):
+                objection = "the data type is shared with the whole process"
             if objection is None and target.states:
                 objection = _second_state(target.states)
             if objection is None and type(state) is tuple and len(state) == 2:
@@ -432,6 +434,12 @@ class Judge:
         )
 
 
+def _own_copy(call: Call) -> bool:
+    """``numpy.dtype(code, align, copy)`` makes an object of its own only when told to copy."""
+    args = arguments(call)
+    return args is not None and len(args) == 3 and args[2] in (True, 1)
+
+
 def shown_args(call: Call) -> str:
     args = arguments(call)
     if args is None:
@@ -529,8 +537,7 @@ def _public_attribute(call: Call) -> bool:
         and call.func.key == "builtins.getattr"
         and args
         and len(args) == 2
-        and type(args[0]) is Call
-        and args[0].cls is not None
+        and ((type(args[0]) is Call and args[0].cls is not None) or plain(args[0]))
         and type(args[1]) is str
         and args[1].isidentifier()
         and not args[1].startswith("_")
