@@ -66,6 +66,7 @@ MAX_STEPS = 60_000
 MAX_DEPTH = 14
 MAX_REPEATS = 6
 MAX_UNROLL = 12
+MAX_RECURSION = 2
 
 _BUILTINS = frozenset(
     [
@@ -1386,7 +1387,7 @@ class Interpreter:
     ) -> V:
         """Follow a call of a project function."""
         key = id(func.node)
-        if self.depth >= MAX_DEPTH or key in self.active:
+        if self.depth >= MAX_DEPTH or self.active.count(key) > MAX_RECURSION:
             return Unk(f"{func.qualname}() is called too deeply to follow")
         frame = Frame(func.state, func.closure, func.qualname)
         self.bind(func, frame, args, kwargs, loose=loose)
