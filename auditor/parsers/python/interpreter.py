@@ -52,6 +52,7 @@ from auditor.parsers.python.values import (
     deps_of,
     join,
     options_of,
+    same,
     truth,
 )
 from auditor.source import Location, Unknown
@@ -65,6 +66,7 @@ MAX_STEPS = 60_000
 MAX_DEPTH = 14
 MAX_REPEATS = 6
 MAX_UNROLL = 12
+MAX_RECURSION = 2
 
 _BUILTINS = frozenset(
     [
@@ -268,6 +270,7 @@ class Interpreter:
         self.depth = 0
         self.expression_depth = 0
         self.counts: dict[tuple[Any, ...], int] = {}
+        self.results: dict[tuple[Any, ...], V] = {}
         self.active: list[int] = []
         self.returns: list[list[V]] = []
         self.sink = Sink(self)
@@ -1384,7 +1387,7 @@ class Interpreter:
     ) -> V:
         """Follow a call of a project function."""
         key = id(func.node)
-        if self.depth >= MAX_DEPTH or key in self.active:
+        if self.depth >= MAX_DEPTH or self.active.count(key) > MAX_RECURSION:
             return Unk(f"{func.qualname}() is called too deeply to follow")
         frame = Frame(func.state, func.closure, func.qualname)
         self.bind(func, frame, args, kwargs, loose=loose)
@@ -1393,13 +1396,22 @@ class Interpreter:
         seen = self.counts.get(count_key, 0)
         total = self.counts.get((key, self.phase), 0)
         if seen > 2 or total > MAX_REPEATS * 6:
+            before = self.results.get(count_key)
+            if before is not None:
+                return before  # the same arguments gave the same value each time
             return Unk(f"{func.qualname}() is called too often to follow")
         self.counts[count_key] = seen + 1
         self.counts[(key, self.phase)] = total + 1
         self.seen_functions.add(key)
-        if isinstance(func.node, ast.Lambda):
-            return self.inside(func, frame, node, self.lambda_body)
-        return self.inside(func, frame, node, self.function_body)
+        body = self.lambda_body if isinstance(func.node, ast.Lambda) else self.function_body
+        result = self.inside(func, frame, node, body)
+        old = self.results.get(count_key)
+        if old is not None and isinstance(old, Const | PathV | Choice) and not same(old, result):
+            result_kept: V = Unk(f"{func.qualname}() gives different values")
+        else:
+            result_kept = result
+        self.results[count_key] = result_kept
+        return result
 
     def inside(self, func: Func, frame: Frame, node: ast.AST, body: Callable[[Func], V]) -> V:
         cached = any(

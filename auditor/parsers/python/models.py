@@ -1732,7 +1732,36 @@ def _getattr(models: Models, site: Site) -> V:
     return Unk("an attribute whose name is not known")
 
 
-@model("builtins.isinstance", "builtins.callable", "builtins.hasattr", "builtins.any",
+@model("builtins.isinstance")
+def _isinstance(models: Models, site: Site) -> V:
+    if len(site.args) == 2:
+        return over(_is_instance, *site.args)
+    return Unk("a condition that is not known")
+
+
+def _is_instance(value: V, kinds: V) -> V:
+    wanted = kinds.items if isinstance(kinds, ListV) else [kinds]
+    names = {kind.name for kind in wanted or [] if isinstance(kind, Ext)}
+    if wanted is None or len(names) != len(wanted):
+        return Unk("a condition that is not known")
+    if isinstance(value, Const):
+        own = {f"builtins.{cls.__name__}" for cls in type(value.value).__mro__}
+    elif isinstance(value, ListV):
+        own = {f"builtins.{value.kind}", "builtins.object"}
+    elif isinstance(value, DictV) and not value.attr:
+        own = {"builtins.dict", "builtins.object"}
+    elif isinstance(value, PathV):
+        own = {"pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "os.PathLike",
+               "pathlib.PurePosixPath", "builtins.object"}  # fmt: skip
+    else:
+        return Unk("a condition that is not known")
+    if names & own:
+        return Const(True)
+    plain_names = all(name.startswith("builtins.") for name in names)
+    return Const(False) if plain_names else Unk("a condition that is not known")
+
+
+@model("builtins.callable", "builtins.hasattr", "builtins.any",
        "builtins.all", "builtins.issubclass")  # fmt: skip
 def _asks(models: Models, site: Site) -> V:
     return Unk("a condition that is not known")

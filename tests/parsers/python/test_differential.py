@@ -280,7 +280,7 @@ def ours(source):
     return Program(finder, environment=ENVIRONMENT, cwd="/usr/lib").run("main")
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
 def test_never_contradicts_the_interpreter(source):
     opened, error = really(source)
