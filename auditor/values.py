@@ -136,7 +136,7 @@ def _init(fields: dict[str, Any], kw_only: bool, post: bool) -> Callable[..., No
     }
     put = object.__setattr__
 
-    def __init__(self: Any, *args: Any, **given: Any) -> None:
+    def initialise(self: Any, *args: Any, **given: Any) -> None:
         if args:
             if kw_only or len(args) > len(names):
                 raise TypeError(f"{type(self).__name__}() takes no positional arguments")
@@ -165,7 +165,8 @@ def _init(fields: dict[str, Any], kw_only: bool, post: bool) -> Callable[..., No
         if post:
             self.__post_init__()
 
-    return __init__
+    initialise.__name__ = "__init__"
+    return initialise
 
 
 def _tuple(self: Any) -> tuple[Any, ...]:

@@ -18,7 +18,6 @@ The code of ``dump`` must run on Python 3.6.
 
 import enum
 import importlib
-import inspect
 import json
 import pkgutil
 import sys

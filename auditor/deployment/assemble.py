@@ -114,6 +114,9 @@ def assemble(
             entry.path, context, target, arguments, is_dev=entry.is_dev or _dev_name(entry.path)
         )
         if image is None:
+            parsed = facts.dockerfile(entry.path)
+            if parsed is not None:
+                facts.note(parsed.problems)
             continue
         mine = _runs_of(entry, tags, runs, repository)
         found.append(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
-from auditor.deployment.base import Base
+from auditor.deployment.base import Base, system_programs
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
@@ -153,6 +153,8 @@ class BuiltImage:
     services: tuple[str, ...] = ()
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
+    # Something that was copied in may bring programs that cannot be named.
+    opaque_programs: bool = False
     build_args: tuple[tuple[str, Value], ...] = ()
 
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
@@ -168,16 +170,21 @@ class BuiltImage:
         if name in self.programs:
             return True
         known = self.base.has_program(name) if self.base else None
-        if known is False and self.opaque_programs:
+        if known is not False:
+            return known
+        if self.opaque_programs:
             return None
-        return known
-
-    @property
-    def opaque_programs(self) -> bool:
-        """Something the stages do may bring programs that cannot be named."""
+        environment = self.environment
+        if name in system_programs() or environment is None:
+            return False
+        # A console script of a distribution that nobody knows may have any name.
+        installed = environment.installed
+        if installed is None or not installed.complete or installed.unknown:
+            return None
         return (
-            any(step.origin in ("image", "unknown") for step in self.image.copies)
-            or self.environment is None
+            None
+            if any(s.fact and (s.fact.local_paths or s.fact.editable) for s in environment.steps)
+            else False
         )
 
 
