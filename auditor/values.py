@@ -30,7 +30,7 @@ def value(cls: type[T], /) -> type[T]: ...
     frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,)
 )
 def value(
-    *, kw_only: bool = True, eq: bool = True, order: bool = False
+    *, kw_only: bool = True, eq: bool = True, order: bool = False, repr: bool = True
 ) -> Callable[[type[T]], type[T]]: ...
 
 

@@ -388,7 +388,10 @@ def _finish(
                 )
         if cwd is None:
             cwd, cwd_at = own.workdir.value, own.workdir.at
-        if user is None and own.user is not None:
+        if user is None and own.user is not None and own.user.value != "root":
+            # What the base image runs as by default is root unless its maker says otherwise.
+            user, user_at = own.user.value, own.user.at
+        elif user is None and own.user is not None and own.user.at is not None:
             user, user_at = own.user.value, own.user.at
         # Overriding the entrypoint clears the image's CMD, as the engine does.
         image_entry = None if entrypoint is not None else own.entrypoint
