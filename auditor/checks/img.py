@@ -444,11 +444,16 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         help = ""
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
+        by_hand = problem.source in image.made_by_hand
         yield rule.finding(
             problem.at,
-            f"{problem.message}: the build fails",
+            f"{problem.message}: the build fails"
+            + (" unless somebody puts it there first (git ignores it)" if by_hand else ""),
             help=help,
-            confidence=Confidence.CERTAIN if problem.certain else Confidence.POSSIBLE,
+            severity=Severity.MEDIUM if by_hand else None,
+            confidence=Confidence.CERTAIN
+            if problem.certain and not by_hand
+            else Confidence.POSSIBLE,
             evidence={"kind": problem.kind, "source": problem.source},
             breaks=image.breaks(Stage.BUILDS),
         )

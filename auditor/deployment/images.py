@@ -112,6 +112,13 @@ def build(
         environment=environment,
         is_dev=is_dev,
         programs=frozenset(programs),
+        made_by_hand=frozenset(
+            problem.source
+            for problem in image.copy_problems
+            if facts.repository.would_ignore(
+                posixpath.normpath(posixpath.join(context, problem.source.strip("/")))
+            )
+        ),
         opaque_programs=any(step.origin in ("image", "unknown") for step in image.copies)
         or (scripts_shipped and any(_brings_programs(source) for source in sources)),
         build_args=tuple((build_args or {}).items()),

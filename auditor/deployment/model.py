@@ -153,6 +153,8 @@ class BuiltImage:
     services: tuple[str, ...] = ()
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
+    # Sources of COPY that git ignores: made or put there by hand before the build.
+    made_by_hand: frozenset[str] = frozenset()
     # Something that was copied in may bring programs that cannot be named.
     opaque_programs: bool = False
     build_args: tuple[tuple[str, Value], ...] = ()

@@ -38,6 +38,8 @@ class PathLink:
     seen: Seen
     elsewhere: tuple[str, ...] = ()
     source_has: str | None = None
+    # Git ignores the place where the author has it: it is made or put there by hand.
+    made_by_hand: bool = False
     machine: bool = False
 
 
@@ -90,7 +92,9 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
+            by_hand = False
             if found.answer == "no":
+                by_hand = view.would_ignore(path, found)
                 source_has = _in_repository(access, entry, view, text)
                 if source_has is not None:
                     elsewhere = view.copies_of(source_has)
@@ -101,6 +105,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 seen=found,
                 elsewhere=elsewhere,
                 source_has=source_has,
+                made_by_hand=by_hand and source_has is None,
                 machine=machine_path(text),
             )
 
