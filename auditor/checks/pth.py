@@ -131,6 +131,7 @@ def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
             related=_ends(service, link),
             confidence=min(confidence, _confidence(link)),
+            severity=Severity.MEDIUM if link.made_by_hand else None,
             evidence={"resolved": link.path, "repository": link.source_has},
             breaks=_stages(service, link),
         )
