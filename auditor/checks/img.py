@@ -415,7 +415,12 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
                 fault.at,
                 fault.message,
                 related=[Related(at, text) for at, text in fault.related],
-                confidence=Confidence.CERTAIN if fault.certain else Confidence.LIKELY,
+                confidence=Confidence.POSSIBLE
+                if fault.possible
+                else Confidence.CERTAIN
+                if fault.certain
+                else Confidence.LIKELY,
+                severity=Severity.LOW if fault.possible else None,
                 evidence=dict(fault.evidence),
                 breaks=service.breaks(fault.stage),
             )

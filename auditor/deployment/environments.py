@@ -343,7 +343,11 @@ def _use_lock(
         return None
     draft.locks.append(lock)
     version = python.version if python else (lock.python or "3.11")
-    selection = lock.select(version, groups=groups, extras=extras)
+    roots = None
+    if lock.kind == "poetry" and not lock.roots:
+        project = facts.pyproject(posixpath.join(posixpath.dirname(path), "pyproject.toml"))
+        roots = project.dependencies if project is not None else None
+    selection = lock.select(version, groups=groups, extras=extras, roots=roots)
     add(
         EnvRequirement(
             fact=Requirement(

@@ -294,6 +294,8 @@ class StartFault:
     at: Location
     related: tuple[tuple[Location, str], ...] = ()
     certain: bool = True
+    # It depends on something that people do by hand.
+    possible: bool = False
     stage: Stage = Stage.STARTS
     evidence: tuple[tuple[str, str], ...] = ()
 

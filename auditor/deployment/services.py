@@ -28,7 +28,12 @@ from auditor.source import Fragment, Location, Unknown
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.deployment.image import Process
-    from auditor.parsers.compose import ComposeCommand, ComposeProject, ComposeService
+    from auditor.parsers.compose import (
+        ComposeCommand,
+        ComposeEnvFile,
+        ComposeProject,
+        ComposeService,
+    )
 
 
 def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[DockerRun]) -> Service:
@@ -124,11 +129,15 @@ def from_compose(
             kind="env-file",
             message=(
                 f"`env_file: {use.file.raw.raw}` is not in the repository"
-                + (" (it exists here, but git ignores it)" if use.state == "ignored" else "")
-                + ": Compose refuses to start"
+                + (
+                    ": somebody must put it there, or Compose refuses to start (git ignores it)"
+                    if _by_hand(use, facts)
+                    else ": Compose refuses to start"
+                )
             ),
             at=use.at,
-            certain=use.state == "missing",
+            certain=not _by_hand(use, facts),
+            possible=_by_hand(use, facts),
             stage=Stage.BUILDS,
             evidence=(("state", use.state),),
         )
@@ -242,6 +251,12 @@ def from_compose(
         profiles=tuple(p.value for p in service.profiles if isinstance(p.value, str)),
         is_dev=project.is_dev,
     )
+
+
+def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:
+    """Whether git ignores the file: then it is made by hand on every machine."""
+    path = use.file.path
+    return use.state == "ignored" or (path is not None and facts.repository.would_ignore(path))
 
 
 def _host_port(published: object, offset: int) -> int | Unknown | None:
