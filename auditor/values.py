@@ -180,31 +180,31 @@ def _repr(self: Any) -> str:
     return f"{type(self).__qualname__}({shown})"
 
 
-def _eq(self: Any, other: object) -> bool:
+def _eq(self: Any, other: object) -> Any:
     if self is other:
         return True
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return bool(_tuple(self) == _tuple(other))
+    return _tuple(self) == _tuple(other)
 
 
 def _hash(self: Any) -> int:
     return hash(_tuple(self))
 
 
-def _lt(self: Any, other: Any) -> bool:
+def _lt(self: Any, other: Any) -> Any:
     return _tuple(self) < _tuple(other) if other.__class__ is self.__class__ else NotImplemented
 
 
-def _le(self: Any, other: Any) -> bool:
+def _le(self: Any, other: Any) -> Any:
     return _tuple(self) <= _tuple(other) if other.__class__ is self.__class__ else NotImplemented
 
 
-def _gt(self: Any, other: Any) -> bool:
+def _gt(self: Any, other: Any) -> Any:
     return _tuple(self) > _tuple(other) if other.__class__ is self.__class__ else NotImplemented
 
 
-def _ge(self: Any, other: Any) -> bool:
+def _ge(self: Any, other: Any) -> Any:
     return _tuple(self) >= _tuple(other) if other.__class__ is self.__class__ else NotImplemented
 
 
