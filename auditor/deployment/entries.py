@@ -104,6 +104,11 @@ def follow(
     web = True if listens else (any(_serves(e.trace) for e in entries) or None)
     if not complete:
         web = web or None
+    if complete and not listens:
+        open_links.append((Stage.REACHABLE, "no server that listens was found"))
+    routes = [r for e in entries for app in e.trace.apps for r in app.routes]
+    if not any(r.kind == "predict" or "POST" in r.methods for r in routes):
+        open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
     return replace(
         service,
