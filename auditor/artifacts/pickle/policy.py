@@ -57,6 +57,12 @@ def resolve(call: Call) -> Call:
     """The call that is made in the end: through ``partial`` objects and class attributes."""
     for _ in range(8):
         func = call.func
+        if type(func) is Pers and type(func.pid) is tuple and len(func.pid) > 1:
+            # torch.save before 1.6 wrote ("module", class, file, source) for a module's class.
+            if func.pid[0] != "module" or type(func.pid[1]) is not Glob:
+                return call
+            call = _again(call, func.pid[1], call.args)
+            continue
         if type(func) is not Call or type(func.func) is not Glob:
             return call
         inner = arguments(func)
