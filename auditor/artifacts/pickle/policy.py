@@ -551,9 +551,18 @@ def _array_objection(cls: Glob, state: Value) -> Objection:
             and type(state[-3]) is Call
             and type(state[-1]) in (bytes, str, Big, Lst, Call)
         ):
+            if type(state[-1]) is Lst and state[-1].size != _count(state[-4]):
+                return "it holds fewer objects than its shape says"
             return None
         return "it is not the state of an array"
     return None
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for n in shape:
+        count *= n
+    return count
 
 
 def _rv_objection(state: Value) -> Objection:
