@@ -94,15 +94,18 @@ def releases(index: str, name: str) -> dict[Version, str]:
             for t in tags
             if t.interpreter.startswith(("cp3", "py3", "py2.py3"))
             and not t.abi.endswith("t")
-            and (t.platform == "any" or ("linux" in t.platform and "x86_64" in t.platform
-                 and "musl" not in t.platform))
+            and (
+                t.platform == "any"
+                or ("linux" in t.platform and "x86_64" in t.platform and "musl" not in t.platform)
+            )
         ]
         if not fitting:
             continue
         depth = 3 if name in BY_PATCH else (0 if name in ONE_RELEASE else 2)
         minor = version.release[:depth]
-        rank = max(int(t.interpreter[3:] or 0) if t.interpreter.startswith("cp3") else 0
-                   for t in fitting)
+        rank = max(
+            int(t.interpreter[3:] or 0) if t.interpreter.startswith("cp3") else 0 for t in fitting
+        )
         candidate = (version, rank, url)
         if minor not in best or candidate[:2] > best[minor][:2]:
             best[minor] = candidate
@@ -127,9 +130,10 @@ def fetch(name: str, version: Version, url: str, cache: Path) -> None:
     if target.exists():
         return
     draft = target.with_suffix(".part")
-    with zipfile.ZipFile(Blocks(url)) as wheel, zipfile.ZipFile(
-        draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1
-    ) as kept:
+    with (
+        zipfile.ZipFile(Blocks(url)) as wheel,
+        zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as kept,
+    ):
         files = wheel.namelist()
         kept.writestr("FILES", "\n".join([url.rpartition("/")[2], *files]))
         for info in sorted(wheel.infolist(), key=lambda i: i.header_offset):
@@ -281,7 +285,9 @@ def build_stdlib(interpreters: list[Path]) -> None:
         )
         version = subprocess.run(
             [executable, "-c", "import sys; print(*sys.version_info[:2])"],
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.split()
         found.append((tuple(map(int, version)), json.loads(run.stdout.splitlines()[-1])))
     found.sort(key=lambda item: item[0])

@@ -129,7 +129,14 @@ def main() -> int:
             else ("right" if said.outcome in truth else f"said {said.outcome}")
         ] += 1
         reason = said.reasons[0].message if said.reasons else ""
-        key = (row["object"], shown, said.outcome, cell["cause"], cell["message"][:90], reason[:140])
+        key = (
+            row["object"],
+            shown,
+            said.outcome,
+            cell["cause"],
+            cell["message"][:90],
+            reason[:140],
+        )
         if said.outcome == "unknown":
             unknown[key] += 1
         elif said.outcome not in truth:

@@ -363,9 +363,7 @@ class ClassFacts:
                 self.walk(function, arguments[0].arg, depth, owner, name)
             return
 
-    def walk(
-        self, function: ast.AST, me: str, depth: int, owner: Module, name: str
-    ) -> None:
+    def walk(self, function: ast.AST, me: str, depth: int, owner: Module, name: str) -> None:
         guarded: set[str] = set()
         for node in ast.walk(function):
             if (
@@ -384,9 +382,7 @@ class ClassFacts:
 
 def _is_self(node: ast.AST, me: str = "self") -> bool:
     return (
-        isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == me
+        isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == me
     )
 
 
@@ -441,8 +437,9 @@ class _Walk:
             return self.run(node.body)
         if isinstance(node, ast.Try):
             if any(
-                h.type is None or "AttributeError" in ast.unparse(h.type) or
-                ast.unparse(h.type) in ("Exception", "BaseException", "NotFittedError")
+                h.type is None
+                or "AttributeError" in ast.unparse(h.type)
+                or ast.unparse(h.type) in ("Exception", "BaseException", "NotFittedError")
                 for h in node.handlers
             ):
                 return True
@@ -554,11 +551,7 @@ class _Walk:
                     self.read(str(node.args[1].value))
                 return
             place = next(
-                (
-                    i
-                    for i, a in enumerate(node.args)
-                    if isinstance(a, ast.Name) and a.id == self.me
-                ),
+                (i for i, a in enumerate(node.args) if isinstance(a, ast.Name) and a.id == self.me),
                 None,
             )
             if place is not None:

@@ -419,7 +419,9 @@ _OPCODES = frozenset(
 )
 
 
-_SCRIPT_CALLS = re.compile(rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b")
+_SCRIPT_CALLS = re.compile(
+    rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b"
+)
 
 
 def _script(draft: Draft, blob: Blob, name: str) -> None:

@@ -201,7 +201,9 @@ def possible_versions(name: str, specifier: str, python: str | None) -> tuple[st
         from auditor.linking.wheels import installable
 
         fitting = [
-            v for v in versions if installable(name, v, python=python).outcome in ("wheel", "unknown")
+            v
+            for v in versions
+            if installable(name, v, python=python).outcome in ("wheel", "unknown")
         ]
         versions = fitting or versions
     return (versions[0], versions[-1]) if versions[0] != versions[-1] else (versions[0],)

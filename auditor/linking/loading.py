@@ -319,13 +319,17 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
     version = exact.version(distribution)
     table = symbols.table(distribution)
     if version is None or table is None:
-        return Reason(
-            rule="CMP004",
-            effect="unknown",
-            message=f"names {module}.{name}, and which {distribution} is installed is not known",
-            help=f"Pin {distribution}.",
-            distribution=distribution,
-        ) if table is not None else None
+        return (
+            Reason(
+                rule="CMP004",
+                effect="unknown",
+                message=f"names {module}.{name}, and which {distribution} is installed is not known",
+                help=f"Pin {distribution}.",
+                distribution=distribution,
+            )
+            if table is not None
+            else None
+        )
     answer = table.find(module, name, version)
     if answer == "yes":
         return None
