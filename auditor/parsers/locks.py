@@ -340,7 +340,11 @@ def _select(
             if default and package.source.kind == "editable":
                 walk.chosen[(package.name, package.version)] = package
         walk.run()
-    elif lock.kind == "poetry" and not any(p.groups for p in lock.packages):
+    elif lock.kind == "poetry" and (
+        not any(p.groups for p in lock.packages)
+        # Before 1.5 packages had a category, but the markers stood at the edges only.
+        or (roots is not None and not any(p.marker for p in lock.packages))
+    ):
         _select_old_poetry(lock, walk, extras, roots)
     else:
         _select_marked(lock, walk, groups, extras, default)
