@@ -195,6 +195,7 @@ def assemble(
         python_claims=tuple(claims),
         version_files=tuple(version_files),
         modules=facts.modules,
+        python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
         is_library=library,

@@ -380,6 +380,8 @@ class Deployment:
     python_claims: tuple[PythonClaim, ...] = ()
     version_files: tuple[PythonVersion, ...] = ()
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)
+    # Every Python file of the repository, read or not.
+    python_files: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     target_python: str | None = None
     # "docker run" lines of documentation and scripts that could be tied to no image.
@@ -390,6 +392,15 @@ class Deployment:
     def deployable(self) -> bool:
         """There is something here to deploy."""
         return bool(self.services or self.artifacts or self.environments)
+
+    def defines_module(self, module: str) -> bool:
+        """Whether a dotted module name may be a file of this repository, whatever the path root."""
+        stem = module.replace(".", "/")
+        endings = (f"{stem}.py", f"{stem}/__init__.py")
+        return any(
+            path in endings or path.endswith(tuple(f"/{e}" for e in endings))
+            for path in self.python_files
+        )
 
     def services_of(self, names: Iterable[str]) -> tuple[Service, ...]:
         """The services of these names."""
