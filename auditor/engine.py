@@ -33,6 +33,7 @@ from auditor.source import SourceText, Unknown
 
 if TYPE_CHECKING:
     from auditor.config import Settings
+    from auditor.findings import Finding
 
 
 def audit(root: Path, settings: Settings) -> AuditResult:
@@ -69,7 +70,7 @@ def audit(root: Path, settings: Settings) -> AuditResult:
             texts[path] = repository.read_text(path)
         return texts[path].line_at(line)
 
-    findings = tuple(sorted(dict.fromkeys(found), key=lambda f: f.sort_key))
+    findings = tuple(sorted(_merged(found), key=lambda f: f.sort_key))
     findings = fingerprints.assign_fingerprints(findings, line_of)
     findings = suppressions.apply(findings, repository.texts, settings, catalogue)
     findings = fingerprints.assign_fingerprints(findings, line_of)
@@ -120,6 +121,26 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         quotes=quotes,
         graph=_graph(deployment),
     )
+
+
+def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """One finding for one fault: services that share an image or a file share it too."""
+    merged: dict[tuple[object, ...], Finding] = {}
+    for item in findings:
+        key = (item.rule, item.at, item.message)
+        first = merged.get(key)
+        merged[key] = (
+            item
+            if first is None
+            else replace(
+                first,
+                severity=max(first.severity, item.severity),
+                confidence=max(first.confidence, item.confidence),
+                related=tuple(dict.fromkeys((*first.related, *item.related))),
+                breaks=tuple(dict.fromkeys((*first.breaks, *item.breaks))),
+            )
+        )
+    return merged.values()
 
 
 def nothing_to_audit(result: AuditResult) -> bool:

@@ -364,13 +364,24 @@ class _Follower:
                 kind="server-missing",
                 message=(
                     f"the command starts {name}, which nothing installs in the image: "
-                    f'`exec: "{name}": executable file not found in $PATH`'
+                    + (
+                        f"`No module named {name}`"
+                        if self._through_python()
+                        else f'`exec: "{name}": executable file not found in $PATH`'
+                    )
                 ),
                 at=at,
                 related=((environment.at, "the image starts here"),),
                 certain=False,
             )
         )
+
+    def _through_python(self) -> bool:
+        """``python -m server``, not the server's own script."""
+        command = self.process.interpretation.command
+        argv = command.argv({}) if command is not None else []
+        first = argv[0].value if argv else None
+        return isinstance(first, str) and _python_name(posixpath.basename(first))
 
     def _roots(self, app_dir: object, pythonpath: object) -> tuple[str, ...]:
         """Directories on ``sys.path`` that the project's modules can come from."""

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
+from auditor.deployment.image import BaseSource, Present
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from auditor.parsers.requirements import RequirementsFile
 
 Value = str | Unknown
+
+# Directories that are on the PATH of every image.
+_BIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 @value
@@ -154,6 +158,8 @@ class BuiltImage:
     services: tuple[str, ...] = ()
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
+    # Its FROM names an image that another Dockerfile of the repository builds.
+    base_is_local: bool = False
     # Sources of COPY that git ignores: made or put there by hand before the build.
     made_by_hand: frozenset[str] = frozenset()
     # Something that was copied in may bring programs that cannot be named.
@@ -172,6 +178,10 @@ class BuiltImage:
         """Whether a program of that base name is on the PATH; None when unknown."""
         if name in self.programs:
             return True
+        for directory in _BIN:
+            found = self.image.fs.lookup(f"{directory}/{name}")
+            if isinstance(found, Present) and not isinstance(found.source, BaseSource):
+                return True
         known = self.base.has_program(name) if self.base else None
         if known is not False:
             return known
@@ -251,6 +261,8 @@ class Mount:
     source: str | None = None
     source_text: str = ""
     source_exists: bool | None = None
+    # Git ignores the source: it is made or put there by hand.
+    made_by_hand: bool = False
     read_only: bool = False
     named: bool = False
 
@@ -287,7 +299,7 @@ class StartFault:
     """Something that keeps the command from starting; found while following it.
 
     ``kind``: module, attribute, script, not-executable, crlf, interpreter, program,
-    literal-variable, syntax, env-file, working-directory.
+    literal-variable, no-command, no-dockerfile, server-missing, env-file.
     """
 
     kind: str
