@@ -108,7 +108,7 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         findings=findings,
         services=tuple(_service(s, forecasts[s.name]) for s in deployment.services),
         environments=tuple(_environment(e) for e in deployment.environments),
-        artifacts=tuple(_artifact(a) for a in deployment.artifacts),
+        artifacts=tuple(_artifact(a, deployment) for a in deployment.artifacts),
         skipped=tuple(sorted(set(skipped), key=lambda s: (s.path, s.reason))),
         stats=Stats(
             files=len(repository.entries),
@@ -235,18 +235,10 @@ def _environment(environment: Environment) -> EnvironmentReport:
     )
 
 
-def _artifact(artifact: Artifact) -> ArtifactReport:
-    facts = artifact.facts
-    return ArtifactReport(
-        path=facts.path,
-        format=facts.format,
-        container=facts.container,
-        size=facts.size,
-        sha256=facts.sha256,
-        verdict=facts.verdict,
-        globals=facts.globals,
-        protocol=facts.protocol,
-    )
+def _artifact(artifact: Artifact, deployment: Deployment) -> ArtifactReport:
+    from auditor.linking.loads import report
+
+    return report(artifact.facts, [load for load in deployment.loads if load.artifact is artifact])
 
 
 def _graph(deployment: Deployment) -> str:

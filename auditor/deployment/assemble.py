@@ -14,6 +14,7 @@ from auditor.deployment.model import (
     BuiltImage,
     Deployment,
     Environment,
+    Load,
     PythonClaim,
     Service,
     Value,
@@ -40,6 +41,11 @@ def assemble(
 ) -> Deployment:
     """The deployment that this repository describes."""
     facts = Facts(repository)
+    artifacts = tuple(artifacts)
+    if artifacts:
+        from auditor.linking.loads import project_modules
+
+        facts.pickled_modules = project_modules(artifacts)
     builds, runs = _docker_lines(facts)
     projects, aside = _projects(facts)
     built: dict[tuple[object, ...], BuiltImage] = {}
@@ -193,12 +199,20 @@ def assemble(
         problems.update(dict.fromkeys(image.dockerfile.problems))
     for project in projects:
         problems.update(dict.fromkeys(project.problems))
+    loads: tuple[Load, ...] = ()
+    if artifacts:
+        from auditor.linking.loads import loads_of
+
+        loads = tuple(
+            loads_of(artifacts, complete, environment_list, target_python=settings.target_python)
+        )
     return Deployment(
         root=repository.root,
+        loads=loads,
         services=tuple(complete),
         images=tuple(shipped),
         environments=tuple(environment_list),
-        artifacts=tuple(artifacts),
+        artifacts=artifacts,
         projects=tuple(projects),
         python_claims=tuple(claims),
         version_files=tuple(version_files),

@@ -27,6 +27,7 @@ from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
+    from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.facts import Server
 
 _VARIABLE = re.compile(r"\$(?:\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)")
@@ -117,8 +118,11 @@ def follow(
     if not pages and not any(r.kind == "predict" or "POST" in r.methods for r in routes):
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
+    importable, unsure = _importable(entries, view)
     return replace(
         service,
+        importable=importable,
+        unsure_modules=unsure,
         module_facts={
             path: facts
             for entry in entries
@@ -134,6 +138,38 @@ def follow(
         open_links=tuple(dict.fromkeys(open_links)),
         is_web=web,
     )
+
+
+def _importable(
+    entries: list[Entry], view: View
+) -> tuple[dict[str, frozenset[str] | None], frozenset[str]]:
+    """Which of the modules that artifacts name the code can import, and which it may."""
+    found: dict[str, frozenset[str] | None] = {}
+    unsure: set[str] = set()
+    roots = tuple(dict.fromkeys(root for entry in entries for root in entry.roots))
+    for module in view.pickled_modules:
+        inside = module.replace(".", "/")
+        for root in roots:
+            base = posixpath.join(root, inside)
+            for path in (f"{base}/__init__.py", f"{base}.py"):
+                facts = view.module(path)
+                if facts is not None and module not in found:
+                    found[module] = _bound(facts)
+                elif facts is None and view.exists(path) is None:
+                    unsure.add(module)
+            if module not in found and view.is_dir(base):
+                unsure.add(module)
+    return found, frozenset(unsure - found.keys())
+
+
+def _bound(facts: ModuleFacts) -> frozenset[str] | None:
+    """Names that a module binds; None where a star import leaves it open."""
+    names = {*facts.names, *(f.name for f in facts.functions), *(c.name for c in facts.classes)}
+    for item in facts.imports:
+        if "*" in item.names:
+            return None
+        names.update(item.names)
+    return frozenset(names)
 
 
 def _unique(faults: list[StartFault]) -> Iterator[StartFault]:

@@ -21,6 +21,7 @@ from auditor.values import value
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.image import CopyProblem, Image
+    from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
     from auditor.parsers.commands import MainProcess, PipInstall
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from auditor.parsers.locks import Lock
     from auditor.parsers.pyproject import PyprojectFacts
     from auditor.parsers.python import ModuleFacts, Trace
+    from auditor.parsers.python.facts import FileAccess
     from auditor.parsers.pyversion import PythonVersion
     from auditor.parsers.requirements import RequirementsFile
 
@@ -350,6 +352,10 @@ class Service:
     # Paths that its code opens, resolved against what the container sees.
     reads: tuple[PathLink, ...] = ()
     writes: tuple[WriteLink, ...] = ()
+    # Modules of the repository that artifacts name and its code can import, with the names that
+    # they bind (None: not known); ``unsure_modules`` may or may not be there.
+    importable: Mapping[str, frozenset[str] | None] = field(default_factory=dict, compare=False)
+    unsure_modules: frozenset[str] = frozenset()
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     is_web: bool | None = None
@@ -380,6 +386,21 @@ class Artifact:
 
 
 @value
+class Load:
+    """An artifact, the environment that loads it, and what happens then.
+
+    ``service`` and ``access`` are None where no code was seen that loads it.
+    """
+
+    artifact: Artifact
+    environment: Environment
+    result: Compatibility
+    loader: str
+    service: Service | None = None
+    access: FileAccess | None = None
+
+
+@value
 class Deployment:
     """Everything that one repository deploys."""
 
@@ -388,6 +409,7 @@ class Deployment:
     images: tuple[BuiltImage, ...] = ()
     environments: tuple[Environment, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    loads: tuple[Load, ...] = ()
     projects: tuple[ComposeProject, ...] = ()
     python_claims: tuple[PythonClaim, ...] = ()
     version_files: tuple[PythonVersion, ...] = ()
