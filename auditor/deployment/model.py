@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from auditor.parsers.compose import ComposeProject, ComposeService
     from auditor.parsers.conda import CondaEnvironment
     from auditor.parsers.dockerfile import Dockerfile
+    from auditor.parsers.kubernetes import Container, Workload
     from auditor.parsers.locks import Lock
     from auditor.parsers.pyproject import PyprojectFacts
     from auditor.parsers.python import ModuleFacts, Trace
@@ -313,6 +314,8 @@ class Service:
     image_reference: str | None = None
     compose: ComposeService | None = None
     project: ComposeProject | None = None
+    workload: Workload | None = None
+    container: Container | None = None
     variables: tuple[Variable, ...] = ()
     # False: what the platform adds at run time is not visible here (a lone Dockerfile).
     variables_complete: bool = False
