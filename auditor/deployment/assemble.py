@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import environments, images, manifests, services
+from auditor.deployment import environments, images, manifests, services, surroundings
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
@@ -221,6 +221,7 @@ def assemble(
         problems=tuple(problems),
         target_python=settings.target_python,
         is_library=library,
+        surroundings=surroundings.collect(facts) if complete else surroundings.Surroundings(),
     )
 
 

@@ -16,6 +16,7 @@ from auditor.parsers import shell
 from auditor.parsers.commands import (
     AppSpec,
     MainProcess,
+    Option,
     Other,
     PythonRun,
     ServerStart,
@@ -94,6 +95,7 @@ def follow(
     processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
     entries: list[Entry] = []
     listens: list[Listen] = []
+    configured: list[Option] = []
     complete = True
     for process in processes:
         follower = _Follower(service, view, env, process, documented=documented)
@@ -103,6 +105,11 @@ def follow(
         faults.extend(follower.faults)
         open_links.extend(follower.open_links)
         complete = complete and follower.complete
+        fact = process.interpretation.fact
+        if isinstance(fact, ServerStart):
+            from auditor.deployment.listening import configured as settings_of
+
+            configured.extend(settings_of(fact, env, process.interpretation.cwd, view, []))
     if not processes:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
@@ -123,6 +130,7 @@ def follow(
         service,
         importable=importable,
         unsure_modules=unsure,
+        configured=tuple(configured),
         module_facts={
             path: facts
             for entry in entries

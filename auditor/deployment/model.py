@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
 from auditor.deployment.image import BaseSource, Present
+from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
     from auditor.parsers.commands import MainProcess, PipInstall
+    from auditor.parsers.commands.facts import Option
     from auditor.parsers.compose import ComposeProject, ComposeService
     from auditor.parsers.conda import CondaEnvironment
     from auditor.parsers.dockerfile import Dockerfile
@@ -359,6 +361,8 @@ class Service:
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     is_web: bool | None = None
+    # Options that its servers' configuration files give (``gunicorn.conf.py``, …).
+    configured: tuple[Option, ...] = ()
     is_dev: bool = False
     profiles: tuple[str, ...] = ()
 
@@ -421,6 +425,8 @@ class Deployment:
     # "docker run" lines of documentation and scripts that could be tied to no image.
     notes: tuple[str, ...] = ()
     is_library: bool = False
+    # Manifests, gateways and programs that no service runs.
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
     def deployable(self) -> bool:
