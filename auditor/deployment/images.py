@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from auditor.catalog import knowledge
-from auditor.deployment import environments
+from auditor.deployment import environments, system
 from auditor.deployment.base import Base, describe
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.facts import Facts
 from auditor.deployment.image import Image, evaluate
-from auditor.deployment.model import BuiltImage, PythonClaim, SystemPackage, Value
+from auditor.deployment.model import BuiltImage, PythonClaim, Value
 from auditor.parsers.commands import PipInstall, SystemInstall, Venv
 
 # Where an interpreter keeps what it installs; copying one of these ships an environment.
@@ -79,22 +79,9 @@ def build(
         facts=facts,
         python=python,
     )
-    packages = tuple(
-        SystemPackage(
-            name=package.name,
-            manager=fact.manager,
-            at=package.at,
-            version=package.version,
-            stage=command.step.stage,
-            shipped=stage_image is image,
-        )
-        for command, stage_image, _ in ordered
-        if isinstance(fact := command.what.fact, SystemInstall) and fact.action == "install"
-        for package in fact.packages
-        if isinstance(package.name, str)
-    )
+    packages = tuple(system.packages(ordered, image))
     programs = set(environment.installed.scripts()) if environment.installed else set()
-    programs |= {p.name for p in packages if p.shipped}
+    programs |= {p.name for p in packages if p.shipped and not p.removed}
     for package in packages:
         if package.shipped:
             programs |= set(_PACKAGE_PROGRAMS.get(package.name, ()))
@@ -105,6 +92,7 @@ def build(
         context=context,
         base=base,
         system_packages=packages,
+        opaque_system=tuple(system.opaque(ordered, image)),
         environment=environment,
         is_dev=is_dev,
         programs=frozenset(programs),

@@ -127,7 +127,12 @@ class Environment:
 
 @value
 class SystemPackage:
-    """A distribution package that an image's own stages install."""
+    """A distribution package that an image's own stages install.
+
+    ``base`` is the base image of its stage. ``foreign``: the stage knows archives other than the
+    distribution's own. ``removed``: a later command of the stage takes it away, with what it
+    brought along.
+    """
 
     name: str
     manager: str
@@ -135,6 +140,10 @@ class SystemPackage:
     version: str | None = None
     stage: int = 0
     shipped: bool = True
+    recommends: bool = True
+    base: Base | None = None
+    foreign: bool = False
+    removed: bool = False
 
 
 @value
@@ -147,6 +156,8 @@ class BuiltImage:
     context: str
     base: Base | None
     system_packages: tuple[SystemPackage, ...] = ()
+    # Why more may be installed than ``system_packages`` says (a script that was not read).
+    opaque_system: tuple[str, ...] = ()
     environment: Environment | None = None
     is_dev: bool = False
     # Names of the services that run it.
