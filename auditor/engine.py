@@ -117,6 +117,7 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         ),
         outcomes=outcomes,
         undecided=undecided,
+        crashed=tuple(verdicts.crashed),
         quotes=quotes,
         graph=_graph(deployment),
     )

@@ -415,7 +415,12 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
                 fault.at,
                 fault.message,
                 related=[Related(at, text) for at, text in fault.related],
-                confidence=Confidence.CERTAIN if fault.certain else Confidence.LIKELY,
+                confidence=Confidence.POSSIBLE
+                if fault.possible
+                else Confidence.CERTAIN
+                if fault.certain
+                else Confidence.LIKELY,
+                severity=Severity.LOW if fault.possible else None,
                 evidence=dict(fault.evidence),
                 breaks=service.breaks(fault.stage),
             )
@@ -444,11 +449,16 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         help = ""
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
+        by_hand = problem.source in image.made_by_hand
         yield rule.finding(
             problem.at,
-            f"{problem.message}: the build fails",
+            f"{problem.message}: the build fails"
+            + (" unless somebody puts it there first (git ignores it)" if by_hand else ""),
             help=help,
-            confidence=Confidence.CERTAIN if problem.certain else Confidence.POSSIBLE,
+            severity=Severity.MEDIUM if by_hand else None,
+            confidence=Confidence.CERTAIN
+            if problem.certain and not by_hand
+            else Confidence.POSSIBLE,
             evidence={"kind": problem.kind, "source": problem.source},
             breaks=image.breaks(Stage.BUILDS),
         )

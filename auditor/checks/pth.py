@@ -37,6 +37,8 @@ def _judged(service: Service) -> Iterator[PathLink]:
 
 
 def _confidence(link: PathLink) -> Confidence:
+    if link.made_by_hand:
+        return Confidence.POSSIBLE
     return Confidence.LIKELY if link.access.reach.certain else Confidence.POSSIBLE
 
 
@@ -121,12 +123,15 @@ def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             where = f" ({link.source_has} is in the repository, but no COPY brings it there)"
         if link.elsewhere:
             where = f" (the file is at {link.elsewhere[0]})"
+        if link.made_by_hand:
+            where = " unless somebody makes it before the build: git ignores it"
         yield rule.finding(
             link.access.at,
             f"`{_shown(link)}` is not in the image{where}: "
             f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
             related=_ends(service, link),
             confidence=min(confidence, _confidence(link)),
+            severity=Severity.MEDIUM if link.made_by_hand else None,
             evidence={"resolved": link.path, "repository": link.source_has},
             breaks=_stages(service, link),
         )

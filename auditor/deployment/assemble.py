@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import environments, images, services
+from auditor.deployment import environments, images, manifests, services
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
@@ -40,11 +40,12 @@ def assemble(
     """The deployment that this repository describes."""
     facts = Facts(repository)
     builds, runs = _docker_lines(facts)
-    projects = _projects(facts)
+    projects, aside = _projects(facts)
     built: dict[tuple[object, ...], BuiltImage] = {}
     found: list[Service] = []
     used: set[str] = set()
-    names: dict[str, int] = {}
+    taken: set[str] = set()
+    image_tags: dict[str, list[str]] = {}
 
     def image_of(
         dockerfile: str,
@@ -69,9 +70,14 @@ def assemble(
             built[key] = image
         return built[key]
 
-    def unique(name: str) -> str:
-        names[name] = names.get(name, 0) + 1
-        return name if names[name] == 1 else f"{name}-{names[name]}"
+    def unique(name: str, file: str) -> str:
+        full = name
+        number = 1
+        while full in taken:
+            number += 1
+            full = f"{name} ({file})" if number == 2 else f"{name} ({file}, {number})"
+        taken.add(full)
+        return full
 
     for project in projects:
         for service in project.services:
@@ -95,30 +101,55 @@ def assemble(
                     )
                     if image is not None:
                         used.add(dockerfile)
+                        if service.image is not None and isinstance(service.image.value, str):
+                            image_tags.setdefault(dockerfile, []).append(service.image.value)
             found.append(
                 services.from_compose(
                     facts,
                     project=project,
                     service=service,
                     image=image,
-                    name=unique(service.name),
+                    name=unique(service.name, project.files[-1]),
                 )
             )
 
+    cluster = manifests.read(facts)
     for entry in repository.of_kind(FileKind.DOCKERFILE):
-        if entry.path in used:
+        if entry.path in aside or (entry.path in used and not cluster.workloads):
             continue
         hint, target, arguments, tags = _build_hints(entry.path, builds)
+        if cluster.workloads:
+            context = images.choose_context(facts, entry.path, hint)
+            known = (*tags, *image_tags.get(entry.path, ()))
+            labels = manifests.image_names(entry.path, context, known, repository.root)
+            started = list(manifests.running(cluster, labels))
+            image = image_of(entry.path, context, target, arguments, is_dev=entry.is_dev)
+            if started and image is not None:
+                found += [
+                    services.from_kubernetes(
+                        facts,
+                        running=item,
+                        image=image,
+                        name=unique(_workload_name(item), item.workload.at.path),
+                    )
+                    for item in started
+                ]
+                continue
+        if entry.path in used:
+            continue
         context = images.choose_context(facts, entry.path, hint)
         image = image_of(
             entry.path, context, target, arguments, is_dev=entry.is_dev or _dev_name(entry.path)
         )
         if image is None:
+            parsed = facts.dockerfile(entry.path)
+            if parsed is not None:
+                facts.note(parsed.problems)
             continue
         mine = _runs_of(entry, tags, runs, repository)
         found.append(
             services.from_image(
-                facts, name=unique(_service_name(entry.path)), image=image, runs=mine
+                facts, name=unique(_service_name(entry.path), entry.path), image=image, runs=mine
             )
         )
 
@@ -170,6 +201,11 @@ def assemble(
     )
 
 
+def _workload_name(item: manifests.Running) -> str:
+    name = item.workload.name if isinstance(item.workload.name, str) else item.container.name
+    return name if len(item.workload.pod.containers) == 1 else f"{name}/{item.container.name}"
+
+
 def _docker_lines(facts: Facts) -> tuple[list[DockerBuild], list[DockerRun]]:
     """``docker`` command lines of documentation, scripts, Makefiles and workflows."""
     builds: list[DockerBuild] = []
@@ -200,21 +236,44 @@ def _docker_lines(facts: Facts) -> tuple[list[DockerBuild], list[DockerRun]]:
     return builds, runs
 
 
-def _projects(facts: Facts) -> list[ComposeProject]:
-    """Compose projects; development variants only where there is nothing else."""
+def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
+    """Compose projects as they would be started, and the Dockerfiles of those left aside.
+
+    A file that stands alone is a project of its own; one laid over the default file replaces
+    it when its name says production. Development variants of an existing project are left
+    aside: what they build is not what is shipped.
+    """
     paths = [e.path for e in facts.repository.of_kind(FileKind.COMPOSE)]
-    loaded = []
+    chosen: dict[tuple[str, ...], ComposeProject] = {}
+    aside: set[str] = set()
     for files in compose.file_sets(paths):
         texts = [t for t in (facts.read(p) for p in files.files) if t is not None]
         if not texts:
             continue
-        project = compose.load(texts, facts.repository)
-        dev = files.is_dev or project.is_dev
-        entry = facts.repository.entry(files.files[0])
-        if entry is not None and entry.is_dev:
-            dev = True
-        loaded.append(replace(project, is_dev=dev))
-    return loaded
+        names = files.files
+        entry = facts.repository.entry(names[-1])
+        dev = files.is_dev or (entry is not None and entry.is_dev)
+        variant = len(texts) > 1
+        if variant and compose.stands_alone(texts[-1]):
+            texts, names, variant = texts[-1:], names[-1:], False
+        project = replace(compose.load(texts, facts.repository, is_dev=dev), is_dev=dev)
+        siblings = [
+            key for key in chosen if posixpath.dirname(key[0]) == posixpath.dirname(names[0])
+        ]
+        if dev and siblings:
+            aside |= {
+                posixpath.normpath(s.build.dockerfile_path)
+                for s in project.services
+                if s.build is not None and s.build.dockerfile_path is not None
+            }
+            continue
+        if variant:
+            words = posixpath.basename(names[-1]).lower().replace("-", ".").split(".")
+            if not {"prod", "production"} & set(words):
+                continue
+            chosen.pop(names[:1], None)
+        chosen[names] = project
+    return list(chosen.values()), aside
 
 
 def _dev_name(path: str) -> bool:

@@ -41,6 +41,10 @@ _PYTHON_SERVERS = frozenset(
 )  # fmt: skip
 
 
+# They serve a page that calls the model, not an endpoint.
+_PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
+
+
 def follow(
     service: Service,
     script: shell.Script | None,
@@ -104,6 +108,14 @@ def follow(
     web = True if listens else (any(_serves(e.trace) for e in entries) or None)
     if not complete:
         web = web or None
+    if complete and not listens:
+        open_links.append((Stage.REACHABLE, "no server that listens was found"))
+    routes = [r for e in entries for app in e.trace.apps for r in app.routes]
+    pages = any(e.server in _PAGES for e in entries) or any(
+        item.tool in _PAGES for e in entries for item in e.trace.servers
+    )
+    if not pages and not any(r.kind == "predict" or "POST" in r.methods for r in routes):
+        open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
     return replace(
         service,
@@ -284,6 +296,14 @@ class _Follower:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))
             return
         self._python_present(fact.kind, fact.at)
+        if fact.script is not None and isinstance(fact.script.value, str):
+            self._run_file(
+                fact.script.value,
+                fact.script.at,
+                server=fact.kind,
+                argv=tuple(a.text for a in fact.args),
+            )
+            return
         app = fact.app
         if app is None:
             app = self._default_app(fact)

@@ -343,7 +343,11 @@ def _use_lock(
         return None
     draft.locks.append(lock)
     version = python.version if python else (lock.python or "3.11")
-    selection = lock.select(version, groups=groups, extras=extras)
+    roots = None
+    if lock.kind == "poetry" and not lock.roots:
+        project = facts.pyproject(posixpath.join(posixpath.dirname(path), "pyproject.toml"))
+        roots = project.dependencies if project is not None else None
+    selection = lock.select(version, groups=groups, extras=extras, roots=roots)
     add(
         EnvRequirement(
             fact=Requirement(
@@ -475,6 +479,9 @@ def _finish(
         because.append(f"what {base.text} brings is not known")
     closed_by_lock = bool(draft.locks) and all(r.origin == "lock" for r in kept)
     compiled = bool(kept) and all(r.compiled for r in kept)
+    # With hashes pip refuses whatever the file does not list.
+    hashed = bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs)
+    compiled = compiled or hashed
     closed = (closed_by_lock or compiled or (bool(flags) and all(flags))) and not because
     installed = distributions.close(
         roots,
@@ -509,7 +516,7 @@ def _finish(
         complete=not because,
         incomplete_because=tuple(because),
         locked=bool(kept) and (closed_by_lock or (compiled and everything_pinned) or frozen),
-        hashed=bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs),
+        hashed=hashed,
         installed=installed,
         problems=tuple(dict.fromkeys(draft.problems)),
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
-from auditor.deployment.base import Base
+from auditor.deployment.base import Base, system_programs
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from auditor.parsers.compose import ComposeProject, ComposeService
     from auditor.parsers.conda import CondaEnvironment
     from auditor.parsers.dockerfile import Dockerfile
+    from auditor.parsers.kubernetes import Container, Workload
     from auditor.parsers.locks import Lock
     from auditor.parsers.pyproject import PyprojectFacts
     from auditor.parsers.python import ModuleFacts, Trace
@@ -164,6 +165,10 @@ class BuiltImage:
     services: tuple[str, ...] = ()
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
+    # Sources of COPY that git ignores: made or put there by hand before the build.
+    made_by_hand: frozenset[str] = frozenset()
+    # Something that was copied in may bring programs that cannot be named.
+    opaque_programs: bool = False
     build_args: tuple[tuple[str, Value], ...] = ()
 
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
@@ -179,16 +184,21 @@ class BuiltImage:
         if name in self.programs:
             return True
         known = self.base.has_program(name) if self.base else None
-        if known is False and self.opaque_programs:
+        if known is not False:
+            return known
+        if self.opaque_programs:
             return None
-        return known
-
-    @property
-    def opaque_programs(self) -> bool:
-        """Something the stages do may bring programs that cannot be named."""
+        environment = self.environment
+        if name in system_programs() or environment is None:
+            return False
+        # A console script of a distribution that nobody knows may have any name.
+        installed = environment.installed
+        if installed is None or not installed.complete or installed.unknown:
+            return None
         return (
-            any(step.origin in ("image", "unknown") for step in self.image.copies)
-            or self.environment is None
+            None
+            if any(s.fact and (s.fact.local_paths or s.fact.editable) for s in environment.steps)
+            else False
         )
 
 
@@ -296,6 +306,8 @@ class StartFault:
     at: Location
     related: tuple[tuple[Location, str], ...] = ()
     certain: bool = True
+    # It depends on something that people do by hand.
+    possible: bool = False
     stage: Stage = Stage.STARTS
     evidence: tuple[tuple[str, str], ...] = ()
 
@@ -311,6 +323,8 @@ class Service:
     image_reference: str | None = None
     compose: ComposeService | None = None
     project: ComposeProject | None = None
+    workload: Workload | None = None
+    container: Container | None = None
     variables: tuple[Variable, ...] = ()
     # False: what the platform adds at run time is not visible here (a lone Dockerfile).
     variables_complete: bool = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import healthcheck
+from auditor.deployment import healthcheck, manifests
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -28,7 +29,12 @@ from auditor.source import Fragment, Location, Unknown
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.deployment.image import Process
-    from auditor.parsers.compose import ComposeCommand, ComposeProject, ComposeService
+    from auditor.parsers.compose import (
+        ComposeCommand,
+        ComposeEnvFile,
+        ComposeProject,
+        ComposeService,
+    )
 
 
 def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[DockerRun]) -> Service:
@@ -124,11 +130,15 @@ def from_compose(
             kind="env-file",
             message=(
                 f"`env_file: {use.file.raw.raw}` is not in the repository"
-                + (" (it exists here, but git ignores it)" if use.state == "ignored" else "")
-                + ": Compose refuses to start"
+                + (
+                    ": somebody must put it there, or Compose refuses to start (git ignores it)"
+                    if _by_hand(use, facts)
+                    else ": Compose refuses to start"
+                )
             ),
             at=use.at,
-            certain=use.state == "missing",
+            certain=not _by_hand(use, facts),
+            possible=_by_hand(use, facts),
             stage=Stage.BUILDS,
             evidence=(("state", use.state),),
         )
@@ -242,6 +252,46 @@ def from_compose(
         profiles=tuple(p.value for p in service.profiles if isinstance(p.value, str)),
         is_dev=project.is_dev,
     )
+
+
+def from_kubernetes(
+    facts: Facts, *, running: manifests.Running, image: BuiltImage, name: str
+) -> Service:
+    """A container of a Kubernetes workload, run from an image that is built here."""
+    container, workload = running.container, running.workload
+    variables, complete = manifests.variables(running, image)
+    env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
+    security = container.security_context or workload.pod.security_context
+    user = security.run_as_user if security is not None else None
+    service = _finish(
+        facts,
+        name=name,
+        at=container.at,
+        origin="kubernetes",
+        image=image,
+        image_reference=str(container.image) if container.image else None,
+        variables=variables,
+        complete=complete,
+        documented=True,
+        mounts=manifests.mounts(running),
+        published=manifests.published(running),
+        faults=[],
+        entrypoint=manifests.words(container.command),
+        command=manifests.words(container.args),
+        cwd=container.working_dir.value if container.working_dir else None,
+        cwd_at=container.working_dir.at if container.working_dir else None,
+        user=user.value if user is not None else None,
+        user_at=user.at if user is not None else None,
+        health=manifests.health(running, env),
+        open_links=[],
+    )
+    return replace(service, workload=workload, container=container)
+
+
+def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:
+    """Whether git ignores the file: then it is made by hand on every machine."""
+    path = use.file.path
+    return use.state == "ignored" or (path is not None and facts.repository.would_ignore(path))
 
 
 def _host_port(published: object, offset: int) -> int | Unknown | None:
@@ -388,7 +438,10 @@ def _finish(
                 )
         if cwd is None:
             cwd, cwd_at = own.workdir.value, own.workdir.at
-        if user is None and own.user is not None:
+        if user is None and own.user is not None and own.user.value != "root":
+            # What the base image runs as by default is root unless its maker says otherwise.
+            user, user_at = own.user.value, own.user.at
+        elif user is None and own.user is not None and own.user.at is not None:
             user, user_at = own.user.value, own.user.at
         # Overriding the entrypoint clears the image's CMD, as the engine does.
         image_entry = None if entrypoint is not None else own.entrypoint

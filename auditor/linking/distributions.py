@@ -29,6 +29,10 @@ _ONCE_COMMON = frozenset(
 )  # fmt: skip
 
 
+# Always left to the user by the frameworks that use them.
+_ALWAYS_OPTIONAL = frozenset({"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn"})
+
+
 @value
 class Distribution:
     """One distribution that will be there. ``via`` names what requires it ("" when direct)."""
@@ -124,6 +128,8 @@ class Installed:
         """An installed release other than the one in the table may require ``name``."""
         if name in _ONCE_COMMON:
             return True
+        if name in _ALWAYS_OPTIONAL:
+            return False
         table = _table()
         for distribution in self.distributions.values():
             row = table.get(distribution.name)

@@ -434,6 +434,7 @@ class Trace:
     unsure: tuple[Unsure, ...] = ()
     problems: tuple[Problem, ...] = ()
     attributes: tuple[str, ...] = ()  # names the entry module binds
+    values: tuple[tuple[str, Value], ...] = ()  # plain values it binds (a gunicorn.conf.py, say)
     factories: tuple[str, ...] = ()  # functions of the entry module that return an application
     classes: tuple[tuple[str, str], ...] = ()  # (module:qualname, source path) reached
     truncated: bool = False  # a work limit was hit; the rest was not followed
