@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from auditor.catalog import knowledge
-from auditor.deployment import environments
+from auditor.deployment import environments, system
 from auditor.deployment.base import Base, describe
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.facts import Facts
 from auditor.deployment.image import Image, evaluate
-from auditor.deployment.model import BuiltImage, Environment, PythonClaim, SystemPackage, Value
+from auditor.deployment.model import BuiltImage, Environment, PythonClaim, Value
 from auditor.parsers.commands import PipInstall, SystemInstall, Venv
 
 # Where an interpreter keeps what it installs; copying one of these ships an environment.
@@ -81,26 +81,13 @@ def build(
         facts=facts,
         python=python,
     )
-    packages = tuple(
-        SystemPackage(
-            name=package.name,
-            manager=fact.manager,
-            at=package.at,
-            version=package.version,
-            stage=command.step.stage,
-            shipped=stage_image is image,
-        )
-        for command, stage_image, _ in ordered
-        if isinstance(fact := command.what.fact, SystemInstall) and fact.action == "install"
-        for package in fact.packages
-        if isinstance(package.name, str)
-    )
+    packages = tuple(system.packages(ordered, image))
     sources = [source for paths in copied.values() for source in paths]
     scripts_shipped = _ships_scripts(environment, sources, own)
     programs: set[str] = set()
     if environment.installed is not None and scripts_shipped:
         programs |= environment.installed.scripts()
-    programs |= {p.name for p in packages if p.shipped}
+    programs |= {p.name for p in packages if p.shipped and not p.removed}
     for package in packages:
         if package.shipped:
             programs |= set(_PACKAGE_PROGRAMS.get(package.name, ()))
@@ -111,6 +98,7 @@ def build(
         context=context,
         base=base,
         system_packages=packages,
+        opaque_system=tuple(system.opaque(ordered, image)),
         environment=environment,
         is_dev=is_dev,
         programs=frozenset(programs),

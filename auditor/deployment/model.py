@@ -136,7 +136,12 @@ class Environment:
 
 @value
 class SystemPackage:
-    """A distribution package that an image's own stages install."""
+    """A distribution package that an image's own stages install.
+
+    ``base`` is the base image of its stage. ``foreign``: the stage knows archives other than the
+    distribution's own. ``removed``: a later command of the stage takes it away, with what it
+    brought along.
+    """
 
     name: str
     manager: str
@@ -144,6 +149,10 @@ class SystemPackage:
     version: str | None = None
     stage: int = 0
     shipped: bool = True
+    recommends: bool = True
+    base: Base | None = None
+    foreign: bool = False
+    removed: bool = False
 
 
 @value
@@ -156,6 +165,8 @@ class BuiltImage:
     context: str
     base: Base | None
     system_packages: tuple[SystemPackage, ...] = ()
+    # Why more may be installed than ``system_packages`` says (a script that was not read).
+    opaque_system: tuple[str, ...] = ()
     environment: Environment | None = None
     is_dev: bool = False
     # Names of the services that run it.
