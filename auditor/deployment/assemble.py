@@ -73,8 +73,14 @@ def assemble(
         names[name] = names.get(name, 0) + 1
         return name if names[name] == 1 else f"{name}-{names[name]}"
 
+    default: dict[str, ComposeProject] = {}
     for project in projects:
+        base = default.setdefault(project.files[0], project)
+        label = posixpath.basename(project.files[-1]) if base is not project else ""
         for service in project.services:
+            # An override that leaves a service as it is does not make a second one of it.
+            if label and service in base.services:
+                continue
             image = None
             if service.build is not None:
                 dockerfile = service.build.dockerfile_path
@@ -101,7 +107,7 @@ def assemble(
                     project=project,
                     service=service,
                     image=image,
-                    name=unique(service.name),
+                    name=unique(f"{service.name}@{label}" if label else service.name),
                 )
             )
 
