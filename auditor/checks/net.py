@@ -204,17 +204,15 @@ def _swarm_mode(service: Service) -> bool:
 
 
 @check("NET005")
-def never_published(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A web service of a Compose project that nothing outside can reach."""
     if service.project is None or service.image is None or not service.is_web or service.is_dev:
         return
     if ports.host_network(service) or service.published:
         yield rule.passed()
         return
-    siblings = [
-        s for s in deployment.services if s.project is service.project and s.name != service.name
-    ]
-    if any(s.published for s in siblings) or service.profiles:
+    own = service.compose.name if service.compose else ""
+    if any(s.ports for s in service.project.services if s.name != own) or service.profiles:
         return  # behind a proxy or a front end
     labels = service.compose.labels if service.compose else ()
     if any(label.name.startswith(("traefik.", "caddy")) for label in labels):
