@@ -286,6 +286,7 @@ def test_never_contradicts_the_interpreter(source):
     opened, error = really(source)
     trace = ours(source)
     assert not trace.truncated
+    assert trace.problems == ()
     facts = [f for f in trace.files if f.loader == "builtins.open"]
     for line, path, cwd in opened:
         here = [f for f in facts if f.at.line == line]

@@ -278,3 +278,11 @@ def test_dotenv_and_argparse():
 
 def test_missing_entry():
     assert not trace({}, "nothing").found
+
+
+def test_values_of_a_configuration_module():
+    result = one("import os\nbind = f\"0.0.0.0:{os.getenv('PORT', 8080)}\"\nworkers = 2\n")
+    values = dict(result.values)
+    assert values["bind"].value == "0.0.0.0:8080"
+    assert values["bind"].depends == ("PORT",)
+    assert values["workers"].value == 2
