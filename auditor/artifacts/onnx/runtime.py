@@ -183,7 +183,7 @@ def _operator(use: OperatorUse, release: str, name: str) -> Iterator[str]:
         formal = found.formal(index)
         if formal is None or actual is None or formal.type not in state:
             continue
-        if actual not in state[formal.type]:
+        if actual not in _spelled(tuple(state[formal.type])):
             yield (
                 f"onnxruntime {name} has no CPU kernel for {title} of version {found.since}"
                 f" on {actual}"
@@ -193,6 +193,11 @@ def _operator(use: OperatorUse, release: str, name: str) -> Iterator[str]:
     if use.operator == "Cast" and "T2" in state and use.outputs and use.outputs[0]:
         if use.outputs[0] not in state["T2"]:
             yield f"onnxruntime {name} has no CPU kernel that casts to {use.outputs[0]}"
+
+
+@lru_cache(maxsize=1024)
+def _spelled(types: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(schema.spelled, types))
 
 
 def _at(history: list[list[Any]], release: str) -> Any:
