@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from auditor.artifacts import documents, sevenzip, tarred, tensors, torch_files, zipped
 from auditor.artifacts.blob import Blob
@@ -17,6 +18,9 @@ from auditor.artifacts.identify import (
 from auditor.artifacts.pickle.analyse import Analysis, analyse
 from auditor.artifacts.unpack import Budget, Corrupt, TooMuch, unpack
 from auditor.findings import Severity
+
+if TYPE_CHECKING:
+    from auditor.artifacts.onnx.facts import OnnxFacts
 
 _COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd"})
 
@@ -35,6 +39,7 @@ class Draft:
         self.details: list[tuple[str, str]] = []
         self.weights_only: bool | None = None
         self.objections: tuple[str, ...] = ()
+        self.onnx: OnnxFacts | None = None
 
     def issue(
         self,
@@ -83,6 +88,7 @@ class Draft:
             details=tuple(self.details),
             weights_only=self.weights_only,
             weights_only_objections=self.objections,
+            onnx=self.onnx,
         )
 
 
