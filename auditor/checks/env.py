@@ -325,7 +325,7 @@ def _allows(specifier: str, version: str) -> bool | None:
 
 
 @check("ENV007")
-def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
+def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Code imports a module that nothing in the image brings."""
     environment = service.environment
     if environment is None or environment.installed is None:
@@ -382,6 +382,19 @@ def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
                     blocks=_stages(service, item.reach.phase, item.reach.certain),
                 )
                 continue
+            own = next((p for p in _own_package(top, deployment)), None)
+            if own is not None and not provision.candidates:
+                yield rule.finding(
+                    item.fact.at,
+                    f"`{item.module}` is in the repository ({own}), but not where the image's Python "
+                    f"finds it: `ModuleNotFoundError: No module named '{top}'`",
+                    help=f"Copy `{own}` into the image, beside the code that imports it.",
+                    related=[Related(environment.at, "the image is built here")],
+                    confidence=Confidence.LIKELY,
+                    evidence={"module": item.module, "path": own},
+                    breaks=_stages(service, item.reach.phase, item.reach.certain),
+                )
+                continue
             wanted = provision.candidates[0] if provision.candidates else top
             confidence = Confidence.CERTAIN if provision.answer == "no" else Confidence.LIKELY
             if not provision.candidates and provision.answer != "no":
@@ -422,6 +435,16 @@ def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
                         ],
                         breaks=service.breaks(Stage.STARTS),
                     )
+
+
+def _own_package(top: str, deployment: Deployment) -> Iterator[str]:
+    """Paths of the repository that are a module or package of that name."""
+    for path in sorted(deployment.python_files):
+        parts = path.split("/")
+        if parts[-1] == f"{top}.py":
+            yield path
+        elif top in parts[:-1]:
+            yield "/".join(parts[: parts.index(top) + 1])
 
 
 def _stages(service: Service, phase: Phase, certain: bool) -> tuple[tuple[str, Stage], ...]:
@@ -498,7 +521,7 @@ def uninstallable_pin(
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
             )
-        elif not found.native or has_compiler:
+        elif not found.native or has_compiler or item.key in _WITHOUT_COMPILER:
             yield rule.passed()
         else:
             why = (
@@ -518,6 +541,11 @@ def uninstallable_pin(
             )
 
 
+# Their extensions are optional: without a compiler they install in pure Python.
+_WITHOUT_COMPILER = frozenset(
+    {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
+     "sqlalchemy", "tornado", "websockets", "wrapt"}
+)  # fmt: skip
 _COMPILERS = frozenset({"gcc", "g++", "build-essential", "build-base", "clang"})
 
 
