@@ -24,6 +24,7 @@ from auditor.result import (
     EnvironmentReport,
     Forecast,
     Listen,
+    MissingLibrary,
     RequirementReport,
     ServiceReport,
     Skipped,
@@ -33,6 +34,7 @@ from auditor.source import SourceText, Unknown
 
 if TYPE_CHECKING:
     from auditor.config import Settings
+    from auditor.findings import Finding
 
 
 def audit(root: Path, settings: Settings) -> AuditResult:
@@ -69,7 +71,7 @@ def audit(root: Path, settings: Settings) -> AuditResult:
             texts[path] = repository.read_text(path)
         return texts[path].line_at(line)
 
-    findings = tuple(sorted(dict.fromkeys(found), key=lambda f: f.sort_key))
+    findings = tuple(sorted(_merged(found), key=lambda f: f.sort_key))
     findings = fingerprints.assign_fingerprints(findings, line_of)
     findings = suppressions.apply(findings, repository.texts, settings, catalogue)
     findings = fingerprints.assign_fingerprints(findings, line_of)
@@ -105,9 +107,9 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         root=str(root),
         score=score,
         findings=findings,
-        services=tuple(_service(s, forecasts[s.name]) for s in deployment.services),
+        services=tuple(_service(s, forecasts[s.name], deployment) for s in deployment.services),
         environments=tuple(_environment(e) for e in deployment.environments),
-        artifacts=tuple(_artifact(a) for a in deployment.artifacts),
+        artifacts=tuple(_artifact(a, deployment) for a in deployment.artifacts),
         skipped=tuple(sorted(set(skipped), key=lambda s: (s.path, s.reason))),
         stats=Stats(
             files=len(repository.entries),
@@ -116,9 +118,30 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         ),
         outcomes=outcomes,
         undecided=undecided,
+        crashed=tuple(verdicts.crashed),
         quotes=quotes,
         graph=_graph(deployment),
     )
+
+
+def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """One finding for one fault: services that share an image or a file share it too."""
+    merged: dict[tuple[object, ...], Finding] = {}
+    for item in findings:
+        key = (item.rule, item.at, item.message)
+        first = merged.get(key)
+        merged[key] = (
+            item
+            if first is None
+            else replace(
+                first,
+                severity=max(first.severity, item.severity),
+                confidence=max(first.confidence, item.confidence),
+                related=tuple(dict.fromkeys((*first.related, *item.related))),
+                breaks=tuple(dict.fromkeys((*first.breaks, *item.breaks))),
+            )
+        )
+    return merged.values()
 
 
 def nothing_to_audit(result: AuditResult) -> bool:
@@ -150,7 +173,7 @@ def _known(value: str | Unknown | None) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _service(service: Service, answers: Forecast) -> ServiceReport:
+def _service(service: Service, answers: Forecast, deployment: Deployment) -> ServiceReport:
     image = service.image
     base = image.base if image else None
     environment = service.environment
@@ -190,6 +213,16 @@ def _service(service: Service, answers: Forecast) -> ServiceReport:
         system_packages=tuple(
             p.name for p in (image.system_packages if image else ()) if p.shipped
         ),
+        missing_system_libraries=_missing(service, deployment),
+    )
+
+
+def _missing(service: Service, deployment: Deployment) -> tuple[MissingLibrary, ...]:
+    """The needs that the image does not meet; those that only some functions have are left out."""
+    from auditor.linking import userland
+
+    return userland.missing(
+        (lack for _, lacks in userland.lacking(service, deployment) for lack in lacks)
     )
 
 
@@ -213,18 +246,10 @@ def _environment(environment: Environment) -> EnvironmentReport:
     )
 
 
-def _artifact(artifact: Artifact) -> ArtifactReport:
-    facts = artifact.facts
-    return ArtifactReport(
-        path=facts.path,
-        format=facts.format,
-        container=facts.container,
-        size=facts.size,
-        sha256=facts.sha256,
-        verdict=facts.verdict,
-        globals=facts.globals,
-        protocol=facts.protocol,
-    )
+def _artifact(artifact: Artifact, deployment: Deployment) -> ArtifactReport:
+    from auditor.linking.loads import report
+
+    return report(artifact.facts, [load for load in deployment.loads if load.artifact is artifact])
 
 
 def _graph(deployment: Deployment) -> str:

@@ -142,6 +142,36 @@ class View:
         inside = repo[len(context) + 1 :] if context else repo
         return self._image.image.fs.locate_context(inside)
 
+    def would_ignore(self, path: str, seen: Seen) -> bool:
+        """Whether git ignores the place in the repository that would become this path.
+
+        That is where a bind mount leads, or what ``COPY . .`` would bring.
+        """
+        repository = self._facts.repository
+        for mount in self._mounts:
+            target = str(mount.target).rstrip("/")
+            if mount.source is not None and (path == target or path.startswith(f"{target}/")):
+                inside = path[len(target) :].strip("/")
+                return repository.would_ignore(
+                    posixpath.normpath(posixpath.join(mount.source or ".", inside))
+                )
+        for step in self._image.image.copies:
+            destination = step.destination
+            if step.origin != "context" or not isinstance(destination, str):
+                continue
+            base = destination.rstrip("/") or "/"
+            if path != base and not path.startswith(f"{base.rstrip('/')}/"):
+                continue
+            inside = path[len(base) :].strip("/")
+            for source in step.sources:
+                if not isinstance(source, str):
+                    continue
+                start = posixpath.normpath(posixpath.join(self._image.context, source.strip("/")))
+                whole = posixpath.normpath(posixpath.join(start, inside)) if inside else start
+                if repository.would_ignore(whole):
+                    return True
+        return False
+
     def in_repository(self, path: str) -> bool:
         """Whether the repository has a file or directory at this path."""
         return self._facts.repository.exists(path)
@@ -172,6 +202,11 @@ class View:
     def facts_of_repo(self, path: str) -> ModuleFacts | None:
         """The parsed Python file of the repository."""
         return self._facts.module(path)
+
+    @property
+    def pickled_modules(self) -> frozenset[str]:
+        """Modules that artifacts of the repository name and no known library brings."""
+        return self._facts.pickled_modules
 
     def text(self, path: str) -> SourceText | None:
         """The text of the file at this path."""

@@ -29,6 +29,10 @@ _ONCE_COMMON = frozenset(
 )  # fmt: skip
 
 
+# Always left to the user by the frameworks that use them.
+_ALWAYS_OPTIONAL = frozenset({"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn"})
+
+
 @value
 class Distribution:
     """One distribution that will be there. ``via`` names what requires it ("" when direct)."""
@@ -127,6 +131,8 @@ class Installed:
         """An installed release other than the one in the table may require ``name``."""
         if name in _ONCE_COMMON:
             return True
+        if name in _ALWAYS_OPTIONAL:
+            return False
         table = _table()
         for distribution in self.distributions.values():
             row = table.get(distribution.name)
@@ -176,6 +182,16 @@ def modules_of(name: str) -> tuple[str, ...]:
 def requires(name: str, other: str) -> bool:
     """Whether the newest release of a distribution is known to require another one."""
     return any(_split(text)[0] == other for text in _table().get(name, {}).get("requires", ()))
+
+
+def requirements_of(name: str, python: str | None) -> tuple[str, ...]:
+    """The distributions that the newest release of ``name`` requires on Linux, extras left out."""
+    found = []
+    for text in _table().get(name, {}).get("requires", ()):
+        child, _, marker = _split(text)
+        if child and (not marker or _marker_holds(marker, python)):
+            found.append(child)
+    return tuple(found)
 
 
 def is_stdlib(module: str) -> bool:

@@ -82,7 +82,8 @@ class Machine:
     ) -> None:
         self.data = data
         self.observer = observer
-        self.end = len(data) if end is None else end
+        # ``end`` is where reading stops for now: the end of the frame, or ``stop``, of the data.
+        self.end = self.stop = len(data) if end is None else end
         self.array_hook = array_hook
         self.memo: dict[int, Value] = {}
         self.stack: list[Value] = []
@@ -106,6 +107,7 @@ class Machine:
         self.proto = 0
         self.frame_end = self.file_position = -1
         self._at = start
+        self.end = self.stop
         try:
             return self._run(start)
         except IndexError:
@@ -119,25 +121,33 @@ class Machine:
         meta = self.meta
         slow = _SLOW
         truncated = False
-        while pos < end:
+        while True:
+            if pos >= end:
+                if end == self.stop:
+                    break
+                end = self.end = self.stop
+                continue
             op = data[pos]
             if op == 0x94:  # MEMOIZE
                 memo[len(memo)] = stack[-1]
                 pos += 1
             elif op == 0x4B:  # BININT1
                 if pos + 2 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 stack.append(data[pos + 1])
                 pos += 2
             elif op == 0x71:  # BINPUT
                 if pos + 2 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 self._at = pos
                 memo[data[pos + 1]] = stack[-1]
                 pos += 2
             elif op == 0x68:  # BINGET
                 if pos + 2 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 try:
                     stack.append(memo[data[pos + 1]])
                 except KeyError:
@@ -145,10 +155,12 @@ class Machine:
                 pos += 2
             elif op == 0x8C:  # SHORT_BINUNICODE
                 if pos + 2 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 stop = pos + 2 + data[pos + 1]
                 if stop > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 try:
                     stack.append(data[pos + 2 : stop].decode("utf-8", "surrogatepass"))
                 except UnicodeDecodeError:
@@ -160,25 +172,30 @@ class Machine:
                 pos += 1
             elif op == 0x47:  # BINFLOAT
                 if pos + 9 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 stack.append(_F8(data, pos + 1)[0])
                 pos += 9
             elif op == 0x4D:  # BININT2
                 if pos + 3 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 stack.append(_U2(data, pos + 1)[0])
                 pos += 3
             elif op == 0x4A:  # BININT
                 if pos + 5 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 stack.append(_I4(data, pos + 1)[0])
                 pos += 5
             elif op == 0x58:  # BINUNICODE
                 if pos + 5 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 stop = pos + 5 + _U4(data, pos + 1)[0]
                 if stop > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 stack.append(self._text(pos, pos + 5, stop))
                 pos = stop
             elif op == 0x75 or op == 0x65 or op == 0x74 or op == 0x62 or op == 0x73:
@@ -259,10 +276,14 @@ class Machine:
                 pos += 1
             elif op == 0x6A or op == 0x72:  # LONG_BINGET, LONG_BINPUT
                 if pos + 5 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 self._at = pos
                 index = _U4(data, pos + 1)[0]
                 if op == 0x72:
+                    if index > self.stop:
+                        # The C unpickler allocates a table of that size.
+                        self.observer.on_anomaly("a memo index beyond all need", pos)
                     memo[index] = stack[-1]
                 elif index in memo:
                     stack.append(memo[index])
@@ -274,26 +295,45 @@ class Machine:
                 return stack.pop(), pos + 1
             elif op == 0x95:  # FRAME
                 if pos + 9 > end:
-                    break
+                    end = self._straddle(pos)
+                    continue
                 length = _U8(data, pos + 1)[0]
                 pos += 9
-                if pos + length > end:
+                if pos + length > self.stop:
                     # The C unpickler gives up, pickle.py reads what there is and goes on.
                     self.observer.on_anomaly("a frame that is longer than the file", pos - 9)
                     truncated = True
-                if pos <= self.frame_end - 1:
+                if pos < self.frame_end:
                     self.observer.on_anomaly("a frame that begins inside another", pos - 9)
-                self.frame_end = min(pos + length, end)
+                self.frame_end = end = self.end = min(pos + length, self.stop)
             else:
                 handler = slow.get(op)
                 if handler is None:
                     raise MachineError(f"byte 0x{op:02x} is no opcode", pos)
                 self._at = pos
-                pos = handler(self, pos)
+                try:
+                    pos = handler(self, pos)
+                except MachineError as error:
+                    if not error.truncated or end == self.stop:
+                        raise
+                    end = self._straddle(pos)
+                    continue
                 stack = self.stack
         if truncated:
             raise MachineError("the stream ends in the middle", min(pos, end), truncated=True)
         raise MachineError("the stream ends without STOP", min(pos, end), truncated=True)
+
+    def _straddle(self, pos: int) -> int:
+        """An operand crosses the end of the frame, or of the data; returns the new end.
+
+        pickle.py raises; the C unpickler, when it reads from a file that cannot peek, drops what
+        it had buffered and goes on reading behind the frame: another stream altogether.
+        """
+        if self.end == self.stop:
+            raise MachineError("the stream ends in the middle", pos, truncated=True)
+        self.observer.on_anomaly("an operand that crosses the end of its frame", pos)
+        self.end = self.stop
+        return self.stop
 
     # -- frequent helpers ------------------------------------------------------------------
 
@@ -561,6 +601,8 @@ class Machine:
             raise MachineError("stores under a number that is none", pos)
         if index < 0:
             raise MachineError("stores under a negative number", pos)
+        if index > self.stop:
+            self.observer.on_anomaly("a memo index beyond all need", pos)
         self.memo[index] = self.stack[-1]
         return after
 
