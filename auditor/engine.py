@@ -24,6 +24,7 @@ from auditor.result import (
     EnvironmentReport,
     Forecast,
     Listen,
+    MissingLibrary,
     RequirementReport,
     ServiceReport,
     Skipped,
@@ -106,9 +107,9 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         root=str(root),
         score=score,
         findings=findings,
-        services=tuple(_service(s, forecasts[s.name]) for s in deployment.services),
+        services=tuple(_service(s, forecasts[s.name], deployment) for s in deployment.services),
         environments=tuple(_environment(e) for e in deployment.environments),
-        artifacts=tuple(_artifact(a) for a in deployment.artifacts),
+        artifacts=tuple(_artifact(a, deployment) for a in deployment.artifacts),
         skipped=tuple(sorted(set(skipped), key=lambda s: (s.path, s.reason))),
         stats=Stats(
             files=len(repository.entries),
@@ -172,7 +173,7 @@ def _known(value: str | Unknown | None) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _service(service: Service, answers: Forecast) -> ServiceReport:
+def _service(service: Service, answers: Forecast, deployment: Deployment) -> ServiceReport:
     image = service.image
     base = image.base if image else None
     environment = service.environment
@@ -212,6 +213,16 @@ def _service(service: Service, answers: Forecast) -> ServiceReport:
         system_packages=tuple(
             p.name for p in (image.system_packages if image else ()) if p.shipped
         ),
+        missing_system_libraries=_missing(service, deployment),
+    )
+
+
+def _missing(service: Service, deployment: Deployment) -> tuple[MissingLibrary, ...]:
+    """The needs that the image does not meet; those that only some functions have are left out."""
+    from auditor.linking import userland
+
+    return userland.missing(
+        (lack for _, lacks in userland.lacking(service, deployment) for lack in lacks)
     )
 
 
@@ -235,18 +246,10 @@ def _environment(environment: Environment) -> EnvironmentReport:
     )
 
 
-def _artifact(artifact: Artifact) -> ArtifactReport:
-    facts = artifact.facts
-    return ArtifactReport(
-        path=facts.path,
-        format=facts.format,
-        container=facts.container,
-        size=facts.size,
-        sha256=facts.sha256,
-        verdict=facts.verdict,
-        globals=facts.globals,
-        protocol=facts.protocol,
-    )
+def _artifact(artifact: Artifact, deployment: Deployment) -> ArtifactReport:
+    from auditor.linking.loads import report
+
+    return report(artifact.facts, [load for load in deployment.loads if load.artifact is artifact])
 
 
 def _graph(deployment: Deployment) -> str:

@@ -6,6 +6,7 @@ import datetime
 import posixpath
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
@@ -19,6 +20,7 @@ from auditor.deployment.model import (
 from auditor.findings import Confidence, Edit, Fix, Related, Severity, Stage
 from auditor.linking import distributions, wheels
 from auditor.parsers import locks
+from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.requirements import normalise
 from auditor.source import Location
@@ -732,6 +734,9 @@ def overlapping_distributions(environment: Environment, rule: Rule) -> Iterator[
         if len(names) < 2:
             continue
         pair = (names[0], names[1])
+        if distributions.requires(names[0], names[1]) or distributions.requires(names[1], names[0]):
+            # One is a part of the other (mlflow and mlflow-skinny) and meant to be beside it.
+            continue
         if pair in reported or not _same_project(names, module):
             continue
         reported.add(pair)
@@ -769,5 +774,140 @@ def refused_requirement(environment: Environment, rule: Rule) -> Iterator[Outcom
         yield rule.finding(
             problem.at,
             f"pip stops here: {problem.message}",
+            # Where no image installs it, it may be meant for another tool.
+            severity=None if environment.kind == "image" else Severity.MEDIUM,
+            confidence=None if environment.kind == "image" else Confidence.LIKELY,
             breaks=environment.breaks(Stage.BUILDS),
         )
+
+
+@check("ENV020")
+def known_incompatible_release(
+    environment: Environment, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
+    """Two releases, one of them perhaps only what pip resolves today, that are known to fail."""
+    if environment.installed is None or environment.python is None:
+        return
+    table = knowledge("breaks.toml")
+    judged = False
+    for row in table["breaks"]:
+        item = _settled(environment, row["name"], row["versions"])
+        if item is None or not _allows(row["pythons"], minor_text(environment.python.version)):
+            continue
+        judged = True
+        clash = _other_end(environment, row, table)
+        if clash is None:
+            continue
+        version, at, confidence = clash
+        other = f"{row['other']} {version}" if version else f"{row['other']}, which is left open,"
+        users = [
+            service
+            for service in deployment.services_of(environment.services)
+            if row["at_import"] and _uses(service, row)
+        ]
+        if not users and environment.services and row["at_import"]:
+            # Installed, yet no code that was seen imports it.
+            confidence = Confidence.POSSIBLE
+        serious = bool(users) and confidence >= Confidence.LIKELY
+        resolved = "" if version else f" (today {row['proved'][0].rpartition('==')[2]} or newer)"
+        yield rule.finding(
+            item.fact.at,
+            f"`{row['name']}` {item.version or item.fact.specifier} does not work with {other}"
+            f"{' resolves to a release' if not version else ''}{resolved}"
+            f"{' that breaks it' if not version else ''}: `{row['error']}`",
+            help=f"Ask for `{row['other']}{row['remedy']}` as well, or move to a newer `{row['name']}`.",
+            related=[Related(at, f"{row['other']} comes from here")],
+            severity=None if serious else Severity.MEDIUM,
+            confidence=confidence,
+            evidence={"pair": row["id"], "proved": list(row["proved"]), "python": row["python"]},
+            breaks=[b for service in users for b in service.breaks(Stage.STARTS)],
+        )
+    if judged:
+        yield rule.passed()
+
+
+def minor_text(version: str) -> str:
+    """``3.11`` of ``3.11.7``."""
+    return ".".join(version.split(".")[:2])
+
+
+def _settled(environment: Environment, name: str, versions: str) -> EnvRequirement | None:
+    """The requirement on ``name`` when what it resolves to lies in ``versions``."""
+    python = environment.python
+    for item in environment.find(name):
+        if item.fact.url or item.fact.vcs or item.fact.path:
+            return None
+        version = item.version
+        if version is None and item.fact.specifier and python is not None:
+            version = wheels.newest(name, item.fact.specifier, python.version)
+        if version and _allows(versions, version):
+            return item
+    return None
+
+
+def _other_end(
+    environment: Environment, row: dict[str, Any], table: dict[str, Any]
+) -> tuple[str | None, Location, Confidence] | None:
+    """(settled version or None, where it comes from, how sure) when the other end is a bad one."""
+    name = row["other"]
+    installed = environment.installed
+    asked = environment.find(name)
+    if any(item.fact.url or item.fact.vcs or item.fact.path for item in asked):
+        return None
+    settled = next((item for item in asked if item.version), None)
+    if settled is not None and settled.version is not None:
+        if not _allows(row["bad"], settled.version):
+            return None
+        return settled.version, settled.fact.at, Confidence.LIKELY
+    if installed is None or installed.closed or environment.locked:
+        return None
+    there = installed.distributions.get(name)
+    if there is not None and there.via == "the base image" and not asked:
+        # An older release that meets the requirement is there already and stays.
+        return None
+    probe = row["proved"][0].rpartition("==")[2]
+    limits = [*(i.fact for i in asked), *(c for c in environment.constraints if c.key == name)]
+    if any(limit.allows(probe) is False for limit in limits):
+        return None
+    confidence = Confidence.LIKELY if installed.complete else Confidence.POSSIBLE
+    free = {r["name"] for r in table["breaks"] if r["other"] == name} | set(row["open"])
+    for other in environment.requirements:
+        if other.key in (row["name"], name) or not other.key:
+            continue
+        spec = next((h for h in row["holds"] if _name_of(h) == other.key and _meets(h, other)), "")
+        if spec:
+            return None
+        pinned_old = other.version is not None or other.fact.specifier
+        if not distributions.known(other.key) or (
+            pinned_old and other.key not in free and distributions.requires(other.key, name)
+        ):
+            # Its own metadata may keep the other end back; that is not known here.
+            confidence = Confidence.POSSIBLE
+    at = asked[0].fact.at if asked else _requirements_end(environment)
+    return None, at, confidence
+
+
+def _name_of(requirement: str) -> str:
+    return re.split(r"[<>=!~]", requirement, maxsplit=1)[0]
+
+
+def _meets(requirement: str, item: EnvRequirement) -> bool:
+    return item.version is not None and bool(
+        _allows(requirement[len(_name_of(requirement)) :], item.version)
+    )
+
+
+def _uses(service: Service, row: dict[str, Any]) -> bool:
+    """Whether starting the service imports the distribution, or runs its program."""
+    for process in service.processes:
+        fact = process.interpretation.fact
+        if isinstance(fact, ServerStart) and fact.kind == row["name"]:
+            return True
+    return any(
+        item.module.partition(".")[0] == row["module"]
+        and item.reach.phase.before_serving
+        and item.reach.certain
+        and not (item.reach.guards or item.fact.guards)
+        for entry in service.entries
+        for item in entry.trace.imports
+    )

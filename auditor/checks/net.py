@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
@@ -80,10 +80,12 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
         return
     served = ports.served(service)
     tcp = [
-        p for p in service.published if p.protocol == "tcp" and isinstance(p.container_port, int)
+        p
+        for p in service.published
+        if p.protocol == "tcp" and p.source != "kubernetes" and isinstance(p.container_port, int)
     ]
     for item in service.published:
-        if isinstance(item.container_port, Unknown):
+        if isinstance(item.container_port, Unknown) and item.source != "kubernetes":
             yield rule.undecided(
                 f"a published port is not known ({item.container_port.reason})",
                 at=item.at,
@@ -275,7 +277,7 @@ def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
     yield rule.passed()
 
 
-def _mounted(apps: list[object]) -> bool:
+def _mounted(apps: Sequence[object]) -> bool:
     """Whether anything is mounted whose routes are not listed."""
     return any(
         getattr(app, "framework", "") in ("gradio", "streamlit", "dash", "django") for app in apps

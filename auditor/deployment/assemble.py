@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import environments, images, services
+from auditor.deployment import environments, images, manifests, services, surroundings
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
     BuiltImage,
     Deployment,
     Environment,
+    Load,
     PythonClaim,
     Service,
     Value,
@@ -40,12 +41,18 @@ def assemble(
 ) -> Deployment:
     """The deployment that this repository describes."""
     facts = Facts(repository)
+    artifacts = tuple(artifacts)
+    if artifacts:
+        from auditor.linking.loads import project_modules
+
+        facts.pickled_modules = project_modules(artifacts)
     builds, runs = _docker_lines(facts)
     projects, aside = _projects(facts)
     built: dict[tuple[object, ...], BuiltImage] = {}
     found: list[Service] = []
     used: set[str] = set()
     taken: set[str] = set()
+    image_tags: dict[str, list[str]] = {}
 
     def image_of(
         dockerfile: str,
@@ -101,6 +108,8 @@ def assemble(
                     )
                     if image is not None:
                         used.add(dockerfile)
+                        if service.image is not None and isinstance(service.image.value, str):
+                            image_tags.setdefault(dockerfile, []).append(service.image.value)
             found.append(
                 services.from_compose(
                     facts,
@@ -111,10 +120,30 @@ def assemble(
                 )
             )
 
+    cluster = manifests.read(facts)
     for entry in repository.of_kind(FileKind.DOCKERFILE):
-        if entry.path in used or entry.path in aside:
+        if entry.path in aside or (entry.path in used and not cluster.workloads):
             continue
         hint, target, arguments, tags = _build_hints(entry.path, builds)
+        if cluster.workloads:
+            context = images.choose_context(facts, entry.path, hint)
+            known = (*tags, *image_tags.get(entry.path, ()))
+            labels = manifests.image_names(entry.path, context, known, repository.root)
+            started = list(manifests.running(cluster, labels))
+            image = image_of(entry.path, context, target, arguments, is_dev=entry.is_dev)
+            if started and image is not None:
+                found += [
+                    services.from_kubernetes(
+                        facts,
+                        running=item,
+                        image=image,
+                        name=unique(_workload_name(item), item.workload.at.path),
+                    )
+                    for item in started
+                ]
+                continue
+        if entry.path in used:
+            continue
         context = images.choose_context(facts, entry.path, hint)
         image = image_of(
             entry.path, context, target, arguments, is_dev=entry.is_dev or _dev_name(entry.path)
@@ -170,20 +199,35 @@ def assemble(
         problems.update(dict.fromkeys(image.dockerfile.problems))
     for project in projects:
         problems.update(dict.fromkeys(project.problems))
+    loads: tuple[Load, ...] = ()
+    if artifacts:
+        from auditor.linking.loads import loads_of
+
+        loads = tuple(
+            loads_of(artifacts, complete, environment_list, target_python=settings.target_python)
+        )
     return Deployment(
         root=repository.root,
+        loads=loads,
         services=tuple(complete),
         images=tuple(shipped),
         environments=tuple(environment_list),
-        artifacts=tuple(artifacts),
+        artifacts=artifacts,
         projects=tuple(projects),
         python_claims=tuple(claims),
         version_files=tuple(version_files),
         modules=facts.modules,
+        python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
         is_library=library,
+        surroundings=surroundings.collect(facts) if complete else surroundings.Surroundings(),
     )
+
+
+def _workload_name(item: manifests.Running) -> str:
+    name = item.workload.name if isinstance(item.workload.name, str) else item.container.name
+    return name if len(item.workload.pod.containers) == 1 else f"{name}/{item.container.name}"
 
 
 def _docker_lines(facts: Facts) -> tuple[list[DockerBuild], list[DockerRun]]:

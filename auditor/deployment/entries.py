@@ -16,6 +16,7 @@ from auditor.parsers import shell
 from auditor.parsers.commands import (
     AppSpec,
     MainProcess,
+    Option,
     Other,
     PythonRun,
     ServerStart,
@@ -27,6 +28,7 @@ from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
+    from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.facts import Server
 
 _VARIABLE = re.compile(r"\$(?:\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)")
@@ -39,6 +41,10 @@ _PYTHON_SERVERS = frozenset(
         "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve",
     }
 )  # fmt: skip
+
+
+# They serve a page that calls the model, not an endpoint.
+_PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
 
 
 def follow(
@@ -89,6 +95,7 @@ def follow(
     processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
     entries: list[Entry] = []
     listens: list[Listen] = []
+    configured: list[Option] = []
     complete = True
     for process in processes:
         follower = _Follower(service, view, env, process, documented=documented)
@@ -98,15 +105,32 @@ def follow(
         faults.extend(follower.faults)
         open_links.extend(follower.open_links)
         complete = complete and follower.complete
+        fact = process.interpretation.fact
+        if isinstance(fact, ServerStart):
+            from auditor.deployment.listening import configured as settings_of
+
+            configured.extend(settings_of(fact, env, process.interpretation.cwd, view, []))
     if not processes:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
     web = True if listens else (any(_serves(e.trace) for e in entries) or None)
     if not complete:
         web = web or None
+    if complete and not listens:
+        open_links.append((Stage.REACHABLE, "no server that listens was found"))
+    routes = [r for e in entries for app in e.trace.apps for r in app.routes]
+    pages = any(e.server in _PAGES for e in entries) or any(
+        item.tool in _PAGES for e in entries for item in e.trace.servers
+    )
+    if not pages and not any(r.kind == "predict" or "POST" in r.methods for r in routes):
+        open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
+    importable, unsure = _importable(entries, view)
     return replace(
         service,
+        importable=importable,
+        unsure_modules=unsure,
+        configured=tuple(configured),
         module_facts={
             path: facts
             for entry in entries
@@ -122,6 +146,38 @@ def follow(
         open_links=tuple(dict.fromkeys(open_links)),
         is_web=web,
     )
+
+
+def _importable(
+    entries: list[Entry], view: View
+) -> tuple[dict[str, frozenset[str] | None], frozenset[str]]:
+    """Which of the modules that artifacts name the code can import, and which it may."""
+    found: dict[str, frozenset[str] | None] = {}
+    unsure: set[str] = set()
+    roots = tuple(dict.fromkeys(root for entry in entries for root in entry.roots))
+    for module in view.pickled_modules:
+        inside = module.replace(".", "/")
+        for root in roots:
+            base = posixpath.join(root, inside)
+            for path in (f"{base}/__init__.py", f"{base}.py"):
+                facts = view.module(path)
+                if facts is not None and module not in found:
+                    found[module] = _bound(facts)
+                elif facts is None and view.exists(path) is None:
+                    unsure.add(module)
+            if module not in found and view.is_dir(base):
+                unsure.add(module)
+    return found, frozenset(unsure - found.keys())
+
+
+def _bound(facts: ModuleFacts) -> frozenset[str] | None:
+    """Names that a module binds; None where a star import leaves it open."""
+    names = {*facts.names, *(f.name for f in facts.functions), *(c.name for c in facts.classes)}
+    for item in facts.imports:
+        if "*" in item.names:
+            return None
+        names.update(item.names)
+    return frozenset(names)
 
 
 def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
@@ -284,6 +340,14 @@ class _Follower:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))
             return
         self._python_present(fact.kind, fact.at)
+        if fact.script is not None and isinstance(fact.script.value, str):
+            self._run_file(
+                fact.script.value,
+                fact.script.at,
+                server=fact.kind,
+                argv=tuple(a.text for a in fact.args),
+            )
+            return
         app = fact.app
         if app is None:
             app = self._default_app(fact)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
 from auditor.deployment.image import BaseSource, Present
+from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
@@ -21,15 +22,19 @@ from auditor.values import value
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.image import CopyProblem, Image
+    from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
     from auditor.parsers.commands import MainProcess, PipInstall
+    from auditor.parsers.commands.facts import Option
     from auditor.parsers.compose import ComposeProject, ComposeService
     from auditor.parsers.conda import CondaEnvironment
     from auditor.parsers.dockerfile import Dockerfile
+    from auditor.parsers.kubernetes import Container, Workload
     from auditor.parsers.locks import Lock
     from auditor.parsers.pyproject import PyprojectFacts
     from auditor.parsers.python import ModuleFacts, Trace
+    from auditor.parsers.python.facts import FileAccess
     from auditor.parsers.pyversion import PythonVersion
     from auditor.parsers.requirements import RequirementsFile
 
@@ -131,7 +136,12 @@ class Environment:
 
 @value
 class SystemPackage:
-    """A distribution package that an image's own stages install."""
+    """A distribution package that an image's own stages install.
+
+    ``base`` is the base image of its stage. ``foreign``: the stage knows archives other than the
+    distribution's own. ``removed``: a later command of the stage takes it away, with what it
+    brought along.
+    """
 
     name: str
     manager: str
@@ -139,6 +149,10 @@ class SystemPackage:
     version: str | None = None
     stage: int = 0
     shipped: bool = True
+    recommends: bool = True
+    base: Base | None = None
+    foreign: bool = False
+    removed: bool = False
 
 
 @value
@@ -151,6 +165,8 @@ class BuiltImage:
     context: str
     base: Base | None
     system_packages: tuple[SystemPackage, ...] = ()
+    # Why more may be installed than ``system_packages`` says (a script that was not read).
+    opaque_system: tuple[str, ...] = ()
     environment: Environment | None = None
     is_dev: bool = False
     # Names of the services that run it.
@@ -323,6 +339,8 @@ class Service:
     image_reference: str | None = None
     compose: ComposeService | None = None
     project: ComposeProject | None = None
+    workload: Workload | None = None
+    container: Container | None = None
     variables: tuple[Variable, ...] = ()
     # False: what the platform adds at run time is not visible here (a lone Dockerfile).
     variables_complete: bool = False
@@ -347,9 +365,15 @@ class Service:
     # Paths that its code opens, resolved against what the container sees.
     reads: tuple[PathLink, ...] = ()
     writes: tuple[WriteLink, ...] = ()
+    # Modules of the repository that artifacts name and its code can import, with the names that
+    # they bind (None: not known); ``unsure_modules`` may or may not be there.
+    importable: Mapping[str, frozenset[str] | None] = field(default_factory=dict, compare=False)
+    unsure_modules: frozenset[str] = frozenset()
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     is_web: bool | None = None
+    # Options that its servers' configuration files give (``gunicorn.conf.py``, …).
+    configured: tuple[Option, ...] = ()
     is_dev: bool = False
     profiles: tuple[str, ...] = ()
 
@@ -377,6 +401,21 @@ class Artifact:
 
 
 @value
+class Load:
+    """An artifact, the environment that loads it, and what happens then.
+
+    ``service`` and ``access`` are None where no code was seen that loads it.
+    """
+
+    artifact: Artifact
+    environment: Environment
+    result: Compatibility
+    loader: str
+    service: Service | None = None
+    access: FileAccess | None = None
+
+
+@value
 class Deployment:
     """Everything that one repository deploys."""
 
@@ -385,20 +424,34 @@ class Deployment:
     images: tuple[BuiltImage, ...] = ()
     environments: tuple[Environment, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    loads: tuple[Load, ...] = ()
     projects: tuple[ComposeProject, ...] = ()
     python_claims: tuple[PythonClaim, ...] = ()
     version_files: tuple[PythonVersion, ...] = ()
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)
+    # Every Python file of the repository, read or not.
+    python_files: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     target_python: str | None = None
     # "docker run" lines of documentation and scripts that could be tied to no image.
     notes: tuple[str, ...] = ()
     is_library: bool = False
+    # Manifests, gateways and programs that no service runs.
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
     def deployable(self) -> bool:
         """There is something here to deploy."""
         return bool(self.services or self.artifacts or self.environments)
+
+    def defines_module(self, module: str) -> bool:
+        """Whether a dotted module name may be a file of this repository, whatever the path root."""
+        stem = module.replace(".", "/")
+        endings = (f"{stem}.py", f"{stem}/__init__.py")
+        return any(
+            path in endings or path.endswith(tuple(f"/{e}" for e in endings))
+            for path in self.python_files
+        )
 
     def services_of(self, names: Iterable[str]) -> tuple[Service, ...]:
         """The services of these names."""

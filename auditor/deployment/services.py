@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import healthcheck
+from auditor.deployment import healthcheck, manifests
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -253,6 +254,40 @@ def from_compose(
         profiles=tuple(p.value for p in service.profiles if isinstance(p.value, str)),
         is_dev=project.is_dev,
     )
+
+
+def from_kubernetes(
+    facts: Facts, *, running: manifests.Running, image: BuiltImage, name: str
+) -> Service:
+    """A container of a Kubernetes workload, run from an image that is built here."""
+    container, workload = running.container, running.workload
+    variables, complete = manifests.variables(running, image)
+    env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
+    security = container.security_context or workload.pod.security_context
+    user = security.run_as_user if security is not None else None
+    service = _finish(
+        facts,
+        name=name,
+        at=container.at,
+        origin="kubernetes",
+        image=image,
+        image_reference=str(container.image) if container.image else None,
+        variables=variables,
+        complete=complete,
+        documented=True,
+        mounts=manifests.mounts(running),
+        published=manifests.published(running),
+        faults=[],
+        entrypoint=manifests.words(container.command),
+        command=manifests.words(container.args),
+        cwd=container.working_dir.value if container.working_dir else None,
+        cwd_at=container.working_dir.at if container.working_dir else None,
+        user=user.value if user is not None else None,
+        user_at=user.at if user is not None else None,
+        health=manifests.health(running, env),
+        open_links=[],
+    )
+    return replace(service, workload=workload, container=container)
 
 
 def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:

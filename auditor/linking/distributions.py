@@ -176,6 +176,21 @@ def modules_of(name: str) -> tuple[str, ...]:
     return tuple(_table().get(name, {}).get("modules", ()))
 
 
+def requires(name: str, other: str) -> bool:
+    """Whether the newest release of a distribution is known to require another one."""
+    return any(_split(text)[0] == other for text in _table().get(name, {}).get("requires", ()))
+
+
+def requirements_of(name: str, python: str | None) -> tuple[str, ...]:
+    """The distributions that the newest release of ``name`` requires on Linux, extras left out."""
+    found = []
+    for text in _table().get(name, {}).get("requires", ()):
+        child, _, marker = _split(text)
+        if child and (not marker or _marker_holds(marker, python)):
+            found.append(child)
+    return tuple(found)
+
+
 def is_stdlib(module: str) -> bool:
     """Whether a top-level name belongs to the standard library of some Python 3."""
     top = module.partition(".")[0]

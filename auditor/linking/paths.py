@@ -83,9 +83,11 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             path = access.path.resolved
             if isinstance(path, Unknown) or access.path.base in ("url", "hub", "temp", "unknown"):
                 continue
-            if (access.at, path) in seen:
+            # `open` and the load from its file object are one access.
+            key = (access.opened_at or access.at, path)
+            if key in seen:
                 continue
-            seen.add((access.at, path))
+            seen.add(key)
             if path.startswith(_ALWAYS):
                 continue
             found = view.look(path)

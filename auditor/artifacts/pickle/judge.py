@@ -70,7 +70,7 @@ class Judge:
         elif lookup(*key).standing == "allowed":
             return
         entry = lookup(*key)
-        if entry.standing == "allowed":
+        if entry.standing == "allowed" or self._scripted(found):
             return
         name = found.key
         if _is_code_library(found):
@@ -103,13 +103,13 @@ class Judge:
         if len(self.calls) < self.keep_calls:
             self.calls.append(call)
         func = call.func
-        if type(func) is Call:
+        if type(func) is Call or (type(func) is Pers and self.persistent_ids == "torch"):
             made = resolve(call)
             if made is not call:
                 self._judge_call(made)
                 call.cls = made.cls
                 return
-            if _by_value(func):
+            if type(func) is Call and _by_value(func):
                 # The types of code, functions and cells, as cloudpickle and dill name them.
                 self._code_by_value(shown(func, 1), call.offset)
                 return
@@ -131,6 +131,9 @@ class Judge:
             )
             return
         entry = lookup(func.module, func.name)
+        if self._scripted(func):
+            call.cls = func
+            return
         if entry.standing != "allowed":
             call.cls = func if call.how.startswith("NEWOBJ") else None
             if func.key in ("copyreg.add_extension", "copy_reg.add_extension"):
@@ -295,7 +298,7 @@ class Judge:
         text = shown(found.pid)
         if len(self.persistent) < 1000:
             self.persistent.append(text)
-        if self.persistent_ids == "torch":
+        if self.persistent_ids in ("torch", "torchscript"):
             pid = found.pid
             if (
                 type(pid) is tuple
@@ -388,6 +391,12 @@ class Judge:
                 callable=func.key,
                 arguments=shown_args(call),
             )
+
+    def _scripted(self, found: Glob) -> bool:
+        """Names that only TorchScript's own unpickler resolves: to types of the archive."""
+        return self.persistent_ids == "torchscript" and (
+            found.module.startswith("__torch__") or found.module == "torch.jit._pickle"
+        )
 
     # -- helpers ---------------------------------------------------------------------------
 

@@ -281,6 +281,9 @@ class Machine:
                 self._at = pos
                 index = _U4(data, pos + 1)[0]
                 if op == 0x72:
+                    if index > self.stop:
+                        # The C unpickler allocates a table of that size.
+                        self.observer.on_anomaly("a memo index beyond all need", pos)
                     memo[index] = stack[-1]
                 elif index in memo:
                     stack.append(memo[index])
@@ -598,6 +601,8 @@ class Machine:
             raise MachineError("stores under a number that is none", pos)
         if index < 0:
             raise MachineError("stores under a negative number", pos)
+        if index > self.stop:
+            self.observer.on_anomaly("a memo index beyond all need", pos)
         self.memo[index] = self.stack[-1]
         return after
 

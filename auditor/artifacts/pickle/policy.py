@@ -57,6 +57,12 @@ def resolve(call: Call) -> Call:
     """The call that is made in the end: through ``partial`` objects and class attributes."""
     for _ in range(8):
         func = call.func
+        if type(func) is Pers and type(func.pid) is tuple and len(func.pid) > 1:
+            # torch.save before 1.6 wrote ("module", class, file, source) for a module's class.
+            if func.pid[0] != "module" or type(func.pid[1]) is not Glob:
+                return call
+            call = _again(call, func.pid[1], call.args)
+            continue
         if type(func) is not Call or type(func.func) is not Glob:
             return call
         inner = arguments(func)
@@ -545,9 +551,18 @@ def _array_objection(cls: Glob, state: Value) -> Objection:
             and type(state[-3]) is Call
             and type(state[-1]) in (bytes, str, Big, Lst, Call)
         ):
+            if type(state[-1]) is Lst and state[-1].size != _count(state[-4]):
+                return "it holds fewer objects than its shape says"
             return None
         return "it is not the state of an array"
     return None
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for n in shape:
+        count *= n
+    return count
 
 
 def _rv_objection(state: Value) -> Objection:

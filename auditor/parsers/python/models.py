@@ -200,6 +200,7 @@ class Models(WebModels):
                 keywords=tuple((k, sink.value(v)) for k, v in list(site.kwargs.items())[:16]),
                 mentions=mentions(site.node),
                 offloaded=run.offloaded,
+                awaited=run.awaited is site.node,
             )
         )
 
@@ -742,9 +743,8 @@ class Models(WebModels):
                 ("environs.", "decouple.")
             ):
                 return self.environ_read(site, callee)
-            if self.run.phase == Phase.REQUEST and (
-                callee.name in tables.LOADERS
-                or callee.name.endswith(("from_pretrained", "pipeline", "load_model"))
+            if callee.name in tables.LOADERS or callee.name.endswith(
+                ("from_pretrained", "pipeline", "load_model")
             ):
                 self.note(site, "predict", f"{callee.name}()()")
         for argument in (*args, *kwargs.values()):
@@ -851,11 +851,13 @@ class Models(WebModels):
             if isinstance(owner, Obj) and not isinstance(owner.data, list):
                 owner.data = []
             return made
-        if run.phase == Phase.REQUEST:
-            if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
-                self.note(site, "predict", f".{attr}")
-            elif attr in tables.PREPROCESS_METHODS:
+        if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
+            self.note(site, "predict", f".{attr}")
+        elif run.phase == Phase.REQUEST:
+            if attr in tables.PREPROCESS_METHODS:
                 self.note(site, "preprocess", f".{attr}")
+            elif attr in tables.STORE_METHODS or attr.startswith(tables.STORE_PREFIXES):
+                self.note(site, "store", f".{attr}")
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
                 return Const(None)

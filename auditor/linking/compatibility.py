@@ -1,0 +1,239 @@
+"""What happens when an artifact is loaded in an environment: requires ↔ provides, statically.
+
+``link`` follows a load in the order in which it would go wrong: the file and its codec, the
+loader, the protocol, every global in the order of the stream, the states that are restored, and
+the attributes that the first prediction reads. What the environment leaves open (a range, no
+pin) is tried at both ends; only what both ends share is claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Literal
+
+from auditor.linking import symbols
+from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.artifacts.facts import ArtifactFacts, GlobalRef, PickleFacts
+    from auditor.linking.distributions import Installed
+
+Outcome = Literal["loads", "warns", "fails", "unknown"]
+Loader = Literal["auto", "pickle", "joblib", "dill", "cloudpickle", "pandas", "torch", "onnx"]
+Effect = Literal["load", "predict", "warns", "unknown"]
+
+
+@value
+class Reason:
+    """One thing that speaks against a plain load, in the words of a person who would see it.
+
+    ``effect``: ``load`` (loading raises), ``predict`` (the first prediction does), ``warns``, or
+    ``unknown``. ``distribution`` is the pin that decides, ``""`` where none does.
+    """
+
+    rule: str
+    effect: Effect
+    message: str
+    help: str = ""
+    distribution: str = ""
+    error: str = ""
+    evidence: tuple[tuple[str, str], ...] = ()
+
+
+@value
+class Compatibility:
+    """The outcome and its reasons, the first thing that breaks first."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def first(self) -> Reason | None:
+        return self.reasons[0] if self.reasons else None
+
+
+@value
+class Runtime:
+    """What an environment offers to a load.
+
+    ``project`` maps the importable modules of the repository to the names they bind (None: not
+    known); None means that nothing is known of the project; ``unsure`` modules may be there. ``main`` are the names of the
+    program's own ``__main__``. ``specifiers`` bound the versions of distributions without a pin.
+    """
+
+    python: str | None
+    installed: Installed
+    project: Mapping[str, frozenset[str] | None] | None = field(default=None, compare=False)
+    unsure: frozenset[str] = frozenset()
+    main: frozenset[str] = frozenset()
+    specifiers: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+@value
+class Exact:
+    """A runtime in which every version is settled; what ``rules`` see."""
+
+    python: tuple[int, int]
+    runtime: Runtime
+    versions: Mapping[str, str]
+
+    def version(self, distribution: str) -> str | None:
+        """The version of a distribution, None when it is not installed or not known."""
+        found = self.versions.get(distribution)
+        return found if found is not None else self.runtime.installed.version(distribution)
+
+    def has(self, distribution: str) -> bool:
+        return self.runtime.installed.has(distribution)
+
+    def at_least(self, distribution: str, *wanted: int) -> bool | None:
+        """Whether the installed version is ``wanted`` or newer; None when there is none."""
+        version = self.version(distribution)
+        return None if version is None else symbols.numbers(version) >= wanted
+
+
+OLDEST_PYTHON = (3, 8)
+NEWEST_PYTHON = (3, 13)
+
+
+def link(facts: ArtifactFacts, runtime: Runtime, *, loader: str = "auto") -> Compatibility:
+    """What happens when ``loader`` opens the artifact in that runtime. Never raises."""
+    from auditor.linking.loading import reasons_of
+
+    loader = guess_loader(facts) if loader == "auto" else loader
+    results: list[Compatibility] = []
+    open_ends = _open(facts, runtime, loader)
+    for exact in _edges(runtime, open_ends):
+        found = tuple(reasons_of(facts, exact, loader))
+        results.append(Compatibility(outcome=_outcome(found), reasons=_ordered(found)))
+    outcomes = {r.outcome for r in results}
+    if len(outcomes) == 1:
+        return results[0]
+    names = " and ".join(sorted(open_ends)) or "the Python version"
+    worst = next(r for r in results if r.outcome in ("fails", "unknown", "warns"))
+    decides = Reason(
+        rule=worst.reasons[0].rule if worst.reasons else "CMP002",
+        effect="unknown",
+        message=f"depends on the version of {names}, which is not pinned: "
+        + "; ".join(_describe(r) for r in (results[0], results[-1])),
+        help=f"Pin {names}.",
+        distribution=sorted(open_ends)[0] if open_ends else "",
+    )
+    return Compatibility(outcome="unknown", reasons=(decides,))
+
+
+def _describe(result: Compatibility) -> str:
+    why = result.reasons[0].message if result.reasons else "nothing stands in the way"
+    return f"one end {result.outcome} ({why})"
+
+
+def _outcome(reasons: Iterable[Reason]) -> Outcome:
+    effects = {r.effect for r in reasons}
+    if effects & {"load", "predict"}:
+        return "fails"
+    if "unknown" in effects:
+        return "unknown"
+    return "warns" if "warns" in effects else "loads"
+
+
+_ORDER: dict[str, int] = {"load": 0, "predict": 1, "unknown": 2, "warns": 3}
+
+
+def _ordered(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    return tuple(sorted(dict.fromkeys(reasons), key=lambda r: _ORDER[r.effect]))
+
+
+def guess_loader(facts: ArtifactFacts) -> str:
+    """The loader that the file was evidently written for."""
+    if facts.format == "onnx":
+        return "onnx"
+    if facts.format.startswith("torch"):
+        return "torch"
+    if facts.format == "joblib" or (facts.container and facts.pickle is not None):
+        return "joblib"
+    if facts.path.endswith((".joblib", ".jbl")):
+        return "joblib"
+    return "pickle"
+
+
+def distributions_needed(facts: ArtifactFacts) -> tuple[str, ...]:
+    """Distributions with a symbol table that the artifact names."""
+    found: dict[str, None] = {}
+    for dotted in facts.globals:
+        owner = symbols.owner(dotted)
+        if owner is not None:
+            found.setdefault(owner)
+    return tuple(found)
+
+
+def _open(facts: ArtifactFacts, runtime: Runtime, loader: str) -> dict[str, tuple[str, ...]]:
+    """Distributions whose version decides and is not settled, with the versions at both ends."""
+    wanted = dict.fromkeys(distributions_needed(facts))
+    if loader == "joblib":
+        wanted.setdefault("joblib")
+    if loader == "pandas":
+        wanted.setdefault("pandas")
+    if "scikit-learn" in wanted or "pandas" in wanted or "scipy" in wanted:
+        wanted.setdefault("numpy")
+    ends: dict[str, tuple[str, ...]] = {}
+    for name in wanted:
+        if runtime.installed.has(name) and runtime.installed.version(name) is None:
+            versions = possible_versions(name, runtime.specifiers.get(name, ""), runtime.python)
+            if versions:
+                ends[name] = versions
+    return ends
+
+
+def possible_versions(name: str, specifier: str, python: str | None) -> tuple[str, ...]:
+    """The oldest and the newest release that the specifier and the interpreter admit."""
+    table = symbols.table(name)
+    if table is None:
+        return ()
+    versions = [v for v in table.versions]
+    if specifier:
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+        try:
+            allowed = SpecifierSet(specifier)
+        except InvalidSpecifier:
+            allowed = SpecifierSet()
+        versions = [v for v in versions if allowed.contains(v)] or versions
+    if python is not None:
+        from auditor.linking.wheels import installable
+
+        fitting = [
+            v
+            for v in versions
+            if installable(name, v, python=python).outcome in ("wheel", "unknown")
+        ]
+        versions = fitting or versions
+    return (versions[0], versions[-1]) if versions[0] != versions[-1] else (versions[0],)
+
+
+def _edges(runtime: Runtime, ends: dict[str, tuple[str, ...]]) -> Iterator[Exact]:
+    pythons: tuple[tuple[int, int], ...]
+    if runtime.python is None:
+        pythons = (OLDEST_PYTHON, NEWEST_PYTHON)
+    else:
+        parts = symbols.numbers(runtime.python)
+        pythons = ((parts[0], parts[1] if len(parts) > 1 else 0),)
+    seen: set[tuple[object, ...]] = set()
+    for python in pythons:
+        for pick in (0, -1):
+            versions = {name: found[pick] for name, found in ends.items()}
+            key = (python, tuple(sorted(versions.items())))
+            if key not in seen:
+                seen.add(key)
+                yield Exact(python=python, runtime=runtime, versions=versions)
+
+
+__all__ = [
+    "Compatibility",
+    "Exact",
+    "Outcome",
+    "Reason",
+    "Runtime",
+    "guess_loader",
+    "link",
+    "replace",
+]

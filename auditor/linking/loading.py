@@ -1,0 +1,382 @@
+"""The steps of a load, each with what it needs: file, loader, protocol, globals, states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from auditor.linking import symbols
+from auditor.linking.compatibility import Exact, Reason
+
+if TYPE_CHECKING:
+    from auditor.artifacts.facts import ArtifactFacts, GlobalRef, PickleFacts
+
+# Formats in which nothing that unpickles finds a stream.
+_NO_PICKLE = frozenset(
+    {"empty", "lfs-pointer", "html", "text", "json", "xml", "unknown", "pmml", "png", "pdf", "jpeg"}
+)
+_UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "pandas"})
+# Names of the modules that only give pickles another home.
+_PANDAS_COMPRESSIONS = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "zip": "zip", "zst": "zstd"}
+
+
+def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
+    """Everything that speaks against a plain load, in the order in which it would be met."""
+    if loader == "onnx" or facts.format == "onnx":
+        from auditor.linking.opsets import onnx_reasons
+
+        yield from onnx_reasons(facts, exact)
+        return
+    if loader not in _UNPICKLERS:
+        if facts.pickle is not None and loader == "torch":
+            if not exact.has("torch"):
+                yield _missing_loader("torch", exact)
+            yield from _globals(facts.pickle, exact, loader)
+            return
+        if facts.pickle is None:
+            yield Reason(
+                rule="CMP002",
+                effect="unknown",
+                message=f"what {loader} does with {facts.format} files is not decided here",
+            )
+            return
+    yield from _file(facts, loader)
+    yield from _codec(facts, exact, loader)
+    pickle = facts.pickle
+    if pickle is None:
+        return
+    if loader in ("joblib", "pandas", "dill", "cloudpickle") and not exact.has(loader):
+        provided = exact.runtime.installed.provides(loader).answer
+        if provided != "yes":
+            yield _missing_loader(loader, exact)
+    yield from _protocol(pickle, exact)
+    yield from _alignment(pickle, exact, loader)
+    yield from _python2(pickle, loader)
+    yield from _globals(pickle, exact, loader)
+    from auditor.linking.states import state_reasons
+
+    yield from state_reasons(facts, pickle, exact, loader)
+
+
+def _missing_loader(loader: str, exact: Exact) -> Reason:
+    answer = exact.runtime.installed.provides(loader).answer
+    return Reason(
+        rule="CMP003",
+        effect="load" if answer in ("no", "likely-no") else "unknown",
+        message=f"{loader} is not installed there",
+        error=f"ModuleNotFoundError: No module named '{loader}'",
+        help=f"Add {loader} to the requirements.",
+        distribution=loader,
+    )
+
+
+def _file(facts: ArtifactFacts, loader: str) -> Iterator[Reason]:
+    """The file itself: not a pickle, cut off, damaged, or for another loader."""
+    if facts.pickle is None or facts.pickle.streams == 0:
+        if facts.format in _NO_PICKLE or facts.pickle is not None:
+            what = "is cut off or damaged" if facts.pickle is not None else f"is {facts.format}"
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds no complete pickle: the file {what}",
+                error="UnpicklingError",
+                help="Fetch or write the file again.",
+            )
+        else:
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"is a {facts.format} file, which {loader} does not read",
+                error="UnpicklingError",
+            )
+        return
+    for issue in facts.issues:
+        if issue.rule == "ART015" or (issue.rule == "ART003" and "no well-formed" in issue.message):
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"cannot be read to its end: {issue.message}",
+                error="UnpicklingError",
+                help="Fetch or write the file again.",
+            )
+            return
+
+
+def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
+    container = (facts.container or "").partition("+")[0]
+    pickle = facts.pickle
+    if container:
+        if loader == "joblib":
+            if container == "lz4" and not exact.has("lz4"):
+                answer = exact.runtime.installed.provides("lz4").answer
+                yield Reason(
+                    rule="CMP010",
+                    effect="load" if answer in ("no", "likely-no") else "unknown",
+                    message="is compressed with LZ4, and lz4 is not installed there",
+                    error="ValueError: LZ4 is not installed",
+                    help="Add lz4 to the requirements, or write the file with compress=3.",
+                    distribution="lz4",
+                )
+            elif container == "zstd":
+                yield Reason(
+                    rule="CMP010",
+                    effect="load",
+                    message="is compressed with Zstandard, which joblib does not read",
+                )
+        elif loader == "pandas":
+            suffix = facts.path.rpartition(".")[2].lower()
+            if _PANDAS_COMPRESSIONS.get(suffix) != container:
+                yield Reason(
+                    rule="CMP010",
+                    effect="load",
+                    message=f"is compressed with {container}, and its name does not say so: "
+                    "pandas.read_pickle goes by the extension",
+                    error="UnpicklingError: invalid load key",
+                )
+        else:
+            yield Reason(
+                rule="CMP010",
+                effect="load",
+                message=f"is compressed with {container}; {loader}.load does not unpack",
+                error="UnpicklingError: invalid load key",
+                help="Open it with joblib.load.",
+            )
+    if pickle is not None and pickle.joblib_arrays and loader != "joblib":
+        yield Reason(
+            rule="CMP011",
+            effect="load",
+            message=f"was written by joblib.dump; {loader}.load does not read the arrays in it",
+            error="UnpicklingError",
+            help="Open it with joblib.load.",
+        )
+
+
+def highest_protocol(python: tuple[int, int]) -> int:
+    """``pickle.HIGHEST_PROTOCOL`` of a Python."""
+    return 5 if python >= (3, 8) else 4 if python >= (3, 4) else 3
+
+
+def _protocol(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    highest = highest_protocol(exact.python)
+    if pickle.protocol > highest:
+        python = ".".join(map(str, exact.python))
+        yield Reason(
+            rule="CMP001",
+            effect="load",
+            message=f"uses pickle protocol {pickle.protocol}; Python {python} reads up to {highest}",
+            error=f"ValueError: unsupported pickle protocol: {pickle.protocol}",
+            help=f"Write it with protocol={highest}, or run Python 3.8 or newer.",
+        )
+
+
+def _alignment(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
+    if loader != "joblib" or not pickle.joblib_aligned:
+        return
+    if exact.at_least("joblib", 1, 2) is False:
+        yield Reason(
+            rule="CMP011",
+            effect="load",
+            message="was written by joblib 1.2 or newer (aligned arrays), which "
+            f"joblib {exact.version('joblib')} reads at the wrong places",
+            error="KeyError or UnpicklingError",
+            help="Pin joblib>=1.2, or write the file with compress=3.",
+            distribution="joblib",
+        )
+
+
+def _python2(pickle: PickleFacts, loader: str) -> Iterator[Reason]:
+    if pickle.python2_strings and loader != "pandas":
+        yield Reason(
+            rule="CMP011",
+            effect="load",
+            message="holds byte strings of Python 2 that are not ASCII",
+            error="UnicodeDecodeError: 'ascii' codec can't decode byte",
+            help='Load it once with encoding="latin1" and write it again.',
+        )
+
+
+def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
+    """Every name that is imported, in the order of the stream."""
+    seen: set[tuple[str, str]] = set()
+    renames: dict[tuple[str, str], tuple[str, str]] = {}
+    if loader == "pandas":
+        from auditor.linking.states import pandas_renames
+
+        renames = pandas_renames(exact.version("pandas") or "")
+    failed_modules: set[str] = set()
+    for found in sorted(pickle.globals, key=lambda g: g.offset):
+        module, name = renames.get((found.module, found.name), (found.module, found.name))
+        if (module, name) in seen or module in failed_modules:
+            continue
+        seen.add((module, name))
+        reason = resolve(module, name, exact)
+        if reason is not None:
+            if reason.rule in ("CMP003", "CMP008"):
+                failed_modules.add(module)
+            yield reason
+
+
+def resolve(module: str, name: str, exact: Exact) -> Reason | None:
+    """Why ``module.name`` cannot be imported there; None when it can."""
+    top = module.partition(".")[0]
+    head = name.partition(".")[0]
+    if top in ("__main__", "__mp_main__"):
+        if head in exact.runtime.main:
+            return None
+        return Reason(
+            rule="CMP007",
+            effect="load",
+            message=f"names {head} of the training script ({module}), which the server's own "
+            "main module does not define",
+            error=f"AttributeError: Can't get attribute '{head}' on <module '__main__'>",
+            help=f"Move {head} into a module that the image has, and write the artifact again.",
+        )
+    standard = symbols.table("stdlib")
+    if standard is not None and (f"{top}" in standard._modules):
+        version = ".".join(map(str, exact.python))
+        answer = standard.find(module, head, version)
+        if module == "__builtin__":
+            answer = "no-module"
+        if answer in ("yes", "unknown"):
+            return None
+        if exact.runtime.project and top in exact.runtime.project:
+            return None
+        what = "module" if answer == "no-module" else "name"
+        return Reason(
+            rule="CMP004",
+            effect="load",
+            message=f"names {module}.{head}, and Python {version} has no such {what}",
+            error=_error(module, head, answer),
+            evidence=(("global", f"{module}.{name}"),),
+        )
+    if exact.runtime.project is not None and module in exact.runtime.project:
+        names = exact.runtime.project[module]
+        if names is None or head in names:
+            return None
+        return Reason(
+            rule="CMP008",
+            effect="load",
+            message=f"names {module}.{head}, which the module in the image does not define",
+            error=f"AttributeError: Can't get attribute '{head}' on <module '{module}'>",
+            help=f"Bring {head} back to {module}, or write the artifact again.",
+        )
+    distribution = symbols.owner(module)
+    if distribution is not None and exact.has(distribution):
+        return _library(distribution, module, head, exact)
+    if module in IMPLICIT or top in IMPLICIT:
+        return IMPLICIT_RULES(module, head, exact)
+    provision = exact.runtime.installed.provides(module)
+    if provision.answer == "yes":
+        return None
+    names_it = f"names {module}.{head}"
+    error = f"ModuleNotFoundError: No module named '{top}'"
+    if distribution is not None or provision.candidates:
+        candidate = distribution or provision.candidates[0]
+        certain = provision.answer in ("no", "likely-no")
+        return Reason(
+            rule="CMP003",
+            effect="load" if certain else "unknown",
+            message=f"{names_it}, and {candidate} is not installed there"
+            + ("" if certain else f" as far as is known ({provision.reason})"),
+            error=error,
+            help=f"Add {candidate} to the requirements, in the version the model was made with.",
+            distribution=candidate,
+        )
+    if exact.runtime.project is None or module in exact.runtime.unsure:
+        return Reason(
+            rule="CMP008",
+            effect="unknown",
+            message=f"{names_it}, a module that no known distribution brings",
+        )
+    certain = provision.answer in ("no", "likely-no")
+    return Reason(
+        rule="CMP008",
+        effect="load" if certain else "unknown",
+        message=f"{names_it}, a module that is neither installed nor importable there",
+        error=error,
+        help=f"Copy {top} into the image where the server can import it.",
+    )
+
+
+IMPLICIT: frozenset[str] = frozenset({"_loss", "_mt19937"})
+
+
+def IMPLICIT_RULES(module: str, name: str, exact: Exact) -> Reason | None:
+    """Modules that libraries put under a top-level name of their own."""
+    if module == "_loss" and exact.has("scikit-learn"):
+        # Cython names the module so since 1.5; importing scikit-learn's losses registers it.
+        return None
+    return Reason(
+        rule="CMP003",
+        effect="load",
+        message=f"names {module}.{name}, a part of scikit-learn, which is not installed there",
+        error=f"ModuleNotFoundError: No module named '{module}'",
+        distribution="scikit-learn",
+    )
+
+
+def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
+    version = exact.version(distribution)
+    table = symbols.table(distribution)
+    if version is None or table is None:
+        return (
+            Reason(
+                rule="CMP004",
+                effect="unknown",
+                message=f"names {module}.{name}, and which {distribution} is installed is not known",
+                help=f"Pin {distribution}.",
+                distribution=distribution,
+            )
+            if table is not None
+            else None
+        )
+    answer = table.find(module, name, version)
+    if answer == "yes":
+        return None
+    if answer == "unknown":
+        return None
+    last, first = table.last_with(module, name), table.first_with(module, name)
+    wanted = symbols.numbers(version)
+    if not table.covers(version):
+        return Reason(
+            rule="CMP004",
+            effect="unknown",
+            message=f"names {module}.{name}; {distribution} {version} is not in the tables",
+            distribution=distribution,
+        )
+    if first is None:
+        return Reason(
+            rule="CMP004",
+            effect="load",
+            message=f"names {module}.{name}, which no known {distribution} has",
+            error=_error(module, name, answer),
+            distribution=distribution,
+        )
+    if last is not None and symbols.numbers(last) < wanted:
+        when = f"which {distribution} {version} no longer has (last in {last})"
+        help = f"Pin {distribution}=={last}, or train and write the model again with {version}."
+    elif symbols.numbers(first) > wanted:
+        when = f"which {distribution} {version} does not have yet (first in {first})"
+        help = f"Pin {distribution} to the version that wrote the model ({first} or newer)."
+    else:
+        when = f"which {distribution} {version} does not have"
+        help = f"Pin {distribution} to the version that wrote the model."
+    numpy = distribution == "numpy" and module.startswith(("numpy.core", "numpy._core"))
+    return Reason(
+        rule="CMP006" if numpy else "CMP004",
+        effect="load",
+        message=f"names {module}.{name}, {when}",
+        error=_error(module, name, answer),
+        help=help,
+        distribution=distribution,
+        evidence=(("global", f"{module}.{name}"),),
+    )
+
+
+def _error(module: str, name: str, answer: str) -> str:
+    if answer == "no-module":
+        return f"ModuleNotFoundError: No module named '{module}'"
+    return f"AttributeError: Can't get attribute '{name}' on <module '{module}'>"
+
+
+__all__ = ["GlobalRef", "highest_protocol", "reasons_of", "resolve"]

@@ -1,0 +1,321 @@
+"""Generate ``rules/knowledge/symbols.json.gz`` from real wheels and real interpreters.
+
+For each library that models are made of, one release per minor version is opened through HTTP
+range requests: Python sources, stubs and, where pickles name them, the names inside compiled
+modules are read; nothing is imported. Every wheel is read once and kept in the cache directory,
+so that the script can be stopped and started again. The standard library is read from the
+interpreters given with ``--stdlib`` (directories such as ``~/.pyenv/versions/3.9.18``).
+
+    python tools/make_symbol_tables.py fetch [--cache DIR] [--only NAME ...]
+    python tools/make_symbol_tables.py build [--cache DIR] [--stdlib DIR ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from make_distribution_table import RangeFile, _Links, index_url
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+HERE = Path(__file__).resolve().parent
+KNOWLEDGE = HERE.parent / "rules" / "knowledge"
+CACHE = HERE.parent / "build" / "symbols"
+
+# Oldest minor version that is read, by distribution.
+LIBRARIES: Final[dict[str, str]] = {
+    "scikit-learn": "0.18",
+    "numpy": "1.13",
+    "scipy": "1.0",
+    "pandas": "0.22",
+    "joblib": "0.11",
+    "cloudpickle": "0.5",
+    "dill": "0.2.8",
+    "xgboost": "0.80",
+    "lightgbm": "2.1",
+    "statsmodels": "0.10",
+    "imbalanced-learn": "0.4",
+    "category-encoders": "2.0",
+    "pytz": "2018.5",
+}
+# Only the newest release: its modules do not change.
+ONE_RELEASE: Final = frozenset({"pytz"})
+# Releases differ by the third number here.
+BY_PATCH: Final = frozenset({"dill"})
+# Compiled modules whose names are read (prefixes); of others only the existence is known.
+COMPILED: Final[dict[str, tuple[str, ...]]] = {
+    "scikit-learn": ("sklearn/", "_loss"),
+    "pandas": ("pandas/_libs",),
+    "numpy": ("numpy/random/",),
+    "scipy": ("scipy/spatial/_ckdtree", "scipy/spatial/ckdtree", "scipy/interpolate/_ppoly"),
+}
+# Of these it is also read which attributes an instance needs when it predicts.
+NEEDS: Final = frozenset({"scikit-learn", "imbalanced-learn", "category-encoders"})
+
+
+class Blocks(RangeFile):
+    """Wheels are read in larger pieces than metadata is."""
+
+    BLOCK = 1 << 18
+
+
+def releases(index: str, name: str) -> dict[Version, str]:
+    """The last release of every minor version, with the URL of one wheel for Linux on x86-64."""
+    page = f"{index.rstrip('/')}/{canonicalize_name(name)}/"
+    with urllib.request.urlopen(page, timeout=120) as response:
+        links = _Links()
+        links.feed(response.read().decode())
+    best: dict[tuple[int, ...], tuple[Version, int, str]] = {}
+    for href, yanked in links.links:
+        url = urllib.parse.urljoin(page, href).partition("#")[0]
+        filename = urllib.parse.unquote(url.rpartition("/")[2])
+        if yanked or not filename.endswith(".whl"):
+            continue
+        try:
+            _, version, _, tags = parse_wheel_filename(filename)
+        except InvalidWheelFilename:
+            continue
+        if version.is_prerelease or version < Version(LIBRARIES[name]):
+            continue
+        fitting = [
+            t
+            for t in tags
+            if t.interpreter.startswith(("cp3", "py3", "py2.py3"))
+            and not t.abi.endswith("t")
+            and (
+                t.platform == "any"
+                or ("linux" in t.platform and "x86_64" in t.platform and "musl" not in t.platform)
+            )
+        ]
+        if not fitting:
+            continue
+        depth = 3 if name in BY_PATCH else (0 if name in ONE_RELEASE else 2)
+        minor = version.release[:depth]
+        rank = max(
+            int(t.interpreter[3:] or 0) if t.interpreter.startswith("cp3") else 0 for t in fitting
+        )
+        candidate = (version, rank, url)
+        if minor not in best or candidate[:2] > best[minor][:2]:
+            best[minor] = candidate
+    return {version: url for version, _, url in best.values()}
+
+
+def wanted(name: str, member: str) -> bool:
+    """Whether a member of a wheel is read."""
+    parts = member.split("/")
+    if parts[0].endswith((".dist-info", ".data")) or "tests" in parts or "test" in parts:
+        return False
+    if member.endswith((".py", ".pyi")):
+        return True
+    if member.endswith(".so"):
+        return member.startswith(COMPILED.get(name, ("\0",)))
+    return False
+
+
+def fetch(name: str, version: Version, url: str, cache: Path) -> None:
+    """Keep the interesting members of one wheel in a ZIP archive of their own."""
+    target = cache / f"{name}-{version}.zip"
+    if target.exists():
+        return
+    draft = target.with_suffix(".part")
+    with (
+        zipfile.ZipFile(Blocks(url)) as wheel,
+        zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as kept,
+    ):
+        files = wheel.namelist()
+        kept.writestr("FILES", "\n".join([url.rpartition("/")[2], *files]))
+        for info in sorted(wheel.infolist(), key=lambda i: i.header_offset):
+            if wanted(name, info.filename):
+                kept.writestr(info.filename, wheel.read(info))
+    draft.rename(target)
+    print(f"{name} {version}", flush=True)
+
+
+def fetch_all(cache: Path, only: list[str]) -> None:
+    """Every release of every library that is not in the cache yet."""
+    cache.mkdir(parents=True, exist_ok=True)
+    index = index_url()
+    jobs: list[tuple[str, Version, str]] = []
+    for name in only or LIBRARIES:
+        for version, url in sorted(releases(index, name).items(), reverse=True):
+            jobs.append((name, version, url))
+
+    def one(job: tuple[str, Version, str]) -> None:
+        try:
+            fetch(*job, cache)
+        except (OSError, zipfile.BadZipFile) as error:
+            print(f"{job[0]} {job[1]}: {error}", file=sys.stderr, flush=True)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(one, jobs))
+
+
+# Run by each interpreter: names of every module of its standard library.
+STDLIB_SCRIPT: Final = """
+import importlib, json, os, pkgutil, sys, sysconfig, warnings
+warnings.simplefilter("ignore")
+skip = {"test", "tests", "idlelib", "tkinter", "turtledemo", "antigravity", "this", "lib2to3",
+        "turtle", "site-packages", "ensurepip", "pydoc_data", "__main__", "__phello__"}
+root = sysconfig.get_paths()["stdlib"]
+found = {}
+names = set(sys.builtin_module_names)
+folders = [root, os.path.join(root, "lib-dynload")]
+for info in pkgutil.iter_modules(folders):
+    if info.name not in skip:
+        names.add(info.name)
+def add(name):
+    if any(part in skip for part in name.split(".")) or name.endswith("__main__"):
+        return
+    try:
+        module = importlib.import_module(name)
+    except BaseException:
+        found[name] = None
+        return
+    found[name] = sorted(n for n in dir(module) if not (n.startswith("__") and n.endswith("__")))
+    if hasattr(module, "__path__"):
+        for info in pkgutil.iter_modules(module.__path__):
+            add(name + "." + info.name)
+for name in sorted(names):
+    add(name)
+add("os.path")
+sys.stdout = sys.__stdout__
+print(json.dumps(found))
+"""
+
+
+class Merged:
+    """Facts of several releases, each fact with the set of releases that share it."""
+
+    def __init__(self, versions: list[str]) -> None:
+        self.versions = versions
+        self.modules: dict[str, int] = {}
+        self.open: dict[str, int] = {}
+        self.names: dict[tuple[str, str], int] = {}
+        self.needs: dict[tuple[str, str], int] = {}
+        self.aliases: dict[tuple[str, str], int] = {}
+
+    def add(self, bit: int, facts: dict[str, Any], classes: set[str]) -> None:
+        for module, (names, open_ended) in facts["modules"].items():
+            self.modules[module] = self.modules.get(module, 0) | bit
+            if open_ended:
+                self.open[module] = self.open.get(module, 0) | bit
+            for name in names:
+                if name.startswith("__") and name.endswith("__"):
+                    continue
+                self.names[module, name] = self.names.get((module, name), 0) | bit
+        for cls, needs in facts.get("needs", {}).items():
+            for attribute in needs:
+                self.needs[cls, attribute] = self.needs.get((cls, attribute), 0) | bit
+        for name, target in facts.get("aliases", {}).items():
+            if name in classes:
+                self.aliases[name, target] = self.aliases.get((name, target), 0) | bit
+
+    def document(self) -> dict[str, Any]:
+        def grouped(table: dict[tuple[str, str], int]) -> dict[str, dict[str, str]]:
+            groups: dict[str, dict[str, list[str]]] = {}
+            for (first, second), mask in sorted(table.items()):
+                groups.setdefault(first, {}).setdefault(f"{mask:x}", []).append(second)
+            return {k: {m: " ".join(n) for m, n in v.items()} for k, v in groups.items()}
+
+        return {
+            "versions": self.versions,
+            "modules": {m: f"{mask:x}" for m, mask in sorted(self.modules.items())},
+            "open": {m: f"{mask:x}" for m, mask in sorted(self.open.items())},
+            "names": grouped(self.names),
+            "needs": grouped(self.needs),
+            "aliases": grouped(self.aliases),
+        }
+
+
+def write(name: str, document: dict[str, Any]) -> None:
+    data = json.dumps(document, separators=(",", ":")).encode()
+    target = KNOWLEDGE / f"symbols-{name}.json.gz"
+    target.write_bytes(gzip.compress(data, 9, mtime=0))
+    print(f"{target.name}: {target.stat().st_size:,} bytes", flush=True)
+
+
+def build(cache: Path, only: list[str]) -> None:
+    """Merge what the cache holds into one table per library."""
+    from symbol_reader import describe
+
+    for name in only or LIBRARIES:
+        archives = sorted(
+            (Version(p.stem[len(name) + 1 :]), p)
+            for p in cache.glob(f"{name}-*.zip")
+            if p.stem[len(name) + 1 :][:1].isdigit()
+        )
+        described: list[tuple[str, dict[str, Any]]] = []
+        for version, archive in archives:
+            kept = archive.with_suffix(".json")
+            if not kept.exists():
+                facts = describe(archive, name in NEEDS)
+                kept.write_text(json.dumps(facts))
+            described.append((str(version), json.loads(kept.read_text())))
+        if not described:
+            continue
+        classes = {c for _, facts in described for c in facts["classes"]}
+        merged = Merged([version for version, _ in described])
+        for index, (_, facts) in enumerate(described):
+            merged.add(1 << index, facts, classes)
+        document = merged.document()
+        document["generator"] = "tools/make_symbol_tables.py"
+        document["source"] = [facts["wheel"] for _, facts in described]
+        write(name, document)
+
+
+def build_stdlib(interpreters: list[Path]) -> None:
+    """One table of the standard libraries of these interpreters (directories or executables)."""
+    found: list[tuple[tuple[int, ...], dict[str, Any]]] = []
+    for path in interpreters:
+        executable = path / "bin" / "python" if path.is_dir() else path
+        run = subprocess.run(
+            [executable, "-c", STDLIB_SCRIPT], capture_output=True, text=True, check=True
+        )
+        version = subprocess.run(
+            [executable, "-c", "import sys; print(*sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        found.append((tuple(map(int, version)), json.loads(run.stdout.splitlines()[-1])))
+    found.sort(key=lambda item: item[0])
+    merged = Merged([".".join(map(str, version)) for version, _ in found])
+    for index, (_, modules) in enumerate(found):
+        facts = {"modules": {m: (n or [], n is None) for m, n in modules.items()}}
+        merged.add(1 << index, facts, set())
+    document = merged.document()
+    document["generator"] = "tools/make_symbol_tables.py"
+    document["source"] = "the interpreters themselves"
+    write("stdlib", document)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=("fetch", "build"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--stdlib", type=Path, nargs="*", default=[])
+    arguments = parser.parse_args()
+    if arguments.action == "fetch":
+        fetch_all(arguments.cache, arguments.only)
+    else:
+        build(arguments.cache, arguments.only)
+        if arguments.stdlib:
+            build_stdlib(arguments.stdlib)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
