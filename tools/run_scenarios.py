@@ -98,9 +98,13 @@ def observe(scenario: dict[str, Any]) -> dict[str, Any]:
                 port = str(scenario["port"])
             else:
                 publish = f"127.0.0.1::{CONTAINER_PORT}"
-                begun, log = _call("docker", "run", "--detach", "--publish", publish, "--name", tag, tag)
+                begun, log = _call(
+                    "docker", "run", "--detach", "--publish", publish, "--name", tag, tag
+                )
                 container = tag
-                port = _call("docker", "port", tag, str(CONTAINER_PORT))[1].strip().rpartition(":")[2]
+                port = (
+                    _call("docker", "port", tag, str(CONTAINER_PORT))[1].strip().rpartition(":")[2]
+                )
             _watch(truth, container, port, begun)
             truth["error"] = truth["error"] and _error(
                 log if not begun else _call("docker", "logs", container)[1]
@@ -122,7 +126,10 @@ def _watch(truth: dict[str, Any], container: str, port: str, begun: bool) -> Non
     running = begun
     while running and status is None and time.monotonic() < deadline:
         time.sleep(0.7)
-        running = _call("docker", "inspect", "--format", "{{.State.Running}}", container)[1].strip() == "true"
+        running = (
+            _call("docker", "inspect", "--format", "{{.State.Running}}", container)[1].strip()
+            == "true"
+        )
         status = _request(f"http://127.0.0.1:{port}/health")
     truth["started"] = running
     truth["error"] = "" if running and status else "see the log"
