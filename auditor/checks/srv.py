@@ -91,9 +91,7 @@ def model_loaded_per_request(service: Service, rule: Rule) -> Iterator[Outcome]:
             first.at,
             f"`{first.loader}` loads {serving.shown(first.path.resolved)} {when}",
             help=(
-                "Load it in a function decorated with `@st.cache_resource`."
-                if found.script
-                else ""
+                "Load it in a function decorated with `@st.cache_resource`." if found.script else ""
             ),
             related=_related(places),
             confidence=Confidence.CERTAIN if sure else Confidence.POSSIBLE,

@@ -97,7 +97,9 @@ class Interpreter:
         try:
             self.block(graph.nodes, frame)
         except TooMuchWork:
-            self.problems["its functions and subgraphs expand to more nodes than are followed"] = None
+            self.problems["its functions and subgraphs expand to more nodes than are followed"] = (
+                None
+            )
         except RecursionError:
             self.problems["it is nested too deeply to be followed"] = None
         for port in graph.outputs:
@@ -438,8 +440,7 @@ class Interpreter:
         graphs = {
             name: attribute.graph
             for name in ("then_branch", "else_branch")
-            if (attribute := node.attributes.get(name)) is not None
-            and attribute.graph is not None
+            if (attribute := node.attributes.get(name)) is not None and attribute.graph is not None
         }
         chosen: list[str] = list(graphs)
         decided = known is not None and not isinstance(known, Sym)
@@ -515,9 +516,7 @@ class Interpreter:
             length=length,
         )
 
-    def loop(
-        self, node: Node, inputs: list[Value | None], frame: Frame, path: str
-    ) -> list[Value]:
+    def loop(self, node: Node, inputs: list[Value | None], frame: Frame, path: str) -> list[Value]:
         attribute = node.attributes.get("body")
         body = attribute.graph if attribute is not None else None
         if body is None:

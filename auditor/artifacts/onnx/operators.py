@@ -346,9 +346,7 @@ def _meet(op: Op, a: Dim, b: Dim, axis: int) -> Dim:
         return b
     if b == 1 or a == b:
         return a
-    op.it.defect(
-        "shape-error", f"{op.node.label}: sizes {a} and {b} cannot be broadcast", op.path
-    )
+    op.it.defect("shape-error", f"{op.node.label}: sizes {a} and {b} cannot be broadcast", op.path)
     return max(a, b)
 
 
@@ -461,7 +459,9 @@ def _reduce(op: Op) -> list[Value] | None:
         deps = join(op.decided(1), first.shape_deps)
         return [op.out(op.opaque(rank, deps) if keep else None, rank=deps)]
     if not axes:
-        reduced = [] if op.int("noop_with_empty_axes", 0) and op.version >= 13 else list(range(rank))
+        reduced = (
+            [] if op.int("noop_with_empty_axes", 0) and op.version >= 13 else list(range(rank))
+        )
     else:
         known = _axes(op, axes, rank)
         if known is None:
@@ -656,7 +656,9 @@ def _pin(op: Op, before: Sequence[Dim], after: Sequence[Dim]) -> None:
     if not above:
         if top != bottom and not any(isinstance(d, Sym) for d in before):
             op.it.defect(
-                "reshape", f"{op.node.label}: {top} elements cannot take a shape of {bottom}", op.path
+                "reshape",
+                f"{op.node.label}: {top} elements cannot take a shape of {bottom}",
+                op.path,
             )
         return
     if len(above) == 1 and len(above[0].deps) == 1 and top and bottom % top == 0:
@@ -726,7 +728,9 @@ def _slice(op: Op) -> list[Value] | None:
     if by_input and op.value(3) is not None and axes is None:
         return [op.out(op.opaque(rank, join(first.shape_deps, op.decided(1, 2, 3, 4))))]
     if axes is None:
-        sizes = [s for v in (op.value(1), op.value(2)) if v is not None and (s := v.size) is not None]
+        sizes = [
+            s for v in (op.value(1), op.value(2)) if v is not None and (s := v.size) is not None
+        ]
         count = len(starts or ends or ()) or (sizes[0] if sizes else rank)
         axes = tuple(range(min(count, rank)))
     known = _axes(op, axes, rank)
@@ -760,7 +764,9 @@ def _slice(op: Op) -> list[Value] | None:
     return [Value(shape, content=op.content, fill=first.fill)]
 
 
-def _window(op: Op, size: Dim, start: Elem | None, end: Elem | None, step: Elem | None) -> Dim | None:
+def _window(
+    op: Op, size: Dim, start: Elem | None, end: Elem | None, step: Elem | None
+) -> Dim | None:
     """The length of ``start:end:step`` of an axis; None when it is not decided here."""
     if start is None or end is None or step is None:
         return None
@@ -836,7 +842,9 @@ def _concat(op: Op) -> list[Value] | None:
                 mixed += value.elems
             elif size is not None and size <= SMALL:
                 mixed += [
-                    op.it.symbols.named("part", op.path, number, i, deps=value.content, positive=False)
+                    op.it.symbols.named(
+                        "part", op.path, number, i, deps=value.content, positive=False
+                    )
                     for i in range(size)
                 ]
             else:
@@ -903,9 +911,7 @@ def _flatten(op: Op) -> list[Value] | None:
         return [_kept(op, first, op.opaque(2, first.rank), NONE)]
     axis = op.int("axis", 1)
     axis += len(first.shape) if axis < 0 else 0
-    return [
-        _kept(op, first, (op.mul(first.shape[:axis]), op.mul(first.shape[axis:])), NONE)
-    ]
+    return [_kept(op, first, (op.mul(first.shape[:axis]), op.mul(first.shape[axis:])), NONE)]
 
 
 def _transpose(op: Op) -> list[Value] | None:
@@ -916,7 +922,11 @@ def _transpose(op: Op) -> list[Value] | None:
         return [op.out(None, rank=first.rank)]
     order = op.ints("perm") or tuple(range(len(first.shape)))[::-1]
     if sorted(order) != list(range(len(first.shape))):
-        op.it.defect("shape-error", f"{op.node.label}: {order} permutes no tensor of rank {len(first.shape)}", op.path)
+        op.it.defect(
+            "shape-error",
+            f"{op.node.label}: {order} permutes no tensor of rank {len(first.shape)}",
+            op.path,
+        )
         return None
     shape = tuple(first.shape[axis] for axis in order)
     found = op.out(shape, fill=first.fill)
@@ -1054,9 +1064,7 @@ def _split(op: Op) -> list[Value] | None:
         shape = (*first.shape[:axis], size, *first.shape[axis + 1 :])
         value = op.out(shape)
         if first.elems is not None and len(first.shape) == 1 and isinstance(size, int):
-            start = sum(
-                d if isinstance(d, int) else 0 for v in found for d in (v.shape or ())[:1]
-            )
+            start = sum(d if isinstance(d, int) else 0 for v in found for d in (v.shape or ())[:1])
             if all(isinstance((v.shape or (0,))[0], int) for v in found):
                 value = Value(shape, elems=first.elems[start : start + size])
         found.append(value)
@@ -1163,14 +1171,19 @@ def _convolve(op: Op) -> list[Value] | None:
         per = weights[1]
         if isinstance(x[1], int) and isinstance(per, int) and x[1] != per * group:
             op.it.defect(
-                "shape-error", f"{op.node.label}: {x[1]} channels where {per * group} are due", op.path
+                "shape-error",
+                f"{op.node.label}: {x[1]} channels where {per * group} are due",
+                op.path,
             )
     strides = op.ints("strides") or (1,) * spatial
     dilations = op.ints("dilations") or (1,) * spatial
     pads = op.ints("pads") or (0,) * (2 * spatial)
     auto = op.text("auto_pad", "NOTSET")
     up = bool(op.int("ceil_mode", 0))
-    if kernel is None or not len(kernel) == len(strides) == len(dilations) == len(pads) // 2 == spatial:
+    if (
+        kernel is None
+        or not len(kernel) == len(strides) == len(dilations) == len(pads) // 2 == spatial
+    ):
         return None
     dims: list[Dim] = [x[0], channels]
     for axis in range(spatial):
@@ -1546,7 +1559,9 @@ def _split_to_sequence(op: Op) -> list[Value] | None:
     if first is None:
         return None
     if first.shape is None:
-        return [op.out(None, rank=join(first.rank, op.decided(1)), length=op.free(first.rank, "length"))]
+        return [
+            op.out(None, rank=join(first.rank, op.decided(1)), length=op.free(first.rank, "length"))
+        ]
     axis = op.int("axis", 0)
     if not -len(first.shape) <= axis < len(first.shape):
         return None
