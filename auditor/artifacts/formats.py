@@ -171,7 +171,8 @@ class Scanner:
         convincing = analysis.calls > 0 or (
             analysis.streams > 0 and (whole or wanted or draft.format == "unknown")
         )
-        if not convincing and not (wanted and analysis.active):
+        cut_off = analysis.error is not None and analysis.error.truncated
+        if not convincing and not (wanted and (analysis.active or cut_off)):
             return False
         draft.analysis = analysis
         draft.format = analysis.kind
@@ -419,7 +420,9 @@ _OPCODES = frozenset(
 )
 
 
-_SCRIPT_CALLS = re.compile(rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b")
+_SCRIPT_CALLS = re.compile(
+    rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b"
+)
 
 
 def _script(draft: Draft, blob: Blob, name: str) -> None:

@@ -7,7 +7,8 @@ goes further, and reports an anomaly. Opcode semantics: ``pickletools`` and PEP 
 from __future__ import annotations
 
 import codecs
-from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from _compat_pickle import IMPORT_MAPPING as IMPORT_MAPPING
+from _compat_pickle import NAME_MAPPING as NAME_MAPPING
 from collections.abc import Callable
 from mmap import mmap
 from struct import Struct

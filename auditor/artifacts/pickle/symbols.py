@@ -12,7 +12,7 @@ def shown(value: Value, depth: int = 3) -> str:
     """The value as one short line of Python-like text; bounded in length and depth."""
     kind = type(value)
     if kind is Glob:
-        return value.key
+        return str(value.key)
     if kind is Call:
         if depth <= 0:
             return f"{target_name(value)}(…)"
