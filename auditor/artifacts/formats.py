@@ -112,6 +112,22 @@ class Scanner:
                 Severity.HIGH,
                 what="loading or unpacking it uses up memory or disk",
             )
+        except (
+            ArithmeticError,
+            LookupError,
+            MemoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # A fault of ours must not pass for a clean bill of health.
+            draft.issue(
+                "ART003",
+                f"could not be analysed ({type(error).__name__})",
+                "unreadable",
+                Severity.HIGH,
+                what="its content was not judged",
+            )
         self._extension(draft)
         facts = draft.facts(blob.sha256(), len(blob))
         self.found[index] = facts

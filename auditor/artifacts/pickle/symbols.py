@@ -66,7 +66,10 @@ def target_name(value: Value) -> str:
         if type(value) is not Call:
             break
         value = value.cls or value.func
-    return shown(value, 1)
+    return f"<{_KINDS.get(type(value), type(value).__name__)}>"
+
+
+_KINDS = {Lst: "list", Dct: "dict", Big: "data", Pers: "persistent object", Unk: "unknown object"}
 
 
 class Symbols:
