@@ -240,7 +240,8 @@ class Machine:
                         self.observer.on_add(target, items, "APPENDS", pos)
                 else:
                     if len(items) & 1:
-                        self.observer.on_add(target, items, "SETITEMS", pos)
+                        if type(target) is not Dct:
+                            self.observer.on_add(target, items, "SETITEMS", pos)
                         raise MachineError("a dictionary key without a value", pos)
                     if type(target) is Dct:
                         target.extend(items)
