@@ -118,6 +118,22 @@ class Scanner:
                 Severity.HIGH,
                 what="loading or unpacking it uses up memory or disk",
             )
+        except (
+            ArithmeticError,
+            LookupError,
+            MemoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # A fault of ours must not pass for a clean bill of health.
+            draft.issue(
+                "ART003",
+                f"could not be analysed ({type(error).__name__})",
+                "unreadable",
+                Severity.HIGH,
+                what="its content was not judged",
+            )
         self._extension(draft)
         facts = draft.facts(blob.sha256(), len(blob))
         self.found[index] = facts
@@ -177,7 +193,8 @@ class Scanner:
         convincing = analysis.calls > 0 or (
             analysis.streams > 0 and (whole or wanted or draft.format == "unknown")
         )
-        if not convincing and not (wanted and analysis.active):
+        cut_off = analysis.error is not None and analysis.error.truncated
+        if not convincing and not (wanted and (analysis.active or cut_off)):
             return False
         draft.analysis = analysis
         draft.format = analysis.kind
