@@ -764,7 +764,7 @@ def kind_by_content(path: str, head: bytes) -> tuple[FileKind, str | None]:
             ".containerfile",
         ):
             is_text = b"\0" not in head
-            if not is_text or any(
+            if lower in ("dockerfile", "containerfile") or not is_text or any(
                 line.lstrip()[:5].upper().startswith((b"FROM ", b"ARG "))
                 for line in head.splitlines()
             ):
@@ -857,6 +857,7 @@ class Repository:
         self._directories = directories
         self._links = links
         self._ignored = ignored
+        self._rules_of: dict[str, IgnoreRules | None] = {}
         self._pruned = pruned
         self._limits = limits
         self._texts: dict[str, SourceText] = {}
@@ -948,6 +949,35 @@ class Repository:
             if parent in self._ignored:
                 return real not in self._by_path and self._lstat_inside(real) is not None
         return False
+
+    def would_ignore(self, path: str) -> bool:
+        """Whether the repository's own ``.gitignore`` files leave this path out.
+
+        The path need not exist: a model or ``.env`` that git ignores is made or put there by
+        hand, so its absence from a clone says nothing about the author's machine.
+        """
+        real = _normal(path)
+        if not real or real.startswith("../"):
+            return False
+        rules: tuple[tuple[str, IgnoreRules], ...] = ()
+        directory = ""
+        names = real.split("/")
+        for depth, name in enumerate(names, 1):
+            own = self._ignore_rules(directory)
+            if own is not None:
+                rules = ((f"/{directory}".rstrip("/"), own), *rules)
+            directory = f"{directory}/{name}" if directory else name
+            if _ignored(rules, f"/{directory}", name, depth < len(names)):
+                return True
+        return False
+
+    def _ignore_rules(self, directory: str) -> IgnoreRules | None:
+        if directory not in self._rules_of:
+            path = f"{directory}/.gitignore" if directory else ".gitignore"
+            text = self.read_text(path).text if self.is_file(path) else ""
+            rules = IgnoreRules(text) if text else None
+            self._rules_of[directory] = rules if rules else None
+        return self._rules_of[directory]
 
     def read_text(self, path: str) -> SourceText:
         """The decoded text, read once; never raises: what failed is in ``problems``."""

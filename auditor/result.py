@@ -197,6 +197,8 @@ class AuditResult:
     stats: Stats = Stats()
     outcomes: tuple[RuleOutcome, ...] = ()
     undecided: tuple[Undecided, ...] = ()
+    # Rules whose check crashed, with the error: the audit is then not complete.
+    crashed: tuple[tuple[str, str], ...] = ()
     # Source lines that reports quote, by (path, line); filled for every finding and its other ends.
     quotes: Mapping[tuple[str, int], str] = field(default_factory=dict)
     # The deployment as Mermaid text, for ``graph`` and the HTML report.

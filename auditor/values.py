@@ -30,7 +30,7 @@ def value(cls: type[T], /) -> type[T]: ...
     frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,)
 )
 def value(
-    *, kw_only: bool = True, eq: bool = True, order: bool = False
+    *, kw_only: bool = True, eq: bool = True, order: bool = False, repr: bool = True
 ) -> Callable[[type[T]], type[T]]: ...
 
 
@@ -136,7 +136,7 @@ def _init(fields: dict[str, Any], kw_only: bool, post: bool) -> Callable[..., No
     }
     put = object.__setattr__
 
-    def __init__(self: Any, *args: Any, **given: Any) -> None:
+    def initialise(self: Any, *args: Any, **given: Any) -> None:
         if args:
             if kw_only or len(args) > len(names):
                 raise TypeError(f"{type(self).__name__}() takes no positional arguments")
@@ -165,7 +165,8 @@ def _init(fields: dict[str, Any], kw_only: bool, post: bool) -> Callable[..., No
         if post:
             self.__post_init__()
 
-    return __init__
+    initialise.__name__ = "__init__"
+    return initialise
 
 
 def _tuple(self: Any) -> tuple[Any, ...]:
@@ -179,31 +180,31 @@ def _repr(self: Any) -> str:
     return f"{type(self).__qualname__}({shown})"
 
 
-def _eq(self: Any, other: object) -> bool:
+def _eq(self: Any, other: object) -> Any:
     if self is other:
         return True
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return bool(_tuple(self) == _tuple(other))
+    return _tuple(self) == _tuple(other)
 
 
 def _hash(self: Any) -> int:
     return hash(_tuple(self))
 
 
-def _lt(self: Any, other: Any) -> bool:
+def _lt(self: Any, other: Any) -> Any:
     return _tuple(self) < _tuple(other) if other.__class__ is self.__class__ else NotImplemented
 
 
-def _le(self: Any, other: Any) -> bool:
+def _le(self: Any, other: Any) -> Any:
     return _tuple(self) <= _tuple(other) if other.__class__ is self.__class__ else NotImplemented
 
 
-def _gt(self: Any, other: Any) -> bool:
+def _gt(self: Any, other: Any) -> Any:
     return _tuple(self) > _tuple(other) if other.__class__ is self.__class__ else NotImplemented
 
 
-def _ge(self: Any, other: Any) -> bool:
+def _ge(self: Any, other: Any) -> Any:
     return _tuple(self) >= _tuple(other) if other.__class__ is self.__class__ else NotImplemented
 
 

@@ -179,49 +179,29 @@ def test_hooks_by_pre_commit_itself(checkout, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     run("git", "init", "-q", ".", cwd=scratch)
-    (scratch / "notes.txt").write_text("nothing to deploy\n")
-    (scratch / "model.pkl").write_bytes(b"\x80\x04cos\nsystem\n\x8c\x04true\x85R.")
-    run("git", "add", "-A", cwd=scratch)
-    environment = {"PRE_COMMIT_HOME": str(tmp_path / "cache"), "NO_COLOR": "1"}
-
-    def hook(name: str) -> tuple[int, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "PYTHONPATH"))}
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pre_commit",
-                "try-repo",
-                str(checkout),
-                name,
-                "-v",
-                "--all-files",
-            ],
-            cwd=scratch,
-            env={**clean, **environment},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    status, output = hook("deploy-audit-scan")
-    assert status == 1, output
-    assert "model.pkl" in output
-    assert "dangerous" in output
-    (scratch / "model.pkl").unlink()
-    run("git", "add", "-A", cwd=scratch)
-    status, output = hook("deploy-audit-scan")
-    assert status == 0, output
-    assert "no files to check" in output
+    (scratch / "model.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     (scratch / "requirements.txt").write_text("numpy\n")
     (scratch / "Dockerfile").write_text(
         "FROM python:3.11-slim\nCOPY . .\nRUN pip install -r requirements.txt\nCMD python app.py\n"
     )
     run("git", "add", "-A", cwd=scratch)
-    status, output = hook("deploy-audit")
-    assert status == 1, output
-    assert "ENV001" in output
+    # One run for both hooks: try-repo builds their environment anew each time.
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "PYTHONPATH"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pre_commit", "try-repo", str(checkout), "-v", "--all-files"],
+        cwd=scratch,
+        env={**clean, "PRE_COMMIT_HOME": str(tmp_path / "cache"), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 1, output
+    audit, _, scan = output.partition("hook id: deploy-audit-scan")
+    assert "hook id: deploy-audit\n" in audit, output
+    assert "ENV001" in audit, output
+    assert "exit code: 1" in scan, output
+    assert "dangerous   model.pkl" in scan, output
 
 
 # --- what the documents say -----------------------------------------------------------------------

@@ -18,7 +18,6 @@ The code of ``dump`` must run on Python 3.6.
 
 import enum
 import importlib
-import inspect
 import json
 import pkgutil
 import sys
@@ -42,6 +41,8 @@ PACKAGES = [
     "gensim",
     "formulaic",
     "joblib",
+    "torch.nn",
+    "torch.optim",
 ]
 SKIP_PARTS = {
     "tests", "test", "testing", "_testing", "conftest", "setup", "externals", "datasets",
@@ -133,7 +134,7 @@ def dump():
 def describe(value, package, module, name):
     if isinstance(value, type):
         home = value.__module__ or ""
-        if home.split(".")[0] != package and home not in ("_loss", "__builtin__"):
+        if home.split(".")[0] != package.split(".")[0] and home not in ("_loss", "__builtin__"):
             return None
         if SKIP_PARTS & set(home.split(".")):
             return None
@@ -157,14 +158,14 @@ def describe(value, package, module, name):
         return module + ":" + name, {"kind": "ufunc"}
     if isinstance(value, types.FunctionType):
         home = value.__module__ or ""
-        if home.split(".")[0] == package and "<" not in value.__qualname__:
+        if home.split(".")[0] == package.split(".")[0] and "<" not in value.__qualname__:
             return home + ":" + value.__qualname__, {"kind": "function"}
     elif callable(value) and type(value).__name__ in (
         "cython_function_or_method", "builtin_function_or_method", "fused_cython_function",
         "_ArrayFunctionDispatcher",
     ):  # fmt: skip
         home = getattr(value, "__module__", None) or module
-        if home.split(".")[0] == package:
+        if home.split(".")[0] == package.split(".")[0]:
             return home + ":" + getattr(value, "__name__", name), {"kind": "function"}
     return None
 
@@ -247,9 +248,29 @@ def merge(paths, verbose):
     print(f"{target.name}: {count} names of {len(table)} modules, {target.stat().st_size} bytes")
 
 
+def weights_only():
+    """What ``torch.load(weights_only=True)`` of the installed torch accepts, as a table."""
+    from pathlib import Path
+
+    import torch
+    from torch import _weights_only_unpickler as unpickler
+
+    document = {
+        "generator": "tools/make_pickle_allowlist.py weights-only",
+        "torch": torch.__version__,
+        "globals": sorted(unpickler._get_allowed_globals()),
+    }
+    target = (
+        Path(__file__).resolve().parent.parent / "rules" / "knowledge" / "torch_weights_only.json"
+    )
+    target.write_text(json.dumps(document, indent=1) + "\n")
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["dump"]:
         dump()
+    elif sys.argv[1:2] == ["weights-only"]:
+        weights_only()
     elif sys.argv[1:2] == ["merge"] and len(sys.argv) > 2:
         merge([a for a in sys.argv[2:] if a != "-v"], "-v" in sys.argv)
     else:

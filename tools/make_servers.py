@@ -1,3 +1,5 @@
+# mypy: disable-error-code="import-not-found,import-untyped,unused-ignore"
+
 """Write ``rules/knowledge/servers.toml``: command-line options and defaults of model servers.
 
 Run it with the Python of a virtual environment that has the servers installed, e.g.::

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from auditor.artifacts import documents, sevenzip, tarred, tensors, zipped
+import re
+from typing import TYPE_CHECKING
+
+from auditor.artifacts import documents, sevenzip, tarred, tensors, torch_files, zipped
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, ArtifactIssue, Limits, Verdict, worst
 from auditor.artifacts.identify import (
@@ -15,6 +18,9 @@ from auditor.artifacts.identify import (
 from auditor.artifacts.pickle.analyse import Analysis, analyse
 from auditor.artifacts.unpack import Budget, Corrupt, TooMuch, unpack
 from auditor.findings import Severity
+
+if TYPE_CHECKING:
+    from auditor.artifacts.onnx.facts import OnnxFacts
 
 _COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd"})
 
@@ -33,6 +39,7 @@ class Draft:
         self.details: list[tuple[str, str]] = []
         self.weights_only: bool | None = None
         self.objections: tuple[str, ...] = ()
+        self.onnx: OnnxFacts | None = None
 
     def issue(
         self,
@@ -81,6 +88,7 @@ class Draft:
             details=tuple(self.details),
             weights_only=self.weights_only,
             weights_only_objections=self.objections,
+            onnx=self.onnx,
         )
 
 
@@ -110,9 +118,29 @@ class Scanner:
                 Severity.HIGH,
                 what="loading or unpacking it uses up memory or disk",
             )
+        except (
+            ArithmeticError,
+            LookupError,
+            MemoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # A fault of ours must not pass for a clean bill of health.
+            draft.issue(
+                "ART003",
+                f"could not be analysed ({type(error).__name__})",
+                "unreadable",
+                Severity.HIGH,
+                what="its content was not judged",
+            )
         self._extension(draft)
         facts = draft.facts(blob.sha256(), len(blob))
         self.found[index] = facts
+        if depth and facts.verdict == "safe" and facts.format in _DULL and not facts.issues:
+            # Licences, versions and the like in an archive are no artifacts.
+            del self.found[index]
+            return "safe"
         inner = worst(f.verdict for f in self.found[index:])
         if inner != facts.verdict and depth >= 0:
             # A container is as bad as what it holds.
@@ -149,11 +177,11 @@ class Scanner:
     # -- pickles ---------------------------------------------------------------------------
 
     def _pickle(self, draft: Draft, blob: Blob) -> None:
-        ext = extension(draft.path)
         analysis = analyse(blob, limits=self.limits)
         draft.analysis = analysis
         draft.format = analysis.kind
-        _ = ext
+        if draft.format == "torch-legacy":
+            torch_files.judge_torch(draft)
 
     def _maybe_pickle(self, draft: Draft, blob: Blob) -> bool:
         """Content without a magic: a protocol 0 or 1 pickle when it runs like one."""
@@ -165,7 +193,8 @@ class Scanner:
         convincing = analysis.calls > 0 or (
             analysis.streams > 0 and (whole or wanted or draft.format == "unknown")
         )
-        if not convincing and not (wanted and analysis.active):
+        cut_off = analysis.error is not None and analysis.error.truncated
+        if not convincing and not (wanted and (analysis.active or cut_off)):
             return False
         draft.analysis = analysis
         draft.format = analysis.kind
@@ -240,16 +269,22 @@ class Scanner:
                 continue
             inner_path = f"{draft.path}!{entry.name}"
             base = entry.name.rpartition("/")[2]
-            if torch and base.endswith(".pkl"):
-                analysis = analyse(inner, limits=self.limits, persistent_ids="torch")
+            if torch and (base.endswith((".pkl", ".debug_pkl"))):
+                mode = "torchscript" if draft.format == "torchscript" else "torch"
+                analysis = analyse(inner, limits=self.limits, persistent_ids=mode)
                 if base == "data.pkl" and draft.analysis is None:
                     draft.analysis = analysis
+                    continue
+                if analysis.verdict == "safe":
                     continue
                 nested = Draft(inner_path, analysis.kind, inner)
                 nested.analysis = analysis
                 self.found.append(nested.facts(inner.sha256(), len(inner)))
                 continue
-            if torch and "/data/" in entry.name:
+            if torch and ("/data/" in entry.name or "/.data/" in entry.name):
+                continue
+            if draft.format == "torchscript" and "/code/" in entry.name:
+                _script(draft, inner, entry.name)
                 continue
             if draft.format == "keras-v3" and entry.name in ("config.json", "metadata.json"):
                 self._keras_part(draft, inner)
@@ -258,6 +293,8 @@ class Scanner:
                 self._schema(draft, inner)
                 continue
             self.scan(inner, inner_path, depth + 1)
+        if torch:
+            torch_files.judge_torch(draft)
 
     def _keras_part(self, draft: Draft, blob: Blob) -> None:
         try:
@@ -393,6 +430,7 @@ class Scanner:
             )
 
 
+_DULL = frozenset({"text", "json", "empty", "html", "png", "jpeg", "pdf"})
 _MAYBE_PICKLE = frozenset({"unknown", "text", "json", "xml"})
 _WORST_RULE: dict[str, str] = {
     "dangerous": "ART001",
@@ -402,6 +440,25 @@ _WORST_RULE: dict[str, str] = {
 _OPCODES = frozenset(
     bytes([c]) for c in (*b"(.0123BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu)}", *range(0x80, 0x99))
 )
+
+
+_SCRIPT_CALLS = re.compile(
+    rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b"
+)
+
+
+def _script(draft: Draft, blob: Blob, name: str) -> None:
+    """TorchScript source: a small language without imports, but with operators that use files."""
+    for found in _SCRIPT_CALLS.finditer(blob.read(0, 32 << 20)):
+        draft.issue(
+            "ART007",
+            f"its code {name[:200]} calls {found.group(0).decode('ascii', 'replace')[:60]}",
+            "dangerous",
+            Severity.CRITICAL,
+            offset=found.start(),
+            what="running the model reads or writes files",
+        )
+        return
 
 
 def _zip_format(names: list[str]) -> str:

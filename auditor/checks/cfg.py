@@ -23,11 +23,21 @@ def unreadable_file(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
         path = problem.at.path
         if path in reported or path in seen:
             continue
+        if path.endswith(".ipynb") and not problem.fatal:
+            # A cell of shell commands or pseudo-code: notebooks are not what runs.
+            continue
         seen.add(path)
         yield rule.finding(
             problem.at,
             f"{path} could not be read completely: {problem.message}",
-            severity=None if problem.fatal else Severity.INFO,
+            severity=_severity(path, fatal=problem.fatal),
         )
     if not seen:
         yield rule.passed()
+
+
+def _severity(path: str, *, fatal: bool) -> Severity | None:
+    """Source that cannot be parsed may never run; a deployment file that cannot is a blind spot."""
+    if not fatal:
+        return Severity.INFO
+    return None if path.endswith((".py", ".ipynb", ".md", ".sh")) else Severity.MEDIUM

@@ -44,6 +44,11 @@ def decide(result: AuditResult, settings: Settings) -> Decision:
         if settings.allow_empty:
             return Decision(ExitStatus.PASSED, text)
         return Decision(ExitStatus.INCOMPLETE, text)
+    if result.crashed:
+        rules = ", ".join(sorted({rule for rule, _ in result.crashed}))
+        return Decision(
+            ExitStatus.INCOMPLETE, f"the audit is not complete: the check of {rules} crashed"
+        )
     reasons = []
     if settings.fail_on is not None:
         failing = Counter(f.severity for f in result.active if f.severity >= settings.fail_on)

@@ -75,7 +75,7 @@ AllowEmpty = Annotated[
     bool | None,
     typer.Option("--allow-empty", help="Pass when there is nothing to audit.", show_default=False),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only findings; no remarks.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say less.")]
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more.")
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import environments, images, services
+from auditor.deployment import environments, images, manifests, services, surroundings
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
@@ -20,6 +20,7 @@ from auditor.deployment.model import (
     Value,
 )
 from auditor.discovery import FileEntry, FileKind, Repository
+from auditor.findings import Stage
 from auditor.parsers import compose, dockercli, locks, pyversion
 from auditor.parsers.dockercli import DockerBuild, DockerRun
 from auditor.source import Location
@@ -46,11 +47,12 @@ def assemble(
 
         facts.pickled_modules = project_modules(artifacts)
     builds, runs = _docker_lines(facts)
-    projects = _projects(facts)
+    projects, aside = _projects(facts)
     built: dict[tuple[object, ...], BuiltImage] = {}
     found: list[Service] = []
     used: set[str] = set()
-    names: dict[str, int] = {}
+    taken: set[str] = set()
+    image_tags: dict[str, list[str]] = {}
 
     def image_of(
         dockerfile: str,
@@ -75,12 +77,23 @@ def assemble(
             built[key] = image
         return built[key]
 
-    def unique(name: str) -> str:
-        names[name] = names.get(name, 0) + 1
-        return name if names[name] == 1 else f"{name}-{names[name]}"
+    def unique(name: str, file: str) -> str:
+        full = name
+        number = 1
+        while full in taken:
+            number += 1
+            full = f"{name} ({file})" if number == 2 else f"{name} ({file}, {number})"
+        taken.add(full)
+        return full
 
+    default: dict[str, ComposeProject] = {}
     for project in projects:
+        base = default.setdefault(project.files[0], project)
+        label = posixpath.basename(project.files[-1]) if base is not project else ""
         for service in project.services:
+            # An override that leaves a service as it is does not make a second one of it.
+            if label and service in base.services:
+                continue
             image = None
             if service.build is not None:
                 dockerfile = service.build.dockerfile_path
@@ -101,39 +114,71 @@ def assemble(
                     )
                     if image is not None:
                         used.add(dockerfile)
+                        if service.image is not None and isinstance(service.image.value, str):
+                            image_tags.setdefault(dockerfile, []).append(service.image.value)
             found.append(
                 services.from_compose(
                     facts,
                     project=project,
                     service=service,
                     image=image,
-                    name=unique(service.name),
+                    name=unique(service.name, project.files[-1]),
                 )
             )
 
+    cluster = manifests.read(facts)
     for entry in repository.of_kind(FileKind.DOCKERFILE):
-        if entry.path in used:
+        if entry.path in aside or (entry.path in used and not cluster.workloads):
             continue
         hint, target, arguments, tags = _build_hints(entry.path, builds)
+        if cluster.workloads:
+            context = images.choose_context(facts, entry.path, hint)
+            known = (*tags, *image_tags.get(entry.path, ()))
+            labels = manifests.image_names(entry.path, context, known, repository.root)
+            started = list(manifests.running(cluster, labels))
+            image = image_of(entry.path, context, target, arguments, is_dev=entry.is_dev)
+            if started and image is not None:
+                found += [
+                    services.from_kubernetes(
+                        facts,
+                        running=item,
+                        image=image,
+                        name=unique(_workload_name(item), item.workload.at.path),
+                    )
+                    for item in started
+                ]
+                continue
+        if entry.path in used:
+            continue
         context = images.choose_context(facts, entry.path, hint)
         image = image_of(
             entry.path, context, target, arguments, is_dev=entry.is_dev or _dev_name(entry.path)
         )
         if image is None:
+            parsed = facts.dockerfile(entry.path)
+            if parsed is not None:
+                facts.note(parsed.problems)
             continue
         mine = _runs_of(entry, tags, runs, repository)
         found.append(
             services.from_image(
-                facts, name=unique(_service_name(entry.path)), image=image, runs=mine
+                facts, name=unique(_service_name(entry.path), entry.path), image=image, runs=mine
             )
         )
 
+    local = _local_images(facts, builds)
+    found = [_as_base(service, local, facts) for service in found]
     by_image: dict[int, list[str]] = {}
     for item in found:
         if item.image is not None:
             by_image.setdefault(id(item.image), []).append(item.name)
     final = {
-        id(image): images.with_services(image, tuple(by_image.get(id(image), ())))
+        id(image): replace(
+            images.with_services(image, tuple(by_image.get(id(image), ()))),
+            base_is_local=image.base is not None
+            and image.base.flavour is None
+            and _plain_name(image.base.reference.repository) in local,
+        )
         for image in built.values()
     }
     complete = [
@@ -178,10 +223,17 @@ def assemble(
         python_claims=tuple(claims),
         version_files=tuple(version_files),
         modules=facts.modules,
+        python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
         is_library=library,
+        surroundings=surroundings.collect(facts) if complete else surroundings.Surroundings(),
     )
+
+
+def _workload_name(item: manifests.Running) -> str:
+    name = item.workload.name if isinstance(item.workload.name, str) else item.container.name
+    return name if len(item.workload.pod.containers) == 1 else f"{name}/{item.container.name}"
 
 
 def _docker_lines(facts: Facts) -> tuple[list[DockerBuild], list[DockerRun]]:
@@ -214,21 +266,44 @@ def _docker_lines(facts: Facts) -> tuple[list[DockerBuild], list[DockerRun]]:
     return builds, runs
 
 
-def _projects(facts: Facts) -> list[ComposeProject]:
-    """Compose projects; development variants only where there is nothing else."""
+def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
+    """Compose projects as they would be started, and the Dockerfiles of those left aside.
+
+    A file that stands alone is a project of its own; one laid over the default file replaces
+    it when its name says production. Development variants of an existing project are left
+    aside: what they build is not what is shipped.
+    """
     paths = [e.path for e in facts.repository.of_kind(FileKind.COMPOSE)]
-    loaded = []
+    chosen: dict[tuple[str, ...], ComposeProject] = {}
+    aside: set[str] = set()
     for files in compose.file_sets(paths):
         texts = [t for t in (facts.read(p) for p in files.files) if t is not None]
         if not texts:
             continue
-        project = compose.load(texts, facts.repository)
-        dev = files.is_dev or project.is_dev
-        entry = facts.repository.entry(files.files[0])
-        if entry is not None and entry.is_dev:
-            dev = True
-        loaded.append(replace(project, is_dev=dev))
-    return loaded
+        names = files.files
+        entry = facts.repository.entry(names[-1])
+        dev = files.is_dev or (entry is not None and entry.is_dev)
+        variant = len(texts) > 1
+        if variant and compose.stands_alone(texts[-1]):
+            texts, names, variant = texts[-1:], names[-1:], False
+        project = replace(compose.load(texts, facts.repository, is_dev=dev), is_dev=dev)
+        siblings = [
+            key for key in chosen if posixpath.dirname(key[0]) == posixpath.dirname(names[0])
+        ]
+        if dev and siblings:
+            aside |= {
+                posixpath.normpath(s.build.dockerfile_path)
+                for s in project.services
+                if s.build is not None and s.build.dockerfile_path is not None
+            }
+            continue
+        if variant:
+            words = posixpath.basename(names[-1]).lower().replace("-", ".").split(".")
+            if not {"prod", "production"} & set(words):
+                continue
+            chosen.pop(names[:1], None)
+        chosen[names] = project
+    return list(chosen.values()), aside
 
 
 def _dev_name(path: str) -> bool:
@@ -301,6 +376,45 @@ def _runs_of(
         and "/" not in r.image
         and r.image.partition(":")[0] not in _PUBLIC_IMAGES
     ]
+
+
+def _plain_name(reference: str) -> str:
+    """The last part of an image's name, without tag and separators."""
+    name = reference.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
+    return name.replace("-", "").replace("_", "").replace(".", "")
+
+
+def _local_images(facts: Facts, builds: Sequence[DockerBuild]) -> dict[str, str]:
+    """Names that the repository's own Dockerfiles are (probably) built as, with the Dockerfile."""
+    names: dict[str, str] = {}
+    for entry in facts.repository.of_kind(FileKind.DOCKERFILE):
+        suffix = posixpath.basename(entry.path).lower().removeprefix("dockerfile").strip(".-_")
+        directory = posixpath.basename(posixpath.dirname(entry.path))
+        for name in (suffix, directory if not suffix else "", *_build_hints(entry.path, builds)[3]):
+            if name:
+                names.setdefault(_plain_name(name), entry.path)
+    return names
+
+
+def _as_base(service: Service, local: dict[str, str], facts: Facts) -> Service:
+    """A Dockerfile without a command that others build on is no service that fails to start."""
+    image = service.image
+    if image is None or not any(f.kind == "no-command" for f in service.faults):
+        return service
+    own = image.dockerfile.path
+    for entry in facts.repository.of_kind(FileKind.DOCKERFILE):
+        parsed = facts.dockerfile(entry.path)
+        for stage in parsed.stages if parsed is not None and entry.path != own else ():
+            if local.get(_plain_name(stage.base.text)) == own:
+                return replace(
+                    service,
+                    faults=tuple(f for f in service.faults if f.kind != "no-command"),
+                    open_links=(
+                        *service.open_links,
+                        (Stage.STARTS, "an image that others are built on has no command"),
+                    ),
+                )
+    return service
 
 
 _PUBLIC_IMAGES = frozenset(

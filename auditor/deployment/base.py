@@ -98,6 +98,13 @@ def essential_programs() -> frozenset[str]:
     return frozenset(_table()["programs"]["essential"])
 
 
+@lru_cache(maxsize=1)
+def system_programs() -> frozenset[str]:
+    """Programs that come with distribution packages, never with Python distributions."""
+    table = _table()["programs"]
+    return frozenset(table["full"]) | frozenset(table["system"])
+
+
 def _table() -> dict[str, Any]:
     table: dict[str, Any] = knowledge("bases.toml")
     return table

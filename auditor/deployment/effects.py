@@ -71,11 +71,12 @@ class Changed:
 
 @value
 class MayCreate:
-    """Anything may appear under the roots."""
+    """Anything may appear under the roots, ``spared`` directories inside them excepted."""
 
     roots: tuple[str, ...]
     reason: str
     at: Location
+    spared: tuple[str, ...] = ()
 
 
 Effect: TypeAlias = Make | Copied | Removed | Linked | Changed | MayCreate
@@ -84,6 +85,10 @@ SYSTEM_ROOTS = (
     "/bin", "/etc", "/home", "/lib", "/lib64", "/opt", "/root", "/run", "/sbin", "/tmp", "/usr",
     "/var",
 )  # fmt: skip
+
+_SYSTEM_NAMES = frozenset(
+    {"bin", "etc", "include", "lib", "local", "sbin", "share", "site-packages"}
+)
 
 _HARMLESS = frozenset(
     """
@@ -105,6 +110,7 @@ _SYSTEM_INSTALLERS = frozenset(
     """.split()  # noqa: SIM905 (a list of two hundred quotes is no easier to read)
 )
 _PYTHON_INSTALLERS = frozenset({"pip", "pip2", "pip3", "uv", "poetry", "pdm", "pipenv", "hatch"})
+_PROJECT_TOOLS = frozenset({"uv", "poetry", "pdm", "pipenv", "hatch"})
 _NODE_INSTALLERS = frozenset({"npm", "yarn", "pnpm", "npx", "bun"})
 _PREFIXES = frozenset({"sudo", "time", "nice", "nohup", "ionice", "stdbuf", "env", "command"})
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
@@ -163,7 +169,8 @@ def _command(
     if handler is not None:
         yield from handler(call)
     elif name in _SYSTEM_INSTALLERS:
-        yield MayCreate(roots=SYSTEM_ROOTS, reason=f"{name} may have installed it", at=at)
+        reason = f"{name} may have installed it"
+        yield MayCreate(roots=SYSTEM_ROOTS, reason=reason, at=at, spared=call.spared())
     elif name in _PYTHON_INSTALLERS:
         yield from _python_install(call, env)
     elif name in _NODE_INSTALLERS:
@@ -230,6 +237,15 @@ class _Call:
             else:
                 operands.append(arg)
         return operands, switches, values
+
+    def spared(self) -> tuple[str, ...]:
+        """The working directory, where it is the project's: installers keep out of it."""
+        if not isinstance(self.cwd, str):
+            return ()
+        parts = _absolute(self.cwd).strip("/").split("/")
+        if len(parts) < 2 or parts[-1] in _SYSTEM_NAMES:
+            return ()
+        return (_absolute(self.cwd),)
 
     def make(self, path: str, *, directory: bool = False) -> Make:
         return Make(path=path, directory=directory, by=self.name, certain=self.sure, at=self.at)
@@ -586,10 +602,18 @@ def _python_install(call: _Call, env: Mapping[str, str | Unknown | None]) -> Ite
         arg.text.startswith((".", "/")) and not arg.text.endswith((".whl", ".gz", ".zip"))
         for arg in operands[1:]
     )
-    if "-e" in values or "--editable" in values or local or call.name in ("poetry", "pdm", "uv"):
-        made = ("build", "dist", ".venv", "__pypackages__", "uv.lock", "poetry.lock")
+    if "-e" in values or "--editable" in values or local or call.name in _PROJECT_TOOLS:
+        made = (
+            "build",
+            "dist",
+            ".venv",
+            "__pypackages__",
+            "Pipfile.lock",
+            "uv.lock",
+            "poetry.lock",
+        )
         roots += [call.path(name) or "/" for name in made]
-    if call.name in ("pdm", "pipenv", "hatch") or (call.name == "uv" and action == "run"):
+    if action in ("run", "build", "script"):
         roots.append(call.path(".") or "/")
     if action in ("wheel", "download") and not values.keys() & {
         "-d",
@@ -601,7 +625,9 @@ def _python_install(call: _Call, env: Mapping[str, str | Unknown | None]) -> Ite
     if "/" in roots:
         roots = ["/"]
     reason = f"{call.name} may have installed it"
-    yield MayCreate(roots=tuple(dict.fromkeys(roots)), reason=reason, at=call.at)
+    yield MayCreate(
+        roots=tuple(dict.fromkeys(roots)), reason=reason, at=call.at, spared=call.spared()
+    )
 
 
 def _python(call: _Call, env: Mapping[str, str | Unknown | None]) -> Iterator[Effect]:

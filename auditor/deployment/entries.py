@@ -16,6 +16,7 @@ from auditor.parsers import shell
 from auditor.parsers.commands import (
     AppSpec,
     MainProcess,
+    Option,
     Other,
     PythonRun,
     ServerStart,
@@ -40,6 +41,10 @@ _PYTHON_SERVERS = frozenset(
         "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve",
     }
 )  # fmt: skip
+
+
+# They serve a page that calls the model, not an endpoint.
+_PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
 
 
 def follow(
@@ -90,6 +95,7 @@ def follow(
     processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
     entries: list[Entry] = []
     listens: list[Listen] = []
+    configured: list[Option] = []
     complete = True
     for process in processes:
         follower = _Follower(service, view, env, process, documented=documented)
@@ -99,18 +105,32 @@ def follow(
         faults.extend(follower.faults)
         open_links.extend(follower.open_links)
         complete = complete and follower.complete
+        fact = process.interpretation.fact
+        if isinstance(fact, ServerStart):
+            from auditor.deployment.listening import configured as settings_of
+
+            configured.extend(settings_of(fact, env, process.interpretation.cwd, view, []))
     if not processes:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
     web = True if listens else (any(_serves(e.trace) for e in entries) or None)
     if not complete:
         web = web or None
+    if complete and not listens:
+        open_links.append((Stage.REACHABLE, "no server that listens was found"))
+    routes = [r for e in entries for app in e.trace.apps for r in app.routes]
+    pages = any(e.server in _PAGES for e in entries) or any(
+        item.tool in _PAGES for e in entries for item in e.trace.servers
+    )
+    if not pages and not any(r.kind == "predict" or "POST" in r.methods for r in routes):
+        open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
     importable, unsure = _importable(entries, view)
     return replace(
         service,
         importable=importable,
         unsure_modules=unsure,
+        configured=tuple(configured),
         module_facts={
             path: facts
             for entry in entries
@@ -320,6 +340,14 @@ class _Follower:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))
             return
         self._python_present(fact.kind, fact.at)
+        if fact.script is not None and isinstance(fact.script.value, str):
+            self._run_file(
+                fact.script.value,
+                fact.script.at,
+                server=fact.kind,
+                argv=tuple(a.text for a in fact.args),
+            )
+            return
         app = fact.app
         if app is None:
             app = self._default_app(fact)
@@ -380,13 +408,24 @@ class _Follower:
                 kind="server-missing",
                 message=(
                     f"the command starts {name}, which nothing installs in the image: "
-                    f'`exec: "{name}": executable file not found in $PATH`'
+                    + (
+                        f"`No module named {name}`"
+                        if self._through_python()
+                        else f'`exec: "{name}": executable file not found in $PATH`'
+                    )
                 ),
                 at=at,
                 related=((environment.at, "the image starts here"),),
                 certain=False,
             )
         )
+
+    def _through_python(self) -> bool:
+        """``python -m server``, not the server's own script."""
+        command = self.process.interpretation.command
+        argv = command.argv({}) if command is not None else []
+        first = argv[0].value if argv else None
+        return isinstance(first, str) and _python_name(posixpath.basename(first))
 
     def _roots(self, app_dir: object, pythonpath: object) -> tuple[str, ...]:
         """Directories on ``sys.path`` that the project's modules can come from."""
@@ -419,6 +458,11 @@ class _Follower:
             installs_project = bool(step.fact.local_paths or step.fact.editable) or (
                 step.fact.action == "sync" and not step.fact.no_root
             )
+            for arg in (*step.fact.local_paths, *step.fact.editable):
+                # A project of the repository that is installed brings the modules it holds.
+                if isinstance(arg.value, str) and arg.value.startswith("/"):
+                    where = posixpath.normpath(arg.value.partition("[")[0])
+                    roots += [where, posixpath.join(where, "src")]
             if installs_project and isinstance(self.service.cwd, str):
                 for base in (self.service.cwd, "/app", "/code", "/src", "/workspace"):
                     roots += [base, posixpath.join(base, "src")]

@@ -343,7 +343,13 @@ def _use_lock(
         return None
     draft.locks.append(lock)
     version = python.version if python else (lock.python or "3.11")
-    selection = lock.select(version, groups=groups, extras=extras)
+    project = facts.pyproject(posixpath.join(posixpath.dirname(path), "pyproject.toml"))
+    roots = None
+    if lock.kind == "poetry" and project is not None:
+        # A lock of Poetry 1 does not say which of its packages the project itself asks for.
+        asked = [project.group(name) for name in (*groups, *extras)]
+        roots = [*project.dependencies, *(r for g in asked if g for r in g.requirements)]
+    selection = lock.select(version, groups=groups, extras=extras, roots=roots)
     add(
         EnvRequirement(
             fact=Requirement(
@@ -475,6 +481,9 @@ def _finish(
         because.append(f"what {base.text} brings is not known")
     closed_by_lock = bool(draft.locks) and all(r.origin == "lock" for r in kept)
     compiled = bool(kept) and all(r.compiled for r in kept)
+    # With hashes pip refuses whatever the file does not list.
+    hashed = bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs)
+    compiled = compiled or hashed
     closed = (closed_by_lock or compiled or (bool(flags) and all(flags))) and not because
     installed = distributions.close(
         roots,
@@ -509,7 +518,7 @@ def _finish(
         complete=not because,
         incomplete_because=tuple(because),
         locked=bool(kept) and (closed_by_lock or (compiled and everything_pinned) or frozen),
-        hashed=bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs),
+        hashed=hashed,
         installed=installed,
         problems=tuple(dict.fromkeys(draft.problems)),
     )

@@ -348,10 +348,18 @@ class _Transfer(_Layer):
 
 @value(kw_only=False)
 class _Opaque(_Layer):
-    """May have created anything under the roots."""
+    """May have created anything under the roots, ``spared`` directories inside them excepted."""
 
     roots: tuple[str, ...]
     reason: str
+    spared: tuple[str, ...] = ()
+
+    def covers(self, path: str) -> bool:
+        return any(
+            _within(path, root)
+            and not any(_within(path, s) and s != root and _within(s, root) for s in self.spared)
+            for root in self.roots
+        )
 
 
 @value(kw_only=False)
@@ -441,7 +449,7 @@ class FileSystem:
             if budget.spent():
                 return Undetermined(path=path, reason="too many steps lead to it", at=layer.at)
             if isinstance(layer, _Opaque):
-                if maybe is None and any(_within(path, root) for root in layer.roots):
+                if maybe is None and layer.covers(path):
                     maybe = Undetermined(path=path, reason=layer.reason, at=layer.at)
                 continue
             if isinstance(layer, _Attributes):
@@ -561,8 +569,8 @@ class FileSystem:
             if budget.spent():
                 return Listing(names=tuple(sorted(names)), complete=False)
             if isinstance(layer, _Opaque):
-                complete = complete and not any(
-                    _within(path, root) or root.startswith(prefix) for root in layer.roots
+                complete = complete and not (
+                    layer.covers(path) or any(root.startswith(prefix) for root in layer.roots)
                 )
                 continue
             if isinstance(layer, _Attributes):
@@ -585,7 +593,7 @@ class FileSystem:
                 add(found.names)
                 return Listing(names=tuple(sorted(names)), complete=complete and found.complete)
             assert isinstance(layer, (_Link, _Tree, _File, _Transfer))
-            if layer.path.startswith(prefix):
+            if len(layer.path) > len(prefix) and layer.path.startswith(prefix):
                 add((layer.path[len(prefix) :].split("/", 1)[0],))
             if isinstance(layer, _Tree):
                 inner = _relative(path, layer.path)
@@ -905,6 +913,8 @@ _SYSTEM_DIRS = (
 # There, and empty, in the images of distributions.
 _EMPTY_DIRS = ("/home", "/media", "/mnt", "/opt", "/srv", "/tmp")
 
+_APPLICATION_DIRS = ("/usr/src", "/usr/app", "/var/app")
+
 _DEBIAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -944,8 +954,16 @@ _KNOWN_BASES: dict[str, _KnownBase] = {
         more_env=("LANG", "LC_ALL"),
         opaque=("/opt",),
     ),
+    "pytorch/pytorch": _KnownBase(
+        workdir="/workspace", env=(), more_env=("",), opaque=("/opt", "/workspace")
+    ),
+    "tensorflow/tensorflow": _KnownBase(env=(), more_env=("",), opaque=("/tf",)),
+    "golang": _KnownBase(workdir="/go", env=(), more_env=("",), opaque=("/go",)),
+    "openjdk": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
+    "eclipse-temurin": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
     "condaforge/miniforge3": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
 }
+_WINDOWS = ("windowsservercore", "nanoserver")  # in tags of official images
 _LIBRARY_PREFIXES = (
     "docker.io/library/",
     "docker.io/",
@@ -976,7 +994,9 @@ class _Base:
         self.at = at
         self.scratch = reference == "scratch"
         self.name = reference if isinstance(reference, str) else "the base image"
-        known = _KNOWN_BASES.get(repository(reference)) if isinstance(reference, str) else None
+        known = None
+        if isinstance(reference, str) and not any(word in reference for word in _WINDOWS):
+            known = _KNOWN_BASES.get(repository(reference))
         self.known = known
         self.opaque = (*_SYSTEM_DIRS, *(known.opaque if known else ("/",)))
 
@@ -989,7 +1009,7 @@ class _Base:
         if path in _EMPTY_DIRS or path in ("/etc", "/root", "/run", "/usr", "/var", "/bin"):
             source = BaseSource(image=self.name)
             return Present(path=path, kind="directory", source=source, at=self.at)
-        if any(_within(path, root) for root in self.opaque):
+        if self._may_hold(path):
             reason = f"{self.name} may contain it"
             return Undetermined(path=path, reason=reason, at=self.at)
         return Absent(path=path)
@@ -1002,7 +1022,15 @@ class _Base:
             return (), False
         if path == "/":
             return tuple(name[1:] for name in (*_SYSTEM_DIRS[:2], *_EMPTY_DIRS)), False
-        return (), not any(_within(path, root) for root in self.opaque)
+        return (), not self._may_hold(path)
+
+    def _may_hold(self, path: str) -> bool:
+        if not any(_within(path, root) for root in self.opaque):
+            return False
+        # Customary places for applications, which no distribution fills.
+        if any(_within(path, root) for root in _APPLICATION_DIRS):
+            return self.known is None or "onbuild" in self.name
+        return not (path.startswith("/root/") and path[6] != ".")
 
     def unset(self, name: str) -> Unknown | None:
         """The value of a variable that the Dockerfile does not set (None: not set)."""
@@ -1110,6 +1138,9 @@ class _Scope(Mapping[str, "str | Unknown"]):
 
     def __len__(self) -> int:
         return len(self._get())
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._get()))
 
     def __repr__(self) -> str:
         return f"_Scope({self._get()!r})"
@@ -1521,7 +1552,7 @@ class _Evaluator:
                     )
                 )
         elif isinstance(effect, MayCreate):
-            fs._add(_Opaque(at=at, roots=effect.roots, reason=effect.reason))
+            fs._add(_Opaque(at=at, roots=effect.roots, reason=effect.reason, spared=effect.spared))
         elif isinstance(effect, Removed):
             fs._add(_Removed(at=at, path=effect.path, certain=effect.certain, glob=effect.glob))
         elif isinstance(effect, Linked):
@@ -1691,6 +1722,9 @@ class _Evaluator:
                 self._from_context(placement, word, source)
             else:
                 placement.opaque(f"copied from {item.from_.value if item.from_ else 'elsewhere'}")
+        if len(item.sources) > 1:
+            # Optional files ("yarn.lock*") may match nothing when another source is there.
+            problems[:] = [p for p in problems if p.kind != "no-match" or not placement.matched]
         build.copies.append(
             CopyStep(
                 stage=build.stage.index,
@@ -1787,6 +1821,7 @@ class _Evaluator:
                 placement.problem("no-match", word, source, "matches nothing", certain=False)
         else:
             matched = [path]
+        placement.matched = placement.matched or bool(matched)
         for place in matched:
             found = fs.lookup(place)
             if isinstance(found, Absent):
@@ -1803,13 +1838,17 @@ class _Evaluator:
         pivot = source.partition("/./")[0] if item.parents and "/./" in source else ""
         path = posixpath.normpath(posixpath.join("/", source)).lstrip("/")
         path = "" if path == "." else path
-        if _escapes(source):
-            message = "is outside the build context"
-            placement.problem("outside", word, source, message)
-            if not path:
-                return
         excludes = self._excludes(item)
         view = _ContextView(self.context, self.ignore)
+        if _escapes(source):
+            # BuildKit stops at the root of the context, the classic builder refuses.
+            there = view.expand(path, 1) if has_wildcards(source) else view.kind(path)
+            message = "is outside the build context"
+            placement.problem(
+                "outside", word, source, message, certain=not there and not has_wildcards(source)
+            )
+            if not there:
+                return
         if has_wildcards(source):
             matched = view.expand(path)
             if not matched:
@@ -1836,6 +1875,7 @@ class _Evaluator:
                 "several files match, but the destination does not end in /",
                 certain=False,
             )
+        placement.matched = placement.matched or bool(matched)
         for found in matched:
             chosen = view
             if excludes is not None:
@@ -1889,6 +1929,7 @@ class _Placement:
         self.owner = owner
         self.executable = executable
         self.problems = problems
+        self.matched = False
 
     def problem(
         self,

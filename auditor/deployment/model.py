@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
-from auditor.deployment.base import Base
+from auditor.deployment.base import Base, system_programs
+from auditor.deployment.image import BaseSource, Present
+from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
     from auditor.parsers.commands import MainProcess, PipInstall
+    from auditor.parsers.commands.facts import Option
     from auditor.parsers.compose import ComposeProject, ComposeService
     from auditor.parsers.conda import CondaEnvironment
     from auditor.parsers.dockerfile import Dockerfile
+    from auditor.parsers.kubernetes import Container, Workload
     from auditor.parsers.locks import Lock
     from auditor.parsers.pyproject import PyprojectFacts
     from auditor.parsers.python import ModuleFacts, Trace
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
     from auditor.parsers.requirements import RequirementsFile
 
 Value = str | Unknown
+
+# Directories that are on the PATH of every image.
+_BIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 @value
@@ -129,7 +136,12 @@ class Environment:
 
 @value
 class SystemPackage:
-    """A distribution package that an image's own stages install."""
+    """A distribution package that an image's own stages install.
+
+    ``base`` is the base image of its stage. ``foreign``: the stage knows archives other than the
+    distribution's own. ``removed``: a later command of the stage takes it away, with what it
+    brought along.
+    """
 
     name: str
     manager: str
@@ -137,6 +149,10 @@ class SystemPackage:
     version: str | None = None
     stage: int = 0
     shipped: bool = True
+    recommends: bool = True
+    base: Base | None = None
+    foreign: bool = False
+    removed: bool = False
 
 
 @value
@@ -149,12 +165,20 @@ class BuiltImage:
     context: str
     base: Base | None
     system_packages: tuple[SystemPackage, ...] = ()
+    # Why more may be installed than ``system_packages`` says (a script that was not read).
+    opaque_system: tuple[str, ...] = ()
     environment: Environment | None = None
     is_dev: bool = False
     # Names of the services that run it.
     services: tuple[str, ...] = ()
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
+    # Its FROM names an image that another Dockerfile of the repository builds.
+    base_is_local: bool = False
+    # Sources of COPY that git ignores: made or put there by hand before the build.
+    made_by_hand: frozenset[str] = frozenset()
+    # Something that was copied in may bring programs that cannot be named.
+    opaque_programs: bool = False
     build_args: tuple[tuple[str, Value], ...] = ()
 
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
@@ -169,17 +193,26 @@ class BuiltImage:
         """Whether a program of that base name is on the PATH; None when unknown."""
         if name in self.programs:
             return True
+        for directory in _BIN:
+            found = self.image.fs.lookup(f"{directory}/{name}")
+            if isinstance(found, Present) and not isinstance(found.source, BaseSource):
+                return True
         known = self.base.has_program(name) if self.base else None
-        if known is False and self.opaque_programs:
+        if known is not False:
+            return known
+        if self.opaque_programs:
             return None
-        return known
-
-    @property
-    def opaque_programs(self) -> bool:
-        """Something the stages do may bring programs that cannot be named."""
+        environment = self.environment
+        if name in system_programs() or environment is None:
+            return False
+        # A console script of a distribution that nobody knows may have any name.
+        installed = environment.installed
+        if installed is None or not installed.complete or installed.unknown:
+            return None
         return (
-            any(step.origin in ("image", "unknown") for step in self.image.copies)
-            or self.environment is None
+            None
+            if any(s.fact and (s.fact.local_paths or s.fact.editable) for s in environment.steps)
+            else False
         )
 
 
@@ -243,6 +276,8 @@ class Mount:
     source: str | None = None
     source_text: str = ""
     source_exists: bool | None = None
+    # Git ignores the source: it is made or put there by hand.
+    made_by_hand: bool = False
     read_only: bool = False
     named: bool = False
 
@@ -279,7 +314,7 @@ class StartFault:
     """Something that keeps the command from starting; found while following it.
 
     ``kind``: module, attribute, script, not-executable, crlf, interpreter, program,
-    literal-variable, syntax, env-file, working-directory.
+    literal-variable, no-command, no-dockerfile, server-missing, env-file.
     """
 
     kind: str
@@ -287,6 +322,8 @@ class StartFault:
     at: Location
     related: tuple[tuple[Location, str], ...] = ()
     certain: bool = True
+    # It depends on something that people do by hand.
+    possible: bool = False
     stage: Stage = Stage.STARTS
     evidence: tuple[tuple[str, str], ...] = ()
 
@@ -302,6 +339,8 @@ class Service:
     image_reference: str | None = None
     compose: ComposeService | None = None
     project: ComposeProject | None = None
+    workload: Workload | None = None
+    container: Container | None = None
     variables: tuple[Variable, ...] = ()
     # False: what the platform adds at run time is not visible here (a lone Dockerfile).
     variables_complete: bool = False
@@ -333,6 +372,8 @@ class Service:
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     is_web: bool | None = None
+    # Options that its servers' configuration files give (``gunicorn.conf.py``, …).
+    configured: tuple[Option, ...] = ()
     is_dev: bool = False
     profiles: tuple[str, ...] = ()
 
@@ -388,16 +429,29 @@ class Deployment:
     python_claims: tuple[PythonClaim, ...] = ()
     version_files: tuple[PythonVersion, ...] = ()
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)
+    # Every Python file of the repository, read or not.
+    python_files: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     target_python: str | None = None
     # "docker run" lines of documentation and scripts that could be tied to no image.
     notes: tuple[str, ...] = ()
     is_library: bool = False
+    # Manifests, gateways and programs that no service runs.
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
     def deployable(self) -> bool:
         """There is something here to deploy."""
         return bool(self.services or self.artifacts or self.environments)
+
+    def defines_module(self, module: str) -> bool:
+        """Whether a dotted module name may be a file of this repository, whatever the path root."""
+        stem = module.replace(".", "/")
+        endings = (f"{stem}.py", f"{stem}/__init__.py")
+        return any(
+            path in endings or path.endswith(tuple(f"/{e}" for e in endings))
+            for path in self.python_files
+        )
 
     def services_of(self, names: Iterable[str]) -> tuple[Service, ...]:
         """The services of these names."""

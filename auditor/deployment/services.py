@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import healthcheck
+from auditor.deployment import healthcheck, manifests
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -28,7 +29,12 @@ from auditor.source import Fragment, Location, Unknown
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.deployment.image import Process
-    from auditor.parsers.compose import ComposeCommand, ComposeProject, ComposeService
+    from auditor.parsers.compose import (
+        ComposeCommand,
+        ComposeEnvFile,
+        ComposeProject,
+        ComposeService,
+    )
 
 
 def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[DockerRun]) -> Service:
@@ -36,7 +42,7 @@ def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[Doc
     variables = [
         Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env
     ]
-    documented = _preferred(runs)
+    documented = _preferred(runs, image)
     mounts: list[Mount] = []
     published: list[Published] = []
     faults: list[StartFault] = []
@@ -124,17 +130,22 @@ def from_compose(
             kind="env-file",
             message=(
                 f"`env_file: {use.file.raw.raw}` is not in the repository"
-                + (" (it exists here, but git ignores it)" if use.state == "ignored" else "")
-                + ": Compose refuses to start"
+                + (
+                    ": somebody must put it there, or Compose refuses to start (git ignores it)"
+                    if _by_hand(use, facts)
+                    else ": Compose refuses to start"
+                )
             ),
             at=use.at,
-            certain=use.state == "missing",
+            certain=not _by_hand(use, facts),
+            possible=_by_hand(use, facts),
             stage=Stage.BUILDS,
             evidence=(("state", use.state),),
         )
         for use in service.env_files
         if use.required and use.state in ("missing", "ignored")
     ]
+    faults += _missing_dockerfile(facts, service, image)
     variables += [
         Variable(
             name="*",
@@ -155,6 +166,7 @@ def from_compose(
             source_exists=(
                 facts.repository.exists(volume.path) if volume.path is not None else None
             ),
+            made_by_hand=volume.path is not None and facts.repository.would_ignore(volume.path),
             read_only=volume.read_only,
             named=volume.type == "volume" and volume.source is not None,
         )
@@ -244,6 +256,75 @@ def from_compose(
     )
 
 
+def from_kubernetes(
+    facts: Facts, *, running: manifests.Running, image: BuiltImage, name: str
+) -> Service:
+    """A container of a Kubernetes workload, run from an image that is built here."""
+    container, workload = running.container, running.workload
+    variables, complete = manifests.variables(running, image)
+    env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
+    security = container.security_context or workload.pod.security_context
+    user = security.run_as_user if security is not None else None
+    service = _finish(
+        facts,
+        name=name,
+        at=container.at,
+        origin="kubernetes",
+        image=image,
+        image_reference=str(container.image) if container.image else None,
+        variables=variables,
+        complete=complete,
+        documented=True,
+        mounts=manifests.mounts(running),
+        published=manifests.published(running),
+        faults=[],
+        entrypoint=manifests.words(container.command),
+        command=manifests.words(container.args),
+        cwd=container.working_dir.value if container.working_dir else None,
+        cwd_at=container.working_dir.at if container.working_dir else None,
+        user=user.value if user is not None else None,
+        user_at=user.at if user is not None else None,
+        health=manifests.health(running, env),
+        open_links=[],
+    )
+    return replace(service, workload=workload, container=container)
+
+
+def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:
+    """Whether git ignores the file: then it is made by hand on every machine."""
+    path = use.file.path
+    return use.state == "ignored" or (path is not None and facts.repository.would_ignore(path))
+
+
+def _missing_dockerfile(
+    facts: Facts, service: ComposeService, image: BuiltImage | None
+) -> list[StartFault]:
+    """``build:`` leads to a Dockerfile that is not there."""
+    build = service.build
+    if build is None or image is not None or build.dockerfile_inline is not None:
+        return []
+    path = build.dockerfile_path
+    if path is None or build.context is None or facts.repository.exists(posixpath.normpath(path)):
+        return []
+    path = posixpath.normpath(path)
+    if path.startswith("..") or facts.repository.ignored_exists(path):
+        return []
+    by_hand = facts.repository.would_ignore(path)
+    return [
+        StartFault(
+            kind="no-dockerfile",
+            message=(
+                f"there is no `{path}` to build from: `failed to read dockerfile: open "
+                f"{posixpath.basename(path)}: no such file or directory`"
+            ),
+            at=build.dockerfile.at if build.dockerfile else build.at,
+            possible=by_hand,
+            stage=Stage.BUILDS,
+            evidence=(("dockerfile", path),),
+        )
+    ]
+
+
 def _host_port(published: object, offset: int) -> int | Unknown | None:
     from auditor.parsers.compose import PortRange
 
@@ -268,10 +349,20 @@ def _fragment(value: Value, at: Location) -> Fragment:
     return Fragment(at.path, [(value if isinstance(value, str) else "", at.line, at.column)])
 
 
-def _preferred(runs: Sequence[DockerRun]) -> DockerRun | None:
-    """The run that says most: what scripts do before what documentation shows, ports first."""
+def _preferred(runs: Sequence[DockerRun], image: BuiltImage) -> DockerRun | None:
+    """The run that says most: what scripts do before what documentation shows, ports first.
+
+    A run that replaces the image's own command and publishes nothing is a task (tests, a
+    linter, a training run), not the service.
+    """
+    has_command = image.image.cmd is not None or image.image.entrypoint is not None
     ranked = sorted(
-        (r for r in runs if not (r.interactive and r.command)),
+        (
+            r
+            for r in runs
+            if not (r.interactive and r.command)
+            and not (has_command and not r.ports and (r.command or r.entrypoint is not None))
+        ),
         key=lambda r: (r.place == "documentation", not r.ports, -len(r.env), r.at),
     )
     return ranked[0] if ranked else None
@@ -299,6 +390,7 @@ def _run_mount(value: Value, at: Location, facts: Facts) -> Mount | None:
                 source=path,
                 source_text=source,
                 source_exists=facts.repository.exists(path),
+                made_by_hand=facts.repository.would_ignore(path),
             )
     kind = "bind" if "/" in source or "$" in source else "volume"
     return Mount(
@@ -388,7 +480,10 @@ def _finish(
                 )
         if cwd is None:
             cwd, cwd_at = own.workdir.value, own.workdir.at
-        if user is None and own.user is not None:
+        if user is None and own.user is not None and own.user.value != "root":
+            # What the base image runs as by default is root unless its maker says otherwise.
+            user, user_at = own.user.value, own.user.at
+        elif user is None and own.user is not None and own.user.at is not None:
             user, user_at = own.user.value, own.user.at
         # Overriding the entrypoint clears the image's CMD, as the engine does.
         image_entry = None if entrypoint is not None else own.entrypoint

@@ -142,6 +142,36 @@ class View:
         inside = repo[len(context) + 1 :] if context else repo
         return self._image.image.fs.locate_context(inside)
 
+    def would_ignore(self, path: str, seen: Seen) -> bool:
+        """Whether git ignores the place in the repository that would become this path.
+
+        That is where a bind mount leads, or what ``COPY . .`` would bring.
+        """
+        repository = self._facts.repository
+        for mount in self._mounts:
+            target = str(mount.target).rstrip("/")
+            if mount.source is not None and (path == target or path.startswith(f"{target}/")):
+                inside = path[len(target) :].strip("/")
+                return repository.would_ignore(
+                    posixpath.normpath(posixpath.join(mount.source or ".", inside))
+                )
+        for step in self._image.image.copies:
+            destination = step.destination
+            if step.origin != "context" or not isinstance(destination, str):
+                continue
+            base = destination.rstrip("/") or "/"
+            if path != base and not path.startswith(f"{base.rstrip('/')}/"):
+                continue
+            inside = path[len(base) :].strip("/")
+            for source in step.sources:
+                if not isinstance(source, str):
+                    continue
+                start = posixpath.normpath(posixpath.join(self._image.context, source.strip("/")))
+                whole = posixpath.normpath(posixpath.join(start, inside)) if inside else start
+                if repository.would_ignore(whole):
+                    return True
+        return False
+
     def in_repository(self, path: str) -> bool:
         """Whether the repository has a file or directory at this path."""
         return self._facts.repository.exists(path)

@@ -29,6 +29,10 @@ _ONCE_COMMON = frozenset(
 )  # fmt: skip
 
 
+# Always left to the user by the frameworks that use them.
+_ALWAYS_OPTIONAL = frozenset({"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn"})
+
+
 @value
 class Distribution:
     """One distribution that will be there. ``via`` names what requires it ("" when direct)."""
@@ -103,7 +107,10 @@ class Installed:
         if self.closed:
             if candidates or not self.unknown:
                 return Provision(answer="no", candidates=candidates)
-            return Provision(answer="likely-no", candidates=candidates)
+            # What the tables do not know may bring a module that they do not know either.
+            return Provision(
+                answer="possibly-no", reason=f"{', '.join(self.unknown[:3])} may bring it"
+            )
         if self.unknown:
             return Provision(
                 answer="possibly-no",
@@ -124,6 +131,8 @@ class Installed:
         """An installed release other than the one in the table may require ``name``."""
         if name in _ONCE_COMMON:
             return True
+        if name in _ALWAYS_OPTIONAL:
+            return False
         table = _table()
         for distribution in self.distributions.values():
             row = table.get(distribution.name)
@@ -168,6 +177,21 @@ def distributions_of(module: str) -> tuple[str, ...]:
 def modules_of(name: str) -> tuple[str, ...]:
     """The modules a distribution is known to bring."""
     return tuple(_table().get(name, {}).get("modules", ()))
+
+
+def requires(name: str, other: str) -> bool:
+    """Whether the newest release of a distribution is known to require another one."""
+    return any(_split(text)[0] == other for text in _table().get(name, {}).get("requires", ()))
+
+
+def requirements_of(name: str, python: str | None) -> tuple[str, ...]:
+    """The distributions that the newest release of ``name`` requires on Linux, extras left out."""
+    found = []
+    for text in _table().get(name, {}).get("requires", ()):
+        child, _, marker = _split(text)
+        if child and (not marker or _marker_holds(marker, python)):
+            found.append(child)
+    return tuple(found)
 
 
 def is_stdlib(module: str) -> bool:

@@ -38,6 +38,8 @@ class PathLink:
     seen: Seen
     elsewhere: tuple[str, ...] = ()
     source_has: str | None = None
+    # Git ignores the place where the author has it: it is made or put there by hand.
+    made_by_hand: bool = False
     machine: bool = False
 
 
@@ -74,6 +76,8 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
 def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]:
     modes = ("write", "append", "create") if writing else ("read", "list")
     seen: set[tuple[Location, str]] = set()
+    # `with open(path) as file: load(file)` is one access, not two.
+    opened: set[tuple[str, str, str, object, bool]] = set()
     for entry in service.entries:
         for access in entry.trace.files:
             if access.mode not in modes:
@@ -81,16 +85,26 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             path = access.path.resolved
             if isinstance(path, Unknown) or access.path.base in ("url", "hub", "temp", "unknown"):
                 continue
-            if (access.at, path) in seen:
+            # `open` and the load from its file object are one access.
+            key = (access.opened_at or access.at, path)
+            if key in seen:
                 continue
-            seen.add((access.at, path))
+            seen.add(key)
+            reach = access.reach
+            same = (path, access.at.path, reach.route, reach.phase, reach.certain)
+            if access.mode == "read":
+                if same in opened:
+                    continue
+                opened.add(same)
             if path.startswith(_ALWAYS):
                 continue
             found = view.look(path)
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
+            by_hand = False
             if found.answer == "no":
+                by_hand = view.would_ignore(path, found)
                 source_has = _in_repository(access, entry, view, text)
                 if source_has is not None:
                     elsewhere = view.copies_of(source_has)
@@ -101,6 +115,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 seen=found,
                 elsewhere=elsewhere,
                 source_has=source_has,
+                made_by_hand=by_hand and source_has is None,
                 machine=machine_path(text),
             )
 

@@ -340,12 +340,19 @@ def _select(
             if default and package.source.kind == "editable":
                 walk.chosen[(package.name, package.version)] = package
         walk.run()
-    elif lock.kind == "poetry" and not any(p.groups for p in lock.packages):
+    elif lock.kind == "poetry" and (
+        _format(lock.version) < (2, 1) or not any(p.groups for p in lock.packages)
+    ):
         _select_old_poetry(lock, walk, extras, roots)
     else:
         _select_marked(lock, walk, groups, extras, default)
     packages = tuple(sorted(walk.chosen.values(), key=lambda p: (p.name, p.version or "")))
     return Selection(packages=packages, undecided=tuple(walk.undecided))
+
+
+def _format(version: str) -> tuple[int, ...]:
+    """A lock format's version; before 2.1 Poetry's markers stand on the edges only."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _projects(lock: Lock) -> list[LockedPackage]:
@@ -386,6 +393,8 @@ def _select_old_poetry(
         optional = {r.name for r in lock.roots if normalise(r.extra) in extras}
         for package in lock.packages:
             if package.optional and package.name not in optional:
+                continue
+            if package.groups and "main" not in package.groups:
                 continue
             if _admits(package.requires_python, full):
                 walk.chosen[(package.name, package.version)] = package

@@ -1459,6 +1459,14 @@ class _Parser:
                 continue
             elif kind == "ERROR":
                 start, end = self._span(child)
+                raw = self.text[start:end]
+                if raw and not any(c.isspace() or c in ";&|()<>" for c in raw):
+                    # The grammar has no place for some ordinary words (`==`).
+                    if groups and groups[-1][-1].end_byte == child.start_byte:
+                        groups[-1].append(child)
+                    else:
+                        groups.append([child])
+                    continue
                 self._problem(start, end, f"is not valid shell: {_shorten(self.text[start:end])}")
             else:
                 self._substitutions(child, context)

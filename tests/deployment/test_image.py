@@ -290,6 +290,11 @@ def test_copy_problems(line: str, kind: str, certain: bool) -> None:
     assert found[0].at.line == 4
 
 
+def test_an_optional_file_is_no_problem_beside_another() -> None:
+    assert not image("FROM scratch\nCOPY a.py gone* /d/\n", ["a.py"]).copy_problems
+    assert kinds(image("FROM scratch\nCOPY gone* lost* /d/\n", ["a"])) == ["no-match"] * 2
+
+
 def test_case_problem_names_the_candidate() -> None:
     (problem,) = image("FROM scratch\nCOPY Models/X /\n", ["models/x"]).copy_problems
     assert problem.candidates == ("models/x",)
@@ -403,6 +408,28 @@ def test_a_known_file_stays_known_behind_an_opaque_command() -> None:
     assert source_of(built, "/app/m") == "m"
 
 
+@pytest.mark.parametrize("place", ["/usr/src/app", "/opt/app", "/root/app", "/home/me/app", "/app"])
+def test_installers_keep_out_of_the_project(place: str) -> None:
+    built = image(
+        f"FROM python:3.11-slim\nWORKDIR {place}\nCOPY r.txt .\n"
+        "RUN apt-get install -y git && pip install -r r.txt\n",
+        ["r.txt"],
+    )
+    assert isinstance(built.fs.lookup(f"{place}/model.pkl"), Absent)
+    assert built.fs.list_dir(place).names == ("r.txt",)
+    assert built.fs.list_dir(place).complete
+    assert isinstance(built.fs.lookup("/usr/local/bin/uvicorn"), Undetermined)
+
+
+def test_a_virtual_environment_in_the_project_is_not_spared() -> None:
+    built = image(
+        "FROM python:3.11-slim\nWORKDIR /opt/app\nENV VIRTUAL_ENV=/opt/app/venv\n"
+        "RUN python -m venv venv && venv/bin/pip install x\n"
+    )
+    assert isinstance(built.fs.lookup("/opt/app/venv/bin/x"), Undetermined)
+    assert isinstance(built.fs.lookup("/opt/app/model.pkl"), Absent)
+
+
 def test_run_heredoc_is_followed() -> None:
     built = image("FROM python:3.11-slim\nRUN <<EOF\nmkdir -p /made\ntouch /made/it\nEOF\n")
     assert isinstance(built.fs.lookup("/made/it"), Present)
@@ -439,6 +466,7 @@ def test_copies_of_copies_do_not_explode() -> None:
 
 def test_an_image_can_be_pickled() -> None:
     built = image("FROM python:3.11-slim\nENV A=1\nCOPY . /app\nRUN mkdir /x\n", ["a"], ignore="b")
+    assert len({built, built}) == 1
     again = pickle.loads(pickle.dumps(built))
     assert isinstance(again.fs.lookup("/app/a"), Present)
 
@@ -478,7 +506,10 @@ def test_nothing_raises(parts: list[str]) -> None:
     built = image(text, ["x/a.py", "b"], ignore="b\n!b/c")
     for path in ("/", "/x", "x/a.py", "/a.py"):
         built.fs.lookup(path)
-        built.fs.list_dir(path)
+        for name in built.fs.list_dir(path).names:
+            assert name
+            found = built.fs.lookup(f"/{path}/{name}")
+            assert not isinstance(found, Absent), found
     built.fs.locate_context("x/a.py")
 
 
@@ -502,6 +533,10 @@ IMAGES = {
     "ignored": (
         "FROM scratch\nCOPY . /app\n",
         "models\n!models/old\n*.md\n**/__init__.py\n.hidden\n",
+    ),
+    "root": (
+        "FROM scratch\nCOPY . /\nCOPY models .\nADD https-less.txt* run.sh /a/\n",
+        None,
     ),
     "contents": ("FROM scratch\nCOPY app /srv\nCOPY models models\n", None),
     "rename": ("FROM scratch\nCOPY run.sh /bin/start\nCOPY run.sh /opt/\n", None),

@@ -70,7 +70,7 @@ class Judge:
         elif lookup(*key).standing == "allowed":
             return
         entry = lookup(*key)
-        if entry.standing == "allowed":
+        if entry.standing == "allowed" or self._scripted(found):
             return
         name = found.key
         if _is_code_library(found):
@@ -103,13 +103,13 @@ class Judge:
         if len(self.calls) < self.keep_calls:
             self.calls.append(call)
         func = call.func
-        if type(func) is Call:
+        if type(func) is Call or (type(func) is Pers and self.persistent_ids == "torch"):
             made = resolve(call)
             if made is not call:
                 self._judge_call(made)
                 call.cls = made.cls
                 return
-            if _by_value(func):
+            if type(func) is Call and _by_value(func):
                 # The types of code, functions and cells, as cloudpickle and dill name them.
                 self._code_by_value(shown(func, 1), call.offset)
                 return
@@ -131,6 +131,9 @@ class Judge:
             )
             return
         entry = lookup(func.module, func.name)
+        if self._scripted(func):
+            call.cls = func
+            return
         if entry.standing != "allowed":
             call.cls = func if call.how.startswith("NEWOBJ") else None
             if func.key in ("copyreg.add_extension", "copy_reg.add_extension"):
@@ -221,7 +224,10 @@ class Judge:
                     callable=name,
                 )
                 return
-            objection = state_objection(cls, state)
+            made = arguments(target)
+            objection = state_objection(cls, state, made[0] if made else None)
+            if objection is None and cls.key == "numpy.dtype" and not _own_copy(target):
+                objection = "the data type is shared with the whole process"
             if objection is None and target.states:
                 objection = _second_state(target.states)
             if objection is None and type(state) is tuple and len(state) == 2:
@@ -293,7 +299,7 @@ class Judge:
         text = shown(found.pid)
         if len(self.persistent) < 1000:
             self.persistent.append(text)
-        if self.persistent_ids == "torch":
+        if self.persistent_ids in ("torch", "torchscript"):
             pid = found.pid
             if (
                 type(pid) is tuple
@@ -387,6 +393,12 @@ class Judge:
                 arguments=shown_args(call),
             )
 
+    def _scripted(self, found: Glob) -> bool:
+        """Names that only TorchScript's own unpickler resolves: to types of the archive."""
+        return self.persistent_ids == "torchscript" and (
+            found.module.startswith("__torch__") or found.module == "torch.jit._pickle"
+        )
+
     # -- helpers ---------------------------------------------------------------------------
 
     def _registry_touched(self) -> bool:
@@ -430,6 +442,12 @@ class Judge:
                 evidence=tuple((k, v) for k, v in evidence.items() if v),
             )
         )
+
+
+def _own_copy(call: Call) -> bool:
+    """``numpy.dtype(code, align, copy)`` makes an object of its own only when told to copy."""
+    args = arguments(call)
+    return args is not None and len(args) == 3 and args[2] in (True, 1)
 
 
 def shown_args(call: Call) -> str:
@@ -523,8 +541,7 @@ def _public_attribute(call: Call) -> bool:
         and call.func.key == "builtins.getattr"
         and args
         and len(args) == 2
-        and type(args[0]) is Call
-        and args[0].cls is not None
+        and ((type(args[0]) is Call and args[0].cls is not None) or plain(args[0]))
         and type(args[1]) is str
         and args[1].isidentifier()
         and not args[1].startswith("_")

@@ -57,6 +57,12 @@ def resolve(call: Call) -> Call:
     """The call that is made in the end: through ``partial`` objects and class attributes."""
     for _ in range(8):
         func = call.func
+        if type(func) is Pers and type(func.pid) is tuple and len(func.pid) > 1:
+            # torch.save before 1.6 wrote ("module", class, file, source) for a module's class.
+            if func.pid[0] != "module" or type(func.pid[1]) is not Glob:
+                return call
+            call = _again(call, func.pid[1], call.args)
+            continue
         if type(func) is not Call or type(func.func) is not Glob:
             return call
         inner = arguments(func)
@@ -213,9 +219,6 @@ def policy_enum_member(call: Call) -> Objection:
     args = arguments(call)
     if args is None or len(args) != 2 or type(args[1]) is not str:
         return "the attribute that it reaches is not known"
-    if type(args[0]) in (str, bytes, int, float) and args[1].isidentifier():
-        # A method of plain data; what calls it would be a call of its own.
-        return "it reaches a private attribute" if args[1].startswith("_") else None
     if type(args[0]) is Glob:
         kind = lookup(args[0].module, args[0].name).kind
         if kind == "enum" and args[1].isidentifier() and not args[1].startswith("_"):
@@ -510,9 +513,11 @@ _FORMULA = re.compile(
 )
 
 
-def state_objection(cls: Glob, state: Value) -> Objection:
+def state_objection(cls: Glob, state: Value, code: Value = None) -> Objection:
     """What ``cls.__setstate__`` would do with the state that no model needs; None when nothing."""
     module = cls.module
+    if module.startswith("numpy"):
+        return _array_objection(cls, state, code)
     if module.startswith("scipy.stats"):
         return _rv_objection(state)
     if module.startswith("statsmodels"):
@@ -520,6 +525,57 @@ def state_objection(cls: Glob, state: Value) -> Objection:
     if module.startswith("joblib") or module.startswith("sklearn.externals.joblib"):
         return None if type(state) is Dct else "its state is not known"
     return None
+
+
+def _dtype_agrees(code: Value, state: tuple[Value, ...]) -> bool:
+    """A number has no fields, no size of its own and no flags; only objects are references."""
+    if type(code) is not str:
+        return True
+    letter = code.lstrip("<>=|")[:1]
+    if letter in "?bBhHiIlLqQefdgFDGuicmM":
+        return state[2:8] == (None, None, None, -1, -1, 0)
+    if letter == "O":
+        return state[2:5] == (None, None, None)
+    return True
+
+
+def _array_objection(cls: Glob, state: Value, code: Value) -> Objection:
+    """NumPy trusts the states of data types and arrays further than it checks them."""
+    if cls.name == "dtype":
+        if (
+            type(state) is tuple
+            and 8 <= len(state) <= 9
+            and type(state[0]) is int
+            and (state[1] is None or state[1] in ("<", ">", "=", "|"))
+            and (state[2] is None or type(state[2]) is tuple)
+            and (state[3] is None or (type(state[3]) is tuple and plain(state[3])))
+            and (state[4] is None or type(state[4]) is Dct)
+            and all(type(n) is int for n in state[5:8])
+            and _dtype_agrees(code, state)
+        ):
+            return None
+        return "it is not the state of a data type"
+    if cls.name in ("ndarray", "matrix", "recarray", "chararray"):
+        if (
+            type(state) is tuple
+            and len(state) in (4, 5)
+            and type(state[-4]) is tuple
+            and all(type(n) is int and n >= 0 for n in state[-4])
+            and type(state[-3]) is Call
+            and type(state[-1]) in (bytes, str, Big, Lst, Call)
+        ):
+            if type(state[-1]) is Lst and state[-1].size != _count(state[-4]):
+                return "it holds fewer objects than its shape says"
+            return None
+        return "it is not the state of an array"
+    return None
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for n in shape:
+        count *= n
+    return count
 
 
 def _rv_objection(state: Value) -> Objection:

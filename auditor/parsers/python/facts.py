@@ -319,7 +319,8 @@ class Call:
     ``category``: ``subprocess``, ``http`` (outbound), ``thread``, ``executor``, ``signal``,
     ``export``, ``metrics``, ``drift``, ``breaker``, ``rate-limit``, ``retry``, ``log`` (a record
     is written), ``print``, ``native``, ``watcher``, ``predict``, ``preprocess``, ``download``,
-    ``exit``, ``chdir``, ``sleep``, ``database``, ``tracking``.
+    ``exit``, ``chdir``, ``sleep``, ``database``, ``tracking``, ``store`` (a handler hands something
+    to a database, queue or journal, as far as the method's name tells).
     """
 
     at: Location
@@ -330,6 +331,7 @@ class Call:
     keywords: tuple[tuple[str, Value], ...] = ()
     mentions: tuple[str, ...] = ()  # identifiers in the arguments, in order, without repeats
     offloaded: bool = False  # awaited through run_in_executor, to_thread, run_in_threadpool
+    awaited: bool = False  # ``await`` stands before the call itself
 
     def keyword(self, name: str) -> Value | None:
         """The keyword argument of that name, if given."""
@@ -434,6 +436,7 @@ class Trace:
     unsure: tuple[Unsure, ...] = ()
     problems: tuple[Problem, ...] = ()
     attributes: tuple[str, ...] = ()  # names the entry module binds
+    values: tuple[tuple[str, Value], ...] = ()  # plain values it binds (a gunicorn.conf.py, say)
     factories: tuple[str, ...] = ()  # functions of the entry module that return an application
     classes: tuple[tuple[str, str], ...] = ()  # (module:qualname, source path) reached
     truncated: bool = False  # a work limit was hit; the rest was not followed

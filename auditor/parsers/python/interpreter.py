@@ -52,9 +52,10 @@ from auditor.parsers.python.values import (
     deps_of,
     join,
     options_of,
+    same,
     truth,
 )
-from auditor.source import Location, Unknown
+from auditor.source import Location, Problem, Unknown
 
 if TYPE_CHECKING:
     from auditor.parsers.python.program import Module, Program
@@ -65,6 +66,7 @@ MAX_STEPS = 60_000
 MAX_DEPTH = 14
 MAX_REPEATS = 6
 MAX_UNROLL = 12
+MAX_RECURSION = 2
 
 _BUILTINS = frozenset(
     [
@@ -261,13 +263,17 @@ class Interpreter:
         self.cached = 0
         self.in_async = False
         self.offloaded = False
+        self.awaited: ast.expr | None = None
         self.route = ""
         self.main_name: str | None = None
         self.frame: Frame | None = None
         self.steps = 0
+        self.work = 0
+        self.unrolling = 0
         self.depth = 0
         self.expression_depth = 0
         self.counts: dict[tuple[Any, ...], int] = {}
+        self.results: dict[tuple[Any, ...], V] = {}
         self.active: list[int] = []
         self.returns: list[list[V]] = []
         self.sink = Sink(self)
@@ -422,12 +428,23 @@ class Interpreter:
         except (OutOfBudgetError, RecursionError):
             self.truncated = True
             return Unk("is too much to follow")
+        except Exception as error:  # a defect of ours must not end an audit
+            at = self.via[-1] if self.via else Location(self.states_path())
+            message = f"could not be followed further ({type(error).__name__})"
+            self.sink.problems[Problem(at=at, message=message)] = None
+            self.truncated = True
+            return Unk("could not be followed")
         finally:
             self.frame, self.depth, self.in_async, self.cached, self.expression_depth = saved
             del self.guards[lengths[0] :]
             del self.via[lengths[1] :]
             del self.active[lengths[2] :]
             del self.returns[lengths[3] :]
+
+    def states_path(self) -> str:
+        """The file that is being followed."""
+        facts = self.frame.state.facts if self.frame is not None else None
+        return facts.path if facts is not None else self.entry
 
     def root(self, function: V, args: list[V], kwargs: dict[str, V] | None = None) -> V:
         """Call a function as a server or framework would."""
@@ -441,6 +458,7 @@ class Interpreter:
             args = args[: max(room, 0)]
         self.frame = owner.state.frame
         self.steps = min(self.steps, self.max_steps // 2)
+        self.work = min(self.work, self.max_steps * 3)
         saved, self.via = self.via, []
         try:
             return self.limited(lambda: self.call(function, args, kwargs or {}, node))
@@ -520,6 +538,11 @@ class Interpreter:
             unsure=tuple(sink.unsure),
             problems=tuple(sink.problems),
             attributes=names,
+            values=tuple(
+                (key, sink.value(value))
+                for key, value in (state.frame.vars.items() if state is not None else ())
+                if isinstance(value, Const | PathV | Choice | Unk) and not key.startswith("__")
+            ),
             factories=tuple(factories),
             classes=tuple(sink.classes.items()),
             truncated=self.truncated,
@@ -1233,6 +1256,9 @@ class Interpreter:
         method = _EVAL.get(node.__class__)
         if method is None:
             return Unk("an expression that is not followed")
+        self.work += 1
+        if self.work > self.max_steps * 6:
+            raise OutOfBudgetError
         if self.expression_depth > 60:
             return Unk("is nested too deeply")
         self.expression_depth += 1
@@ -1384,7 +1410,7 @@ class Interpreter:
     ) -> V:
         """Follow a call of a project function."""
         key = id(func.node)
-        if self.depth >= MAX_DEPTH or key in self.active:
+        if self.depth >= MAX_DEPTH or self.active.count(key) > MAX_RECURSION:
             return Unk(f"{func.qualname}() is called too deeply to follow")
         frame = Frame(func.state, func.closure, func.qualname)
         self.bind(func, frame, args, kwargs, loose=loose)
@@ -1393,13 +1419,22 @@ class Interpreter:
         seen = self.counts.get(count_key, 0)
         total = self.counts.get((key, self.phase), 0)
         if seen > 2 or total > MAX_REPEATS * 6:
+            before = self.results.get(count_key)
+            if before is not None:
+                return before  # the same arguments gave the same value each time
             return Unk(f"{func.qualname}() is called too often to follow")
         self.counts[count_key] = seen + 1
         self.counts[(key, self.phase)] = total + 1
         self.seen_functions.add(key)
-        if isinstance(func.node, ast.Lambda):
-            return self.inside(func, frame, node, self.lambda_body)
-        return self.inside(func, frame, node, self.function_body)
+        body = self.lambda_body if isinstance(func.node, ast.Lambda) else self.function_body
+        result = self.inside(func, frame, node, body)
+        old = self.results.get(count_key)
+        if old is not None and isinstance(old, Const | PathV | Choice) and not same(old, result):
+            result_kept: V = Unk(f"{func.qualname}() gives different values")
+        else:
+            result_kept = result
+        self.results[count_key] = result_kept
+        return result
 
     def inside(self, func: Func, frame: Frame, node: ast.AST, body: Callable[[Func], V]) -> V:
         cached = any(
@@ -1597,7 +1632,11 @@ class Interpreter:
         return self.make_function(node)
 
     def eval_await(self, node: ast.Await) -> V:
-        return self.eval(node.value)
+        saved, self.awaited = self.awaited, node.value
+        try:
+            return self.eval(node.value)
+        finally:
+            self.awaited = saved
 
     def eval_walrus(self, node: ast.NamedExpr) -> V:
         value = self.eval(node.value)
@@ -1627,8 +1666,12 @@ class Interpreter:
         self.frame = inner
         try:
             simple = len(node.generators) == 1
-            if simple and first is not None and len(first) <= MAX_UNROLL:
-                return self.unrolled(node, first)
+            if simple and first is not None and len(first) <= MAX_UNROLL and self.unrolling < 2:
+                self.unrolling += 1
+                try:
+                    return self.unrolled(node, first)
+                finally:
+                    self.unrolling -= 1
             with self.guard("loop"):
                 for index, generator in enumerate(node.generators):
                     if index:

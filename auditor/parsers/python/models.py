@@ -200,6 +200,7 @@ class Models(WebModels):
                 keywords=tuple((k, sink.value(v)) for k, v in list(site.kwargs.items())[:16]),
                 mentions=mentions(site.node),
                 offloaded=run.offloaded,
+                awaited=run.awaited is site.node,
             )
         )
 
@@ -392,15 +393,15 @@ class Models(WebModels):
 
     def list_extend(self, target: ListV, added: V) -> None:
         items = self.iterate(added)
-        if self.run.undecided or items is None or target.items is None:
+        if (
+            self.run.undecided
+            or items is None
+            or target.items is None
+            or len(items) + len(target.items) > val.MAX_ITEMS
+        ):
             target.items = None
         else:
-            target.items.extend(items[: val.MAX_ITEMS])
-        if items is not None and self.run.undecided:
-            self.notice_items(items)
-
-    def notice_items(self, items: list[V]) -> None:
-        """Nothing to keep: the list is not known any more."""
+            target.items.extend(items)
 
     def iterate(self, value: V) -> list[V] | None:
         """The items that iterating gives, when they are known."""
@@ -742,9 +743,8 @@ class Models(WebModels):
                 ("environs.", "decouple.")
             ):
                 return self.environ_read(site, callee)
-            if self.run.phase == Phase.REQUEST and (
-                callee.name in tables.LOADERS
-                or callee.name.endswith(("from_pretrained", "pipeline", "load_model"))
+            if callee.name in tables.LOADERS or callee.name.endswith(
+                ("from_pretrained", "pipeline", "load_model")
             ):
                 self.note(site, "predict", f"{callee.name}()()")
         for argument in (*args, *kwargs.values()):
@@ -851,11 +851,13 @@ class Models(WebModels):
             if isinstance(owner, Obj) and not isinstance(owner.data, list):
                 owner.data = []
             return made
-        if run.phase == Phase.REQUEST:
-            if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
-                self.note(site, "predict", f".{attr}")
-            elif attr in tables.PREPROCESS_METHODS:
+        if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
+            self.note(site, "predict", f".{attr}")
+        elif run.phase == Phase.REQUEST:
+            if attr in tables.PREPROCESS_METHODS:
                 self.note(site, "preprocess", f".{attr}")
+            elif attr in tables.STORE_METHODS or attr.startswith(tables.STORE_PREFIXES):
+                self.note(site, "store", f".{attr}")
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
                 return Const(None)
@@ -909,8 +911,9 @@ class Models(WebModels):
             if attr == "read":
                 return text
             if attr == "readlines" and isinstance(text, Const):
-                lines = text.value.splitlines(keepends=True)[: val.MAX_ITEMS]
-                return ListV([Const(line, text.deps) for line in lines])
+                lines = text.value.splitlines(keepends=True)
+                if len(lines) <= val.MAX_ITEMS:
+                    return ListV([Const(line, text.deps) for line in lines])
         return None
 
     def text_of_file(self, opened: V) -> Const | None:
@@ -1098,7 +1101,9 @@ class Models(WebModels):
             return Const(result, deps, owner.origin if isinstance(result, str) else None)
         if isinstance(result, list | tuple):
             kind = type(result).__name__
-            return ListV([Const(part, deps) for part in result[: val.MAX_ITEMS]], kind)
+            if len(result) > val.MAX_ITEMS:
+                return ListV(None, kind)
+            return ListV([Const(part, deps) for part in result], kind)
         return Unk("a value of an unusual type", deps)
 
     def container_method(self, owner: ListV | DictV, attr: str, site: Site) -> V:
@@ -1244,12 +1249,21 @@ class Models(WebModels):
         """django-environ, environs and decouple: ``env("X", default=…)``."""
         how = "decouple" if isinstance(owner, Obj) and "decouple" in owner.name else "environ"
         default = site.kwargs.get("default")
-        if default is None and len(site.args) > 1:
-            default = site.args[1]
+        starlette = isinstance(owner, Obj) and owner.name == "starlette.config.Config"
+        if default is None and len(site.args) > (2 if starlette else 1):
+            default = site.args[2 if starlette else 1]
         cast = attr or (text_of_ext(site.kwargs.get("cast")))
+        key = site.args[0] if site.args else None
+        if starlette and isinstance(owner, Obj) and isinstance(key, Const):
+            # The environment wins over the file, and the file over the default.
+            file = owner.args[0] if owner.args else owner.kwargs.get("env_file")
+            text = self.text_of_file(file) if file is not None else None
+            table = read_config(text.value, "env", text.deps) if text is not None else None
+            if isinstance(table, DictV):
+                default = table.items.get(str(key.value), default)
         return self.read_env(
             site.node,
-            site.args[0] if site.args else None,
+            key,
             how,
             default=default,
             required=default is None,
@@ -1732,7 +1746,36 @@ def _getattr(models: Models, site: Site) -> V:
     return Unk("an attribute whose name is not known")
 
 
-@model("builtins.isinstance", "builtins.callable", "builtins.hasattr", "builtins.any",
+@model("builtins.isinstance")
+def _isinstance(models: Models, site: Site) -> V:
+    if len(site.args) == 2:
+        return over(_is_instance, *site.args)
+    return Unk("a condition that is not known")
+
+
+def _is_instance(value: V, kinds: V) -> V:
+    wanted = kinds.items if isinstance(kinds, ListV) else [kinds]
+    names = {kind.name for kind in wanted or [] if isinstance(kind, Ext)}
+    if wanted is None or len(names) != len(wanted):
+        return Unk("a condition that is not known")
+    if isinstance(value, Const):
+        own = {f"builtins.{cls.__name__}" for cls in type(value.value).__mro__}
+    elif isinstance(value, ListV):
+        own = {f"builtins.{value.kind}", "builtins.object"}
+    elif isinstance(value, DictV) and not value.attr:
+        own = {"builtins.dict", "builtins.object"}
+    elif isinstance(value, PathV):
+        own = {"pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "os.PathLike",
+               "pathlib.PurePosixPath", "builtins.object"}  # fmt: skip
+    else:
+        return Unk("a condition that is not known")
+    if names & own:
+        return Const(True)
+    plain_names = all(name.startswith("builtins.") for name in names)
+    return Const(False) if plain_names else Unk("a condition that is not known")
+
+
+@model("builtins.callable", "builtins.hasattr", "builtins.any",
        "builtins.all", "builtins.issubclass")  # fmt: skip
 def _asks(models: Models, site: Site) -> V:
     return Unk("a condition that is not known")

@@ -105,6 +105,15 @@ class Places:
 
     def at(self, node: ast.AST) -> Location:
         """The span of a node."""
+        cached = node.__dict__.get("_at")
+        if cached is not None and cached.path == self.path:
+            place: Location = cached
+            return place
+        place = self._at(node)
+        node._at = place  # type: ignore[attr-defined]
+        return place
+
+    def _at(self, node: ast.AST) -> Location:
         line: int = getattr(node, "lineno", 1)
         end = getattr(node, "end_lineno", None) or line
         start_offset: int = getattr(node, "col_offset", 0)

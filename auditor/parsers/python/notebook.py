@@ -33,8 +33,8 @@ class _CellPlaces(Places):
         super().__init__(path, "\n".join(line.text for line in lines))
         self._places = [(line.line, line.column) for line in lines]
 
-    def at(self, node: ast.AST) -> Location:
-        inner = super().at(node)
+    def _at(self, node: ast.AST) -> Location:
+        inner = super()._at(node)
         line, column = self._place(inner.line, inner.column)
         end_line, end_column = self._place(inner.end_line, inner.end_column)
         if (end_line, end_column) < (line, column):

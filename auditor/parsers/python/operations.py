@@ -122,7 +122,9 @@ def binary(op: ast.operator, left: V, right: V) -> V:
     if isinstance(left, ListV) and isinstance(right, ListV) and isinstance(op, ast.Add):
         if left.items is None or right.items is None:
             return ListV(None, left.kind)
-        return ListV((left.items + right.items)[: val.MAX_ITEMS * 2], left.kind)
+        if len(left.items) + len(right.items) > val.MAX_ITEMS:
+            return ListV(None, left.kind)
+        return ListV(left.items + right.items, left.kind)
     if isinstance(left, DictV) and isinstance(right, DictV) and isinstance(op, ast.BitOr):
         return DictV({**left.items, **right.items}, partial=left.partial or right.partial)
     if isinstance(op, ast.Mod) and isinstance(left, Const) and isinstance(left.value, str):
@@ -158,17 +160,22 @@ def _constants(op: ast.operator, left: Const, right: Const, deps: val.Deps) -> V
     return Const(result, deps, origin) if not isinstance(result, complex) else Unk("complex", deps)
 
 
-def plain(value: V) -> Any:
+def plain(value: V, budget: list[int] | None = None) -> Any:
     """The Python object that stands for a wholly known value; ValueError when there is none."""
     if isinstance(value, Const):
         return value.value
+    # Lists that hold each other twice would grow exponentially.
+    budget = [2_000] if budget is None else budget
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise ValueError("is too large")
     if isinstance(value, PathV):
         return PurePosixPath(value.text)
     if isinstance(value, ListV) and value.items is not None:
-        made = [plain(item) for item in value.items]
+        made = [plain(item, budget) for item in value.items]
         return tuple(made) if value.kind == "tuple" else set(made) if value.kind == "set" else made
     if isinstance(value, DictV) and not value.partial:
-        return {key: plain(item) for key, item in value.items.items()}
+        return {key: plain(item, budget) for key, item in value.items.items()}
     raise ValueError(reason_of(value))
 
 

@@ -138,9 +138,9 @@ class Sink:
         if isinstance(value, PathV):
             return value.text
         if isinstance(value, ListV) and value.items is not None:
-            parts = [self._scalar(item) for item in value.items]
-            if all(isinstance(part, str) for part in parts):
-                return " ".join(str(part) for part in parts)
+            parts = [i.value for i in value.items if isinstance(i, Const)]
+            if len(parts) == len(value.items) and all(isinstance(part, str) for part in parts):
+                return " ".join(parts)
         return Unknown(reason_of(value))
 
     def depends(self, value: V) -> tuple[str, ...]:

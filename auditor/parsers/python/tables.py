@@ -318,6 +318,16 @@ PREDICT_METHODS = frozenset(
     }
 )  # fmt: skip
 PREPROCESS_METHODS = frozenset({"transform", "fit_transform", "inverse_transform", "fit"})
+# Methods by which a handler keeps what it was asked or answered.
+STORE_METHODS = frozenset(
+    {
+        "add_all", "commit", "insert", "insert_one", "insert_many", "insert_rows_json",
+        "execute", "executemany", "put_item", "put_record", "put_object", "send", "send_message",
+        "produce", "publish", "basic_publish", "xadd", "lpush", "rpush", "writerow",
+        "write_points", "enqueue", "delay", "apply_async",
+    }
+)  # fmt: skip
+STORE_PREFIXES = ("log_", "record_", "save_", "store_", "persist_", "audit_", "track_")
 LOG_METHODS = frozenset(
     {
         "debug",

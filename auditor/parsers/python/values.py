@@ -244,7 +244,8 @@ def deps_of(value: V) -> Deps:
     if isinstance(value, DictV):
         return value.origin_deps
     if isinstance(value, ListV) and value.items:
-        return frozenset().union(*map(deps_of, value.items[:16]))
+        parts = [i.deps for i in value.items[:16] if isinstance(i, Const | PathV | Unk)]
+        return frozenset().union(*parts)
     if isinstance(value, Ext) and isinstance(value.owner, Unk):
         return value.owner.deps
     return NONE

@@ -280,12 +280,13 @@ def ours(source):
     return Program(finder, environment=ENVIRONMENT, cwd="/usr/lib").run("main")
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
 def test_never_contradicts_the_interpreter(source):
     opened, error = really(source)
     trace = ours(source)
     assert not trace.truncated
+    assert trace.problems == ()
     facts = [f for f in trace.files if f.loader == "builtins.open"]
     for line, path, cwd in opened:
         here = [f for f in facts if f.at.line == line]
