@@ -317,7 +317,9 @@ PREDICT_METHODS = frozenset(
         "detect", "readtext", "async_predict",
     }
 )  # fmt: skip
-PREPROCESS_METHODS = frozenset({"transform", "fit_transform", "inverse_transform", "fit"})
+PREPROCESS_METHODS = frozenset(
+    {"transform", "fit_transform", "inverse_transform", "fit", "reindex", "align"}
+)
 # Methods by which a handler keeps what it was asked or answered.
 STORE_METHODS = frozenset(
     {
