@@ -26,8 +26,19 @@ CheckFunction = Callable[..., Iterator[Outcome]]
 
 # Imported by name: no discovery magic, and a family that is not needed is not loaded.
 FAMILIES = (
-    "art", "cfg", "chain", "env", "img", "net", "ops", "ops_serving", "pth", "srv",
-)  # fmt: skip
+    "art",
+    "cfg",
+    "chain",
+    "cmp",
+    "env",
+    "img",
+    "net",
+    "ops",
+    "ops_serving",
+    "pth",
+    "srv",
+    "syslibs",
+)
 SUBJECTS = ("Artifact", "BuiltImage", "Deployment", "Environment", "Service")
 
 

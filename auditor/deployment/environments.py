@@ -343,10 +343,12 @@ def _use_lock(
         return None
     draft.locks.append(lock)
     version = python.version if python else (lock.python or "3.11")
+    project = facts.pyproject(posixpath.join(posixpath.dirname(path), "pyproject.toml"))
     roots = None
-    if lock.kind == "poetry" and not lock.roots:
-        project = facts.pyproject(posixpath.join(posixpath.dirname(path), "pyproject.toml"))
-        roots = project.dependencies if project is not None else None
+    if lock.kind == "poetry" and project is not None:
+        # A lock of Poetry 1 does not say which of its packages the project itself asks for.
+        asked = [project.group(name) for name in (*groups, *extras)]
+        roots = [*project.dependencies, *(r for g in asked if g for r in g.requirements)]
     selection = lock.select(version, groups=groups, extras=extras, roots=roots)
     add(
         EnvRequirement(

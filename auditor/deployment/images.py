@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from auditor.catalog import knowledge
-from auditor.deployment import environments
+from auditor.deployment import environments, system
 from auditor.deployment.base import Base, describe
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.facts import Facts
 from auditor.deployment.image import Image, evaluate
-from auditor.deployment.model import BuiltImage, Environment, PythonClaim, SystemPackage, Value
+from auditor.deployment.model import BuiltImage, Environment, PythonClaim, Value
 from auditor.parsers.commands import PipInstall, SystemInstall, Venv
 
 # Where an interpreter keeps what it installs; copying one of these ships an environment.
@@ -55,7 +56,8 @@ def build(
         for step in current.copies:
             if step.origin != "stage" or step.from_stage is None or step.from_stage in own:
                 continue
-            sources = [s for s in step.sources if isinstance(s, str)]
+            # What is copied under a computed name may be the environment.
+            sources = [s if isinstance(s, str) else "/" for s in step.sources]
             copied.setdefault(step.from_stage, []).extend(sources)
             if step.from_stage not in stages:
                 other = stage(str(step.from_stage))
@@ -79,26 +81,13 @@ def build(
         facts=facts,
         python=python,
     )
-    packages = tuple(
-        SystemPackage(
-            name=package.name,
-            manager=fact.manager,
-            at=package.at,
-            version=package.version,
-            stage=command.step.stage,
-            shipped=stage_image is image,
-        )
-        for command, stage_image, _ in ordered
-        if isinstance(fact := command.what.fact, SystemInstall) and fact.action == "install"
-        for package in fact.packages
-        if isinstance(package.name, str)
-    )
+    packages = tuple(system.packages(ordered, image))
     sources = [source for paths in copied.values() for source in paths]
     scripts_shipped = _ships_scripts(environment, sources, own)
     programs: set[str] = set()
     if environment.installed is not None and scripts_shipped:
         programs |= environment.installed.scripts()
-    programs |= {p.name for p in packages if p.shipped}
+    programs |= {p.name for p in packages if p.shipped and not p.removed}
     for package in packages:
         if package.shipped:
             programs |= set(_PACKAGE_PROGRAMS.get(package.name, ()))
@@ -109,6 +98,7 @@ def build(
         context=context,
         base=base,
         system_packages=packages,
+        opaque_system=tuple(system.opaque(ordered, image)),
         environment=environment,
         is_dev=is_dev,
         programs=frozenset(programs),
@@ -153,6 +143,10 @@ _PACKAGE_PROGRAMS = {
 }
 
 
+# The directory that holds an interpreter's site-packages.
+_INTERPRETER_LIBRARY = re.compile(r"/lib(?:64)?/python3[0-9.*]*$")
+
+
 def _ships_environment(sources: list[str], commands: list[Ran]) -> bool:
     """Whether one of the copied paths holds what the stage's interpreter installed."""
     roots = set(_INSTALL_ROOTS)
@@ -167,8 +161,14 @@ def _ships_environment(sources: list[str], commands: list[Ran]) -> bool:
                     roots.add(posixpath.normpath(posixpath.join("/", value)))
             if fact.action == "wheel":
                 return True
+            if fact.tool in ("uv", "poetry", "pdm", "pipenv"):
+                # They install into the project's own environment.
+                cwd = command.what.cwd if isinstance(command.what.cwd, str) else "/"
+                roots.add(posixpath.normpath(posixpath.join(cwd, ".venv")))
     for source in sources:
         path = posixpath.normpath(posixpath.join("/", source))
+        if path == "/" or _INTERPRETER_LIBRARY.search(path):
+            return True
         if "site-packages" in path or "dist-packages" in path or "/.venv" in path or path in roots:
             return True
         if path.rpartition("/")[2] in ("venv", ".venv", "env", "wheels", "site-packages"):

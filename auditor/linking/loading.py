@@ -282,7 +282,7 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
             help=f"Add {candidate} to the requirements, in the version the model was made with.",
             distribution=candidate,
         )
-    if exact.runtime.project is None:
+    if exact.runtime.project is None or module in exact.runtime.unsure:
         return Reason(
             rule="CMP008",
             effect="unknown",

@@ -1249,12 +1249,21 @@ class Models(WebModels):
         """django-environ, environs and decouple: ``env("X", default=…)``."""
         how = "decouple" if isinstance(owner, Obj) and "decouple" in owner.name else "environ"
         default = site.kwargs.get("default")
-        if default is None and len(site.args) > 1:
-            default = site.args[1]
+        starlette = isinstance(owner, Obj) and owner.name == "starlette.config.Config"
+        if default is None and len(site.args) > (2 if starlette else 1):
+            default = site.args[2 if starlette else 1]
         cast = attr or (text_of_ext(site.kwargs.get("cast")))
+        key = site.args[0] if site.args else None
+        if starlette and isinstance(owner, Obj) and isinstance(key, Const):
+            # The environment wins over the file, and the file over the default.
+            file = owner.args[0] if owner.args else owner.kwargs.get("env_file")
+            text = self.text_of_file(file) if file is not None else None
+            table = read_config(text.value, "env", text.deps) if text is not None else None
+            if isinstance(table, DictV):
+                default = table.items.get(str(key.value), default)
         return self.read_env(
             site.node,
-            site.args[0] if site.args else None,
+            key,
             how,
             default=default,
             required=default is None,

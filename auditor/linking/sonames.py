@@ -1,0 +1,271 @@
+"""Shared objects and programs: which distributions need them, and which system package has them.
+
+Knowledge: ``syslibs.json.gz`` (needs, from wheels, code and executed imports) and
+``apt-<suite>.json.gz`` (Debian's packages: names, what each brings, who has a file).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Literal
+
+from auditor.catalog import knowledge
+from auditor.values import value
+
+# Ubuntu releases and the Debian release whose package names they share, as far as these tables go.
+_UBUNTU = {
+    "18.04": "bullseye", "20.04": "bullseye", "22.04": "bookworm", "24.04": "trixie"
+}  # fmt: skip
+NEWEST = "trixie"
+SUITES = ("bullseye", "bookworm", "trixie")
+
+
+@value
+class Need:
+    """Something that a distribution needs of the system.
+
+    ``names`` are sonames or programs of which any one will do. ``when``: ``import`` of ``module``
+    (empty: of any of its modules), ``call`` of what it is for, ``build`` from source; then
+    ``packages`` names what building takes. ``how``: ``elf`` (the wheel's files say so), ``code``
+    (its code loads or starts it), ``executed`` (an import in a slim image failed for it).
+    """
+
+    distribution: str
+    names: tuple[str, ...] = ()
+    kind: Literal["library", "program"] = "library"
+    when: Literal["import", "call", "build"] = "import"
+    how: Literal["elf", "code", "executed"] = "code"
+    module: str = ""
+    # Of no use without it; otherwise only some of its functions need it.
+    always: bool = True
+    # Counts only when project code imports the distribution itself.
+    direct: bool = False
+    packages: tuple[str, ...] = ()
+    # The release was read or executed, not only its neighbours.
+    exact: bool = False
+
+    @property
+    def name(self) -> str:
+        """The first of the names: what messages call it."""
+        return self.names[0] if self.names else ""
+
+
+def _needs_table() -> dict[str, Any]:
+    table: dict[str, Any] = knowledge("syslibs.json.gz")
+    return table
+
+
+def known(distribution: str) -> bool:
+    """Whether the table says anything of this distribution (also that it needs nothing)."""
+    return distribution in _needs_table()["distributions"]
+
+
+@lru_cache(maxsize=1024)
+def needs(
+    distribution: str, version: str | None = None, *, libc: str | None = "glibc"
+) -> tuple[Need, ...]:
+    """What the release needs; without a version, what the newest needs.
+
+    Of a musl image only what does not depend on the wheel's files is known.
+    """
+    row = _needs_table()["distributions"].get(distribution)
+    if row is None:
+        return ()
+    found: list[Need] = []
+    if libc != "musl":
+        found += _elf_needs(distribution, version, row)
+    for need in row.get("needs", ()):
+        specifier = need.get("specifier")
+        if specifier and version and not _admits(specifier, version):
+            continue
+        if specifier and not version and specifier.startswith("<"):
+            continue
+        names = tuple(need.get("lib") or need.get("program") or ())
+        common = {"distribution": distribution, "how": need["how"], "exact": True}
+        if names and not any(n.names == names for n in found):
+            found.append(
+                Need(
+                    names=names,
+                    kind="program" if "program" in need else "library",
+                    when=need.get("when", "import"),
+                    module=need.get("module", ""),
+                    always=need.get("always", need.get("when", "import") == "import"),
+                    direct=need.get("direct", False),
+                    **common,
+                )
+            )
+        if need.get("build") and _is_built(distribution, version):
+            found.append(Need(when="build", packages=tuple(need["build"]), **common))
+    return tuple(found)
+
+
+def unless(distribution: str) -> Mapping[str, tuple[str, ...]]:
+    """Distributions that bring a library themselves, by the library's name."""
+    row = _needs_table()["distributions"].get(distribution, {})
+    return {
+        (need.get("lib") or need.get("program"))[0]: tuple(need["unless"])
+        for need in row.get("needs", ())
+        if "unless" in need
+    }
+
+
+def lazy(distribution: str) -> tuple[str, ...]:
+    """What a distribution requires but does not import when it is imported itself."""
+    return tuple(_needs_table()["lazy"].get(distribution, ()))
+
+
+def _elf_needs(distribution: str, version: str | None, row: dict[str, Any]) -> list[Need]:
+    rows = row.get("elf", ())
+    if not rows:
+        return []
+    chosen = rows[-1]
+    if version is not None:
+        from packaging.version import InvalidVersion, Version
+
+        try:
+            wanted = Version(version)
+            chosen = next(
+                r for r in reversed(rows) if r["from"] is None or Version(r["from"]) <= wanted
+            )
+        except InvalidVersion:
+            return []
+    return [
+        Need(
+            distribution=distribution,
+            names=(lib,),
+            how=how,
+            exact=version in row.get("checked", ()),
+        )
+        for lib, how in chosen["libs"].items()
+    ]
+
+
+def _is_built(distribution: str, version: str | None) -> bool:
+    """Whether the release has no wheel for Linux, as far as the wheel table knows."""
+    row = knowledge("wheels.json.gz")["distributions"].get(distribution)
+    if row is None or not row["releases"]:
+        return True
+    release = row["releases"].get(version or "") or list(row["releases"].values())[-1]
+    return not release.get("g")
+
+
+@lru_cache(maxsize=256)
+def _admits(specifier: str, version: str) -> bool:
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import InvalidVersion
+
+    try:
+        return SpecifierSet(specifier).contains(version, prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+class Release:
+    """The packages of one Debian release, as far as they matter here."""
+
+    def __init__(self, suite: str) -> None:
+        self.suite = suite
+        self._table: dict[str, Any] = knowledge(f"apt-{suite}.json.gz")
+        self._names: list[str] = self._table["names"].split("\n")
+        self._left_out = re.compile(self._table["left_out"])
+
+    def kind(self, package: str) -> Literal["real", "virtual", "choice", "none"] | None:
+        """``virtual``: one package provides it, which apt then takes; ``choice``: several do,
+        and apt refuses; ``none``: no such name. None: the table leaves names like it out.
+        """
+        index = bisect_left(self._names, package)
+        if index < len(self._names) and self._names[index] == package:
+            kinds: dict[str, Literal["real", "virtual", "choice"]] = {
+                "r": "real", "1": "virtual", "0": "choice"
+            }  # fmt: skip
+            return kinds[self._table["kinds"][index]]
+        return None if self._left_out.match(package) else "none"
+
+    def brings(self, packages: Iterable[str], *, recommends: bool) -> frozenset[str]:
+        """The packages that matter among those that installing ``packages`` adds."""
+        matter: list[str] = self._table["matter"]
+        found: set[str] = set()
+        for package in packages:
+            name = self._table["virtual"].get(package, package)
+            masks = self._table["brings"].get(name)
+            if masks is not None:
+                found.update(
+                    matter[i] for i in self._table["masks"][masks[-1 if recommends else 0]]
+                )
+        return frozenset(found)
+
+    def library(self, soname: str) -> str | None:
+        """The package that has a shared object in the loader's path."""
+        found: str | None = self._table["libraries"].get(soname)
+        return found
+
+    def program(self, name: str) -> str | None:
+        """The package that has a program."""
+        found: str | None = self._table["programs"].get(name)
+        return found
+
+    def provider(self, need: Need) -> str | None:
+        """The package that answers a need: the first of its names that the release has."""
+        look = self.library if need.kind == "library" else self.program
+        return next((p for p in map(look, need.names) if p), None)
+
+    def base(self, flavour: str) -> frozenset[str] | None:
+        """The packages that matter in a base image of that flavour; None when not known."""
+        found = self._table["bases"].get(flavour)
+        return frozenset(found) if found is not None else None
+
+    def replacement(self, package: str) -> str | None:
+        """What to install instead of a package that this release does not have."""
+        named = _needs_table()["renamed"].get(package, ())
+        for candidate in (*named, f"{package}t64", package.removesuffix("t64")):
+            if candidate != package and self.kind(candidate) in ("real", "virtual"):
+                return str(candidate)
+        for suite in SUITES:
+            if suite == self.suite:
+                continue
+            other = release(suite)
+            for soname, owner in other.libraries_of(package):
+                if (here := self.library(soname)) is not None and owner == package:
+                    return here
+        return None
+
+    def libraries_of(self, package: str) -> list[tuple[str, str]]:
+        """(soname, package) of the shared objects that a package has."""
+        return [(s, p) for s, p in self._table["libraries"].items() if p == package]
+
+
+@lru_cache(maxsize=len(SUITES))
+def release(suite: str) -> Release:
+    """The table of one suite; KeyError when there is none."""
+    if suite not in SUITES:
+        raise KeyError(suite)
+    return Release(suite)
+
+
+def suite_of(distro: str | None, number: str | None) -> tuple[str, bool] | None:
+    """(suite whose package names hold, verified) for a distribution's release; None without one."""
+    if distro == "debian" and number in SUITES:
+        return number, True
+    if distro == "ubuntu":
+        return _UBUNTU.get(number or "", "bookworm"), False
+    return None
+
+
+def apk_package(names: Collection[str]) -> str | None:
+    """The Alpine package that has a library or program, as far as names are established."""
+    table: dict[str, str] = _needs_table()["apk"]
+    return next((table[n] for n in names if n in table), None)
+
+
+def apt_line(packages: Iterable[str]) -> str:
+    """The command that installs these on Debian and Ubuntu."""
+    names = " ".join(dict.fromkeys(packages))
+    return f"apt-get update && apt-get install -y --no-install-recommends {names}"
+
+
+def apk_line(packages: Iterable[str]) -> str:
+    """The command that installs these on Alpine."""
+    return f"apk add --no-cache {' '.join(dict.fromkeys(packages))}"

@@ -1,0 +1,342 @@
+"""What an image's distributions need of the system, against what the image has.
+
+``requirements → wheels → sonames and programs`` on one side, ``base image + apt/apk`` on the
+other. See ``sonames`` for the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from auditor.linking import distributions, sonames
+from auditor.linking.sonames import Need
+from auditor.parsers.python.facts import Phase
+from auditor.result import MissingLibrary
+from auditor.source import Location
+from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.deployment.base import Base
+    from auditor.deployment.model import BuiltImage, Deployment, Service, SystemPackage
+    from auditor.linking.distributions import Installed
+
+Answer = Literal["yes", "no", "unknown"]
+
+# Handlers and conditions that make an import optional.
+_CATCHES = frozenset({"try", "except", "if", "type-checking"})
+
+
+@value
+class Use:
+    """A distribution that a service imports. ``via`` leads from the one its code names."""
+
+    distribution: str
+    module: str
+    at: Location
+    phase: Phase
+    certain: bool
+    direct: bool = True
+    via: tuple[str, ...] = ()
+    # An artifact names it: it is imported when that is loaded.
+    artifact: str | None = None
+
+
+@value
+class Lack:
+    """A need that the image does not meet.
+
+    ``package`` is what to install (None: no package of the release has it). ``elsewhere`` is the
+    package in a stage that is not shipped. ``sure`` is False when the base image, or what its
+    commands install, is not known well enough.
+    """
+
+    need: Need
+    package: str | None
+    manager: Literal["apt", "apk"] | None
+    elsewhere: SystemPackage | None = None
+    sure: bool = True
+    verified: bool = True
+    reason: str = ""
+
+
+class Userland:
+    """The system packages of one image (or of a base with a list of packages)."""
+
+    def __init__(
+        self,
+        base: Base | None,
+        packages: Iterable[SystemPackage] = (),
+        *,
+        opaque: Iterable[str] = (),
+    ) -> None:
+        self.base = base
+        self.libc = base.libc if base is not None else None
+        self.packages = tuple(packages)
+        self.reasons = list(opaque)
+        self.manager: Literal["apt", "apk"] | None = None
+        self.release: sonames.Release | None = None
+        self.verified = False
+        self.has: frozenset[str] = frozenset()
+        self.elsewhere: dict[str, SystemPackage] = {}
+        self._read()
+
+    def _read(self) -> None:
+        base = self.base
+        if base is None or base.distro is None:
+            self.reasons.append(f"what {base.text if base else 'the base image'} has is not known")
+        if base is not None and base.distro == "alpine":
+            self.manager = "apk"
+            self.has = frozenset(p.name for p in self._shipped())
+            return
+        suite = sonames.suite_of(base.distro, base.release) if base is not None else None
+        if suite is None and any(p.manager == "apk" for p in self.packages):
+            self.manager = "apk"
+            return
+        if suite is None and base is not None and base.distro is not None:
+            self.reasons.append(f"the packages of {base.distro} {base.release} are not known")
+        name, self.verified = suite or (sonames.NEWEST, False)
+        if any(p.manager not in ("apt", "dpkg") for p in self.packages):
+            self.reasons.append("it is not a Debian system")
+            self.verified = False
+        self.manager = "apt"
+        self.release = release = sonames.release(name)
+        flavour = base.flavour if base is not None else None
+        there = release.base("debian" if flavour == "ubuntu" else flavour or "debian")
+        if there is None:
+            self.reasons.append(f"what {base.text if base else 'the base'} has is not known")
+        elif flavour == "miniconda":
+            self.reasons.append("conda's own libraries may serve")
+        there = there or frozenset()
+        if base is not None and "devel" in base.text:
+            there |= release.brings(["build-essential"], recommends=False)
+        self.has = there | self.brought(self._shipped())
+        for package in self.packages:
+            if not package.shipped:
+                for brought in self.brought([package]):
+                    self.elsewhere.setdefault(brought, package)
+
+    def _shipped(self) -> list[SystemPackage]:
+        return [p for p in self.packages if p.shipped and not p.removed]
+
+    def brought(self, packages: Iterable[SystemPackage]) -> frozenset[str]:
+        """The packages that matter among what installing these brings."""
+        if self.release is None:
+            return frozenset(p.name for p in packages)
+        listed = list(packages)
+        found: set[str] = {p.name for p in listed}
+        for recommends in (False, True):
+            names = [p.name for p in listed if p.recommends is recommends]
+            found |= self.release.brings(names, recommends=recommends)
+        return frozenset(found)
+
+    def package_for(self, need: Need) -> str | None:
+        """What to install for a need."""
+        if self.manager == "apk":
+            return sonames.apk_package(need.names)
+        return self.release.provider(need) if self.release is not None else None
+
+    def meets(self, need: Need) -> bool:
+        """Whether a package that the image has answers the need."""
+        if self.release is None:
+            package = sonames.apk_package(need.names)
+            return package is not None and package in self.has
+        look = self.release.library if need.kind == "library" else self.release.program
+        return any(look(name) in self.has for name in need.names)
+
+    def lacks(self, need: Need) -> Lack | None:
+        """The need as unmet, or None when the image answers it."""
+        if need.when == "build" or self.meets(need):
+            return None
+        if need.kind == "program" and self.base is not None and self._has_program(need):
+            return None
+        package = self.package_for(need)
+        return Lack(
+            need=need,
+            package=package,
+            manager=self.manager,
+            elsewhere=self.elsewhere.get(package) if package else None,
+            sure=not self.reasons,
+            verified=self.verified,
+            reason="; ".join(dict.fromkeys(self.reasons)),
+        )
+
+    def _has_program(self, need: Need) -> bool:
+        return self.base is not None and any(self.base.has_program(n) for n in need.names)
+
+
+def of_image(image: BuiltImage) -> Userland:
+    """The userland of a built image's shipped stage."""
+    return Userland(image.base, image.system_packages, opaque=image.opaque_system)
+
+
+def needed(
+    installed: Installed | Mapping[str, str | None], *, libc: str | None
+) -> Iterator[tuple[str, Need]]:
+    """(distribution, need) of everything installed, in alphabetical order."""
+    versions: Mapping[str, str | None] = (
+        {n: d.version for n, d in installed.distributions.items()}
+        if not isinstance(installed, Mapping)
+        else installed
+    )
+    for name in sorted(versions):
+        spared = sonames.unless(name)
+        for need in sonames.needs(name, versions[name], libc=libc):
+            if any(other in versions for other in spared.get(need.name, ())):
+                continue
+            yield name, need
+
+
+def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
+    """The distributions that the service's code, and the artifacts it loads, import."""
+    environment = service.environment
+    if environment is None or environment.installed is None:
+        return ()
+    installed = environment.installed
+    python = environment.python.version if environment.python else None
+    found: dict[tuple[str, str], Use] = {}
+
+    def add(use: Use) -> None:
+        key = (use.distribution, use.module)
+        known = found.get(key)
+        # The earliest and surest import of a module is the one that fails.
+        if known is None or (use.phase, not use.certain) < (known.phase, not known.certain):
+            found[key] = use
+
+    for entry in service.entries:
+        for item in entry.trace.imports:
+            if item.found != "external" or item.reach.phase is Phase.UNREACHED or item.fact.level:
+                continue
+            guards = set(item.reach.guards) | set(item.fact.guards)
+            if guards & _CATCHES and not item.reach.certain:
+                continue
+            top = item.module.partition(".")[0]
+            owner = "python" if distributions.is_stdlib(top) else installed.provides(item.module).by
+            if owner:
+                add(
+                    Use(
+                        distribution=owner,
+                        module=item.module,
+                        at=item.fact.at,
+                        phase=item.reach.phase,
+                        certain=item.reach.certain,
+                    )
+                )
+    for use in _artifact_uses(service, deployment, installed):
+        add(use)
+    for use in list(found.values()):
+        for via in _brought(use.distribution, installed, python):
+            add(
+                Use(
+                    distribution=via[-1],
+                    module="",
+                    at=use.at,
+                    phase=use.phase,
+                    certain=use.certain,
+                    direct=False,
+                    via=(use.distribution, *via),
+                    artifact=use.artifact,
+                )
+            )
+    return tuple(found.values())
+
+
+def _brought(start: str, installed: Installed, python: str | None) -> Iterator[tuple[str, ...]]:
+    """Paths to what a distribution requires and imports along, nearest first."""
+    seen = {start}
+    queue: list[tuple[str, ...]] = [(start,)]
+    while queue:
+        path = queue.pop(0)
+        skipped = set(sonames.lazy(path[-1])) | set(sonames.lazy(start))
+        for child in distributions.requirements_of(path[-1], python):
+            if child in seen or child in skipped or not installed.has(child):
+                continue
+            seen.add(child)
+            queue.append((*path, child))
+            yield (*path[1:], child)
+
+
+def _artifact_uses(service: Service, deployment: Deployment, installed: Installed) -> Iterator[Use]:
+    """What the artifacts that the service reads import while they are loaded."""
+    artifacts = {a.path: a for a in deployment.artifacts}
+    for link in service.reads:
+        artifact = artifacts.get(link.seen.repo or "")
+        if artifact is None or link.access.reach.phase is Phase.UNREACHED:
+            continue
+        for module in {g.rpartition(".")[0] for g in artifact.facts.globals}:
+            top = module.partition(".")[0]
+            if not top or distributions.is_stdlib(top):
+                continue
+            owner = installed.provides(module).by
+            if owner:
+                yield Use(
+                    distribution=owner,
+                    module=module,
+                    at=link.access.at,
+                    phase=link.access.reach.phase,
+                    certain=link.access.reach.certain,
+                    artifact=artifact.path,
+                )
+
+
+def applies(need: Need, use: Use) -> bool:
+    """Whether this use of the distribution meets the need."""
+    if need.when == "build" or (need.direct and not use.direct):
+        return False
+    if need.when == "call" and not use.direct:
+        return False
+    if need.module:
+        return use.module == need.module or use.module.startswith(f"{need.module}.")
+    # Needs of the interpreter are bound to one module each.
+    return use.distribution != "python"
+
+
+def lacking(service: Service, deployment: Deployment) -> tuple[tuple[Use, tuple[Lack, ...]], ...]:
+    """What the service imports, each with the needs that its image does not meet.
+
+    Only distributions that the service's code or artifacts import are judged: one that is
+    installed and never imported breaks nothing.
+    """
+    image, environment = service.image, service.environment
+    if image is None or environment is None or environment.installed is None:
+        return ()
+    wanted = [
+        use
+        for use in uses(service, deployment)
+        if use.distribution == "python" or sonames.known(use.distribution)
+    ]
+    if not wanted:
+        return ()
+    land = of_image(image)
+    result: list[tuple[Use, tuple[Lack, ...]]] = []
+    for use in wanted:
+        version = environment.installed.version(use.distribution)
+        spared = sonames.unless(use.distribution)
+        lacks = []
+        for need in sonames.needs(use.distribution, version, libc=land.libc):
+            if not applies(need, use):
+                continue
+            if any(environment.installed.has(o) for o in spared.get(need.name, ())):
+                continue
+            lack = land.lacks(need)
+            if lack is not None:
+                lacks.append(lack)
+        if lacks or sonames.needs(use.distribution, version, libc=land.libc):
+            result.append((use, tuple(lacks)))
+    return tuple(result)
+
+
+def missing(lacks: Iterable[Lack]) -> tuple[MissingLibrary, ...]:
+    """Unmet needs as reports spell them, those of import and of the main purpose first."""
+    found: dict[tuple[str, str], MissingLibrary] = {}
+    for lack in sorted(lacks, key=lambda x: (x.need.when != "import", x.need.distribution)):
+        need = lack.need
+        key = (need.name, need.distribution)
+        if key not in found:
+            found[key] = MissingLibrary(
+                soname_or_binary=need.name,
+                package_needing_it=need.distribution,
+                apt=lack.package if lack.manager == "apt" else None,
+                apk=lack.package if lack.manager == "apk" else sonames.apk_package(need.names),
+            )
+    return tuple(found.values())

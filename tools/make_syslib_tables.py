@@ -1,0 +1,346 @@
+"""Generate the system library tables: ``syslibs.json`` and ``apt-<suite>.json.gz``.
+
+``rules/knowledge/syslibs.json``: what distributions need of the system. ELF needs come from the
+wheels (see ``syslib_wheels.py``), loads by name and programs from ``syslibs.toml``, and where
+``syslibs_executed.tsv`` (written by ``verify_syslibs.py``) has a row, execution decides: a library
+that ELF names and the import did not miss belongs to an optional layer.
+
+``rules/knowledge/apt-<suite>.json.gz``: the packages of a Debian release, what each brings of the
+packages that matter (with and without recommended ones), and which package has a library or
+program. Made from Debian's own Packages and Contents files.
+
+    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels | --no-apt]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import gzip
+import json
+import re
+import tomllib
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import syslib_apt
+import syslib_wheels
+from make_distribution_table import index_url
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+HERE = Path(__file__).resolve().parent
+KNOWLEDGE = HERE.parent / "rules" / "knowledge"
+EXECUTED = HERE / "syslibs_executed.tsv"
+# A soname of a public library: no second version behind it (libfoo.so.1.2.3 is the file itself).
+PUBLIC = re.compile(r"^lib[^/]+\.so(\.[\w.]+)?$")
+
+
+def settings() -> dict[str, Any]:
+    """``tools/syslibs.toml``."""
+    return tomllib.loads((HERE / "syslibs.toml").read_text())
+
+
+def executed() -> dict[str, dict[str, frozenset[str]]]:
+    """Libraries that an import in a slim image really missed, by distribution and version."""
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    if EXECUTED.exists():
+        with EXECUTED.open() as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                if row["import_ok_after"] != "y" and row["import_ok_bare"] != "y":
+                    continue
+                missing = frozenset(m for m in row["missing"].split(",") if m)
+                versions = found.setdefault(canonicalize_name(row["package"]), {})
+                versions[row["version"]] = versions.get(row["version"], frozenset()) | missing
+    return found
+
+
+def elf_rows(
+    name: str, read: dict[str, Any], siblings: re.Pattern[str], seen: dict[str, frozenset[str]]
+) -> list[dict[str, Any]]:
+    """Ranges of releases with one answer each: ``from`` (None: any older) and ``libs``."""
+    answers: list[tuple[Version, dict[str, str]]] = []
+    wheels = {Version(v): r for v, r in read.items()}
+    optional: set[str] = set()
+    for text, missed in seen.items():
+        if (wheel := wheels.get(Version(text))) is not None:
+            optional |= set(syslib_wheels.needs(wheel, siblings)) - missed
+    for version, wheel in sorted(wheels.items()):
+        found = {
+            lib: "elf"
+            for lib in syslib_wheels.needs(wheel, siblings)
+            if lib not in optional
+        }
+        for lib in seen.get(str(version), ()):
+            if lib.startswith("lib"):
+                found[lib] = "executed"
+        answers.append((version, found))
+    rows: list[dict[str, Any]] = []
+    for version, found in answers:
+        if rows and set(rows[-1]["libs"]) == set(found):
+            rows[-1]["libs"].update({k: v for k, v in found.items() if v == "executed"})
+            continue
+        rows.append({"from": str(version) if rows else None, "libs": dict(sorted(found.items()))})
+    return rows
+
+
+def needs_table(cache: Path, *, offline: bool) -> dict[str, Any]:
+    """The table of needs by distribution."""
+    config = settings()
+    siblings = re.compile(config["siblings"])
+    seen = executed()
+    table: dict[str, Any] = {}
+    index = "" if offline else index_url()
+    (cache / "wheels").mkdir(parents=True, exist_ok=True)
+    for name in config["wheels"].split():
+        key = canonicalize_name(name)
+        cached = cache / "wheels" / f"{key}.json"
+        try:
+            if offline:
+                found = json.loads(cached.read_text()) if cached.exists() else {"read": {}}
+            else:
+                found = syslib_wheels.survey(
+                    index, name, cache / "wheels", siblings, every=name in config["every"].split()
+                )
+        except (urllib.error.URLError, OSError) as error:
+            print(f"{name}: {error}")
+            continue
+        if not found["read"]:
+            continue
+        rows = elf_rows(key, found["read"], siblings, seen.get(key, {}))
+        table[key] = {"checked": sorted(found["read"], key=Version)}
+        if any(row["libs"] for row in rows):
+            table[key]["elf"] = rows
+    for need in config["need"]:
+        row = {k: v for k, v in need.items() if k != "of" and v}
+        missed = {m for libs in seen.get(canonicalize_name(need["of"]), {}).values() for m in libs}
+        names = set(row.get("lib", ())) | set(row.get("program", ()))
+        row["how"] = "executed" if names & missed else "code"
+        if names or row.get("build"):
+            table.setdefault(canonicalize_name(need["of"]), {}).setdefault("needs", []).append(row)
+    return dict(sorted(table.items()))
+
+
+def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> dict[str, Any]:
+    """One release of Debian."""
+    config = settings()
+    packages, contents, security = syslib_apt.fetch(cache / "apt", suite)
+    parsed = syslib_apt.read_packages(suite, packages, security)
+    libraries, binaries = syslib_apt.read_contents(contents)
+
+    def best(owners: list[str], name: str) -> str | None:
+        there = [o for o in owners if o in parsed.packages]
+        stem = re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("lib").partition(".so")[0])
+        return min(
+            there,
+            key=lambda o: (o.endswith(("-dev", "-dbg")), "cross" in o, stem not in o, len(o), o),
+            default=None,
+        )
+
+    sonames = {
+        lib: owner
+        for lib, owners in libraries.items()
+        if PUBLIC.match(lib)
+        and (lib in wanted or _shortest(lib, libraries))
+        and (owner := best(owners, lib))
+    }
+    chosen_programs = {}
+    for program in sorted(programs | set(config["programs"])):
+        owner = config["programs"].get(program) or best(binaries.get(program, []), program)
+        if owner in parsed.packages:
+            chosen_programs[program] = owner
+    matter = sorted(
+        ({sonames[lib] for lib in wanted if lib in sonames} | set(chosen_programs.values()))
+        | {p for p in config["matter"]["packages"].split() if p in parsed.packages}
+    )
+    number = {name: i for i, name in enumerate(matter)}
+    required = [n for n, p in parsed.packages.items() if p.required or p.essential]
+    minimal = parsed.closure([*required, "apt"], (), False)
+    bases: dict[str, set[str]] = {}
+    for base, text in config["bases"].items():
+        listed = text.split()
+        start: set[str] = set() if listed[:1] and listed[0].startswith("!") else minimal
+        names = [n.lstrip("!") for n in listed]
+        bases[base] = start | parsed.closure([n for n in names if n in parsed.packages], start, False)
+    masks: dict[tuple[int, ...], int] = {}
+    brings: dict[str, list[int]] = {}
+    names = sorted(set(parsed.packages) | set(parsed.providers))
+    kinds = []
+    exact = {n for n in (*matter, *config["matter"]["exact"].split()) if n in parsed.packages}
+    closures = _Closures(parsed, minimal, number, exact)
+    for name in names:
+        if name not in parsed.packages:
+            kinds.append("1" if len(parsed.providers[name]) == 1 else "0")
+            continue
+        kinds.append("r")
+        plain, full = closures.of(name)
+        ids = [masks.setdefault(m, len(masks)) for m in dict.fromkeys((plain, full))]
+        if (plain or full) and _plain(name):
+            brings[name] = ids
+    virtual = {
+        name: parsed.providers[name][0]
+        for name, kind in zip(names, kinds, strict=True)
+        if kind == "1"
+    }
+    kept = [(n, k) for n, k in zip(names, kinds, strict=True) if _plain(n)]
+    return {
+        "generator": "tools/make_syslib_tables.py",
+        "source": f"Packages and Contents of Debian {suite} (main, amd64) and its security archive",
+        "date": datetime.date.today().isoformat(),
+        "names": "\n".join(n for n, _ in kept),
+        "left_out": LEFT_OUT,
+        "kinds": "".join(k for _, k in kept),
+        "virtual": {n: p for n, p in virtual.items() if _plain(n)},
+        "matter": matter,
+        "masks": [list(m) for m in masks],
+        "brings": brings,
+        "libraries": sonames,
+        "programs": chosen_programs,
+        "bases": {b: sorted(n for n in found if n in number) for b, found in bases.items()},
+    }
+
+
+class _Closures:
+    """What matters in the closure of each package.
+
+    For the packages that matter it is what apt's choice of alternatives gives; for the tens of
+    thousands of others the first alternative is taken, which makes one walk over the graph do.
+    """
+
+    def __init__(
+        self, suite: syslib_apt.Suite, minimal: set[str], number: dict[str, int], exact: set[str]
+    ) -> None:
+        self.suite = suite
+        self.minimal = minimal
+        self.number = number
+        self.exact = exact
+        self.quick = (self._walk(recommends=False), self._walk(recommends=True))
+
+    def of(self, name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """(without, with) recommended packages, as numbers."""
+        if name in self.exact:
+            return self._exact(name, False), self._exact(name, True)
+        plain, full = (
+            tuple(i for i in range(len(self.number)) if mask[name] >> i & 1) for mask in self.quick
+        )
+        return plain, full
+
+    def _exact(self, name: str, recommends: bool) -> tuple[int, ...]:
+        found = self.suite.closure([name], self.minimal, recommends)
+        return tuple(sorted(self.number[n] for n in found if n in self.number))
+
+    def _walk(self, *, recommends: bool) -> dict[str, int]:
+        """Bit masks of all packages, by Tarjan's strongly connected components."""
+        edges: dict[str, list[str]] = {}
+        for name, package in self.suite.packages.items():
+            groups = package.depends + (package.recommends if recommends else ())
+            chosen = (self.suite.choose(group, self.minimal) for group in groups)
+            edges[name] = [c for c in chosen if c is not None]
+        masks: dict[str, int] = {}
+        order: dict[str, int] = {}
+        low: dict[str, int] = {}
+        stack: list[str] = []
+        for start in edges:
+            if start in order:
+                continue
+            work = [(start, iter(edges[start]))]
+            order[start] = low[start] = len(order)
+            stack.append(start)
+            while work:
+                name, rest = work[-1]
+                child = next(rest, None)
+                if child is not None:
+                    if child not in order:
+                        order[child] = low[child] = len(order)
+                        stack.append(child)
+                        work.append((child, iter(edges[child])))
+                    elif child not in masks:
+                        low[name] = min(low[name], order[child])
+                    continue
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[name])
+                if low[name] != order[name]:
+                    continue
+                members = []
+                while not members or members[-1] != name:
+                    members.append(stack.pop())
+                mask = 0
+                for member in members:
+                    if member in self.number:
+                        mask |= 1 << self.number[member]
+                    for target in edges[member]:
+                        mask |= masks.get(target, 0)
+                for member in members:
+                    masks[member] = mask
+        return masks
+
+
+# Tens of thousands of names that no Dockerfile of a Python service asks for.
+LEFT_OUT = (
+    r"librust-|golang-|node-|libghc-|haskell|r-cran-|r-bioc-|r-api|ruby-|elpa-|php|perlapi|gap-|"
+    r"vdr-|gir1\.2-|puppet-|hunspell-|aspell-|mythes-|hyphen-|linux-(image|headers|modules|support|kbuild)-|"
+    r"lib.*-(perl|ocaml|ocaml-dev|java|cil|cil-dev)$|.*-(doc|dbg|dbgsym|l10n|cil)$|"
+    r"(gcc|g\+\+|cpp|gfortran|gobjc|gdc|gnat|binutils|libc6|libgcc|libstdc\+\+).*-cross$|"
+    r"(gcc|g\+\+|cpp|gfortran|gobjc|gdc|gnat|binutils|gm2).*-linux-gnu.*|libreoffice-(l10n|help)-"
+)
+
+
+def _plain(name: str) -> bool:
+    """Names that a person may type (not the thousands of language-specific ones)."""
+    return not re.match(LEFT_OUT, name)
+
+
+def _shortest(name: str, libraries: dict[str, list[str]]) -> bool:
+    """No shorter name of the same library exists: libfoo.so.1, not libfoo.so.1.2.3."""
+    head, _, rest = name.partition(".so.")
+    if not rest:
+        return False
+    parts = rest.split(".")
+    return not any(f"{head}.so.{'.'.join(parts[:i])}" in libraries for i in range(1, len(parts)))
+
+
+def main() -> int:
+    """Read what is not in the cache, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "syslibs")
+    parser.add_argument("--no-wheels", action="store_true", help="use the wheels in the cache only")
+    parser.add_argument("--no-apt", action="store_true", help="leave the package tables alone")
+    arguments = parser.parse_args()
+    config = settings()
+    table = needs_table(arguments.cache, offline=arguments.no_wheels)
+    document = {
+        "generator": "tools/make_syslib_tables.py",
+        "source": "ELF files of wheels on the package index, tools/syslibs.toml, executed imports",
+        "date": datetime.date.today().isoformat(),
+        "lazy": config["lazy"],
+        "renamed": config["renamed"],
+        "apk": config["apk"],
+        "distributions": table,
+    }
+    data = json.dumps(document, separators=(",", ":")).encode()
+    (KNOWLEDGE / "syslibs.json.gz").write_bytes(gzip.compress(data, mtime=0))
+    print(f"{len(table)} distributions")
+    if arguments.no_apt:
+        return 0
+    wanted = set(config["matter"]["libraries"].split())
+    programs = set(config["matter"]["programs"].split())
+    for row in table.values():
+        for answer in row.get("elf", ()):
+            wanted |= set(answer["libs"])
+        for need in row.get("needs", ()):
+            wanted |= set(need.get("lib", ()))
+            programs |= set(need.get("program", ()))
+    for suite in syslib_apt.SUITES:
+        apt = apt_table(suite, arguments.cache, wanted, programs)
+        data = json.dumps(apt, separators=(",", ":")).encode()
+        target = KNOWLEDGE / f"apt-{suite}.json.gz"
+        target.write_bytes(gzip.compress(data, mtime=0))
+        print(f"{suite}: {len(apt['kinds'])} names, {target.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
