@@ -57,6 +57,18 @@ _SPEAKS = ("pred", "result", "output", "score", "label", "prob", "class", "featu
 _LIMITING = ("limit", "throttl", "timeout", "concurren", "circuit", "breaker", "bulkhead", "quota")
 
 
+# Modules of the project that do it by hand.
+_LIMITING_MODULES = (
+    "rate_limit",
+    "ratelimit",
+    "limiter",
+    "throttl",
+    "circuit",
+    "breaker",
+    "bulkhead",
+)
+
+
 def _apis(service: Service) -> tuple[Serving, ...]:
     """The entries that answer programs: a page made for people is judged by nobody here."""
     return tuple(s for s in servings(service) if not s.script and s.app is not None)
@@ -262,7 +274,7 @@ def _protected(service: Service, found: Serving, deployment: Deployment) -> bool
     """Something limits requests, in the code, the server, the gateway or the mesh."""
     if _model_server(service, found) or serving.gateway(service) is not None:
         return True
-    if any(found.calls("breaker", "rate-limit")):
+    if any(found.calls("breaker", "rate-limit", "timeout")):
         return True
     middleware = found.app.middleware if found.app else ()
     if any(word in name.lower() for name in middleware for word in _LIMITING):
@@ -288,8 +300,7 @@ def _protected(service: Service, found: Serving, deployment: Deployment) -> bool
     if any(v.name.startswith(("traefik.", "caddy")) for v in labels):
         return True
     return any(
-        c.name.startswith(("asyncio.wait_for", "asyncio.timeout", "anyio.fail_after"))
-        for c in found.entry.trace.calls
+        word in name.lower() for name, _ in found.entry.trace.modules for word in _LIMITING_MODULES
     )
 
 

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 # A path that names prediction and nothing else ("/score" and "/generate" may mean anything).
 _PREDICTS = re.compile(r"predict|infer(?:ence)?\b|invocations|classif|forecast", re.IGNORECASE)
+# Other names of asking a model, believed only where a model is evidently at work.
+_ASKS = re.compile(
+    r"\b(?:score|recommend\w*|segment\w*|embed\w*|transcribe|translate|detect\w*|summari[sz]e|generate"
+    r"|analy[sz]e|sentiment|rank|estimate|similarity|caption|ocr)\b",
+    re.IGNORECASE,
+)
 # Routes that fit, test or manage models: what they do is slow by intent.
 _TRAINS = re.compile(
     r"\b(re)?train|\bfit\b|(re)?train(ing)?\b|evaluat|benchmark|golden|\btest|tune|experiment|"
@@ -174,24 +180,29 @@ def _app(entry: Entry) -> WebApp | None:
 
 
 def _routes(app: WebApp | None, predicts: Iterable[Call], learns: bool) -> tuple[Route, ...]:
+    """The prediction routes, those named after predicting first."""
     if app is None:
         return ()
     reached = {c.reach.route for c in predicts}
-    return tuple(
-        route
-        for route in app.routes
-        if route.kind not in ("health", "ready", "metrics", "reload", "docs")
-        and (route.label in reached or _named_after_predicting(route, learns))
-    )
+    routes = [
+        r for r in app.routes if r.kind not in ("health", "ready", "metrics", "reload", "docs")
+    ]
+    named = [r for r in routes if _asked_by_post(r) and _named(r, _PREDICTS)]
+    calling = [r for r in routes if r.label in reached and r not in named]
+    if not named and not calling and learns:
+        named = [r for r in routes if _asked_by_post(r) and _named(r, _ASKS)]
+    return (*named, *calling)
 
 
-def _named_after_predicting(route: Route, learns: bool) -> bool:
-    """``POST /predict``; of vaguer names only where a model is evidently at work."""
-    if route.kind != "predict" or not set(route.methods) & {"POST", "PUT"}:
-        return False
+def _asked_by_post(route: Route) -> bool:
+    return bool(set(route.methods) & {"POST", "PUT"})
+
+
+def _named(route: Route, pattern: re.Pattern[str]) -> bool:
+    """The path or the handler's name says so."""
     name = route.handler.rpartition(".")[2]
-    texts = (route.path if isinstance(route.path, str) else "", name)
-    return learns or any(_PREDICTS.search(text) for text in texts)
+    path = route.path if isinstance(route.path, str) else ""
+    return any(pattern.search(text.replace("_", " ")) for text in (path, name))
 
 
 def predicting(deployment: Deployment) -> tuple[tuple[Service, tuple[Serving, ...]], ...]:
@@ -299,9 +310,9 @@ def siblings(service: Service) -> tuple[tuple[str, str], ...]:
 
 
 def gateway(service: Service) -> str | None:
-    """A reverse proxy of the same Compose project, by its service name."""
+    """A reverse proxy or an API gateway of the same Compose project, by its service name."""
     for name, image in siblings(service):
-        if image in _GATEWAYS or name in _GATEWAYS or name in ("gateway", "proxy", "reverse-proxy"):
+        if image in _GATEWAYS or name in _GATEWAYS or "gateway" in name or "proxy" in name:
             return name
     return None
 
