@@ -88,6 +88,12 @@ def installable(
     return Installable(outcome="build", native=row["native"], pythons=pythons)
 
 
+def newest(name: str, *, specifier: str, python: str) -> str | None:
+    """The release that pip takes for an open requirement; None when the table cannot say."""
+    row = _table().get(name)
+    return _newest(row["releases"], specifier, python) if row is not None else None
+
+
 def _newest(releases: dict[str, Any], specifier: str, python: str) -> str | None:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.version import Version
