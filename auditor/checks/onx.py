@@ -75,7 +75,10 @@ def _points(artifact: Artifact, rule: Rule, kind: str) -> Iterator[Outcome]:
         _place(artifact),
         f"{first.path}: {first.why}{more}",
         severity=Severity.LOW if by_shape else None,
-        evidence={"nodes": [p.path for p in points[:50]], "operators": sorted({p.operator for p in points})},
+        evidence={
+            "nodes": [p.path for p in points[:50]],
+            "operators": sorted({p.operator for p in points}),
+        },
     )
 
 
@@ -161,9 +164,7 @@ def custom_domain(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
     if not facts.custom_domains:
         yield rule.passed()
         return
-    names = [
-        name for name, _ in facts.operators if name.rpartition(".")[0] in facts.custom_domains
-    ]
+    names = [name for name, _ in facts.operators if name.rpartition(".")[0] in facts.custom_domains]
     yield rule.finding(
         _place(artifact),
         f"uses {_listed(names)} of a domain that onnxruntime does not bring",
@@ -258,11 +259,7 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 yield rule.finding(
                     export.at,
                     f"{export.tool} exports {export.model or 'the model'} in training mode: "
-                    + (
-                        f"training={export.training}"
-                        if training
-                        else "nothing calls eval() on it"
-                    ),
+                    + (f"training={export.training}" if training else "nothing calls eval() on it"),
                     help="Call eval() on the model before it is exported.",
                 )
             for branch in export.branches:

@@ -165,7 +165,10 @@ def faults(node: Node, schema: Schema) -> list[tuple[str, str]]:
         if expected is None:
             if not attribute.name.startswith("__"):
                 found.append(
-                    ("invalid-graph", f"{name} has no attribute {attribute.name!r} (version {schema.since})")
+                    (
+                        "invalid-graph",
+                        f"{name} has no attribute {attribute.name!r} (version {schema.since})",
+                    )
                 )
             continue
         kind = kind_of(attribute)
@@ -203,12 +206,18 @@ def types(
         if allowed is None:
             if "(" in formal.type and actual != formal.type.replace(" ", ""):
                 found.append(
-                    ("type-error", f"{schema.name}: input {index + 1} is {actual}, not {formal.type}")
+                    (
+                        "type-error",
+                        f"{schema.name}: input {index + 1} is {actual}, not {formal.type}",
+                    )
                 )
             continue
         if actual not in allowed:
             found.append(
-                ("type-error", f"{schema.name} of version {schema.since} takes no {actual} as input {index + 1}")
+                (
+                    "type-error",
+                    f"{schema.name} of version {schema.since} takes no {actual} as input {index + 1}",
+                )
             )
         if formal.option == "variadic" and not formal.homogeneous:
             continue
@@ -307,9 +316,11 @@ def _special(node: Node, index: int, inputs: Sequence[str | None]) -> str | None
             return inputs[2]
         return tensor_type(number("output_dtype")) or "tensor(uint8)"
     if operator == "DequantizeLinear" and index == 0:
-        return tensor_type(number("output_dtype")) or (
-            inputs[1] if len(inputs) > 1 else None
-        ) or "tensor(float)"
+        return (
+            tensor_type(number("output_dtype"))
+            or (inputs[1] if len(inputs) > 1 else None)
+            or "tensor(float)"
+        )
     if operator == "ZipMap":
         return (
             "seq(map(string,tensor(float)))"
