@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
 
 LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
+# Tools of the installation that bring nothing else into the environment.
+_INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv"})
 _SYNC_LOCKS = {
     "uv": ("uv.lock",),
     "poetry": ("poetry.lock",),
@@ -479,7 +481,8 @@ def _finish(
         extra = ("pip", "setuptools", "wheel") if base.has_setuptools else ("pip",)
     elif base is not None and base.text != "scratch" and kind == "image":
         because.append(f"what {base.text} brings is not known")
-    closed_by_lock = bool(draft.locks) and all(r.origin == "lock" for r in kept)
+    asked = [r for r in kept if r.origin != "command" or r.key not in _INSTALLERS]
+    closed_by_lock = bool(draft.locks) and bool(asked) and all(r.origin == "lock" for r in asked)
     compiled = bool(kept) and all(r.compiled for r in kept)
     # With hashes pip refuses whatever the file does not list.
     hashed = bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs)
