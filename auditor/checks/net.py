@@ -126,7 +126,7 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
 @check("NET004")
 def host_port_collision(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Two services of one project want the same port of the host."""
-    if service.project is None or service.compose is None:
+    if service.project is None or service.compose is None or ports.host_network(service):
         return
     others = [
         s
