@@ -764,7 +764,7 @@ def kind_by_content(path: str, head: bytes) -> tuple[FileKind, str | None]:
             ".containerfile",
         ):
             is_text = b"\0" not in head
-            if not is_text or any(
+            if lower in ("dockerfile", "containerfile") or not is_text or any(
                 line.lstrip()[:5].upper().startswith((b"FROM ", b"ARG "))
                 for line in head.splitlines()
             ):

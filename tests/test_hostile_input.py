@@ -165,7 +165,8 @@ def alias_bomb(root: Path) -> str:
     rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 40)]
     write(root, {"compose.yaml": "\n".join(rows) + "\nservices:\n  api:\n    environment: *a39\n"})
-    return "compose.yaml"
+    # It is read as what it is, shared nodes: nothing is left out, so there is nothing to say.
+    return ""
 
 
 @case
@@ -378,15 +379,17 @@ def huge_python_line(root: Path) -> None:
 
 
 @case
-def ten_thousand_stages(root: Path) -> None:
+def ten_thousand_stages(root: Path) -> str:
     rows = ["FROM python:3.11-slim AS s0"]
     rows += [f"FROM s{n} AS s{n + 1}" for n in range(10_000)]
     write(root, {"Dockerfile": "\n".join(rows) + '\nCMD ["python"]\n'})
+    return "Dockerfile"
 
 
 @case
-def hundred_thousand_instructions(root: Path) -> None:
+def hundred_thousand_instructions(root: Path) -> str:
     write(root, {"Dockerfile": DOCKER + "ENV A=b\n" * 100_000})
+    return "Dockerfile"
 
 
 @case

@@ -51,7 +51,8 @@ for index in range(int(sys.argv[3]), len(probes)):
         code = "Y"
     except Exception as error:
         text = str(error)
-        if "Could not find an implementation" in text or "NOT_IMPLEMENTED" in text:
+        if "Could not find an implementation" in text or "NOT_IMPLEMENTED" in text \
+                or "MLDataType for" in text:
             code = "N"
         elif "is not a registered function/op" in text or "No Op registered" in text \
                 or "No opset import for domain" in text or "No schema registered" in text:

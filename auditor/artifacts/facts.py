@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.findings import Severity
 from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.artifacts.onnx.facts import OnnxFacts
 
 Verdict = Literal["safe", "suspicious", "dangerous", "unreadable"]
 
@@ -181,3 +184,4 @@ class ArtifactFacts:
     # For torch files: whether ``torch.load(weights_only=True)`` accepts it, and what it refuses.
     weights_only: bool | None = None
     weights_only_objections: tuple[str, ...] = ()
+    onnx: OnnxFacts | None = None

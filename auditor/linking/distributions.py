@@ -107,7 +107,10 @@ class Installed:
         if self.closed:
             if candidates or not self.unknown:
                 return Provision(answer="no", candidates=candidates)
-            return Provision(answer="likely-no", candidates=candidates)
+            # What the tables do not know may bring a module that they do not know either.
+            return Provision(
+                answer="possibly-no", reason=f"{', '.join(self.unknown[:3])} may bring it"
+            )
         if self.unknown:
             return Provision(
                 answer="possibly-no",

@@ -8,7 +8,7 @@ that ignorance of a number is never taken for dynamism.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.artifacts.onnx import schema
 from auditor.artifacts.onnx.facts import Defect, DynamicPoint, OperatorUse
@@ -777,7 +777,7 @@ def _resolve(node: Node, frame: Frame) -> Node:
             continue
         given = frame.attributes.get(attribute.reference)
         if given is not None:
-            attributes[name] = given
+            attributes[name] = replace(given, name=name)
     return Node(
         operator=node.operator,
         domain=node.domain,

@@ -85,10 +85,21 @@ def lookup(domain: str, operator: str, version: int) -> Schema | None:
         arity=tuple(raw.get("arity", (0, 0, 0, 0))),
         inputs=tuple(Formal(*p) for p in raw.get("inputs", ())),
         outputs=tuple(Formal(*p) for p in raw.get("outputs", ())),
-        types={k: frozenset(v) for k, v in raw.get("types", {}).items()},
+        types={k: frozenset(map(spelled, v)) for k, v in raw.get("types", {}).items()},
         attributes={k: (a, b) for k, (a, b) in raw.get("attributes", {}).items()},
         function=bool(raw.get("function")),
     )
+
+
+def spelled(type_: str) -> str:
+    """A type as model files spell it: without spaces, the value of a map as a tensor."""
+    text = type_.replace(" ", "")
+    if text.startswith("seq(") and text.endswith(")"):
+        return f"seq({spelled(text[4:-1])})"
+    if text.startswith("map(") and text.endswith(")"):
+        key, _, value = text[4:-1].partition(",")
+        return f"map({key},{value})" if "(" in value else f"map({key},tensor({value}))"
+    return text
 
 
 def known(domain: str, operator: str) -> bool:
@@ -201,7 +212,7 @@ def types(
                     )
                 )
             continue
-        if actual not in {t.replace(" ", "") for t in allowed}:
+        if actual not in allowed:
             found.append(
                 (
                     "type-error",

@@ -224,7 +224,8 @@ class Judge:
                     callable=name,
                 )
                 return
-            objection = state_objection(cls, state)
+            made = arguments(target)
+            objection = state_objection(cls, state, made[0] if made else None)
             if objection is None and cls.key == "numpy.dtype" and not _own_copy(target):
                 objection = "the data type is shared with the whole process"
             if objection is None and target.states:

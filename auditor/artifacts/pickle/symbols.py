@@ -12,7 +12,7 @@ def shown(value: Value, depth: int = 3) -> str:
     """The value as one short line of Python-like text; bounded in length and depth."""
     kind = type(value)
     if kind is Glob:
-        return value.key
+        return str(value.key)
     if kind is Call:
         if depth <= 0:
             return f"{target_name(value)}(…)"
@@ -66,7 +66,10 @@ def target_name(value: Value) -> str:
         if type(value) is not Call:
             break
         value = value.cls or value.func
-    return shown(value, 1)
+    return f"<{_KINDS.get(type(value), type(value).__name__)}>"
+
+
+_KINDS = {Lst: "list", Dct: "dict", Big: "data", Pers: "persistent object", Unk: "unknown object"}
 
 
 class Symbols:
