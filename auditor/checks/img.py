@@ -425,6 +425,9 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
     return rule.finding(
         fault.at,
         fault.message,
+        help="`dockerfile` is relative to `context`, not to the Compose file: correct the path."
+        if fault.kind == "no-dockerfile"
+        else "",
         related=[Related(at, text) for at, text in fault.related],
         confidence=Confidence.POSSIBLE if fault.possible else confidence,
         severity=Severity.LOW if fault.possible else None,
@@ -459,6 +462,11 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         if problem.kind == "ignored":
             continue
         help = ""
+        if problem.kind == "missing":
+            help = (
+                "Name what is there, or commit the file. Sources start at the build context, "
+                f"`{image.context or '.'}`."
+            )
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
         by_hand = problem.source in image.made_by_hand

@@ -116,9 +116,7 @@ def _invariable(facts: OnnxFacts) -> Iterator[str]:
             yield defect.message
 
 
-def _refusals(
-    facts: OnnxFacts, release: str, wanted: tuple[int, ...], name: str
-) -> Iterator[str]:
+def _refusals(facts: OnnxFacts, release: str, wanted: tuple[int, ...], name: str) -> Iterator[str]:
     limits = _table()["releases"][release]
     ir = facts.ir_version
     if ir is not None and ir > max(limits["ir"]):

@@ -87,7 +87,10 @@ def lines(facts: OnnxFacts) -> list[str]:
     found.append(("static-ness", f"{facts.staticness}{_why(facts)}"))
     for file in facts.external[:5]:
         found.append(
-            ("weights in", f"{file.location} ({human(file.bytes)}, {file.state or 'not looked up'})")
+            (
+                "weights in",
+                f"{file.location} ({human(file.bytes)}, {file.state or 'not looked up'})",
+            )
         )
     if facts.custom_domains:
         found.append(("custom", ", ".join(facts.custom_domains[:8])))
