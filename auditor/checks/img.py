@@ -416,6 +416,9 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
     if service.image is not None and service.argv is not None and kinds is not _CONFIG_FAULTS:
         yield rule.passed()
     for fault in service.faults:
+        missed = dict(fault.evidence).get("path", "")
+        if missed and service.image is not None and service.image.lost_by_copy(missed):
+            continue  # IMG019 or PTH003 says so already.
         if fault.kind in kinds:
             yield _fault_finding(service, rule, fault)
 
