@@ -464,6 +464,10 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     for problem in image.copy_problems:
         if problem.kind == "ignored":
             continue
+        if problem.kind == "no-match" and any(
+            p.certain and p.instruction_at == problem.instruction_at for p in image.copy_problems
+        ):
+            continue  # the instruction fails anyway
         help = ""
         if problem.kind == "missing":
             help = (
