@@ -564,6 +564,7 @@ class _Follower:
                     related=((self.service.cwd_at, "the working directory is set here"),)
                     if self.service.cwd_at
                     else (),
+                    evidence=(("path", absolute),),
                 )
             )
             return
