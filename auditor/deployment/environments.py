@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
 
 LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
+_INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "build"})
 _SYNC_LOCKS = {
     "uv": ("uv.lock",),
     "poetry": ("poetry.lock",),
@@ -473,8 +474,10 @@ def _finish(
         extra = ("pip", "setuptools", "wheel") if base.has_setuptools else ("pip",)
     elif base is not None and base.text != "scratch" and kind == "image":
         because.append(f"what {base.text} brings is not known")
-    closed_by_lock = bool(draft.locks) and all(r.origin == "lock" for r in kept)
-    compiled = bool(kept) and all(r.compiled for r in kept)
+    # `pip install uv==0.4.30` is how the lock is installed, not a part of what it locks.
+    judged = [r for r in kept if r.origin != "command" or r.key not in _INSTALLERS] or kept
+    closed_by_lock = bool(draft.locks) and all(r.origin == "lock" for r in judged)
+    compiled = bool(kept) and all(r.compiled for r in judged)
     closed = (closed_by_lock or compiled or (bool(flags) and all(flags))) and not because
     installed = distributions.close(
         roots,
@@ -485,7 +488,7 @@ def _finish(
         extra=extra,
     )
     direct = {name for name, _, _ in roots}
-    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in kept)
+    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in judged)
     frozen = (
         everything_pinned
         and not installed.unknown
@@ -509,7 +512,7 @@ def _finish(
         complete=not because,
         incomplete_because=tuple(because),
         locked=bool(kept) and (closed_by_lock or (compiled and everything_pinned) or frozen),
-        hashed=bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs),
+        hashed=bool(kept) and all(r.fact.hashes for r in judged if not r.fact.vcs),
         installed=installed,
         problems=tuple(dict.fromkeys(draft.problems)),
     )
