@@ -33,7 +33,7 @@ FAMILIES = (
     "env",
     "img",
     "net",
-FAMILIES = ("art", "cfg", "chain", "cmp", "env", "img", "net", "onx", "ops", "ops_serving", "pth", "srv", "syslibs")
+    "onx",
     "ops",
     "ops_serving",
     "pth",

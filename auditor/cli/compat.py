@@ -215,9 +215,7 @@ def _frozen(direct: set[str], python: str | None) -> bool:
     return True
 
 
-def _project(
-    sources: list[str], facts: list[ArtifactFacts]
-) -> dict[str, frozenset[str] | None]:
+def _project(sources: list[str], facts: list[ArtifactFacts]) -> dict[str, frozenset[str] | None]:
     """The modules of the source directories that the artifacts name, with what they bind."""
     from auditor.linking.symbols import project_names
 

@@ -362,7 +362,9 @@ def of_list(
     for name in direct:
         reached.update(path[-1] for path in _brought(name, installed, python))
     # Extras are asked for because they are used.
-    reached |= {n for n, d in installed.distributions.items() if d.via in direct and _extra(n, d.via)}
+    reached |= {
+        n for n, d in installed.distributions.items() if d.via in direct and _extra(n, d.via)
+    }
     land = Userland(base, packages)
     versions = {n: d.version for n, d in installed.distributions.items()}
     found: dict[tuple[str, tuple[str, ...]], Lack] = {}

@@ -505,7 +505,20 @@ _RV_TEMPLATE = re.compile(
     re.ASCII,
 )
 _RV_PARAMETERS = frozenset(
-    ["momtype", "a", "b", "xtol", "badvalue", "name", "longname", "shapes", "extradoc", "seed", "values", "inc"]
+    [
+        "momtype",
+        "a",
+        "b",
+        "xtol",
+        "badvalue",
+        "name",
+        "longname",
+        "shapes",
+        "extradoc",
+        "seed",
+        "values",
+        "inc",
+    ]
 )
 # A formula of names and operators only; anything with a parenthesis is evaluated as Python.
 _FORMULA = re.compile(
