@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from auditor.artifacts import documents, sevenzip, tarred, tensors, torch_files, zipped
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, ArtifactIssue, Limits, Verdict, worst
 from auditor.artifacts.identify import (
@@ -171,6 +170,8 @@ class Scanner:
     # -- pickles ---------------------------------------------------------------------------
 
     def _pickle(self, draft: Draft, blob: Blob) -> None:
+        from auditor.artifacts import torch_files
+
         analysis = analyse(blob, limits=self.limits)
         draft.analysis = analysis
         draft.format = analysis.kind
@@ -239,6 +240,8 @@ class Scanner:
         self.found += nested.found[1:]
 
     def _zip(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import torch_files, zipped
+
         try:
             archive = zipped.read_archive(blob, self.limits.entries)
         except zipped.NotZip:
@@ -291,6 +294,8 @@ class Scanner:
             torch_files.judge_torch(draft)
 
     def _keras_part(self, draft: Draft, blob: Blob) -> None:
+        from auditor.artifacts import documents, tensors
+
         try:
             documents.judge_document(
                 draft, documents.parse_json(blob.read(0, documents.MAX_DOCUMENT))
@@ -300,6 +305,8 @@ class Scanner:
         draft.format = "keras-v3"
 
     def _schema(self, draft: Draft, blob: Blob) -> None:
+        from auditor.artifacts import documents, tensors
+
         try:
             schema = documents.parse_json(blob.read(0, documents.MAX_DOCUMENT))
         except ValueError as error:
@@ -310,6 +317,8 @@ class Scanner:
     # -- everything else -------------------------------------------------------------------
 
     def _rest(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import documents, tensors
+
         form = draft.format
         if form in _MAYBE_PICKLE and self._maybe_pickle(draft, blob):
             return
@@ -358,6 +367,8 @@ class Scanner:
             self._unknown(draft, blob)
 
     def _unknown(self, draft: Draft, blob: Blob) -> None:
+        from auditor.artifacts import tensors
+
         onnx = tensors.looks_like_onnx(blob)
         savedmodel = tensors.looks_like_savedmodel(blob) and tensors.judge_savedmodel(draft, blob)
         if onnx:
@@ -390,6 +401,8 @@ class Scanner:
             )
 
     def _tar(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import tarred
+
         contents = tarred.read_tar(blob, self.limits.entries)
         draft.issues += contents.issues
         names = {name for name, _ in contents.members}
@@ -399,6 +412,8 @@ class Scanner:
             self.scan(inner, f"{draft.path}!{name}", depth + 1)
 
     def _sevenzip(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import sevenzip
+
         try:
             found = sevenzip.members(blob, self.budget)
         except sevenzip.NotRead as error:

@@ -479,6 +479,7 @@ def crc32(blob: Blob) -> int:
     value = 0
     for offset in range(0, len(blob), 1 << 20):
         value = zlib.crc32(blob.read(offset, 1 << 20), value)
+        blob.release(offset, 1 << 20)
     return value
 
 

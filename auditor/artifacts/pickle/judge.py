@@ -47,6 +47,8 @@ class Judge:
         self.buffers = False
         self.code_objects = False
         self._seen: set[tuple[str, str]] = set()
+        self._passed: dict[tuple[object, ...], Glob | None] = {}
+        self._stateless: set[Glob] = set()
         self._max_issues = max_issues
         self._verdict: Verdict = "safe"
 
@@ -100,9 +102,22 @@ class Judge:
 
     def on_call(self, call: Call) -> None:
         self.call_count += 1
-        if len(self.calls) < self.keep_calls:
+        if self.call_count <= self.keep_calls:
             self.calls.append(call)
         func = call.func
+        # Millions of small objects are made by the same call with arguments of the same types.
+        key = None
+        if type(func) is Glob and type(call.args) is tuple and call.kwargs is None:
+            key = (func, call.how, *map(type, call.args))
+            known = self._passed.get(key, MISSING)
+            if known is not MISSING:
+                call.cls = known
+                return
+            before = len(self._seen)
+            self._judge_call(call)
+            if len(self._seen) == before and len(self._passed) < 1000 and _by_types(call):
+                self._passed[key] = call.cls
+            return
         if type(func) is Call or (type(func) is Pers and self.persistent_ids == "torch"):
             made = resolve(call)
             if made is not call:
@@ -224,6 +239,8 @@ class Judge:
                     callable=name,
                 )
                 return
+            if cls in self._stateless and not target.states and type(state) is Dct:
+                return
             made = arguments(target)
             objection = state_objection(cls, state, made[0] if made else None)
             if objection is None and cls.key == "numpy.dtype" and not _own_copy(target):
@@ -232,6 +249,8 @@ class Judge:
                 objection = _second_state(target.states)
             if objection is None and type(state) is tuple and len(state) == 2:
                 objection = _slots(state[1])
+            if objection is None and not cls.module.startswith(_STATE_POLICIES):
+                self._stateless.add(cls)
             if objection is not None:
                 self._issue(
                     "ART001" if "execut" in objection or "evaluat" in objection else "ART002",
@@ -442,6 +461,25 @@ class Judge:
                 evidence=tuple((k, v) for k, v in evidence.items() if v),
             )
         )
+
+
+_STATE_POLICIES = ("numpy", "scipy.stats", "statsmodels", "joblib", "sklearn.externals")
+_TYPED_POLICIES = frozenset({"inert", "nothing"})
+_SCALAR_TYPES = frozenset({str, int, float, bool, type(None), bytes})
+
+
+def _by_types(call: Call) -> bool:
+    """The judgement would be the same for any arguments of these types."""
+    entry = lookup(call.func.module, call.func.name)
+    if entry.standing != "allowed":
+        return False
+    if call.how == "NEWOBJ" and not entry.policy:
+        return True
+    if entry.kind == "native" and not entry.policy:
+        return True
+    if entry.policy == "plain":
+        return all(type(a) in _SCALAR_TYPES for a in call.args)
+    return entry.policy in _TYPED_POLICIES
 
 
 def _own_copy(call: Call) -> bool:
