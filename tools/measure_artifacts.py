@@ -58,7 +58,7 @@ for line in sys.stdin:
     except BaseException as error: answer = "error"
     signal.alarm(0)
     print(json.dumps([path, answer, time.perf_counter() - began]), file=out, flush=True)
-"""  # noqa: E501
+"""
 
 
 def ours(paths: list[str]) -> dict[str, tuple[str, float]]:

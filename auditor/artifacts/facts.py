@@ -98,7 +98,7 @@ class Opaque:
     size: int = 0
 
 
-Symbol: TypeAlias = None | bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque
+Symbol: TypeAlias = bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from auditor.artifacts.identify import (
     identify,
 )
 from auditor.artifacts.pickle.analyse import Analysis, analyse
-from auditor.artifacts.unpack import Budget, Corrupt, TooMuch, unpack
+from auditor.artifacts.unpack import Budget, CorruptError, TooMuchError, unpack
 from auditor.findings import Severity
 
 _COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd"})
@@ -103,7 +103,7 @@ class Scanner:
         self.found.append(placeholder)
         try:
             self._judge(draft, blob, depth)
-        except TooMuch as error:
+        except TooMuchError as error:
             draft.issue(
                 "ART010",
                 str(error),
@@ -201,7 +201,7 @@ class Scanner:
         method = draft.format
         try:
             inner, consumed = unpack(blob, method, self.budget)
-        except Corrupt as error:
+        except CorruptError as error:
             if method in ("zlib", "lzma") and error.got is not None and not len(error.got):
                 # Two bytes of magic: more likely something else altogether.
                 draft.format = "unknown"
@@ -244,7 +244,7 @@ class Scanner:
 
         try:
             archive = zipped.read_archive(blob, self.limits.entries)
-        except zipped.NotZip:
+        except zipped.NotZipError:
             draft.issue(
                 "ART015",
                 "is a ZIP archive without its directory",
@@ -416,7 +416,7 @@ class Scanner:
 
         try:
             found = sevenzip.members(blob, self.budget)
-        except sevenzip.NotRead as error:
+        except sevenzip.NotReadError as error:
             draft.issue(
                 "ART003",
                 f"is a 7z archive that was not read: {error}",

@@ -14,8 +14,6 @@ from auditor.artifacts.pickle.policy import (
 )
 from auditor.artifacts.pickle.symbols import shown, target_name
 from auditor.artifacts.pickle.values import (
-    EMPTY_TUPLE,
-    MISSING,
     Call,
     Dct,
     Glob,
@@ -106,12 +104,10 @@ class Judge:
             self.calls.append(call)
         func = call.func
         # Millions of small objects are made by the same call with arguments of the same types.
-        key = None
         if type(func) is Glob and type(call.args) is tuple and call.kwargs is None:
             key = (func, call.how, *map(type, call.args))
-            known = self._passed.get(key, MISSING)
-            if known is not MISSING:
-                call.cls = known
+            if key in self._passed:
+                call.cls = self._passed[key]
                 return
             before = len(self._seen)
             self._judge_call(call)
@@ -215,11 +211,6 @@ class Judge:
             args = arguments(call)
             call.cls = func
             return None if args is not None and plain(args) else "its arguments are not plain"
-        if kind in ("class", "dict", "list", "tuple") and call.how in ("INST", "OBJ"):
-            # Python 2's old-style instances; without arguments a new-style class is made bare.
-            if arguments(call) == EMPTY_TUPLE:
-                call.cls = func
-                return "it runs the constructor"
         return "no model calls it while loading"
 
     def on_build(self, target: Value, state: Value, offset: int) -> None:
@@ -489,6 +480,7 @@ def _own_copy(call: Call) -> bool:
 
 
 def shown_args(call: Call) -> str:
+    """The arguments of a call as text."""
     args = arguments(call)
     if args is None:
         return "*" + shown(call.args)
@@ -541,16 +533,54 @@ def _slots(slots: Value) -> str | None:
 
 _CODE_LIBRARY = {
     "cloudpickle": frozenset(
-        """_builtin_type _class_setstate _fill_function _function_setstate _function_getattr _make_cell
-        _make_empty_cell _make_function _make_skel_func _make_skeleton_class _make_skeleton_enum
-        _rehydrate_skeleton_class subimport _make_typevar _cell_set _gen_ellipsis _gen_not_implemented
-        _make_dict_items _make_dict_keys _make_dict_values _empty_cell_value dynamic_subimport
-        _get_cell_contents""".split()
+        [
+            "_builtin_type",
+            "_class_setstate",
+            "_fill_function",
+            "_function_setstate",
+            "_function_getattr",
+            "_make_cell",
+            "_make_empty_cell",
+            "_make_function",
+            "_make_skel_func",
+            "_make_skeleton_class",
+            "_make_skeleton_enum",
+            "_rehydrate_skeleton_class",
+            "subimport",
+            "_make_typevar",
+            "_cell_set",
+            "_gen_ellipsis",
+            "_gen_not_implemented",
+            "_make_dict_items",
+            "_make_dict_keys",
+            "_make_dict_values",
+            "_empty_cell_value",
+            "dynamic_subimport",
+            "_get_cell_contents",
+        ]
     ),
     "dill": frozenset(
-        """_create_array _create_cell _create_code _create_filehandle _create_ftype _create_function
-        _create_namedtuple _create_type _create_weakref _dill _get_attr _import_module _load_type _setitems
-        _eval_repr _create_dtypemeta _create_typemap _dictproxy_helper _shims""".split()
+        [
+            "_create_array",
+            "_create_cell",
+            "_create_code",
+            "_create_filehandle",
+            "_create_ftype",
+            "_create_function",
+            "_create_namedtuple",
+            "_create_type",
+            "_create_weakref",
+            "_dill",
+            "_get_attr",
+            "_import_module",
+            "_load_type",
+            "_setitems",
+            "_eval_repr",
+            "_create_dtypemeta",
+            "_create_typemap",
+            "_dictproxy_helper",
+            "_shims",
+        ]
     ),
 }
 
@@ -607,5 +637,3 @@ _SHARP = frozenset(
         "_operator.attrgetter",
     }
 )
-
-__all__ = ["MISSING", "Judge", "shown_args"]

@@ -174,9 +174,11 @@ def _net(shape: str) -> int:
             here = levels[-1]
             if letter == "t":
                 here.append("v")
-            elif not here or here[-1] != ("]" if letter == "e" else "}"):
-                return 0
-            elif letter == "u" and len(items) & 1:
+            elif (
+                not here
+                or here[-1] != ("]" if letter == "e" else "}")
+                or (letter == "u" and len(items) & 1)
+            ):
                 return 0
         else:
             count, kind = (1, "]") if letter == "a" else (2, "}")
