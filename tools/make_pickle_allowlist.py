@@ -142,7 +142,7 @@ def describe(
         key = home + ":" + value.__qualname__
         if issubclass(value, enum.Enum):
             return key, {"kind": "enum"}
-        facts: Dict[str, Any] = {
+        facts: dict[str, Any] = {
             "kind": "exception" if issubclass(value, BaseException) else "class"
         }
         for hook in HOOKS:
