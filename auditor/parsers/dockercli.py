@@ -211,7 +211,7 @@ def _options(
             elif name in flags:
                 found.append((name, "true", word.at))
             elif index < len(words):
-                found.append((name, words[index].value, words[index].at))
+                found.append((name, _here(words[index]), words[index].at))
                 index += 1
             continue
         # -it, -p8000:80, -d, -e X=1
@@ -225,9 +225,23 @@ def _options(
             if rest:
                 found.append((option, rest, word.at))
             elif index < len(words):
-                found.append((option, words[index].value, words[index].at))
+                found.append((option, _here(words[index]), words[index].at))
                 index += 1
     return found, words[index:]
+
+
+# The directory in which the command is given: the repository, in every documentation.
+_HERE = ("$(pwd)", "$(PWD)", "${PWD}", "$PWD", "`pwd`", "%cd%")
+
+
+def _here(word: Arg) -> Text:
+    """The word's value; a path that begins with the current directory keeps its spelling."""
+    text = word.text.strip("\"'")
+    if isinstance(word.value, Unknown):
+        start = next((here for here in _HERE if text.startswith(here)), None)
+        if start is not None and not {"$", "`"} & set(text[len(start) :]):
+            return text.replace(start, "$(pwd)", 1)
+    return word.value
 
 
 def _pair(value: Text) -> tuple[str, Text | None]:
