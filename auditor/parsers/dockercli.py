@@ -230,17 +230,15 @@ def _options(
     return found, words[index:]
 
 
-# The directory in which the command is given: the repository, in every documentation.
-_HERE = ("$(pwd)", "$(PWD)", "${PWD}", "$PWD", "`pwd`", "%cd%")
-
-
 def _here(word: Arg) -> Text:
-    """The word's value; a path that begins with the current directory keeps its spelling."""
-    text = word.text.strip("\"'")
-    if isinstance(word.value, Unknown):
-        start = next((here for here in _HERE if text.startswith(here)), None)
-        if start is not None and not {"$", "`"} & set(text[len(start) :]):
-            return text.replace(start, "$(pwd)", 1)
+    """The word's value; a path below ``$(pwd)`` or ``$PWD`` keeps that spelling.
+
+    It is the directory in which the command is given: the repository, in every documentation.
+    """
+    if isinstance(word.value, Unknown) and len(word.pieces) == 2:
+        start, rest = word.pieces
+        if isinstance(start, Unknown) and "pwd" in start.reason.lower() and isinstance(rest, str):
+            return f"$(pwd){rest}" if rest.startswith(("/", ":")) else word.value
     return word.value
 
 
