@@ -60,7 +60,10 @@ def test_one_file_that_two_images_install_is_reported_once_for_both(tmp_path):
 
 
 def test_what_is_accepted_no_longer_breaks_the_forecast(tmp_path):
-    files = {**FILES, "main.py": "open('missing.json')  # deploy-audit: ignore[PTH002] made later\n"}
+    files = {
+        **FILES,
+        "main.py": "open('missing.json')  # deploy-audit: ignore[PTH002] made later\n",
+    }
     result = audit(repository(tmp_path, files), Settings())
     (missing,) = (f for f in result.findings if f.rule == "PTH002")
     assert missing.suppressed is not None
