@@ -34,8 +34,13 @@ TRUTH: dict[str, dict[str, Any]] = {
 }
 
 
+AUDITED: dict[str, AuditResult] = {}
+
+
 def _audit(name: str, tmp_path: Path) -> AuditResult:
-    return audit(TOOLS.write(SCENARIOS[name], tmp_path / "repository"), Settings())
+    if name not in AUDITED:
+        AUDITED[name] = audit(TOOLS.write(SCENARIOS[name], tmp_path / "repository"), Settings())
+    return AUDITED[name]
 
 
 def test_every_scenario_was_run() -> None:
