@@ -33,6 +33,7 @@ FAMILIES = (
     "env",
     "img",
     "net",
+    "onx",
     "ops",
     "ops_serving",
     "pth",

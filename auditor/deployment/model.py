@@ -440,6 +440,8 @@ class Deployment:
     python_claims: tuple[PythonClaim, ...] = ()
     version_files: tuple[PythonVersion, ...] = ()
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)
+    # Modules that export PyTorch models, whether a service imports them or not.
+    exporters: tuple[ModuleFacts, ...] = field(default=(), compare=False)
     # Every Python file of the repository, read or not.
     python_files: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()

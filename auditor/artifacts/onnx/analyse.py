@@ -216,9 +216,8 @@ def _blocks(model: Model) -> Iterator[tuple[list[Node], list[Tensor]]]:
         yield nodes, initializers
         for node in nodes:
             for attribute in node.attributes.values():
-                for graph in (attribute.graph, *attribute.graphs):
-                    if graph is not None:
-                        pending.append((graph.nodes, graph.initializers))
+                graphs = (attribute.graph, *attribute.graphs)
+                pending += [(g.nodes, g.initializers) for g in graphs if g is not None]
 
 
 def _trains(node: Node) -> bool:

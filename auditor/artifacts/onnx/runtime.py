@@ -188,9 +188,9 @@ def _operator(use: OperatorUse, release: str, name: str) -> Iterator[str]:
             )
             return
     # What only the output settles: the target of a cast.
-    if use.operator == "Cast" and "T2" in state and use.outputs and use.outputs[0]:
-        if use.outputs[0] not in state["T2"]:
-            yield f"onnxruntime {name} has no CPU kernel that casts to {use.outputs[0]}"
+    target = use.outputs[0] if use.operator == "Cast" and use.outputs else None
+    if target is not None and "T2" in state and target not in state["T2"]:
+        yield f"onnxruntime {name} has no CPU kernel that casts to {target}"
 
 
 @lru_cache(maxsize=1024)

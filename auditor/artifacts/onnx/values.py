@@ -49,6 +49,7 @@ def join(*parts: Deps) -> Deps:
 
 
 def deps_of(item: Elem) -> Deps:
+    """What a number depends on; nothing when it is known."""
     return item.deps if isinstance(item, Sym) else NONE
 
 
