@@ -766,9 +766,13 @@ def kind_by_content(path: str, head: bytes) -> tuple[FileKind, str | None]:
             ".containerfile",
         ):
             is_text = b"\0" not in head
-            if not is_text or any(
-                line.lstrip()[:5].upper().startswith((b"FROM ", b"ARG "))
-                for line in head.splitlines()
+            if (
+                lower in ("dockerfile", "containerfile")
+                or not is_text
+                or any(
+                    line.lstrip()[:5].upper().startswith((b"FROM ", b"ARG "))
+                    for line in head.splitlines()
+                )
             ):
                 return FileKind.DOCKERFILE, content
         return FileKind.TEXT, content

@@ -379,9 +379,7 @@ def child() -> None:
         class Loader(base):  # type: ignore[misc]
             def find_class(self, module: str, name: str) -> object:
                 nonlocal armed
-                mapped = (module, name)
-                if getattr(self, "proto", PROTO[0]) < 3 or PROTO[0] < 3:
-                    mapped = NAME_MAPPING.get(mapped, (IMPORT_MAPPING.get(module, module), name))
+                mapped = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
                 if (
                     lookup(module, name).standing != "allowed"
                     and lookup(*mapped).standing != "allowed"

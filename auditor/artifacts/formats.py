@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from auditor.artifacts import documents, sevenzip, tarred, tensors, torch_files, zipped
 from auditor.artifacts.blob import Blob
@@ -17,6 +18,9 @@ from auditor.artifacts.identify import (
 from auditor.artifacts.pickle.analyse import Analysis, analyse
 from auditor.artifacts.unpack import Budget, Corrupt, TooMuch, unpack
 from auditor.findings import Severity
+
+if TYPE_CHECKING:
+    from auditor.artifacts.onnx.facts import OnnxFacts
 
 _COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd"})
 
@@ -35,6 +39,7 @@ class Draft:
         self.details: list[tuple[str, str]] = []
         self.weights_only: bool | None = None
         self.objections: tuple[str, ...] = ()
+        self.onnx: OnnxFacts | None = None
 
     def issue(
         self,
@@ -83,6 +88,7 @@ class Draft:
             details=tuple(self.details),
             weights_only=self.weights_only,
             weights_only_objections=self.objections,
+            onnx=self.onnx,
         )
 
 
@@ -111,6 +117,22 @@ class Scanner:
                 "suspicious",
                 Severity.HIGH,
                 what="loading or unpacking it uses up memory or disk",
+            )
+        except (
+            ArithmeticError,
+            LookupError,
+            MemoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # A fault of ours must not pass for a clean bill of health.
+            draft.issue(
+                "ART003",
+                f"could not be analysed ({type(error).__name__})",
+                "unreadable",
+                Severity.HIGH,
+                what="its content was not judged",
             )
         self._extension(draft)
         facts = draft.facts(blob.sha256(), len(blob))
@@ -171,7 +193,8 @@ class Scanner:
         convincing = analysis.calls > 0 or (
             analysis.streams > 0 and (whole or wanted or draft.format == "unknown")
         )
-        if not convincing and not (wanted and analysis.active):
+        cut_off = analysis.error is not None and analysis.error.truncated
+        if not convincing and not (wanted and (analysis.active or cut_off)):
             return False
         draft.analysis = analysis
         draft.format = analysis.kind

@@ -37,11 +37,47 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
 
 # Extensions under which a program may hand a file to an unpickler.
 PICKLE_EXTENSIONS = frozenset(
-    "pkl pickle pk p joblib jbl dill cloudpickle pt pth ckpt bin model sav dat data".split()
+    [
+        "pkl",
+        "pickle",
+        "pk",
+        "p",
+        "joblib",
+        "jbl",
+        "dill",
+        "cloudpickle",
+        "pt",
+        "pth",
+        "ckpt",
+        "bin",
+        "model",
+        "sav",
+        "dat",
+        "data",
+    ]
 )
 # Extensions of formats that hold no code: a pickle under one of these is dressed up.
 DATA_EXTENSIONS = frozenset(
-    "safetensors onnx gguf tflite h5 hdf5 keras npy json txt csv md yaml yml toml png jpg parquet".split()
+    [
+        "safetensors",
+        "onnx",
+        "gguf",
+        "tflite",
+        "h5",
+        "hdf5",
+        "keras",
+        "npy",
+        "json",
+        "txt",
+        "csv",
+        "md",
+        "yaml",
+        "yml",
+        "toml",
+        "png",
+        "jpg",
+        "parquet",
+    ]
 )
 
 

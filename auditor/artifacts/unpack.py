@@ -53,6 +53,14 @@ class Spool:
         self.size = 0
 
     def write(self, data: bytes) -> None:
+        try:
+            self._write(data)
+        except BaseException:
+            if self._file is not None:
+                self._file.close()
+            raise
+
+    def _write(self, data: bytes) -> None:
         self._budget.take(len(data))
         self.size += len(data)
         limits = self._budget.limits
@@ -81,8 +89,11 @@ class Spool:
 
 
 class _Decompressor(Protocol):
-    eof: bool
-    unused_data: bytes
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 
 
 def _steps(
@@ -111,14 +122,14 @@ def _pending(engine: _Decompressor) -> bytes | None:
     """Output that was held back by the size limit."""
     tail = getattr(engine, "unconsumed_tail", None)
     if tail is not None:  # zlib
-        return engine.decompress(tail, _OUT) if tail else None  # type: ignore[attr-defined,no-any-return]
-    if not engine.needs_input:  # type: ignore[attr-defined]
-        return engine.decompress(b"", _OUT)  # type: ignore[attr-defined,no-any-return]
+        return engine.decompress(tail, _OUT) if tail else None
+    if not getattr(engine, "needs_input", True):
+        return engine.decompress(b"", _OUT)
     return None
 
 
 def _feed(engine: _Decompressor, data: bytes) -> bytes:
-    return engine.decompress(data, _OUT)  # type: ignore[attr-defined,no-any-return]
+    return engine.decompress(data, _OUT)
 
 
 _ENGINES: dict[str, Callable[[], _Decompressor]] = {

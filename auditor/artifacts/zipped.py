@@ -92,7 +92,7 @@ def read_archive(blob: Blob, max_entries: int) -> Archive:
     # zipfile trusts the size and tolerates a prefix; others trust the offset.
     real_start = directory_end - size
     archive.prefix = max(real_start - start, 0)
-    if real_start < 0 or blob.read(real_start, 4) not in (b"PK\x01\x02", b"") and total:
+    if real_start < 0 or (blob.read(real_start, 4) not in (b"PK\x01\x02", b"") and total):
         issues.append(
             _issue(
                 "has a central directory that is not where its end record says",

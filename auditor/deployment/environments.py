@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
 # Tools of the installation that bring nothing else into the environment.
-_INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv"})
+_INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "build"})
 _SYNC_LOCKS = {
     "uv": ("uv.lock",),
     "poetry": ("poetry.lock",),
@@ -483,9 +483,9 @@ def _finish(
         because.append(f"what {base.text} brings is not known")
     asked = [r for r in kept if r.origin != "command" or r.key not in _INSTALLERS]
     closed_by_lock = bool(draft.locks) and bool(asked) and all(r.origin == "lock" for r in asked)
-    compiled = bool(kept) and all(r.compiled for r in kept)
+    compiled = bool(asked) and all(r.compiled for r in asked)
     # With hashes pip refuses whatever the file does not list.
-    hashed = bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs)
+    hashed = bool(asked) and all(r.fact.hashes for r in asked if not r.fact.vcs)
     compiled = compiled or hashed
     closed = (closed_by_lock or compiled or (bool(flags) and all(flags))) and not because
     installed = distributions.close(
@@ -497,7 +497,7 @@ def _finish(
         extra=extra,
     )
     direct = {name for name, _, _ in roots}
-    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in kept)
+    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in judged)
     frozen = (
         everything_pinned
         and not installed.unknown

@@ -132,6 +132,11 @@ def report(facts: ArtifactFacts, loads: Iterable[Load]) -> ArtifactReport:
     from auditor.result import ArtifactReport, CompatibilityReport
 
     origin = provenance(facts)
+    onnx = None
+    if facts.onnx is not None:
+        from auditor.artifacts.onnx import summary
+
+        onnx = summary.report(facts.onnx)
     return ArtifactReport(
         path=facts.path,
         format=facts.format,
@@ -154,6 +159,7 @@ def report(facts: ArtifactFacts, loads: Iterable[Load]) -> ArtifactReport:
                 for load in loads
             )
         ),
+        onnx=onnx,
     )
 
 

@@ -94,7 +94,9 @@ def facts_of(model: Model, data: Buffer | None = None) -> OnnxFacts:
             if _trains(node):
                 training[node.label] = None
             tensors += [
-                a.tensor for a in node.attributes.values() if a.tensor is not None and a.tensor.nbytes
+                a.tensor
+                for a in node.attributes.values()
+                if a.tensor is not None and a.tensor.nbytes
             ]
     for node in graph.nodes:
         if node.name:
@@ -109,7 +111,9 @@ def facts_of(model: Model, data: Buffer | None = None) -> OnnxFacts:
     # Text that only spells settings is no weight.
     parameters = sum(elements[k] for k in elements if k not in ("string", "unknown"))
     functions = {(f.domain, f.name) for f in model.functions}
-    domains = {n.domain for b, _ in _blocks(model) for n in b if (n.domain, n.operator) not in functions}
+    domains = {
+        n.domain for b, _ in _blocks(model) for n in b if (n.domain, n.operator) not in functions
+    }
     custom = sorted(d for d in domains if d not in (*STANDARD, "ai.onnx", *_RUNTIME_DOMAINS))
     return OnnxFacts(
         ir_version=model.ir_version,
@@ -212,9 +216,8 @@ def _blocks(model: Model) -> Iterator[tuple[list[Node], list[Tensor]]]:
         yield nodes, initializers
         for node in nodes:
             for attribute in node.attributes.values():
-                for graph in (attribute.graph, *attribute.graphs):
-                    if graph is not None:
-                        pending.append((graph.nodes, graph.initializers))
+                graphs = (attribute.graph, *attribute.graphs)
+                pending += [(g.nodes, g.initializers) for g in graphs if g is not None]
 
 
 def _trains(node: Node) -> bool:

@@ -8,7 +8,7 @@ that ignorance of a number is never taken for dynamism.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.artifacts.onnx import schema
 from auditor.artifacts.onnx.facts import Defect, DynamicPoint, OperatorUse
@@ -53,7 +53,7 @@ class Frame:
         return None
 
 
-class TooMuchWork(Exception):
+class BudgetError(Exception):
     """The budget of visits is spent."""
 
 
@@ -96,8 +96,10 @@ class Interpreter:
         frame = Frame(values=values, parent=None, path="", imports=imports)
         try:
             self.block(graph.nodes, frame)
-        except TooMuchWork:
-            self.problems["its functions and subgraphs expand to more nodes than are followed"] = None
+        except BudgetError:
+            self.problems["its functions and subgraphs expand to more nodes than are followed"] = (
+                None
+            )
         except RecursionError:
             self.problems["it is nested too deeply to be followed"] = None
         for port in graph.outputs:
@@ -208,7 +210,7 @@ class Interpreter:
         for node in nodes:
             self.visits += 1
             if self.visits > MAX_VISITS:
-                raise TooMuchWork
+                raise BudgetError
             self.node(node, frame)
 
     def node(self, node: Node, frame: Frame) -> None:
@@ -359,10 +361,11 @@ class Interpreter:
         if key in frame.calls or len(frame.calls) >= MAX_CALLS:
             self.defect("recursive-function", f"the function {function.name!r} calls itself", path)
             return self.generic(node, "", inputs, path)
-        values: dict[str, Value] = {}
-        for name, value in zip(function.inputs, inputs, strict=False):
-            if value is not None:
-                values[name] = value
+        values: dict[str, Value] = {
+            name: value
+            for name, value in zip(function.inputs, inputs, strict=False)
+            if value is not None
+        }
         for name in function.inputs:
             # A left-out optional input is there under its name, as nothing.
             values.setdefault(name, Value((), elems=None))
@@ -438,8 +441,7 @@ class Interpreter:
         graphs = {
             name: attribute.graph
             for name in ("then_branch", "else_branch")
-            if (attribute := node.attributes.get(name)) is not None
-            and attribute.graph is not None
+            if (attribute := node.attributes.get(name)) is not None and attribute.graph is not None
         }
         chosen: list[str] = list(graphs)
         decided = known is not None and not isinstance(known, Sym)
@@ -515,9 +517,7 @@ class Interpreter:
             length=length,
         )
 
-    def loop(
-        self, node: Node, inputs: list[Value | None], frame: Frame, path: str
-    ) -> list[Value]:
+    def loop(self, node: Node, inputs: list[Value | None], frame: Frame, path: str) -> list[Value]:
         attribute = node.attributes.get("body")
         body = attribute.graph if attribute is not None else None
         if body is None:
@@ -778,7 +778,7 @@ def _resolve(node: Node, frame: Frame) -> Node:
             continue
         given = frame.attributes.get(attribute.reference)
         if given is not None:
-            attributes[name] = given
+            attributes[name] = replace(given, name=name)
     return Node(
         operator=node.operator,
         domain=node.domain,

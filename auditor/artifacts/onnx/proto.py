@@ -57,7 +57,7 @@ _FORMATS = {1: "f", 2: "B", 3: "b", 4: "H", 5: "h", 6: "i", 7: "q", 9: "?", 11: 
 _FORMATS |= {13: "Q", 10: "e"}
 
 
-class Damaged(Exception):
+class DamageError(Exception):
     """The bytes are no message; the text says what is wrong."""
 
 
@@ -178,7 +178,7 @@ def skim(data: Buffer, start: int = 0, end: int | None = None) -> Model:
     reader = _Reader(data)
     try:
         reader.model(model, start, len(data) if end is None else end)
-    except Damaged as error:
+    except DamageError as error:
         model.damage = str(error)
     except (IndexError, RecursionError, struct.error):
         model.damage = "it is cut off"
@@ -201,8 +201,8 @@ class _Reader:
                 return value & 0xFFFFFFFFFFFFFFFF, at
             shift += 7
             if shift > 63:
-                raise Damaged("a number that does not end")
-        raise Damaged("it is cut off")
+                raise DamageError("a number that does not end")
+        raise DamageError("it is cut off")
 
     def fields(self, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
         """(field, wire type, value or start, stop) of each field of the message ``at:end``."""
@@ -210,7 +210,7 @@ class _Reader:
         while at < end:
             self.left -= 1
             if self.left < 0:
-                raise Damaged("it has more fields than are looked at")
+                raise DamageError("it has more fields than are looked at")
             key = data[at]
             if key < 0x80:
                 at += 1
@@ -218,10 +218,10 @@ class _Reader:
                 key, at = self.varint(at, end)
             number, wire = key >> 3, key & 7
             if number == 0:
-                raise Damaged("a field without a number")
+                raise DamageError("a field without a number")
             if wire == 2:
                 if at >= end:
-                    raise Damaged("it is cut off")
+                    raise DamageError("it is cut off")
                 length = data[at]
                 if length < 0x80:
                     at += 1
@@ -229,7 +229,7 @@ class _Reader:
                     length, at = self.varint(at, end)
                 stop = at + length
                 if stop > end:
-                    raise Damaged("a field reaches beyond its message")
+                    raise DamageError("a field reaches beyond its message")
                 yield number, 2, at, stop
                 at = stop
             elif wire == 0:
@@ -238,11 +238,11 @@ class _Reader:
             elif wire == 5 or wire == 1:
                 stop = at + (4 if wire == 5 else 8)
                 if stop > end:
-                    raise Damaged("a field reaches beyond its message")
+                    raise DamageError("a field reaches beyond its message")
                 yield number, wire, at, stop
                 at = stop
             else:
-                raise Damaged(f"a field of wire type {wire}, which ONNX does not use")
+                raise DamageError(f"a field of wire type {wire}, which ONNX does not use")
 
     def text(self, start: int, stop: int) -> str:
         raw: bytes = self.data[start : min(stop, start + MAX_TEXT)]
@@ -305,7 +305,7 @@ class _Reader:
 
     def graph(self, start: int, end: int, depth: int, into: Graph | None = None) -> Graph:
         if depth > MAX_DEPTH:
-            raise Damaged("its subgraphs are nested deeper than Protocol Buffers allow")
+            raise DamageError("its subgraphs are nested deeper than Protocol Buffers allow")
         graph = into or Graph()
         nodes, initializers = graph.nodes, graph.initializers
         for number, wire, a, b in self.fields(start, end):
@@ -553,7 +553,7 @@ class _Reader:
     ) -> tuple[str | None, tuple[int | str | None, ...] | None]:
         """(type as the runtime spells it, shape of a tensor) of a TypeProto."""
         if depth > MAX_DEPTH:
-            raise Damaged("its types are nested too deeply")
+            raise DamageError("its types are nested too deeply")
         spelled: str | None = None
         shape: tuple[int | str | None, ...] | None = None
         for number, wire, a, b in self.fields(start, end):

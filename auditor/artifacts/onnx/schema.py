@@ -85,10 +85,21 @@ def lookup(domain: str, operator: str, version: int) -> Schema | None:
         arity=tuple(raw.get("arity", (0, 0, 0, 0))),
         inputs=tuple(Formal(*p) for p in raw.get("inputs", ())),
         outputs=tuple(Formal(*p) for p in raw.get("outputs", ())),
-        types={k: frozenset(v) for k, v in raw.get("types", {}).items()},
+        types={k: frozenset(map(spelled, v)) for k, v in raw.get("types", {}).items()},
         attributes={k: (a, b) for k, (a, b) in raw.get("attributes", {}).items()},
         function=bool(raw.get("function")),
     )
+
+
+def spelled(type_: str) -> str:
+    """A type as model files spell it: without spaces, the value of a map as a tensor."""
+    text = type_.replace(" ", "")
+    if text.startswith("seq(") and text.endswith(")"):
+        return f"seq({spelled(text[4:-1])})"
+    if text.startswith("map(") and text.endswith(")"):
+        key, _, value = text[4:-1].partition(",")
+        return f"map({key},{value})" if "(" in value else f"map({key},tensor({value}))"
+    return text
 
 
 def known(domain: str, operator: str) -> bool:
@@ -154,7 +165,10 @@ def faults(node: Node, schema: Schema) -> list[tuple[str, str]]:
         if expected is None:
             if not attribute.name.startswith("__"):
                 found.append(
-                    ("invalid-graph", f"{name} has no attribute {attribute.name!r} (version {schema.since})")
+                    (
+                        "invalid-graph",
+                        f"{name} has no attribute {attribute.name!r} (version {schema.since})",
+                    )
                 )
             continue
         kind = kind_of(attribute)
@@ -192,12 +206,18 @@ def types(
         if allowed is None:
             if "(" in formal.type and actual != formal.type.replace(" ", ""):
                 found.append(
-                    ("type-error", f"{schema.name}: input {index + 1} is {actual}, not {formal.type}")
+                    (
+                        "type-error",
+                        f"{schema.name}: input {index + 1} is {actual}, not {formal.type}",
+                    )
                 )
             continue
-        if actual not in {t.replace(" ", "") for t in allowed}:
+        if actual not in allowed:
             found.append(
-                ("type-error", f"{schema.name} of version {schema.since} takes no {actual} as input {index + 1}")
+                (
+                    "type-error",
+                    f"{schema.name} of version {schema.since} takes no {actual} as input {index + 1}",
+                )
             )
         if formal.option == "variadic" and not formal.homogeneous:
             continue
@@ -296,9 +316,11 @@ def _special(node: Node, index: int, inputs: Sequence[str | None]) -> str | None
             return inputs[2]
         return tensor_type(number("output_dtype")) or "tensor(uint8)"
     if operator == "DequantizeLinear" and index == 0:
-        return tensor_type(number("output_dtype")) or (
-            inputs[1] if len(inputs) > 1 else None
-        ) or "tensor(float)"
+        return (
+            tensor_type(number("output_dtype"))
+            or (inputs[1] if len(inputs) > 1 else None)
+            or "tensor(float)"
+        )
     if operator == "ZipMap":
         return (
             "seq(map(string,tensor(float)))"

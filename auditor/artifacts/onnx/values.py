@@ -49,6 +49,7 @@ def join(*parts: Deps) -> Deps:
 
 
 def deps_of(item: Elem) -> Deps:
+    """What a number depends on; nothing when it is known."""
     return item.deps if isinstance(item, Sym) else NONE
 
 
@@ -112,7 +113,9 @@ class Symbols:
         elif op in ("min", "max") and a is b:
             return a
         deps = join(deps_of(a), deps_of(b))
-        positive = op in ("add", "mul", "div", "min", "max", "mod") and _positive(a) and _positive(b)
+        positive = (
+            op in ("add", "mul", "div", "min", "max", "mod") and _positive(a) and _positive(b)
+        )
         key_a: object = a.ident if isinstance(a, Sym) else ("k", a)
         key_b: object = b.ident if isinstance(b, Sym) else ("k", b)
         if op in ("add", "mul", "min", "max", "eq") and str(key_a) > str(key_b):

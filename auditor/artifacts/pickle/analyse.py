@@ -119,7 +119,7 @@ def analyse(
         judge.add(_error_issue(out.error, blob.start))
     if out.kind == "torch-legacy" and len(roots) > 3:
         first = roots[3]
-    symbols = Symbols(judge.calls, items=256)
+    symbols = Symbols(judge.calls, items=256, data=blob.data)
     objects: tuple[ObjectFacts, ...] = symbols.objects()
     root_symbol: Symbol = symbols.symbol(first)
     out.active = bool(judge.globals) or judge.call_count > 0

@@ -224,7 +224,8 @@ class Judge:
                     callable=name,
                 )
                 return
-            objection = state_objection(cls, state)
+            made = arguments(target)
+            objection = state_objection(cls, state, made[0] if made else None)
             if objection is None and cls.key == "numpy.dtype" and not _own_copy(target):
                 objection = "the data type is shared with the whole process"
             if objection is None and target.states:
@@ -502,16 +503,54 @@ def _slots(slots: Value) -> str | None:
 
 _CODE_LIBRARY = {
     "cloudpickle": frozenset(
-        """_builtin_type _class_setstate _fill_function _function_setstate _function_getattr _make_cell
-        _make_empty_cell _make_function _make_skel_func _make_skeleton_class _make_skeleton_enum
-        _rehydrate_skeleton_class subimport _make_typevar _cell_set _gen_ellipsis _gen_not_implemented
-        _make_dict_items _make_dict_keys _make_dict_values _empty_cell_value dynamic_subimport
-        _get_cell_contents""".split()
+        [
+            "_builtin_type",
+            "_class_setstate",
+            "_fill_function",
+            "_function_setstate",
+            "_function_getattr",
+            "_make_cell",
+            "_make_empty_cell",
+            "_make_function",
+            "_make_skel_func",
+            "_make_skeleton_class",
+            "_make_skeleton_enum",
+            "_rehydrate_skeleton_class",
+            "subimport",
+            "_make_typevar",
+            "_cell_set",
+            "_gen_ellipsis",
+            "_gen_not_implemented",
+            "_make_dict_items",
+            "_make_dict_keys",
+            "_make_dict_values",
+            "_empty_cell_value",
+            "dynamic_subimport",
+            "_get_cell_contents",
+        ]
     ),
     "dill": frozenset(
-        """_create_array _create_cell _create_code _create_filehandle _create_ftype _create_function
-        _create_namedtuple _create_type _create_weakref _dill _get_attr _import_module _load_type _setitems
-        _eval_repr _create_dtypemeta _create_typemap _dictproxy_helper _shims""".split()
+        [
+            "_create_array",
+            "_create_cell",
+            "_create_code",
+            "_create_filehandle",
+            "_create_ftype",
+            "_create_function",
+            "_create_namedtuple",
+            "_create_type",
+            "_create_weakref",
+            "_dill",
+            "_get_attr",
+            "_import_module",
+            "_load_type",
+            "_setitems",
+            "_eval_repr",
+            "_create_dtypemeta",
+            "_create_typemap",
+            "_dictproxy_helper",
+            "_shims",
+        ]
     ),
 }
 

@@ -505,7 +505,20 @@ _RV_TEMPLATE = re.compile(
     re.ASCII,
 )
 _RV_PARAMETERS = frozenset(
-    "momtype a b xtol badvalue name longname shapes extradoc seed values inc".split()
+    [
+        "momtype",
+        "a",
+        "b",
+        "xtol",
+        "badvalue",
+        "name",
+        "longname",
+        "shapes",
+        "extradoc",
+        "seed",
+        "values",
+        "inc",
+    ]
 )
 # A formula of names and operators only; anything with a parenthesis is evaluated as Python.
 _FORMULA = re.compile(
@@ -513,11 +526,11 @@ _FORMULA = re.compile(
 )
 
 
-def state_objection(cls: Glob, state: Value) -> Objection:
+def state_objection(cls: Glob, state: Value, code: Value = None) -> Objection:
     """What ``cls.__setstate__`` would do with the state that no model needs; None when nothing."""
     module = cls.module
     if module.startswith("numpy"):
-        return _array_objection(cls, state)
+        return _array_objection(cls, state, code)
     if module.startswith("scipy.stats"):
         return _rv_objection(state)
     if module.startswith("statsmodels"):
@@ -527,7 +540,19 @@ def state_objection(cls: Glob, state: Value) -> Objection:
     return None
 
 
-def _array_objection(cls: Glob, state: Value) -> Objection:
+def _dtype_agrees(code: Value, state: tuple[Value, ...]) -> bool:
+    """A number has no fields, no size of its own and no flags; only objects are references."""
+    if type(code) is not str:
+        return True
+    letter = code.lstrip("<>=|")[:1]
+    if letter in "?bBhHiIlLqQefdgFDGuicmM":
+        return state[2:8] == (None, None, None, -1, -1, 0)
+    if letter == "O":
+        return state[2:5] == (None, None, None)
+    return True
+
+
+def _array_objection(cls: Glob, state: Value, code: Value) -> Objection:
     """NumPy trusts the states of data types and arrays further than it checks them."""
     if cls.name == "dtype":
         if (
@@ -539,6 +564,7 @@ def _array_objection(cls: Glob, state: Value) -> Objection:
             and (state[3] is None or (type(state[3]) is tuple and plain(state[3])))
             and (state[4] is None or type(state[4]) is Dct)
             and all(type(n) is int for n in state[5:8])
+            and _dtype_agrees(code, state)
         ):
             return None
         return "it is not the state of a data type"
