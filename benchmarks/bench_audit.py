@@ -77,7 +77,9 @@ def main() -> int:
     for name, seconds, limit in rows:
         promised = f"{limit * 1000:8.0f}" if limit else " " * 8
         print(f"{name:16} {seconds * 1000:8.0f} {promised}")
-    print(f"a further file among 20,000 costs {further_file_ratio(rows):.2f} times as much as among 8,000")
+    print(
+        f"a further file among 20,000 costs {further_file_ratio(rows):.2f} times as much as among 8,000"
+    )
     return 0
 
 

@@ -34,9 +34,7 @@ def finding(
 
 
 def service(*open_links: tuple[Stage, str]) -> Service:
-    return Service(
-        name="api", at=Location("compose.yaml"), origin="compose", open_links=open_links
-    )
+    return Service(name="api", at=Location("compose.yaml"), origin="compose", open_links=open_links)
 
 
 breaks = st.lists(

@@ -187,7 +187,8 @@ def main() -> int:
     # One distribution a line: a reader that wants three of them parses three lines.
     table = document.pop("distributions")
     rows = ",\n".join(
-        f"{json.dumps(name)}:{json.dumps(row, separators=(',', ':'))}" for name, row in table.items()
+        f"{json.dumps(name)}:{json.dumps(row, separators=(',', ':'))}"
+        for name, row in table.items()
     )
     head = json.dumps(document, separators=(",", ":"))[:-1]
     data = f'{head},"distributions":{{\n{rows}\n}}}}\n'.encode()

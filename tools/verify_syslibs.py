@@ -83,11 +83,20 @@ CASES: tuple[tuple[str, str], ...] = (
     ("python-ldap", "import ldap"),
     ("pytesseract", "import pytesseract; pytesseract.get_tesseract_version()"),
     ("pdf2image", f"import pdf2image; pdf2image.convert_from_bytes({PDF})"),
-    ("ffmpeg-python", "import ffmpeg; ffmpeg.probe('/tmp') if 0 else ffmpeg.input('anullsrc', f='lavfi', t=1).output('-', f='null').run(quiet=True)"),
-    ("pydub", "from pydub import AudioSegment as A; A.silent(50).export('/tmp/a.mp3', format='mp3')"),
+    (
+        "ffmpeg-python",
+        "import ffmpeg; ffmpeg.probe('/tmp') if 0 else ffmpeg.input('anullsrc', f='lavfi', t=1).output('-', f='null').run(quiet=True)",
+    ),
+    (
+        "pydub",
+        "from pydub import AudioSegment as A; A.silent(50).export('/tmp/a.mp3', format='mp3')",
+    ),
     ("graphviz", "import graphviz; graphviz.Digraph().pipe()"),
     ("pydot", "import pydot; pydot.Dot().create_svg()"),
-    ("tabula-py", "import tabula; tabula.environment_info(); import subprocess; subprocess.run(['java', '-version'], check=True)"),
+    (
+        "tabula-py",
+        "import tabula; tabula.environment_info(); import subprocess; subprocess.run(['java', '-version'], check=True)",
+    ),
     ("jpype1", "import jpype; jpype.startJVM()"),
     ("ghostscript", "import ghostscript"),
     ("pyopengl", "import OpenGL.GL"),
@@ -95,8 +104,14 @@ CASES: tuple[tuple[str, str], ...] = (
     ("gitpython", "import git"),
     ("pdfkit", "import pdfkit; pdfkit.configuration()"),
     ("pypandoc", "import pypandoc; pypandoc.get_pandoc_version()"),
-    ("sox", "import sox; sox.Transformer().build_array(input_array=__import__('numpy').zeros(100), sample_rate_in=8000)"),
-    ("pyrubberband", "import pyrubberband as p, numpy as n; p.time_stretch(n.zeros(8000), 8000, 2.0)"),
+    (
+        "sox",
+        "import sox; sox.Transformer().build_array(input_array=__import__('numpy').zeros(100), sample_rate_in=8000)",
+    ),
+    (
+        "pyrubberband",
+        "import pyrubberband as p, numpy as n; p.time_stretch(n.zeros(8000), 8000, 2.0)",
+    ),
     ("phonemizer", "from phonemizer import phonemize as p; p('a', backend='espeak')"),
     ("pygame", "import pygame"),
     ("vosk", "import vosk"),
@@ -128,7 +143,10 @@ CASES: tuple[tuple[str, str], ...] = (
     ("pycurl", "import pycurl"),
     ("pyuwsgi", "import pyuwsgi"),
     ("xmlsec", "import xmlsec"),
-    ("kaleido==0.2.1", "import kaleido.scopes.plotly as k; k.PlotlyScope().transform({'data': []}, format='svg')"),
+    (
+        "kaleido==0.2.1",
+        "import kaleido.scopes.plotly as k; k.PlotlyScope().transform({'data': []}, format='svg')",
+    ),
     ("pyhdf", "import pyhdf.SD"),
     ("pybullet", "import pybullet"),
     ("h2o", "import h2o; h2o.init()"),
@@ -194,7 +212,11 @@ def prepare(suite: str) -> str:
     if run("docker", "image", "inspect", tag).returncode == 0:
         return tag
     built = subprocess.run(
-        ["docker", "build", "-q", "-t", tag, "-"], input=text, text=True, capture_output=True, check=False
+        ["docker", "build", "-q", "-t", tag, "-"],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     if built.returncode:
         raise SystemExit(built.stderr)
@@ -208,7 +230,18 @@ def verify(tag: str, suite: str, requirement: str, code: str) -> dict[str, Any]:
     site = SITES / re.sub(r"[^\w.=-]", "_", requirement)
     ready = install_outside(site, requirement)
     mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if ready else []
-    box = run("docker", "run", "-d", "--rm", "-v", "syslibs-pip:/root/.cache/pip", *mounts, tag, "sleep", "1800").stdout.strip()
+    box = run(
+        "docker",
+        "run",
+        "-d",
+        "--rm",
+        "-v",
+        "syslibs-pip:/root/.cache/pip",
+        *mounts,
+        tag,
+        "sleep",
+        "1800",
+    ).stdout.strip()
     name = canonicalize_name(re.split(r"[\[=<>~]", requirement)[0])
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     row.update(suite=suite, package=name, requirement=requirement, code=code)
@@ -223,11 +256,28 @@ def verify(tag: str, suite: str, requirement: str, code: str) -> dict[str, Any]:
         if installed.returncode:
             errors.append("install: " + _last(installed.stderr))
             if build:
-                run("docker", "exec", "-e", "DEBIAN_FRONTEND=noninteractive", box, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *build)
+                run(
+                    "docker",
+                    "exec",
+                    "-e",
+                    "DEBIAN_FRONTEND=noninteractive",
+                    box,
+                    "apt-get",
+                    "install",
+                    "-y",
+                    "-qq",
+                    "--no-install-recommends",
+                    *build,
+                )
                 row["line"] = f"(build) {' '.join(build)}"
                 installed = run("docker", "exec", box, "pip", "install", "-q", requirement)
             if installed.returncode:
-                row.update(import_ok_bare="n", import_ok_after="n", error=errors[0], error_after=_last(installed.stderr))
+                row.update(
+                    import_ok_bare="n",
+                    import_ok_after="n",
+                    error=errors[0],
+                    error_after=_last(installed.stderr),
+                )
                 return row
         listed = run(*python, LISTED).stdout
         versions = {canonicalize_name(n): v for n, v in json.loads(listed)}
@@ -257,7 +307,9 @@ def verify(tag: str, suite: str, requirement: str, code: str) -> dict[str, Any]:
             row["line"] = f"{row['line']}; {line}".lstrip("; ")
             # The image's package lists are fresh.
             line = line.partition("&& ")[2]
-            applied = run("docker", "exec", "-e", "DEBIAN_FRONTEND=noninteractive", box, "sh", "-c", line)
+            applied = run(
+                "docker", "exec", "-e", "DEBIAN_FRONTEND=noninteractive", box, "sh", "-c", line
+            )
             if applied.returncode:
                 row.update(import_ok_after="n", error_after=_last(applied.stderr))
                 return row

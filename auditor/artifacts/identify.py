@@ -82,6 +82,7 @@ DATA_EXTENSIONS = frozenset(
 
 
 def extension(path: str) -> str:
+    """The lower-case extension of the innermost name, without the dot."""
     name = path.replace("!", "/").rpartition("/")[2]
     return name.rpartition(".")[2].lower() if "." in name else ""
 
@@ -172,11 +173,11 @@ def _text_format(text: str) -> str:
         return "lfs-pointer"
     if lower.startswith(("<!doctype html", "<html", "<head", "<body")):
         return "html"
-    if lower.startswith("<?xml") or lower.startswith("<pmml"):
+    if lower.startswith(("<?xml", "<pmml")):
         if "<!doctype html" in lower or "<html" in lower:
             return "html"
         return "pmml" if "<pmml" in text.lower() or ":pmml" in text.lower() else "xml"
-    if start.startswith("{") or start.startswith("["):
+    if start.startswith(("{", "[")):
         return "json"
     if text.startswith("tree\nversion=v"):
         return "lightgbm"

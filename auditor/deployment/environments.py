@@ -497,7 +497,7 @@ def _finish(
         extra=extra,
     )
     direct = {name for name, _, _ in roots}
-    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in judged)
+    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in asked)
     frozen = (
         everything_pinned
         and not installed.unknown

@@ -106,7 +106,7 @@ def installable(
 
 def newest(name: str, specifier: str, python: str) -> str | None:
     """The newest known release that a specifier admits on that Python; None when not known."""
-    row = _table().get(name)
+    row = _row(name)
     return _newest(row["releases"], specifier, python) if row is not None else None
 
 

@@ -12,7 +12,8 @@ def test_a_compose_service_is_tied_to_its_dockerfile_and_environment(tmp_path):
         {
             "compose.yaml": "services:\n  api:\n    build: {context: api, dockerfile: Dockerfile.web}\n"
             "  db: {image: 'postgres:16'}\n",
-            "api/Dockerfile.web": BASE + "COPY requirements.txt .\nRUN pip install -r requirements.txt\n",
+            "api/Dockerfile.web": BASE
+            + "COPY requirements.txt .\nRUN pip install -r requirements.txt\n",
             "api/requirements.txt": "flask==3.0.3\n",
             "requirements.txt": "django\n",
         },
@@ -97,7 +98,7 @@ def test_the_context_comes_from_the_build_command(tmp_path):
     found = deployment(
         tmp_path,
         {
-            "docker/Dockerfile": BASE + "COPY src/main.py .\nCMD [\"python\", \"main.py\"]\n",
+            "docker/Dockerfile": BASE + 'COPY src/main.py .\nCMD ["python", "main.py"]\n',
             "src/main.py": "",
             "Makefile": "image:\n\tdocker build -f docker/Dockerfile -t x .\n",
         },

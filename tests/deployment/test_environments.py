@@ -50,7 +50,8 @@ def test_a_virtual_environment_copied_from_a_stage_is_shipped(tmp_path):
 def test_what_a_stage_keeps_to_itself_is_not(tmp_path):
     env = environment(
         tmp_path,
-        "FROM python:3.11 AS b\nRUN pip install black\nCOPY . /src\n" + BASE
+        "FROM python:3.11 AS b\nRUN pip install black\nCOPY . /src\n"
+        + BASE
         + "COPY --from=b /src/requirements.txt .\nRUN pip install numpy\n",
         **REQUIREMENTS,
     )
@@ -71,12 +72,12 @@ name = "idna"
 version = "3.7"
 source = { registry = "https://index.invalid/simple" }
 """
-PROJECT = '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["idna"]\n'
-
-
-@pytest.mark.parametrize(
-    "copy", ["COPY --from=b /app /app", "COPY --from=b /app/.venv /app/.venv"]
+PROJECT = (
+    '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["idna"]\n'
 )
+
+
+@pytest.mark.parametrize("copy", ["COPY --from=b /app /app", "COPY --from=b /app/.venv /app/.venv"])
 def test_uv_sync_in_a_builder_ships_its_lock(tmp_path, copy):
     env = environment(
         tmp_path,

@@ -72,7 +72,13 @@ def test_the_quick_reader_of_cards_agrees_with_toml() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a = 1\n[b]\nc = 2\n", "a = '''x'''\n", "a = [\n  1,\n]\n", "a = 0x10\n", "# note\na = true\n"],
+    [
+        "a = 1\n[b]\nc = 2\n",
+        "a = '''x'''\n",
+        "a = [\n  1,\n]\n",
+        "a = 0x10\n",
+        "# note\na = true\n",
+    ],
 )
 def test_it_leaves_the_rest_to_toml(text: str) -> None:
     assert _plain_toml(text) == tomllib.loads(text)
