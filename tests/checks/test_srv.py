@@ -16,7 +16,9 @@ from serving_kit import GOOD, HEAD, HEALTH, LOADED, PREDICT, found, line_of, lin
 from auditor.findings import Confidence, Severity
 from auditor.linking import serving
 
-PER_REQUEST = "model = joblib.load('model.joblib')\n    return model.predict([item.values]).tolist()"
+PER_REQUEST = (
+    "model = joblib.load('model.joblib')\n    return model.predict([item.values]).tolist()"
+)
 
 
 def app(body: str) -> str:
@@ -75,7 +77,16 @@ def test_model_loaded_per_request(tmp_path: Path, body: str) -> None:
         "model = joblib.load('model.joblib')\n" + PREDICT + "@app.post('/reload')\ndef reload():\n"
         "    global model\n    model = joblib.load('model.joblib')\n",
     ],
-    ids=["import", "lru_cache", "global", "dictionary", "class", "startup", "lazy import", "reload"],
+    ids=[
+        "import",
+        "lru_cache",
+        "global",
+        "dictionary",
+        "class",
+        "startup",
+        "lazy import",
+        "reload",
+    ],
 )
 def test_model_loaded_once(tmp_path: Path, body: str) -> None:
     files: dict[str, str | bytes] = {
@@ -279,7 +290,9 @@ def pipeline() -> bytes:
 
 
 def test_get_dummies_of_one_request(tmp_path: Path) -> None:
-    text = app("model = joblib.load('model.joblib')\n" + FRAME.format(prepare="pd.get_dummies(row)"))
+    text = app(
+        "model = joblib.load('model.joblib')\n" + FRAME.format(prepare="pd.get_dummies(row)")
+    )
     result = found(write(tmp_path, {"app.py": text}), "SRV005")
     assert lines(result) == [("SRV005", "app.py", line_of(text, "get_dummies"))]
     assert result[0].severity is Severity.MEDIUM
