@@ -155,7 +155,9 @@ def test_outbound_call_without_timeout(tmp_path: Path, call: str) -> None:
     ],
 )
 def test_outbound_call_with_timeout(tmp_path: Path, call: str) -> None:
-    text = predicts(call, "import requests\nimport httpx\nimport urllib.request\nfrom store import options\n")
+    text = predicts(
+        call, "import requests\nimport httpx\nimport urllib.request\nfrom store import options\n"
+    )
     assert found(write(tmp_path, {"app.py": text, "Dockerfile": GUNICORN}), "OPS004") == []
 
 
@@ -375,3 +377,13 @@ def test_development_services_are_not_judged(tmp_path: Path) -> None:
     root = write(tmp_path, files)
     (root / "Dockerfile").unlink()
     assert found(root, "SRV", "OPS003", "OPS004", "OPS005", "OPS006", "OPS007", "OPS010") == []
+
+
+def test_record_in_a_model_that_could_not_be_followed(tmp_path: Path) -> None:
+    text = (
+        LOGGER + HEAD + "app = FastAPI()\n" + HEALTH
+        + "class Model:\n    def predict(self, rows):\n        answer = self.m.predict(rows)\n"
+        + "        log.info(answer)\n        return answer\n"
+        + "@app.post('/predict')\ndef predict(item: Item):\n    return app.state.any.predict([item])\n"
+    )  # fmt: skip
+    assert found(write(tmp_path, {"app.py": text}), "OPS006") == []

@@ -870,7 +870,7 @@ class Models(WebModels):
         """Note what a method's name says of serving: predicting, preparing, keeping."""
         if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
             self.note(site, "predict", f".{attr}")
-        elif self.run.phase == Phase.REQUEST:
+        elif self.run.phase >= Phase.REQUEST:
             if attr in tables.PREPROCESS_METHODS:
                 self.note(site, "preprocess", f".{attr}")
             elif attr in tables.STORE_METHODS or attr.startswith(tables.STORE_PREFIXES):
