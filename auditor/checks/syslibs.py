@@ -84,9 +84,7 @@ def _finding(
         lacking = f"{base} does not have" if not first.reason else f"{base} may not have"
         message = f"{subject} needs {names}, which {lacking}: {error}"
     related = [Related(use.at, _imported(use))]
-    related.append(
-        Related(image.image.base.at, f"{base} is the stage that is shipped, without it")
-    )
+    related.append(Related(image.image.base.at, f"{base} is the stage that is shipped, without it"))
     if first.elsewhere is not None:
         related.insert(0, Related(first.elsewhere.at, "installed here, in another stage"))
     soft = not hard

@@ -241,9 +241,7 @@ def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
     return tuple(found.values())
 
 
-def _brought(
-    start: str, installed: Installed, python: str | None
-) -> Iterator[tuple[str, ...]]:
+def _brought(start: str, installed: Installed, python: str | None) -> Iterator[tuple[str, ...]]:
     """Paths to what a distribution requires and imports along, nearest first."""
     seen = {start}
     queue: list[tuple[str, ...]] = [(start,)]
@@ -258,9 +256,7 @@ def _brought(
             yield (*path[1:], child)
 
 
-def _artifact_uses(
-    service: Service, deployment: Deployment, installed: Installed
-) -> Iterator[Use]:
+def _artifact_uses(service: Service, deployment: Deployment, installed: Installed) -> Iterator[Use]:
     """What the artifacts that the service reads import while they are loaded."""
     artifacts = {a.path: a for a in deployment.artifacts}
     for link in service.reads:
@@ -366,7 +362,9 @@ def of_list(
     for name in direct:
         reached.update(path[-1] for path in _brought(name, installed, python))
     # Extras are asked for because they are used.
-    reached |= {n for n, d in installed.distributions.items() if d.via in direct and _extra(n, d.via)}
+    reached |= {
+        n for n, d in installed.distributions.items() if d.via in direct and _extra(n, d.via)
+    }
     land = Userland(base, packages)
     versions = {n: d.version for n, d in installed.distributions.items()}
     found: dict[tuple[str, tuple[str, ...]], Lack] = {}
