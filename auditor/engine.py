@@ -17,6 +17,7 @@ from auditor.deployment.assemble import assemble
 from auditor.deployment.model import Artifact, Deployment, Environment, Service
 from auditor.discovery import FileKind, Repository, discover
 from auditor.errors import AuditorError
+from auditor.findings import Finding
 from auditor.forecast import forecast
 from auditor.result import (
     ArtifactReport,
@@ -30,10 +31,11 @@ from auditor.result import (
     Skipped,
     Stats,
 )
-from auditor.source import SourceText, Unknown
+from auditor.source import Location, SourceText, Unknown
 
 if TYPE_CHECKING:
     from auditor.config import Settings
+    from auditor.findings import Finding
 
 
 def audit(root: Path, settings: Settings) -> AuditResult:
@@ -70,7 +72,7 @@ def audit(root: Path, settings: Settings) -> AuditResult:
             texts[path] = repository.read_text(path)
         return texts[path].line_at(line)
 
-    findings = tuple(sorted(dict.fromkeys(found), key=lambda f: f.sort_key))
+    findings = tuple(sorted(_merged(found), key=lambda f: f.sort_key))
     findings = fingerprints.assign_fingerprints(findings, line_of)
     findings = suppressions.apply(findings, repository.texts, settings, catalogue)
     findings = fingerprints.assign_fingerprints(findings, line_of)
@@ -108,7 +110,7 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         findings=findings,
         services=tuple(_service(s, forecasts[s.name], deployment) for s in deployment.services),
         environments=tuple(_environment(e) for e in deployment.environments),
-        artifacts=tuple(_artifact(a) for a in deployment.artifacts),
+        artifacts=tuple(_artifact(a, deployment) for a in deployment.artifacts),
         skipped=tuple(sorted(set(skipped), key=lambda s: (s.path, s.reason))),
         stats=Stats(
             files=len(repository.entries),
@@ -121,6 +123,28 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         quotes=quotes,
         graph=_graph(deployment),
     )
+
+
+def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """One finding for what several services or environments share, with all that it breaks.
+
+    A requirement file that two images install, or a service that two Compose files start, is
+    one place to mend; the surest of the judgements stands.
+    """
+    merged: dict[tuple[str, Location, str], Finding] = {}
+    for finding in findings:
+        key = (finding.rule, finding.at, finding.message)
+        first = merged.get(key)
+        if first is None:
+            merged[key] = finding
+            continue
+        surer = max(first, finding, key=lambda f: (f.confidence, f.severity))
+        merged[key] = replace(
+            surer,
+            breaks=tuple(dict.fromkeys((*first.breaks, *finding.breaks))),
+            related=tuple(dict.fromkeys((*first.related, *finding.related))),
+        )
+    return merged.values()
 
 
 def nothing_to_audit(result: AuditResult) -> bool:
@@ -225,18 +249,10 @@ def _environment(environment: Environment) -> EnvironmentReport:
     )
 
 
-def _artifact(artifact: Artifact) -> ArtifactReport:
-    facts = artifact.facts
-    return ArtifactReport(
-        path=facts.path,
-        format=facts.format,
-        container=facts.container,
-        size=facts.size,
-        sha256=facts.sha256,
-        verdict=facts.verdict,
-        globals=facts.globals,
-        protocol=facts.protocol,
-    )
+def _artifact(artifact: Artifact, deployment: Deployment) -> ArtifactReport:
+    from auditor.linking.loads import report
+
+    return report(artifact.facts, [load for load in deployment.loads if load.artifact is artifact])
 
 
 def _graph(deployment: Deployment) -> str:

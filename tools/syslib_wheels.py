@@ -26,7 +26,7 @@ from packaging.version import Version
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from auditor.linking import elf  # noqa: E402
+from auditor.linking import elf
 
 # A wheel for any of these interpreters answers for the release; the first that exists is read.
 PYTHONS = ((3, 11), (3, 12), (3, 10), (3, 9), (3, 13), (3, 8))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.findings import Severity
 from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.artifacts.onnx.facts import OnnxFacts
 
 Verdict = Literal["safe", "suspicious", "dangerous", "unreadable"]
 
@@ -92,13 +95,18 @@ class Mapping:
 
 @value(kw_only=False)
 class Opaque:
-    """A value that is not kept: too large, too deep, or not known statically."""
+    """A value that is not kept: too large, too deep, or not known statically.
+
+    ``head`` and ``tail`` are the first and last bytes of a buffer that was too large.
+    """
 
     kind: str
     size: int = 0
+    head: bytes = b""
+    tail: bytes = b""
 
 
-Symbol: TypeAlias = None | bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque
+Symbol: TypeAlias = bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque | None
 
 
 @value
@@ -181,3 +189,4 @@ class ArtifactFacts:
     # For torch files: whether ``torch.load(weights_only=True)`` accepts it, and what it refuses.
     weights_only: bool | None = None
     weights_only_objections: tuple[str, ...] = ()
+    onnx: OnnxFacts | None = None

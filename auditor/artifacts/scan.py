@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from auditor.artifacts.blob import Blob
@@ -24,9 +25,17 @@ def scan_file(
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < _MAP:
-            return scan_bytes(file.read(), display_path, limits=limits)
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            return _scan(Blob(mapped), display_path, limits)
+            found = scan_bytes(file.read(), display_path, limits=limits)
+        else:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                found = _scan(Blob(mapped), display_path, limits)
+    first = found[0] if found else None
+    if first is not None and first.onnx is not None and first.onnx.external:
+        from auditor.artifacts.onnx.external import look_up
+
+        onnx = look_up(first.onnx, Path(path).parent)
+        found = (replace(first, onnx=onnx), *found[1:])
+    return found
 
 
 def scan_bytes(

@@ -27,6 +27,7 @@ _U8 = Struct("<Q")
 
 
 def broken(draft: Draft, why: str, offset: int | None = None) -> None:
+    """The issue of a file that its format does not allow."""
     draft.issue("ART015", f"is damaged: {why}", "unreadable", Severity.HIGH, offset=offset)
 
 
@@ -92,6 +93,7 @@ def judge_npy(draft: Draft, blob: Blob) -> None:
 
 
 def has_objects(descr: Any) -> bool:
+    """Whether a NumPy type description holds Python objects."""
     if isinstance(descr, str):
         return "O" in descr
     if isinstance(descr, (list, tuple)):
@@ -160,6 +162,7 @@ _SCRIPT = re.compile(
 
 
 def judge_safetensors(draft: Draft, blob: Blob) -> None:
+    """Header, offsets and sizes; metadata for code and templates."""
     size = _U8.unpack(blob.read(0, 8))[0]
     if size > 100_000_000 or 8 + size > len(blob):
         broken(draft, "its header reaches beyond the file", 0)
@@ -338,6 +341,7 @@ def _gguf_value(blob: Blob, at: int, kind: int, *, keep: bool) -> tuple[int, str
 
 
 def judge_tflite(draft: Draft, blob: Blob) -> None:
+    """The root and the names of borrowed TensorFlow operators."""
     root = blob.unpack(_U4, 0)
     if root is None or root[0] + 4 > len(blob):
         broken(draft, "its root lies beyond the file", 0)
@@ -480,6 +484,7 @@ _TF_QUIET = frozenset({"PrintV2", "LoadTPUEmbeddingADAMParameters"})
 
 
 def looks_like_savedmodel(blob: Blob) -> bool:
+    """Cheap first look; ``judge_savedmodel`` decides."""
     head = blob.read(0, 3)
     return head[:1] == b"\x12" or (head[:1] == b"\x08" and head[2:3] == b"\x12")
 
@@ -556,88 +561,26 @@ def looks_like_onnx(blob: Blob) -> bool:
     return graph
 
 
-_ONNX_DOMAINS = frozenset(
-    {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft",
-     "com.microsoft.nchwc", "com.microsoft.mlfeaturizers", "org.pytorch.aten", "pkg.onnxscript.torch_lib", "local"}
-)  # fmt: skip
-_MAX_MESSAGES = 2_000_000
-
-
 def judge_onnx(draft: Draft, blob: Blob) -> None:
-    """External data paths and custom domains; graphs are judged elsewhere."""
+    """The graph, what it hangs on, and where its weights lie."""
+    from auditor.artifacts.onnx.analyse import analyse
+    from auditor.artifacts.onnx.external import is_outside
+
     draft.format = "onnx"
-    locations: dict[str, None] = {}
-    domains: set[str] = set()
-    # (window, kind of message): fields of onnx.proto.
-    pending: list[tuple[Blob, str]] = [(blob, "model")]
-    seen = 0
-    try:
-        while pending:
-            message, kind = pending.pop()
-            for number, wire, _, window in fields(message):
-                seen += 1
-                if seen > _MAX_MESSAGES:
-                    raise WireError("more fields than are looked at")
-                if wire != 2 or window is None:
-                    continue
-                inner = _ONNX.get((kind, number))
-                if inner == "domain":
-                    if len(domains) < 100:
-                        domains.add(text(window, 200))
-                elif inner == "entry":
-                    key, value = _string_entry(window)
-                    if key == "location":
-                        locations[value] = None
-                elif inner is not None:
-                    pending.append((window, inner))
-    except WireError as error:
-        broken(draft, str(error))
-    for place in locations:
-        parts = place.replace("\\", "/").split("/")
-        if place.startswith(("/", "\\")) or ".." in parts or place[1:2] == ":" or not place:
+    facts = draft.onnx = analyse(blob.data, blob.start, blob.end)
+    if facts.damaged:
+        broken(draft, "; ".join(facts.problems) or "it holds no graph")
+    for file in facts.external:
+        if is_outside(file.location):
             draft.issue(
                 "ONX005",
-                f"reads external data from outside its directory: {place[:200]!r}",
+                f"reads external data from outside its directory: {file.location[:200]!r}",
                 "dangerous",
                 Severity.CRITICAL,
                 what="loading reads that file into the model",
             )
-    for domain in sorted(domains - _ONNX_DOMAINS):
+    for domain in facts.custom_domains[:100]:
         draft.details.append(("custom_domain", domain[:200]))
-    if locations:
-        draft.details.append(("external_data", ", ".join(list(locations)[:20])[:500]))
-
-
-_ONNX = {
-    ("model", 7): "graph",
-    ("model", 25): "function",
-    ("model", 20): "training",
-    ("training", 1): "graph",
-    ("training", 2): "graph",
-    ("graph", 1): "node",
-    ("graph", 5): "tensor",
-    ("graph", 15): "sparse",
-    ("function", 7): "node",
-    ("function", 11): "attribute",
-    ("node", 5): "attribute",
-    ("node", 7): "domain",
-    ("attribute", 5): "tensor",
-    ("attribute", 6): "graph",
-    ("attribute", 10): "tensor",
-    ("attribute", 11): "graph",
-    ("attribute", 22): "sparse",
-    ("attribute", 23): "sparse",
-    ("sparse", 1): "tensor",
-    ("sparse", 2): "tensor",
-    ("tensor", 13): "entry",
-}
-
-
-def _string_entry(entry: Blob) -> tuple[str, str]:
-    key = value = ""
-    for number, _, _, window in fields(entry):
-        if window is not None and number == 1:
-            key = text(window, 100)
-        elif window is not None and number == 2:
-            value = text(window)
-    return key, value
+    if facts.external:
+        places = ", ".join(file.location for file in facts.external[:20])
+        draft.details.append(("external_data", places[:500]))

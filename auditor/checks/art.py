@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.model import Artifact
+from auditor.deployment.model import Artifact, Deployment
+from auditor.findings import Severity
 from auditor.source import Location
 
+if TYPE_CHECKING:
+    from auditor.artifacts.facts import ArtifactIssue
 
-def _issues(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+
+def _issues(
+    artifact: Artifact, rule: Rule, mine: Sequence[ArtifactIssue] | None = None
+) -> Iterator[Outcome]:
     """The findings of one rule about one artifact."""
     facts = artifact.facts
-    mine = [issue for issue in facts.issues if issue.rule == rule.id]
+    if mine is None:
+        mine = [issue for issue in facts.issues if issue.rule == rule.id]
     if not mine:
         yield rule.passed()
     file = facts.path.partition("!")[0]
@@ -38,9 +47,34 @@ def dangerous_callable(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
 
 
 @check("ART002")
-def unlisted_callable(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+def unlisted_callable(artifact: Artifact, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Loading calls something that is not proven harmless."""
-    yield from _issues(artifact, rule)
+    plain: dict[str, list[ArtifactIssue]] = {}
+    kept: list[ArtifactIssue] = []
+    for issue in artifact.facts.issues:
+        if issue.rule != rule.id:
+            continue
+        name = dict(issue.evidence).get("callable", "")
+        if issue.message.startswith((f"calls {name} in a way", "opens")) or not name:
+            kept.append(issue)
+        else:
+            plain.setdefault(name, []).append(issue)
+    for name, issues in plain.items():
+        module, _, short = name.rpartition(".")
+        if module != "__main__" and deployment.defines_module(module):
+            # Code of this repository: who starts the service trusts it already.
+            continue
+        # That a callable is imported goes without saying where it is called.
+        first = next((i for i in issues if i.message.startswith("calls")), issues[0])
+        if module == "__main__" and short.isidentifier() and not short.startswith("_"):
+            # A class of the script that trained the model: a burden, hardly an attack.
+            first = replace(
+                first,
+                severity=Severity.MEDIUM,
+                message=f"needs `{short}` of the program that wrote it (`__main__`), whatever that was",
+            )
+        kept.append(first)
+    yield from _issues(artifact, rule, kept)
 
 
 @check("ART003")

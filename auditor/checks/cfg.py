@@ -23,6 +23,9 @@ def unreadable_file(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
         path = problem.at.path
         if path in reported or path in seen:
             continue
+        if path.endswith(".ipynb") and not problem.fatal:
+            # A cell of shell commands or pseudo-code: notebooks are not what runs.
+            continue
         seen.add(path)
         yield rule.finding(
             problem.at,

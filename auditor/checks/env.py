@@ -6,6 +6,7 @@ import datetime
 import posixpath
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
@@ -19,6 +20,7 @@ from auditor.deployment.model import (
 from auditor.findings import Confidence, Edit, Fix, Related, Severity, Stage
 from auditor.linking import distributions, wheels
 from auditor.parsers import locks
+from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.requirements import normalise
 from auditor.source import Location
@@ -63,10 +65,16 @@ def unpinned_requirement(environment: Environment, rule: Rule) -> Iterator[Outco
     """A requirement of an application that leaves its version open."""
     if environment.is_library:
         return
+    settled = {item.key for item in environment.requirements if item.version is not None}
+    refused = {(problem.at.path, problem.at.line) for problem in environment.problems}
     for item in _shipped(environment):
         if item.origin != "file" or item.fact.vcs or item.fact.url or item.fact.path:
             continue
-        if item.version is not None:
+        if (item.fact.at.path, item.fact.at.line) in refused:
+            # pip does not get as far as choosing a version (ENV019).
+            continue
+        # Another line of the same installation may pin it (a range beside a pin is a floor).
+        if item.key in settled:
             yield rule.passed()
             continue
         name = item.fact.name
@@ -96,14 +104,15 @@ def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     if environment.locked:
         yield rule.passed()
         return
-    open_files = [r for r in direct if r.origin == "file" and r.version is None]
-    if open_files:
-        # ENV001 says it, line by line.
+    settled = {r.key for r in direct if _is_settled(r)}
+    ranged = [r for r in direct if r.key not in settled]
+    if any(r.origin in ("file", "command", "conda") for r in ranged):
+        # ENV001, ENV012 and ENV010 say it, line by line.
         return
     installed = environment.installed
     loose: list[str] = []
     if installed is not None:
-        fixed = {r.key for r in direct if r.version} | {c.key for c in environment.constraints}
+        fixed = settled | {c.key for c in environment.constraints}
         loose = [
             n
             for n, d in installed.distributions.items()
@@ -114,9 +123,9 @@ def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
             return
     first = min((r.fact.at for r in direct), default=environment.at)
     shown = ", ".join(sorted(loose)[:4])
-    ranged = [r for r in direct if r.version is None]
     message = (
-        f"{len(ranged)} requirements are ranges and no lock fixes them"
+        f"{len(ranged)} requirement{'s are ranges' if len(ranged) > 1 else ' is a range'} and no lock "
+        "fixes them"
         if ranged
         else f"the versions of what these requirements bring along are open ({shown}{', …' if len(loose) > 4 else ''})"
         if shown
@@ -128,6 +137,17 @@ def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
         severity=Severity.MEDIUM if ranged else None,
         evidence={"open": sorted(loose)[:20]},
         related=_install_end(direct[0]),
+    )
+
+
+def _is_settled(item: EnvRequirement) -> bool:
+    """One release, one commit or (conda's ``=1.2``) one series."""
+    return (
+        item.version is not None
+        or item.fact.vcs is not None
+        or item.fact.url is not None
+        or item.fact.path is not None
+        or (item.origin == "conda" and item.fact.specifier.endswith(".*"))
     )
 
 
@@ -305,7 +325,7 @@ def _allows(specifier: str, version: str) -> bool | None:
 
 
 @check("ENV007")
-def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
+def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Code imports a module that nothing in the image brings."""
     environment = service.environment
     if environment is None or environment.installed is None:
@@ -362,6 +382,19 @@ def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
                     blocks=_stages(service, item.reach.phase, item.reach.certain),
                 )
                 continue
+            own = next((p for p in _own_package(top, deployment)), None)
+            if own is not None and not provision.candidates:
+                yield rule.finding(
+                    item.fact.at,
+                    f"`{item.module}` is in the repository ({own}), but not where the image's Python "
+                    f"finds it: `ModuleNotFoundError: No module named '{top}'`",
+                    help=f"Copy `{own}` into the image, beside the code that imports it.",
+                    related=[Related(environment.at, "the image is built here")],
+                    confidence=Confidence.LIKELY,
+                    evidence={"module": item.module, "path": own},
+                    breaks=_stages(service, item.reach.phase, item.reach.certain),
+                )
+                continue
             wanted = provision.candidates[0] if provision.candidates else top
             confidence = Confidence.CERTAIN if provision.answer == "no" else Confidence.LIKELY
             if not provision.candidates and provision.answer != "no":
@@ -402,6 +435,16 @@ def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
                         ],
                         breaks=service.breaks(Stage.STARTS),
                     )
+
+
+def _own_package(top: str, deployment: Deployment) -> Iterator[str]:
+    """Paths of the repository that are a module or package of that name."""
+    for path in sorted(deployment.python_files):
+        parts = path.split("/")
+        if parts[-1] == f"{top}.py":
+            yield path
+        elif top in parts[:-1]:
+            yield "/".join(parts[: parts.index(top) + 1])
 
 
 def _stages(service: Service, phase: Phase, certain: bool) -> tuple[tuple[str, Stage], ...]:
@@ -478,7 +521,7 @@ def uninstallable_pin(
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
             )
-        elif not found.native or has_compiler:
+        elif not found.native or has_compiler or item.key in _WITHOUT_COMPILER:
             yield rule.passed()
         else:
             why = (
@@ -498,6 +541,11 @@ def uninstallable_pin(
             )
 
 
+# Their extensions are optional: without a compiler they install in pure Python.
+_WITHOUT_COMPILER = frozenset(
+    {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
+     "sqlalchemy", "tornado", "websockets", "wrapt"}
+)  # fmt: skip
 _COMPILERS = frozenset({"gcc", "g++", "build-essential", "build-base", "clang"})
 
 
@@ -732,6 +780,9 @@ def overlapping_distributions(environment: Environment, rule: Rule) -> Iterator[
         if len(names) < 2:
             continue
         pair = (names[0], names[1])
+        if distributions.requires(names[0], names[1]) or distributions.requires(names[1], names[0]):
+            # One is a part of the other (mlflow and mlflow-skinny) and meant to be beside it.
+            continue
         if pair in reported or not _same_project(names, module):
             continue
         reported.add(pair)
@@ -769,5 +820,140 @@ def refused_requirement(environment: Environment, rule: Rule) -> Iterator[Outcom
         yield rule.finding(
             problem.at,
             f"pip stops here: {problem.message}",
+            # Where no image installs it, it may be meant for another tool.
+            severity=None if environment.kind == "image" else Severity.MEDIUM,
+            confidence=None if environment.kind == "image" else Confidence.LIKELY,
             breaks=environment.breaks(Stage.BUILDS),
         )
+
+
+@check("ENV020")
+def known_incompatible_release(
+    environment: Environment, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
+    """Two releases, one of them perhaps only what pip resolves today, that are known to fail."""
+    if environment.installed is None or environment.python is None:
+        return
+    table = knowledge("breaks.toml")
+    judged = False
+    for row in table["breaks"]:
+        item = _settled(environment, row["name"], row["versions"])
+        if item is None or not _allows(row["pythons"], minor_text(environment.python.version)):
+            continue
+        judged = True
+        clash = _other_end(environment, row, table)
+        if clash is None:
+            continue
+        version, at, confidence = clash
+        other = f"{row['other']} {version}" if version else f"{row['other']}, which is left open,"
+        users = [
+            service
+            for service in deployment.services_of(environment.services)
+            if row["at_import"] and _uses(service, row)
+        ]
+        if not users and environment.services and row["at_import"]:
+            # Installed, yet no code that was seen imports it.
+            confidence = Confidence.POSSIBLE
+        serious = bool(users) and confidence >= Confidence.LIKELY
+        resolved = "" if version else f" (today {row['proved'][0].rpartition('==')[2]} or newer)"
+        yield rule.finding(
+            item.fact.at,
+            f"`{row['name']}` {item.version or item.fact.specifier} does not work with {other}"
+            f"{' resolves to a release' if not version else ''}{resolved}"
+            f"{' that breaks it' if not version else ''}: `{row['error']}`",
+            help=f"Ask for `{row['other']}{row['remedy']}` as well, or move to a newer `{row['name']}`.",
+            related=[Related(at, f"{row['other']} comes from here")],
+            severity=None if serious else Severity.MEDIUM,
+            confidence=confidence,
+            evidence={"pair": row["id"], "proved": list(row["proved"]), "python": row["python"]},
+            breaks=[b for service in users for b in service.breaks(Stage.STARTS)],
+        )
+    if judged:
+        yield rule.passed()
+
+
+def minor_text(version: str) -> str:
+    """``3.11`` of ``3.11.7``."""
+    return ".".join(version.split(".")[:2])
+
+
+def _settled(environment: Environment, name: str, versions: str) -> EnvRequirement | None:
+    """The requirement on ``name`` when what it resolves to lies in ``versions``."""
+    python = environment.python
+    for item in environment.find(name):
+        if item.fact.url or item.fact.vcs or item.fact.path:
+            return None
+        version = item.version
+        if version is None and item.fact.specifier and python is not None:
+            version = wheels.newest(name, item.fact.specifier, python.version)
+        if version and _allows(versions, version):
+            return item
+    return None
+
+
+def _other_end(
+    environment: Environment, row: dict[str, Any], table: dict[str, Any]
+) -> tuple[str | None, Location, Confidence] | None:
+    """(settled version or None, where it comes from, how sure) when the other end is a bad one."""
+    name = row["other"]
+    installed = environment.installed
+    asked = environment.find(name)
+    if any(item.fact.url or item.fact.vcs or item.fact.path for item in asked):
+        return None
+    settled = next((item for item in asked if item.version), None)
+    if settled is not None and settled.version is not None:
+        if not _allows(row["bad"], settled.version):
+            return None
+        return settled.version, settled.fact.at, Confidence.LIKELY
+    if installed is None or installed.closed or environment.locked:
+        return None
+    there = installed.distributions.get(name)
+    if there is not None and there.via == "the base image" and not asked:
+        # An older release that meets the requirement is there already and stays.
+        return None
+    probe = row["proved"][0].rpartition("==")[2]
+    limits = [*(i.fact for i in asked), *(c for c in environment.constraints if c.key == name)]
+    if any(limit.allows(probe) is False for limit in limits):
+        return None
+    confidence = Confidence.LIKELY if installed.complete else Confidence.POSSIBLE
+    free = {r["name"] for r in table["breaks"] if r["other"] == name} | set(row["open"])
+    for other in environment.requirements:
+        if other.key in (row["name"], name) or not other.key:
+            continue
+        spec = next((h for h in row["holds"] if _name_of(h) == other.key and _meets(h, other)), "")
+        if spec:
+            return None
+        pinned_old = other.version is not None or other.fact.specifier
+        if not distributions.known(other.key) or (
+            pinned_old and other.key not in free and distributions.requires(other.key, name)
+        ):
+            # Its own metadata may keep the other end back; that is not known here.
+            confidence = Confidence.POSSIBLE
+    at = asked[0].fact.at if asked else _requirements_end(environment)
+    return None, at, confidence
+
+
+def _name_of(requirement: str) -> str:
+    return re.split(r"[<>=!~]", requirement, maxsplit=1)[0]
+
+
+def _meets(requirement: str, item: EnvRequirement) -> bool:
+    return item.version is not None and bool(
+        _allows(requirement[len(_name_of(requirement)) :], item.version)
+    )
+
+
+def _uses(service: Service, row: dict[str, Any]) -> bool:
+    """Whether starting the service imports the distribution, or runs its program."""
+    for process in service.processes:
+        fact = process.interpretation.fact
+        if isinstance(fact, ServerStart) and fact.kind == row["name"]:
+            return True
+    return any(
+        item.module.partition(".")[0] == row["module"]
+        and item.reach.phase.before_serving
+        and item.reach.certain
+        and not (item.reach.guards or item.fact.guards)
+        for entry in service.entries
+        for item in entry.trace.imports
+    )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import BuiltImage, Service
+from auditor.deployment.model import BuiltImage, Deployment, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
@@ -48,7 +48,7 @@ def floating_base(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     base = image.base
     if base is None or base.text == "scratch":
         return
-    if base.tag_pinned:
+    if base.tag_pinned or image.base_is_local:
         yield rule.passed()
         return
     tag = base.reference.tag
@@ -275,6 +275,7 @@ def compilers_shipped(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
 @check("IMG011")
 def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
     """The code writes where the container's user may not."""
+    reported: set[str] = set()
     for item in service.writes:
         access = item.link.access
         if access.reach.phase is Phase.UNREACHED:
@@ -285,6 +286,11 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
         if item.allowed == "unknown":
             continue
         decides = item.decides
+        # The first refused write below a directory ends the run: the others have its cause.
+        if decides is not None:
+            if decides.path in reported:
+                continue
+            reported.add(decides.path)
         shown = access.path.text if isinstance(access.path.text, str) else item.link.path
         starts = access.reach.certain and access.reach.phase.before_serving
         yield rule.finding(
@@ -410,20 +416,27 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
     if service.image is not None and service.argv is not None and kinds is not _CONFIG_FAULTS:
         yield rule.passed()
     for fault in service.faults:
+        missed = dict(fault.evidence).get("path", "")
+        if missed and service.image is not None and service.image.lost_by_copy(missed):
+            continue  # IMG019 or PTH003 says so already.
         if fault.kind in kinds:
-            yield rule.finding(
-                fault.at,
-                fault.message,
-                related=[Related(at, text) for at, text in fault.related],
-                confidence=Confidence.POSSIBLE
-                if fault.possible
-                else Confidence.CERTAIN
-                if fault.certain
-                else Confidence.LIKELY,
-                severity=Severity.LOW if fault.possible else None,
-                evidence=dict(fault.evidence),
-                breaks=service.breaks(fault.stage),
-            )
+            yield _fault_finding(service, rule, fault)
+
+
+def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
+    confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
+    return rule.finding(
+        fault.at,
+        fault.message,
+        help="`dockerfile` is relative to `context`, not to the Compose file: correct the path."
+        if fault.kind == "no-dockerfile"
+        else "",
+        related=[Related(at, text) for at, text in fault.related],
+        confidence=Confidence.POSSIBLE if fault.possible else confidence,
+        severity=Severity.LOW if fault.possible else None,
+        evidence=dict(fault.evidence),
+        breaks=service.breaks(fault.stage),
+    )
 
 
 @check("IMG017")
@@ -438,6 +451,11 @@ def command_cannot_start(service: Service, rule: Rule) -> Iterator[Outcome]:
     yield from _start_faults(service, rule, _COMMAND_FAULTS)
 
 
+# What BuildKit lets pass: it stops ``..`` at the context's root, copies nothing for a wildcard
+# without a match, and makes a directory of the destination.
+_CLASSIC_ONLY = frozenset({"outside", "no-match", "not-a-directory", "later-stage"})
+
+
 @check("IMG019")
 def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     """COPY of something that is not in the build context."""
@@ -446,16 +464,29 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     for problem in image.copy_problems:
         if problem.kind == "ignored":
             continue
+        if problem.kind == "no-match" and any(
+            p.certain and p.instruction_at == problem.instruction_at for p in image.copy_problems
+        ):
+            continue  # the instruction fails anyway
         help = ""
+        if problem.kind == "missing":
+            help = (
+                "Name what is there, or commit the file. Sources start at the build context, "
+                f"`{image.context or '.'}`."
+            )
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
         by_hand = problem.source in image.made_by_hand
+        consequence = "the build fails"
+        if problem.kind in _CLASSIC_ONLY and not problem.certain:
+            consequence = "the classic builder and Podman refuse it; BuildKit does not"
+        elif by_hand:
+            consequence += " unless somebody puts it there first (git ignores it)"
         yield rule.finding(
             problem.at,
-            f"{problem.message}: the build fails"
-            + (" unless somebody puts it there first (git ignores it)" if by_hand else ""),
+            f"{problem.message}: {consequence}",
             help=help,
-            severity=Severity.MEDIUM if by_hand else None,
+            severity=None if problem.certain and not by_hand else Severity.MEDIUM,
             confidence=Confidence.CERTAIN
             if problem.certain and not by_hand
             else Confidence.POSSIBLE,
@@ -506,8 +537,17 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 @check("IMG022")
-def refused_dockerfile(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
-    """The builder refuses the Dockerfile."""
+def refused_dockerfile(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """The builder refuses the Dockerfile, or does not find it."""
+    for service in deployment.services:
+        for fault in service.faults:
+            if fault.kind == "no-dockerfile":
+                yield _fault_finding(service, rule, fault)
+    for image in deployment.images:
+        yield from _refused(image, rule)
+
+
+def _refused(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     yield rule.passed()
     for problem in image.dockerfile.problems:
         yield rule.finding(

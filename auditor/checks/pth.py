@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from auditor.catalog import Rule
@@ -27,13 +28,41 @@ def _stages(service: Service, link: PathLink) -> tuple[tuple[str, Stage], ...]:
 
 def _judged(service: Service) -> Iterator[PathLink]:
     """Reads that the run really comes to, and that nothing in the run has prepared."""
+    present = {
+        (link.access.at, link.access.loader) for link in service.reads if link.seen.answer == "yes"
+    }
+    seen: set[tuple[str, str]] = set()
     for link in service.reads:
         access = link.access
         if access.reach.phase is Phase.UNREACHED or access.created_before or access.downloaded:
             continue
-        if access.mode == "list" and not access.reach.certain:
+        if access.missing_ok and link.seen.answer != "yes":
             continue
+        if not access.reach.certain and link.seen.answer == "no":
+            if access.mode == "list" or _SURVIVES & set(access.reach.guards):
+                continue
+            if (access.at, access.loader) in present:
+                continue  # one of several candidates that the same line tries
+        image = service.image
+        if link.seen.answer == "no" and image is not None and image.lost_by_copy(link.path):
+            continue  # IMG019 or PTH003 says so already.
+        if link.seen.answer == "no":
+            # A file that is read in several places is missing once.
+            if (link.path, access.mode) in seen:
+                continue
+            seen.add((link.path, access.mode))
         yield link
+
+
+# Guards under which a missing file is expected and survived.
+_SURVIVES = frozenset({"try", "exists"})
+
+
+def _severity(link: PathLink) -> Severity | None:
+    """A file made by hand, or read only under a condition, may well be there when it matters."""
+    if link.made_by_hand:
+        return Severity.MEDIUM
+    return None if link.access.reach.certain else Severity.LOW
 
 
 def _confidence(link: PathLink) -> Confidence:
@@ -82,6 +111,7 @@ def relative_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             "that the path starts from.",
             related=_ends(service, link),
             confidence=_confidence(link),
+            severity=_severity(link),
             evidence={"resolved": link.path, "in_image": list(link.elsewhere[:3])},
             breaks=_stages(service, link),
         )
@@ -131,7 +161,7 @@ def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
             related=_ends(service, link),
             confidence=min(confidence, _confidence(link)),
-            severity=Severity.MEDIUM if link.made_by_hand else None,
+            severity=_severity(link),
             evidence={"resolved": link.path, "repository": link.source_has},
             breaks=_stages(service, link),
         )
@@ -199,12 +229,16 @@ def relative_volume(service: Service, rule: Rule) -> Iterator[Outcome]:
             )
             continue
         if mount.kind == "bind" and mount.source is not None and mount.source_exists is False:
+            # Directories for data are made by the engine, as meant; a file is not.
+            if mount.made_by_hand or not posixpath.splitext(mount.source)[1]:
+                continue
             yield rule.finding(
                 mount.at,
-                f"`{mount.source_text or mount.source}` is not in the repository: the engine mounts an empty "
-                f"directory over {mount.target}",
-                severity=Severity.LOW,
-                confidence=Confidence.POSSIBLE,
+                f"`{mount.source_text or mount.source}` is not in the repository: the engine makes an empty "
+                f"directory of that name and mounts it where a file is expected ({mount.target})",
+                help="Commit the file, or correct the path.",
+                severity=Severity.MEDIUM,
+                confidence=Confidence.LIKELY,
             )
             continue
         yield rule.passed()

@@ -25,7 +25,21 @@ Outcome = Finding | Passed | Undecided
 CheckFunction = Callable[..., Iterator[Outcome]]
 
 # Imported by name: no discovery magic, and a family that is not needed is not loaded.
-FAMILIES = ("art", "cfg", "chain", "env", "img", "net", "ops", "pth", "syslibs")
+FAMILIES = (
+    "art",
+    "cfg",
+    "chain",
+    "cmp",
+    "env",
+    "img",
+    "net",
+    "onx",
+    "ops",
+    "ops_serving",
+    "pth",
+    "srv",
+    "syslibs",
+)
 SUBJECTS = ("Artifact", "BuiltImage", "Deployment", "Environment", "Service")
 
 

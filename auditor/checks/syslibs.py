@@ -182,7 +182,7 @@ def musl_without_wheels(
 
 @check("IMG013")
 def vanished_package(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
-    """apt is asked for a package that the release does not have."""
+    """Apt is asked for a package that the release does not have."""
     for package in image.system_packages:
         base = package.base
         if package.manager != "apt" or base is None or base.distro != "debian":

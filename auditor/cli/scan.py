@@ -29,6 +29,8 @@ GATES: Final[dict[str, frozenset[str]]] = {
     "suspicious": frozenset({"dangerous", "suspicious", "unreadable"}),
     "never": frozenset(),
 }
+# Of more artifacts than this nobody reads the models' summaries.
+_SUMMARIES: Final = 20
 # Below these, starting processes costs more than it saves.
 _FILES_PER_PROCESS: Final = 200
 _BYTES_PER_PROCESS: Final = 64 << 20
@@ -258,12 +260,21 @@ def result_of(facts: tuple[ArtifactFacts, ...], failures: list[tuple[str, str]])
                 verdict=fact.verdict,
                 globals=fact.globals,
                 protocol=fact.protocol,
+                onnx=_onnx(fact),
             )
             for fact in facts
         ),
         skipped=tuple(Skipped(path=path, reason=reason) for path, reason in failures),
         stats=Stats(files=len(facts), bytes=sum(f.size for f in facts if "!" not in f.path)),
     )
+
+
+def _onnx(fact: ArtifactFacts) -> dict[str, object] | None:
+    if fact.onnx is None:
+        return None
+    from auditor.artifacts.onnx.summary import report
+
+    return report(fact.onnx)
 
 
 def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool) -> str:
@@ -278,6 +289,10 @@ def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool) -> str:
             _line(f"            {issue.rule} {issue.severity.label}: {issue.message}")
             for issue in fact.issues
         ]
+        if fact.onnx is not None and not quiet and len(facts) <= _SUMMARIES:
+            from auditor.artifacts.onnx.summary import lines as described
+
+            lines += [_line(f"            {text}") for text in described(fact.onnx)]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -7,18 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import environments, images, manifests, services
+from auditor.deployment import environments, images, manifests, services, surroundings
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
     BuiltImage,
     Deployment,
     Environment,
+    Load,
     PythonClaim,
     Service,
     Value,
 )
 from auditor.discovery import FileEntry, FileKind, Repository
+from auditor.findings import Stage
 from auditor.parsers import compose, dockercli, locks, pyversion
 from auditor.parsers.dockercli import DockerBuild, DockerRun
 from auditor.source import Location
@@ -26,6 +28,7 @@ from auditor.source import Location
 if TYPE_CHECKING:
     from auditor.config import Settings
     from auditor.parsers.compose import ComposeProject
+    from auditor.parsers.python import ModuleFacts
 
 # Names of requirement files that an image would not install in production.
 _DEV_WORDS = frozenset(
@@ -39,6 +42,11 @@ def assemble(
 ) -> Deployment:
     """The deployment that this repository describes."""
     facts = Facts(repository)
+    artifacts = tuple(artifacts)
+    if artifacts:
+        from auditor.linking.loads import project_modules
+
+        facts.pickled_modules = project_modules(artifacts)
     builds, runs = _docker_lines(facts)
     projects, aside = _projects(facts)
     built: dict[tuple[object, ...], BuiltImage] = {}
@@ -79,8 +87,14 @@ def assemble(
         taken.add(full)
         return full
 
+    default: dict[str, ComposeProject] = {}
     for project in projects:
+        base = default.setdefault(project.files[0], project)
+        label = posixpath.basename(project.files[-1]) if base is not project else ""
         for service in project.services:
+            # An override that leaves a service as it is does not make a second one of it.
+            if label and service in base.services:
+                continue
             image = None
             if service.build is not None:
                 dockerfile = service.build.dockerfile_path
@@ -153,12 +167,19 @@ def assemble(
             )
         )
 
+    local = _local_images(facts, builds)
+    found = [_as_base(service, local, facts) for service in found]
     by_image: dict[int, list[str]] = {}
     for item in found:
         if item.image is not None:
             by_image.setdefault(id(item.image), []).append(item.name)
     final = {
-        id(image): images.with_services(image, tuple(by_image.get(id(image), ())))
+        id(image): replace(
+            images.with_services(image, tuple(by_image.get(id(image), ()))),
+            base_is_local=image.base is not None
+            and image.base.flavour is None
+            and _plain_name(image.base.reference.repository) in local,
+        )
         for image in built.values()
     }
     complete = [
@@ -180,25 +201,57 @@ def assemble(
     for entry in repository.of_kind(FileKind.NOTEBOOK):
         if entry.size < 5_000_000:
             facts.module(entry.path)
+    exporters = _exporters(facts)
     problems = dict.fromkeys((*repository.problems, *facts.problems))
     for image in shipped:
         problems.update(dict.fromkeys(image.dockerfile.problems))
     for project in projects:
         problems.update(dict.fromkeys(project.problems))
+    loads: tuple[Load, ...] = ()
+    if artifacts:
+        from auditor.linking.loads import loads_of
+
+        loads = tuple(
+            loads_of(artifacts, complete, environment_list, target_python=settings.target_python)
+        )
     return Deployment(
         root=repository.root,
+        loads=loads,
         services=tuple(complete),
         images=tuple(shipped),
         environments=tuple(environment_list),
-        artifacts=tuple(artifacts),
+        artifacts=artifacts,
         projects=tuple(projects),
         python_claims=tuple(claims),
         version_files=tuple(version_files),
         modules=facts.modules,
+        exporters=exporters,
+        python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
         is_library=library,
+        surroundings=surroundings.collect(facts) if complete else surroundings.Surroundings(),
     )
+
+
+def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
+    """Modules that export PyTorch models; training code is nobody's entry, so they are looked for."""
+    found = []
+    for entry in facts.repository.of_kind(FileKind.PYTHON, FileKind.NOTEBOOK):
+        if entry.is_dev or entry.size > 1_000_000:
+            continue
+        source = facts.read(entry.path)
+        if source is None or not any(word in source.text for word in _EXPORTERS):
+            continue
+        from auditor.parsers import python
+
+        module = facts.modules.get(entry.path) or python.parse(source)
+        if any(call.name.startswith("torch.") for call in module.calls):
+            found.append(module)
+    return tuple(found)
+
+
+_EXPORTERS = ("torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit")
 
 
 def _workload_name(item: manifests.Running) -> str:
@@ -346,6 +399,45 @@ def _runs_of(
         and "/" not in r.image
         and r.image.partition(":")[0] not in _PUBLIC_IMAGES
     ]
+
+
+def _plain_name(reference: str) -> str:
+    """The last part of an image's name, without tag and separators."""
+    name = reference.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
+    return name.replace("-", "").replace("_", "").replace(".", "")
+
+
+def _local_images(facts: Facts, builds: Sequence[DockerBuild]) -> dict[str, str]:
+    """Names that the repository's own Dockerfiles are (probably) built as, with the Dockerfile."""
+    names: dict[str, str] = {}
+    for entry in facts.repository.of_kind(FileKind.DOCKERFILE):
+        suffix = posixpath.basename(entry.path).lower().removeprefix("dockerfile").strip(".-_")
+        directory = posixpath.basename(posixpath.dirname(entry.path))
+        for name in (suffix, directory if not suffix else "", *_build_hints(entry.path, builds)[3]):
+            if name:
+                names.setdefault(_plain_name(name), entry.path)
+    return names
+
+
+def _as_base(service: Service, local: dict[str, str], facts: Facts) -> Service:
+    """A Dockerfile without a command that others build on is no service that fails to start."""
+    image = service.image
+    if image is None or not any(f.kind == "no-command" for f in service.faults):
+        return service
+    own = image.dockerfile.path
+    for entry in facts.repository.of_kind(FileKind.DOCKERFILE):
+        parsed = facts.dockerfile(entry.path)
+        for stage in parsed.stages if parsed is not None and entry.path != own else ():
+            if local.get(_plain_name(stage.base.text)) == own:
+                return replace(
+                    service,
+                    faults=tuple(f for f in service.faults if f.kind != "no-command"),
+                    open_links=(
+                        *service.open_links,
+                        (Stage.STARTS, "an image that others are built on has no command"),
+                    ),
+                )
+    return service
 
 
 _PUBLIC_IMAGES = frozenset(

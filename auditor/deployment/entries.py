@@ -16,6 +16,7 @@ from auditor.parsers import shell
 from auditor.parsers.commands import (
     AppSpec,
     MainProcess,
+    Option,
     Other,
     PythonRun,
     ServerStart,
@@ -27,6 +28,7 @@ from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
+    from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.facts import Server
 
 _VARIABLE = re.compile(r"\$(?:\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)")
@@ -93,6 +95,7 @@ def follow(
     processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
     entries: list[Entry] = []
     listens: list[Listen] = []
+    configured: list[Option] = []
     complete = True
     for process in processes:
         follower = _Follower(service, view, env, process, documented=documented)
@@ -102,6 +105,11 @@ def follow(
         faults.extend(follower.faults)
         open_links.extend(follower.open_links)
         complete = complete and follower.complete
+        fact = process.interpretation.fact
+        if isinstance(fact, ServerStart):
+            from auditor.deployment.listening import configured as settings_of
+
+            configured.extend(settings_of(fact, env, process.interpretation.cwd, view, []))
     if not processes:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
@@ -117,8 +125,12 @@ def follow(
     if not pages and not any(r.kind == "predict" or "POST" in r.methods for r in routes):
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
+    importable, unsure = _importable(entries, view)
     return replace(
         service,
+        importable=importable,
+        unsure_modules=unsure,
+        configured=tuple(configured),
         module_facts={
             path: facts
             for entry in entries
@@ -134,6 +146,38 @@ def follow(
         open_links=tuple(dict.fromkeys(open_links)),
         is_web=web,
     )
+
+
+def _importable(
+    entries: list[Entry], view: View
+) -> tuple[dict[str, frozenset[str] | None], frozenset[str]]:
+    """Which of the modules that artifacts name the code can import, and which it may."""
+    found: dict[str, frozenset[str] | None] = {}
+    unsure: set[str] = set()
+    roots = tuple(dict.fromkeys(root for entry in entries for root in entry.roots))
+    for module in view.pickled_modules:
+        inside = module.replace(".", "/")
+        for root in roots:
+            base = posixpath.join(root, inside)
+            for path in (f"{base}/__init__.py", f"{base}.py"):
+                facts = view.module(path)
+                if facts is not None and module not in found:
+                    found[module] = _bound(facts)
+                elif facts is None and view.exists(path) is None:
+                    unsure.add(module)
+            if module not in found and view.is_dir(base):
+                unsure.add(module)
+    return found, frozenset(unsure - found.keys())
+
+
+def _bound(facts: ModuleFacts) -> frozenset[str] | None:
+    """Names that a module binds; None where a star import leaves it open."""
+    names = {*facts.names, *(f.name for f in facts.functions), *(c.name for c in facts.classes)}
+    for item in facts.imports:
+        if "*" in item.names:
+            return None
+        names.update(item.names)
+    return frozenset(names)
 
 
 def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
@@ -364,13 +408,24 @@ class _Follower:
                 kind="server-missing",
                 message=(
                     f"the command starts {name}, which nothing installs in the image: "
-                    f'`exec: "{name}": executable file not found in $PATH`'
+                    + (
+                        f"`No module named {name}`"
+                        if self._through_python()
+                        else f'`exec: "{name}": executable file not found in $PATH`'
+                    )
                 ),
                 at=at,
                 related=((environment.at, "the image starts here"),),
                 certain=False,
             )
         )
+
+    def _through_python(self) -> bool:
+        """``python -m server``, not the server's own script."""
+        command = self.process.interpretation.command
+        argv = command.argv({}) if command is not None else []
+        first = argv[0].value if argv else None
+        return isinstance(first, str) and _python_name(posixpath.basename(first))
 
     def _roots(self, app_dir: object, pythonpath: object) -> tuple[str, ...]:
         """Directories on ``sys.path`` that the project's modules can come from."""
@@ -403,6 +458,11 @@ class _Follower:
             installs_project = bool(step.fact.local_paths or step.fact.editable) or (
                 step.fact.action == "sync" and not step.fact.no_root
             )
+            for arg in (*step.fact.local_paths, *step.fact.editable):
+                # A project of the repository that is installed brings the modules it holds.
+                if isinstance(arg.value, str) and arg.value.startswith("/"):
+                    where = posixpath.normpath(arg.value.partition("[")[0])
+                    roots += [where, posixpath.join(where, "src")]
             if installs_project and isinstance(self.service.cwd, str):
                 for base in (self.service.cwd, "/app", "/code", "/src", "/workspace"):
                     roots += [base, posixpath.join(base, "src")]
@@ -504,6 +564,7 @@ class _Follower:
                     related=((self.service.cwd_at, "the working directory is set here"),)
                     if self.service.cwd_at
                     else (),
+                    evidence=(("path", absolute),),
                 )
             )
             return

@@ -25,6 +25,8 @@ class Facts:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self.problems: dict[Problem, None] = {}
+        # Modules that artifacts name and no known library brings.
+        self.pickled_modules: frozenset[str] = frozenset()
         self._dockerfiles: dict[str, Dockerfile] = {}
         self._ignores: dict[str, DockerIgnore | None] = {}
         self._pyprojects: dict[str, PyprojectFacts | None] = {}

@@ -1838,13 +1838,17 @@ class _Evaluator:
         pivot = source.partition("/./")[0] if item.parents and "/./" in source else ""
         path = posixpath.normpath(posixpath.join("/", source)).lstrip("/")
         path = "" if path == "." else path
-        if _escapes(source):
-            message = "is outside the build context"
-            placement.problem("outside", word, source, message)
-            if not path:
-                return
         excludes = self._excludes(item)
         view = _ContextView(self.context, self.ignore)
+        if _escapes(source):
+            # BuildKit stops at the root of the context, the classic builder refuses.
+            there = view.expand(path, 1) if has_wildcards(source) else view.kind(path)
+            message = "is outside the build context"
+            placement.problem(
+                "outside", word, source, message, certain=not there and not has_wildcards(source)
+            )
+            if not there:
+                return
         if has_wildcards(source):
             matched = view.expand(path)
             if not matched:

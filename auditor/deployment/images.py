@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -30,7 +31,11 @@ def build(
 ) -> BuiltImage | None:
     """What building this Dockerfile leaves; None when it (or its target) does not exist."""
     parsed = facts.dockerfile(dockerfile)
-    if parsed is None or not parsed.stages:
+    if parsed is None:
+        return None
+    if not parsed.stages:
+        # Nothing is built from it, so nothing else would say why.
+        facts.note(parsed.problems)
         return None
     files = facts.context(context)
     ignore = facts.dockerignore(context, dockerfile)
@@ -55,7 +60,8 @@ def build(
         for step in current.copies:
             if step.origin != "stage" or step.from_stage is None or step.from_stage in own:
                 continue
-            sources = [s for s in step.sources if isinstance(s, str)]
+            # What is copied under a computed name may be the environment.
+            sources = [s if isinstance(s, str) else "/" for s in step.sources]
             copied.setdefault(step.from_stage, []).extend(sources)
             if step.from_stage not in stages:
                 other = stage(str(step.from_stage))
@@ -141,6 +147,10 @@ _PACKAGE_PROGRAMS = {
 }
 
 
+# The directory that holds an interpreter's site-packages.
+_INTERPRETER_LIBRARY = re.compile(r"/lib(?:64)?/python3[0-9.*]*$")
+
+
 def _ships_environment(sources: list[str], commands: list[Ran]) -> bool:
     """Whether one of the copied paths holds what the stage's interpreter installed."""
     roots = set(_INSTALL_ROOTS)
@@ -155,8 +165,14 @@ def _ships_environment(sources: list[str], commands: list[Ran]) -> bool:
                     roots.add(posixpath.normpath(posixpath.join("/", value)))
             if fact.action == "wheel":
                 return True
+            if fact.tool in ("uv", "poetry", "pdm", "pipenv"):
+                # They install into the project's own environment.
+                cwd = command.what.cwd if isinstance(command.what.cwd, str) else "/"
+                roots.add(posixpath.normpath(posixpath.join(cwd, ".venv")))
     for source in sources:
         path = posixpath.normpath(posixpath.join("/", source))
+        if path == "/" or _INTERPRETER_LIBRARY.search(path):
+            return True
         if "site-packages" in path or "dist-packages" in path or "/.venv" in path or path in roots:
             return True
         if path.rpartition("/")[2] in ("venv", ".venv", "env", "wheels", "site-packages"):

@@ -28,7 +28,7 @@ def listens(
     found: list[Listen] = []
     faults: list[StartFault] = []
     open_links: list[tuple[Stage, str]] = []
-    config = _configured(fact, env, cwd, view, open_links)
+    config = configured(fact, env, cwd, view, open_links)
     if fact.opaque is not None:
         open_links.append((Stage.REACHABLE, f"{fact.kind}: {fact.opaque.reason}"))
     for bind in fact.listens(env=env, config=config):
@@ -76,7 +76,7 @@ def _port(value: Value | None, fact: ServerStart) -> int | Unknown | str:
     return int(value) if value.isascii() and value.isdigit() else value
 
 
-def _configured(
+def configured(
     fact: ServerStart,
     env: Env,
     cwd: Value,

@@ -7,11 +7,14 @@ the set of distributions that one interpreter of an image (or of a bare reposito
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
+from auditor.deployment.image import BaseSource, Present
+from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
@@ -20,9 +23,11 @@ from auditor.values import value
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.image import CopyProblem, Image
+    from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
     from auditor.parsers.commands import MainProcess, PipInstall
+    from auditor.parsers.commands.facts import Option
     from auditor.parsers.compose import ComposeProject, ComposeService
     from auditor.parsers.conda import CondaEnvironment
     from auditor.parsers.dockerfile import Dockerfile
@@ -30,10 +35,14 @@ if TYPE_CHECKING:
     from auditor.parsers.locks import Lock
     from auditor.parsers.pyproject import PyprojectFacts
     from auditor.parsers.python import ModuleFacts, Trace
+    from auditor.parsers.python.facts import FileAccess
     from auditor.parsers.pyversion import PythonVersion
     from auditor.parsers.requirements import RequirementsFile
 
 Value = str | Unknown
+
+# Directories that are on the PATH of every image.
+_BIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 @value
@@ -165,6 +174,8 @@ class BuiltImage:
     services: tuple[str, ...] = ()
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
+    # Its FROM names an image that another Dockerfile of the repository builds.
+    base_is_local: bool = False
     # Sources of COPY that git ignores: made or put there by hand before the build.
     made_by_hand: frozenset[str] = frozenset()
     # Something that was copied in may bring programs that cannot be named.
@@ -179,10 +190,24 @@ class BuiltImage:
     def copy_problems(self) -> tuple[CopyProblem, ...]:
         return self.image.copy_problems
 
+    def lost_by_copy(self, path: str) -> bool:
+        """A COPY that finds nothing was to bring this path: the build fails before it is missed."""
+        parts = path.split("/")
+        return any(
+            problem.certain
+            and problem.kind in ("missing", "ignored", "case")
+            and posixpath.basename(problem.source.rstrip("/")) in parts
+            for problem in self.image.copy_problems
+        )
+
     def provides_program(self, name: str) -> bool | None:
         """Whether a program of that base name is on the PATH; None when unknown."""
         if name in self.programs:
             return True
+        for directory in _BIN:
+            found = self.image.fs.lookup(f"{directory}/{name}")
+            if isinstance(found, Present) and not isinstance(found.source, BaseSource):
+                return True
         known = self.base.has_program(name) if self.base else None
         if known is not False:
             return known
@@ -262,6 +287,8 @@ class Mount:
     source: str | None = None
     source_text: str = ""
     source_exists: bool | None = None
+    # Git ignores the source: it is made or put there by hand.
+    made_by_hand: bool = False
     read_only: bool = False
     named: bool = False
 
@@ -298,7 +325,7 @@ class StartFault:
     """Something that keeps the command from starting; found while following it.
 
     ``kind``: module, attribute, script, not-executable, crlf, interpreter, program,
-    literal-variable, syntax, env-file, working-directory.
+    literal-variable, no-command, no-dockerfile, server-missing, env-file.
     """
 
     kind: str
@@ -349,9 +376,15 @@ class Service:
     # Paths that its code opens, resolved against what the container sees.
     reads: tuple[PathLink, ...] = ()
     writes: tuple[WriteLink, ...] = ()
+    # Modules of the repository that artifacts name and its code can import, with the names that
+    # they bind (None: not known); ``unsure_modules`` may or may not be there.
+    importable: Mapping[str, frozenset[str] | None] = field(default_factory=dict, compare=False)
+    unsure_modules: frozenset[str] = frozenset()
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     is_web: bool | None = None
+    # Options that its servers' configuration files give (``gunicorn.conf.py``, …).
+    configured: tuple[Option, ...] = ()
     is_dev: bool = False
     profiles: tuple[str, ...] = ()
 
@@ -379,6 +412,21 @@ class Artifact:
 
 
 @value
+class Load:
+    """An artifact, the environment that loads it, and what happens then.
+
+    ``service`` and ``access`` are None where no code was seen that loads it.
+    """
+
+    artifact: Artifact
+    environment: Environment
+    result: Compatibility
+    loader: str
+    service: Service | None = None
+    access: FileAccess | None = None
+
+
+@value
 class Deployment:
     """Everything that one repository deploys."""
 
@@ -387,20 +435,36 @@ class Deployment:
     images: tuple[BuiltImage, ...] = ()
     environments: tuple[Environment, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    loads: tuple[Load, ...] = ()
     projects: tuple[ComposeProject, ...] = ()
     python_claims: tuple[PythonClaim, ...] = ()
     version_files: tuple[PythonVersion, ...] = ()
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)
+    # Modules that export PyTorch models, whether a service imports them or not.
+    exporters: tuple[ModuleFacts, ...] = field(default=(), compare=False)
+    # Every Python file of the repository, read or not.
+    python_files: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     target_python: str | None = None
     # "docker run" lines of documentation and scripts that could be tied to no image.
     notes: tuple[str, ...] = ()
     is_library: bool = False
+    # Manifests, gateways and programs that no service runs.
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
     def deployable(self) -> bool:
         """There is something here to deploy."""
         return bool(self.services or self.artifacts or self.environments)
+
+    def defines_module(self, module: str) -> bool:
+        """Whether a dotted module name may be a file of this repository, whatever the path root."""
+        stem = module.replace(".", "/")
+        endings = (f"{stem}.py", f"{stem}/__init__.py")
+        return any(
+            path in endings or path.endswith(tuple(f"/{e}" for e in endings))
+            for path in self.python_files
+        )
 
     def services_of(self, names: Iterable[str]) -> tuple[Service, ...]:
         """The services of these names."""

@@ -42,7 +42,7 @@ def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[Doc
     variables = [
         Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env
     ]
-    documented = _preferred(runs)
+    documented = _preferred(runs, image)
     mounts: list[Mount] = []
     published: list[Published] = []
     faults: list[StartFault] = []
@@ -145,6 +145,7 @@ def from_compose(
         for use in service.env_files
         if use.required and use.state in ("missing", "ignored")
     ]
+    faults += _missing_dockerfile(facts, service, image)
     variables += [
         Variable(
             name="*",
@@ -165,6 +166,7 @@ def from_compose(
             source_exists=(
                 facts.repository.exists(volume.path) if volume.path is not None else None
             ),
+            made_by_hand=volume.path is not None and facts.repository.would_ignore(volume.path),
             read_only=volume.read_only,
             named=volume.type == "volume" and volume.source is not None,
         )
@@ -294,6 +296,35 @@ def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:
     return use.state == "ignored" or (path is not None and facts.repository.would_ignore(path))
 
 
+def _missing_dockerfile(
+    facts: Facts, service: ComposeService, image: BuiltImage | None
+) -> list[StartFault]:
+    """``build:`` leads to a Dockerfile that is not there."""
+    build = service.build
+    if build is None or image is not None or build.dockerfile_inline is not None:
+        return []
+    path = build.dockerfile_path
+    if path is None or build.context is None or facts.repository.exists(posixpath.normpath(path)):
+        return []
+    path = posixpath.normpath(path)
+    if path.startswith("..") or facts.repository.ignored_exists(path):
+        return []
+    by_hand = facts.repository.would_ignore(path)
+    return [
+        StartFault(
+            kind="no-dockerfile",
+            message=(
+                f"there is no `{path}` to build from: `failed to read dockerfile: open "
+                f"{posixpath.basename(path)}: no such file or directory`"
+            ),
+            at=build.dockerfile.at if build.dockerfile else build.at,
+            possible=by_hand,
+            stage=Stage.BUILDS,
+            evidence=(("dockerfile", path),),
+        )
+    ]
+
+
 def _host_port(published: object, offset: int) -> int | Unknown | None:
     from auditor.parsers.compose import PortRange
 
@@ -318,10 +349,20 @@ def _fragment(value: Value, at: Location) -> Fragment:
     return Fragment(at.path, [(value if isinstance(value, str) else "", at.line, at.column)])
 
 
-def _preferred(runs: Sequence[DockerRun]) -> DockerRun | None:
-    """The run that says most: what scripts do before what documentation shows, ports first."""
+def _preferred(runs: Sequence[DockerRun], image: BuiltImage) -> DockerRun | None:
+    """The run that says most: what scripts do before what documentation shows, ports first.
+
+    A run that replaces the image's own command and publishes nothing is a task (tests, a
+    linter, a training run), not the service.
+    """
+    has_command = image.image.cmd is not None or image.image.entrypoint is not None
     ranked = sorted(
-        (r for r in runs if not (r.interactive and r.command)),
+        (
+            r
+            for r in runs
+            if not (r.interactive and r.command)
+            and not (has_command and not r.ports and (r.command or r.entrypoint is not None))
+        ),
         key=lambda r: (r.place == "documentation", not r.ports, -len(r.env), r.at),
     )
     return ranked[0] if ranked else None
@@ -349,6 +390,7 @@ def _run_mount(value: Value, at: Location, facts: Facts) -> Mount | None:
                 source=path,
                 source_text=source,
                 source_exists=facts.repository.exists(path),
+                made_by_hand=facts.repository.would_ignore(path),
             )
     kind = "bind" if "/" in source or "$" in source else "volume"
     return Mount(

@@ -203,6 +203,11 @@ class View:
         """The parsed Python file of the repository."""
         return self._facts.module(path)
 
+    @property
+    def pickled_modules(self) -> frozenset[str]:
+        """Modules that artifacts of the repository name and no known library brings."""
+        return self._facts.pickled_modules
+
     def text(self, path: str) -> SourceText | None:
         """The text of the file at this path."""
         repo = self.repo_file(path)

@@ -16,7 +16,7 @@ from auditor.linking import symbols
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import ArtifactFacts, GlobalRef, PickleFacts
+    from auditor.artifacts.facts import ArtifactFacts
     from auditor.linking.distributions import Installed
 
 Outcome = Literal["loads", "warns", "fails", "unknown"]
@@ -58,13 +58,14 @@ class Runtime:
     """What an environment offers to a load.
 
     ``project`` maps the importable modules of the repository to the names they bind (None: not
-    known); None means that nothing is known of the project. ``main`` are the names of the
+    known); None means that nothing is known of the project; ``unsure`` modules may be there. ``main`` are the names of the
     program's own ``__main__``. ``specifiers`` bound the versions of distributions without a pin.
     """
 
     python: str | None
     installed: Installed
     project: Mapping[str, frozenset[str] | None] | None = field(default=None, compare=False)
+    unsure: frozenset[str] = frozenset()
     main: frozenset[str] = frozenset()
     specifiers: Mapping[str, str] = field(default_factory=dict, compare=False)
 

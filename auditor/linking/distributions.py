@@ -107,7 +107,10 @@ class Installed:
         if self.closed:
             if candidates or not self.unknown:
                 return Provision(answer="no", candidates=candidates)
-            return Provision(answer="likely-no", candidates=candidates)
+            # What the tables do not know may bring a module that they do not know either.
+            return Provision(
+                answer="possibly-no", reason=f"{', '.join(self.unknown[:3])} may bring it"
+            )
         if self.unknown:
             return Provision(
                 answer="possibly-no",
@@ -176,12 +179,17 @@ def modules_of(name: str) -> tuple[str, ...]:
     return tuple(_table().get(name, {}).get("modules", ()))
 
 
+def requires(name: str, other: str) -> bool:
+    """Whether the newest release of a distribution is known to require another one."""
+    return any(_split(text)[0] == other for text in _table().get(name, {}).get("requires", ()))
+
+
 def requirements_of(name: str, python: str | None) -> tuple[str, ...]:
     """The distributions that the newest release of ``name`` requires on Linux, extras left out."""
     found = []
     for text in _table().get(name, {}).get("requires", ()):
         child, _, marker = _split(text)
-        if child and (not marker or _marker_holds(marker, python)):
+        if child and (not marker or marker_holds(marker, python)):
             found.append(child)
     return tuple(found)
 
@@ -260,7 +268,7 @@ def close(
             texts += row.get("extras", {}).get(normalise(wanted), ())
         for text in texts:
             child, child_extras, marker = _split(text)
-            if child and (not marker or _marker_holds(marker, python)):
+            if child and (not marker or marker_holds(marker, python)):
                 queue.append((child, child_extras, None, name))
     return Installed(
         distributions=found,
@@ -272,7 +280,7 @@ def close(
 
 
 @lru_cache(maxsize=512)
-def _marker_holds(marker: str, python: str | None) -> bool:
+def marker_holds(marker: str, python: str | None) -> bool:
     """Whether a marker holds on Linux with that Python; undecided ones hold."""
     from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 

@@ -317,9 +317,10 @@ class Call:
     """A call worth knowing that is none of the above.
 
     ``category``: ``subprocess``, ``http`` (outbound), ``thread``, ``executor``, ``signal``,
-    ``export``, ``metrics``, ``drift``, ``breaker``, ``rate-limit``, ``retry``, ``log`` (a record
+    ``export``, ``metrics``, ``drift``, ``breaker``, ``rate-limit``, ``timeout``, ``queue``, ``retry``, ``log`` (a record
     is written), ``print``, ``native``, ``watcher``, ``predict``, ``preprocess``, ``download``,
-    ``exit``, ``chdir``, ``sleep``, ``database``, ``tracking``.
+    ``exit``, ``chdir``, ``sleep``, ``database``, ``tracking``, ``store`` (a handler hands something
+    to a database, queue or journal, as far as the method's name tells).
     """
 
     at: Location
@@ -330,6 +331,7 @@ class Call:
     keywords: tuple[tuple[str, Value], ...] = ()
     mentions: tuple[str, ...] = ()  # identifiers in the arguments, in order, without repeats
     offloaded: bool = False  # awaited through run_in_executor, to_thread, run_in_threadpool
+    awaited: bool = False  # ``await`` stands before the call itself
 
     def keyword(self, name: str) -> Value | None:
         """The keyword argument of that name, if given."""

@@ -263,6 +263,7 @@ class Interpreter:
         self.cached = 0
         self.in_async = False
         self.offloaded = False
+        self.awaited: ast.expr | None = None
         self.route = ""
         self.main_name: str | None = None
         self.frame: Frame | None = None
@@ -1631,7 +1632,11 @@ class Interpreter:
         return self.make_function(node)
 
     def eval_await(self, node: ast.Await) -> V:
-        return self.eval(node.value)
+        saved, self.awaited = self.awaited, node.value
+        try:
+            return self.eval(node.value)
+        finally:
+            self.awaited = saved
 
     def eval_walrus(self, node: ast.NamedExpr) -> V:
         value = self.eval(node.value)

@@ -200,6 +200,7 @@ class Models(WebModels):
                 keywords=tuple((k, sink.value(v)) for k, v in list(site.kwargs.items())[:16]),
                 mentions=mentions(site.node),
                 offloaded=run.offloaded,
+                awaited=run.awaited is site.node,
             )
         )
 
@@ -742,9 +743,8 @@ class Models(WebModels):
                 ("environs.", "decouple.")
             ):
                 return self.environ_read(site, callee)
-            if self.run.phase == Phase.REQUEST and (
-                callee.name in tables.LOADERS
-                or callee.name.endswith(("from_pretrained", "pipeline", "load_model"))
+            if callee.name in tables.LOADERS or callee.name.endswith(
+                ("from_pretrained", "pipeline", "load_model")
             ):
                 self.note(site, "predict", f"{callee.name}()()")
         for argument in (*args, *kwargs.values()):
@@ -851,11 +851,13 @@ class Models(WebModels):
             if isinstance(owner, Obj) and not isinstance(owner.data, list):
                 owner.data = []
             return made
-        if run.phase == Phase.REQUEST:
-            if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
-                self.note(site, "predict", f".{attr}")
-            elif attr in tables.PREPROCESS_METHODS:
+        if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
+            self.note(site, "predict", f".{attr}")
+        elif run.phase == Phase.REQUEST:
+            if attr in tables.PREPROCESS_METHODS:
                 self.note(site, "preprocess", f".{attr}")
+            elif attr in tables.STORE_METHODS or attr.startswith(tables.STORE_PREFIXES):
+                self.note(site, "store", f".{attr}")
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
                 return Const(None)
@@ -1247,12 +1249,21 @@ class Models(WebModels):
         """django-environ, environs and decouple: ``env("X", default=…)``."""
         how = "decouple" if isinstance(owner, Obj) and "decouple" in owner.name else "environ"
         default = site.kwargs.get("default")
-        if default is None and len(site.args) > 1:
-            default = site.args[1]
+        starlette = isinstance(owner, Obj) and owner.name == "starlette.config.Config"
+        if default is None and len(site.args) > (2 if starlette else 1):
+            default = site.args[2 if starlette else 1]
         cast = attr or (text_of_ext(site.kwargs.get("cast")))
+        key = site.args[0] if site.args else None
+        if starlette and isinstance(owner, Obj) and isinstance(key, Const):
+            # The environment wins over the file, and the file over the default.
+            file = owner.args[0] if owner.args else owner.kwargs.get("env_file")
+            text = self.text_of_file(file) if file is not None else None
+            table = read_config(text.value, "env", text.deps) if text is not None else None
+            if isinstance(table, DictV):
+                default = table.items.get(str(key.value), default)
         return self.read_env(
             site.node,
-            site.args[0] if site.args else None,
+            key,
             how,
             default=default,
             required=default is None,

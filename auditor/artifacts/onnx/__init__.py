@@ -1,0 +1,1 @@
+"""ONNX models: the file skimmed on the wire, its graph interpreted over shapes, what opens it."""

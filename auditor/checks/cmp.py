@@ -1,0 +1,198 @@
+"""CMP: will the artifacts load, and predict, in the environments that load them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from auditor.catalog import Rule
+from auditor.checks.registry import Outcome, check
+from auditor.deployment.model import Deployment, Load
+from auditor.findings import Confidence, Related, Severity, Stage
+from auditor.parsers.python.facts import Phase
+from auditor.source import Location
+
+if TYPE_CHECKING:
+    from auditor.linking.compatibility import Reason
+
+# Rules that say something of every pickle, and those that need a certain content.
+_ALWAYS = frozenset({"CMP001", "CMP003", "CMP004", "CMP007"})
+
+
+def _stages(load: Load, effect: str) -> tuple[tuple[str, Stage], ...]:
+    """What a failing load breaks: the start, or the prediction."""
+    if load.service is None or load.access is None:
+        return ()
+    reach = load.access.reach
+    if not reach.certain or reach.phase is Phase.UNREACHED:
+        return ()
+    if effect == "predict" or not reach.phase.before_serving:
+        return load.service.breaks(Stage.PREDICTS)
+    return load.service.breaks(Stage.STARTS)
+
+
+def _ends(load: Load, reason: Reason) -> list[Related]:
+    """The other end: the pin that decides, the interpreter, and the call that loads."""
+    related: list[Related] = []
+    environment = load.environment
+    if reason.distribution:
+        for requirement in environment.find(reason.distribution)[:2]:
+            text = requirement.version or requirement.fact.specifier or "any version"
+            related.append(
+                Related(requirement.fact.at, f"{reason.distribution} is installed here: {text}")
+            )
+    if (
+        not related
+        and environment.python is not None
+        and reason.rule in ("CMP001", "CMP004", "CMP005")
+    ):
+        related.append(
+            Related(environment.python.at, f"Python {environment.python.version} is chosen here")
+        )
+    if not related:
+        related.append(Related(environment.at, f"the environment: {environment.name}"))
+    if load.access is not None:
+        related.append(Related(load.access.at, f"{load.access.loader} opens it here"))
+    return related
+
+
+def _applies(load: Load, rule: Rule) -> bool:
+    facts = load.artifact.facts
+    pickle = facts.pickle
+    if rule.id == "CMP009":
+        return facts.format == "onnx"
+    if pickle is None:
+        return False
+    if rule.id in _ALWAYS:
+        return True
+    if rule.id == "CMP002":
+        return any(g.startswith("sklearn.") for g in facts.globals)
+    if rule.id == "CMP005":
+        return pickle.code_objects
+    if rule.id == "CMP006":
+        return any(g.startswith("numpy") for g in facts.globals)
+    if rule.id == "CMP010":
+        return facts.container is not None
+    return False
+
+
+def _judge(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    for load in deployment.loads:
+        if load.access is not None and load.access.reach.phase is Phase.UNREACHED:
+            continue
+        mine = [r for r in load.result.reasons if r.rule == rule.id]
+        failing = [r for r in mine if r.effect in ("load", "predict")]
+        if failing:
+            yield _finding(load, rule, failing[0], len(failing) - 1)
+            continue
+        if load.result.outcome == "fails":
+            # Something else breaks first; whether this would matter after it, nobody meets.
+            continue
+        unknown = [r for r in mine if r.effect == "unknown"]
+        if unknown:
+            yield rule.undecided(
+                f"whether `{load.artifact.path}` loads in {load.environment.name}: "
+                f"{unknown[0].message}",
+                at=load.access.at if load.access else Location(load.artifact.path),
+                blocks=_stages(load, "load"),
+            )
+            continue
+        if mine:
+            yield _finding(load, rule, mine[0], len(mine) - 1)
+        elif _applies(load, rule):
+            yield rule.passed()
+
+
+def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
+    fails = reason.effect in ("load", "predict")
+    where = load.service.name if load.service is not None else load.environment.name
+    verb = {"load": "does not load", "predict": "loads but does not predict"}.get(
+        reason.effect, "loads with a warning"
+    )
+    message = f"`{load.artifact.path}` {verb} in {where}: it {reason.message}"
+    if more:
+        message += f" (and {more} more)"
+    if reason.error:
+        message += f": `{reason.error}`"
+    return rule.finding(
+        Location(load.artifact.path),
+        message,
+        help=reason.help,
+        related=_ends(load, reason),
+        evidence={
+            **dict(reason.evidence),
+            "outcome": load.result.outcome,
+            "environment": load.environment.name,
+            "loader": load.loader,
+            **({"distribution": reason.distribution} if reason.distribution else {}),
+        },
+        severity=rule.severity if fails else Severity.MEDIUM,
+        confidence=rule.confidence if fails else Confidence.CERTAIN,
+        breaks=_stages(load, reason.effect) if fails else (),
+    )
+
+
+@check("CMP001")
+def protocol_too_new(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """The pickle protocol is newer than the interpreter's."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP002")
+def other_scikit_learn(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Written by another scikit-learn than the one that loads it."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP003")
+def module_not_installed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """A module that the artifact names is not installed there."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP004")
+def symbol_moved(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """A name that the artifact asks for is not in the pinned version."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP005")
+def foreign_bytecode(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """A function was serialised by another Python minor."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP006")
+def numpy_major(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Module paths and states of another NumPy."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP007")
+def main_module_class(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """A class of the training script's __main__."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP008")
+def project_module(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """A class of the project whose module the image cannot import."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP009")
+def onnx_limits(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Opset or IR newer than the pinned onnxruntime."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP010")
+def codec_missing(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Compressed with something that the loader does not unpack there."""
+    yield from _judge(deployment, rule)
+
+
+@check("CMP011")
+def foreign_state(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """A state of another library version, or a file for another loader."""
+    yield from _judge(deployment, rule)

@@ -1,0 +1,173 @@
+"""Which environment loads which artifact, and what happens: from the deployment to ``link``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from auditor.linking import symbols
+from auditor.linking.compatibility import Runtime, guess_loader, link
+from auditor.linking.distributions import is_stdlib
+
+if TYPE_CHECKING:
+    from auditor.artifacts.facts import ArtifactFacts
+    from auditor.deployment.model import Artifact, Environment, Load, Service
+    from auditor.result import ArtifactReport
+
+# Calls that open an artifact, and the loader they are.
+LOADERS: dict[str, str] = {
+    "joblib.load": "joblib",
+    "sklearn.externals.joblib.load": "joblib",
+    "pickle.load": "pickle",
+    "pickle.loads": "pickle",
+    "_pickle.load": "pickle",
+    "cPickle.load": "pickle",
+    "cloudpickle.load": "cloudpickle",
+    "dill.load": "dill",
+    "pandas.read_pickle": "pandas",
+    "torch.load": "torch",
+    "onnxruntime.InferenceSession": "onnx",
+}
+# Formats that an environment is judged against.
+_LINKED = frozenset({"pickle", "joblib", "torch-zip", "torch-legacy", "onnx"})
+
+
+def project_modules(artifacts: Iterable[Artifact]) -> frozenset[str]:
+    """Modules that the artifacts name and that no library or interpreter is known to bring."""
+    found: set[str] = set()
+    for artifact in artifacts:
+        if artifact.facts.pickle is None:
+            continue
+        for item in artifact.facts.pickle.globals:
+            if not is_stdlib(item.module) and symbols.owner(item.module) is None:
+                found.add(item.module)
+    return frozenset(found - {"__main__", "__mp_main__", "__builtin__"})
+
+
+def runtime_of(
+    environment: Environment, service: Service | None = None, *, target_python: str | None = None
+) -> Runtime | None:
+    """What the environment offers; None when nothing is known of it."""
+    if environment.installed is None:
+        return None
+    python = environment.python
+    version = python.version if python is not None else target_python
+    project = None
+    main: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
+    if service is not None and service.entries:
+        project = service.importable
+        unsure = service.unsure_modules
+        main = frozenset(
+            name
+            for entry in service.entries
+            if entry.server == "python"
+            for name in entry.trace.attributes
+        )
+    return Runtime(
+        python=version if version and "." in version else None,
+        installed=environment.installed,
+        project=project,
+        unsure=unsure,
+        main=main,
+        specifiers={r.key: r.fact.specifier for r in environment.requirements if r.key},
+    )
+
+
+def loads_of(
+    artifacts: Sequence[Artifact],
+    services: Sequence[Service],
+    environments: Sequence[Environment],
+    *,
+    target_python: str | None = None,
+) -> Iterator[Load]:
+    """Every load that the code of a service does; without services, every environment's."""
+    from auditor.deployment.model import Load
+
+    by_path = {a.path: a for a in artifacts if "!" not in a.path}
+    for service in services:
+        if service.environment is None:
+            continue
+        runtime = runtime_of(service.environment, service, target_python=target_python)
+        if runtime is None:
+            continue
+        done: set[tuple[str, str]] = set()
+        # An `open` and the load from its file object are one link: ask for the path, not the call.
+        seen = {read.path: read.seen for read in service.reads}
+        for access in (a for entry in service.entries for a in entry.trace.files):
+            loader = LOADERS.get(access.loader)
+            path = access.path.resolved
+            found = seen.get(path) if isinstance(path, str) else None
+            if loader is None or found is None or found.answer != "yes":
+                continue
+            artifact = by_path.get(found.repo or "")
+            if artifact is None:
+                continue
+            if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:
+                continue
+            done.add((loader, artifact.path))
+            yield Load(
+                artifact=artifact,
+                environment=service.environment,
+                result=link(artifact.facts, runtime, loader=loader),
+                loader=loader,
+                service=service,
+                access=access,
+            )
+    if services:
+        return
+    for environment in environments:
+        runtime = runtime_of(environment, target_python=target_python)
+        if runtime is None:
+            continue
+        for artifact in by_path.values():
+            if artifact.facts.format not in _LINKED or artifact.is_dev:
+                continue
+            loader = guess_loader(artifact.facts)
+            yield Load(
+                artifact=artifact,
+                environment=environment,
+                result=link(artifact.facts, runtime, loader=loader),
+                loader=loader,
+            )
+
+
+def report(facts: ArtifactFacts, loads: Iterable[Load]) -> ArtifactReport:
+    """The artifact as the reports show it, with where it comes from and where it loads."""
+    from auditor.artifacts.provenance import provenance
+    from auditor.result import ArtifactReport, CompatibilityReport
+
+    origin = provenance(facts)
+    onnx = None
+    if facts.onnx is not None:
+        from auditor.artifacts.onnx import summary
+
+        onnx = summary.report(facts.onnx)
+    return ArtifactReport(
+        path=facts.path,
+        format=facts.format,
+        container=facts.container,
+        size=facts.size,
+        sha256=facts.sha256,
+        verdict=facts.verdict,
+        globals=facts.globals,
+        protocol=facts.protocol,
+        produced_by=origin.produced_by,
+        requires=origin.requires,
+        feature_names=origin.feature_names,
+        compatibility=tuple(
+            dict.fromkeys(
+                CompatibilityReport(
+                    environment=load.environment.name,
+                    outcome=load.result.outcome,
+                    reasons=tuple(_text(r.message, r.error) for r in load.result.reasons),
+                )
+                for load in loads
+            )
+        ),
+        onnx=onnx,
+    )
+
+
+def _text(message: str, error: str) -> str:
+    return f"{message}: {error}" if error else message
