@@ -40,6 +40,7 @@ def libraries(path: Path, image: str) -> None:
             lacks = userland.of_list([root], base, python="3.11")
             builds = userland.builds([(root[0], root[2])], base)
             line = {x.package for x in lacks if x.package}
+            line |= {p for _, packages in builds for p in packages}
             at_import = {x.need.name for x in lacks if x.need.when == "import"}
             installed = have | line | release.brings(line, recommends=False)
             if row["missing"]:
