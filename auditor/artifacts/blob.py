@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from mmap import mmap
+import mmap as maps
+from mmap import PAGESIZE, mmap
 from struct import Struct
 from typing import TypeAlias
 
 Buffer: TypeAlias = bytes | mmap
 
 _CHUNK = 1 << 20
+# How much of a mapped file is kept while it is read through.
+_RELEASE = 32 << 20
+# Not every system has it.
+MADV_DONTNEED: int = getattr(maps, "MADV_DONTNEED", 4)
 
 
 class Blob:
@@ -55,7 +60,17 @@ class Blob:
         digest = hashlib.sha256()
         for offset in range(0, len(self), _CHUNK):
             digest.update(self.read(offset, _CHUNK))
+            if offset and not offset % _RELEASE:
+                self._release(self.start + offset - _RELEASE, _RELEASE)
         return digest.hexdigest()
+
+    def _release(self, start: int, size: int) -> None:
+        """Give back the mapped pages of a part that was read: they would count as our memory."""
+        if isinstance(self.data, mmap) and hasattr(self.data, "madvise"):
+            first = -(-start // PAGESIZE) * PAGESIZE
+            size = (start + size - first) // PAGESIZE * PAGESIZE
+            if size > 0:
+                self.data.madvise(MADV_DONTNEED, first, size)
 
     def only(self, allowed: bytes, offset: int = 0) -> bool:
         """True when everything from ``offset`` on is made of these bytes."""
