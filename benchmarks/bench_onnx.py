@@ -153,7 +153,9 @@ def main() -> None:
         many = Path(folder, "small")
         many.mkdir()
         write_small(many, arguments.small)
-        print(f"{large.stat().st_size / 1e9:.2f} GB in one file, and {arguments.small} small models")
+        print(
+            f"{large.stat().st_size / 1e9:.2f} GB in one file, and {arguments.small} small models"
+        )
         for what, path in (("skim", large), ("scan", large), ("load", large), ("small", many)):
             subprocess.run([sys.executable, __file__, "--run", what, str(path)], check=False)
 
