@@ -17,6 +17,7 @@ from auditor.deployment.assemble import assemble
 from auditor.deployment.model import Artifact, Deployment, Environment, Service
 from auditor.discovery import FileKind, Repository, discover
 from auditor.errors import AuditorError
+from auditor.findings import Finding
 from auditor.forecast import forecast
 from auditor.result import (
     ArtifactReport,
@@ -30,7 +31,7 @@ from auditor.result import (
     Skipped,
     Stats,
 )
-from auditor.source import SourceText, Unknown
+from auditor.source import Location, SourceText, Unknown
 
 if TYPE_CHECKING:
     from auditor.config import Settings
@@ -125,21 +126,23 @@ def audit(root: Path, settings: Settings) -> AuditResult:
 
 
 def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
-    """One finding for one fault: services that share an image or a file share it too."""
-    merged: dict[tuple[object, ...], Finding] = {}
-    for item in findings:
-        key = (item.rule, item.at, item.message)
+    """One finding for what several services or environments share, with all that it breaks.
+
+    A requirement file that two images install, or a service that two Compose files start, is
+    one place to mend; the surest of the judgements stands.
+    """
+    merged: dict[tuple[str, Location, str], Finding] = {}
+    for finding in findings:
+        key = (finding.rule, finding.at, finding.message)
         first = merged.get(key)
-        merged[key] = (
-            item
-            if first is None
-            else replace(
-                first,
-                severity=max(first.severity, item.severity),
-                confidence=max(first.confidence, item.confidence),
-                related=tuple(dict.fromkeys((*first.related, *item.related))),
-                breaks=tuple(dict.fromkeys((*first.breaks, *item.breaks))),
-            )
+        if first is None:
+            merged[key] = finding
+            continue
+        surer = max(first, finding, key=lambda f: (f.confidence, f.severity))
+        merged[key] = replace(
+            surer,
+            breaks=tuple(dict.fromkeys((*first.breaks, *finding.breaks))),
+            related=tuple(dict.fromkeys((*first.related, *finding.related))),
         )
     return merged.values()
 

@@ -62,7 +62,9 @@ COMPILED: Final[dict[str, tuple[str, ...]]] = {
     "scipy": ("scipy/spatial/_ckdtree", "scipy/spatial/ckdtree", "scipy/interpolate/_ppoly"),
 }
 # Of these it is also read which attributes an instance needs when it predicts.
-NEEDS: Final = frozenset({"scikit-learn", "imbalanced-learn", "category-encoders"})
+NEEDS: Final = frozenset(
+    {"scikit-learn", "imbalanced-learn", "category-encoders", "xgboost", "lightgbm"}
+)
 
 
 class Blocks(RangeFile):

@@ -68,11 +68,7 @@ def elf_rows(
         if (wheel := wheels.get(Version(text))) is not None:
             optional |= set(syslib_wheels.needs(wheel, siblings)) - missed
     for version, wheel in sorted(wheels.items()):
-        found = {
-            lib: "elf"
-            for lib in syslib_wheels.needs(wheel, siblings)
-            if lib not in optional
-        }
+        found = {lib: "elf" for lib in syslib_wheels.needs(wheel, siblings) if lib not in optional}
         for lib in seen.get(str(version), ()):
             if lib.startswith("lib"):
                 found[lib] = "executed"
@@ -163,7 +159,9 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
         listed = text.split()
         start: set[str] = set() if listed[:1] and listed[0].startswith("!") else minimal
         names = [n.lstrip("!") for n in listed]
-        bases[base] = start | parsed.closure([n for n in names if n in parsed.packages], start, False)
+        bases[base] = start | parsed.closure(
+            [n for n in names if n in parsed.packages], start, False
+        )
     masks: dict[tuple[int, ...], int] = {}
     brings: dict[str, list[int]] = {}
     names = sorted(set(parsed.packages) | set(parsed.providers))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import mmap as maps
+import mmap as _mmap
 from mmap import PAGESIZE, mmap
 from struct import Struct
 from typing import TypeAlias
@@ -11,10 +12,9 @@ from typing import TypeAlias
 Buffer: TypeAlias = bytes | mmap
 
 _CHUNK = 1 << 20
-# How much of a mapped file is kept while it is read through.
+# Maps above this size are given back piece by piece.
 _RELEASE = 32 << 20
-# Not every system has it.
-MADV_DONTNEED: int = getattr(maps, "MADV_DONTNEED", 4)
+MADV_DONTNEED: int = getattr(_mmap, "MADV_DONTNEED", 4)
 
 
 class Blob:
@@ -43,7 +43,14 @@ class Blob:
 
     def find(self, what: bytes, offset: int = 0, stop: int | None = None) -> int:
         last = self.end if stop is None else min(self.start + stop, self.end)
-        found = self.data.find(what, self.start + offset, last)
+        first = self.start + offset
+        while last - first > _RELEASE:
+            found = self.data.find(what, first, first + _RELEASE)
+            if found >= 0:
+                return found - self.start
+            self.release(first - self.start, _RELEASE)
+            first += _RELEASE - len(what) + 1
+        found = self.data.find(what, first, last)
         return found - self.start if found >= 0 else -1
 
     def rfind(self, what: bytes, offset: int = 0) -> int:
@@ -60,21 +67,23 @@ class Blob:
         digest = hashlib.sha256()
         for offset in range(0, len(self), _CHUNK):
             digest.update(self.read(offset, _CHUNK))
-            if offset and not offset % _RELEASE:
-                self._release(self.start + offset - _RELEASE, _RELEASE)
+            self.release(offset, _CHUNK)
         return digest.hexdigest()
 
-    def _release(self, start: int, size: int) -> None:
-        """Give back the mapped pages of a part that was read: they would count as our memory."""
-        if isinstance(self.data, mmap) and hasattr(self.data, "madvise"):
-            first = -(-start // PAGESIZE) * PAGESIZE
-            size = (start + size - first) // PAGESIZE * PAGESIZE
-            if size > 0:
-                self.data.madvise(MADV_DONTNEED, first, size)
+    def release(self, offset: int, size: int) -> None:
+        """Give pages of a large map back: what was read once is not needed in memory again."""
+        data = self.data
+        if isinstance(data, mmap) and hasattr(data, "madvise") and len(data) > _RELEASE:
+            first = (self.start + offset) // PAGESIZE * PAGESIZE
+            last = min(self.start + offset + size, len(data))
+            if last > first:
+                with contextlib.suppress(OSError, ValueError):
+                    data.madvise(MADV_DONTNEED, first, last - first)
 
     def only(self, allowed: bytes, offset: int = 0) -> bool:
         """True when everything from ``offset`` on is made of these bytes."""
         for at in range(offset, len(self), _CHUNK):
             if self.read(at, _CHUNK).strip(allowed):
                 return False
+            self.release(at, _CHUNK)
         return True

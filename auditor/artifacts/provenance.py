@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auditor.artifacts.facts import Items, Mapping, Ref
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import ArtifactFacts, ObjectFacts, PickleFacts, Symbol
+    from auditor.artifacts.facts import ArtifactFacts
 
 
 @value

@@ -65,10 +65,16 @@ def unpinned_requirement(environment: Environment, rule: Rule) -> Iterator[Outco
     """A requirement of an application that leaves its version open."""
     if environment.is_library:
         return
+    settled = {item.key for item in environment.requirements if item.version is not None}
+    refused = {(problem.at.path, problem.at.line) for problem in environment.problems}
     for item in _shipped(environment):
         if item.origin != "file" or item.fact.vcs or item.fact.url or item.fact.path:
             continue
-        if item.version is not None:
+        if (item.fact.at.path, item.fact.at.line) in refused:
+            # pip does not get as far as choosing a version (ENV019).
+            continue
+        # Another line of the same installation may pin it (a range beside a pin is a floor).
+        if item.key in settled:
             yield rule.passed()
             continue
         name = item.fact.name
@@ -98,14 +104,15 @@ def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     if environment.locked:
         yield rule.passed()
         return
-    open_files = [r for r in direct if r.origin == "file" and r.version is None]
-    if open_files:
-        # ENV001 says it, line by line.
+    settled = {r.key for r in direct if _is_settled(r)}
+    ranged = [r for r in direct if r.key not in settled]
+    if any(r.origin in ("file", "command", "conda") for r in ranged):
+        # ENV001, ENV012 and ENV010 say it, line by line.
         return
     installed = environment.installed
     loose: list[str] = []
     if installed is not None:
-        fixed = {r.key for r in direct if r.version} | {c.key for c in environment.constraints}
+        fixed = settled | {c.key for c in environment.constraints}
         loose = [
             n
             for n, d in installed.distributions.items()
@@ -116,9 +123,9 @@ def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
             return
     first = min((r.fact.at for r in direct), default=environment.at)
     shown = ", ".join(sorted(loose)[:4])
-    ranged = [r for r in direct if r.version is None]
     message = (
-        f"{len(ranged)} requirements are ranges and no lock fixes them"
+        f"{len(ranged)} requirement{'s are ranges' if len(ranged) > 1 else ' is a range'} and no lock "
+        "fixes them"
         if ranged
         else f"the versions of what these requirements bring along are open ({shown}{', …' if len(loose) > 4 else ''})"
         if shown
@@ -130,6 +137,17 @@ def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
         severity=Severity.MEDIUM if ranged else None,
         evidence={"open": sorted(loose)[:20]},
         related=_install_end(direct[0]),
+    )
+
+
+def _is_settled(item: EnvRequirement) -> bool:
+    """One release, one commit or (conda's ``=1.2``) one series."""
+    return (
+        item.version is not None
+        or item.fact.vcs is not None
+        or item.fact.url is not None
+        or item.fact.path is not None
+        or (item.origin == "conda" and item.fact.specifier.endswith(".*"))
     )
 
 
@@ -307,7 +325,7 @@ def _allows(specifier: str, version: str) -> bool | None:
 
 
 @check("ENV007")
-def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
+def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Code imports a module that nothing in the image brings."""
     environment = service.environment
     if environment is None or environment.installed is None:
@@ -364,6 +382,19 @@ def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
                     blocks=_stages(service, item.reach.phase, item.reach.certain),
                 )
                 continue
+            own = next((p for p in _own_package(top, deployment)), None)
+            if own is not None and not provision.candidates:
+                yield rule.finding(
+                    item.fact.at,
+                    f"`{item.module}` is in the repository ({own}), but not where the image's Python "
+                    f"finds it: `ModuleNotFoundError: No module named '{top}'`",
+                    help=f"Copy `{own}` into the image, beside the code that imports it.",
+                    related=[Related(environment.at, "the image is built here")],
+                    confidence=Confidence.LIKELY,
+                    evidence={"module": item.module, "path": own},
+                    breaks=_stages(service, item.reach.phase, item.reach.certain),
+                )
+                continue
             wanted = provision.candidates[0] if provision.candidates else top
             confidence = Confidence.CERTAIN if provision.answer == "no" else Confidence.LIKELY
             if not provision.candidates and provision.answer != "no":
@@ -404,6 +435,16 @@ def missing_module(service: Service, rule: Rule) -> Iterator[Outcome]:
                         ],
                         breaks=service.breaks(Stage.STARTS),
                     )
+
+
+def _own_package(top: str, deployment: Deployment) -> Iterator[str]:
+    """Paths of the repository that are a module or package of that name."""
+    for path in sorted(deployment.python_files):
+        parts = path.split("/")
+        if parts[-1] == f"{top}.py":
+            yield path
+        elif top in parts[:-1]:
+            yield "/".join(parts[: parts.index(top) + 1])
 
 
 def _stages(service: Service, phase: Phase, certain: bool) -> tuple[tuple[str, Stage], ...]:
@@ -480,7 +521,7 @@ def uninstallable_pin(
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
             )
-        elif not found.native or has_compiler:
+        elif not found.native or has_compiler or item.key in _WITHOUT_COMPILER:
             yield rule.passed()
         else:
             why = (
@@ -500,6 +541,11 @@ def uninstallable_pin(
             )
 
 
+# Their extensions are optional: without a compiler they install in pure Python.
+_WITHOUT_COMPILER = frozenset(
+    {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
+     "sqlalchemy", "tornado", "websockets", "wrapt"}
+)  # fmt: skip
 _COMPILERS = frozenset({"gcc", "g++", "build-essential", "build-base", "clang"})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import Deployment, Service
+from auditor.deployment.model import Deployment, Published, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.source import Unknown
@@ -123,32 +123,48 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
         )
 
 
+_Publishers = dict[tuple[int, int], list[tuple[Service, Published]]]
+# The index of the deployment that is being judged; one at a time, so that nothing piles up.
+_indexed: list[tuple[Deployment, dict[str, int], _Publishers]] = []
+
+
+def _host_ports(deployment: Deployment) -> tuple[dict[str, int], _Publishers]:
+    """The order of the services, and who publishes which port of the host, by project."""
+    if not _indexed or _indexed[0][0] is not deployment:
+        publishers: _Publishers = {}
+        for service in deployment.services:
+            if ports.host_network(service):
+                continue
+            for item in service.published:
+                if isinstance(item.host_port, int):
+                    key = (id(service.project), item.host_port)
+                    publishers.setdefault(key, []).append((service, item))
+        order = {s.name: i for i, s in enumerate(deployment.services)}
+        _indexed[:] = [(deployment, order, publishers)]
+    return _indexed[0][1], _indexed[0][2]
+
+
 @check("NET004")
 def host_port_collision(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Two services of one project want the same port of the host."""
-    if service.project is None or service.compose is None:
+    if service.project is None or service.compose is None or ports.host_network(service):
         return
-    others = [
-        s
-        for s in deployment.services
-        if s.project is service.project and s.name != service.name and not ports.host_network(s)
-    ]
-    order = {s.name: i for i, s in enumerate(deployment.services)}
+    order, publishers = _host_ports(deployment)
     for item in service.published:
         if not isinstance(item.host_port, int):
             continue
         clash = None
-        for other in others:
-            if order[other.name] > order[service.name]:
-                continue
+        for other, taken in publishers.get((id(service.project), item.host_port), ()):
+            if order[other.name] >= order[service.name]:
+                break
             if (
                 service.profiles
                 and other.profiles
                 and not set(service.profiles) & set(other.profiles)
             ):
                 continue
-            clash = next((p for p in other.published if ports.collide(item, p)), None)
-            if clash is not None:
+            if ports.collide(item, taken):
+                clash = taken
                 optional = bool(service.profiles or other.profiles)
                 yield rule.finding(
                     item.at,
@@ -190,17 +206,15 @@ def _swarm_mode(service: Service) -> bool:
 
 
 @check("NET005")
-def never_published(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A web service of a Compose project that nothing outside can reach."""
     if service.project is None or service.image is None or not service.is_web or service.is_dev:
         return
     if ports.host_network(service) or service.published:
         yield rule.passed()
         return
-    siblings = [
-        s for s in deployment.services if s.project is service.project and s.name != service.name
-    ]
-    if any(s.published for s in siblings) or service.profiles:
+    own = service.compose.name if service.compose else ""
+    if any(s.ports for s in service.project.services if s.name != own) or service.profiles:
         return  # behind a proxy or a front end
     labels = service.compose.labels if service.compose else ()
     if any(label.name.startswith(("traefik.", "caddy")) for label in labels):

@@ -30,7 +30,7 @@ _CARRIERS = ("Pipeline", "ColumnTransformer", "FeatureUnion", "TransformedTarget
              "GridSearchCV", "RandomizedSearchCV", "PyFuncModel")  # fmt: skip
 _TRANSFORMER_WORDS = ("scaler", "encoder", "preprocess", "transformer", "vectoriz", "imputer",
                       "tfidf", "ohe", "label_enc", "pca", "selector")  # fmt: skip
-_IMMEDIATE_FITS = (".fit_transform", ".fit")
+_IMMEDIATE_FITS = (".fit_transform",)
 
 
 def _names(labels: Iterable[str]) -> str:
@@ -91,9 +91,7 @@ def model_loaded_per_request(service: Service, rule: Rule) -> Iterator[Outcome]:
             first.at,
             f"`{first.loader}` loads {serving.shown(first.path.resolved)} {when}",
             help=(
-                "Load it in a function decorated with `@st.cache_resource`."
-                if found.script
-                else ""
+                "Load it in a function decorated with `@st.cache_resource`." if found.script else ""
             ),
             related=_related(places),
             confidence=Confidence.CERTAIN if sure else Confidence.POSSIBLE,
@@ -319,6 +317,17 @@ def _preparation(
     dummies = [c for c in steps if c.name == "pandas.get_dummies"]
     fits = [c for c in steps if c.name in _IMMEDIATE_FITS]
     bare = [(load, name) for load, a in loaded if (name := _estimator(a)) is not None]
+    aligned = [c for c in steps if c.name in (".reindex", ".align")]
+    if dummies and aligned and not fits:
+        first = min(dummies, key=lambda c: c.at)
+        yield rule.finding(
+            first.at,
+            "one-hot columns are made by serving code and put in order by hand: a second copy of "
+            "what training did, which nothing keeps in step with the model",
+            confidence=Confidence.LIKELY,
+            related=[Related(aligned[0].at, "the columns are put in order here")],
+        )
+        return
     if dummies or fits:
         first = min(dummies or fits, key=lambda c: c.at)
         why = (

@@ -87,8 +87,14 @@ def assemble(
         taken.add(full)
         return full
 
+    default: dict[str, ComposeProject] = {}
     for project in projects:
+        base = default.setdefault(project.files[0], project)
+        label = posixpath.basename(project.files[-1]) if base is not project else ""
         for service in project.services:
+            # An override that leaves a service as it is does not make a second one of it.
+            if label and service in base.services:
+                continue
             image = None
             if service.build is not None:
                 dockerfile = service.build.dockerfile_path

@@ -458,6 +458,11 @@ class _Follower:
             installs_project = bool(step.fact.local_paths or step.fact.editable) or (
                 step.fact.action == "sync" and not step.fact.no_root
             )
+            for arg in (*step.fact.local_paths, *step.fact.editable):
+                # A project of the repository that is installed brings the modules it holds.
+                if isinstance(arg.value, str) and arg.value.startswith("/"):
+                    where = posixpath.normpath(arg.value.partition("[")[0])
+                    roots += [where, posixpath.join(where, "src")]
             if installs_project and isinstance(self.service.cwd, str):
                 for base in (self.service.cwd, "/app", "/code", "/src", "/workspace"):
                     roots += [base, posixpath.join(base, "src")]
@@ -559,6 +564,7 @@ class _Follower:
                     related=((self.service.cwd_at, "the working directory is set here"),)
                     if self.service.cwd_at
                     else (),
+                    evidence=(("path", absolute),),
                 )
             )
             return

@@ -161,6 +161,10 @@ def _ships_environment(sources: list[str], commands: list[Ran]) -> bool:
                     roots.add(posixpath.normpath(posixpath.join("/", value)))
             if fact.action == "wheel":
                 return True
+            if fact.tool in ("uv", "poetry", "pdm", "pipenv"):
+                # They install into the project's own environment.
+                cwd = command.what.cwd if isinstance(command.what.cwd, str) else "/"
+                roots.add(posixpath.normpath(posixpath.join(cwd, ".venv")))
     for source in sources:
         path = posixpath.normpath(posixpath.join("/", source))
         if path == "/" or _INTERPRETER_LIBRARY.search(path):

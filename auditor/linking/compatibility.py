@@ -16,7 +16,7 @@ from auditor.linking import symbols
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import ArtifactFacts, GlobalRef, PickleFacts
+    from auditor.artifacts.facts import ArtifactFacts
     from auditor.linking.distributions import Installed
 
 Outcome = Literal["loads", "warns", "fails", "unknown"]

@@ -107,7 +107,10 @@ class Installed:
         if self.closed:
             if candidates or not self.unknown:
                 return Provision(answer="no", candidates=candidates)
-            return Provision(answer="likely-no", candidates=candidates)
+            # What the tables do not know may bring a module that they do not know either.
+            return Provision(
+                answer="possibly-no", reason=f"{', '.join(self.unknown[:3])} may bring it"
+            )
         if self.unknown:
             return Provision(
                 answer="possibly-no",
@@ -186,7 +189,7 @@ def requirements_of(name: str, python: str | None) -> tuple[str, ...]:
     found = []
     for text in _table().get(name, {}).get("requires", ()):
         child, _, marker = _split(text)
-        if child and (not marker or _marker_holds(marker, python)):
+        if child and (not marker or marker_holds(marker, python)):
             found.append(child)
     return tuple(found)
 
@@ -265,7 +268,7 @@ def close(
             texts += row.get("extras", {}).get(normalise(wanted), ())
         for text in texts:
             child, child_extras, marker = _split(text)
-            if child and (not marker or _marker_holds(marker, python)):
+            if child and (not marker or marker_holds(marker, python)):
                 queue.append((child, child_extras, None, name))
     return Installed(
         distributions=found,
@@ -277,7 +280,7 @@ def close(
 
 
 @lru_cache(maxsize=512)
-def _marker_holds(marker: str, python: str | None) -> bool:
+def marker_holds(marker: str, python: str | None) -> bool:
     """Whether a marker holds on Linux with that Python; undecided ones hold."""
     from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 

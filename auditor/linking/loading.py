@@ -141,7 +141,7 @@ def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
                 error="UnpicklingError: invalid load key",
                 help="Open it with joblib.load.",
             )
-    if pickle is not None and pickle.joblib_arrays and loader != "joblib":
+    if pickle is not None and loader != "joblib" and _raw_arrays(pickle):
         yield Reason(
             rule="CMP011",
             effect="load",
@@ -149,6 +149,21 @@ def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
             error="UnpicklingError",
             help="Open it with joblib.load.",
         )
+
+
+def _raw_arrays(pickle: PickleFacts) -> bool:
+    """Bytes of arrays stand between the opcodes (arrays of objects are pickles themselves)."""
+    if not pickle.joblib_arrays:
+        return False
+    from auditor.linking.states import mapping_of, of_ref
+
+    for item in pickle.objects:
+        if item.of.endswith("NumpyArrayWrapper"):
+            state = mapping_of(item)
+            dtype = of_ref(pickle, state.get("dtype")) if state is not None else None
+            if dtype is None or not dtype.args or not str(dtype.args[0]).startswith("O"):
+                return True
+    return False
 
 
 def highest_protocol(python: tuple[int, int]) -> int:
@@ -200,13 +215,16 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
     seen: set[tuple[str, str]] = set()
     renames: dict[tuple[str, str], tuple[str, str]] = {}
     if loader == "pandas":
-        from auditor.linking.states import pandas_renames
+        from auditor.linking.pandas_states import pandas_renames
 
         renames = pandas_renames(exact.version("pandas") or "")
     failed_modules: set[str] = set()
     for found in sorted(pickle.globals, key=lambda g: g.offset):
         module, name = renames.get((found.module, found.name), (found.module, found.name))
         if (module, name) in seen or module in failed_modules:
+            continue
+        if loader == "dill" and module == "__builtin__":
+            # dill's unpickler answers these itself.
             continue
         seen.add((module, name))
         reason = resolve(module, name, exact)
@@ -264,7 +282,7 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
     if distribution is not None and exact.has(distribution):
         return _library(distribution, module, head, exact)
     if module in IMPLICIT or top in IMPLICIT:
-        return IMPLICIT_RULES(module, head, exact)
+        return _implicit(module, head, exact)
     provision = exact.runtime.installed.provides(module)
     if provision.answer == "yes":
         return None
@@ -301,7 +319,7 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
 IMPLICIT: frozenset[str] = frozenset({"_loss", "_mt19937"})
 
 
-def IMPLICIT_RULES(module: str, name: str, exact: Exact) -> Reason | None:
+def _implicit(module: str, name: str, exact: Exact) -> Reason | None:
     """Modules that libraries put under a top-level name of their own."""
     if module == "_loss" and exact.has("scikit-learn"):
         # Cython names the module so since 1.5; importing scikit-learn's losses registers it.

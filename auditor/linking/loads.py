@@ -92,10 +92,15 @@ def loads_of(
         if runtime is None:
             continue
         done: set[tuple[str, str]] = set()
-        for read in service.reads:
-            loader = LOADERS.get(read.access.loader)
-            artifact = by_path.get(read.seen.repo or "")
-            if loader is None or artifact is None or read.seen.answer != "yes":
+        # An `open` and the load from its file object are one link: ask for the path, not the call.
+        seen = {read.path: read.seen for read in service.reads}
+        for access in (a for entry in service.entries for a in entry.trace.files):
+            loader = LOADERS.get(access.loader)
+            found = seen.get(access.path.resolved) if access.path.known else None
+            if loader is None or found is None or found.answer != "yes":
+                continue
+            artifact = by_path.get(found.repo or "")
+            if artifact is None:
                 continue
             if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:
                 continue
@@ -106,7 +111,7 @@ def loads_of(
                 result=link(artifact.facts, runtime, loader=loader),
                 loader=loader,
                 service=service,
-                access=read.access,
+                access=access,
             )
     if services:
         return

@@ -76,6 +76,8 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
 def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]:
     modes = ("write", "append", "create") if writing else ("read", "list")
     seen: set[tuple[Location, str]] = set()
+    # `with open(path) as file: load(file)` is one access, not two.
+    opened: set[tuple[str, str, str, object, bool]] = set()
     for entry in service.entries:
         for access in entry.trace.files:
             if access.mode not in modes:
@@ -88,6 +90,12 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             if key in seen:
                 continue
             seen.add(key)
+            reach = access.reach
+            same = (path, access.at.path, reach.route, reach.phase, reach.certain)
+            if access.mode == "read":
+                if same in opened:
+                    continue
+                opened.add(same)
             if path.startswith(_ALWAYS):
                 continue
             found = view.look(path)

@@ -192,7 +192,9 @@ class Release:
             name = self._table["virtual"].get(package, package)
             masks = self._table["brings"].get(name)
             if masks is not None:
-                found.update(matter[i] for i in self._table["masks"][masks[-1 if recommends else 0]])
+                found.update(
+                    matter[i] for i in self._table["masks"][masks[-1 if recommends else 0]]
+                )
         return frozenset(found)
 
     def library(self, soname: str) -> str | None:

@@ -307,6 +307,11 @@ _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
 _MAX_LINE_BYTES = 65_535
 _MAX_NESTING = 64
+# Far beyond any real file; a build's own limit is 127 layers.
+_MAX_INSTRUCTIONS = 10_000
+_MAX_STAGES = 1_000
+# The kernel passes no longer variable to a process.
+_MAX_VALUE = 131_072
 
 _COPY_FLAGS = {
     "chown": "string",
@@ -413,7 +418,18 @@ class _Reader:
             instructions.append(instruction)
             if isinstance(instruction, From):
                 stages.append((instruction, []))
-            elif stages:
+            if len(instructions) >= _MAX_INSTRUCTIONS or len(stages) >= _MAX_STAGES:
+                counted = (
+                    f"{_MAX_STAGES:,} stages"
+                    if len(stages) >= _MAX_STAGES
+                    else f"{_MAX_INSTRUCTIONS:,} instructions"
+                )
+                message = f"more than {counted}: what follows is not read"
+                self._problem(instruction.at, message, fatal=True)
+                break
+            if isinstance(instruction, From):
+                continue
+            if stages:
                 stages[-1][1].append(instruction)
             elif isinstance(instruction, Arg):
                 global_args.append(instruction)
@@ -1288,6 +1304,7 @@ class _Lexer:
         self.skip_unset = raw or skip_unset
         self.position = 0
         self.depth = 0
+        self.substituted = 0
 
     def result(self) -> str:
         return self._until("", self.raw_escapes)[0]
@@ -1428,6 +1445,10 @@ class _Lexer:
         value = self.variables.get(name)
         if isinstance(value, Unknown):
             raise _UndecidedError(f"{name} is not known: {value.reason}")
+        # Each definition may double the one before: sixty of them fill any memory.
+        self.substituted += len(value or "")
+        if self.substituted > _MAX_VALUE:
+            raise _UndecidedError(f"the value is longer than {_MAX_VALUE:,} characters")
         return value
 
     def _dollar(self) -> str:

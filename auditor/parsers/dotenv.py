@@ -19,6 +19,8 @@ HOLE = "\0"
 Lookup = Callable[[str], "str | Unknown | None"]
 
 _MAX_NESTING = 12
+# The kernel passes no longer variable to a process.
+_MAX_VALUE = 131_072
 _MAX_TEXT = 1_000_000
 _NAME_START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _NAME_START | frozenset("0123456789")
@@ -72,7 +74,7 @@ def _expand(text: str, depth: int, lookup: Lookup, uses: list[Use]) -> tuple[str
         raise _TemplateError(f"variables are nested deeper than {_MAX_NESTING} levels")
     known: list[str] = []
     blank: list[str] = []
-    i = 0
+    i = size = 0
     while True:
         dollar = text.find("$", i)
         if dollar < 0:
@@ -105,6 +107,10 @@ def _expand(text: str, depth: int, lookup: Lookup, uses: list[Use]) -> tuple[str
             )
         known.append(pair[0])
         blank.append(pair[1])
+        # Each definition may double the one before: sixty of them fill any memory.
+        size += len(pair[0])
+        if size > _MAX_VALUE:
+            raise _TemplateError(f"the value is longer than {_MAX_VALUE:,} characters")
     return "".join(known), "".join(blank)
 
 

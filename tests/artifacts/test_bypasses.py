@@ -94,7 +94,10 @@ DOTTED = [
 
 @pytest.mark.parametrize(("module", "name"), DOTTED)
 def test_dotted_names(module: str, name: str) -> None:
-    assert verdict(stream(call(stack_global(module, name), text("id")))) in ("dangerous", "suspicious")
+    assert verdict(stream(call(stack_global(module, name), text("id")))) in (
+        "dangerous",
+        "suspicious",
+    )
     # The reference alone is enough.
     assert verdict(stream(stack_global(module, name))) != "safe"
 
@@ -168,7 +171,10 @@ def test_frame_that_hides_a_name_is_ambiguous() -> None:
     [b"F1_0.0\n0", b"I 1\n0", b"L0x1L\n0", b"L1\n0", b"\x8a\x000", b"F 1.0\n0", b"Finf\n0", b"I010\n0", b"S'\\x41\\n'\n0", b"\x80\x010", b"N\x940", b"Np99999\n0"],
 )  # fmt: skip
 def test_prefixes_that_parsers_read_differently(prefix: bytes) -> None:
-    assert verdict(b"\x80\x04" + prefix.replace(b"\x80\x010", b"\x80\x01") + SYSTEM + b".") == "dangerous"
+    assert (
+        verdict(b"\x80\x04" + prefix.replace(b"\x80\x010", b"\x80\x01") + SYSTEM + b".")
+        == "dangerous"
+    )
 
 
 def test_python_2_names_are_mapped() -> None:
@@ -194,7 +200,8 @@ def test_appended_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["m.pkl", "m.bin", "m.pt", "m.txt", "m.png", "m.json", "m.safetensors", "m", "m.onnx", "m.h5"]
+    "name",
+    ["m.pkl", "m.bin", "m.pt", "m.txt", "m.png", "m.json", "m.safetensors", "m", "m.onnx", "m.h5"],
 )
 @pytest.mark.parametrize("proto", [0, 2, 4])
 def test_any_extension(name: str, proto: int) -> None:
@@ -202,7 +209,16 @@ def test_any_extension(name: str, proto: int) -> None:
     assert verdict(data, name) == "dangerous"
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zlib.compress, lambda d: lzma.compress(d, lzma.FORMAT_ALONE)])
+@pytest.mark.parametrize(
+    "pack",
+    [
+        gzip.compress,
+        bz2.compress,
+        lzma.compress,
+        zlib.compress,
+        lambda d: lzma.compress(d, lzma.FORMAT_ALONE),
+    ],
+)
 def test_compressed(pack: object) -> None:
     assert verdict(pack(evil()), "m.joblib") == "dangerous"  # type: ignore[operator]
     assert verdict(pack(pack(evil())), "m.joblib") == "dangerous"  # type: ignore[operator]

@@ -7,12 +7,16 @@ goes further, and reports an anomaly. Opcode semantics: ``pickletools`` and PEP 
 from __future__ import annotations
 
 import codecs
-from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+import contextlib
+from _compat_pickle import IMPORT_MAPPING as IMPORT_MAPPING
+from _compat_pickle import NAME_MAPPING as NAME_MAPPING
+from bisect import bisect_right
 from collections.abc import Callable
 from mmap import mmap
 from struct import Struct
 from typing import Protocol, TypeAlias
 
+from auditor.artifacts.pickle.runs import Run, Shape, count, find_shape, memoised
 from auditor.artifacts.pickle.values import (
     EMPTY_TUPLE,
     KEEP,
@@ -35,6 +39,8 @@ _U8 = Struct("<Q").unpack_from
 _F8 = Struct(">d").unpack_from
 
 HIGHEST_PROTOCOL = 5
+# Batches shorter than this are followed opcode by opcode.
+_WORTH = 2048
 # Longer strings, bytes and numbers are noted, not held.
 HOLD = 4096
 # Line-oriented operands are parsed up to this length; int() of more digits is quadratic.
@@ -94,7 +100,13 @@ class Machine:
         self.opcodes = 0
         # The frame being read, and where the file goes on after it (joblib arrays lie there).
         self.frame_end = -1
-        self.file_position = -1
+        # Memo entries inside runs that were skipped: (first index, run), and how many in all.
+        self.skipped = 0
+        self.holes: list[tuple[int, Run]] = []
+        # The stream stores under numbers of its own (PUT) instead of counting (MEMOIZE).
+        self.puts = False
+        self._retry = self._tries = 0
+        self._shape: Shape | None = None
 
     def run(self, start: int) -> tuple[Value, int]:
         """Follow the stream from ``start``; the loaded value and the offset after STOP.
@@ -102,10 +114,14 @@ class Machine:
         Raises MachineError where the unpickler would raise; what ran before was observed.
         """
         self.memo = {}
+        self.skipped = 0
+        self.puts = False
+        self.holes = []
+        self._retry = self._tries = 0
         self.stack = []
         self.meta = []
         self.proto = 0
-        self.frame_end = self.file_position = -1
+        self.frame_end = -1
         self._at = start
         self.end = self.stop
         try:
@@ -129,7 +145,7 @@ class Machine:
                 continue
             op = data[pos]
             if op == 0x94:  # MEMOIZE
-                memo[len(memo)] = stack[-1]
+                memo[len(memo) + self.skipped] = stack[-1]
                 pos += 1
             elif op == 0x4B:  # BININT1
                 if pos + 2 > end:
@@ -142,6 +158,7 @@ class Machine:
                     end = self._straddle(pos)
                     continue
                 self._at = pos
+                self.puts = True
                 memo[data[pos + 1]] = stack[-1]
                 pos += 2
             elif op == 0x68:  # BINGET
@@ -151,7 +168,7 @@ class Machine:
                 try:
                     stack.append(memo[data[pos + 1]])
                 except KeyError:
-                    raise MachineError("recalls a value that was never stored", pos) from None
+                    stack.append(self._recall(data[pos + 1], pos))
                 pos += 2
             elif op == 0x8C:  # SHORT_BINUNICODE
                 if pos + 2 > end:
@@ -170,6 +187,8 @@ class Machine:
                 meta.append(stack)
                 stack = self.stack = []
                 pos += 1
+                if end - pos > _WORTH and (pos >= self._retry or self._shape is not None):
+                    pos = self._swallow(pos, end)
             elif op == 0x47:  # BINFLOAT
                 if pos + 9 > end:
                     end = self._straddle(pos)
@@ -222,28 +241,37 @@ class Machine:
                         self.observer.on_add(target, items, "APPENDS", pos)
                 else:
                     if len(items) & 1:
-                        self.observer.on_add(target, items, "SETITEMS", pos)
+                        if type(target) is not Dct:
+                            self.observer.on_add(target, items, "SETITEMS", pos)
                         raise MachineError("a dictionary key without a value", pos)
                     if type(target) is Dct:
                         target.extend(items)
                     else:
                         self.observer.on_add(target, items, "SETITEMS", pos)
                 pos += 1
+                if self._tries:
+                    pos = self._align(pos, end)
             elif op == 0x85:  # TUPLE1
                 self._at = pos
                 stack[-1] = (stack[-1],)
                 pos += 1
+                if self._tries:
+                    pos = self._align(pos, end)
             elif op == 0x86:  # TUPLE2
                 self._at = pos
                 last = stack.pop()
                 stack[-1] = (stack[-1], last)
                 pos += 1
+                if self._tries:
+                    pos = self._align(pos, end)
             elif op == 0x87:  # TUPLE3
                 self._at = pos
                 last = stack.pop()
                 middle = stack.pop()
                 stack[-1] = (stack[-1], middle, last)
                 pos += 1
+                if self._tries:
+                    pos = self._align(pos, end)
             elif op == 0x4E:  # NONE
                 stack.append(None)
                 pos += 1
@@ -284,11 +312,12 @@ class Machine:
                     if index > self.stop:
                         # The C unpickler allocates a table of that size.
                         self.observer.on_anomaly("a memo index beyond all need", pos)
+                    self.puts = True
                     memo[index] = stack[-1]
                 elif index in memo:
                     stack.append(memo[index])
                 else:
-                    raise MachineError("recalls a value that was never stored", pos)
+                    stack.append(self._recall(index, pos))
                 pos += 5
             elif op == 0x2E:  # STOP
                 self._at = pos
@@ -306,6 +335,10 @@ class Machine:
                 if pos < self.frame_end:
                     self.observer.on_anomaly("a frame that begins inside another", pos - 9)
                 self.frame_end = end = self.end = min(pos + length, self.stop)
+                if meta and end - pos > _WORTH:
+                    # The frame may begin in the middle of a period: wait for its seam.
+                    self._tries = 40 if self._shape is not None else 0
+                    pos = self._swallow(pos, end)
             else:
                 handler = slow.get(op)
                 if handler is None:
@@ -334,6 +367,77 @@ class Machine:
         self.observer.on_anomaly("an operand that crosses the end of its frame", pos)
         self.end = self.stop
         return self.stop
+
+    def _swallow(self, pos: int, end: int) -> int:
+        """Skip a run of repeating plain data in a batch for a list or dictionary."""
+        below = self.meta[-1]
+        if not below or type(below[-1]) not in (Lst, Dct):
+            return pos
+        if self.puts:
+            return pos
+        data = self.data
+        shape, stop = self._shape, pos
+        if shape is not None:
+            done = shape.pattern.match(data, pos, end)
+            stop = pos if done is None else done.end()
+        if shape is None or stop - pos < 64:
+            shape = find_shape(data, pos, end) if pos >= self._retry else None
+            if shape is None:
+                self._retry = max(self._retry, pos + 1024)
+                return pos
+            self._shape = shape
+            done = shape.pattern.match(data, pos, end)
+            stop = pos if done is None else done.end()
+            if stop - pos < 64:
+                self._retry = pos + 1024
+                return pos
+        odd = bool(shape.net & 1) and (
+            type(below[-1]) is Lst or bool(count(shape.single, data, pos, stop) & 1)
+        )
+        run = Run(pos, stop)
+        # One value or two stand for all, so that pairs stay pairs.
+        self.stack.append(run)
+        if not odd:
+            self.stack.append(run)
+        stored = memoised(data, pos, stop) if shape.memoises else 0
+        if stored:
+            self.holes.append((len(self.memo) + self.skipped, run))
+            self.skipped += stored
+        return stop
+
+    def _align(self, pos: int, end: int) -> int:
+        """Try the last shape where a value is complete; its MEMOIZE belongs to it."""
+        self._tries -= 1
+        shape = self._shape
+        if shape is None or not self.meta or end - pos < _WORTH or self.puts:
+            return pos
+        if self.data[pos] == 0x94:
+            self.memo[len(self.memo) + self.skipped] = self.stack[-1]
+            pos += 1
+        done = shape.pattern.match(self.data, pos, end)
+        if done is None or done.end() - pos < 64:
+            return pos
+        self._tries = 0
+        return self._swallow(pos, end)
+
+    def _recall(self, index: int, at: int) -> Value:
+        """A value of the memo that lies in a run: the run is followed after all."""
+        place = bisect_right(self.holes, index, key=_first) - 1
+        if place < 0:
+            raise MachineError("recalls a value that was never stored", at)
+        first, run = self.holes.pop(place)
+        again = Machine(self.data, self.observer, end=run.end)
+        again.memo = _Later(self, first)
+        again.skipped = first
+        again._retry = run.end
+        again.meta = [[]]
+        with contextlib.suppress(MachineError, IndexError):  # a run has no STOP
+            again._run(run.start)
+        self.skipped -= len(again.memo)
+        self.memo.update(again.memo)
+        if index not in self.memo:
+            raise MachineError("recalls a value that was never stored", at)
+        return self.memo[index]
 
     # -- frequent helpers ------------------------------------------------------------------
 
@@ -603,15 +707,19 @@ class Machine:
             raise MachineError("stores under a negative number", pos)
         if index > self.stop:
             self.observer.on_anomaly("a memo index beyond all need", pos)
+        self.puts = True
         self.memo[index] = self.stack[-1]
         return after
 
     def _get(self, pos: int) -> int:
         line, after = self._line(pos + 1)
         index = self._number(line, 10, pos)
-        if type(index) is not int or index not in self.memo:
+        if type(index) is not int:
             raise MachineError("recalls a value that was never stored", pos)
-        self.stack.append(self.memo[index])
+        if index in self.memo:
+            self.stack.append(self.memo[index])
+        else:
+            self.stack.append(self._recall(index, pos))
         return after
 
     def _pop(self, pos: int) -> int:
@@ -700,6 +808,27 @@ class Machine:
         if not self.stack:
             raise IndexError
         return pos + 1
+
+
+def _first(hole: tuple[int, Run]) -> int:
+    return hole[0]
+
+
+class _Later(dict[int, Value]):
+    """The memo of a run that is followed later: what it does not hold, the whole stream holds."""
+
+    def __init__(self, machine: Machine, first: int) -> None:
+        super().__init__()
+        self._machine = machine
+        self._first = first
+
+    def __missing__(self, index: int) -> Value:
+        memo = self._machine.memo
+        # Values of other runs are plain data, too.
+        return memo[index] if index in memo else Unk("plain data")
+
+    def __contains__(self, index: object) -> bool:
+        return dict.__contains__(self, index) or (type(index) is int and index < self._first)
 
 
 def _shown(value: Value) -> str:

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import repo_kit as kit
+
+from auditor.findings import Confidence, Severity
+
+
+@pytest.mark.parametrize(
+    ("base", "reported"),
+    [
+        ("python", True),
+        ("python:latest", True),
+        ("python:3-slim", True),
+        ("python:slim", True),
+        ("python:3.11-slim", False),
+        ("python@sha256:" + "a" * 64, False),
+    ],
+)
+def test_floating_base(base: str, reported: bool, tmp_path: Path) -> None:
+    text = kit.dockerfile().replace("python:3.11-slim", base)
+    found = kit.of(kit.service(tmp_path, {"Dockerfile": text}), "IMG001")
+    assert bool(found) is reported
+
+
+def test_an_image_of_the_repository_is_no_floating_base(tmp_path: Path) -> None:
+    files = {
+        "docker/Dockerfile.base": "FROM python:3.11-slim\nRUN pip install flask==3.0.3\n",
+        "docker/Dockerfile.api": 'FROM acme/base\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
+    }
+    result = kit.service(tmp_path, files)
+    assert not kit.of(result, "IMG001")
+    # Nor is a base without a command a service that cannot start.
+    assert not kit.of(result, "IMG018")
+
+
+def test_a_lone_image_without_command_cannot_start(tmp_path: Path) -> None:
+    text = kit.dockerfile().rpartition("CMD")[0]
+    result = kit.service(tmp_path, {"Dockerfile": text})
+    assert [f.rule for f in result.findings if f.breaks] == ["IMG018"]
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "reported"),
+    [
+        ("", kit.GUNICORN, True),
+        ("USER root", kit.GUNICORN, True),
+        ("USER 1000:1000", kit.GUNICORN, False),
+        ("USER app", kit.GUNICORN, False),
+        ("", '["gosu", "app", "gunicorn", "-b", "0.0.0.0:8000", "app:app"]', False),
+    ],
+)
+def test_root(line: str, command: str, reported: bool, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, {"Dockerfile": kit.dockerfile(line, command)})
+    assert bool(kit.of(result, "IMG004")) is reported
+
+
+def test_development_servers(tmp_path: Path) -> None:
+    code = kit.APP + '\nif __name__ == "__main__":\n    app.run(host="0.0.0.0", debug=True)\n'
+    files = {"app.py": code, "Dockerfile": kit.dockerfile(command='["python", "app.py"]')}
+    (found,) = kit.of(kit.service(tmp_path, files), "IMG006")
+    assert found.severity is Severity.HIGH
+    assert found.at.path == "app.py"
+
+
+def test_a_development_server_that_is_not_reached(tmp_path: Path) -> None:
+    code = kit.APP + '\nif __name__ == "__main__":\n    app.run(debug=True)\n'
+    result = kit.service(tmp_path, {"app.py": code})
+    assert not kit.of(result, "IMG006")
+    assert kit.answers(result) == ("yes",) * 4
+
+
+@pytest.mark.parametrize(
+    ("command", "reported"),
+    [
+        ("gunicorn -b 0.0.0.0:8000 app:app", True),
+        ("exec gunicorn -b 0.0.0.0:8000 app:app", False),
+        (kit.GUNICORN, False),
+    ],
+)
+def test_sigterm(command: str, reported: bool, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, {"Dockerfile": kit.dockerfile(command=command)})
+    assert bool(kit.of(result, "IMG007")) is reported
+
+
+@pytest.mark.parametrize(
+    ("line", "reported"),
+    [
+        ("ENV API_KEY=9f8a7b6c5d4e", True),
+        ("ARG DB_PASSWORD=hunter2hunter2", True),
+        ("ENV API_KEY=changeme", False),
+        ("ENV API_KEY=$KEY", False),
+        ("ENV MAX_TOKENS=512", False),
+        ("ENV TOKEN_URL=https://example.org", False),
+        ("ARG HF_TOKEN", False),
+    ],
+)
+def test_secrets(line: str, reported: bool, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, {"Dockerfile": kit.dockerfile(line)})
+    assert bool(kit.of(result, "IMG008")) is reported
+
+
+def test_refused_writes_below_one_directory_are_one_finding(tmp_path: Path) -> None:
+    code = 'import os\nos.makedirs("logs", exist_ok=True)\nopen("logs/a.txt", "w")\n' + kit.APP
+    files = {"app.py": code, "Dockerfile": kit.dockerfile("USER nobody")}
+    result = kit.service(tmp_path, files)
+    assert kit.places(result, "IMG011") == [("app.py", 2)]
+    assert kit.answers(result)[1] == "no"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("RUN mkdir logs && chown nobody logs\nUSER nobody", "logs/x"),
+        ("USER nobody", "/tmp/x"),
+        ("", "logs.txt"),
+    ],
+)
+def test_allowed_writes(line: str, name: str, tmp_path: Path) -> None:
+    files = {
+        "app.py": f'open("{name}", "w")\n' + kit.APP,
+        "Dockerfile": kit.dockerfile(line),
+    }
+    assert not kit.of(kit.service(tmp_path, files), "IMG011")
+
+
+def test_missing_variable_is_certain_under_compose(tmp_path: Path) -> None:
+    files = {"app.py": 'import os\nNAME = os.environ["NAME"]\n' + kit.APP}
+    (found,) = kit.of(
+        kit.service(tmp_path / "a", {**files, "docker-compose.yml": kit.compose("")}), "IMG012"
+    )
+    assert (found.confidence, found.at.line) == (Confidence.CERTAIN, 2)
+    alone = kit.service(tmp_path / "b", files)
+    (found,) = kit.of(alone, "IMG012")
+    assert (found.confidence, found.severity) == (Confidence.POSSIBLE, Severity.LOW)
+    assert kit.answers(alone)[1] == "unknown"
+    given = kit.compose("environment:\n  NAME: x")
+    assert not kit.of(kit.service(tmp_path / "c", {**files, "docker-compose.yml": given}), "IMG012")
+
+
+def test_starlette_reads_its_settings_file(tmp_path: Path) -> None:
+    code = (
+        "from starlette.config import Config\n"
+        'config = Config("settings.env")\n'
+        'NAME = config("NAME")\n'
+    )
+    files = {
+        "app.py": code + kit.APP,
+        "settings.env": "NAME=churn\n",
+        "docker-compose.yml": kit.compose(""),
+        "Dockerfile": kit.dockerfile("COPY settings.env ./"),
+    }
+    assert not kit.of(kit.service(tmp_path / "a", files), "IMG012")
+    files["settings.env"] = "OTHER=churn\n"
+    assert kit.of(kit.service(tmp_path / "b", files), "IMG012")
+
+
+@pytest.mark.parametrize(
+    ("check", "before", "reported"),
+    [
+        ("curl -f http://localhost:8000/health", "", True),
+        ("wget -q http://localhost:8000/health", "", True),
+        ("curl -f http://localhost:8000/health", "RUN apt-get install -y curl", False),
+        ("python -c 'import urllib.request'", "", False),
+        ("probe.sh", "COPY probe.sh /usr/local/bin/", False),
+    ],
+)
+def test_health_check_program(check: str, before: str, reported: bool, tmp_path: Path) -> None:
+    text = kit.dockerfile(f"{before}\nHEALTHCHECK CMD {check}")
+    result = kit.service(tmp_path, {"Dockerfile": text, "probe.sh": "#!/bin/sh\nexit 0\n"})
+    assert bool(kit.of(result, "IMG015")) is reported
+
+
+def test_a_script_copied_to_the_path_is_a_program(tmp_path: Path) -> None:
+    script = tmp_path / "start.sh"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text("#!/bin/sh\nexec gunicorn -b 0.0.0.0:8000 app:app\n")
+    script.chmod(0o755)
+    text = kit.dockerfile("COPY start.sh /usr/local/bin/", '["start.sh"]')
+    result = kit.service(tmp_path, {"Dockerfile": text})
+    assert not kit.of(result, "IMG018")
+
+
+def test_a_task_of_a_script_is_not_how_the_service_runs(tmp_path: Path) -> None:
+    lint = "docker build -t api .\ndocker run --rm --entrypoint /code/lint.sh api flake8 /code\n"
+    result = kit.service(tmp_path, {"tools/lint.sh": "#!/bin/bash\n" + lint})
+    assert not kit.of(result, "IMG018")
+    assert kit.answers(result)[1] == "yes"
+
+
+def test_a_server_that_nothing_installs(tmp_path: Path) -> None:
+    command = '["python", "-m", "uvicorn", "app:app"]'
+    result = kit.service(tmp_path, {"Dockerfile": kit.dockerfile(command=command)})
+    assert any("`No module named uvicorn`" in f.message for f in kit.of(result, "IMG018"))
+
+
+@pytest.mark.parametrize(
+    ("line", "severity", "builds"),
+    [
+        ("COPY gone.txt ./", Severity.HIGH, "no"),
+        ("COPY App.py ./", Severity.HIGH, "no"),
+        ("COPY *.gone ./", Severity.MEDIUM, "unknown"),
+        ("COPY ../app.py ./", Severity.MEDIUM, "unknown"),
+        ("COPY ../gone.py ./", Severity.HIGH, "no"),
+        ("COPY ../*.gone ./", Severity.MEDIUM, "unknown"),
+    ],
+)
+def test_copies(line: str, severity: Severity, builds: str, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, {"Dockerfile": kit.dockerfile(line)})
+    (found,) = kit.of(result, "IMG019")
+    assert found.severity is severity
+    assert kit.answers(result)[0] == builds
+
+
+def test_a_wildcard_beside_a_file_may_match_nothing(tmp_path: Path) -> None:
+    text = kit.dockerfile("COPY app.py *.gone ./")
+    assert not kit.of(kit.service(tmp_path, {"Dockerfile": text}), "IMG019")
+
+
+@pytest.mark.parametrize(
+    ("body", "reported"),
+    [
+        ("env_file: prod.env", True),
+        ("env_file: [there.env]", False),
+        ("env_file:\n  - path: prod.env\n    required: false", False),
+    ],
+)
+def test_env_files(body: str, reported: bool, tmp_path: Path) -> None:
+    files = {"docker-compose.yml": kit.compose(body), "there.env": "A=1\n"}
+    result = kit.service(tmp_path, files)
+    assert bool(kit.of(result, "IMG020")) is reported
+    assert kit.answers(result)[0] == ("no" if reported else "yes")
+
+
+def test_one_fault_of_a_shared_image_is_one_finding(tmp_path: Path) -> None:
+    text = kit.compose("") + "  worker:\n    build: .\n"
+    files = {
+        "docker-compose.yml": text,
+        "Dockerfile": kit.dockerfile(command='["gunicorn", "main:app"]'),
+    }
+    (found,) = kit.of(kit.service(tmp_path, files), "IMG017")
+    assert {name for name, _ in found.breaks} == {"api", "worker"}
+
+
+def test_a_dockerfile_that_is_not_there(tmp_path: Path) -> None:
+    text = "services:\n  api:\n    build:\n      context: .\n      dockerfile: docker/Dockerfile\n"
+    result = kit.service(tmp_path, {"docker-compose.yml": text})
+    assert kit.places(result, "IMG022") == [("docker-compose.yml", 5)]
+    assert [s.forecast.builds for s in result.services if s.name == "api"] == ["no"]
+
+
+def test_an_inline_dockerfile_is_there(tmp_path: Path) -> None:
+    text = (
+        "services:\n  api:\n    build:\n      context: .\n"
+        "      dockerfile_inline: |\n        FROM python:3.11-slim\n"
+    )
+    assert not kit.of(kit.service(tmp_path, {"docker-compose.yml": text}), "IMG022")
+
+
+def test_what_a_failing_copy_was_to_bring_is_not_missed_again(tmp_path: Path) -> None:
+    text = kit.dockerfile("COPY serve.py ./", '["python", "serve.py"]')
+    result = kit.service(tmp_path, {"Dockerfile": text})
+    assert [f.rule for f in result.findings if f.breaks] == ["IMG019"]

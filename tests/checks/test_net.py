@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import repo_kit as kit
+
+from auditor.findings import Severity
+
+
+@pytest.mark.parametrize(
+    ("command", "loopback"),
+    [
+        (kit.GUNICORN, False),
+        ('["gunicorn", "app:app"]', True),
+        ('["gunicorn", "-b", "localhost:8000", "app:app"]', True),
+        ('["gunicorn", "-b", ":8000", "app:app"]', False),
+        ('["gunicorn", "-b", "127.0.0.1:9000", "-b", "0.0.0.0:8000", "app:app"]', False),
+        ('["flask", "run", "--port", "8000"]', True),
+        ('["flask", "run", "--host", "0.0.0.0", "--port", "8000"]', False),
+    ],
+)
+def test_loopback(command: str, loopback: bool, tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": kit.dockerfile(command=command),
+        "docker-compose.yml": kit.compose(""),
+    }
+    result = kit.service(tmp_path, files)
+    assert bool(kit.of(result, "NET001")) is loopback
+    assert kit.answers(result)[2] == ("no" if loopback else "yes")
+
+
+def test_host_networking_shares_loopback(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": kit.dockerfile(command='["gunicorn", "app:app"]'),
+        "docker-compose.yml": kit.compose("network_mode: host", port=""),
+    }
+    assert not kit.of(kit.service(tmp_path, files), "NET001")
+
+
+@pytest.mark.parametrize(
+    ("line", "reported"),
+    [("EXPOSE 5000", True), ("EXPOSE 8000", False), ("EXPOSE 5000 8000", False),
+     ("EXPOSE 7990-8010", False), ("EXPOSE 5000/udp", False), ("", False)],
+)  # fmt: skip
+def test_expose(line: str, reported: bool, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, {"Dockerfile": kit.dockerfile(line)})
+    assert bool(kit.of(result, "NET002")) is reported
+
+
+@pytest.mark.parametrize(
+    ("port", "reported"),
+    [("8000:5000", True), ("5000:8000", False), ("8000", False), ("127.0.0.1:80:8000", False)],
+)
+def test_published(port: str, reported: bool, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, {"docker-compose.yml": kit.compose("", port=port)})
+    assert bool(kit.of(result, "NET003")) is reported
+    assert kit.answers(result)[2] == ("no" if reported else "yes")
+
+
+def test_a_second_port_that_nobody_serves_is_medium(tmp_path: Path) -> None:
+    text = kit.compose('ports: ["8000:8000", "9000:9000"]', port="")
+    result = kit.service(tmp_path, {"docker-compose.yml": text})
+    (found,) = kit.of(result, "NET003")
+    assert found.severity is Severity.MEDIUM
+    assert kit.answers(result)[2] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("other", "reported"),
+    [
+        ('ports: ["8000:80"]', True),
+        ('ports: ["8001:80"]', False),
+        ('ports: ["8000:80/udp"]', False),
+        ('network_mode: host\n    ports: ["8000:80"]', False),
+    ],
+)
+def test_collisions(other: str, reported: bool, tmp_path: Path) -> None:
+    text = kit.compose("") + f"  docs:\n    image: nginx:1.27\n    {other}\n"
+    found = kit.of(kit.service(tmp_path, {"docker-compose.yml": text}), "NET004")
+    assert bool(found) is reported
+
+
+def test_alternatives_do_not_collide(tmp_path: Path) -> None:
+    text = (
+        kit.compose("profiles: [cpu]")
+        + '  gpu:\n    build: .\n    profiles: [gpu]\n    ports: ["8000:8000"]\n'
+    )
+    assert not kit.of(kit.service(tmp_path, {"docker-compose.yml": text}), "NET004")
+
+
+def test_a_project_without_any_port(tmp_path: Path) -> None:
+    alone = kit.compose("", port="")
+    result = kit.service(tmp_path / "a", {"docker-compose.yml": alone})
+    assert kit.places(result, "NET005") == [("docker-compose.yml", 2)]
+    behind = alone + '  proxy:\n    image: nginx:1.27\n    ports: ["80:80"]\n'
+    assert not kit.of(kit.service(tmp_path / "b", {"docker-compose.yml": behind}), "NET005")
+
+
+@pytest.mark.parametrize(
+    ("url", "reported"),
+    [
+        ("http://localhost:8000/health", False),
+        ("http://localhost:8080/health", True),
+        ("http://localhost:8000/healthz", True),
+        ("http://example.org:1/health", False),
+    ],
+)
+def test_health_address(url: str, reported: bool, tmp_path: Path) -> None:
+    check = f"HEALTHCHECK CMD python -c \"import urllib.request as u; u.urlopen('{url}')\""
+    result = kit.service(tmp_path, {"Dockerfile": kit.dockerfile(check)})
+    assert bool(kit.of(result, "NET006")) is reported
+    # An unhealthy container still serves.
+    assert kit.answers(result) == ("yes",) * 4
+
+
+def test_privileged_port_only_in_the_strict_profile(tmp_path: Path) -> None:
+    text = kit.dockerfile("USER nobody", '["gunicorn", "-b", "0.0.0.0:80", "app:app"]')
+    assert kit.of(kit.service(tmp_path, {"Dockerfile": text}, strict=True), "NET008")
+    assert not kit.of(kit.service(tmp_path, {"Dockerfile": text}), "NET008")

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import repo_kit as kit
+
+from auditor.findings import Severity
+
+
+def _reads(code: str, extra: str = "", **files: str) -> dict[str, str]:
+    return {"app.py": code + kit.APP, "Dockerfile": kit.dockerfile(extra), **files}
+
+
+def test_a_relative_path_that_leads_elsewhere(tmp_path: Path) -> None:
+    files = _reads('open("w.txt")\n', "COPY w.txt /data/", **{"w.txt": "1"})
+    result = kit.service(tmp_path, files)
+    assert kit.places(result, "PTH001") == [("app.py", 1)]
+    assert not kit.of(result, "PTH002")
+    assert kit.answers(result)[1] == "no"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'open("w.txt")\n',
+        'from pathlib import Path\nopen(Path(__file__).parent / "w.txt")\n',
+        'import os\nopen(os.getenv("W", "/app/w.txt"))\n',
+    ],
+)
+def test_paths_that_resolve(code: str, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, _reads(code, "COPY w.txt ./", **{"w.txt": "1"}))
+    assert not kit.of(result, "PTH001") + kit.of(result, "PTH002")
+    assert kit.answers(result) == ("yes",) * 4
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        # Optional by the library's own rule.
+        'from dotenv import load_dotenv\nload_dotenv(".env.local")\n',
+        # Handled.
+        'try:\n    open("w.txt")\nexcept OSError:\n    pass\n',
+        # Asked before.
+        'import os\nif os.path.exists("w.txt"):\n    open("w.txt")\n',
+        # Made by the run itself.
+        'open("w.txt", "w").write("1")\nopen("w.txt")\n',
+    ],
+)
+def test_files_whose_absence_is_survived(code: str, tmp_path: Path) -> None:
+    files = _reads(code)
+    files["requirements.txt"] = kit.REQUIREMENTS + "python-dotenv==1.0.1\n"
+    result = kit.service(tmp_path, files)
+    assert not kit.of(result, "PTH002")
+    assert kit.answers(result)[1] == "yes"
+
+
+def test_a_read_under_a_condition_is_low(tmp_path: Path) -> None:
+    code = 'import os, sys\nif len(sys.argv) > 3 or os.getpid() == 4:\n    open("w.txt")\n'
+    (found,) = kit.of(kit.service(tmp_path, _reads(code)), "PTH002")
+    assert found.severity is Severity.LOW
+
+
+def test_candidates_of_one_line(tmp_path: Path) -> None:
+    code = (
+        "import os\n\n\ndef load(name):\n"
+        '    for folder in ("/etc/acme", "/app"):\n'
+        "        path = os.path.join(folder, name)\n"
+        "        if os.path.isfile(path):\n"
+        "            return open(path)\n\n\n"
+        'load("w.txt")\n'
+    )
+    result = kit.service(tmp_path, _reads(code, "COPY w.txt ./", **{"w.txt": "1"}))
+    assert not kit.of(result, "PTH002")
+
+
+def test_one_missing_file_is_one_finding(tmp_path: Path) -> None:
+    code = 'open("w.txt")\nopen("w.txt", "rb")\n'
+    assert kit.places(kit.service(tmp_path, _reads(code)), "PTH002") == [("app.py", 1)]
+
+
+def test_a_file_that_git_ignores_may_be_made(tmp_path: Path) -> None:
+    files = _reads('open("models/w.bin")\n', "COPY . .", **{".gitignore": "models/\n"})
+    result = kit.service(tmp_path, files)
+    (found,) = kit.of(result, "PTH002")
+    assert found.severity is Severity.MEDIUM
+    assert kit.answers(result)[1] == "unknown"
+
+
+def test_ignored_source(tmp_path: Path) -> None:
+    files = {
+        "models/w.bin": "1",
+        ".dockerignore": "# nothing\nmodels\n",
+        "Dockerfile": kit.dockerfile("COPY models ./models"),
+    }
+    result = kit.service(tmp_path, files)
+    (found,) = kit.of(result, "PTH003")
+    assert [(r.at.path, r.at.line) for r in found.related] == [(".dockerignore", 2)]
+    assert kit.answers(result)[0] == "no"
+
+
+@pytest.mark.parametrize("rules", ["models\n!models/w.bin\n", "w.bin\n", "*.bin\n"])
+def test_sources_that_docker_keeps(rules: str, tmp_path: Path) -> None:
+    files = {
+        "models/w.bin": "1",
+        ".dockerignore": rules,
+        **_reads('open("models/w.bin")\n', "COPY models ./models"),
+    }
+    result = kit.service(tmp_path, files)
+    assert not kit.of(result, "PTH003")
+    assert kit.answers(result) == ("yes",) * 4
+
+
+def test_destination_without_workdir(tmp_path: Path) -> None:
+    text = kit.dockerfile().replace("WORKDIR /app\n", "")
+    assert len(kit.places(kit.service(tmp_path, {"Dockerfile": text}), "PTH004")) == 2
+
+
+@pytest.mark.parametrize(
+    ("volume", "severity"),
+    [
+        ("./data:data", Severity.HIGH),
+        ("./data:/data", None),
+        ("./nginx.conf:/etc/nginx.conf", Severity.MEDIUM),
+        ("./there.conf:/etc/nginx.conf", None),
+        ("./.env:/app/.env", None),
+        ("cache:/cache", None),
+    ],
+)
+def test_volumes(volume: str, severity: Severity | None, tmp_path: Path) -> None:
+    files = {
+        "docker-compose.yml": kit.compose(f'volumes: ["{volume}"]') + "volumes:\n  cache:\n",
+        "there.conf": "",
+        ".gitignore": ".env\n",
+    }
+    found = kit.of(kit.service(tmp_path, files), "PTH005")
+    assert [f.severity for f in found] == ([severity] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("path", "reported"),
+    [
+        ("C:\\\\Users\\\\ana\\\\w.txt", True),
+        ("/Users/ana/w.txt", True),
+        ("/home/ana/w.txt", True),
+        ("/home/app/w.txt", False),
+        ("/srv/w.txt", False),
+    ],
+)
+def test_machine_paths(path: str, reported: bool, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, _reads(f'open("{path}")\n'))
+    assert bool(kit.of(result, "PTH006")) is reported
