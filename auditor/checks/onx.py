@@ -19,7 +19,7 @@ _LARGE = 100_000_000
 # What the runtime refuses, or fails on at the first prediction, because shapes contradict.
 _SHAPES = frozenset({"shape-error", "reshape"})
 # Opened all the same, and nothing a person needs to mend.
-_HARMLESS = frozenset({"opset-twice", "external-data", "no-outputs"})
+_HARMLESS = frozenset({"opset-twice", "external-data", "no-outputs", "kernel"})
 
 
 def _graph(artifact: Artifact) -> OnnxFacts | None:
@@ -138,7 +138,7 @@ def external_data(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
             " address in memory",
         }
         text = texts.get(file.state or "")
-        if text is None:
+        if text is None or not file.used:
             continue
         found = True
         yield rule.finding(

@@ -460,3 +460,39 @@ def test_output_shapes_agree_with_onnx(name: str) -> None:
         theirs = [d.dim_value for d in dims if d.HasField("dim_value")]
         if mine.shape is not None and len(theirs) == len(mine.shape):
             assert list(mine.shape) == theirs
+
+
+# -- the onnx package's checker, in a child process -------------------------------------------
+
+
+def test_weightless_keeps_the_graph() -> None:
+    import onnx
+
+    from auditor.artifacts.onnx.checker import weightless
+
+    for sample in SAMPLES:
+        assert onnx.load_from_string(weightless(sample)) == onnx.load_from_string(sample)
+
+
+def test_weightless_makes_weights_inputs() -> None:
+    import onnx
+
+    from auditor.artifacts.onnx.checker import weightless
+
+    body = "g (float[N, 900] x) => (float[N, 1] y) <float[900, 1] w = {%s}> { y = MatMul(x, w) }"
+    large = model(body % ",".join(["1"] * 900))
+    small = onnx.load_from_string(weightless(large))
+    assert len(small.SerializeToString()) < 200
+    assert [i.name for i in small.graph.input] == ["x", "w"]
+    onnx.checker.check_model(small)
+    outside = onnx.load_from_string(weightless(weighty("/etc/passwd")))
+    assert not outside.graph.initializer
+
+
+def test_checker_is_asked_in_a_child() -> None:
+    from auditor.artifacts.onnx.checker import ask
+
+    assert "nosuch" in (
+        ask(model("g (float[2] x) => (float[2] y) { y = Relu <nosuch = 1.0> (x) }")).checker or ""
+    )
+    assert ask(b"\x08\x80").crashed

@@ -264,7 +264,7 @@ def _structure(model: Model, graph: Graph, named: Counter[str]) -> Iterator[Defe
             )
     for tensor in graph.initializers:
         entries = tensor.external
-        if entries is None:
+        if entries is None or not tensor.is_external:
             yield from _payload(tensor)
         else:
             for key in ("offset", "length"):
@@ -298,17 +298,19 @@ def _external(tensors: Iterable[Tensor]) -> tuple[ExternalFile, ...]:
     for tensor in tensors:
         if tensor.external is None:
             continue
-        location = tensor.external.get("location", "")
         offset = _number(tensor.external.get("offset"))
-        totals = files.setdefault(location, [0, 0, 0])
-        totals[0] += tensor.nbytes
-        totals[1] += 1
-        totals[2] = max(totals[2], offset + tensor.nbytes)
+        places = [v for k, v in tensor.external.items() if k.partition(" ")[0] == "location"]
+        for location in places or [""]:
+            totals = files.setdefault(location, [0, 0, 0, 0])
+            totals[0] += tensor.nbytes
+            totals[1] += 1
+            totals[2] = max(totals[2], offset + tensor.nbytes)
+            totals[3] |= tensor.is_external
         if len(files) > 1000:
             break
     return tuple(
-        ExternalFile(location=location, bytes=total, tensors=number, end=end)
-        for location, (total, number, end) in files.items()
+        ExternalFile(location=location, bytes=total, tensors=number, end=end, used=bool(used))
+        for location, (total, number, end, used) in files.items()
     )
 
 
