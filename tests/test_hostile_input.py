@@ -461,7 +461,7 @@ def strange_file_names(root: Path) -> None:
         b"-rf",
     ):
         folder = os.fsencode(root) + b"/" + name
-        os.mkdir(folder)
+        os.mkdir(folder)  # noqa: PTH102 (a name in bytes)
         with open(folder + b"/Dockerfile", "w") as file:
             file.write(body)
         with open(folder + b"/requirements.txt", "w") as file:

@@ -383,6 +383,10 @@ class Scanner:
             return
         head = blob.read(0, 64)
         ext = extension(draft.path)
+        if blob.find(b'"class_name"', 0, 8 << 20) >= 0:
+            # Keras metadata inside another container, such as keras_metadata.pb.
+            tensors.judge_hdf5(draft, blob)
+            return
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
         elif ext in (

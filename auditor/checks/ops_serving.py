@@ -367,6 +367,9 @@ def predictions_not_logged(service: Service, rule: Rule) -> Iterator[Outcome]:
         if _recorded(found):
             yield rule.passed()
             continue
+        if _unfollowed(service, found):
+            yield rule.undecided("the object that is asked to predict could not be followed")
+            continue
         yield rule.finding(
             found.at,
             "predictions are not recorded: neither inputs nor answers go to a log, a database or a "
@@ -375,14 +378,28 @@ def predictions_not_logged(service: Service, rule: Rule) -> Iterator[Outcome]:
         )
 
 
+def _unfollowed(service: Service, found: Serving) -> bool:
+    """A prediction is asked of an object of the project's own whose method was not followed."""
+    asked = {c.name.lstrip(".") for c in found.predicts if c.name.startswith(".")}
+    followed = {c.reach.function for c in found.entry.trace.calls}
+    return any(
+        f.name in asked and "." in f.qualname and f.qualname not in followed and f.statements > 1
+        for facts in service.module_facts.values()
+        for f in facts.functions
+    )
+
+
 def _recorded(found: Serving) -> bool:
-    for call in found.calls("log", "print", predicting=True):
+    mine = [c for c in found.entry.trace.calls if found.on_path(c)]
+    for call in mine:
+        if call.category not in ("log", "print"):
+            continue
         if call.name.endswith((".error", ".exception", ".warning", ".critical", ".warn")):
             continue
         if any(word in mention.lower() for mention in call.mentions for word in _SPEAKS):
             return True
     # Middleware and hooks see every request; what they keep is theirs to choose.
-    if any(found.calls("store", "database", "tracking", "drift", "cloud", predicting=True)):
+    if any(c.category in ("store", "database", "tracking", "drift", "cloud") for c in mine):
         return True
     if _modules(found) & {"whylogs", "arize", "evidently", "fiddler", "aporia", "superwise"}:
         return True

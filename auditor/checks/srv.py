@@ -318,7 +318,9 @@ def _preparation(
     fits = [c for c in steps if c.name in _IMMEDIATE_FITS]
     bare = [(load, name) for load, a in loaded if (name := _estimator(a)) is not None]
     aligned = [c for c in steps if c.name in (".reindex", ".align")]
-    if dummies and aligned and not fits:
+    # Of a single row's column the first, and only, value is dropped: nothing is left.
+    emptied = any((v := c.keyword("drop_first")) is not None and v.value is True for c in dummies)
+    if dummies and aligned and not fits and not emptied:
         first = min(dummies, key=lambda c: c.at)
         yield rule.finding(
             first.at,
@@ -331,7 +333,10 @@ def _preparation(
     if dummies or fits:
         first = min(dummies or fits, key=lambda c: c.at)
         why = (
-            "`get_dummies` makes only the columns whose values occur in this one request, so "
+            "`get_dummies(drop_first=True)` of a single row leaves no column at all, whatever the "
+            "value"
+            if emptied
+            else "`get_dummies` makes only the columns whose values occur in this one request, so "
             "they are not those the model was fitted on"
             if dummies
             else f"`{first.name.lstrip('.')}` learns its parameters from the request itself, not "

@@ -625,7 +625,9 @@ class _Follower:
         environment = self.service.environment
         if environment is not None and environment.installed is not None:
             provision = environment.installed.provides(module)
-            if provision.answer in ("yes", "unknown", "possibly-no"):
+            # That a distribution nobody knows brings a module of just this name is far-fetched.
+            possible = provision.answer == "possibly-no" and bool(provision.candidates)
+            if possible or provision.answer in ("yes", "unknown"):
                 self.complete = False
                 self.open_links.append((Stage.STARTS, f"{module} belongs to an installed package"))
                 return

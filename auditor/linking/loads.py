@@ -96,7 +96,8 @@ def loads_of(
         seen = {read.path: read.seen for read in service.reads}
         for access in (a for entry in service.entries for a in entry.trace.files):
             loader = LOADERS.get(access.loader)
-            found = seen.get(access.path.resolved) if access.path.known else None
+            path = access.path.resolved
+            found = seen.get(path) if isinstance(path, str) else None
             if loader is None or found is None or found.answer != "yes":
                 continue
             artifact = by_path.get(found.repo or "")

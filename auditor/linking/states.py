@@ -44,6 +44,7 @@ def state_reasons(
 
         yield from lightgbm_reasons(pickle, exact)
     yield from _standard(pickle, exact)
+    yield from _checksums(pickle, exact)
 
 
 def keys_of(item: ObjectFacts) -> frozenset[str]:
@@ -63,6 +64,36 @@ def mapping_of(item: ObjectFacts) -> Mapping | None:
     if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
         state = state.items[0]
     return state if isinstance(state, Mapping) else None
+
+
+def applying(needs: frozenset[str], state: Mapping) -> frozenset[str]:
+    """The attributes that are read given the values of those which decide it."""
+    found: set[str] = set()
+    for need in needs:
+        attribute, _, guard = need.partition("?")
+        if not guard:
+            found.add(attribute)
+            continue
+        name = guard.lstrip("!+")
+        value = next((v for k, v in state.pairs if k == name), _ABSENT)
+        if value is _ABSENT:
+            continue
+        holds = value is not None if "+" in guard else _true(value)
+        if holds is not None and holds != guard.startswith("!"):
+            found.add(attribute)
+    return frozenset(found)
+
+
+_ABSENT: Final = Opaque("absent")
+
+
+def _true(value: Symbol) -> bool | None:
+    """Whether a value is true; None when that is not known."""
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return bool(value)
+    if isinstance(value, Items | Mapping):
+        return value.size > 0
+    return None
 
 
 def of_ref(pickle: PickleFacts, symbol: Symbol) -> ObjectFacts | None:
@@ -108,28 +139,6 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution="numpy",
         )
         return
-    for item in pickle.objects:
-        if item.callable.startswith("numpy.random.bit_generator.__pyx_unpickle"):
-            checksum = item.args[1] if len(item.args) > 1 else None
-            accepted = _CHECKSUMS.get(item.callable.rpartition(".")[2])
-            if accepted and isinstance(checksum, int):
-                since = accepted.get(checksum)
-                newest = max(accepted.values())
-                fits = (
-                    since is not None and since <= number and (since == newest or number < newest)
-                )
-                if not fits:
-                    yield Reason(
-                        rule="CMP006",
-                        effect="load",
-                        message=f"holds a seed sequence in a layout that NumPy {version} refuses",
-                        error="PickleError: Incompatible checksums",
-                        distribution="numpy",
-                    )
-                    return
-
-
-_CHECKSUMS: dict[str, dict[int, tuple[int, ...]]] = {}
 
 
 def _joblib_subclass(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -151,6 +160,34 @@ def _joblib_subclass(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="numpy",
             )
             return
+
+
+def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Cython objects whose layout the installed release's unpickling function refuses."""
+    for item in pickle.objects:
+        module, _, function = item.callable.rpartition(".")
+        if not function.startswith("__pyx_unpickle_") or len(item.args) < 2:
+            continue
+        checksum = item.args[1]
+        home = "sklearn._loss._loss" if module == "_loss" else module
+        owner = symbols.owner(home)
+        version = exact.version(owner) if owner else None
+        table = symbols.table(owner) if owner else None
+        if version is None or table is None or not isinstance(checksum, int):
+            continue
+        accepted = table.checksums(home, version)
+        if not accepted or checksum in accepted:
+            continue
+        name = function.removeprefix("__pyx_unpickle_")
+        yield Reason(
+            rule={"numpy": "CMP006", "scikit-learn": "CMP002"}.get(owner or "", "CMP011"),
+            effect="load",
+            message=f"holds a {name} in a layout that {owner} {version} refuses",
+            error=f"PickleError: Incompatible checksums (0x{checksum:x} vs …)",
+            help=f"Pin the {owner} that wrote the artifact, or write it again with {version}.",
+            distribution=owner or "",
+        )
+        return
 
 
 # ---- SciPy ----
@@ -175,7 +212,9 @@ def _fields(pickle: PickleFacts, array: Symbol) -> tuple[str, ...] | None:
     if item is None:
         return None
     dtype: Symbol = None
-    if item.of.endswith("NumpyArrayWrapper"):
+    if item.callable.endswith("._frombuffer") and len(item.args) > 1:
+        dtype = item.args[1]
+    elif item.of.endswith("NumpyArrayWrapper"):
         state = mapping_of(item)
         dtype = state.get("dtype") if state else None
     elif isinstance(item.state, Items) and len(item.state.items) >= 3:
@@ -260,11 +299,12 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         if written is None or written == version:
             continue
         keys = keys_of(item)
-        before = table.needs(module, name, written)
+        before = applying(table.needs(module, name, written), state)
         if not before <= keys:
             # Not fitted (the template of an ensemble): nobody predicts with it.
             continue
-        for attribute in sorted(table.needs(module, name, version) - keys - before):
+        wanted = applying(table.needs(module, name, version), state)
+        for attribute in sorted(wanted - keys - before):
             if (name, attribute) in reported:
                 continue
             reported.add((name, attribute))

@@ -433,3 +433,39 @@ def test_sizes(text: object, size: int | None) -> None:
 )
 def test_durations(text: object, duration: float | None) -> None:
     assert serving.seconds(text) == duration
+
+
+@pytest.mark.parametrize(
+    "getter",
+    [
+        "_kept = {}\ndef get(v):\n    global _kept\n    if _kept.get('version') == v:\n        return _kept\n"
+        "    _kept = {'version': v, 'm': joblib.load('model.joblib')}\n    return _kept\n",
+        "_kept = {}\ndef get(v):\n    try:\n        return _kept[v]\n    except KeyError:\n"
+        "        _kept[v] = {'m': joblib.load('model.joblib')}\n        return _kept[v]\n",
+    ],
+    ids=["version", "key error"],
+)
+def test_early_return_of_what_was_kept(tmp_path: Path, getter: str) -> None:
+    text = app(
+        getter + "@app.post('/predict')\ndef predict(item: Item):\n"
+        "    return get('1')['m'].predict([item.values])\n"
+    )
+    assert found(write(tmp_path, {"app.py": text}), "SRV001") == []
+
+
+def test_early_return_of_something_local_keeps_nothing(tmp_path: Path) -> None:
+    text = app(
+        "def get(v):\n    kept = {}\n    if v in kept:\n        return kept[v]\n"
+        "    kept[v] = joblib.load('model.joblib')\n    return kept[v]\n"
+        "@app.post('/predict')\ndef predict(item: Item):\n    return get('1').predict([item.values])\n"
+    )
+    assert len(found(write(tmp_path, {"app.py": text}), "SRV001")) == 1
+
+
+def test_callable_object_as_dependency(tmp_path: Path) -> None:
+    text = app(
+        "from fastapi import Depends\nclass Give:\n    def __call__(self):\n"
+        "        return joblib.load('model.joblib')\ngive = Give()\n@app.post('/predict')\n"
+        "def predict(item: Item, model=Depends(give)):\n    return model.predict([item.values])\n"
+    )
+    assert len(found(write(tmp_path, {"app.py": text}), "SRV001")) == 1

@@ -1,5 +1,6 @@
 """Which images are built, which services are started, and what belongs to which."""
 
+import pytest
 from deploykit import deployment, service
 
 BASE = "FROM python:3.11-slim\nWORKDIR /app\n"
@@ -122,13 +123,14 @@ def test_without_a_build_command_the_context_is_the_one_that_has_the_files(tmp_p
     assert contexts == {"docker/Dockerfile": "", "svc/Dockerfile": "svc"}
 
 
-def test_what_the_readme_runs_publishes_sets_and_mounts(tmp_path):
+@pytest.mark.parametrize("here", ["$(pwd)", "${PWD}", "$PWD", "`pwd`", "."])
+def test_what_the_readme_runs_publishes_sets_and_mounts(tmp_path, here):
     found = deployment(
         tmp_path,
         {
             "Dockerfile": SERVED,
             "main.py": "",
-            "README.md": "```sh\ndocker build -t m .\ndocker run -p 80:8000 -e A=b -v $(pwd)/models:/m m\n```\n",
+            "README.md": f"```sh\ndocker build -t m .\ndocker run -p 80:8000 -e A=b -v {here}/models:/m m\n```\n",
             "models/x": "",
         },
     )

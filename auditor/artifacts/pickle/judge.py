@@ -618,7 +618,7 @@ def _public_attribute(call: Call) -> bool:
         and ((type(args[0]) is Call and args[0].cls is not None) or plain(args[0]))
         and type(args[1]) is str
         and args[1].isidentifier()
-        and not args[1].startswith("_")
+        and not args[1].startswith("__")
     )
 
 

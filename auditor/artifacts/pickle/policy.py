@@ -566,7 +566,7 @@ def state_objection(cls: Glob, state: Value, code: Value = None) -> Objection:
         return _array_objection(cls, state, code)
     if module.startswith("scipy.stats"):
         return _rv_objection(state)
-    if module.startswith("statsmodels"):
+    if module.startswith("statsmodels") and cls.name.endswith("Data"):
         return _formula_objection(state)
     if module.startswith(("joblib", "sklearn.externals.joblib")):
         return None if type(state) is Dct else "its state is not known"

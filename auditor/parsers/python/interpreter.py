@@ -1441,7 +1441,7 @@ class Interpreter:
             name in ("functools.lru_cache", "functools.cache", "functools.cached_property")
             or name.startswith(("streamlit.cache", "cachetools.", "streamlit.experimental"))
             for name in func.decorators
-        )
+        ) or _keeps_result(func.node)
         saved = (self.frame, self.in_async, self.expression_depth)
         self.via.append(self.at(node))
         self.frame = frame
@@ -1772,6 +1772,53 @@ def canonical(name: str) -> str:
         if renamed is not None:
             return ".".join([renamed, *parts[length:]])
     return name
+
+
+def _keeps_result(node: ast.AST) -> bool:
+    """A function that returns early what an earlier call of it has kept.
+
+    ``if KEPT …: return …`` or ``try: return KEPT[…]``, and later ``KEPT = …``, where ``KEPT``
+    outlives the call: a global, an attribute, or an entry of something that is not local.
+    """
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    known: bool | None = node.__dict__.get("_keeps")
+    if known is not None:
+        return known
+    asked: set[str] = set()
+    kept: set[str] = set()
+    own: set[str] = set()
+    outer: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Global | ast.Nonlocal):
+            outer.update(part.names)
+        elif isinstance(part, ast.If) and isinstance(part.body[-1], ast.Return):
+            asked.update(_bases(part.test))
+        elif isinstance(part, ast.Try) and isinstance(part.body[-1], ast.Return):
+            asked.update(_bases(part.body[-1]))
+        elif isinstance(part, ast.Assign | ast.AnnAssign):
+            for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
+                if isinstance(target, ast.Name):
+                    own.add(target.id)
+                elif isinstance(target, ast.Attribute):
+                    kept.add(text_of(target))
+                elif isinstance(target, ast.Subscript):
+                    kept.add(text_of(target.value))
+    kept = {name for name in kept if name.partition(".")[0] not in own - outer} | (own & outer)
+    made = bool(asked & kept)
+    node.__dict__["_keeps"] = made
+    return made
+
+
+def _bases(node: ast.AST) -> set[str]:
+    """Names and dotted names that an expression reads or stores into."""
+    found: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part.id not in ("self", "cls"):
+            found.add(part.id)
+        elif isinstance(part, ast.Attribute):
+            found.add(text_of(part))
+    return found
 
 
 def _is_none(node: ast.expr) -> bool:
