@@ -245,12 +245,10 @@ def _loaded_artifacts(
 ) -> list[tuple[FileAccess, Artifact | None]]:
     """The models that the entry loads, with the file of the repository where there is one."""
     by_path = {a.path: a for a in deployment.artifacts}
-    seen = {
-        (link.access.at, link.access.path.resolved): link.seen.repo or link.source_has
-        for link in service.reads
-    }
+    # An `open` and the load from its file object are one link: ask for the path.
+    seen = {link.path: link.seen.repo or link.source_has for link in service.reads}
     return [
-        (load, by_path.get(seen.get((load.at, load.path.resolved)) or "")) for load in found.loads
+        (load, by_path.get(seen.get(str(load.path.resolved)) or "")) for load in found.loads
     ]
 
 
