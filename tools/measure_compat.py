@@ -91,12 +91,14 @@ def main() -> int:
     parser.add_argument("--unknown", type=int, default=0, help="show so many groups of unknowns")
     parser.add_argument("--cause", default="", help="only cells of this cause")
     parser.add_argument("--producer", default="", help="only artifacts whose name starts so")
+    parser.add_argument("--sample", type=int, default=1, help="only every so many-th cell")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     with (folder / "producers.tsv").open() as file:
         made = {row["artifact"]: row for row in csv.DictReader(file, delimiter="\t")}
     with (folder / arguments.table).open() as file:
         cells = list(csv.DictReader(file, delimiter="\t"))
+    cells = cells[:: arguments.sample]
     facts = scan(folder, sorted({c["artifact"] for c in cells}), arguments.cache)
     targets = runtimes(folder)
     confusion: Counter[tuple[str, str]] = Counter()
@@ -120,6 +122,9 @@ def main() -> int:
             loader=loader_of(row["serializer"]),
         )
         truth = truth_of(cell["outcome"])
+        if "XGB" in row["object"] and truth[0] in ("loads", "warns"):
+            # XGBoost prints its warning once per process: which load saw it is chance.
+            truth = ("loads", "warns") if truth[0] == "loads" else ("warns", "loads")
         shown = truth[0] if said.outcome not in truth else said.outcome
         confusion[shown, said.outcome] += 1
         right += said.outcome in truth

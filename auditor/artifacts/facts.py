@@ -95,13 +95,18 @@ class Mapping:
 
 @value(kw_only=False)
 class Opaque:
-    """A value that is not kept: too large, too deep, or not known statically."""
+    """A value that is not kept: too large, too deep, or not known statically.
+
+    ``head`` and ``tail`` are the first and last bytes of a buffer that was too large.
+    """
 
     kind: str
     size: int = 0
+    head: bytes = b""
+    tail: bytes = b""
 
 
-Symbol: TypeAlias = None | bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque
+Symbol: TypeAlias = bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque | None
 
 
 @value

@@ -189,7 +189,7 @@ def requirements_of(name: str, python: str | None) -> tuple[str, ...]:
     found = []
     for text in _table().get(name, {}).get("requires", ()):
         child, _, marker = _split(text)
-        if child and (not marker or _marker_holds(marker, python)):
+        if child and (not marker or marker_holds(marker, python)):
             found.append(child)
     return tuple(found)
 
@@ -268,7 +268,7 @@ def close(
             texts += row.get("extras", {}).get(normalise(wanted), ())
         for text in texts:
             child, child_extras, marker = _split(text)
-            if child and (not marker or _marker_holds(marker, python)):
+            if child and (not marker or marker_holds(marker, python)):
                 queue.append((child, child_extras, None, name))
     return Installed(
         distributions=found,
@@ -280,7 +280,7 @@ def close(
 
 
 @lru_cache(maxsize=512)
-def _marker_holds(marker: str, python: str | None) -> bool:
+def marker_holds(marker: str, python: str | None) -> bool:
     """Whether a marker holds on Linux with that Python; undecided ones hold."""
     from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 

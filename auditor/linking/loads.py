@@ -92,10 +92,13 @@ def loads_of(
         if runtime is None:
             continue
         done: set[tuple[str, str]] = set()
-        for read in service.reads:
-            loader = LOADERS.get(read.access.loader)
-            artifact = by_path.get(read.seen.repo or "")
-            if loader is None or artifact is None or read.seen.answer != "yes":
+        seen = {read.path: read.seen for read in service.reads}
+        for access in (a for entry in service.entries for a in entry.trace.files):
+            loader = LOADERS.get(access.loader)
+            path = access.path.resolved
+            found = seen.get(path) if isinstance(path, str) else None
+            artifact = by_path.get(found.repo or "") if found is not None else None
+            if loader is None or found is None or artifact is None or found.answer != "yes":
                 continue
             if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:
                 continue
@@ -106,7 +109,7 @@ def loads_of(
                 result=link(artifact.facts, runtime, loader=loader),
                 loader=loader,
                 service=service,
-                access=read.access,
+                access=access,
             )
     if services:
         return

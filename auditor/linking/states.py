@@ -3,72 +3,335 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from auditor.artifacts.facts import Mapping
+from auditor.artifacts.facts import Items, Mapping, Name, Opaque, Ref
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import ArtifactFacts, ObjectFacts, PickleFacts
-
-
-def pandas_renames(version: str) -> dict[tuple[str, str], tuple[str, str]]:
-    """Names that ``pandas.read_pickle`` looks for elsewhere."""
-    return {}
+    from auditor.artifacts.facts import ArtifactFacts, ObjectFacts, PickleFacts, Symbol
 
 
 def state_reasons(
     facts: ArtifactFacts, pickle: PickleFacts, exact: Exact, loader: str
 ) -> Iterator[Reason]:
     """What BUILD and the first use of the object meet."""
-    yield from _estimators(pickle, exact)
+    if pickle.code_objects:
+        from auditor.linking.bytecode import bytecode_reasons
+
+        yield from bytecode_reasons(pickle, exact)
+    tops = {g.partition(".")[0] for g in facts.globals}
+    if "numpy" in tops:
+        yield from _numpy(pickle, exact)
+        if loader == "joblib":
+            yield from _joblib_subclass(pickle, exact)
+    if "pandas" in tops:
+        from auditor.linking.pandas_states import pandas_reasons
+
+        yield from pandas_reasons(pickle, exact, loader)
+    if "scipy" in tops:
+        yield from _scipy(pickle, exact)
+    if "sklearn" in tops:
+        yield from _trees(pickle, exact)
+        yield from _estimators(pickle, exact)
+    if "xgboost" in tops:
+        from auditor.linking.boosters import xgboost_reasons
+
+        yield from xgboost_reasons(pickle, exact)
+    if "lightgbm" in tops:
+        from auditor.linking.boosters import lightgbm_reasons
+
+        yield from lightgbm_reasons(pickle, exact)
+    yield from _standard(pickle, exact)
+    yield from _checksums(pickle, exact)
 
 
-def _keys(item: ObjectFacts) -> frozenset[str]:
+def keys_of(item: ObjectFacts) -> frozenset[str]:
+    """Names in the object's ``__dict__``."""
     state = item.state
+    if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
+        # ``(dict, slots)``
+        state = state.items[0]
     if isinstance(state, Mapping):
         return frozenset(k for k, _ in state.pairs if isinstance(k, str))
     return frozenset()
 
 
+def mapping_of(item: ObjectFacts) -> Mapping | None:
+    """The object's ``__dict__`` as restored; None when it has another form."""
+    state = item.state
+    if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
+        state = state.items[0]
+    return state if isinstance(state, Mapping) else None
+
+
+def applying(needs: frozenset[str], state: Mapping) -> frozenset[str]:
+    """The attributes that are read given the values of those which decide it."""
+    found: set[str] = set()
+    for need in needs:
+        attribute, _, guard = need.partition("?")
+        if not guard:
+            found.add(attribute)
+            continue
+        name = guard.lstrip("!+")
+        value = next((v for k, v in state.pairs if k == name), _ABSENT)
+        if value is _ABSENT:
+            continue
+        holds = value is not None if "+" in guard else _true(value)
+        if holds is not None and holds != guard.startswith("!"):
+            found.add(attribute)
+    return frozenset(found)
+
+
+_ABSENT: Final = Opaque("absent")
+
+
+def _true(value: Symbol) -> bool | None:
+    """Whether a value is true; None when that is not known."""
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return bool(value)
+    if isinstance(value, Items | Mapping):
+        return value.size > 0
+    return None
+
+
+def of_ref(pickle: PickleFacts, symbol: Symbol) -> ObjectFacts | None:
+    """The object that a reference names."""
+    if isinstance(symbol, Ref) and 0 <= symbol.index < len(pickle.objects):
+        return pickle.objects[symbol.index]
+    return None
+
+
+# ---- NumPy ----
+
+_RANDOM: Final = "numpy.random._pickle."
+
+
+def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Constructors of random generators, whose arguments changed in 1.24 and 2.0."""
+    version = exact.version("numpy")
+    if version is None:
+        return
+    number = symbols.numbers(version)
+    for item in pickle.objects:
+        if not item.callable.startswith(_RANDOM):
+            continue
+        function = item.callable[len(_RANDOM) :]
+        first = item.args[0] if item.args else None
+        if len(item.args) > 1 and number < (1, 24):
+            error = (
+                f"TypeError: {function}() takes from 0 to 1 positional arguments but 2 were given"
+            )
+            written = "1.24"
+        elif isinstance(first, Name | Ref) and number < (2, 0):
+            error = "ValueError: … is not a known BitGenerator module."
+            written = "2.0"
+        else:
+            continue
+        yield Reason(
+            rule="CMP006",
+            effect="load",
+            message=f"holds a random generator as NumPy {written} and newer write it; "
+            f"NumPy {version} does not read that",
+            error=error,
+            help=f"Pin numpy>={written}, or do not store the generator (random_state=<int>).",
+            distribution="numpy",
+        )
+        return
+
+
+def _joblib_subclass(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Joblib restores array subclasses through ``__array_prepare__``, which NumPy 2 dropped."""
+    if exact.at_least("numpy", 2) is not True:
+        return
+    for item in pickle.objects:
+        if not item.of.endswith("numpy_pickle.NumpyArrayWrapper"):
+            continue
+        state = mapping_of(item)
+        subclass = state.get("subclass") if state else None
+        if isinstance(subclass, Name) and subclass.text not in ("numpy.ndarray", "numpy.memmap"):
+            short = subclass.text.rpartition(".")[2]
+            yield Reason(
+                rule="CMP006",
+                effect="predict",
+                message=f"holds a {short}, which joblib gives back as a plain ndarray under NumPy 2",
+                help="Store an ndarray, or pin numpy<2.",
+                distribution="numpy",
+            )
+            return
+
+
+def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Cython objects whose layout the installed release's unpickling function refuses."""
+    for item in pickle.objects:
+        module, _, function = item.callable.rpartition(".")
+        if not function.startswith("__pyx_unpickle_") or len(item.args) < 2:
+            continue
+        checksum = item.args[1]
+        home = "sklearn._loss._loss" if module == "_loss" else module
+        owner = symbols.owner(home)
+        version = exact.version(owner) if owner else None
+        table = symbols.table(owner) if owner else None
+        if version is None or table is None or not isinstance(checksum, int):
+            continue
+        accepted = table.checksums(home, version)
+        if not accepted or checksum in accepted:
+            continue
+        name = function.removeprefix("__pyx_unpickle_")
+        yield Reason(
+            rule={"numpy": "CMP006", "scikit-learn": "CMP002"}.get(owner or "", "CMP011"),
+            effect="load",
+            message=f"holds a {name} in a layout that {owner} {version} refuses",
+            error=f"PickleError: Incompatible checksums (0x{checksum:x} vs …)",
+            help=f"Pin the {owner} that wrote the artifact, or write it again with {version}.",
+            distribution=owner or "",
+        )
+        return
+
+
+# ---- SciPy ----
+
+
+def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Trees that became compiled ones in 1.6, coordinates that got another name in 1.13."""
+    version = exact.version("scipy")
+    if version is None:
+        return
+    number = symbols.numbers(version)
+    for item in pickle.objects:
+        if not item.of.startswith("scipy."):
+            continue
+        name = item.of.rpartition(".")[2]
+        what = error = ""
+        if name == "KDTree" and isinstance(item.state, Mapping) and number >= (1, 6):
+            what, error = "a KDTree of SciPy before 1.6", "ValueError: need more than 7 values"
+        elif name == "KDTree" and isinstance(item.state, Items) and number < (1, 6):
+            what, error = "a KDTree of SciPy 1.6 or newer", "UnpicklingError: state is not a dictionary"
+        elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
+            what = "a sparse matrix of SciPy 1.13 or newer"
+            error = f"AttributeError: '{name}' object has no attribute 'row'"
+        elif name == "cKDTree" and number < (1, 3) and isinstance(item.state, Items):
+            if item.state.items and isinstance(item.state.items[0], Ref):
+                what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
+        if what:
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds {what}, which SciPy {version} does not restore",
+                error=error,
+                help="Pin the SciPy that wrote it, or write it again.",
+                distribution="scipy",
+            )
+            return
+
+
+# ---- scikit-learn ----
+
+# Fields of a tree's nodes; ``missing_go_to_left`` came with 1.3.
+_NODE_NEW: Final = "missing_go_to_left"
+_TREE: Final = "sklearn.tree._tree.Tree"
+
+
+def _fields(pickle: PickleFacts, array: Symbol) -> tuple[str, ...] | None:
+    """Field names of the structured array that a symbol refers to."""
+    item = of_ref(pickle, array)
+    if item is None:
+        return None
+    dtype: Symbol = None
+    if item.callable.endswith("._frombuffer") and len(item.args) > 1:
+        dtype = item.args[1]
+    elif item.of.endswith("NumpyArrayWrapper"):
+        state = mapping_of(item)
+        dtype = state.get("dtype") if state else None
+    elif isinstance(item.state, Items) and len(item.state.items) >= 3:
+        dtype = item.state.items[2]
+    found = of_ref(pickle, dtype)
+    if found is None or not isinstance(found.state, Items) or len(found.state.items) < 4:
+        return None
+    names = found.state.items[3]
+    if isinstance(names, Items):
+        return tuple(n for n in names.items if isinstance(n, str))
+    return None
+
+
+def _trees(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Node layouts of decision trees: compiled, and refused when they differ."""
+    version = exact.version("scikit-learn")
+    if version is None:
+        return
+    number = symbols.numbers(version)
+    for item in pickle.objects:
+        if item.of != _TREE:
+            continue
+        state = mapping_of(item)
+        fields = _fields(pickle, state.get("nodes")) if state is not None else None
+        if not fields:
+            continue
+        has, wants = _NODE_NEW in fields, number >= (1, 3)
+        if has != wants:
+            yield Reason(
+                rule="CMP002",
+                effect="load",
+                message="holds decision trees in the layout of scikit-learn "
+                + ("1.3 and newer" if has else "before 1.3")
+                + f", which {version} refuses",
+                error="ValueError: node array from the pickle has an incompatible dtype",
+                help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                distribution="scikit-learn",
+                evidence=(("node fields", ", ".join(fields)),),
+            )
+            return
+
+
+def sklearn_version(pickle: PickleFacts) -> str | None:
+    """The scikit-learn version that the estimators carry."""
+    for item in pickle.objects:
+        if isinstance(item.state, Mapping) and item.of.startswith("sklearn."):
+            written = item.state.get("_sklearn_version")
+            if isinstance(written, str):
+                return written
+    return None
+
+
 def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
-    """scikit-learn estimators: the version that wrote them, and attributes gained since."""
+    """The version that wrote the estimators, and attributes that were gained since."""
     table = symbols.table("scikit-learn")
     version = exact.version("scikit-learn")
     if version is None or table is None:
         return
+    common = sklearn_version(pickle)
     warned = False
     reported: set[tuple[str, str]] = set()
     for item in pickle.objects:
-        if not item.of.startswith("sklearn.") or not isinstance(item.state, Mapping):
+        if not item.of.startswith("sklearn."):
+            continue
+        state = mapping_of(item)
+        if state is None:
             continue
         module, _, name = item.of.rpartition(".")
-        written = item.state.get("_sklearn_version")
-        if isinstance(written, str):
-            if written != version and not warned:
-                warned = True
-                yield Reason(
-                    rule="CMP002",
-                    effect="warns",
-                    message=f"was written by scikit-learn {written}; {version} says so when it "
-                    "loads, and may predict otherwise",
-                    error="InconsistentVersionWarning",
-                    help=f"Pin scikit-learn=={written}, or train the model again with {version}.",
-                    distribution="scikit-learn",
-                )
-        else:
-            written = _version_of(pickle)
-            if written is None:
-                continue
-        if written == version:
+        own = state.get("_sklearn_version")
+        if isinstance(own, str) and own != version and not warned:
+            warned = True
+            yield Reason(
+                rule="CMP002",
+                effect="warns",
+                message=f"was written by scikit-learn {own}; {version} says so when it "
+                "loads, and may predict otherwise",
+                error="InconsistentVersionWarning",
+                help=f"Pin scikit-learn=={own}, or train the model again with {version}.",
+                distribution="scikit-learn",
+            )
+        written = own if isinstance(own, str) else common
+        if written is None or written == version:
             continue
-        keys = _keys(item)
-        before = table.needs(module, name, written)
+        keys = keys_of(item)
+        before = applying(table.needs(module, name, written), state)
         if not before <= keys:
             # Not fitted (the template of an ensemble): nobody predicts with it.
             continue
-        for attribute in sorted(table.needs(module, name, version) - keys - before):
+        wanted = applying(table.needs(module, name, version), state)
+        for attribute in sorted(wanted - keys - before):
             if (name, attribute) in reported:
                 continue
             reported.add((name, attribute))
@@ -84,10 +347,35 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             )
 
 
-def _version_of(pickle: PickleFacts) -> str | None:
+# ---- the standard library ----
+
+def _standard(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Objects of the standard library whose restoring changed."""
+    python = ".".join(map(str, exact.python))
     for item in pickle.objects:
-        if isinstance(item.state, Mapping):
-            written = item.state.get("_sklearn_version")
-            if isinstance(written, str):
-                return written
-    return None
+        if item.callable == "_functools.reduce" and item.args and exact.python < (3, 10):
+            if isinstance(item.args[0], Name) and item.args[0].text == "_operator.or_":
+                yield Reason(
+                    rule="CMP004",
+                    effect="load",
+                    message=f"holds a union of types (X | Y), which Python {python} does not have",
+                    error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
+                )
+                return
+        if item.of == "statistics.NormalDist" and isinstance(item.state, Items):
+            by_slots = len(item.state.items) == 2 and isinstance(item.state.items[1], Mapping)
+            if by_slots != (exact.python < NORMALDIST_STATE):
+                yield Reason(
+                    rule="CMP004",
+                    effect="predict" if by_slots else "load",
+                    message=f"holds a NormalDist in a form that Python {python} does not restore",
+                    error="UnpicklingError: state is not a dictionary",
+                )
+                return
+
+
+# ``statistics.NormalDist.__setstate__`` came with this Python.
+NORMALDIST_STATE: Final = (3, 10)
+
+
+__all__ = ["Opaque", "keys_of", "mapping_of", "of_ref", "sklearn_version", "state_reasons"]

@@ -119,7 +119,7 @@ def analyse(
         judge.add(_error_issue(out.error, blob.start))
     if out.kind == "torch-legacy" and len(roots) > 3:
         first = roots[3]
-    symbols = Symbols(judge.calls, items=256)
+    symbols = Symbols(judge.calls, items=256, data=blob.data)
     objects: tuple[ObjectFacts, ...] = symbols.objects()
     root_symbol: Symbol = symbols.symbol(first)
     out.active = bool(judge.globals) or judge.call_count > 0
@@ -258,6 +258,7 @@ def multiplies(root: Value) -> bool:
 
 
 def part_size(value: Value) -> int:
+    """How many items a container has."""
     return len(value) if type(value) is tuple else value.size
 
 
@@ -302,7 +303,7 @@ class _Quiet(Judge):
 
 
 def _as_plain_pickle(judge: Judge, blob: Blob, ranges: list[tuple[int, int]]) -> None:
-    """``pickle.load`` takes joblib's raw array bytes for opcodes: do they import or call anything?"""
+    """``pickle.load`` takes joblib's raw array bytes for opcodes, and may import or call by them."""
     quiet = _Quiet(sorted(ranges))
     machine = Machine(blob.data, quiet, end=blob.end)
     with contextlib.suppress(MachineError):

@@ -62,7 +62,7 @@ def _tables() -> tuple[
         for name in names:
             here.setdefault(name, "f")
     danger = knowledge("pickle_danger.toml")
-    exceptions = {name: "x" for name in _builtin_exceptions()}
+    exceptions = dict.fromkeys(_builtin_exceptions(), "x")
     return (
         allowed,
         dict(reviewed["call"]),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from auditor.artifacts.facts import Items, Mapping, Name, ObjectFacts, Opaque, Ref, Symbol
+from auditor.artifacts.pickle.machine import Buffer
 from auditor.artifacts.pickle.values import Big, Call, Dct, Glob, Lst, Pers, Unk, Value
 
 _TEXT = 120
+# Bytes kept of either end of a buffer that is too large to keep: headers, versions.
+EDGE = 96
 
 
 def shown(value: Value, depth: int = 3) -> str:
@@ -75,7 +78,15 @@ _KINDS = {Lst: "list", Dct: "dict", Big: "data", Pers: "persistent object", Unk:
 class Symbols:
     """Turns machine values into symbols, numbering the objects of a stream."""
 
-    def __init__(self, calls: list[Call], *, items: int = 64, budget: int = 60_000) -> None:
+    def __init__(
+        self,
+        calls: list[Call],
+        *,
+        items: int = 64,
+        budget: int = 60_000,
+        data: Buffer = b"",
+    ) -> None:
+        self._data = data
         self._index = {id(call): index for index, call in enumerate(calls)}
         self._calls = calls
         self._items = items
@@ -129,15 +140,26 @@ class Symbols:
                 value.size,
             )
         if kind is Big:
-            return Opaque(value.kind, value.size)
+            end = value.offset + value.size
+            return Opaque(
+                value.kind,
+                value.size,
+                bytes(self._data[value.offset : value.offset + EDGE]),
+                bytes(self._data[max(end - EDGE, value.offset) : end]),
+            )
         if kind is Pers:
             return Opaque("persistent")
         if kind is Unk:
             return Opaque(value.reason)
         if kind is bytes and len(value) > 256:
-            return Opaque("bytes", len(value))
+            return Opaque("bytes", len(value), value[:EDGE], value[-EDGE:])
         if kind is str and len(value) > 1024:
-            return Opaque("str", len(value))
+            return Opaque(
+                "str",
+                len(value),
+                value[:EDGE].encode("utf-8", "surrogatepass"),
+                value[-EDGE:].encode("utf-8", "surrogatepass"),
+            )
         if kind is int and value.bit_length() > 128:
             return Opaque("int", value.bit_length() // 8)
         result: Symbol = value

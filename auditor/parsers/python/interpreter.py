@@ -64,6 +64,8 @@ if TYPE_CHECKING:
 FALL, RETURN, RAISE, BREAK = 1, 2, 4, 8
 
 MAX_STEPS = 60_000
+# Statements of one run in all: hooks and handlers get half of MAX_STEPS each, but not without end.
+MAX_TOTAL = 20_000
 MAX_DEPTH = 14
 MAX_REPEATS = 6
 MAX_UNROLL = 12
@@ -269,6 +271,8 @@ class Interpreter:
         self.main_name: str | None = None
         self.frame: Frame | None = None
         self.steps = 0
+        self.total = 0
+        self.budget = program.budget
         self.work = 0
         self.unrolling = 0
         self.depth = 0
@@ -572,7 +576,9 @@ class Interpreter:
     def statement(self, node: ast.stmt) -> int:
         """Run one statement."""
         self.steps += 1
-        if self.steps > self.max_steps:
+        self.total += 1
+        self.budget.statements -= 1
+        if self.steps > self.max_steps or self.total > MAX_TOTAL or self.budget.statements < 0:
             raise OutOfBudgetError
         method = _RUN.get(node.__class__)
         if method is None:

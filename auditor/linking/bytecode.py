@@ -1,0 +1,313 @@
+"""Functions serialised as bytecode, against the Python that would run it.
+
+What wrote a code object is told by the number of arguments of its constructor, by the form of
+its line table, and by the opcodes in it; ``rules/knowledge/opcodes.json`` says what each Python
+means by an opcode number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from auditor.artifacts.facts import Items, Name, Opaque, Ref
+from auditor.catalog import knowledge
+from auditor.linking.compatibility import Exact, Reason
+from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol
+
+Python = tuple[int, int]
+PYTHONS: Final[tuple[Python, ...]] = tuple((3, n) for n in range(6, 14))
+_CREATORS: Final = frozenset(
+    {"dill._dill._create_code", "dill.dill._create_code", "types.CodeType", "new.code"}
+)
+# Arguments of ``types.CodeType`` by Python.
+_COUNTS: Final[dict[int, tuple[Python, ...]]] = {
+    14: ((2, 7),),
+    15: ((3, 6), (3, 7)),
+    16: ((3, 8), (3, 9), (3, 10)),
+    18: ((3, 11), (3, 12), (3, 13)),
+}
+# Opcodes whose argument means something else from that Python on, though number and name stay.
+_ARGUMENT_CHANGED: Final[dict[Python, frozenset[str]]] = {
+    (3, 12): frozenset({"LOAD_ATTR", "COMPARE_OP", "FOR_ITER", "LOAD_SUPER_ATTR"}),
+    (3, 13): frozenset({"COMPARE_OP", "FOR_ITER", "CALL"}),
+    (3, 10): frozenset({"*jump"}),
+    (3, 11): frozenset({"*jump"}),
+}
+
+
+@value
+class Code:
+    """One code object of a stream: who can have written it, and its opcodes (None: not kept)."""
+
+    name: str
+    writers: tuple[Python, ...]
+    arguments: int
+    by_dill: bool
+    opcodes: frozenset[int] | None
+    offset: int
+
+
+@lru_cache(maxsize=16)
+def _names(python: Python) -> dict[int, str]:
+    table = knowledge("opcodes.json")["opcodes"].get(f"{python[0]}.{python[1]}", {})
+    return {int(number): name for number, name in table.items()}
+
+
+@lru_cache(maxsize=16)
+def _jumps(python: Python) -> frozenset[str]:
+    return frozenset(knowledge("opcodes.json")["jumps"].get(f"{python[0]}.{python[1]}", ()))
+
+
+def codes(pickle: PickleFacts) -> Iterator[Code]:
+    """Every code object of the stream, as far as its constructor's arguments were kept."""
+    for item in pickle.objects:
+        dill = item.callable in ("dill._dill._create_code", "dill.dill._create_code")
+        if item.callable not in _CREATORS and not _anonymous_code(item):
+            continue
+        code = _code(item, dill)
+        if code is not None:
+            yield code
+
+
+def _anonymous_code(item: ObjectFacts) -> bool:
+    # cloudpickle calls what ``_builtin_type("CodeType")`` returns.
+    if item.callable or len(item.args) not in _COUNTS:
+        return False
+    return all(isinstance(a, int) for a in item.args[:4])
+
+
+def _code(item: ObjectFacts, dill: bool) -> Code | None:
+    args = list(item.args)
+    if dill and args and not isinstance(args[0], int):
+        args = args[1:]
+    writers = _COUNTS.get(len(args))
+    if writers is None:
+        # dill spells out 3.11a's tables too.
+        writers = ((3, 11), (3, 12), (3, 13)) if len(args) > 18 else PYTHONS
+    # The first bytes among the arguments are the instructions, after 5 or 6 numbers.
+    position = next((i for i, a in enumerate(args) if not isinstance(a, int)), None)
+    if position is None:
+        return None
+    raw = _bytes(args[position])
+    name = next((a for a in args[position + 5 : position + 8] if isinstance(a, str)), "")
+    names = [a for a in args[position:] if isinstance(a, str)]
+    if len(names) > 1:
+        name = names[1]
+    opcodes = frozenset(raw[::2]) if raw is not None else None
+    if opcodes is not None:
+        fitting = tuple(p for p in writers if all(n in _names(p) for n in opcodes))
+        writers = fitting or writers
+    if (3, 10) in writers and len(writers) > 1 and raw is not None:
+        table = _bytes(args[-3])
+        if table is not None and len(args) == 16:
+            # PEP 626: the deltas of 3.10's line table add up to the whole code.
+            whole = sum(table[::2]) == len(raw)
+            writers = tuple(p for p in writers if (p == (3, 10)) == whole) or writers
+    return Code(
+        name=name,
+        writers=writers,
+        arguments=len(item.args),
+        by_dill=dill,
+        opcodes=opcodes,
+        offset=item.offset,
+    )
+
+
+def _bytes(value: Symbol) -> bytes | None:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        try:
+            return value.encode("latin-1")
+        except UnicodeEncodeError:
+            return None
+    return None
+
+
+def portable(code: Code, writer: Python, target: Python) -> bool:
+    """Whether ``target`` runs what ``writer`` compiled as ``writer`` would."""
+    if writer == target:
+        return True
+    if _shape(writer) != _shape(target) and not code.by_dill:
+        return False
+    low, high = sorted((writer, target))
+    if high >= (3, 11):
+        # Adaptive instructions, exception tables, call sequences: nothing carries over.
+        if low < (3, 11) or code.opcodes is None:
+            return False
+    if code.opcodes is None:
+        return high < (3, 8)
+    theirs, ours = _names(writer), _names(target)
+    for number in code.opcodes:
+        name = theirs.get(number, "")
+        if ours.get(number) != name:
+            return False
+        for changed, affected in _ARGUMENT_CHANGED.items():
+            if low < changed <= high and (
+                name in affected or ("*jump" in affected and name in _jumps(writer))
+            ):
+                return False
+    return True
+
+
+def _shape(python: Python) -> int:
+    return next((n for n, pythons in _COUNTS.items() if python in pythons), 18)
+
+
+def writers(pickle: PickleFacts) -> tuple[Python, ...]:
+    """The Pythons that can have written every code object of the stream; empty without any."""
+    found: tuple[Python, ...] | None = None
+    for code in codes(pickle):
+        if found is None:
+            found = code.writers
+        else:
+            found = tuple(p for p in found if p in code.writers) or found
+    return found or ()
+
+
+def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Code objects that the target's Python does not take, or does not run as written."""
+    target = exact.python
+    python = ".".join(map(str, target))
+    everyone = writers(pickle)
+    reported = False
+    for code in codes(pickle):
+        if reported:
+            break
+        common = tuple(p for p in code.writers if p in everyone) or code.writers
+        wrong = [p for p in common if not portable(code, p, target)]
+        if not wrong:
+            continue
+        by = " or ".join(f"{a}.{b}" for a, b in common)
+        what = f"function {code.name}" if code.name else "a function"
+        if target in common and len(wrong) < len(common):
+            # Some writer that is possible would do no harm, the target itself among them.
+            continue
+        reported = True
+        loads = code.by_dill and (exact.at_least("dill", 0, 3, 6) or _same_count(code, target))
+        loads = loads or _shape(wrong[0]) == _shape(target)
+        yield Reason(
+            rule="CMP005",
+            effect="predict" if loads else "load",
+            message=f"holds {what} as bytecode of Python {by}; Python {python} "
+            + ("runs it wrongly or crashes" if loads else "does not accept it"),
+            error="" if loads else "TypeError: code() arguments",
+            help=f"Serve with Python {by.split(' or ')[0]}, or put the function into a module and "
+            "write the artifact again.",
+            evidence=(("written by Python", by),),
+        )
+    yield from _types(pickle, exact)
+    yield from main_globals_reasons(pickle, exact)
+
+
+def _same_count(code: Code, target: Python) -> bool:
+    return code.arguments == _shape(target)
+
+
+def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Cloudpickle and dill ask ``types`` for names that not every Python has."""
+    from auditor.linking import symbols
+
+    standard = symbols.table("stdlib")
+    if standard is None:
+        return
+    python = ".".join(map(str, exact.python))
+    for item in pickle.objects:
+        function = item.callable.rpartition(".")[2]
+        if not item.args or not isinstance(item.args[0], str):
+            continue
+        wanted = item.args[0]
+        if function == "_builtin_type" and item.callable.startswith("cloudpickle."):
+            if wanted == "ClassType":
+                continue
+            if standard.find("types", wanted, python) == "no-name":
+                yield Reason(
+                    rule="CMP005",
+                    effect="load",
+                    message=f"names types.{wanted}, which Python {python} does not have",
+                    error=f"AttributeError: module 'types' has no attribute '{wanted}'",
+                )
+                return
+        elif function == "_load_type" and item.callable.startswith("dill."):
+            if wanted == "ClassType" and exact.at_least("dill", 0, 3, 4):
+                # Older releases wrote the type of classes under Python 2's name for it.
+                yield Reason(
+                    rule="CMP005",
+                    effect="load",
+                    message="holds a class as dill before 0.3.4 wrote it; "
+                    f"dill {exact.version('dill')} does not know that name",
+                    error="KeyError: 'ClassType'",
+                    help="Pin the dill that wrote it, or write it again.",
+                    distribution="dill",
+                )
+                return
+            later = {"CellType": (3, 8), "GenericAlias": (3, 9), "UnionType": (3, 10)}
+            if wanted in later and exact.python < later[wanted]:
+                yield Reason(
+                    rule="CMP005",
+                    effect="load",
+                    message=f"names the type {wanted}, which Python {python} does not have",
+                    error=f"KeyError: '{wanted}'",
+                )
+                return
+
+
+__all__ = ["Code", "Items", "Name", "Opaque", "bytecode_reasons", "codes", "portable", "writers"]
+
+
+def _global_names(item: ObjectFacts, code: Code) -> frozenset[str]:
+    """Names that the function looks up among its globals, as its instructions say."""
+    args = list(item.args)
+    if code.by_dill and args and not isinstance(args[0], int):
+        args = args[1:]
+    position = next((i for i, a in enumerate(args) if not isinstance(a, int)), None)
+    if position is None or position + 2 >= len(args) or not code.writers:
+        return frozenset()
+    raw, names = _bytes(args[position]), args[position + 2]
+    if raw is None or not isinstance(names, Items):
+        return frozenset()
+    python = code.writers[0]
+    found: set[str] = set()
+    for operation, argument in zip(raw[::2], raw[1::2], strict=False):
+        if _names(python).get(operation) == "LOAD_GLOBAL":
+            index = argument >> 1 if python >= (3, 11) else argument
+            if index < len(names.items):
+                name = names.items[index]
+                if isinstance(name, str):
+                    found.add(name)
+    return frozenset(found)
+
+
+def main_globals_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """dill's functions of ``__main__`` look their globals up in the loading program's own."""
+    from builtins import __dict__ as known
+
+    for item in pickle.objects:
+        if not item.callable.endswith("._create_function") or len(item.args) < 2:
+            continue
+        scope = item.args[1]
+        if not (isinstance(scope, Name) and scope.text == "__builtin__.__main__"):
+            continue
+        body = item.args[0]
+        if not isinstance(body, Ref) or body.index >= len(pickle.objects):
+            continue
+        maker = pickle.objects[body.index]
+        code = _code(maker, maker.callable.startswith("dill."))
+        if code is None:
+            continue
+        missing = sorted(_global_names(maker, code) - known.keys() - exact.runtime.main)
+        if missing:
+            yield Reason(
+                rule="CMP007",
+                effect="predict",
+                message=f"holds the function {code.name}, which reads {missing[0]} of the training "
+                "script's main module; dill did not store it",
+                error=f"NameError: name '{missing[0]}' is not defined",
+                help="Dump with dill.dump(..., recurse=True), or move the function into a module.",
+            )
+            return
