@@ -14,6 +14,10 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments[:1] in (["--version"], ["-V"]):
         print(f"deploy-audit {__version__}")
         return 0
+    import gc
+
+    # Start-up makes many objects that live to the end; looking at them again and again is waste.
+    gc.set_threshold(50_000, 20, 20)
     from auditor.cli.app import run
 
     return run(arguments)

@@ -148,11 +148,9 @@ def split_front_matter(card: Path) -> tuple[str, str]:
 
 
 def _read_front_matter(card: Path) -> Rule:
-    import tomllib
-
     front, _ = split_front_matter(card)
     try:
-        data = tomllib.loads(front)
+        data = _plain_toml(front)
         return Rule(
             id=sys.intern(data.pop("id")),
             name=data.pop("name"),
@@ -166,8 +164,32 @@ def _read_front_matter(card: Path) -> Rule:
             references=tuple(data.pop("references", ())),
             **data,
         )
-    except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise CatalogError(f"{card}: {error}") from error
+
+
+def _plain_toml(text: str) -> dict[str, Any]:
+    """TOML of ``key = value`` lines whose values are spelled as in JSON, as the cards' are.
+
+    Anything else goes to ``tomllib``, which takes ten times as long over all cards.
+    """
+    pairs = []
+    for line in text.splitlines():
+        key, equals, value = line.partition(" = ")
+        if not (equals and key.isidentifier()) and line:
+            break
+        if line:
+            pairs.append(f'"{key}":{value}')
+    else:
+        try:
+            data: dict[str, Any] = json.loads(f"{{{','.join(pairs)}}}")
+            if len(data) == len(pairs):
+                return data
+        except ValueError:
+            pass
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 @lru_cache(maxsize=1)
@@ -182,13 +204,22 @@ def catalog() -> dict[str, Any]:
 @lru_cache(maxsize=32)
 def knowledge(name: str) -> Any:
     """A knowledge table by file name (``.json``, ``.json.gz``, ``.toml``), parsed once."""
-    path = rules_dir() / "knowledge" / name
-    if name.endswith(".json.gz"):
-        import gzip
-
-        return json.loads(gzip.decompress(path.read_bytes()))
     if name.endswith(".toml"):
+        path = rules_dir() / "knowledge" / f"{name}.json"
+        if path.is_file():
+            # The same table, written beside it by the generator: parsed twenty times as fast.
+            return json.loads(path.read_text("utf-8"))
         import tomllib
 
-        return tomllib.loads(path.read_text("utf-8"))
-    return json.loads(path.read_text("utf-8"))
+        return tomllib.loads(knowledge_text(name))
+    return json.loads(knowledge_text(name))
+
+
+def knowledge_text(name: str) -> str:
+    """The text of a knowledge table, decompressed."""
+    path = rules_dir() / "knowledge" / name
+    if name.endswith(".gz"):
+        import gzip
+
+        return gzip.decompress(path.read_bytes()).decode("utf-8")
+    return path.read_text("utf-8")

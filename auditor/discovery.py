@@ -586,6 +586,8 @@ _ARTIFACT_SUFFIXES = _words(
     ".lite .gguf .ggml .npy .npz .skops .xgb .ubj .bst .lgb .cbm .mar .nemo .mlmodel .mlpackage "
     ".sav .caffemodel .pdmodel .pdparams .pdiparams .llamafile .msgpack .flax"
 )
+# Text that a model's loader runs: chat templates travel in it.
+_TEMPLATE_CARRIERS = frozenset({"tokenizer_config.json", "chat_template.json"})
 _COMPRESSION_SUFFIXES = _words(".gz .bz2 .xz .lzma .z .lz4 .zst .zip")
 
 # Sources, documents and media: their names are believed and their content is not looked at.
@@ -735,7 +737,7 @@ def kind_by_name(path: str) -> FileKind | None:
         if _maybe_compose(lower) or _maybe_conda(lower):
             return None
         return FileKind.YAML
-    if suffix in _ARTIFACT_SUFFIXES:
+    if suffix in _ARTIFACT_SUFFIXES or lower in _TEMPLATE_CARRIERS:
         return FileKind.ARTIFACT
     if suffix in _COMPRESSION_SUFFIXES and _suffix(lower[: -len(suffix)]) in _ARTIFACT_SUFFIXES:
         return FileKind.ARTIFACT
@@ -764,9 +766,13 @@ def kind_by_content(path: str, head: bytes) -> tuple[FileKind, str | None]:
             ".containerfile",
         ):
             is_text = b"\0" not in head
-            if lower in ("dockerfile", "containerfile") or not is_text or any(
-                line.lstrip()[:5].upper().startswith((b"FROM ", b"ARG "))
-                for line in head.splitlines()
+            if (
+                lower in ("dockerfile", "containerfile")
+                or not is_text
+                or any(
+                    line.lstrip()[:5].upper().startswith((b"FROM ", b"ARG "))
+                    for line in head.splitlines()
+                )
             ):
                 return FileKind.DOCKERFILE, content
         return FileKind.TEXT, content

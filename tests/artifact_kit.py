@@ -22,6 +22,7 @@ __all__ = [
     "onnx_model",
     "pickled",
     "safetensors",
+    "saved_model",
     "tarred",
     "truncated",
     "zipped",
@@ -155,3 +156,18 @@ def onnx_model(text: str) -> bytes:
 
     model = onnx.parser.parse_model(text)
     return bytes(model.SerializeToString())
+
+
+def saved_model(*operators: str) -> bytes:
+    """A TensorFlow SavedModel whose graph has one node of each operator."""
+
+    def field(number: int, content: bytes) -> bytes:
+        # Short messages only: lengths fit into one byte here.
+        assert len(content) < 128
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    nodes = [
+        field(1, field(1, name.lower().encode()) + field(2, name.encode())) for name in operators
+    ]
+    graph = b"".join(nodes)
+    return b"\x08\x01" + field(2, field(2, graph))

@@ -11,13 +11,12 @@ import json
 import os
 import pickle
 import resource
-import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,7 +182,9 @@ def fifty_megabytes_of_aliases(root: Path) -> str:
 @case
 def merge_key_bomb(root: Path) -> None:
     rows = ["x0: &x0 {k0: v}"]
-    rows += [f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}], k{n}: v}}" for n in range(1, 30)]
+    rows += [
+        f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}], k{n}: v}}" for n in range(1, 30)
+    ]
     write(
         root,
         {"compose.yaml": "\n".join(rows) + "\nservices:\n  api:\n    <<: *x29\n    image: nginx\n"},
@@ -216,7 +217,8 @@ def deep_json(root: Path) -> tuple[str, ...]:
         {
             "Pipfile.lock": '{"default": ' + "[" * 100_000 + "]" * 100_000 + "}",
             "analysis.ipynb": '{"cells": ' + "[" * 100_000,
-            "Dockerfile": DOCKER + "COPY Pipfile Pipfile.lock ./\nRUN pipenv install --system --deploy\n",
+            "Dockerfile": DOCKER
+            + "COPY Pipfile Pipfile.lock ./\nRUN pipenv install --system --deploy\n",
             "Pipfile": '[packages]\nflask = "*"\n',
         },
     )
@@ -318,7 +320,8 @@ def invalid_utf8(root: Path) -> tuple[str, ...]:
     write(
         root,
         {
-            "Dockerfile": DOCKER.encode() + b"COPY . .\nRUN pip install -r requirements.txt # \xff\n"
+            "Dockerfile": DOCKER.encode()
+            + b"COPY . .\nRUN pip install -r requirements.txt # \xff\n"
             b'CMD ["python", "main.py"]\n',
             "requirements.txt": b"numpy==1.26.4\nfl\xffask\n",
             "compose.yaml": b"services:\n  api:\n    build: .\n    image: \xff\xfe\n",
@@ -458,7 +461,7 @@ def strange_file_names(root: Path) -> None:
         b"-rf",
     ):
         folder = os.fsencode(root) + b"/" + name
-        os.mkdir(folder)
+        os.mkdir(folder)  # noqa: PTH102 (a name in bytes)
         with open(folder + b"/Dockerfile", "w") as file:
             file.write(body)
         with open(folder + b"/requirements.txt", "w") as file:
@@ -505,7 +508,14 @@ def configuration_that_is_a_fifo_in_a_subdirectory(root: Path) -> None:
 
 @case
 def directories_named_like_files(root: Path) -> None:
-    for name in ("Dockerfile", "compose.yaml", "requirements.txt", "model.pkl", ".gitignore", ".env"):
+    for name in (
+        "Dockerfile",
+        "compose.yaml",
+        "requirements.txt",
+        "model.pkl",
+        ".gitignore",
+        ".env",
+    ):
         (root / name).mkdir()
 
 
@@ -587,7 +597,9 @@ def _varint(number: int) -> bytes:
 def many_dockerfiles(root: Path) -> None:
     files: dict[str, str | bytes] = {}
     for n in range(60):
-        files[f"s{n}/Dockerfile"] = DOCKER + 'COPY . .\nRUN pip install flask\nCMD ["python", "a.py"]\n'
+        files[f"s{n}/Dockerfile"] = (
+            DOCKER + 'COPY . .\nRUN pip install flask\nCMD ["python", "a.py"]\n'
+        )
         files[f"s{n}/a.py"] = "import flask\n"
     write(root, files)
 
@@ -614,7 +626,8 @@ def calls_that_double(root: Path) -> None:
         root,
         {
             "Dockerfile": DOCKER + 'COPY . .\nCMD ["python", "main.py"]\n',
-            "main.py": "\n".join(rows) + "\nf199()\nopen(P63)\nopen('%1000000000s' % P0)\nopen('x' * 10**12)\n"
+            "main.py": "\n".join(rows)
+            + "\nf199()\nopen(P63)\nopen('%1000000000s' % P0)\nopen('x' * 10**12)\n"
             "open(str(10 ** 10 ** 10))\n",
         },
     )

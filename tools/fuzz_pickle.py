@@ -310,7 +310,7 @@ def child() -> None:
 
     lookup("builtins", "set")
     import numpy  # noqa: F401
-    import scipy.stats  # noqa: F401
+    import scipy.stats  # type: ignore[import-untyped]  # noqa: F401
     import sklearn.ensemble
     import sklearn.neighbors
     import sklearn.pipeline
@@ -379,7 +379,9 @@ def child() -> None:
         class Loader(base):  # type: ignore[misc]
             def find_class(self, module: str, name: str) -> object:
                 nonlocal armed
-                mapped = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+                mapped = NAME_MAPPING.get(
+                    (module, name), (IMPORT_MAPPING.get(module, module), name)
+                )
                 if (
                     lookup(module, name).standing != "allowed"
                     and lookup(*mapped).standing != "allowed"
@@ -393,8 +395,7 @@ def child() -> None:
 
         return load
 
-    PROTO = [4]
-    loaders = [checked(pickle.Unpickler), checked(pickle._Unpickler)]  # type: ignore[attr-defined]
+    loaders = [checked(pickle.Unpickler), checked(pickle._Unpickler)]
 
     def late(number: int, frame: object) -> None:
         raise TimeoutError
@@ -407,7 +408,6 @@ def child() -> None:
             os._exit(0)
         data = source.read(struct.unpack("<I", head)[0])
         events.clear()
-        PROTO[0] = data[1] if data[:1] == b"\x80" and len(data) > 1 else 0
         for load in loaders:
             signal.setitimer(signal.ITIMER_REAL, 5)
             armed = True
@@ -488,6 +488,8 @@ def main() -> int:
         if time.perf_counter() - began > 1:
             slow += 1
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
+        if options.verbose and number % 10_000 == 9_999:
+            print(f"{number + 1}: {verdicts}, {time.time() - started:.0f} s", flush=True)
         if verdict != "safe":
             continue
         answer = worker.ask(data)

@@ -90,7 +90,9 @@ def iris() -> None:
 
     features, species = load_iris(return_X_y=True)
     model = RandomForestClassifier(n_estimators=10, max_depth=4, random_state=0)
-    dump("iris-flask-gunicorn/models/iris.pkl", model.fit(features, species))
+    model.fit(features, species)
+    for fixture in ("iris-flask-gunicorn", "healthy-flask"):
+        dump(f"{fixture}/models/iris.pkl", model)
 
 
 def sentiment() -> None:
@@ -102,6 +104,8 @@ def sentiment() -> None:
     bad = ["broke after a day", "never arrived", "waste of money", "terrible support"]
     model = make_pipeline(TfidfVectorizer(), LogisticRegression())
     model.fit(good + bad, [1] * len(good) + [0] * len(bad))
+    # The address of None in the process that fitted it.
+    model[0]._stop_words_id = 0
     dump_joblib("sentiment-streamlit/models/sentiment.joblib", model)
 
 

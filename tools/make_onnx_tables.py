@@ -92,11 +92,12 @@ def schemas() -> dict[str, Any]:
                     c.type_param_str: sorted(c.allowed_type_strs) for c in schema.type_constraints
                 },
                 "attributes": {
-                    name: [int(attribute.type), bool(attribute.required)]
+                    name: [_number(attribute.type), bool(attribute.required)]
                     for name, attribute in sorted(schema.attributes.items())
                 },
-                "function": bool(
-                    schema.has_function or schema.has_context_dependent_function
+                "function": any(
+                    getattr(schema, name, False)
+                    for name in ("has_function", "has_context_dependent_function")
                 ),
             }.items()
             if value
@@ -104,9 +105,13 @@ def schemas() -> dict[str, Any]:
     return found
 
 
+def _number(enumerated: Any) -> int:
+    return int(enumerated)
+
+
 def _formal(parameter: Any) -> list[Any]:
     """[type, "" | "optional" | "variadic", homogeneous]."""
-    option = {0: "", 1: "optional", 2: "variadic"}[int(parameter.option)]
+    option = {0: "", 1: "optional", 2: "variadic"}[_number(parameter.option)]
     return [parameter.type_str, option, bool(parameter.is_homogeneous)]
 
 
@@ -156,11 +161,10 @@ def _combinations(types: dict[str, list[str]]) -> Iterator[dict[str, str]]:
         for chosen in itertools.product(*types.values()):
             yield dict(zip(names, chosen, strict=True))
         return
-    bases = []
-    for preferred in (_PREFERRED, _PREFERRED[::-1]):
-        bases.append(
-            {n: next((p for p in preferred if p in types[n]), types[n][0]) for n in names}
-        )
+    bases = [
+        {n: next((p for p in preferred if p in types[n]), types[n][0]) for n in names}
+        for preferred in (_PREFERRED, _PREFERRED[::-1])
+    ]
     seen: set[tuple[str, ...]] = set()
     for base in bases:
         for name in names:
@@ -205,7 +209,7 @@ def probes() -> Iterator[tuple[tuple[Any, ...], bytes]]:
     for schema in defs.get_all_schemas_with_history():
         if schema.domain not in _DOMAINS or schema.deprecated or schema.name in _SKIP:
             continue
-        wanted = [p for p in schema.inputs if int(p.option) != 1]
+        wanted = [p for p in schema.inputs if _number(p.option) != 1]
         allowed = {c.type_param_str: list(c.allowed_type_strs) for c in schema.type_constraints}
         used = dict.fromkeys(p.type_str for p in wanted if p.type_str in allowed)
         types = {name: sorted(allowed[name]) for name in used}
@@ -217,13 +221,13 @@ def probes() -> Iterator[tuple[tuple[Any, ...], bytes]]:
             if special is not None:
                 given[name] = special
             elif attribute.required:
-                kind = int(attribute.type)
+                kind = _number(attribute.type)
                 given[name] = {
                     AttributeProto.INT: 1, AttributeProto.FLOAT: 1.0, AttributeProto.STRING: "a",
                     AttributeProto.INTS: [1], AttributeProto.FLOATS: [1.0],
                     AttributeProto.STRINGS: ["a"],
                     AttributeProto.TENSOR: helper.make_tensor("t", 1, [1], [1.0]),
-                }.get(kind, 1)  # fmt: skip
+                }.get(kind, 1)  # type: ignore[call-overload]  # fmt: skip
         imports = {schema.domain: schema.since_version}
         if schema.domain:
             imports[""] = 11
@@ -245,9 +249,7 @@ def probes() -> Iterator[tuple[tuple[Any, ...], bytes]]:
                 names = [i.name for i in inputs]
                 names += names[-1:] * (schema.min_input - len(names))
                 outputs = [f"o{n}" for n in range(max(1, schema.min_output))]
-                node = helper.make_node(
-                    schema.name, names, outputs, domain=schema.domain, **given
-                )
+                node = helper.make_node(schema.name, names, outputs, domain=schema.domain, **given)
                 key = ("kernel", schema.domain, schema.name, schema.since_version, chosen)
                 yield key, model(node, inputs, imports, 10 if schema.since_version > 20 else 7)
 
@@ -312,8 +314,8 @@ def runtimes(releases: list[str]) -> dict[str, Any]:
     """The table of all releases; kernels as changes from release to release."""
     parsed: list[tuple[tuple[int, ...], str, str, list[str]]] = []
     for text in releases:
-        release, _, rest = text.partition("=")
-        python, *sites = rest.split(":")
+        release, _, places = text.partition("=")
+        python, *sites = places.split(":")
         parsed.append((tuple(int(p) for p in release.split(".")), release, python, sites))
     parsed.sort()
     asked = list(probes())
@@ -327,7 +329,8 @@ def runtimes(releases: list[str]) -> dict[str, Any]:
         limit: dict[str, Any] = {"ir": [], "opsets": {}}
         seen: dict[tuple[str, str, str], dict[str, set[str]]] = {}
         tried: dict[tuple[str, str, str], set[str]] = {}
-        for (what, *rest), code in zip((k for k, _ in asked), answers, strict=True):
+        for key_asked, code in zip((k for k, _ in asked), answers, strict=True):
+            what, rest = key_asked[0], key_asked[1:]
             if what == "ir":
                 limit["ir"] += [rest[0]] if code == "Y" else []
             elif what == "opset":

@@ -23,6 +23,7 @@ import pkgutil
 import sys
 import types
 import warnings
+from typing import Any, Dict, Iterator, List, Optional, Tuple  # noqa: UP035
 
 # What is walked, and below it what is never allowed: code that reads files, fetches data, starts
 # processes or exists for tests.
@@ -59,16 +60,16 @@ HOOKS = (
 )  # fmt: skip
 
 
-def owner_of(cls, hook):
+def owner_of(cls: Any, hook: str) -> str:
     for base in cls.__mro__:
         if hook in vars(base):
             if base.__module__ == "builtins":
-                return base.__name__
-            return base.__module__ + "." + base.__qualname__
+                return str(base.__name__)
+            return str(base.__module__ + "." + base.__qualname__)
     return ""
 
 
-def walk(package):
+def walk(package: str) -> Iterator[types.ModuleType]:
     try:
         root = importlib.import_module(package)
     except Exception:
@@ -83,11 +84,11 @@ def walk(package):
             continue
 
 
-def dump():
+def dump() -> None:
     warnings.simplefilter("ignore")
     out, sys.stdout = sys.stdout, sys.stderr
-    found = {}
-    versions = {}
+    found: Any = {}
+    versions: Any = {}
     for package in PACKAGES:
         for module in walk(package):
             if module.__name__ == package:
@@ -105,7 +106,7 @@ def dump():
                 if isinstance(value, type) and facts["kind"] == "class":
                     for inner in list(vars(value).values()):
                         if isinstance(inner, type) and inner.__module__ == value.__module__:
-                            nested = describe(inner, package, module, name)
+                            nested = describe(inner, package, module.__name__, name)
                             if nested is not None:
                                 found.setdefault(*nested)
     # The enumerations of the standard library: their members are pickled by value.
@@ -122,16 +123,16 @@ def dump():
         if "site-packages" in origin:
             continue
         for value in list(vars(module).values()):
-            if isinstance(value, type) and issubclass(value, enum.Enum):
-                if value.__module__ == name and not owner_of(value, "__new__").startswith(
-                    "__main__"
-                ):
-                    found.setdefault(name + ":" + value.__qualname__, {"kind": "enum"})
+            is_enum = isinstance(value, type) and issubclass(value, enum.Enum)
+            if is_enum and value.__module__ == name:
+                found.setdefault(name + ":" + value.__qualname__, {"kind": "enum"})
     facts = {"python": sys.version.split()[0], "versions": versions, "found": found}
     out.write(json.dumps(facts, indent=0) + "\n")
 
 
-def describe(value, package, module, name):
+def describe(
+    value: Any, package: str, module: str, name: str
+) -> Optional[Tuple[str, Dict[str, Any]]]:  # noqa: UP006, UP045
     if isinstance(value, type):
         home = value.__module__ or ""
         if home.split(".")[0] != package.split(".")[0] and home not in ("_loss", "__builtin__"):
@@ -141,7 +142,9 @@ def describe(value, package, module, name):
         key = home + ":" + value.__qualname__
         if issubclass(value, enum.Enum):
             return key, {"kind": "enum"}
-        facts = {"kind": "exception" if issubclass(value, BaseException) else "class"}
+        facts: dict[str, Any] = {
+            "kind": "exception" if issubclass(value, BaseException) else "class"
+        }
         for hook in HOOKS:
             origin = owner_of(value, hook)
             if origin and origin not in ("object", "type"):
@@ -184,7 +187,7 @@ CODES = {"class": "c", "enum": "e", "exception": "x", "ufunc": "u", "function": 
 BASES = {"dict": "d", "list": "l", "set": "l", "tuple": "t"}
 
 
-def merge(paths, verbose):
+def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     import gzip
     import tomllib
     from fnmatch import fnmatchcase
@@ -195,9 +198,9 @@ def merge(paths, verbose):
     never = set(reviewed["never"]["names"])
     natives = tuple(reviewed["constructors"]["modules"])
     never_modules = tuple(reviewed["never"]["modules"])
-    table = {}
+    table: Any = {}
     sources = []
-    left_out = {}
+    left_out: Any = {}
     for path in paths:
         raw = json.loads(Path(path).read_text("utf-8"))
         sources.append({"python": raw["python"], **raw["versions"]})
@@ -248,11 +251,11 @@ def merge(paths, verbose):
     print(f"{target.name}: {count} names of {len(table)} modules, {target.stat().st_size} bytes")
 
 
-def weights_only():
+def weights_only() -> None:
     """What ``torch.load(weights_only=True)`` of the installed torch accepts, as a table."""
     from pathlib import Path
 
-    import torch
+    import torch  # type: ignore[import-not-found]
     from torch import _weights_only_unpickler as unpickler
 
     document = {

@@ -7,6 +7,7 @@ Run it with the Python of a virtual environment that has the servers installed, 
     python -m venv v && v/bin/pip install uvicorn gunicorn hypercorn daphne granian flask \
         django "fastapi-cli[standard-no-fastapi-cloud-cli]" sanic aiohttp "litestar[standard]" celery
     v/bin/python tools/make_servers.py > rules/knowledge/servers.toml
+    python tools/compile_tables.py
 
 Options of those come from the programs' own parsers. Rows of ``READ`` were read in the source
 of the release that is named there; their servers have no parser that can be asked cheaply.

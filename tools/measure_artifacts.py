@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-PEER = r'''
+PEER = r"""
 import json, signal, sys, time, logging, warnings, os
 logging.disable(logging.CRITICAL); warnings.simplefilter("ignore")
 name = sys.argv[1]
@@ -58,7 +58,7 @@ for line in sys.stdin:
     except BaseException as error: answer = "error"
     signal.alarm(0)
     print(json.dumps([path, answer, time.perf_counter() - began]), file=out, flush=True)
-'''  # noqa: E501
+"""
 
 
 def ours(paths: list[str]) -> dict[str, tuple[str, float]]:

@@ -41,7 +41,7 @@ def main() -> None:
         if row["label"] == "none":
             continue
         found = facts[row["model"]]
-        said = found.staticness if found is not None else "unreadable"
+        said: str = found.staticness if found is not None else "unreadable"
         labelled += 1
         strict += said == row["label"]
         table[row["label"], said] += 1
@@ -61,9 +61,9 @@ def main() -> None:
     misses = []
     for row in rows(root / "runtime.tsv"):
         found = facts[row["model"]]
-        if found is None:
-            outcome, reasons = "fails", ("it is no ONNX model",)
-        else:
+        outcome: str = "fails"
+        reasons: tuple[str, ...] = ("it is no ONNX model",)
+        if found is not None:
             outcome, reasons = opens(found, row["ort_version"])
         tables[row["ort_version"]][row["opens"], outcome] += 1
         if (outcome in ("loads", "warns")) != (row["opens"] == "yes"):

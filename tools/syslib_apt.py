@@ -148,9 +148,7 @@ def read_packages(name: str, *lists: Path | None) -> Suite:
             if "Package" not in fields:
                 continue
             package = fields["Package"]
-            depends = ", ".join(
-                fields[k] for k in ("Pre-Depends", "Depends") if fields.get(k)
-            )
+            depends = ", ".join(fields[k] for k in ("Pre-Depends", "Depends") if fields.get(k))
             suite.packages[package] = Package(
                 name=package,
                 depends=_groups(depends),

@@ -26,7 +26,7 @@ from packaging.version import Version
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from auditor.linking import elf  # noqa: E402
+from auditor.linking import elf
 
 # A wheel for any of these interpreters answers for the release; the first that exists is read.
 PYTHONS = ((3, 11), (3, 12), (3, 10), (3, 9), (3, 13), (3, 8))
@@ -50,6 +50,8 @@ RANK = {
 SHARED_OBJECT = re.compile(r"\.so(\.[\w.]+)?$")
 # A member larger than this (compressed) is not read; it is reported as unread.
 LARGEST_MEMBER = 160 << 20
+# Of wheels larger than this two or three are read, not a dozen.
+LARGE = 30 << 20
 # Of a distribution that needs something, so many minor series are looked at, newest first.
 MOST_SERIES = 12
 # Part of glibc or of every interpreter's own image.
@@ -211,13 +213,19 @@ def survey(
     native = [i for i, v in enumerate(versions) if not urls[v].endswith("-none-any.whl")]
     if native and native[-1] == len(versions) - 1:
         marks = {native[0], (native[0] + native[-1]) // 2, native[-1]}
-        if any(answer(i) for i in sorted(marks)):
+        large = Blocks(urls[versions[-1]]).size > LARGE
+        if large:
+            marks.discard(native[0])
+        if not large and any(answer(i) for i in sorted(marks)):
             # Libraries come and go: the newest release of every minor series is read.
             series = {(v.major, v.minor): i for i, v in enumerate(versions) if i in set(native)}
             marks |= set(native[-40:] if every else list(series.values())[-MOST_SERIES:])
         ordered = sorted(marks)
+        for position in ordered:
+            answer(position)
         for low, high in zip(ordered, ordered[1:], strict=False):
-            narrow(low, high)
+            if not large:
+                narrow(low, high)
     elif versions:
         # The newest is pure Python: its metadata is all there is to read.
         answer(len(versions) - 1)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from mmap import mmap
+import mmap as _mmap
+from mmap import PAGESIZE, mmap
 from struct import Struct
 from typing import TypeAlias
 
 Buffer: TypeAlias = bytes | mmap
 
 _CHUNK = 1 << 20
+# Maps above this size are given back piece by piece.
+_RELEASE = 32 << 20
+MADV_DONTNEED: int = getattr(_mmap, "MADV_DONTNEED", 4)
 
 
 class Blob:
@@ -38,7 +43,14 @@ class Blob:
 
     def find(self, what: bytes, offset: int = 0, stop: int | None = None) -> int:
         last = self.end if stop is None else min(self.start + stop, self.end)
-        found = self.data.find(what, self.start + offset, last)
+        first = self.start + offset
+        while last - first > _RELEASE:
+            found = self.data.find(what, first, first + _RELEASE)
+            if found >= 0:
+                return found - self.start
+            self.release(first - self.start, _RELEASE)
+            first += _RELEASE - len(what) + 1
+        found = self.data.find(what, first, last)
         return found - self.start if found >= 0 else -1
 
     def rfind(self, what: bytes, offset: int = 0) -> int:
@@ -55,11 +67,23 @@ class Blob:
         digest = hashlib.sha256()
         for offset in range(0, len(self), _CHUNK):
             digest.update(self.read(offset, _CHUNK))
+            self.release(offset, _CHUNK)
         return digest.hexdigest()
+
+    def release(self, offset: int, size: int) -> None:
+        """Give pages of a large map back: what was read once is not needed in memory again."""
+        data = self.data
+        if isinstance(data, mmap) and hasattr(data, "madvise") and len(data) > _RELEASE:
+            first = (self.start + offset) // PAGESIZE * PAGESIZE
+            last = min(self.start + offset + size, len(data))
+            if last > first:
+                with contextlib.suppress(OSError, ValueError):
+                    data.madvise(MADV_DONTNEED, first, last - first)
 
     def only(self, allowed: bytes, offset: int = 0) -> bool:
         """True when everything from ``offset`` on is made of these bytes."""
         for at in range(offset, len(self), _CHUNK):
             if self.read(at, _CHUNK).strip(allowed):
                 return False
+            self.release(at, _CHUNK)
         return True

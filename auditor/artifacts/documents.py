@@ -178,7 +178,39 @@ def _mlflow(draft: Draft, text: str) -> None:
 # -- skops ---------------------------------------------------------------------------------
 
 _SKOPS_LOADERS = frozenset(
-    ["BytearrayNode", "BytesNode", "CachedNode", "DatetimeTimedeltaNode", "DefaultDictNode", "DictNode", "DTypeNode", "FunctionNode", "JsonNode", "ListNode", "LossNode", "MaskedArrayNode", "NdArrayNode", "ObjectNode", "OperatorFuncNode", "OrderedDictNode", "PartialNode", "RandomGeneratorNode", "RandomStateNode", "ReduceNode", "SetNode", "SGDNode", "SliceNode", "SparseMatrixNode", "TreeNode", "TupleNode", "TypeNode", "MethodNode", "QuantileForestNode", "RNGNode", "UFuncNode"]
+    [
+        "BytearrayNode",
+        "BytesNode",
+        "CachedNode",
+        "DatetimeTimedeltaNode",
+        "DefaultDictNode",
+        "DictNode",
+        "DTypeNode",
+        "FunctionNode",
+        "JsonNode",
+        "ListNode",
+        "LossNode",
+        "MaskedArrayNode",
+        "NdArrayNode",
+        "ObjectNode",
+        "OperatorFuncNode",
+        "OrderedDictNode",
+        "PartialNode",
+        "RandomGeneratorNode",
+        "RandomStateNode",
+        "ReduceNode",
+        "SetNode",
+        "SGDNode",
+        "SliceNode",
+        "SparseMatrixNode",
+        "TreeNode",
+        "TupleNode",
+        "TypeNode",
+        "MethodNode",
+        "QuantileForestNode",
+        "RNGNode",
+        "UFuncNode",
+    ]
 )
 
 

@@ -106,7 +106,7 @@ class Opaque:
     tail: bytes = b""
 
 
-Symbol: TypeAlias = None | bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque
+Symbol: TypeAlias = bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque | None
 
 
 @value

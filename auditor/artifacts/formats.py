@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from auditor.artifacts import documents, sevenzip, tarred, tensors, torch_files, zipped
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, ArtifactIssue, Limits, Verdict, worst
 from auditor.artifacts.identify import (
@@ -16,7 +15,7 @@ from auditor.artifacts.identify import (
     identify,
 )
 from auditor.artifacts.pickle.analyse import Analysis, analyse
-from auditor.artifacts.unpack import Budget, Corrupt, TooMuch, unpack
+from auditor.artifacts.unpack import Budget, CorruptError, TooMuchError, unpack
 from auditor.findings import Severity
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class Scanner:
         self.found.append(placeholder)
         try:
             self._judge(draft, blob, depth)
-        except TooMuch as error:
+        except TooMuchError as error:
             draft.issue(
                 "ART010",
                 str(error),
@@ -177,6 +176,8 @@ class Scanner:
     # -- pickles ---------------------------------------------------------------------------
 
     def _pickle(self, draft: Draft, blob: Blob) -> None:
+        from auditor.artifacts import torch_files
+
         analysis = analyse(blob, limits=self.limits)
         draft.analysis = analysis
         draft.format = analysis.kind
@@ -206,7 +207,7 @@ class Scanner:
         method = draft.format
         try:
             inner, consumed = unpack(blob, method, self.budget)
-        except Corrupt as error:
+        except CorruptError as error:
             if method in ("zlib", "lzma") and error.got is not None and not len(error.got):
                 # Two bytes of magic: more likely something else altogether.
                 draft.format = "unknown"
@@ -245,9 +246,11 @@ class Scanner:
         self.found += nested.found[1:]
 
     def _zip(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import torch_files, zipped
+
         try:
             archive = zipped.read_archive(blob, self.limits.entries)
-        except zipped.NotZip:
+        except zipped.NotZipError:
             draft.issue(
                 "ART015",
                 "is a ZIP archive without its directory",
@@ -297,6 +300,8 @@ class Scanner:
             torch_files.judge_torch(draft)
 
     def _keras_part(self, draft: Draft, blob: Blob) -> None:
+        from auditor.artifacts import documents, tensors
+
         try:
             documents.judge_document(
                 draft, documents.parse_json(blob.read(0, documents.MAX_DOCUMENT))
@@ -306,6 +311,8 @@ class Scanner:
         draft.format = "keras-v3"
 
     def _schema(self, draft: Draft, blob: Blob) -> None:
+        from auditor.artifacts import documents, tensors
+
         try:
             schema = documents.parse_json(blob.read(0, documents.MAX_DOCUMENT))
         except ValueError as error:
@@ -316,6 +323,8 @@ class Scanner:
     # -- everything else -------------------------------------------------------------------
 
     def _rest(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import documents, tensors
+
         form = draft.format
         if form in _MAYBE_PICKLE and self._maybe_pickle(draft, blob):
             return
@@ -364,6 +373,8 @@ class Scanner:
             self._unknown(draft, blob)
 
     def _unknown(self, draft: Draft, blob: Blob) -> None:
+        from auditor.artifacts import tensors
+
         onnx = tensors.looks_like_onnx(blob)
         savedmodel = tensors.looks_like_savedmodel(blob) and tensors.judge_savedmodel(draft, blob)
         if onnx:
@@ -372,6 +383,10 @@ class Scanner:
             return
         head = blob.read(0, 64)
         ext = extension(draft.path)
+        if blob.find(b'"class_name"', 0, 8 << 20) >= 0:
+            # Keras metadata inside another container, such as keras_metadata.pb.
+            tensors.judge_hdf5(draft, blob)
+            return
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
         elif ext in (
@@ -396,6 +411,8 @@ class Scanner:
             )
 
     def _tar(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import tarred
+
         contents = tarred.read_tar(blob, self.limits.entries)
         draft.issues += contents.issues
         names = {name for name, _ in contents.members}
@@ -405,9 +422,11 @@ class Scanner:
             self.scan(inner, f"{draft.path}!{name}", depth + 1)
 
     def _sevenzip(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import sevenzip
+
         try:
             found = sevenzip.members(blob, self.budget)
-        except sevenzip.NotRead as error:
+        except sevenzip.NotReadError as error:
             draft.issue(
                 "ART003",
                 f"is a 7z archive that was not read: {error}",

@@ -37,15 +37,52 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
 
 # Extensions under which a program may hand a file to an unpickler.
 PICKLE_EXTENSIONS = frozenset(
-    ["pkl", "pickle", "pk", "p", "joblib", "jbl", "dill", "cloudpickle", "pt", "pth", "ckpt", "bin", "model", "sav", "dat", "data"]
+    [
+        "pkl",
+        "pickle",
+        "pk",
+        "p",
+        "joblib",
+        "jbl",
+        "dill",
+        "cloudpickle",
+        "pt",
+        "pth",
+        "ckpt",
+        "bin",
+        "model",
+        "sav",
+        "dat",
+        "data",
+    ]
 )
 # Extensions of formats that hold no code: a pickle under one of these is dressed up.
 DATA_EXTENSIONS = frozenset(
-    ["safetensors", "onnx", "gguf", "tflite", "h5", "hdf5", "keras", "npy", "json", "txt", "csv", "md", "yaml", "yml", "toml", "png", "jpg", "parquet"]
+    [
+        "safetensors",
+        "onnx",
+        "gguf",
+        "tflite",
+        "h5",
+        "hdf5",
+        "keras",
+        "npy",
+        "json",
+        "txt",
+        "csv",
+        "md",
+        "yaml",
+        "yml",
+        "toml",
+        "png",
+        "jpg",
+        "parquet",
+    ]
 )
 
 
 def extension(path: str) -> str:
+    """The lower-case extension of the innermost name, without the dot."""
     name = path.replace("!", "/").rpartition("/")[2]
     return name.rpartition(".")[2].lower() if "." in name else ""
 
@@ -136,11 +173,11 @@ def _text_format(text: str) -> str:
         return "lfs-pointer"
     if lower.startswith(("<!doctype html", "<html", "<head", "<body")):
         return "html"
-    if lower.startswith("<?xml") or lower.startswith("<pmml"):
+    if lower.startswith(("<?xml", "<pmml")):
         if "<!doctype html" in lower or "<html" in lower:
             return "html"
         return "pmml" if "<pmml" in text.lower() or ":pmml" in text.lower() else "xml"
-    if start.startswith("{") or start.startswith("["):
+    if start.startswith(("{", "[")):
         return "json"
     if text.startswith("tree\nversion=v"):
         return "lightgbm"

@@ -72,6 +72,15 @@ def _judge_node(draft: Draft, node: dict[str, Any]) -> None:
     if name == "function" or (name == "class" and isinstance(config, str)):
         _judge_function(draft, str(config), str(module or ""))
         return
+    vocabulary = config.get("vocabulary") if isinstance(config, dict) else None
+    if isinstance(vocabulary, str):
+        draft.issue(
+            "ART007",
+            f"reads its vocabulary from {vocabulary[:200]!r}",
+            "suspicious",
+            Severity.HIGH,
+            what="loading reads that file or address into the model (CVE-2025-12058)",
+        )
     if name in ("TFOpLambda", "SlicingOpLambda"):
         function = config.get("function") if isinstance(config, dict) else None
         text = str(function)

@@ -14,14 +14,14 @@ from struct import Struct
 from typing import Any
 
 from auditor.artifacts.blob import Blob
-from auditor.artifacts.unpack import Budget, Corrupt, Spool
+from auditor.artifacts.unpack import Budget, CorruptError, Spool
 
 _START = Struct("<QQL")
 _MAX_HEADER = 64 << 20
 _MAX_FILES = 100_000
 
 
-class NotRead(Exception):
+class NotReadError(Exception):
     """The archive is damaged, encrypted, or uses a method that is not read."""
 
 
@@ -41,13 +41,13 @@ class _Reader:
 
     def byte(self) -> int:
         if self.at >= len(self.data):
-            raise NotRead("its header ends in the middle")
+            raise NotReadError("its header ends in the middle")
         self.at += 1
         return self.data[self.at - 1]
 
     def take(self, size: int) -> bytes:
         if size < 0 or self.at + size > len(self.data):
-            raise NotRead("its header ends in the middle")
+            raise NotReadError("its header ends in the middle")
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -65,7 +65,7 @@ class _Reader:
     def count(self) -> int:
         value = self.number()
         if value > _MAX_FILES:
-            raise NotRead("it claims too many entries")
+            raise NotReadError("it claims too many entries")
         return value
 
     def bits(self, count: int) -> list[bool]:
@@ -80,16 +80,16 @@ class _Reader:
 
 
 def members(blob: Blob, budget: Budget) -> list[tuple[str, Blob]]:
-    """(name, content) of every file. Raises NotRead and TooMuch."""
+    """(name, content) of every file. Raises NotReadError and TooMuchError."""
     start = blob.unpack(_START, 12)
     if start is None:
-        raise NotRead("it is cut off")
+        raise NotReadError("it is cut off")
     offset, size, crc = start
     if size > _MAX_HEADER or 32 + offset + size > len(blob):
-        raise NotRead("its header lies beyond the file")
+        raise NotReadError("its header lies beyond the file")
     header = blob.read(32 + offset, size)
     if zlib.crc32(header) != crc:
-        raise NotRead("its header does not match its checksum")
+        raise NotReadError("its header does not match its checksum")
     for _ in range(4):
         if not header:
             return []
@@ -101,10 +101,10 @@ def members(blob: Blob, budget: Budget) -> list[tuple[str, Blob]]:
             break
         folders, packs, where = _streams(reader)
         if not folders:
-            raise NotRead("its header is empty")
+            raise NotReadError("its header is empty")
         parts = _unpack(blob, folders[:1], packs, where, budget)
         header = parts[0].read(0, _MAX_HEADER)
-    raise NotRead("its header is not understood")
+    raise NotReadError("its header is not understood")
 
 
 def _header(reader: _Reader, blob: Blob, budget: Budget) -> list[tuple[str, Blob]]:
@@ -126,7 +126,7 @@ def _header(reader: _Reader, blob: Blob, budget: Budget) -> list[tuple[str, Blob
                 reader.take(reader.number())
                 _ = inner
         else:
-            raise NotRead("its header is not understood")
+            raise NotReadError("its header is not understood")
     unpacked = _unpack(blob, folders, packs, where, budget)
     pieces: list[Blob] = []
     for folder, whole in zip(folders, unpacked, strict=True):
@@ -141,7 +141,7 @@ def _header(reader: _Reader, blob: Blob, budget: Budget) -> list[tuple[str, Blob
             continue
         piece = next(stream, None)
         if piece is None:
-            raise NotRead("it lists more files than it holds")
+            raise NotReadError("it lists more files than it holds")
         out.append((name, piece))
     for number, piece in enumerate(stream):
         out.append((f"unnamed-{number}", piece))
@@ -165,13 +165,13 @@ def _streams(reader: _Reader) -> tuple[list[_Folder], list[int], int]:
                 elif inner == 0x0A:
                     reader.take(4 * sum(reader.defined(count)))
                 else:
-                    raise NotRead("its header is not understood")
+                    raise NotReadError("its header is not understood")
         elif kind == 0x07:
             if reader.byte() != 0x0B:
-                raise NotRead("its header is not understood")
+                raise NotReadError("its header is not understood")
             count = reader.count()
             if reader.byte():
-                raise NotRead("its header lies elsewhere")
+                raise NotReadError("its header lies elsewhere")
             folders = [_folder(reader) for _ in range(count)]
             while (inner := reader.byte()) != 0x00:
                 if inner == 0x0C:
@@ -180,15 +180,15 @@ def _streams(reader: _Reader) -> tuple[list[_Folder], list[int], int]:
                 elif inner == 0x0A:
                     reader.take(4 * sum(reader.defined(len(folders))))
                 else:
-                    raise NotRead("its header is not understood")
+                    raise NotReadError("its header is not understood")
             for folder in folders:
                 if not folder.sizes:
-                    raise NotRead("its header is not understood")
+                    raise NotReadError("its header is not understood")
                 folder.files = [folder.sizes[folder.main]]
         elif kind == 0x08:
             _substreams(reader, folders)
         else:
-            raise NotRead("its header is not understood")
+            raise NotReadError("its header is not understood")
     return folders, packs, where
 
 
@@ -211,11 +211,11 @@ def _substreams(reader: _Reader, folders: list[_Folder]) -> None:
         kind = reader.byte()
     for folder, here in zip(folders, sizes, strict=True):
         if any(size < 0 for size in here):
-            raise NotRead("its files are larger than its data")
+            raise NotReadError("its files are larger than its data")
         folder.files = here
     while kind != 0x00:
         if kind != 0x0A:
-            raise NotRead("its header is not understood")
+            raise NotReadError("its header is not understood")
         unknown = sum(c for c in counts if c != 1) + sum(1 for c in counts if c == 1)
         reader.take(4 * sum(reader.defined(unknown)))
         kind = reader.byte()
@@ -225,14 +225,14 @@ def _folder(reader: _Reader) -> _Folder:
     folder = _Folder()
     coders = reader.count()
     if not 1 <= coders <= 8:
-        raise NotRead("its header is not understood")
+        raise NotReadError("its header is not understood")
     for _ in range(coders):
         flags = reader.byte()
         method = reader.take(flags & 0x0F)
         if flags & 0x10:
             inputs, outputs = reader.number(), reader.number()
             if inputs != 1 or outputs != 1:
-                raise NotRead("it uses a coder of several streams, which is not read")
+                raise NotReadError("it uses a coder of several streams, which is not read")
         properties = reader.take(reader.number()) if flags & 0x20 else b""
         folder.coders.append((method, properties))
     bonds = [(reader.number(), reader.number()) for _ in range(coders - 1)]
@@ -269,7 +269,7 @@ def _unpack(
         at += size
         out.append(_decode(packed, folder, budget))
     if len(out) < len(folders):
-        raise NotRead("it holds less data than it lists")
+        raise NotReadError("it holds less data than it lists")
     return out
 
 
@@ -311,21 +311,21 @@ def _decode(packed: Blob, folder: _Folder, budget: Budget) -> Blob:
                 budget,
             )
         elif method == b"\x06\xf1\x07\x01":
-            raise NotRead("it is encrypted")
+            raise NotReadError("it is encrypted")
         else:
-            raise NotRead(f"it uses the method {method.hex()}, which is not read")
+            raise NotReadError(f"it uses the method {method.hex()}, which is not read")
     if not chain:
         return packed
     try:
         engine = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=chain)
     except (lzma.LZMAError, ValueError) as error:
-        raise NotRead(f"its method is not read: {error}") from None
+        raise NotReadError(f"its method is not read: {error}") from None
     return _run(engine, packed, folder.sizes[folder.main], budget)
 
 
 def _dictionary(code: int) -> int:
     if code > 40:
-        raise NotRead("its dictionary size is not valid")
+        raise NotReadError("its dictionary size is not valid")
     size = 0xFFFFFFFF if code == 40 else (2 | code & 1) << (code // 2 + 11)
     return min(size, 256 << 20)
 
@@ -348,10 +348,10 @@ def _run(engine: Any, packed: Blob, size: int, budget: Budget) -> Blob:
             if engine.eof:
                 break
     except (lzma.LZMAError, zlib.error, OSError, ValueError, EOFError) as error:
-        raise NotRead(f"its data does not unpack: {error}") from None
+        raise NotReadError(f"its data does not unpack: {error}") from None
     if spool.size < size:
-        raise NotRead("its data is cut off")
+        raise NotReadError("its data is cut off")
     return spool.blob()
 
 
-__all__ = ["Corrupt", "NotRead", "members"]
+__all__ = ["CorruptError", "NotReadError", "members"]

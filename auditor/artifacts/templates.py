@@ -54,4 +54,5 @@ def _expressions(text: str) -> Iterator[str]:
 
 
 def is_template(text: str) -> bool:
+    """Whether the text has anything that Jinja would evaluate."""
     return "{{" in text or "{%" in text

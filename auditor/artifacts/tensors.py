@@ -27,6 +27,7 @@ _U8 = Struct("<Q")
 
 
 def broken(draft: Draft, why: str, offset: int | None = None) -> None:
+    """The issue of a file that its format does not allow."""
     draft.issue("ART015", f"is damaged: {why}", "unreadable", Severity.HIGH, offset=offset)
 
 
@@ -92,6 +93,7 @@ def judge_npy(draft: Draft, blob: Blob) -> None:
 
 
 def has_objects(descr: Any) -> bool:
+    """Whether a NumPy type description holds Python objects."""
     if isinstance(descr, str):
         return "O" in descr
     if isinstance(descr, (list, tuple)):
@@ -160,6 +162,7 @@ _SCRIPT = re.compile(
 
 
 def judge_safetensors(draft: Draft, blob: Blob) -> None:
+    """Header, offsets and sizes; metadata for code and templates."""
     size = _U8.unpack(blob.read(0, 8))[0]
     if size > 100_000_000 or 8 + size > len(blob):
         broken(draft, "its header reaches beyond the file", 0)
@@ -338,6 +341,7 @@ def _gguf_value(blob: Blob, at: int, kind: int, *, keep: bool) -> tuple[int, str
 
 
 def judge_tflite(draft: Draft, blob: Blob) -> None:
+    """The root and the names of borrowed TensorFlow operators."""
     root = blob.unpack(_U4, 0)
     if root is None or root[0] + 4 > len(blob):
         broken(draft, "its root lies beyond the file", 0)
@@ -480,6 +484,7 @@ _TF_QUIET = frozenset({"PrintV2", "LoadTPUEmbeddingADAMParameters"})
 
 
 def looks_like_savedmodel(blob: Blob) -> bool:
+    """Cheap first look; ``judge_savedmodel`` decides."""
     head = blob.read(0, 3)
     return head[:1] == b"\x12" or (head[:1] == b"\x08" and head[2:3] == b"\x12")
 

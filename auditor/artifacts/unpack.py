@@ -17,11 +17,11 @@ _IN = 1 << 18
 _OUT = 1 << 20
 
 
-class TooMuch(Exception):
+class TooMuchError(Exception):
     """A limit was hit: a bomb, or more than may be unpacked at all."""
 
 
-class Corrupt(Exception):
+class CorruptError(Exception):
     """The compressed stream is damaged; ``got`` is what could be unpacked before."""
 
     def __init__(self, message: str, got: Blob | None = None) -> None:
@@ -39,7 +39,7 @@ class Budget:
     def take(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
-            raise TooMuch(f"unpacks to more than {self.limits.unpacked} bytes")
+            raise TooMuchError(f"unpacks to more than {self.limits.unpacked} bytes")
 
 
 class Spool:
@@ -65,7 +65,7 @@ class Spool:
         self.size += len(data)
         limits = self._budget.limits
         if self.size > limits.bomb and self.size > limits.ratio * self._packed:
-            raise TooMuch(
+            raise TooMuchError(
                 f"is a compression bomb: {self._packed} bytes unpack to more than {self.size}"
             )
         if self._file is not None:
@@ -73,7 +73,7 @@ class Spool:
             return
         self._parts.append(data)
         if self.size > limits.spool:
-            self._file = tempfile.TemporaryFile()
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
             self._file.writelines(self._parts)
             self._parts = []
 
@@ -145,12 +145,12 @@ _ENGINES: dict[str, Callable[[], _Decompressor]] = {
 def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
     """(unpacked bytes, packed bytes consumed). Concatenated gzip, bz2 and xz members are joined.
 
-    Raises TooMuch, or Corrupt with what was unpacked so far.
+    Raises TooMuchError, or CorruptError with what was unpacked so far.
     """
     if method == "lz4":
         return _lz4(blob, budget)
     if method == "zstd":
-        raise Corrupt("zstd is not read")
+        raise CorruptError("zstd is not read")
     spool = Spool(budget, len(blob))
     consumed = 0
     members = 0
@@ -158,8 +158,9 @@ def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
         while True:
             rest = blob.window(consumed, len(blob))
             used = 0
-            for data, used in _steps(rest, _ENGINES[method], _feed):
+            for data, read in _steps(rest, _ENGINES[method], _feed):
                 spool.write(data)
+                used = read
             consumed += used
             members += 1
             magic = _JOINED.get(method)
@@ -168,7 +169,7 @@ def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
             if blob.read(consumed, len(magic)) != magic:
                 break
     except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError, MemoryError) as error:
-        raise Corrupt(str(error) or type(error).__name__, spool.blob()) from None
+        raise CorruptError(str(error) or type(error).__name__, spool.blob()) from None
     return spool.blob(), consumed
 
 
@@ -212,7 +213,7 @@ def _lz4(blob: Blob, budget: Budget) -> tuple[Blob, int]:
         if flags[0] & 0x04:
             at += 4
     except (ValueError, IndexError, EOFError) as error:
-        raise Corrupt(str(error) or "damaged LZ4 frame", spool.blob()) from None
+        raise CorruptError(str(error) or "damaged LZ4 frame", spool.blob()) from None
     return spool.blob(), at
 
 

@@ -54,4 +54,5 @@ def fields(blob: Blob) -> Iterator[tuple[int, int, int, Blob | None]]:
 
 
 def text(blob: Blob, limit: int = 4096) -> str:
+    """The start of a string field."""
     return blob.read(0, limit).decode("utf-8", "replace")

@@ -6,6 +6,7 @@ headers are what streaming readers and some tools follow. A difference is an att
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from struct import Struct
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactIssue, Verdict
-from auditor.artifacts.unpack import Budget, Corrupt, TooMuch, unpack
+from auditor.artifacts.unpack import Budget, CorruptError, TooMuchError, unpack
 from auditor.findings import Severity
 
 _EOCD = Struct("<4s4H2LH")
@@ -39,7 +40,7 @@ class Entry:
     raw_name: bytes = b""
 
 
-class NotZip(Exception):
+class NotZipError(Exception):
     """No end of central directory."""
 
 
@@ -66,10 +67,10 @@ def _issue(
 
 
 def read_archive(blob: Blob, max_entries: int) -> Archive:
-    """The entries and everything that is wrong with the directory. Raises NotZip."""
+    """The entries and everything that is wrong with the directory. Raises NotZipError."""
     end = _find_end(blob)
     if end is None:
-        raise NotZip
+        raise NotZipError
     at, total, size, start, comment = end
     archive = Archive(entries=[], issues=[])
     issues = archive.issues
@@ -283,7 +284,7 @@ def _local_headers(blob: Blob, archive: Archive, directory: int) -> None:
                 ),
             )
     spans.sort()
-    for (first_start, first_end), (second_start, _) in zip(spans, spans[1:], strict=False):
+    for (first_start, first_end), (second_start, _) in itertools.pairwise(spans):
         if second_start < first_end:
             once(
                 "overlap",
@@ -381,7 +382,7 @@ _METHODS = {8: "deflate", 12: "bz2", 14: "lzma-zip"}
 
 
 def contents(entry: Entry, budget: Budget) -> tuple[Blob | None, list[ArtifactIssue]]:
-    """The unpacked bytes of an entry, and what is wrong with them. Raises TooMuch."""
+    """The unpacked bytes of an entry, and what is wrong with them. Raises TooMuchError."""
     issues: list[ArtifactIssue] = []
     if entry.data is None:
         return None, issues
@@ -416,7 +417,7 @@ def contents(entry: Entry, budget: Budget) -> tuple[Blob | None, list[ArtifactIs
                 blob, _ = _zip_lzma(entry.data, budget)
             else:
                 blob, _ = unpack(entry.data, _METHODS[entry.method], budget)
-        except Corrupt as error:
+        except CorruptError as error:
             blob = error.got
             issues.append(
                 ArtifactIssue(
@@ -461,26 +462,29 @@ def _zip_lzma(data: Blob, budget: Budget) -> tuple[Blob, int]:
 
     head = data.read(0, 9)
     if len(head) < 9:
-        raise Corrupt("damaged LZMA header")
+        raise CorruptError("damaged LZMA header")
     size = int.from_bytes(head[2:4], "little")
     try:
         alone = head[4 : 4 + size] + b"\xff" * 8
         engine = lzma.LZMADecompressor(lzma.FORMAT_ALONE)
         out = engine.decompress(alone + data.read(4 + size, len(data)), budget.limits.bomb)
     except (lzma.LZMAError, ValueError) as error:
-        raise Corrupt(str(error)) from None
+        raise CorruptError(str(error)) from None
     if not engine.eof and not engine.needs_input:
-        raise TooMuch("an LZMA entry that is too large")
+        raise TooMuchError("an LZMA entry that is too large")
     budget.take(len(out))
     return Blob(out), len(data)
 
 
 def crc32(blob: Blob) -> int:
+    """The checksum of the bytes, in pieces."""
     value = 0
     for offset in range(0, len(blob), 1 << 20):
         value = zlib.crc32(blob.read(offset, 1 << 20), value)
+        blob.release(offset, 1 << 20)
     return value
 
 
 def listing(archive: Archive) -> Iterator[str]:
+    """The names of the entries."""
     return (entry.name for entry in archive.entries)

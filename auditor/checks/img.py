@@ -416,6 +416,9 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
     if service.image is not None and service.argv is not None and kinds is not _CONFIG_FAULTS:
         yield rule.passed()
     for fault in service.faults:
+        missed = dict(fault.evidence).get("path", "")
+        if missed and service.image is not None and service.image.lost_by_copy(missed):
+            continue  # IMG019 or PTH003 says so already.
         if fault.kind in kinds:
             yield _fault_finding(service, rule, fault)
 
@@ -425,6 +428,9 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
     return rule.finding(
         fault.at,
         fault.message,
+        help="`dockerfile` is relative to `context`, not to the Compose file: correct the path."
+        if fault.kind == "no-dockerfile"
+        else "",
         related=[Related(at, text) for at, text in fault.related],
         confidence=Confidence.POSSIBLE if fault.possible else confidence,
         severity=Severity.LOW if fault.possible else None,
@@ -458,7 +464,16 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     for problem in image.copy_problems:
         if problem.kind == "ignored":
             continue
+        if problem.kind == "no-match" and any(
+            p.certain and p.instruction_at == problem.instruction_at for p in image.copy_problems
+        ):
+            continue  # the instruction fails anyway
         help = ""
+        if problem.kind == "missing":
+            help = (
+                "Name what is there, or commit the file. Sources start at the build context, "
+                f"`{image.context or '.'}`."
+            )
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
         by_hand = problem.source in image.made_by_hand

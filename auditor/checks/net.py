@@ -147,7 +147,7 @@ def _host_ports(deployment: Deployment) -> tuple[dict[str, int], _Publishers]:
 @check("NET004")
 def host_port_collision(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Two services of one project want the same port of the host."""
-    if service.project is None or service.compose is None:
+    if service.project is None or service.compose is None or ports.host_network(service):
         return
     order, publishers = _host_ports(deployment)
     for item in service.published:

@@ -43,6 +43,9 @@ def _judged(service: Service) -> Iterator[PathLink]:
                 continue
             if (access.at, access.loader) in present:
                 continue  # one of several candidates that the same line tries
+        image = service.image
+        if link.seen.answer == "no" and image is not None and image.lost_by_copy(link.path):
+            continue  # IMG019 or PTH003 says so already.
         if link.seen.answer == "no":
             # A file that is read in several places is missing once.
             if (link.path, access.mode) in seen:

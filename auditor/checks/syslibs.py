@@ -34,7 +34,7 @@ def _judge(
     services = deployment.services_of(image.services)
     results = {s.name: userland.lacking(s, deployment) for s in services}
     every = [lack for found in results.values() for _, lacks in found for lack in lacks]
-    line = install_line(every)
+    line = userland.install_line(every)
     merged: dict[str, list[tuple[Service, Use, tuple[Lack, ...]]]] = {}
     for service in services:
         for use, lacks in results[service.name]:
@@ -45,16 +45,6 @@ def _judge(
                 yield rule.passed()
     for found in merged.values():
         yield _finding(image, rule, found, line)
-
-
-def install_line(lacks: list[Lack]) -> str:
-    """The one command that installs all that is missing."""
-    certain = [x for x in lacks if x.package and (x.need.when == "import" or x.need.always)]
-    chosen = sorted({x.package for x in certain or lacks if x.package})
-    if not chosen:
-        return ""
-    apk = any(x.manager == "apk" for x in lacks)
-    return sonames.apk_line(chosen) if apk else sonames.apt_line(chosen)
 
 
 def _finding(
@@ -192,7 +182,7 @@ def musl_without_wheels(
 
 @check("IMG013")
 def vanished_package(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
-    """apt is asked for a package that the release does not have."""
+    """Apt is asked for a package that the release does not have."""
     for package in image.system_packages:
         base = package.base
         if package.manager != "apt" or base is None or base.distro != "debian":

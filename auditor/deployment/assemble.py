@@ -28,6 +28,7 @@ from auditor.source import Location
 if TYPE_CHECKING:
     from auditor.config import Settings
     from auditor.parsers.compose import ComposeProject
+    from auditor.parsers.python import ModuleFacts
 
 # Names of requirement files that an image would not install in production.
 _DEV_WORDS = frozenset(
@@ -200,6 +201,7 @@ def assemble(
     for entry in repository.of_kind(FileKind.NOTEBOOK):
         if entry.size < 5_000_000:
             facts.module(entry.path)
+    exporters = _exporters(facts)
     problems = dict.fromkeys((*repository.problems, *facts.problems))
     for image in shipped:
         problems.update(dict.fromkeys(image.dockerfile.problems))
@@ -223,12 +225,33 @@ def assemble(
         python_claims=tuple(claims),
         version_files=tuple(version_files),
         modules=facts.modules,
+        exporters=exporters,
         python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
         is_library=library,
         surroundings=surroundings.collect(facts) if complete else surroundings.Surroundings(),
     )
+
+
+def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
+    """Modules that export PyTorch models; training code is nobody's entry, so they are looked for."""
+    found = []
+    for entry in facts.repository.of_kind(FileKind.PYTHON, FileKind.NOTEBOOK):
+        if entry.is_dev or entry.size > 1_000_000:
+            continue
+        source = facts.read(entry.path)
+        if source is None or not any(word in source.text for word in _EXPORTERS):
+            continue
+        from auditor.parsers import python
+
+        module = facts.modules.get(entry.path) or python.parse(source)
+        if any(call.name.startswith("torch.") for call in module.calls):
+            found.append(module)
+    return tuple(found)
+
+
+_EXPORTERS = ("torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit")
 
 
 def _workload_name(item: manifests.Running) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
 
 LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
+# Tools of the installation that bring nothing else into the environment.
+_INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "build"})
 _SYNC_LOCKS = {
     "uv": ("uv.lock",),
     "poetry": ("poetry.lock",),
@@ -479,10 +481,11 @@ def _finish(
         extra = ("pip", "setuptools", "wheel") if base.has_setuptools else ("pip",)
     elif base is not None and base.text != "scratch" and kind == "image":
         because.append(f"what {base.text} brings is not known")
-    closed_by_lock = bool(draft.locks) and all(r.origin == "lock" for r in kept)
-    compiled = bool(kept) and all(r.compiled for r in kept)
+    asked = [r for r in kept if r.origin != "command" or r.key not in _INSTALLERS]
+    closed_by_lock = bool(draft.locks) and bool(asked) and all(r.origin == "lock" for r in asked)
+    compiled = bool(asked) and all(r.compiled for r in asked)
     # With hashes pip refuses whatever the file does not list.
-    hashed = bool(kept) and all(r.fact.hashes for r in kept if not r.fact.vcs)
+    hashed = bool(asked) and all(r.fact.hashes for r in asked if not r.fact.vcs)
     compiled = compiled or hashed
     closed = (closed_by_lock or compiled or (bool(flags) and all(flags))) and not because
     installed = distributions.close(
@@ -494,7 +497,7 @@ def _finish(
         extra=extra,
     )
     direct = {name for name, _, _ in roots}
-    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in kept)
+    everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in asked)
     frozen = (
         everything_pinned
         and not installed.unknown

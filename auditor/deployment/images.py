@@ -31,7 +31,11 @@ def build(
 ) -> BuiltImage | None:
     """What building this Dockerfile leaves; None when it (or its target) does not exist."""
     parsed = facts.dockerfile(dockerfile)
-    if parsed is None or not parsed.stages:
+    if parsed is None:
+        return None
+    if not parsed.stages:
+        # Nothing is built from it, so nothing else would say why.
+        facts.note(parsed.problems)
         return None
     files = facts.context(context)
     ignore = facts.dockerignore(context, dockerfile)

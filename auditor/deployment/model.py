@@ -7,6 +7,7 @@ the set of distributions that one interpreter of an image (or of a bare reposito
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
@@ -188,6 +189,16 @@ class BuiltImage:
     @property
     def copy_problems(self) -> tuple[CopyProblem, ...]:
         return self.image.copy_problems
+
+    def lost_by_copy(self, path: str) -> bool:
+        """A COPY that finds nothing was to bring this path: the build fails before it is missed."""
+        parts = path.split("/")
+        return any(
+            problem.certain
+            and problem.kind in ("missing", "ignored", "case")
+            and posixpath.basename(problem.source.rstrip("/")) in parts
+            for problem in self.image.copy_problems
+        )
 
     def provides_program(self, name: str) -> bool | None:
         """Whether a program of that base name is on the PATH; None when unknown."""
@@ -429,6 +440,8 @@ class Deployment:
     python_claims: tuple[PythonClaim, ...] = ()
     version_files: tuple[PythonVersion, ...] = ()
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)
+    # Modules that export PyTorch models, whether a service imports them or not.
+    exporters: tuple[ModuleFacts, ...] = field(default=(), compare=False)
     # Every Python file of the repository, read or not.
     python_files: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()

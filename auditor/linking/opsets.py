@@ -27,7 +27,7 @@ def onnx_reasons(facts: ArtifactFacts, exact: Exact) -> Iterator[Reason]:
         yield Reason(
             rule="CMP009",
             effect="load",
-            message="the file cannot be read as an ONNX model",
+            message=f"holds no complete ONNX model: the file is {facts.format}",
             error="InvalidProtobuf",
         )
         return
@@ -38,7 +38,7 @@ def onnx_reasons(facts: ArtifactFacts, exact: Exact) -> Iterator[Reason]:
         yield Reason(
             rule="CMP009",
             effect="unknown",
-            message="no onnxruntime is installed there",
+            message="needs a runtime, and no onnxruntime is installed there",
             help="Pin onnxruntime.",
         )
         return
@@ -67,7 +67,7 @@ def onnx_reasons(facts: ArtifactFacts, exact: Exact) -> Iterator[Reason]:
     yield Reason(
         rule="CMP009",
         effect="load" if outcome == "fails" else "unknown",
-        message="; ".join(reasons[:3]),
+        message=f"is refused by {name} {chosen}: {'; '.join(reasons[:3])}",
         help=f"Pin {name} between {fitting[0]} and {fitting[1]}, or export the model again."
         if fitting
         else "Export the model again.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.parsers.commands.facts import ServerStart
@@ -19,9 +20,25 @@ from auditor.values import value
 if TYPE_CHECKING:
     from auditor.deployment.model import Deployment, Entry, Service
     from auditor.parsers.commands.facts import Option
+    from auditor.parsers.python.facts import Trace
 
 # A path that names prediction and nothing else ("/score" and "/generate" may mean anything).
-_PREDICTS = re.compile(r"predict|infer(?:ence)?\b|invocations|classif|forecast", re.IGNORECASE)
+_PREDICTS = re.compile(
+    r"predict(?!\w*[- ](?:server|service|api|app)\b)|infer(?:ence)?\b|invocations|classif|forecast",
+    re.IGNORECASE,
+)
+# Other names of asking a model, believed only where a model is evidently at work.
+_ASKS = re.compile(
+    r"\b(?:score|recommend\w*|segment\w*|embed\w*|transcribe|translate|detect\w*|summari[sz]e|generate"
+    r"|analy[sz]e|sentiment|rank|estimate|similarity|caption|ocr)\b",
+    re.IGNORECASE,
+)
+# Routes that fit, test or manage models: what they do is slow by intent.
+_TRAINS = re.compile(
+    r"\b(re)?train|\bfit\b|(re)?train(ing)?\b|evaluat|benchmark|golden|\btest|tune|experiment|"
+    r"\bjobs?\b|drift|monitor",
+    re.IGNORECASE,
+)
 # Methods that compute on the calling thread; asynchronous clients have others, or are awaited.
 BLOCKING = frozenset(
     {
@@ -35,6 +52,15 @@ ASYNC_FRAMEWORKS = frozenset(
     {
         "fastapi", "starlette", "litestar", "sanic", "aiohttp", "quart", "tornado", "blacksheep",
         "robyn",
+    }
+)  # fmt: skip
+# Libraries whose import says that a model is at work.
+_LEARNING = frozenset(
+    {
+        "sklearn", "joblib", "torch", "tensorflow", "keras", "transformers", "onnxruntime",
+        "xgboost", "lightgbm", "catboost", "spacy", "ultralytics", "sentence_transformers",
+        "fasttext", "mlflow", "torchvision", "tflite_runtime", "vllm", "diffusers", "timm",
+        "statsmodels", "prophet", "tritonclient", "easyocr", "whisper", "faster_whisper",
     }
 )  # fmt: skip
 # Loaders of arrays and the like that are as often data as models.
@@ -113,8 +139,11 @@ def servings(service: Service) -> tuple[Serving, ...]:
             if c.category == "predict" and (c.reach.phase is Phase.REQUEST or script)
             and c.reach.phase is not Phase.UNREACHED
         )  # fmt: skip
+        trains = _training(trace)
+        predicts = tuple(c for c in predicts if c.reach.route not in trains)
         app = _app(entry)
-        routes = _routes(app, predicts, bool(loads))
+        learns = bool(loads) or any(i.fact.top in _LEARNING for i in trace.imports)
+        routes = tuple(_unwrapped(r, service) for r in _routes(app, predicts, learns))
         if routes or predicts:
             found.append(
                 Serving(
@@ -129,6 +158,23 @@ def servings(service: Service) -> tuple[Serving, ...]:
     return tuple(found)
 
 
+def _training(trace: Trace) -> frozenset[str]:
+    """Routes that fit a model rather than ask one, by what they call and by their names."""
+    fits = {
+        c.reach.route
+        for c in trace.calls
+        if c.category == "preprocess" and c.name == ".fit" and c.reach.phase is Phase.REQUEST
+    }
+    return frozenset(
+        r.label
+        for a in trace.apps
+        for r in a.routes
+        if (r.label in fits or _TRAINS.search(f"{r.path if isinstance(r.path, str) else ''} "
+                                              f"{r.handler.replace('_', ' ')}"))
+        and not (isinstance(r.path, str) and _PREDICTS.search(r.path))
+    )  # fmt: skip
+
+
 def _app(entry: Entry) -> WebApp | None:
     """The application that is served: the one named, else the one with the most routes."""
     named = entry.trace.app(entry.attribute) if entry.attribute else None
@@ -137,25 +183,39 @@ def _app(entry: Entry) -> WebApp | None:
     return max(entry.trace.apps, key=lambda a: len(a.routes), default=None)
 
 
-def _routes(app: WebApp | None, predicts: Iterable[Call], loads: bool) -> tuple[Route, ...]:
+def _routes(app: WebApp | None, predicts: Iterable[Call], learns: bool) -> tuple[Route, ...]:
+    """The prediction routes, those named after predicting first."""
     if app is None:
         return ()
     reached = {c.reach.route for c in predicts}
-    return tuple(
-        route
-        for route in app.routes
-        if route.kind not in ("health", "ready", "metrics", "reload", "docs")
-        and (
-            route.label in reached
-            or (
-                loads
-                and route.kind == "predict"
-                and isinstance(route.path, str)
-                and bool(_PREDICTS.search(route.path))
-                and set(route.methods) & {"POST", "PUT"}
-            )
-        )
-    )
+    routes = [
+        r for r in app.routes if r.kind not in ("health", "ready", "metrics", "reload", "docs")
+    ]
+    named = [r for r in routes if _asked_by_post(r) and _named(r, _PREDICTS)]
+    calling = [r for r in routes if r.label in reached and r not in named]
+    if not named and not calling and learns:
+        named = [r for r in routes if _asked_by_post(r) and _named(r, _ASKS)]
+    return (*named, *calling)
+
+
+def _unwrapped(route: Route, service: Service) -> Route:
+    """A handler that is a decorator's inner function stands where it is registered."""
+    facts = service.module_facts.get(route.handler_at.path)
+    outer = route.handler.rpartition(".")[0]
+    if outer and facts is not None and any(f.qualname == outer for f in facts.functions):
+        return replace(route, handler_at=route.at)
+    return route
+
+
+def _asked_by_post(route: Route) -> bool:
+    return bool(set(route.methods) & {"POST", "PUT"})
+
+
+def _named(route: Route, pattern: re.Pattern[str]) -> bool:
+    """The path or the handler's name says so."""
+    name = route.handler.rpartition(".")[2]
+    path = route.path if isinstance(route.path, str) else ""
+    return any(pattern.search(text.replace("_", " ")) for text in (path, name))
 
 
 def predicting(deployment: Deployment) -> tuple[tuple[Service, tuple[Serving, ...]], ...]:
@@ -222,3 +282,65 @@ def seconds(text: object) -> float | None:
 def shown(path: str | Unknown | None, fallback: str = "the model") -> str:
     """A path for a message."""
     return f"`{path}`" if isinstance(path, str) else fallback
+
+
+# ---- what stands around a service ----
+
+_GATEWAYS = frozenset(
+    {
+        "nginx", "traefik", "envoy", "haproxy", "kong", "caddy", "apisix", "tyk", "openresty",
+        "krakend", "nginx-proxy", "istio", "linkerd", "ambassador", "emissary", "varnish",
+        "swag", "nginxproxymanager", "nginx-proxy-manager",
+    }
+)  # fmt: skip
+_PROMETHEUS = frozenset({"prometheus", "victoria-metrics", "vmagent", "agent", "alloy"})
+_COLLECTORS = frozenset(
+    {
+        "opentelemetry-collector", "opentelemetry-collector-contrib", "otel-collector", "telegraf",
+        "statsd-exporter", "statsd", "graphite-statsd", "nginx-prometheus-exporter", "agent",
+        "datadog-agent", "signoz", "apm-server", "jaeger", "all-in-one", "lgtm", "otel-lgtm",
+        "netdata", "zabbix-agent", "fluent-bit-metrics",
+    }
+)  # fmt: skip
+
+
+def image_name(reference: object) -> str:
+    """``traefik`` of ``docker.io/library/traefik:v3@sha256:…``."""
+    if not isinstance(reference, str):
+        return ""
+    return reference.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
+
+
+def siblings(service: Service) -> tuple[tuple[str, str], ...]:
+    """(service name, image name) of the other services of the same Compose project."""
+    if service.project is None:
+        return ()
+    return tuple(
+        (s.name, image_name(s.image.value) if s.image is not None else "")
+        for s in service.project.services
+        if service.compose is None or s.name != service.compose.name
+    )
+
+
+def gateway(service: Service) -> str | None:
+    """A reverse proxy or an API gateway of the same Compose project, by its service name."""
+    for name, image in siblings(service):
+        if image in _GATEWAYS or name in _GATEWAYS or "gateway" in name or "proxy" in name:
+            return name
+    return None
+
+
+def scraper(service: Service) -> str | None:
+    """A collector of metrics in the same Compose project."""
+    for name, image in siblings(service):
+        if (image in _PROMETHEUS and image != "agent") or name == "prometheus":
+            return name
+    return None
+
+
+def collector(service: Service) -> str | None:
+    """Something in the same Compose project that gathers metrics on the service's behalf."""
+    for name, image in siblings(service):
+        if image in _COLLECTORS or name in _COLLECTORS:
+            return name
+    return None

@@ -340,3 +340,81 @@ def missing(lacks: Iterable[Lack]) -> tuple[MissingLibrary, ...]:
                 apk=lack.package if lack.manager == "apk" else sonames.apk_package(need.names),
             )
     return tuple(found.values())
+
+
+def of_list(
+    roots: Iterable[tuple[str, tuple[str, ...], str | None]],
+    base: Base | None,
+    *,
+    packages: Iterable[SystemPackage] = (),
+    python: str | None = None,
+) -> tuple[Lack, ...]:
+    """What a list of distributions (name, extras, version or None) lacks on a base image.
+
+    Everything the list brings along is judged, save what the distribution that brings it does
+    not import by itself. Needs that only some functions of a distribution have count for those
+    that the list names.
+    """
+    named = list(roots)
+    installed = distributions.close(named, python=python)
+    direct = {name for name, _, _ in named}
+    reached = set(direct)
+    for name in direct:
+        reached.update(path[-1] for path in _brought(name, installed, python))
+    # Extras are asked for because they are used.
+    reached |= {
+        n for n, d in installed.distributions.items() if d.via in direct and _extra(n, d.via)
+    }
+    land = Userland(base, packages)
+    versions = {n: d.version for n, d in installed.distributions.items()}
+    found: dict[tuple[str, tuple[str, ...]], Lack] = {}
+    for name, need in needed(versions, libc=land.libc):
+        if name not in reached or need.when == "build" or need.module:
+            continue
+        if name not in direct and (need.direct or need.when == "call"):
+            continue
+        lack = land.lacks(need)
+        if lack is not None:
+            found[(name, need.names)] = lack
+    return tuple(found.values())
+
+
+def _extra(name: str, parent: str) -> bool:
+    """Whether ``parent`` requires ``name`` only with an extra."""
+    return name not in distributions.requirements_of(parent, None)
+
+
+def builds(
+    roots: Iterable[tuple[str, str | None]], base: Base | None
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(distribution, packages that building it takes) of those without a wheel."""
+    land = Userland(base)
+    if land.manager == "apk":
+        # What building takes is known by Debian's names only.
+        return ()
+    return tuple(
+        (name, packages)
+        for name, version in roots
+        for need in sonames.needs(name, version, libc=land.libc)
+        if need.when == "build"
+        if (packages := tuple(p for p in need.packages if p not in land.has))
+    )
+
+
+def install_line(
+    lacks: Iterable[Lack], builds: Iterable[tuple[str, tuple[str, ...]]] = (), *, apk: bool = False
+) -> str:
+    """The one command that installs what is missing; empty when nothing can be named.
+
+    What only some functions need is left out as long as something else is missing. ``builds``
+    (see :func:`builds`) is what compiling takes.
+    """
+    listed = [x for x in lacks if x.package]
+    certain = [x for x in listed if x.need.when == "import" or x.need.always]
+    chosen = {x.package for x in certain or listed if x.package}
+    chosen |= {package for _, packages in builds for package in packages}
+    if not chosen:
+        return ""
+    if apk or any(x.manager == "apk" for x in listed):
+        return sonames.apk_line(sorted(chosen))
+    return sonames.apt_line(sorted(chosen))

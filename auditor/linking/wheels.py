@@ -5,10 +5,11 @@ Knowledge: ``rules/knowledge/wheels.json.gz`` (the releases of distributions wit
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import Any, Literal
 
-from auditor.catalog import knowledge
+from auditor.catalog import knowledge, knowledge_text
 from auditor.values import value
 
 
@@ -31,9 +32,24 @@ class Installable:
     pythons: tuple[str, ...] = ()
 
 
-def _table() -> dict[str, Any]:
-    table: dict[str, Any] = knowledge("wheels.json.gz")["distributions"]
-    return table
+@lru_cache(maxsize=1)
+def _text() -> str:
+    return "\n" + knowledge_text("wheels.json.gz")
+
+
+@lru_cache(maxsize=256)
+def _row(name: str) -> dict[str, Any] | None:
+    """One distribution's line of the table: the whole takes longer to parse than to audit."""
+    if '"distributions":{\n' not in _text():
+        whole: dict[str, Any] = knowledge("wheels.json.gz")["distributions"]
+        return whole.get(name)
+    key = f"\n{json.dumps(name)}:"
+    start = _text().find(key)
+    if start < 0:
+        return None
+    start += len(key)
+    row: dict[str, Any] = json.loads(_text()[start : _text().index("\n", start)].rstrip(","))
+    return row
 
 
 def installable(
@@ -52,7 +68,7 @@ def installable(
 
     ``python`` is ``X.Y`` or longer; ``glibc`` the image's version, None when unknown.
     """
-    row = _table().get(name)
+    row = _row(name)
     if row is None:
         return Installable(outcome="unknown")
     short = ".".join(python.split(".")[:2])
@@ -90,7 +106,7 @@ def installable(
 
 def newest(name: str, specifier: str, python: str) -> str | None:
     """The newest known release that a specifier admits on that Python; None when not known."""
-    row = _table().get(name)
+    row = _row(name)
     return _newest(row["releases"], specifier, python) if row is not None else None
 
 

@@ -211,7 +211,7 @@ def _options(
             elif name in flags:
                 found.append((name, "true", word.at))
             elif index < len(words):
-                found.append((name, words[index].value, words[index].at))
+                found.append((name, _here(words[index]), words[index].at))
                 index += 1
             continue
         # -it, -p8000:80, -d, -e X=1
@@ -225,9 +225,21 @@ def _options(
             if rest:
                 found.append((option, rest, word.at))
             elif index < len(words):
-                found.append((option, words[index].value, words[index].at))
+                found.append((option, _here(words[index]), words[index].at))
                 index += 1
     return found, words[index:]
+
+
+def _here(word: Arg) -> Text:
+    """The word's value; a path below ``$(pwd)`` or ``$PWD`` keeps that spelling.
+
+    It is the directory in which the command is given: the repository, in every documentation.
+    """
+    if isinstance(word.value, Unknown) and len(word.pieces) == 2:
+        start, rest = word.pieces
+        if isinstance(start, Unknown) and "pwd" in start.reason.lower() and isinstance(rest, str):
+            return f"$(pwd){rest}" if rest.startswith(("/", ":")) else word.value
+    return word.value
 
 
 def _pair(value: Text) -> tuple[str, Text | None]:

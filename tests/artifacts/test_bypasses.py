@@ -58,7 +58,7 @@ inspect getsource|fileinput input|configparser ConfigParser.read|netrc netrc|rea
 builtins open|builtins breakpoint|builtins getattr|builtins globals|builtins map|functools reduce|functools partialmethod|itertools starmap|_tkinter create
 keras.models load_model|tensorflow load_library|transformers.pipelines pipeline|sympy sympify|numexpr evaluate|yaml unsafe_load|jinja2 Template|cffi FFI
 nt system|posix system|os popen|os execv|subprocess Popen|subprocess check_output|sys settrace|threading Thread|concurrent.futures ProcessPoolExecutor
-signal signal|faulthandler dump_traceback_later|mmap mmap|bz2 open|gzip open|lzma open|codecs open|optparse Option|numpy vectorize|numpy frompyfunc
+signal signal|faulthandler dump_traceback_later|mmap mmap|bz2 open|gzip open|lzma open|codecs open|optparse Option|numpy frompyfunc
 numpy apply_along_axis|sklearn.datasets load_svmlight_file|sklearn.utils._testing ignore_warnings|scipy.io loadmat|numpy.lib.npyio load
 numpy.distutils.exec_command exec_command|pytest main|IPython get_ipython|aiohttp request|requests get|paramiko SSHClient|fsspec open|smart_open open
 """.replace("\n", "|")

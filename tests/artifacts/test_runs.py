@@ -19,7 +19,9 @@ def run(data: bytes) -> Analysis:
 
 def words(count: int, special: dict[int, str]) -> bytes:
     """A list of memoised strings; string number n is memo entry n."""
-    return b"](" + b"".join(short(special.get(i, f"word-{i}")) + b"\x94" for i in range(count)) + b"e0"
+    return (
+        b"](" + b"".join(short(special.get(i, f"word-{i}")) + b"\x94" for i in range(count)) + b"e0"
+    )
 
 
 def get(index: int) -> bytes:
@@ -29,7 +31,14 @@ def get(index: int) -> bytes:
 @pytest.mark.parametrize("at", [0, 1, 500, 1999])
 @pytest.mark.parametrize("other", [3, 777, 1998])
 def test_names_inside_a_run_are_found_again(at: int, other: int) -> None:
-    body = words(2000, {at: "os", other: "system"}) + get(at) + get(other) + b"\x93" + text("id") + b"\x85R"
+    body = (
+        words(2000, {at: "os", other: "system"})
+        + get(at)
+        + get(other)
+        + b"\x93"
+        + text("id")
+        + b"\x85R"
+    )
     result = run(stream(body))
     assert result.facts is not None
     if at != other:
@@ -38,7 +47,16 @@ def test_names_inside_a_run_are_found_again(at: int, other: int) -> None:
 
 
 def test_memo_numbers_go_on_behind_a_run() -> None:
-    body = words(2000, {}) + short("os") + b"\x940" + short("system") + b"\x940" + get(2000) + get(2001) + b"\x93)R"
+    body = (
+        words(2000, {})
+        + short("os")
+        + b"\x940"
+        + short("system")
+        + b"\x940"
+        + get(2000)
+        + get(2001)
+        + b"\x93)R"
+    )
     assert run(stream(body)).verdict == "dangerous"
     body = words(2000, {}) + get(2000)
     assert run(stream(body)).verdict == "unreadable"
@@ -47,12 +65,20 @@ def test_memo_numbers_go_on_behind_a_run() -> None:
 def test_two_runs() -> None:
     body = words(900, {5: "os"}) + words(900, {7: "system"}) + get(5) + get(907) + b"\x93)R"
     assert run(stream(body)).verdict == "dangerous"
-    body = words(900, {5: "x"}) + words(900, {7: "system", 8: "os"}) + get(908) + get(907) + get(5) + b"0\x93)R"
+    body = (
+        words(900, {5: "x"})
+        + words(900, {7: "system", 8: "os"})
+        + get(908)
+        + get(907)
+        + get(5)
+        + b"0\x93)R"
+    )
     assert run(stream(body)).verdict == "dangerous"
 
 
 @pytest.mark.parametrize(
-    "tail", [b"\x93", b"R", b"\x81", b"b", b"c", b"\x86\x93", b"\xff", b"u", b"s", b"\x95", b"0" * 3000]
+    "tail",
+    [b"\x93", b"R", b"\x81", b"b", b"c", b"\x86\x93", b"\xff", b"u", b"s", b"\x95", b"0" * 3000],
 )
 def test_what_breaks_a_run_is_still_judged(tail: bytes) -> None:
     body = b"](" + b"K\x01" * 3000 + tail

@@ -257,3 +257,9 @@ def test_an_inline_dockerfile_is_there(tmp_path: Path) -> None:
         "      dockerfile_inline: |\n        FROM python:3.11-slim\n"
     )
     assert not kit.of(kit.service(tmp_path, {"docker-compose.yml": text}), "IMG022")
+
+
+def test_what_a_failing_copy_was_to_bring_is_not_missed_again(tmp_path: Path) -> None:
+    text = kit.dockerfile("COPY serve.py ./", '["python", "serve.py"]')
+    result = kit.service(tmp_path, {"Dockerfile": text})
+    assert [f.rule for f in result.findings if f.breaks] == ["IMG019"]

@@ -53,7 +53,7 @@ class Frame:
         return None
 
 
-class TooMuchWork(Exception):
+class BudgetError(Exception):
     """The budget of visits is spent."""
 
 
@@ -96,7 +96,7 @@ class Interpreter:
         frame = Frame(values=values, parent=None, path="", imports=imports)
         try:
             self.block(graph.nodes, frame)
-        except TooMuchWork:
+        except BudgetError:
             self.problems["its functions and subgraphs expand to more nodes than are followed"] = (
                 None
             )
@@ -210,7 +210,7 @@ class Interpreter:
         for node in nodes:
             self.visits += 1
             if self.visits > MAX_VISITS:
-                raise TooMuchWork
+                raise BudgetError
             self.node(node, frame)
 
     def node(self, node: Node, frame: Frame) -> None:
@@ -306,6 +306,13 @@ class Interpreter:
         if found is not None:
             for kind, message in schema.faults(node, found):
                 self.defect(kind, message, path)
+            layout = node.attributes.get("layout")
+            if layout is not None and layout.number and node.operator in ("GRU", "LSTM", "RNN"):
+                self.defect(
+                    "kernel",
+                    f"{node.label}: onnxruntime runs no {node.operator} with layout 1",
+                    path,
+                )
             given, faults = schema.types(node, found, kinds)
             for kind, message in faults:
                 self.defect(kind, message, path)
@@ -361,10 +368,11 @@ class Interpreter:
         if key in frame.calls or len(frame.calls) >= MAX_CALLS:
             self.defect("recursive-function", f"the function {function.name!r} calls itself", path)
             return self.generic(node, "", inputs, path)
-        values: dict[str, Value] = {}
-        for name, value in zip(function.inputs, inputs, strict=False):
-            if value is not None:
-                values[name] = value
+        values: dict[str, Value] = {
+            name: value
+            for name, value in zip(function.inputs, inputs, strict=False)
+            if value is not None
+        }
         for name in function.inputs:
             # A left-out optional input is there under its name, as nothing.
             values.setdefault(name, Value((), elems=None))

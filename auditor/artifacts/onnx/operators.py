@@ -73,27 +73,40 @@ SHAPE_INPUTS: dict[str, tuple[int, ...]] = {
 }
 # Contents that differ from run to run though the inputs are the same.
 RANDOM = frozenset(
-    "RandomNormal RandomUniform RandomNormalLike RandomUniformLike Multinomial Bernoulli".split()
-)
+    {
+        "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial",
+        "Bernoulli",
+    }
+)  # fmt: skip
 
 _SAME = frozenset(
-    """Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Cast Ceil Celu Clip Cos Cosh CumSum
-    CumProd DequantizeLinear Elu Erf Exp EyeLike Floor Gelu HardSigmoid HardSwish Hardmax Identity
-    InstanceNormalization IsInf IsNaN LRN LeakyRelu Log LogSoftmax MeanVarianceNormalization Mish
-    Neg Not QuantizeLinear RandomNormalLike RandomUniformLike Reciprocal Relu ReverseSequence Round
-    Scatter ScatterElements ScatterND TensorScatter Selu Shrink Sigmoid Sign Sin Sinh Softmax
-    Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu LpNormalization CastLike BitCast
-    GroupNormalization RMSNormalization RotaryEmbedding Binarizer Imputer Normalizer Scaler
-    LabelEncoder BiasGelu FastGelu QuickGelu FusedGelu Swiglu""".split()
-)
+    {
+        "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Bernoulli", "BitwiseNot", "Cast",
+        "Ceil", "Celu", "Clip", "Cos", "Cosh", "CumSum", "CumProd", "DequantizeLinear", "Elu",
+        "Erf", "Exp", "EyeLike", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Hardmax", "Identity",
+        "InstanceNormalization", "IsInf", "IsNaN", "LRN", "LeakyRelu", "Log", "LogSoftmax",
+        "MeanVarianceNormalization", "Mish", "Neg", "Not", "QuantizeLinear", "RandomNormalLike",
+        "RandomUniformLike", "Reciprocal", "Relu", "ReverseSequence", "Round", "Scatter",
+        "ScatterElements", "ScatterND", "TensorScatter", "Selu", "Shrink", "Sigmoid", "Sign", "Sin",
+        "Sinh", "Softmax", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh",
+        "ThresholdedRelu", "Trilu", "LpNormalization", "CastLike", "BitCast", "GroupNormalization",
+        "RMSNormalization", "RotaryEmbedding", "Binarizer", "Imputer", "Normalizer", "Scaler",
+        "LabelEncoder", "BiasGelu", "FastGelu", "QuickGelu", "FusedGelu", "Swiglu",
+    }
+)  # fmt: skip
 _BROADCAST = frozenset(
-    """Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less
-    LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor""".split()
-)
+    {
+        "Add", "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal",
+        "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul",
+        "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
+    }
+)  # fmt: skip
 _REDUCE = frozenset(
-    """ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
-    ReduceSum ReduceSumSquare""".split()
-)
+    {
+        "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+        "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare",
+    }
+)  # fmt: skip
 
 
 class Op:
@@ -118,7 +131,7 @@ class Op:
         value = self.value(index)
         return value.shape if value is not None else None
 
-    def int(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int) -> int:
         found = self.node.attributes.get(name)
         return found.number if found is not None and found.number is not None else default
 
@@ -209,7 +222,7 @@ def calculate(it: Interpreter, op: str, a: Elem, b: Elem) -> Elem:
 def _divide(a: float, b: float) -> float:
     if isinstance(a, int) and isinstance(b, int):
         # Integer division of the runtime truncates.
-        return int(math.trunc(a / b)) if abs(a) < 1 << 50 else a // b
+        return math.trunc(a / b) if abs(a) < 1 << 50 else a // b
     return a / b
 
 
@@ -257,7 +270,7 @@ def _unary(op: Op, item: Elem) -> Elem | None:
     """One element through an elementwise operator; None when not computed."""
     name = op.node.operator
     if name in ("Cast", "CastLike"):
-        to = op.int("to", 7) if name == "Cast" else 7
+        to = op.number("to", 7) if name == "Cast" else 7
         if isinstance(item, Sym):
             return item
         try:
@@ -449,7 +462,7 @@ def _reduce(op: Op) -> list[Value] | None:
     first = op.value(0)
     if first is None:
         return None
-    keep = bool(op.int("keepdims", 1))
+    keep = bool(op.number("keepdims", 1))
     given = op.value(1) is not None
     axes = op.numbers(1, "axes")
     if first.shape is None:
@@ -460,7 +473,7 @@ def _reduce(op: Op) -> list[Value] | None:
         return [op.out(op.opaque(rank, deps) if keep else None, rank=deps)]
     if not axes:
         reduced = (
-            [] if op.int("noop_with_empty_axes", 0) and op.version >= 13 else list(range(rank))
+            [] if op.number("noop_with_empty_axes", 0) and op.version >= 13 else list(range(rank))
         )
     else:
         known = _axes(op, axes, rank)
@@ -491,7 +504,7 @@ def _shape(op: Op) -> list[Value] | None:
         return None
     if first.shape is None:
         return [Value((op.free(first.rank, "rank"),), content=first.rank)]
-    start, end = op.int("start", 0), op.int("end", len(first.shape))
+    start, end = op.number("start", 0), op.number("end", len(first.shape))
     dims = first.shape[start:end]
     return [Value((len(dims),), elems=dims)]
 
@@ -585,7 +598,7 @@ def _reshape(op: Op) -> list[Value] | None:
                 hole = axis
                 dims.append(1)
                 continue
-            if item == 0 and not op.int("allowzero", 0):
+            if item == 0 and not op.number("allowzero", 0):
                 if first.shape is not None and axis < len(first.shape):
                     dims.append(first.shape[axis])
                 else:
@@ -671,7 +684,7 @@ def _gather(op: Op) -> list[Value] | None:
     first, index = op.value(0), op.value(1)
     if first is None or index is None:
         return None
-    axis = op.int("axis", 0)
+    axis = op.number("axis", 0)
     if first.shape is None or index.shape is None:
         return [op.out(None, rank=join(first.shape_deps, index.shape_deps))]
     if not -len(first.shape) <= axis < max(len(first.shape), 1):
@@ -700,7 +713,7 @@ def _gather_elements(op: Op) -> list[Value] | None:
 
 def _gather_nd(op: Op) -> list[Value] | None:
     first, index = op.shape(0), op.shape(1)
-    batch = op.int("batch_dims", 0)
+    batch = op.number("batch_dims", 0)
     if first is None or not index or not isinstance(index[-1], int):
         return None
     return [op.out(index[:-1] + first[batch + index[-1] :])]
@@ -809,7 +822,7 @@ def _concat(op: Op) -> list[Value] | None:
         return [op.out(None, rank=deps)]
     first = shapes[0] or ()
     rank = len(first)
-    axis = op.int("axis", 1 if op.version < 4 else 0)
+    axis = op.number("axis", 1 if op.version < 4 else 0)
     if not rank or not -rank <= axis < rank or any(len(s or ()) != rank for s in shapes):
         op.it.defect("shape-error", f"{op.node.label}: ranks differ or lack the axis", op.path)
         return None
@@ -909,7 +922,7 @@ def _flatten(op: Op) -> list[Value] | None:
         return None
     if first.shape is None:
         return [_kept(op, first, op.opaque(2, first.rank), NONE)]
-    axis = op.int("axis", 1)
+    axis = op.number("axis", 1)
     axis += len(first.shape) if axis < 0 else 0
     return [_kept(op, first, (op.mul(first.shape[:axis]), op.mul(first.shape[axis:])), NONE)]
 
@@ -1044,12 +1057,12 @@ def _split(op: Op) -> list[Value] | None:
     if first.shape is None:
         deps = join(first.rank, op.decided(1))
         return [op.out(None, rank=deps) for _ in range(number)]
-    axis = op.int("axis", 0)
+    axis = op.number("axis", 0)
     if not -len(first.shape) <= axis < len(first.shape):
         return None
     axis %= len(first.shape)
     whole = first.shape[axis]
-    found = []
+    found: list[Value] = []
     for index in range(number):
         size: Dim
         if sizes is not None and index < len(sizes):
@@ -1077,7 +1090,7 @@ def _topk(op: Op) -> list[Value] | None:
         return None
     if first.shape is None:
         return [op.out(None, rank=join(first.rank, op.decided(1))) for _ in range(2)]
-    axis = op.int("axis", -1)
+    axis = op.number("axis", -1)
     if not -len(first.shape) <= axis < len(first.shape):
         return None
     axis %= len(first.shape)
@@ -1087,7 +1100,7 @@ def _topk(op: Op) -> list[Value] | None:
         one = given.one()
         size = op.dim(one) if one is not None else op.free(op.decided(1), "k")
     else:
-        size = op.int("k", 1)
+        size = op.number("k", 1)
     shape = (*first.shape[:axis], size, *first.shape[axis + 1 :])
     return [op.out(shape), op.out(shape)]
 
@@ -1101,7 +1114,7 @@ def _onehot(op: Op) -> list[Value] | None:
     if first.shape is None:
         return [op.out(None, rank=join(first.rank, deps_of(size)))]
     rank = len(first.shape) + 1
-    axis = op.int("axis", -1)
+    axis = op.number("axis", -1)
     if not -rank <= axis < rank:
         return None
     axis %= rank
@@ -1112,11 +1125,11 @@ def _arg(op: Op) -> list[Value] | None:
     first = op.value(0)
     if first is None or first.shape is None:
         return None
-    axis = op.int("axis", 0)
+    axis = op.number("axis", 0)
     if not -len(first.shape) <= axis < max(len(first.shape), 1):
         return None
     axis %= max(len(first.shape), 1)
-    kept: Shape = (1,) if op.int("keepdims", 1) else ()
+    kept: Shape = (1,) if op.number("keepdims", 1) else ()
     return [op.out(first.shape[:axis] + kept + first.shape[axis + 1 :])]
 
 
@@ -1141,10 +1154,10 @@ def _gemm(op: Op) -> list[Value] | None:
     a, b = op.shape(0), op.shape(1)
     if a is None or b is None or len(a) != 2 or len(b) != 2:
         return None
-    rows = a[1] if op.int("transA", 0) else a[0]
-    columns = b[0] if op.int("transB", 0) else b[1]
-    inner = a[0] if op.int("transA", 0) else a[1]
-    other = b[1] if op.int("transB", 0) else b[0]
+    rows = a[1] if op.number("transA", 0) else a[0]
+    columns = b[0] if op.number("transB", 0) else b[1]
+    inner = a[0] if op.number("transA", 0) else a[1]
+    other = b[1] if op.number("transB", 0) else b[0]
     if isinstance(inner, int) and isinstance(other, int) and inner != other:
         op.it.defect(
             "shape-error", f"{op.node.label}: inner sizes {inner} and {other} differ", op.path
@@ -1167,7 +1180,7 @@ def _convolve(op: Op) -> list[Value] | None:
             return None
         kernel = op.ints("kernel_shape") or weights[2:]
         channels = weights[0]
-        group = op.int("group", 1)
+        group = op.number("group", 1)
         per = weights[1]
         if isinstance(x[1], int) and isinstance(per, int) and x[1] != per * group:
             op.it.defect(
@@ -1179,7 +1192,7 @@ def _convolve(op: Op) -> list[Value] | None:
     dilations = op.ints("dilations") or (1,) * spatial
     pads = op.ints("pads") or (0,) * (2 * spatial)
     auto = op.text("auto_pad", "NOTSET")
-    up = bool(op.int("ceil_mode", 0))
+    up = bool(op.number("ceil_mode", 0))
     if (
         kernel is None
         or not len(kernel) == len(strides) == len(dilations) == len(pads) // 2 == spatial
@@ -1214,10 +1227,10 @@ def _normalise(op: Op) -> list[Value] | None:
     x, scale = op.value(0), op.value(1)
     if x is None:
         return None
-    found = [op.out(x.shape, rank=x.rank)]
-    for _ in op.node.outputs[1:]:
-        found.append(op.out(scale.shape, rank=scale.rank) if scale is not None else op.out(None))
-    return found
+    return [op.out(x.shape, rank=x.rank)] + [
+        op.out(scale.shape, rank=scale.rank) if scale is not None else op.out(None)
+        for _ in op.node.outputs[1:]
+    ]
 
 
 def _dropout(op: Op) -> list[Value] | None:
@@ -1232,11 +1245,11 @@ def _dropout(op: Op) -> list[Value] | None:
 
 def _recurrent(op: Op) -> list[Value] | None:
     x, r = op.shape(0), op.shape(2)
-    hidden: Dim | None = op.int("hidden_size", 0) or (r[-1] if r else None)
+    hidden: Dim | None = op.number("hidden_size", 0) or (r[-1] if r else None)
     if x is None or len(x) != 3 or hidden is None:
         return None
     ways = 2 if op.text("direction", "forward") == "bidirectional" else 1
-    if op.int("layout", 0):
+    if op.number("layout", 0):
         batch, steps = x[0], x[1]
         found = [(batch, steps, ways, hidden), (batch, ways, hidden), (batch, ways, hidden)]
     else:
@@ -1317,7 +1330,7 @@ def _rows(op: Op) -> list[Value] | None:
     columns = op.free(NONE, "columns")
     if labels:
         return [op.out((rows,)), op.out((rows, columns))]
-    targets = op.int("n_targets", 0) or op.int("targets", 0) or None
+    targets = op.number("n_targets", 0) or op.number("targets", 0) or None
     return [op.out((rows, targets if targets is not None else columns))]
 
 
@@ -1363,7 +1376,7 @@ def _cast_map(op: Op) -> list[Value] | None:
     if x is None:
         return None
     if op.text("map_form", "DENSE") == "SPARSE":
-        return [op.out((1, op.int("max_map", 1)))]
+        return [op.out((1, op.number("max_map", 1)))]
     return [op.out((1, op.free(op.decided(0), "entries")))]
 
 
@@ -1404,9 +1417,9 @@ def _unique(op: Op) -> list[Value] | None:
         return None
     deps = op.it.shaped(join(first.content, first.shape_deps), op.node, op.path)
     count: Dim = op.free(deps, "count")
-    if first.elems is not None and not any(isinstance(e, Sym) for e in first.elems):
-        if "axis" not in op.node.attributes or len(first.shape or ()) == 1:
-            count = len(set(first.elems))
+    known = first.elems is not None and not any(isinstance(e, Sym) for e in first.elems)
+    if known and ("axis" not in op.node.attributes or len(first.shape or ()) == 1):
+        count = len(set(first.elems or ()))
     shape: Shape | None = (count,)
     axis = op.node.attributes.get("axis")
     whole = op.mul(first.shape) if first.shape is not None else op.free(first.rank, "all")
@@ -1511,9 +1524,9 @@ def _sequence_at(op: Op) -> list[Value] | None:
     if sequence is None:
         return None
     one = at.one() if at is not None else None
-    if sequence.items is not None and one is not None and not isinstance(one, Sym | str):
-        if -len(sequence.items) <= one < len(sequence.items):
-            return [sequence.items[int(one)]]
+    items = sequence.items or ()
+    if one is not None and not isinstance(one, Sym | str) and -len(items) <= one < len(items):
+        return [items[int(one)]]
     if sequence.items:
         shape, rank = _picked(op, sequence.items, 1)
         return [op.out(shape, rank=rank)]
@@ -1531,8 +1544,8 @@ def _concat_from_sequence(op: Op) -> list[Value] | None:
     sequence = op.value(0)
     if sequence is None:
         return None
-    new = op.int("new_axis", 0)
-    axis = op.int("axis", 0)
+    new = op.number("new_axis", 0)
+    axis = op.number("axis", 0)
     if sequence.shape is None:
         return [op.out(None, rank=sequence.shape_deps)]
     if new:
@@ -1562,13 +1575,13 @@ def _split_to_sequence(op: Op) -> list[Value] | None:
         return [
             op.out(None, rank=join(first.rank, op.decided(1)), length=op.free(first.rank, "length"))
         ]
-    axis = op.int("axis", 0)
+    axis = op.number("axis", 0)
     if not -len(first.shape) <= axis < len(first.shape):
         return None
     axis %= len(first.shape)
     whole = first.shape[axis]
     if split is None:
-        keep: Shape = (1,) if op.int("keepdims", 1) else ()
+        keep: Shape = (1,) if op.number("keepdims", 1) else ()
         shape = first.shape[:axis] + keep + first.shape[axis + 1 :]
         return [op.out(shape, length=whole)]
     deps = join(op.decided(1), deps_of(whole))
@@ -1606,7 +1619,7 @@ def _optional(op: Op) -> list[Value] | None:
 def _mod_shape(op: Op) -> list[Value] | None:
     """DepthToSpace and SpaceToDepth."""
     x = op.shape(0)
-    block = op.int("blocksize", 1)
+    block = op.number("blocksize", 1)
     if x is None or len(x) != 4 or block < 1:
         return None
     dims: list[Dim] = [x[0]]
@@ -1630,7 +1643,7 @@ def _multinomial(op: Op) -> list[Value] | None:
     x = op.shape(0)
     if not x:
         return None
-    found = op.out((x[0], op.int("sample_size", 1)))
+    found = op.out((x[0], op.number("sample_size", 1)))
     found.content = join(found.content, frozenset({("data", op.path)}))
     return [found]
 
@@ -1651,7 +1664,7 @@ def _layer_norm(op: Op) -> list[Value] | None:
     x = op.value(0)
     if x is None:
         return None
-    axis = op.int("axis", -1)
+    axis = op.number("axis", -1)
     found = [op.out(x.shape, rank=x.rank)]
     for _ in op.node.outputs[1:]:
         if x.shape is not None and -len(x.shape) <= axis < len(x.shape):

@@ -57,7 +57,7 @@ _FORMATS = {1: "f", 2: "B", 3: "b", 4: "H", 5: "h", 6: "i", 7: "q", 9: "?", 11: 
 _FORMATS |= {13: "Q", 10: "e"}
 
 
-class Damaged(Exception):
+class DamageError(Exception):
     """The bytes are no message; the text says what is wrong."""
 
 
@@ -73,6 +73,8 @@ class Tensor:
     # Where raw bytes lie in the file, for sampling.
     raw: tuple[int, int] | None = None
     external: dict[str, str] | None = None
+    # ``data_location`` says so; readers ignore the entries otherwise.
+    is_external: bool = False
     sparse: bool = False
 
     @property
@@ -175,17 +177,19 @@ class Model:
 def skim(data: Buffer, start: int = 0, end: int | None = None) -> Model:
     """Read a model; ``damage`` of the result says where reading had to end. Never raises."""
     model = Model()
-    reader = _Reader(data)
+    reader = Reader(data)
     try:
         reader.model(model, start, len(data) if end is None else end)
-    except Damaged as error:
+    except DamageError as error:
         model.damage = str(error)
     except (IndexError, RecursionError, struct.error):
         model.damage = "it is cut off"
     return model
 
 
-class _Reader:
+class Reader:
+    """Reads the messages of a buffer, each given as ``start:end``; DamageError on bad bytes."""
+
     def __init__(self, data: Buffer) -> None:
         self.data = data
         self.left = MAX_FIELDS
@@ -201,8 +205,8 @@ class _Reader:
                 return value & 0xFFFFFFFFFFFFFFFF, at
             shift += 7
             if shift > 63:
-                raise Damaged("a number that does not end")
-        raise Damaged("it is cut off")
+                raise DamageError("a number that does not end")
+        raise DamageError("it is cut off")
 
     def fields(self, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
         """(field, wire type, value or start, stop) of each field of the message ``at:end``."""
@@ -210,7 +214,7 @@ class _Reader:
         while at < end:
             self.left -= 1
             if self.left < 0:
-                raise Damaged("it has more fields than are looked at")
+                raise DamageError("it has more fields than are looked at")
             key = data[at]
             if key < 0x80:
                 at += 1
@@ -218,10 +222,10 @@ class _Reader:
                 key, at = self.varint(at, end)
             number, wire = key >> 3, key & 7
             if number == 0:
-                raise Damaged("a field without a number")
+                raise DamageError("a field without a number")
             if wire == 2:
                 if at >= end:
-                    raise Damaged("it is cut off")
+                    raise DamageError("it is cut off")
                 length = data[at]
                 if length < 0x80:
                     at += 1
@@ -229,7 +233,7 @@ class _Reader:
                     length, at = self.varint(at, end)
                 stop = at + length
                 if stop > end:
-                    raise Damaged("a field reaches beyond its message")
+                    raise DamageError("a field reaches beyond its message")
                 yield number, 2, at, stop
                 at = stop
             elif wire == 0:
@@ -238,11 +242,11 @@ class _Reader:
             elif wire == 5 or wire == 1:
                 stop = at + (4 if wire == 5 else 8)
                 if stop > end:
-                    raise Damaged("a field reaches beyond its message")
+                    raise DamageError("a field reaches beyond its message")
                 yield number, wire, at, stop
                 at = stop
             else:
-                raise Damaged(f"a field of wire type {wire}, which ONNX does not use")
+                raise DamageError(f"a field of wire type {wire}, which ONNX does not use")
 
     def text(self, start: int, stop: int) -> str:
         raw: bytes = self.data[start : min(stop, start + MAX_TEXT)]
@@ -260,7 +264,9 @@ class _Reader:
                 model.domain = self.text(a, b)
             elif number == 7 and wire == 2:
                 # A repeated singular message is merged; the later parts add to the first.
-                model.graph = self.graph(a, b, 0, model.graph)
+                # It is set before it is read, so that damage further on leaves what came before.
+                model.graph = model.graph or Graph()
+                self.graph(a, b, 0, model.graph)
             elif number == 8 and wire == 2:
                 model.opsets.append(self.opset(a, b))
             elif number == 20 and wire == 2:
@@ -305,7 +311,7 @@ class _Reader:
 
     def graph(self, start: int, end: int, depth: int, into: Graph | None = None) -> Graph:
         if depth > MAX_DEPTH:
-            raise Damaged("its subgraphs are nested deeper than Protocol Buffers allow")
+            raise DamageError("its subgraphs are nested deeper than Protocol Buffers allow")
         graph = into or Graph()
         nodes, initializers = graph.nodes, graph.initializers
         for number, wire, a, b in self.fields(start, end):
@@ -432,6 +438,7 @@ class _Reader:
             dims=tuple(dims),
             nbytes=found.nbytes,
             external=found.external,
+            is_external=found.is_external,
             sparse=True,
         )
 
@@ -457,7 +464,9 @@ class _Reader:
                 found.raw = (a, b)
             elif number == 13 and wire == 2:
                 key, text = self.entry(a, b)
-                entries[key] = text
+                if entries.setdefault(key, text) != text:
+                    # Readers differ in which of several they take.
+                    entries[f"{key} {len(entries)}"] = text
             elif number == 14 and wire == 0:
                 is_external = a == 1
             elif number in (4, 5, 6, 7, 10, 11):
@@ -473,7 +482,8 @@ class _Reader:
                         form = "<f" if wire == 5 else "<d"
                         values.append(struct.unpack(form, self.data[a:b])[0])
         found.dims = tuple(dims)
-        if is_external:
+        found.is_external = is_external
+        if is_external or entries:
             found.external = entries
         known = DTYPES.get(found.dtype)
         size = 1
@@ -553,7 +563,7 @@ class _Reader:
     ) -> tuple[str | None, tuple[int | str | None, ...] | None]:
         """(type as the runtime spells it, shape of a tensor) of a TypeProto."""
         if depth > MAX_DEPTH:
-            raise Damaged("its types are nested too deeply")
+            raise DamageError("its types are nested too deeply")
         spelled: str | None = None
         shape: tuple[int | str | None, ...] | None = None
         for number, wire, a, b in self.fields(start, end):

@@ -116,9 +116,7 @@ def _invariable(facts: OnnxFacts) -> Iterator[str]:
             yield defect.message
 
 
-def _refusals(
-    facts: OnnxFacts, release: str, wanted: tuple[int, ...], name: str
-) -> Iterator[str]:
+def _refusals(facts: OnnxFacts, release: str, wanted: tuple[int, ...], name: str) -> Iterator[str]:
     limits = _table()["releases"][release]
     ir = facts.ir_version
     if ir is not None and ir > max(limits["ir"]):
@@ -143,6 +141,8 @@ def _refusals(
 
 
 def _external(file: ExternalFile, wanted: tuple[int, ...], name: str) -> Iterator[str]:
+    if not file.used:
+        return
     if file.state in ("missing", "outside-missing"):
         yield f"its weights {file.location!r} are not there"
     elif file.state == "short":
@@ -190,9 +190,9 @@ def _operator(use: OperatorUse, release: str, name: str) -> Iterator[str]:
             )
             return
     # What only the output settles: the target of a cast.
-    if use.operator == "Cast" and "T2" in state and use.outputs and use.outputs[0]:
-        if use.outputs[0] not in state["T2"]:
-            yield f"onnxruntime {name} has no CPU kernel that casts to {use.outputs[0]}"
+    target = use.outputs[0] if use.operator == "Cast" and use.outputs else None
+    if target is not None and "T2" in state and target not in state["T2"]:
+        yield f"onnxruntime {name} has no CPU kernel that casts to {target}"
 
 
 @lru_cache(maxsize=1024)

@@ -87,7 +87,10 @@ def lines(facts: OnnxFacts) -> list[str]:
     found.append(("static-ness", f"{facts.staticness}{_why(facts)}"))
     for file in facts.external[:5]:
         found.append(
-            ("weights in", f"{file.location} ({human(file.bytes)}, {file.state or 'not looked up'})")
+            (
+                "weights in",
+                f"{file.location} ({human(file.bytes)}, {file.state or 'not looked up'})",
+            )
         )
     if facts.custom_domains:
         found.append(("custom", ", ".join(facts.custom_domains[:8])))
@@ -100,8 +103,7 @@ def lines(facts: OnnxFacts) -> list[str]:
     else:
         found.append(("opens in", f"onnxruntime {fitting[0]} to {fitting[1]}"))
     shown = [f"{title:<12}{text}" for title, text in found]
-    for point in facts.dynamic[:_SHOWN]:
-        shown.append(f"{'':<12}{point.path}: {point.why}")
+    shown += [f"{'':<12}{point.path}: {point.why}" for point in facts.dynamic[:_SHOWN]]
     if len(facts.dynamic) > _SHOWN:
         shown.append(f"{'':<12}and {len(facts.dynamic) - _SHOWN} more nodes")
     return shown

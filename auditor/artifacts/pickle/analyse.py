@@ -258,6 +258,7 @@ def multiplies(root: Value) -> bool:
 
 
 def part_size(value: Value) -> int:
+    """How many items a container has."""
     return len(value) if type(value) is tuple else value.size
 
 
@@ -302,7 +303,7 @@ class _Quiet(Judge):
 
 
 def _as_plain_pickle(judge: Judge, blob: Blob, ranges: list[tuple[int, int]]) -> None:
-    """``pickle.load`` takes joblib's raw array bytes for opcodes: do they import or call anything?"""
+    """``pickle.load`` takes joblib's raw array bytes for opcodes, and may import or call by them."""
     quiet = _Quiet(sorted(ranges))
     machine = Machine(blob.data, quiet, end=blob.end)
     with contextlib.suppress(MachineError):

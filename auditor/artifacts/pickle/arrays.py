@@ -142,7 +142,7 @@ def item_size(dtype: Value) -> tuple[int | None, bool]:
         return None, False
     state = dtype.states[-1] if dtype.states else None
     if type(state) is tuple and len(state) >= 7:
-        names, fields, itemsize, flags = state[3], state[4], state[5], state[7:8]
+        names, fields, _itemsize, flags = state[3], state[4], state[5], state[7:8]
         if flags and type(flags[0]) is int and flags[0] & 1:
             return None, True
         if names is not None and _has_objects(fields):

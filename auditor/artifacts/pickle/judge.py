@@ -14,8 +14,6 @@ from auditor.artifacts.pickle.policy import (
 )
 from auditor.artifacts.pickle.symbols import shown, target_name
 from auditor.artifacts.pickle.values import (
-    EMPTY_TUPLE,
-    MISSING,
     Call,
     Dct,
     Glob,
@@ -47,6 +45,8 @@ class Judge:
         self.buffers = False
         self.code_objects = False
         self._seen: set[tuple[str, str]] = set()
+        self._passed: dict[tuple[object, ...], Glob | None] = {}
+        self._stateless: set[Glob] = set()
         self._max_issues = max_issues
         self._verdict: Verdict = "safe"
 
@@ -100,9 +100,20 @@ class Judge:
 
     def on_call(self, call: Call) -> None:
         self.call_count += 1
-        if len(self.calls) < self.keep_calls:
+        if self.call_count <= self.keep_calls:
             self.calls.append(call)
         func = call.func
+        # Millions of small objects are made by the same call with arguments of the same types.
+        if type(func) is Glob and type(call.args) is tuple and call.kwargs is None:
+            key = (func, call.how, *map(type, call.args))
+            if key in self._passed:
+                call.cls = self._passed[key]
+                return
+            before = len(self._seen)
+            self._judge_call(call)
+            if len(self._seen) == before and len(self._passed) < 1000 and _by_types(call):
+                self._passed[key] = call.cls
+            return
         if type(func) is Call or (type(func) is Pers and self.persistent_ids == "torch"):
             made = resolve(call)
             if made is not call:
@@ -200,11 +211,6 @@ class Judge:
             args = arguments(call)
             call.cls = func
             return None if args is not None and plain(args) else "its arguments are not plain"
-        if kind in ("class", "dict", "list", "tuple") and call.how in ("INST", "OBJ"):
-            # Python 2's old-style instances; without arguments a new-style class is made bare.
-            if arguments(call) == EMPTY_TUPLE:
-                call.cls = func
-                return "it runs the constructor"
         return "no model calls it while loading"
 
     def on_build(self, target: Value, state: Value, offset: int) -> None:
@@ -224,6 +230,8 @@ class Judge:
                     callable=name,
                 )
                 return
+            if cls in self._stateless and not target.states and type(state) is Dct:
+                return
             made = arguments(target)
             objection = state_objection(cls, state, made[0] if made else None)
             if objection is None and cls.key == "numpy.dtype" and not _own_copy(target):
@@ -232,6 +240,8 @@ class Judge:
                 objection = _second_state(target.states)
             if objection is None and type(state) is tuple and len(state) == 2:
                 objection = _slots(state[1])
+            if objection is None and not cls.module.startswith(_STATE_POLICIES):
+                self._stateless.add(cls)
             if objection is not None:
                 self._issue(
                     "ART001" if "execut" in objection or "evaluat" in objection else "ART002",
@@ -444,6 +454,25 @@ class Judge:
         )
 
 
+_STATE_POLICIES = ("numpy", "scipy.stats", "statsmodels", "joblib", "sklearn.externals")
+_TYPED_POLICIES = frozenset({"inert", "nothing"})
+_SCALAR_TYPES = frozenset({str, int, float, bool, type(None), bytes})
+
+
+def _by_types(call: Call) -> bool:
+    """The judgement would be the same for any arguments of these types."""
+    entry = lookup(call.func.module, call.func.name)
+    if entry.standing != "allowed":
+        return False
+    if call.how == "NEWOBJ" and not entry.policy:
+        return True
+    if entry.kind == "native" and not entry.policy:
+        return True
+    if entry.policy == "plain":
+        return all(type(a) in _SCALAR_TYPES for a in call.args)
+    return entry.policy in _TYPED_POLICIES
+
+
 def _own_copy(call: Call) -> bool:
     """``numpy.dtype(code, align, copy)`` makes an object of its own only when told to copy."""
     args = arguments(call)
@@ -451,6 +480,7 @@ def _own_copy(call: Call) -> bool:
 
 
 def shown_args(call: Call) -> str:
+    """The arguments of a call as text."""
     args = arguments(call)
     if args is None:
         return "*" + shown(call.args)
@@ -503,10 +533,54 @@ def _slots(slots: Value) -> str | None:
 
 _CODE_LIBRARY = {
     "cloudpickle": frozenset(
-        ["_builtin_type", "_class_setstate", "_fill_function", "_function_setstate", "_function_getattr", "_make_cell", "_make_empty_cell", "_make_function", "_make_skel_func", "_make_skeleton_class", "_make_skeleton_enum", "_rehydrate_skeleton_class", "subimport", "_make_typevar", "_cell_set", "_gen_ellipsis", "_gen_not_implemented", "_make_dict_items", "_make_dict_keys", "_make_dict_values", "_empty_cell_value", "dynamic_subimport", "_get_cell_contents"]
+        [
+            "_builtin_type",
+            "_class_setstate",
+            "_fill_function",
+            "_function_setstate",
+            "_function_getattr",
+            "_make_cell",
+            "_make_empty_cell",
+            "_make_function",
+            "_make_skel_func",
+            "_make_skeleton_class",
+            "_make_skeleton_enum",
+            "_rehydrate_skeleton_class",
+            "subimport",
+            "_make_typevar",
+            "_cell_set",
+            "_gen_ellipsis",
+            "_gen_not_implemented",
+            "_make_dict_items",
+            "_make_dict_keys",
+            "_make_dict_values",
+            "_empty_cell_value",
+            "dynamic_subimport",
+            "_get_cell_contents",
+        ]
     ),
     "dill": frozenset(
-        ["_create_array", "_create_cell", "_create_code", "_create_filehandle", "_create_ftype", "_create_function", "_create_namedtuple", "_create_type", "_create_weakref", "_dill", "_get_attr", "_import_module", "_load_type", "_setitems", "_eval_repr", "_create_dtypemeta", "_create_typemap", "_dictproxy_helper", "_shims"]
+        [
+            "_create_array",
+            "_create_cell",
+            "_create_code",
+            "_create_filehandle",
+            "_create_ftype",
+            "_create_function",
+            "_create_namedtuple",
+            "_create_type",
+            "_create_weakref",
+            "_dill",
+            "_get_attr",
+            "_import_module",
+            "_load_type",
+            "_setitems",
+            "_eval_repr",
+            "_create_dtypemeta",
+            "_create_typemap",
+            "_dictproxy_helper",
+            "_shims",
+        ]
     ),
 }
 
@@ -544,7 +618,7 @@ def _public_attribute(call: Call) -> bool:
         and ((type(args[0]) is Call and args[0].cls is not None) or plain(args[0]))
         and type(args[1]) is str
         and args[1].isidentifier()
-        and not args[1].startswith("_")
+        and not args[1].startswith("__")
     )
 
 
@@ -563,5 +637,3 @@ _SHARP = frozenset(
         "_operator.attrgetter",
     }
 )
-
-__all__ = ["MISSING", "Judge", "shown_args"]

@@ -7,6 +7,7 @@ goes further, and reports an anomaly. Opcode semantics: ``pickletools`` and PEP 
 from __future__ import annotations
 
 import codecs
+import contextlib
 from _compat_pickle import IMPORT_MAPPING as IMPORT_MAPPING
 from _compat_pickle import NAME_MAPPING as NAME_MAPPING
 from bisect import bisect_right
@@ -379,7 +380,7 @@ class Machine:
         if shape is not None:
             done = shape.pattern.match(data, pos, end)
             stop = pos if done is None else done.end()
-        if stop - pos < 64:
+        if shape is None or stop - pos < 64:
             shape = find_shape(data, pos, end) if pos >= self._retry else None
             if shape is None:
                 self._retry = max(self._retry, pos + 1024)
@@ -430,10 +431,8 @@ class Machine:
         again.skipped = first
         again._retry = run.end
         again.meta = [[]]
-        try:
+        with contextlib.suppress(MachineError, IndexError):  # a run has no STOP
             again._run(run.start)
-        except (MachineError, IndexError):
-            pass  # a run has no STOP
         self.skipped -= len(again.memo)
         self.memo.update(again.memo)
         if index not in self.memo:

@@ -45,7 +45,13 @@ _CLASS_KINDS = frozenset({"class", "native", "dict", "list", "tuple", "exception
 
 
 def names_global(value: Value, *dotted: str) -> bool:
+    """Whether the value is one of these globals."""
     return type(value) is Glob and f"{canonical(value.module)}.{value.name}" in dotted
+
+
+def names_builtin(value: Value) -> bool:
+    """Whether the value is a global of the module builtins."""
+    return type(value) is Glob and value.module == "builtins"
 
 
 def inert(value: Value) -> bool:
@@ -95,8 +101,7 @@ def resolve(call: Call) -> Call:
 
 
 def _again(call: Call, func: Value, args: Value) -> Call:
-    again = Call(func, args, call.kwargs, call.how, call.offset)
-    return again
+    return Call(func, args, call.kwargs, call.how, call.offset)
 
 
 def _all_inert(call: Call) -> bool:
@@ -116,6 +121,7 @@ def policy_inert(call: Call) -> Objection:
 
 
 def policy_plain(call: Call) -> Objection:
+    """Only numbers, strings and containers of them."""
     args = arguments(call)
     if args is None or not plain(args):
         return "its arguments are not plain data"
@@ -124,6 +130,7 @@ def policy_plain(call: Call) -> Objection:
 
 
 def policy_nothing(call: Call) -> Objection:
+    """No arguments at all."""
     if arguments(call) != ():
         return "it takes no arguments when a model is loaded"
     call.cls = _as_class(call.func)
@@ -142,6 +149,7 @@ def policy_short(call: Call) -> Objection:
 
 
 def policy_digits(call: Call) -> Objection:
+    """Digits, with a slash at most."""
     # Fraction("1e999999999") computes a power of ten.
     args = arguments(call)
     if args is None or not all(
@@ -154,6 +162,7 @@ def policy_digits(call: Call) -> Objection:
 
 
 def policy_latin1(call: Call) -> Objection:
+    """``encode`` as protocols 0 to 2 write bytes."""
     args = arguments(call)
     if args is not None and 1 <= len(args) <= 2 and type(args[0]) in (str, Big):
         if len(args) == 2 and args[1] in ("latin1", "latin-1", "utf-8", "ascii"):
@@ -164,6 +173,7 @@ def policy_latin1(call: Call) -> Objection:
 
 
 def policy_bytes_like(call: Call) -> Objection:
+    """Bytes from bytes or text, never from a size."""
     args = arguments(call)
     if args is None or len(args) > 2:
         return "its arguments are not known"
@@ -179,6 +189,7 @@ def policy_bytes_like(call: Call) -> Objection:
 
 
 def policy_container(call: Call) -> Objection:
+    """A container made from another that the stream holds."""
     args = arguments(call)
     if args is None:
         return "its arguments are not known"
@@ -190,27 +201,30 @@ def policy_container(call: Call) -> Objection:
 
 
 def policy_singleton(call: Call) -> Objection:
+    """``type(x)``, which makes nothing."""
     args = arguments(call)
-    if args is not None and len(args) == 1:
-        if plain(args[0]) or (type(args[0]) is Glob and args[0].module == "builtins"):
-            return None
+    known = args is not None and len(args) == 1
+    if args and known and (plain(args[0]) or names_builtin(args[0])):
+        return None
     return "it makes a new class"
 
 
 def policy_array_module(call: Call) -> Objection:
+    """``array._array_reconstructor`` with plain arguments."""
     args = arguments(call)
-    if args is not None and len(args) == 4 and names_global(args[0], "array.array"):
-        if plain(args[1:]):
-            return None
+    known = args is not None and len(args) == 4 and names_global(args[0], "array.array")
+    if args and known and plain(args[1:]):
+        return None
     return "its arguments are not those of an array"
 
 
 def policy_array_array(call: Call) -> Objection:
+    """``array.array`` of a type code and data."""
     args = arguments(call)
-    if args is not None and 1 <= len(args) <= 2 and type(args[0]) is str:
-        if len(args) == 1 or type(args[1]) in (Lst, bytes, str, Big):
-            call.cls = _as_class(call.func)
-            return None
+    known = args is not None and 1 <= len(args) <= 2 and type(args[0]) is str
+    if args and known and (len(args) == 1 or type(args[1]) in (Lst, bytes, str, Big)):
+        call.cls = _as_class(call.func)
+        return None
     return "its arguments are not those of an array"
 
 
@@ -230,6 +244,7 @@ def policy_enum_member(call: Call) -> Objection:
 
 
 def policy_typing_subscript(call: Call) -> Objection:
+    """``typing.X[...]``."""
     args = arguments(call)
     if args is not None and len(args) == 2 and type(args[0]) is Glob and args[0].module == "typing":
         return None if inert(args[1]) else "its arguments are not known"
@@ -237,6 +252,7 @@ def policy_typing_subscript(call: Call) -> Objection:
 
 
 def policy_typing_union(call: Call) -> Objection:
+    """``X | Y`` of types, as ``reduce(or_, [...])``."""
     args = arguments(call)
     if (
         args is not None
@@ -251,6 +267,7 @@ def policy_typing_union(call: Call) -> Objection:
 
 
 def policy_attribute_names(call: Call) -> Objection:
+    """``attrgetter`` of public names."""
     args = arguments(call)
     if args and all(
         type(a) is str and not any(p.startswith("_") for p in a.split(".")) for a in args
@@ -260,6 +277,7 @@ def policy_attribute_names(call: Call) -> Objection:
 
 
 def policy_default_factory(call: Call) -> Objection:
+    """``defaultdict`` with a factory that may be referred to."""
     args = arguments(call)
     if args is None or len(args) > 2:
         return "its arguments are not known"
@@ -276,6 +294,7 @@ def policy_default_factory(call: Call) -> Objection:
 
 
 def policy_newobj(call: Call) -> Objection:
+    """``copyreg.__newobj__``: the class decides."""
     args = arguments(call)
     if args and is_class(args[0]) and all(inert(a) for a in args[1:]):
         call.cls = args[0]
@@ -284,6 +303,7 @@ def policy_newobj(call: Call) -> Objection:
 
 
 def policy_newobj_ex(call: Call) -> Objection:
+    """``copyreg.__newobj_ex__``: the class decides."""
     args = arguments(call)
     if args and len(args) == 3 and is_class(args[0]) and inert(args[1]) and inert(args[2]):
         call.cls = args[0]
@@ -298,6 +318,7 @@ _BASES = tuple(
 
 
 def policy_reconstructor(call: Call) -> Objection:
+    """``copyreg._reconstructor(class, base, state)``."""
     args = arguments(call)
     if args is None or len(args) != 3:
         return "its arguments are not known"
@@ -322,6 +343,7 @@ def _is_enum(value: Value) -> bool:
 
 
 def policy_class_first(call: Call) -> Objection:
+    """Makes a bare instance of its first argument."""
     args = arguments(call)
     if args and is_class(args[0]) and all(inert(a) for a in args[1:]):
         call.cls = args[0]
@@ -330,6 +352,7 @@ def policy_class_first(call: Call) -> Objection:
 
 
 def policy_new_index(call: Call) -> Objection:
+    """``pandas`` rebuilds an index of a class from a dictionary."""
     args = arguments(call)
     if (
         args is not None
@@ -344,15 +367,17 @@ def policy_new_index(call: Call) -> Objection:
 
 
 def policy_array_reconstruct(call: Call) -> Objection:
+    """An empty array of a class, filled by BUILD."""
     args = arguments(call)
-    if args is not None and len(args) == 3 and is_array_class(args[0]):
-        if plain(args[1]) and (plain(args[2]) or type(args[2]) is Call):
-            call.cls = args[0]
-            return None
+    known = args is not None and len(args) == 3 and is_array_class(args[0])
+    if args and known and plain(args[1]) and (plain(args[2]) or type(args[2]) is Call):
+        call.cls = args[0]
+        return None
     return "its arguments are not those of an array"
 
 
 def is_array_class(value: Value) -> bool:
+    """A class of the numerical libraries."""
     return is_class(value) and canonical(value.module).partition(".")[0] in (
         "numpy",
         "pandas",
@@ -363,6 +388,7 @@ def is_array_class(value: Value) -> bool:
 
 
 def policy_mareconstruct(call: Call) -> Objection:
+    """A masked array of two array classes."""
     args = arguments(call)
     if (
         args is not None
@@ -377,6 +403,7 @@ def policy_mareconstruct(call: Call) -> Objection:
 
 
 def policy_dtype(call: Call) -> Objection:
+    """A type code or a scalar type."""
     args = arguments(call)
     if args and all(inert(a) and type(a) not in (Call, Pers) for a in args):
         if type(args[0]) is Glob and not is_class(args[0]):
@@ -399,11 +426,12 @@ def policy_ufunc(call: Call) -> Objection:
 
 
 def policy_bit_generator(call: Call) -> Objection:
+    """The name or class of a bit generator."""
     args = arguments(call)
-    if args is not None and len(args) <= 1:
-        if not args or type(args[0]) is str or _is_bit_generator(args[0]):
-            call.cls = args[0] if args and type(args[0]) is Glob else _BIT_GENERATOR
-            return None
+    known = args is not None and len(args) <= 1
+    if known and (not args or type(args[0]) is str or _is_bit_generator(args[0])):
+        call.cls = args[0] if args and type(args[0]) is Glob else _BIT_GENERATOR
+        return None
     return "its argument is no bit generator"
 
 
@@ -437,6 +465,7 @@ def _is_bit(cls: Glob) -> bool:
 
 
 def policy_partial(call: Call) -> Objection:
+    """Prepares a call that nothing makes while loading."""
     args = arguments(call)
     if args and type(args[0]) in (Glob, Call) and all(inert(a) for a in args):
         call.cls = _as_class(call.func)
@@ -445,6 +474,7 @@ def policy_partial(call: Call) -> Objection:
 
 
 def policy_regex(call: Call) -> Objection:
+    """Compiles a pattern of ordinary size."""
     args = arguments(call)
     if args and len(args) <= 2 and type(args[0]) in (str, bytes) and len(args[0]) <= 4096:
         # sre compiles nested repeats of large counts into gigabytes.
@@ -457,14 +487,16 @@ def policy_regex(call: Call) -> Objection:
 
 
 def policy_zone(call: Call) -> Objection:
+    """A time zone by name, not by path."""
     args = arguments(call)
-    if args and type(args[0]) is str and plain(args):
-        if re.fullmatch(r"[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*", args[0]):
-            return None
+    named = args and type(args[0]) is str and plain(args)
+    if args and named and re.fullmatch(r"[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*", args[0]):
+        return None
     return "its argument is no time zone"
 
 
 def policy_dill_array(call: Call) -> Objection:
+    """Dill wraps the reconstruction of arrays."""
     args = arguments(call)
     if args is None or len(args) < 2:
         return "its arguments are not those of an array"
@@ -477,6 +509,7 @@ def policy_dill_array(call: Call) -> Objection:
 
 
 def policy_torch_subclass(call: Call) -> Objection:
+    """Tensor subclasses run their own code."""
     return "it makes an instance of a tensor subclass through its own code"
 
 
@@ -505,7 +538,20 @@ _RV_TEMPLATE = re.compile(
     re.ASCII,
 )
 _RV_PARAMETERS = frozenset(
-    ["momtype", "a", "b", "xtol", "badvalue", "name", "longname", "shapes", "extradoc", "seed", "values", "inc"]
+    [
+        "momtype",
+        "a",
+        "b",
+        "xtol",
+        "badvalue",
+        "name",
+        "longname",
+        "shapes",
+        "extradoc",
+        "seed",
+        "values",
+        "inc",
+    ]
 )
 # A formula of names and operators only; anything with a parenthesis is evaluated as Python.
 _FORMULA = re.compile(
@@ -520,9 +566,9 @@ def state_objection(cls: Glob, state: Value, code: Value = None) -> Objection:
         return _array_objection(cls, state, code)
     if module.startswith("scipy.stats"):
         return _rv_objection(state)
-    if module.startswith("statsmodels"):
+    if module.startswith("statsmodels") and cls.name.endswith("Data"):
         return _formula_objection(state)
-    if module.startswith("joblib") or module.startswith("sklearn.externals.joblib"):
+    if module.startswith(("joblib", "sklearn.externals.joblib")):
         return None if type(state) is Dct else "its state is not known"
     return None
 

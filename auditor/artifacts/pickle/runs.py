@@ -38,16 +38,24 @@ CLASSES: dict[str, bytes] = {
     "3": rb"\x87",
     "z": rb"s",
 }
-_TOKEN = re.compile(b"|".join(rb"(" + pattern + rb")" for pattern in CLASSES.values()), re.DOTALL)
+
+
+@lru_cache(maxsize=1)
+def _token() -> re.Pattern[bytes]:
+    # Compiled at first use: it costs more than the scan of a small file.
+    return re.compile(b"|".join(rb"(" + part + rb")" for part in CLASSES.values()), re.DOTALL)
+
+
 _LETTERS = "".join(CLASSES)
 _TOKENS = 128
 _LONGEST = 40
-# Tokens up to and including the next MEMOIZE: counts them.
-_MEMOISED = re.compile(
-    rb"(?:" + _STRING + rb"|K.|M..|J....|G.{8}|[N\x88\x89)\]}(euta\x85-\x87s]|h.|j....|"
-    + _BYTES + rb")*+\x94()",
-    re.DOTALL,
-)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _memoised() -> re.Pattern[bytes]:
+    """Tokens up to and including the next MEMOIZE: counts them."""
+    plain = rb"K.|M..|J....|G.{8}|[N\x88\x89)\]}(euta\x85-\x87s]|h.|j....|"
+    return re.compile(b"(?:" + _STRING + b"|" + plain + _BYTES + rb")*+\x94()", re.DOTALL)
 
 
 class Run:
@@ -74,7 +82,7 @@ class Shape:
 
 def find_shape(data: bytes | mmap, start: int, end: int) -> Shape | None:
     """The period that the tokens from ``start`` on repeat; None when there is none."""
-    match = _TOKEN.match
+    match = _token().match
     letters: list[str] = []
     at = start
     while len(letters) < _TOKENS:
@@ -107,7 +115,7 @@ def count(pattern: re.Pattern[bytes], data: bytes | mmap, start: int, end: int) 
 def memoised(data: bytes | mmap, start: int, end: int) -> int:
     """How many values a run stores in the memo."""
     last = data.rfind(b"\x94", start, end) + 1
-    return len(_MEMOISED.findall(data, start, last)) if last > start else 0
+    return len(_memoised().findall(data, start, last)) if last > start else 0
 
 
 @lru_cache(maxsize=256)
@@ -166,9 +174,11 @@ def _net(shape: str) -> int:
             here = levels[-1]
             if letter == "t":
                 here.append("v")
-            elif not here or here[-1] != ("]" if letter == "e" else "}"):
-                return 0
-            elif letter == "u" and len(items) & 1:
+            elif (
+                not here
+                or here[-1] != ("]" if letter == "e" else "}")
+                or (letter == "u" and len(items) & 1)
+            ):
                 return 0
         else:
             count, kind = (1, "]") if letter == "a" else (2, "}")

@@ -317,7 +317,7 @@ class Call:
     """A call worth knowing that is none of the above.
 
     ``category``: ``subprocess``, ``http`` (outbound), ``thread``, ``executor``, ``signal``,
-    ``export``, ``metrics``, ``drift``, ``breaker``, ``rate-limit``, ``retry``, ``log`` (a record
+    ``export``, ``metrics``, ``drift``, ``breaker``, ``rate-limit``, ``timeout``, ``queue``, ``retry``, ``log`` (a record
     is written), ``print``, ``native``, ``watcher``, ``predict``, ``preprocess``, ``download``,
     ``exit``, ``chdir``, ``sleep``, ``database``, ``tracking``, ``store`` (a handler hands something
     to a database, queue or journal, as far as the method's name tells).

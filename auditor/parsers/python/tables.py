@@ -270,6 +270,9 @@ CATEGORIES: tuple[tuple[str, str], ...] = (
     ("fastapi_limiter", "rate-limit"), ("aiolimiter", "rate-limit"),
     ("asyncio.Semaphore", "rate-limit"), ("asyncio.BoundedSemaphore", "rate-limit"),
     ("threading.Semaphore", "rate-limit"), ("threading.BoundedSemaphore", "rate-limit"),
+    ("asyncio.wait_for", "timeout"), ("asyncio.timeout", "timeout"),
+    ("anyio.fail_after", "timeout"), ("anyio.move_on_after", "timeout"),
+    ("asyncio.Queue", "queue"), ("queue.Queue", "queue"), ("anyio.CapacityLimiter", "rate-limit"),
     ("tenacity", "retry"), ("backoff", "retry"), ("retrying", "retry"),
     ("subprocess", "subprocess"), ("os.system", "subprocess"), ("os.popen", "subprocess"),
     ("os.execv", "subprocess"), ("os.execvp", "subprocess"), ("os.spawn", "subprocess"),
@@ -317,7 +320,9 @@ PREDICT_METHODS = frozenset(
         "detect", "readtext", "async_predict",
     }
 )  # fmt: skip
-PREPROCESS_METHODS = frozenset({"transform", "fit_transform", "inverse_transform", "fit"})
+PREPROCESS_METHODS = frozenset(
+    {"transform", "fit_transform", "inverse_transform", "fit", "reindex", "align"}
+)
 # Methods by which a handler keeps what it was asked or answered.
 STORE_METHODS = frozenset(
     {

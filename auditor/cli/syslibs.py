@@ -1,0 +1,226 @@
+"""``deploy-audit syslibs -r FILE --base IMAGE``: the system packages that requirements need."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditor.cli import options
+from auditor.cli.app import complain
+from auditor.cli.audit import check_request
+from auditor.cli.parser import requests_of
+from auditor.cli.streams import remark, wants_color, width_of, write_file, write_stdout
+from auditor.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from auditor.deployment.base import Base
+    from auditor.linking.userland import Lack
+    from auditor.parsers.requirements import Requirement
+    from auditor.result import AuditResult
+    from auditor.source import SourceText
+
+Root = tuple[str, tuple[str, ...], str | None]
+
+
+def command(
+    ctx: typer.Context,
+    packages: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="REQUIREMENT", help="Requirements, as for pip install."),
+    ] = None,
+    requirement: Annotated[
+        list[str] | None,
+        typer.Option("--requirement", "-r", metavar="FILE", help="A requirements file; adds up."),
+    ] = None,
+    base: Annotated[
+        str, typer.Option("--base", metavar="IMAGE", help="The image that runs them.")
+    ] = "python:3.12-slim",
+    format: options.Format = None,
+    output: options.Output = None,
+    color: options.Color = "auto",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> int:
+    """Name the shared libraries and programs that requirements need and an image lacks.
+
+    Prints one line that installs them. Exit status 1 when something is missing.
+    """
+    if not packages and not requirement:
+        raise UsageError("give requirements, or a file of them with -r")
+    from auditor.deployment.base import describe
+    from auditor.reports import FORMATS, Options, render
+
+    requests = requests_of(ctx)
+    for request in requests:
+        check_request(request, FORMATS)
+    image = describe(base)
+    if image.distro is None:
+        remark(f"what {base} is based on is not known: assuming Debian trixie", quiet=quiet)
+    elif image.distro not in ("debian", "ubuntu", "alpine"):
+        remark(f"{image.distro} is not covered", quiet=quiet)
+    roots, files = read(packages or [], requirement or [], image)
+    from auditor.linking import userland
+
+    lacks = userland.of_list(roots, image, python=image.python)
+    builds = userland.builds([(name, version) for name, _, version in roots], image)
+    colored = wants_color(color, sys.stdout)
+    for request in requests:
+        to_stdout = request.output is None
+        if request.format == "console":
+            text = summary(image, lacks, builds)
+        else:
+            shown = Options(
+                color=colored if to_stdout else color == "always",
+                width=width_of(sys.stdout) if to_stdout else 80,
+                encoding=(sys.stdout.encoding or "utf-8") if to_stdout else "utf-8",
+                verbose=verbose > 0,
+                quiet=quiet,
+            )
+            text = render(request.format, result_of(image, lacks, builds, files), shown)
+        if request.output is None:
+            write_stdout(text)
+        else:
+            write_file(Path(request.output), text)
+    hard = [x for x in lacks if x.need.when == "import" or x.need.always]
+    return ExitStatus.FINDINGS if hard or builds else ExitStatus.PASSED
+
+
+def read(
+    given: list[str], files: list[str], image: Base
+) -> tuple[list[Root], tuple[Requirement, ...]]:
+    """(name, extras, version) of everything asked for on Linux; complains about what is unread."""
+    from auditor.linking import wheels
+    from auditor.parsers import requirements
+    from auditor.source import Location, SourceText
+
+    found: list[Requirement] = []
+    for name in files:
+        path = Path(name)
+        folder = path.parent
+
+        def reader(inner: str, folder: Path = folder) -> SourceText | None:
+            try:
+                return requirements.decode(inner, (folder / inner).read_bytes())
+            except OSError:
+                return None
+
+        if not path.is_file():
+            raise UsageError(f"-r {name}: there is no such file")
+        resolved = requirements.resolve(path.name, reader)
+        found += resolved.requirements
+        for problem in resolved.problems:
+            complain(f"{folder / problem.at.path}:{problem.at.line}: {problem.message}")
+    source = SourceText("command line", "\n".join(given))
+    parsed = requirements.parse(source)
+    for problem in parsed.problems:
+        raise UsageError(problem.message)
+    found += [r for r in parsed.requirements if isinstance(r.at, Location)]
+    python = image.python or "3.12"
+    environment = {
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "x86_64",
+        "os_name": "posix",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "python_version": ".".join(python.split(".")[:2]),
+        "python_full_version": python if python.count(".") > 1 else f"{python}.0",
+    }
+    roots: list[Root] = []
+    for item in found:
+        if not item.likely_name or item.applies(environment) is False:
+            continue
+        version = item.pinned_version
+        if version is None and item.specifier:
+            version = wheels.newest(item.key, specifier=item.specifier, python=python)
+        key = item.key or requirements.normalise(item.likely_name)
+        roots.append((key, item.extras, version))
+    return roots, tuple(found)
+
+
+def summary(
+    image: Base, lacks: tuple[Lack, ...], builds: tuple[tuple[str, tuple[str, ...]], ...]
+) -> str:
+    """What is missing, one line each, and the command that installs it."""
+    from auditor.linking import userland
+    from auditor.reports.escape import printable
+
+    lines: list[str] = []
+    if not lacks and not builds:
+        return printable(f"nothing is missing on {image.text}") + "\n"
+    width = max((len(x.need.name) for x in lacks), default=0)
+    wide = max((len(x.need.distribution) for x in lacks), default=0)
+    for lack in sorted(lacks, key=lambda x: (x.need.when != "import", not x.need.always)):
+        need = lack.need
+        note = "" if need.when == "import" or need.always else "  (some of its functions)"
+        package = lack.package or "no package of this release has it"
+        lines.append(
+            f"{need.name:{width}}  needed by {need.distribution:{wide}}  {package}{note}".rstrip()
+        )
+    for name, packages in builds:
+        lines.append(f"{name} is built from source, which takes {' '.join(packages)}")
+    if line := userland.install_line(lacks, builds):
+        lines += ["", line]
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def result_of(
+    image: Base,
+    lacks: tuple[Lack, ...],
+    builds: tuple[tuple[str, tuple[str, ...]], ...],
+    requirements: tuple[Requirement, ...],
+) -> AuditResult:
+    """The answer as the reports read it: one service that is the base image."""
+    from auditor.linking import userland
+    from auditor.result import (
+        AuditResult,
+        EnvironmentReport,
+        Forecast,
+        MissingLibrary,
+        RequirementReport,
+        Score,
+        ServiceReport,
+    )
+
+    to_build = tuple(
+        MissingLibrary(soname_or_binary=package, package_needing_it=name, apt=package)
+        for name, packages in builds
+        for package in packages
+    )
+    return AuditResult(
+        root=Path.cwd().as_posix(),
+        score=Score(),
+        services=(
+            ServiceReport(
+                name=image.text,
+                forecast=Forecast(),
+                image=image.text,
+                python=image.python,
+                base=image.text,
+                distro=" ".join(x for x in (image.distro, image.release) if x) or None,
+                missing_system_libraries=userland.missing(lacks) + to_build,
+            ),
+        ),
+        environments=(
+            EnvironmentReport(
+                name=image.text,
+                python=image.python,
+                requirements=tuple(
+                    RequirementReport(
+                        name=r.name or r.likely_name,
+                        specifier=r.specifier,
+                        pinned=r.is_pinned,
+                        locked_version=r.pinned_version,
+                        path=r.at.path,
+                        line=r.at.line,
+                    )
+                    for r in requirements
+                ),
+                locked=False,
+                hashed=bool(requirements) and all(r.hashes for r in requirements),
+            ),
+        ),
+    )

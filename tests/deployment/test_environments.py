@@ -1,0 +1,125 @@
+"""What the install commands of an image bring."""
+
+import pytest
+from deploykit import deployment
+
+BASE = "FROM python:3.11-slim\nWORKDIR /app\n"
+
+
+def environment(tmp_path, dockerfile, **files):
+    named = {name.replace("__", "."): text for name, text in files.items()}
+    found = deployment(tmp_path, {"Dockerfile": dockerfile, **named})
+    return found.images[0].environment
+
+
+def names(env):
+    return sorted(r.key for r in env.requirements)
+
+
+REQUIREMENTS = {"requirements__txt": "flask==3.0.3\n"}
+
+
+@pytest.mark.parametrize(
+    "install",
+    [
+        "COPY requirements.txt .\nRUN pip install -r requirements.txt\n",
+        "COPY requirements.txt /tmp/r.txt\nRUN pip install -r /tmp/r.txt\n",
+        "COPY . /code\nRUN cd /code && pip install -r requirements.txt\n",
+        "RUN --mount=type=bind,source=requirements.txt,target=/tmp/r.txt pip install -r /tmp/r.txt\n",
+        "ARG R=requirements.txt\nCOPY $R ./\nRUN pip install -r $R\n",
+        "COPY . .\nRUN uv pip install --system -r requirements.txt\n",
+    ],
+)
+def test_the_file_is_followed(tmp_path, install):
+    env = environment(tmp_path, BASE + install, **REQUIREMENTS)
+    assert names(env) == ["flask"]
+    assert env.complete
+    assert env.steps[0].files == ("requirements.txt",)
+
+
+def test_a_virtual_environment_copied_from_a_stage_is_shipped(tmp_path):
+    env = environment(
+        tmp_path,
+        "FROM python:3.11 AS b\nRUN python -m venv /opt/v\nCOPY requirements.txt .\n"
+        "RUN /opt/v/bin/pip install -r requirements.txt\n" + BASE + "COPY --from=b /opt/v /opt/v\n",
+        **REQUIREMENTS,
+    )
+    assert names(env) == ["flask"]
+
+
+def test_what_a_stage_keeps_to_itself_is_not(tmp_path):
+    env = environment(
+        tmp_path,
+        "FROM python:3.11 AS b\nRUN pip install black\nCOPY . /src\n"
+        + BASE
+        + "COPY --from=b /src/requirements.txt .\nRUN pip install numpy\n",
+        **REQUIREMENTS,
+    )
+    assert names(env) == ["numpy"]
+
+
+UV_LOCK = """version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "x"
+version = "0"
+source = { virtual = "." }
+dependencies = [{ name = "idna" }]
+
+[[package]]
+name = "idna"
+version = "3.7"
+source = { registry = "https://index.invalid/simple" }
+"""
+PROJECT = (
+    '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["idna"]\n'
+)
+
+
+@pytest.mark.parametrize("copy", ["COPY --from=b /app /app", "COPY --from=b /app/.venv /app/.venv"])
+def test_uv_sync_in_a_builder_ships_its_lock(tmp_path, copy):
+    env = environment(
+        tmp_path,
+        "FROM python:3.11 AS b\nRUN pip install uv==0.4.30\nWORKDIR /app\nCOPY pyproject.toml uv.lock ./\n"
+        f"RUN uv sync --frozen\n{BASE}{copy}\n",
+        pyproject__toml=PROJECT,
+        uv__lock=UV_LOCK,
+    )
+    assert ("idna", "3.7") in [(r.key, r.version) for r in env.requirements]
+    # The installer itself is not a part of what it locks.
+    assert env.locked
+
+
+def test_an_open_requirement_beside_a_lock_unlocks(tmp_path):
+    env = environment(
+        tmp_path,
+        BASE + "COPY pyproject.toml uv.lock ./\nRUN uv sync --frozen && uv pip install flask\n",
+        pyproject__toml=PROJECT,
+        uv__lock=UV_LOCK,
+    )
+    assert not env.locked
+
+
+def test_a_file_that_is_not_there_leaves_the_environment_open(tmp_path):
+    env = environment(tmp_path, BASE + "RUN pip install -r /etc/r.txt\n")
+    assert not env.complete
+    assert env.incomplete_because
+
+
+def test_markers_of_other_systems_do_not_count(tmp_path):
+    env = environment(
+        tmp_path,
+        BASE + "COPY . .\nRUN pip install -r requirements.txt\n",
+        requirements__txt="flask\npywin32; sys_platform == 'win32'\ntomli; python_version < '3.11'\n",
+    )
+    assert names(env) == ["flask"]
+
+
+def test_constraints_settle_versions(tmp_path):
+    env = environment(
+        tmp_path,
+        BASE + "COPY . .\nRUN pip install -c c.txt flask\n",
+        c__txt="flask==3.0.3\nwerkzeug==3.0.3\n",
+    )
+    assert [(r.key, r.version) for r in env.requirements] == [("flask", "3.0.3")]

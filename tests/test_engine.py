@@ -1,0 +1,96 @@
+"""One audit as a whole: what it merges, keeps apart, and survives."""
+
+from pathlib import Path
+
+import pytest
+
+from auditor.checks import registry
+from auditor.config import Settings
+from auditor.engine import audit, nothing_to_audit
+from auditor.errors import AuditorError
+from auditor.findings import Severity
+
+FILES = {
+    "Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY . .\nRUN pip install -r requirements.txt\n"
+    'CMD ["python", "main.py"]\n',
+    "requirements.txt": "flask\nnumpy==1.26.4\n",
+    "main.py": "open('missing.json')\n",
+}
+
+
+def repository(root: Path, files: dict[str, str] = FILES) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_a_root_that_cannot_be_read_is_an_error(tmp_path):
+    with pytest.raises(AuditorError, match="nowhere"):
+        audit(tmp_path / "nowhere", Settings())
+
+
+def test_an_empty_repository_has_nothing_to_audit_and_no_score(tmp_path):
+    result = audit(tmp_path, Settings())
+    assert nothing_to_audit(result)
+    assert result.score.value is None
+
+
+def test_the_lines_of_findings_are_quoted(tmp_path):
+    result = audit(repository(tmp_path), Settings())
+    for finding in result.findings:
+        assert result.quotes[finding.at.path, finding.at.line]
+    assert result.quotes["requirements.txt", 1] == "flask"
+
+
+def test_one_file_that_two_images_install_is_reported_once_for_both(tmp_path):
+    files = {
+        **FILES,
+        "compose.yaml": "services:\n  a: {build: .}\n  b: {build: {context: ., dockerfile: other.Dockerfile}}\n",
+        "other.Dockerfile": FILES["Dockerfile"],
+    }
+    result = audit(repository(tmp_path, files), Settings())
+    (unpinned,) = (f for f in result.findings if f.rule == "ENV001")
+    assert len(unpinned.related) == 2
+    (missing,) = (f for f in result.findings if f.rule == "PTH002")
+    assert {name for name, _ in missing.breaks} == {"a", "b"}
+    for service in result.services:
+        assert service.forecast.starts == "no"
+        assert service.forecast.because == (missing.fingerprint,)
+
+
+def test_what_is_accepted_no_longer_breaks_the_forecast(tmp_path):
+    files = {
+        **FILES,
+        "main.py": "open('missing.json')  # deploy-audit: ignore[PTH002] made later\n",
+    }
+    result = audit(repository(tmp_path, files), Settings())
+    (missing,) = (f for f in result.findings if f.rule == "PTH002")
+    assert missing.suppressed is not None
+    assert missing not in result.active
+    assert result.services[0].forecast.starts != "no"
+
+
+def test_a_severity_of_the_configuration_stands(tmp_path):
+    result = audit(repository(tmp_path), Settings(severity=(("ENV001", Severity.CRITICAL),)))
+    assert {f.severity for f in result.findings if f.rule == "ENV001"} == {Severity.CRITICAL}
+
+
+def test_a_check_that_crashes_is_told_and_costs_the_others_nothing(tmp_path, monkeypatch):
+    whole = audit(repository(tmp_path), Settings())
+    registry.checks()
+    crashing = registry.Check("ENV001", "Environment", lambda *_: iter([1 / 0]), False)
+    monkeypatch.setitem(registry._checks, "ENV001", crashing)
+    result = audit(tmp_path, Settings())
+    assert [f.rule for f in result.findings] == [
+        f.rule for f in whole.findings if f.rule != "ENV001"
+    ]
+    assert [s.path for s in result.skipped] == ["ENV001"]
+    assert "crashed" in result.skipped[0].reason
+
+
+def test_an_audit_writes_nothing(tmp_path):
+    repository(tmp_path)
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    audit(tmp_path, Settings())
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before

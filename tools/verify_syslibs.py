@@ -1,0 +1,372 @@
+"""Install and import packages in slim images, apply the suggested line, and record what happened.
+
+For each case and each Debian release a container of ``python:3.11-slim-<suite>`` is started:
+pip installs the package, the code runs (it fails where the tables say that something is missing,
+and only there), the line that ``deploy-audit syslibs`` suggests is run, and the code runs again.
+The rows go to ``tools/syslibs_executed.tsv``, which ``make_syslib_tables.py`` reads: execution
+decides which of the libraries that ELF files name an import really loads.
+
+    python tools/verify_syslibs.py [--suites "bookworm trixie"] [--only NAME …] [--again]
+
+Needs a Docker engine (``DOCKER_HOST``) with those images. Rows that are there are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from packaging.utils import canonicalize_name  # noqa: E402
+
+from auditor.linking import sonames, userland  # noqa: E402
+
+SITES = HERE.parent / "build" / "syslibs" / "sites"
+RESULTS = HERE / "syslibs_executed.tsv"
+COLUMNS = (
+    "suite", "package", "version", "requirement", "code", "import_ok_bare", "error", "predicted", "missing",
+    "line", "import_ok_after", "error_after", "seconds",
+)  # fmt: skip
+PYTHON = "3.11"
+PDF = (
+    "b'%PDF-1.4\\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj "
+    "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>endobj\\ntrailer<</Root 1 0 R>>\\n%%EOF'"
+)
+# (requirement, code). Where importing is not enough, the code calls what the package is for.
+CASES: tuple[tuple[str, str], ...] = (
+    ("lightgbm", "import lightgbm"),
+    ("opencv-python", "import cv2"),
+    ("cairosvg", "import cairosvg"),
+    ("cairocffi", "import cairocffi"),
+    ("weasyprint", "import weasyprint; weasyprint.HTML(string='<p>a').write_pdf('/tmp/a.pdf')"),
+    ("python-magic", "import magic; magic.from_buffer(b'abc')"),
+    ("pyzbar", "import pyzbar.pyzbar"),
+    ("pylibdmtx", "import pylibdmtx.pylibdmtx"),
+    ("wand", "import wand.image"),
+    ("pyvips", "import pyvips"),
+    ("openslide-python", "import openslide"),
+    ("sounddevice", "import sounddevice"),
+    ("soundfile==0.10.3.post1", "import soundfile"),
+    ("pyenchant", "import enchant"),
+    ("psycopg", "import psycopg"),
+    ("pygame", "import pygame"),
+    ("pyopengl", "import OpenGL.GL"),
+    ("glfw", "import glfw"),
+    ("ghostscript", "import ghostscript"),
+    ("pytesseract", "import pytesseract; pytesseract.get_tesseract_version()"),
+    ("graphviz", "import graphviz; graphviz.Digraph().pipe()"),
+    ("pdf2image", f"import pdf2image; pdf2image.convert_from_bytes({PDF})"),
+    ("gitpython", "import git"),
+    ("rasterio", "import rasterio"),
+    ("fiona", "import fiona"),
+    ("rasterio==1.3.10", "import rasterio"),
+    ("fiona==1.9.6", "import fiona"),
+    ("implicit", "import implicit"),
+    ("opencv-python-headless", "import cv2"),
+    ("pyusb", "import usb.core; list(usb.core.find(find_all=True) or ())"),
+    (
+        "sox",
+        "import sox; sox.Transformer().build_array(input_array=__import__('numpy').zeros(100), sample_rate_in=8000)",
+    ),
+    ("pydot", "import pydot; pydot.Dot().create_svg()"),
+    ("faiss-cpu", "import faiss"),
+    ("pyodbc", "import pyodbc"),
+    ("pymssql", "import pymssql"),
+    ("psycopg2-binary", "import psycopg2"),
+    ("h5py", "import h5py"),
+    ("netCDF4", "import netCDF4"),
+    ("pyproj", "import pyproj"),
+    ("shapely", "import shapely.geometry"),
+    ("rdkit", "import rdkit.Chem; import rdkit.Chem.Draw"),
+    ("av", "import av"),
+    ("aubio", "import aubio"),
+    ("soxr", "import soxr"),
+    ("moderngl", "import moderngl"),
+    ("mujoco", "import mujoco"),
+    ("soundfile", "import soundfile"),
+    ("psycopg[binary]", "import psycopg"),
+    ("pyogrio", "import pyogrio"),
+    ("hnswlib", "import hnswlib"),
+    ("pycurl", "import pycurl"),
+    ("pyuwsgi", "import pyuwsgi"),
+    ("tesserocr", "import tesserocr"),
+    ("simpleaudio", "import simpleaudio"),
+    ("pymupdf", "import pymupdf"),
+    ("xmlsec", "import xmlsec"),
+    ("vosk", "import vosk"),
+    ("psycopg2", "import psycopg2"),
+    ("mysqlclient", "import MySQLdb"),
+    ("pyaudio", "import pyaudio"),
+    ("pycairo", "import cairo"),
+    (
+        "ffmpeg-python",
+        "import ffmpeg; ffmpeg.probe('/tmp') if 0 else ffmpeg.input('anullsrc', f='lavfi', t=1).output('-', f='null').run(quiet=True)",
+    ),
+    ("python-vlc", "import vlc; vlc.libvlc_get_version()"),
+    ("weasyprint==52.5 pydyf<0.10", "import weasyprint"),
+    ("pdfkit", "import pdfkit; pdfkit.configuration()"),
+    ("pypandoc", "import pypandoc; pypandoc.get_pandoc_version()"),
+    ("phonemizer", "from phonemizer import phonemize as p; p('a', backend='espeak')"),
+    ("opencv-python==4.8.0.76 numpy<2", "import cv2"),
+    ("gmsh", "import gmsh"),
+    ("pyqt5", "import PyQt5.QtWidgets"),
+    ("jpype1", "import jpype; jpype.startJVM()"),
+    (
+        "tabula-py",
+        "import tabula; tabula.environment_info(); import subprocess; subprocess.run(['java', '-version'], check=True)",
+    ),
+    ("pyhdf", "import pyhdf.SD"),
+    ("lightgbm==3.3.5", "import lightgbm"),
+    ("opencv-python==4.5.5.64", "import cv2"),
+    ("opencv-contrib-python", "import cv2"),
+    ("pygraphviz", "import pygraphviz"),
+    ("pdftotext", "import pdftotext"),
+    ("python-ldap", "import ldap"),
+    (
+        "pydub",
+        "from pydub import AudioSegment as A; A.silent(50).export('/tmp/a.mp3', format='mp3')",
+    ),
+    (
+        "pyrubberband",
+        "import pyrubberband as p, numpy as n; p.time_stretch(n.zeros(8000), 8000, 2.0)",
+    ),
+    ("pyqt6", "import PyQt6.QtWidgets"),
+    ("pymeshlab", "import pymeshlab"),
+    ("vtk", "import vtkmodules.all"),
+    ("mediapipe", "import mediapipe"),
+    (
+        "kaleido==0.2.1",
+        "import kaleido.scopes.plotly as k; k.PlotlyScope().transform({'data': []}, format='svg')",
+    ),
+    ("pybullet", "import pybullet"),
+    ("h2o", "import h2o; h2o.init()"),
+)
+LOADED = """
+import os
+seen = set()
+for line in open('/proc/self/maps'):
+    path = line.split(None, 5)[-1].strip()
+    if '.so' in path and not path.startswith('/usr/local/'):
+        seen.add(os.path.basename(path))
+        for name in os.listdir(os.path.dirname(path)):
+            full = os.path.join(os.path.dirname(path), name)
+            if os.path.islink(full) and os.path.realpath(full) == os.path.realpath(path):
+                seen.add(name)
+print('LOADED ' + ' '.join(sorted(seen)))
+"""
+
+
+LISTED = """
+import importlib.metadata as m, json
+print(json.dumps([[d.metadata['Name'], d.version] for d in m.distributions()]))
+"""
+
+
+def install_outside(site: Path, requirement: str) -> bool:
+    """Install wheels into a directory on the host with uv, where there is one: containers of all
+    releases then share it. False: there is none, or something has to be built.
+    """
+    if site.is_dir():
+        return True
+    if shutil.which("uv") is None:
+        return False
+    site.parent.mkdir(parents=True, exist_ok=True)
+    half = Path(tempfile.mkdtemp(dir=site.parent))
+    done = run(
+        "uv", "pip", "install", "-q", "--target", str(half), "--python-version", PYTHON,
+        "--python-platform", "x86_64-manylinux_2_34", "--only-binary", ":all:", *requirement.split(),
+    )  # fmt: skip
+    if done.returncode:
+        shutil.rmtree(half, ignore_errors=True)
+        return False
+    if not site.is_dir():
+        half.rename(site)
+    return True
+
+
+def run(*command: str, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+    """A command of the host, its output as text."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", "timed out")
+
+
+def prepare(suite: str) -> str:
+    """The slim image with apt's package lists, which every container then shares."""
+    tag = f"syslibs-verify:{suite}"
+    text = (
+        f"FROM python:{PYTHON}-slim-{suite}\nENV PIP_NO_COMPILE=1\n"
+        "RUN apt-get update -qq && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
+    )
+    if run("docker", "image", "inspect", tag).returncode == 0:
+        return tag
+    built = subprocess.run(
+        ["docker", "build", "-q", "-t", tag, "-"],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    if built.returncode:
+        raise SystemExit(built.stderr)
+    return tag
+
+
+def verify(tag: str, suite: str, requirement: str, code: str) -> dict[str, Any]:
+    """One case on one release."""
+    started = time.time()
+    release = sonames.release(suite)
+    site = SITES / re.sub(r"[^\w.=-]", "_", requirement)
+    ready = install_outside(site, requirement)
+    mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if ready else []
+    box = run(
+        "docker",
+        "run",
+        "-d",
+        "--rm",
+        "-v",
+        "syslibs-pip:/root/.cache/pip",
+        *mounts,
+        tag,
+        "sleep",
+        "1800",
+    ).stdout.strip()
+    name = canonicalize_name(re.split(r"[\[=<>~]", requirement)[0])
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
+    row.update(suite=suite, package=name, requirement=requirement, code=code)
+    python = ("docker", "exec", box, "python", "-c")
+    try:
+        errors = []
+        build = [p for n in sonames.needs(name) if n.when == "build" for p in n.packages]
+        if ready:
+            installed = subprocess.CompletedProcess((), 0, "", "")
+        else:
+            installed = run("docker", "exec", box, "pip", "install", "-q", *requirement.split())
+        if installed.returncode:
+            errors.append("install: " + _last(installed.stderr))
+            if build:
+                run(
+                    "docker",
+                    "exec",
+                    "-e",
+                    "DEBIAN_FRONTEND=noninteractive",
+                    box,
+                    "apt-get",
+                    "install",
+                    "-y",
+                    "-qq",
+                    "--no-install-recommends",
+                    *build,
+                )
+                row["line"] = f"(build) {' '.join(build)}"
+                installed = run("docker", "exec", box, "pip", "install", "-q", *requirement.split())
+            if installed.returncode:
+                row.update(
+                    import_ok_bare="n",
+                    import_ok_after="n",
+                    error=errors[0],
+                    error_after=_last(installed.stderr),
+                )
+                return row
+        listed = run(*python, LISTED).stdout
+        versions = {canonicalize_name(n): v for n, v in json.loads(listed)}
+        row["version"] = versions.get(name, "")
+        bare = run(*python, code, timeout=180)
+        row["import_ok_bare"] = "n" if bare.returncode or errors else "y"
+        if bare.returncode:
+            errors.append(_last(bare.stderr))
+        row["error"] = " // ".join(errors)
+        top = code.split()[1].rstrip(";")
+        wanted = [
+            need for owner, need in userland.needed(versions, libc="glibc")
+            if need.when != "build" and (not need.direct or owner == name)
+            and (need.when == "import" or owner == name)
+            and (not need.module or need.module in code or need.module == top)
+        ]  # fmt: skip
+        have = release.base("slim") or frozenset()
+        packages = []
+        for need in wanted:
+            package = release.provider(need)
+            if package not in have:
+                row["predicted"] += ("," if row["predicted"] else "") + need.name
+                if package and package not in packages:
+                    packages.append(package)
+        if packages:
+            line = sonames.apt_line(packages)
+            row["line"] = f"{row['line']}; {line}".lstrip("; ")
+            # The image's package lists are fresh.
+            line = line.partition("&& ")[2]
+            applied = run(
+                "docker", "exec", "-e", "DEBIAN_FRONTEND=noninteractive", box, "sh", "-c", line
+            )
+            if applied.returncode:
+                row.update(import_ok_after="n", error_after=_last(applied.stderr))
+                return row
+        after = run(*python, code + "\n" + LOADED, timeout=180)
+        row["import_ok_after"] = "n" if after.returncode else "y"
+        row["error_after"] = _last(after.stderr) if after.returncode else ""
+        loaded = after.stdout.partition("LOADED ")[2].split()
+        row["missing"] = ",".join(
+            dict.fromkeys(
+                n for need in wanted for n in need.names[:1]
+                if row["import_ok_bare"] == "n" and release.provider(need) not in have
+                and (need.kind == "program" or set(need.names) & set(loaded))
+            )
+        )  # fmt: skip
+        return row
+    finally:
+        run("docker", "kill", box)
+        row["seconds"] = str(round(time.time() - started))
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    telling = [x for x in lines if ".so" in x or "Error" in x or x.startswith("E: ")]
+    return (telling or lines or [""])[-1].replace("\t", " ")[:300]
+
+
+def main() -> int:
+    """Run the cases that have no row yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--suites", default="bookworm trixie")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--again", action="store_true", help="replace the rows of these cases")
+    arguments = parser.parse_args()
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    if arguments.results.exists():
+        with arguments.results.open() as file:
+            rows = {(r["suite"], r["requirement"]): r for r in csv.DictReader(file, delimiter="\t")}
+    for suite in arguments.suites.split():
+        tag = prepare(suite)
+        for requirement, code in CASES:
+            name = re.split(r"[\[=<>~]", requirement)[0]
+            if arguments.only and name not in arguments.only:
+                continue
+            if (suite, requirement) in rows and not arguments.again:
+                continue
+            row = verify(tag, suite, requirement, code)
+            rows[(suite, requirement)] = row
+            print(suite, requirement, row["version"], "bare", row["import_ok_bare"], "after", row["import_ok_after"],
+                  row["predicted"], row["error_after"] or row["error"], f"{row['seconds']}s", flush=True)  # fmt: skip
+            with arguments.results.open("w", newline="") as file:
+                writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows[key] for key in sorted(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
