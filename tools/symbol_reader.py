@@ -361,6 +361,13 @@ class ClassFacts:
 
     def analyse(self) -> dict[str, str]:
         """attribute -> the method in which it is read."""
+        for _, _, function in self.members.get("__setstate__", ())[:1]:
+            for node in ast.walk(function) if function is not None else ():
+                if isinstance(node, ast.Call) and _is_self(node.func):
+                    for _, _, called in self.members.get(node.func.attr, ())[:1]:  # type: ignore[attr-defined]
+                        for inner in ast.walk(called) if called is not None else ():
+                            if _is_self(inner) and isinstance(inner.ctx, ast.Store):  # type: ignore[attr-defined]
+                                self.provided.add(inner.attr)  # type: ignore[attr-defined]
         for root in ROOTS:
             if root in self.members:
                 if root == "__call__" and any(r in self.members for r in ROOTS[:4]):
@@ -370,7 +377,7 @@ class ClassFacts:
         found.update(dict.fromkeys(self.restored_from, "__setstate__"))
         return found
 
-    def method(self, name: str, above: int) -> None:
+    def method(self, name: str, above: int, given: dict[str, object] | None = None) -> None:
         """Follow a method, or with ``above`` the next one after that class."""
         for depth, owner, function in self.members.get(name, ()):
             if depth <= above:
@@ -385,7 +392,7 @@ class ClassFacts:
             arguments = function.args.posonlyargs + function.args.args
             decorators = {ast.unparse(d) for d in function.decorator_list}
             if arguments and not decorators & {"staticmethod", "classmethod"}:
-                self.walk(function, arguments[0].arg, depth, owner, name)
+                self.walk(function, arguments[0].arg, depth, owner, name, given)
             return
 
     def _parameters(self) -> None:
@@ -397,7 +404,15 @@ class ClassFacts:
                         if argument.arg not in self.members:
                             self.needs.setdefault(argument.arg, "get_params")
 
-    def walk(self, function: ast.AST, me: str, depth: int, owner: Module, name: str) -> None:
+    def walk(
+        self,
+        function: ast.AST,
+        me: str,
+        depth: int,
+        owner: Module,
+        name: str,
+        given: dict[str, object] | None = None,
+    ) -> None:
         guarded: set[str] = set()
         for node in ast.walk(function):
             if (
@@ -411,7 +426,9 @@ class ClassFacts:
                 and (node.func.id != "getattr" or len(node.args) == 3)
             ):
                 guarded.add(str(node.args[1].value))
-        _Walk(self, me, depth, owner, name, guarded).run(getattr(function, "body", []))
+        walk = _Walk(self, me, depth, owner, name, guarded)
+        walk.constants = given or {}
+        walk.run(getattr(function, "body", []))
 
 
 def _is_self(node: ast.AST, me: str = "self") -> bool:
@@ -432,13 +449,11 @@ class _Walk:
         self.owner = owner
         self.name = name
         self.stored = guarded
+        self.constants: dict[str, object] = {}
 
     def run(self, body: list[ast.stmt]) -> bool:
         """False when what follows may not be reached."""
-        for statement in body:
-            if not self.statement(statement):
-                return False
-        return True
+        return all(self.statement(statement) for statement in body)
 
     def statement(self, node: ast.stmt) -> bool:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -451,6 +466,9 @@ class _Walk:
             # Both branches: only what both do is certain. One that only raises does not count.
             if _raises(node.body):
                 return self.run(node.orelse)
+            known = self.constant(node.test)
+            if known is not None:
+                return self.run(node.body if known else node.orelse)
             if node.orelse and _raises(node.orelse):
                 return self.run(node.body)
             left, go_left = self.branch(node.body)
@@ -502,6 +520,15 @@ class _Walk:
                 self.expression(child)
         return True
 
+    def constant(self, test: ast.expr) -> bool | None:
+        """The truth of a parameter that the caller gave as a constant."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self.constant(test.operand)
+            return None if inner is None else not inner
+        if isinstance(test, ast.Name) and test.id in self.constants:
+            return bool(self.constants[test.id])
+        return None
+
     def guard(self, test: ast.expr) -> str:
         """``x`` for ``if self.x``, ``!x`` for its opposite, ``+x`` for ``is not None``; else empty."""
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -509,6 +536,17 @@ class _Walk:
             return f"!{inner}" if inner and not inner.startswith("!") else inner[1:]
         if _is_self(test, self.me) and test.attr not in self.facts.members:  # type: ignore[attr-defined]
             return str(test.attr)  # type: ignore[attr-defined]
+        if (
+            isinstance(test, ast.Compare)
+            and len(test.ops) == 1
+            and _is_self(test.left, self.me)
+            and isinstance(test.comparators[0], ast.Constant)
+            and isinstance(test.comparators[0].value, str)
+            and test.comparators[0].value.isidentifier()
+            and isinstance(test.ops[0], ast.Eq | ast.NotEq)
+        ):
+            equal = f"{test.left.attr}={test.comparators[0].value}"  # type: ignore[attr-defined]
+            return equal if isinstance(test.ops[0], ast.Eq) else f"!{equal}"
         if (
             isinstance(test, ast.Compare)
             and len(test.ops) == 1
@@ -550,6 +588,18 @@ class _Walk:
             return
         if isinstance(node, ast.BoolOp):
             self.expression(node.values[0])
+            if len(node.values) == 2:
+                guard = self.guard(node.values[0])
+                if guard and isinstance(node.op, ast.Or):
+                    guard = guard[1:] if guard.startswith("!") else f"!{guard}"
+                known = self.constant(node.values[0])
+                if known is isinstance(node.op, ast.And):
+                    self.expression(node.values[1])
+                elif guard:
+                    found, _ = self.branch([ast.Expr(value=node.values[1])])
+                    for attribute in found.keys() - self.facts.needs.keys():
+                        if "?" not in attribute:
+                            self.facts.needs.setdefault(f"{attribute}?{guard}", found[attribute])
             return
         if isinstance(node, ast.IfExp):
             self.expression(node.test)
@@ -585,7 +635,12 @@ class _Walk:
         if _is_self(function, self.me):
             attribute = function.attr  # type: ignore[attr-defined]
             if attribute in self.facts.members:
-                self.facts.method(attribute, -1)
+                given = {
+                    k.arg: k.value.value
+                    for k in node.keywords
+                    if k.arg and isinstance(k.value, ast.Constant)
+                }
+                self.facts.method(attribute, -1, given)
             else:
                 self.read(attribute)
             return

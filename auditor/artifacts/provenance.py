@@ -144,10 +144,14 @@ def _layouts(pickle: PickleFacts) -> Iterator[Claim]:
         if item.callable.startswith("numpy.random._pickle."):
             first = item.args[0] if item.args else None
             if isinstance(first, Name | Ref):
-                yield Claim(subject="numpy", low="2.0", evidence="a bit generator passed as a class")
+                yield Claim(
+                    subject="numpy", low="2.0", evidence="a bit generator passed as a class"
+                )
             elif len(item.args) > 1:
                 yield Claim(
-                    subject="numpy", low="1.24", evidence="two arguments of a generator's constructor"
+                    subject="numpy",
+                    low="1.24",
+                    evidence="two arguments of a generator's constructor",
                 )
         elif item.of == "lightgbm.basic.Booster":
             state = _state(item)
@@ -193,9 +197,7 @@ def _ranges(pickle: PickleFacts) -> Iterator[tuple[str, tuple[str, ...], tuple[s
     for item in pickle.globals:
         owner = symbols.owner(item.module)
         if owner is not None:
-            by_owner.setdefault(owner, {}).setdefault(
-                (item.module, item.name.partition(".")[0])
-            )
+            by_owner.setdefault(owner, {}).setdefault((item.module, item.name.partition(".")[0]))
     for owner, names in by_owner.items():
         table = symbols.table(owner)
         if table is None:

@@ -1,4 +1,4 @@
-"""``deploy-audit compat ARTIFACT…``: will these artifacts load in that environment?"""
+"""``deploy-audit compat ARTIFACT…``: will artifacts load in that environment."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def command(
     for request in requests:
         check_request(request, FORMATS)
     resolved = _requirements(requirement or [])
-    facts: list[ArtifactFacts] = []
-    for path in artifacts:
-        facts.append(_facts(path))
+    facts = [_facts(path) for path in artifacts]
     runtime = runtime_of(resolved, python, source or [], facts)
     from auditor.linking.compatibility import link
 

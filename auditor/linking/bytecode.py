@@ -7,6 +7,7 @@ means by an opcode number.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -48,6 +49,8 @@ class Code:
     writers: tuple[Python, ...]
     arguments: int
     by_dill: bool
+    # With the line table in front, as dill writes it since 0.3.6 for Python 3.10 and newer.
+    extended: bool
     opcodes: frozenset[int] | None
     offset: int
 
@@ -113,6 +116,7 @@ def _code(item: ObjectFacts, dill: bool) -> Code | None:
         writers=writers,
         arguments=len(item.args),
         by_dill=dill,
+        extended=dill and len(args) != len(item.args),
         opcodes=opcodes,
         offset=item.offset,
     )
@@ -136,10 +140,9 @@ def portable(code: Code, writer: Python, target: Python) -> bool:
     if _shape(writer) != _shape(target) and not code.by_dill:
         return False
     low, high = sorted((writer, target))
-    if high >= (3, 11):
+    if high >= (3, 11) and (low < (3, 11) or code.opcodes is None):
         # Adaptive instructions, exception tables, call sequences: nothing carries over.
-        if low < (3, 11) or code.opcodes is None:
-            return False
+        return False
     if code.opcodes is None:
         return high < (3, 8)
     theirs, ours = _names(writer), _names(target)
@@ -181,6 +184,18 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             break
         common = tuple(p for p in code.writers if p in everyone) or code.writers
         wrong = [p for p in common if not portable(code, p, target)]
+        if code.extended and exact.at_least("dill", 0, 3, 6) is False:
+            reported = True
+            yield Reason(
+                rule="CMP005",
+                effect="load",
+                message="holds a function in the form of dill 0.3.6 and newer, which "
+                f"dill {exact.version('dill')} does not take",
+                error="TypeError: code() takes at most 16 arguments",
+                help="Pin dill>=0.3.6.",
+                distribution="dill",
+            )
+            break
         if not wrong:
             continue
         by = " or ".join(f"{a}.{b}" for a, b in common)
@@ -284,9 +299,8 @@ def _global_names(item: ObjectFacts, code: Code) -> frozenset[str]:
 
 
 def main_globals_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
-    """dill's functions of ``__main__`` look their globals up in the loading program's own."""
-    from builtins import __dict__ as known
-
+    """Dill's functions of ``__main__`` look their globals up in the loading program's own."""
+    known = vars(builtins)
     for item in pickle.objects:
         if not item.callable.endswith("._create_function") or len(item.args) < 2:
             continue

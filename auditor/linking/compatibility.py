@@ -189,7 +189,7 @@ def possible_versions(name: str, specifier: str, python: str | None) -> tuple[st
     table = symbols.table(name)
     if table is None:
         return ()
-    versions = [v for v in table.versions]
+    versions = list(table.versions)
     if specifier:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 

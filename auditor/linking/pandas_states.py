@@ -66,16 +66,26 @@ def _refused(
             "TypeError: StringDtype.__init__() takes from 1 to 2 positional arguments",
             "load",
         )
-    if name == "StringDtype" and item.how == "NEWOBJ" and "_na_value" not in keys and number >= (2, 3):
+    if (
+        name == "StringDtype"
+        and item.how == "NEWOBJ"
+        and "_na_value" not in keys
+        and number >= (2, 3)
+    ):
         return (
             "a string type of an older pandas",
             "AttributeError: 'StringDtype' object has no attribute '_na_value'",
             "load",
         )
-    if name.endswith("StringArray") and isinstance(item.state, Items):
+    if (
+        name.endswith("StringArray")
+        and isinstance(item.state, Items)
+        and item.state.size == 2
+        and "unpickle_NDArrayBacked" in item.callable
+        and number < (3, 0)
+    ):
         # (dtype, values) without attributes is how pandas 3 writes it.
-        if item.state.size == 2 and "unpickle_NDArrayBacked" in item.callable and number < (3, 0):
-            return ("a string array of pandas 3", "NotImplementedError", "load")
+        return ("a string array of pandas 3", "NotImplementedError", "load")
     if name in ("_unpickle_timestamp",) and count == 4 and number < (1, 5):
         return (
             "a timestamp with its resolution, as pandas 1.5 and newer write it",

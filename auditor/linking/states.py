@@ -34,6 +34,7 @@ def state_reasons(
         yield from _scipy(pickle, exact)
     if "sklearn" in tops:
         yield from _trees(pickle, exact)
+        yield from _histograms(pickle, exact)
         yield from _estimators(pickle, exact)
     if "xgboost" in tops:
         from auditor.linking.boosters import xgboost_reasons
@@ -74,11 +75,13 @@ def applying(needs: frozenset[str], state: Mapping) -> frozenset[str]:
         if not guard:
             found.add(attribute)
             continue
-        name = guard.lstrip("!+")
+        name, equals, wanted = guard.lstrip("!+").partition("=")
         value = next((v for k, v in state.pairs if k == name), _ABSENT)
         if value is _ABSENT:
             continue
         holds = value is not None if "+" in guard else _true(value)
+        if equals:
+            holds = value == wanted if isinstance(value, str | None) else None
         if holds is not None and holds != guard.startswith("!"):
             found.add(attribute)
     return frozenset(found)
@@ -207,13 +210,21 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         if name == "KDTree" and isinstance(item.state, Mapping) and number >= (1, 6):
             what, error = "a KDTree of SciPy before 1.6", "ValueError: need more than 7 values"
         elif name == "KDTree" and isinstance(item.state, Items) and number < (1, 6):
-            what, error = "a KDTree of SciPy 1.6 or newer", "UnpicklingError: state is not a dictionary"
+            what, error = (
+                "a KDTree of SciPy 1.6 or newer",
+                "UnpicklingError: state is not a dictionary",
+            )
         elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
             what = "a sparse matrix of SciPy 1.13 or newer"
             error = f"AttributeError: '{name}' object has no attribute 'row'"
-        elif name == "cKDTree" and number < (1, 3) and isinstance(item.state, Items):
-            if item.state.items and isinstance(item.state.items[0], Ref):
-                what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
+        elif (
+            name == "cKDTree"
+            and number < (1, 3)
+            and isinstance(item.state, Items)
+            and item.state.items
+            and isinstance(item.state.items[0], Ref)
+        ):
+            what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
         if what:
             yield Reason(
                 rule="CMP011",
@@ -284,6 +295,61 @@ def _trees(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
 
 
+def _field_type(pickle: PickleFacts, array: Symbol, field: str) -> str | None:
+    """The type code of one field of a structured array."""
+    item = of_ref(pickle, array)
+    if item is None:
+        return None
+    dtype: Symbol = None
+    if item.of.endswith("NumpyArrayWrapper"):
+        state = mapping_of(item)
+        dtype = state.get("dtype") if state else None
+    elif item.callable.endswith("._frombuffer") and len(item.args) > 1:
+        dtype = item.args[1]
+    elif isinstance(item.state, Items) and len(item.state.items) >= 3:
+        dtype = item.state.items[2]
+    found = of_ref(pickle, dtype)
+    if found is None or not isinstance(found.state, Items) or len(found.state.items) < 5:
+        return None
+    fields = found.state.items[4]
+    entry = fields.get(field) if isinstance(fields, Mapping) else None
+    inner = of_ref(pickle, entry.items[0]) if isinstance(entry, Items) and entry.items else None
+    code = inner.args[0] if inner is not None and inner.args else None
+    return code if isinstance(code, str) else None
+
+
+def _histograms(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Node layouts of histogram gradient boosting: read by compiled code when it predicts."""
+    version = exact.version("scikit-learn")
+    if version is None:
+        return
+    number = symbols.numbers(version)
+    for item in pickle.objects:
+        state = mapping_of(item) if item.of.endswith(".TreePredictor") else None
+        fields = _fields(pickle, state.get("nodes")) if state is not None else None
+        if state is None or not fields:
+            continue
+        wide = _field_type(pickle, state.get("nodes"), "feature_idx")
+        wants = (
+            {"missing_go_to_left"} if number >= (0, 22) else set(),
+            {"num_threshold", "is_categorical"} if number >= (0, 24) else {"threshold"},
+        )
+        needed = set().union(*wants)
+        if not needed <= set(fields) or (
+            wide is not None and (wide in ("i8", "i4")) != (number >= (1, 3))
+        ):
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message="holds histogram trees in the node layout of another scikit-learn, which "
+                f"{version} refuses when it predicts",
+                error="ValueError: Buffer dtype mismatch",
+                help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                distribution="scikit-learn",
+            )
+            return
+
+
 def sklearn_version(pickle: PickleFacts) -> str | None:
     """The scikit-learn version that the estimators carry."""
     for item in pickle.objects:
@@ -349,19 +415,24 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 
 # ---- the standard library ----
 
+
 def _standard(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Objects of the standard library whose restoring changed."""
     python = ".".join(map(str, exact.python))
     for item in pickle.objects:
-        if item.callable == "_functools.reduce" and item.args and exact.python < (3, 10):
-            if isinstance(item.args[0], Name) and item.args[0].text == "_operator.or_":
-                yield Reason(
-                    rule="CMP004",
-                    effect="load",
-                    message=f"holds a union of types (X | Y), which Python {python} does not have",
-                    error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
-                )
-                return
+        if (
+            item.callable == "_functools.reduce"
+            and exact.python < (3, 10)
+            and item.args
+            and item.args[0] == Name("_operator.or_")
+        ):
+            yield Reason(
+                rule="CMP004",
+                effect="load",
+                message=f"holds a union of types (X | Y), which Python {python} does not have",
+                error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
+            )
+            return
         if item.of == "statistics.NormalDist" and isinstance(item.state, Items):
             by_slots = len(item.state.items) == 2 and isinstance(item.state.items[1], Mapping)
             if by_slots != (exact.python < NORMALDIST_STATE):

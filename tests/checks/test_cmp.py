@@ -90,7 +90,10 @@ def test_right_pin_gives_nothing(tmp_path: Path) -> None:
 
 
 def test_artifact_that_no_service_loads_is_left_alone(tmp_path: Path) -> None:
-    app = APP.replace('with open("/app/model.pkl", "rb") as file:\n    model = pickle.load(file)\n', "model = None\n")
+    app = APP.replace(
+        'with open("/app/model.pkl", "rb") as file:\n    model = pickle.load(file)\n',
+        "model = None\n",
+    )
     result = audited(tmp_path, MOVED, app=app)
     assert rules(result) == set()
     assert result.artifacts[0].compatibility == ()

@@ -155,9 +155,7 @@ def test_attribute_that_a_later_version_reads() -> None:
     result = judged(data)
     assert first(result) == ("fails", "CMP002")
     assert "no attribute 'clip'" in result.reasons[0].error
-    complete = Stream().new(
-        "sklearn.preprocessing._data", "MinMaxScaler", {**state, "clip": False}
-    )
+    complete = Stream().new("sklearn.preprocessing._data", "MinMaxScaler", {**state, "clip": False})
     assert judged(complete.bytes()).outcome == "warns"
 
 
@@ -231,7 +229,9 @@ def test_open_version_is_decided_by_its_ends() -> None:
     data = Stream().name("numpy._core.multiarray", "scalar").bytes()
     both = judged(data, runtime({"numpy": None}, specifiers={"numpy": ">=1.26,<2.1"}))
     assert both.outcome == "loads"
-    split = judged(data, runtime({"numpy": None}, specifiers={"numpy": ">=1.22,<2.1"}, python="3.10"))
+    split = judged(
+        data, runtime({"numpy": None}, specifiers={"numpy": ">=1.22,<2.1"}, python="3.10")
+    )
     assert split.outcome == "unknown"
     assert "numpy" in split.reasons[0].message
     assert split.reasons[0].distribution == "numpy"
