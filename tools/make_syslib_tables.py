@@ -170,9 +170,9 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
     closures = _Closures(parsed, minimal, number, exact)
     for name in names:
         if name not in parsed.packages:
-            kinds.append("1" if len(parsed.providers[name]) == 1 else "0")
+            kinds.append("1" if len(parsed.providers[name]) == 1 else "C")
             continue
-        kinds.append("r")
+        kinds.append("R")
         plain, full = closures.of(name)
         ids = [masks.setdefault(m, len(masks)) for m in dict.fromkeys((plain, full))]
         if (plain or full) and _plain(name):
@@ -182,19 +182,23 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
         for name, kind in zip(names, kinds, strict=True)
         if kind == "1"
     }
-    kept = [(n, k) for n, k in zip(names, kinds, strict=True) if _plain(n)]
+    rows = []
+    for name, kind in zip(names, kinds, strict=True):
+        if not _plain(name):
+            continue
+        ids = ",".join(map(str, brings.get(name, ())))
+        rows.append(f"{name}={virtual[name] if kind == '1' else kind + ids}")
     return {
         "generator": "tools/make_syslib_tables.py",
         "source": f"Packages and Contents of Debian {suite} (main, amd64) and its security archive",
         "date": datetime.date.today().isoformat(),
-        "names": "\n".join(n for n, _ in kept),
         "left_out": LEFT_OUT,
-        "kinds": "".join(k for _, k in kept),
-        "virtual": {n: p for n, p in virtual.items() if _plain(n)},
-        "matter": matter,
-        "masks": [list(m) for m in masks],
-        "brings": brings,
-        "libraries": sonames,
+        # ``name=R12,13`` a package and what it brings (numbers of masks, without and with
+        # recommended ones); ``name=C`` virtual with several providers; ``name=other`` with one.
+        "packages": f";{';'.join(rows)};",
+        "matter": " ".join(matter),
+        "masks": ";".join(" ".join(map(str, m)) for m in masks),
+        "libraries": f";{';'.join(f'{lib}={owner}' for lib, owner in sorted(sonames.items()))};",
         "programs": chosen_programs,
         "bases": {b: sorted(n for n in found if n in number) for b, found in bases.items()},
     }
@@ -336,7 +340,7 @@ def main() -> int:
         data = json.dumps(apt, separators=(",", ":")).encode()
         target = KNOWLEDGE / f"apt-{suite}.json.gz"
         target.write_bytes(gzip.compress(data, mtime=0))
-        print(f"{suite}: {len(apt['kinds'])} names, {target.stat().st_size:,} bytes")
+        print(f"{suite}: {apt['packages'].count(';')} names, {target.stat().st_size:,} bytes")
     return 0
 
 

@@ -7,6 +7,7 @@ fault: hence the low severity.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from auditor.catalog import Rule
@@ -131,6 +132,12 @@ def no_zero_downtime_update(
         )
 
 
+_CHANGES = re.compile(
+    r"train|promot|roll ?back|activate|switch|deploy|upload model|(?:add|set|update|register) model",
+    re.IGNORECASE,
+)
+
+
 def _swaps_itself(service: Service, found: Serving) -> bool:
     """A reload route, a watcher or a polling model server changes the model in place."""
     if _model_server(service, found):
@@ -138,6 +145,16 @@ def _swaps_itself(service: Service, found: Serving) -> bool:
     if any(r.kind == "reload" for a in found.entry.trace.apps for r in a.routes):
         return True
     if any(found.calls("watcher")):
+        return True
+    # Training, promoting or uploading a model through the service itself.
+    if any(
+        _CHANGES.search(
+            f"{r.path if isinstance(r.path, str) else ''} {r.handler}".replace("_", " ")
+        )
+        and set(r.methods) & {"POST", "PUT", "PATCH"}
+        for a in found.entry.trace.apps
+        for r in a.routes
+    ):
         return True
     # Loaded again on a schedule, or by a thread that looks for a newer one.
     return any(

@@ -79,7 +79,7 @@ def command(
                 verbose=verbose > 0,
                 quiet=quiet,
             )
-            text = render(request.format, result_of(image, lacks, files), shown)
+            text = render(request.format, result_of(image, lacks, builds, files), shown)
         if request.output is None:
             write_stdout(text)
         else:
@@ -145,7 +145,7 @@ def summary(
     image: Base, lacks: tuple[Lack, ...], builds: tuple[tuple[str, tuple[str, ...]], ...]
 ) -> str:
     """What is missing, one line each, and the command that installs it."""
-    from auditor.linking import sonames, userland
+    from auditor.linking import userland
     from auditor.reports.escape import printable
 
     lines: list[str] = []
@@ -160,17 +160,18 @@ def summary(
         lines.append(
             f"{need.name:{width}}  needed by {need.distribution:{wide}}  {package}{note}".rstrip()
         )
-    if line := userland.install_line(lacks):
+    for name, packages in builds:
+        lines.append(f"{name} is built from source, which takes {' '.join(packages)}")
+    if line := userland.install_line(lacks, builds):
         lines += ["", line]
-    if builds:
-        manager = sonames.apk_line if image.distro == "alpine" else sonames.apt_line
-        lines += ["", f"to build {', '.join(name for name, _ in builds)} from source:"]
-        lines.append(manager(p for _, packages in builds for p in packages))
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def result_of(
-    image: Base, lacks: tuple[Lack, ...], requirements: tuple[Requirement, ...]
+    image: Base,
+    lacks: tuple[Lack, ...],
+    builds: tuple[tuple[str, tuple[str, ...]], ...],
+    requirements: tuple[Requirement, ...],
 ) -> AuditResult:
     """The answer as the reports read it: one service that is the base image."""
     from auditor.linking import userland
@@ -178,11 +179,17 @@ def result_of(
         AuditResult,
         EnvironmentReport,
         Forecast,
+        MissingLibrary,
         RequirementReport,
         Score,
         ServiceReport,
     )
 
+    to_build = tuple(
+        MissingLibrary(soname_or_binary=package, package_needing_it=name, apt=package)
+        for name, packages in builds
+        for package in packages
+    )
     return AuditResult(
         root=Path.cwd().as_posix(),
         score=Score(),
@@ -194,7 +201,7 @@ def result_of(
                 python=image.python,
                 base=image.text,
                 distro=" ".join(x for x in (image.distro, image.release) if x) or None,
-                missing_system_libraries=userland.missing(lacks),
+                missing_system_libraries=userland.missing(lacks) + to_build,
             ),
         ),
         environments=(

@@ -529,6 +529,7 @@ class _Follower:
             read=self._read,
             exists=self.view.exists,
             python=python,
+            budget=self.view.budget,
         )
 
     def _read(self, path: str) -> str | None:

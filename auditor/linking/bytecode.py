@@ -26,6 +26,7 @@ _CREATORS: Final = frozenset(
 )
 # Arguments of ``types.CodeType`` by Python.
 _COUNTS: Final[dict[int, tuple[Python, ...]]] = {
+    14: ((2, 7),),
     15: ((3, 6), (3, 7)),
     16: ((3, 8), (3, 9), (3, 10)),
     18: ((3, 11), (3, 12), (3, 13)),

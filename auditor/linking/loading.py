@@ -220,7 +220,11 @@ def _python2_arrays(pickle: PickleFacts) -> bool:
         if item.of == "numpy.ndarray" and isinstance(item.state, Items):
             raw = item.state.items[-1] if item.state.items else None
             if isinstance(raw, Opaque) and raw.kind == "str":
-                if any(byte > 127 for byte in raw.head + raw.tail):
+                ends = raw.head + raw.tail
+                # Protocol 0 spells the bytes out as escapes.
+                if any(byte > 127 for byte in ends) or any(
+                    f"\\x{digit}".encode() in ends for digit in "89abcdef"
+                ):
                     return True
     return False
 
@@ -375,6 +379,10 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
             else None
         )
     answer = table.find(module, name, version)
+    if answer == "unknown" and module.startswith("numpy._core."):
+        # NumPy 1.26 fills these modules from numpy.core when they are imported.
+        twin = table.find(f"numpy.core.{module[12:]}", name, version)
+        answer = "no-name" if twin == "no-name" else answer
     if answer == "yes":
         return None
     if answer == "unknown":

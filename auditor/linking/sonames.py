@@ -7,7 +7,6 @@ Knowledge: ``syslibs.json.gz`` (needs, from wheels, code and executed imports) a
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
@@ -169,38 +168,41 @@ class Release:
     def __init__(self, suite: str) -> None:
         self.suite = suite
         self._table: dict[str, Any] = knowledge(f"apt-{suite}.json.gz")
-        self._names: list[str] = self._table["names"].split("\n")
+        # Tens of thousands of rows in a few strings: searched, never split.
+        self._packages: str = self._table["packages"]
+        self._libraries: str = self._table["libraries"]
+        self._matter: list[str] = self._table["matter"].split()
+        self._masks: list[str] = self._table["masks"].split(";")
         self._left_out = re.compile(self._table["left_out"])
+
+    def _row(self, package: str) -> str | None:
+        return _look_up(self._packages, package)
 
     def kind(self, package: str) -> Literal["real", "virtual", "choice", "none"] | None:
         """``virtual``: one package provides it, which apt then takes; ``choice``: several do,
         and apt refuses; ``none``: no such name. None: the table leaves names like it out.
         """
-        index = bisect_left(self._names, package)
-        if index < len(self._names) and self._names[index] == package:
-            kinds: dict[str, Literal["real", "virtual", "choice"]] = {
-                "r": "real", "1": "virtual", "0": "choice"
-            }  # fmt: skip
-            return kinds[self._table["kinds"][index]]
-        return None if self._left_out.match(package) else "none"
+        row = self._row(package)
+        if row is None:
+            return None if self._left_out.match(package) else "none"
+        return "real" if row[0] == "R" else "choice" if row == "C" else "virtual"
 
     def brings(self, packages: Iterable[str], *, recommends: bool) -> frozenset[str]:
         """The packages that matter among those that installing ``packages`` adds."""
-        matter: list[str] = self._table["matter"]
         found: set[str] = set()
         for package in packages:
-            name = self._table["virtual"].get(package, package)
-            masks = self._table["brings"].get(name)
-            if masks is not None:
-                found.update(
-                    matter[i] for i in self._table["masks"][masks[-1 if recommends else 0]]
-                )
+            row = self._row(package)
+            if row and row[0] not in "RC":
+                row = self._row(row)
+            if not row or row[0] != "R" or len(row) < 2:
+                continue
+            mask = row[1:].split(",")[-1 if recommends else 0]
+            found.update(self._matter[int(i)] for i in self._masks[int(mask)].split())
         return frozenset(found)
 
     def library(self, soname: str) -> str | None:
         """The package that has a shared object in the loader's path."""
-        found: str | None = self._table["libraries"].get(soname)
-        return found
+        return _look_up(self._libraries, soname)
 
     def program(self, name: str) -> str | None:
         """The package that has a program."""
@@ -224,17 +226,29 @@ class Release:
             if candidate != package and self.kind(candidate) in ("real", "virtual"):
                 return str(candidate)
         for suite in SUITES:
-            if suite == self.suite:
-                continue
-            other = release(suite)
-            for soname, owner in other.libraries_of(package):
-                if (here := self.library(soname)) is not None and owner == package:
-                    return here
+            if suite != self.suite:
+                for soname in release(suite).libraries_of(package):
+                    if (here := self.library(soname)) is not None:
+                        return here
         return None
 
-    def libraries_of(self, package: str) -> list[tuple[str, str]]:
-        """(soname, package) of the shared objects that a package has."""
-        return [(s, p) for s, p in self._table["libraries"].items() if p == package]
+    def libraries_of(self, package: str) -> list[str]:
+        """The shared objects that a package has."""
+        found: list[str] = []
+        end = self._libraries.find(f"={package};")
+        while end >= 0:
+            found.append(self._libraries[self._libraries.rindex(";", 0, end) + 1 : end])
+            end = self._libraries.find(f"={package};", end + 1)
+        return found
+
+
+def _look_up(rows: str, key: str) -> str | None:
+    """The value of ``;key=value;`` in a table that is one string."""
+    start = rows.find(f";{key}=")
+    if start < 0 or ";" in key:
+        return None
+    start += len(key) + 2
+    return rows[start : rows.index(";", start)]
 
 
 @lru_cache(maxsize=len(SUITES))

@@ -194,9 +194,36 @@ def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 
 
 def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
-    """Nothing known yet."""
-    return
-    yield
+    """Trees that became compiled ones in 1.6, coordinates that got another name in 1.13."""
+    version = exact.version("scipy")
+    if version is None:
+        return
+    number = symbols.numbers(version)
+    for item in pickle.objects:
+        if not item.of.startswith("scipy."):
+            continue
+        name = item.of.rpartition(".")[2]
+        what = error = ""
+        if name == "KDTree" and isinstance(item.state, Mapping) and number >= (1, 6):
+            what, error = "a KDTree of SciPy before 1.6", "ValueError: need more than 7 values"
+        elif name == "KDTree" and isinstance(item.state, Items) and number < (1, 6):
+            what, error = "a KDTree of SciPy 1.6 or newer", "UnpicklingError: state is not a dictionary"
+        elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
+            what = "a sparse matrix of SciPy 1.13 or newer"
+            error = f"AttributeError: '{name}' object has no attribute 'row'"
+        elif name == "cKDTree" and number < (1, 3) and isinstance(item.state, Items):
+            if item.state.items and isinstance(item.state.items[0], Ref):
+                what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
+        if what:
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds {what}, which SciPy {version} does not restore",
+                error=error,
+                help="Pin the SciPy that wrote it, or write it again.",
+                distribution="scipy",
+            )
+            return
 
 
 # ---- scikit-learn ----
@@ -322,21 +349,33 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 
 # ---- the standard library ----
 
-_OPERATORS: Final = frozenset({"_operator.or_", "operator.or_", "_operator.__or__"})
-
-
 def _standard(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Objects of the standard library whose restoring changed."""
+    python = ".".join(map(str, exact.python))
     for item in pickle.objects:
-        if item.callable in _OPERATORS and exact.python < (3, 10):
-            yield Reason(
-                rule="CMP004",
-                effect="load",
-                message="holds a union of types (X | Y), which Python "
-                f"{exact.python[0]}.{exact.python[1]} does not have",
-                error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
-            )
-            return
+        if item.callable == "_functools.reduce" and item.args and exact.python < (3, 10):
+            if isinstance(item.args[0], Name) and item.args[0].text == "_operator.or_":
+                yield Reason(
+                    rule="CMP004",
+                    effect="load",
+                    message=f"holds a union of types (X | Y), which Python {python} does not have",
+                    error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
+                )
+                return
+        if item.of == "statistics.NormalDist" and isinstance(item.state, Items):
+            by_slots = len(item.state.items) == 2 and isinstance(item.state.items[1], Mapping)
+            if by_slots != (exact.python < NORMALDIST_STATE):
+                yield Reason(
+                    rule="CMP004",
+                    effect="predict" if by_slots else "load",
+                    message=f"holds a NormalDist in a form that Python {python} does not restore",
+                    error="UnpicklingError: state is not a dictionary",
+                )
+                return
+
+
+# ``statistics.NormalDist.__setstate__`` came with this Python.
+NORMALDIST_STATE: Final = (3, 10)
 
 
 __all__ = ["Opaque", "keys_of", "mapping_of", "of_ref", "sklearn_version", "state_reasons"]

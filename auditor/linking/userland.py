@@ -389,6 +389,9 @@ def builds(
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """(distribution, packages that building it takes) of those without a wheel."""
     land = Userland(base)
+    if land.manager == "apk":
+        # What building takes is known by Debian's names only.
+        return ()
     return tuple(
         (name, packages)
         for name, version in roots
@@ -398,16 +401,20 @@ def builds(
     )
 
 
-def install_line(lacks: Iterable[Lack]) -> str:
+def install_line(
+    lacks: Iterable[Lack], builds: Iterable[tuple[str, tuple[str, ...]]] = (), *, apk: bool = False
+) -> str:
     """The one command that installs what is missing; empty when nothing can be named.
 
-    What only some functions need is left out as long as something else is missing.
+    What only some functions need is left out as long as something else is missing. ``builds``
+    (see :func:`builds`) is what compiling takes.
     """
     listed = [x for x in lacks if x.package]
     certain = [x for x in listed if x.need.when == "import" or x.need.always]
-    chosen = sorted({x.package for x in certain or listed if x.package})
+    chosen = {x.package for x in certain or listed if x.package}
+    chosen |= {package for _, packages in builds for package in packages}
     if not chosen:
         return ""
-    if any(x.manager == "apk" for x in listed):
-        return sonames.apk_line(chosen)
-    return sonames.apt_line(chosen)
+    if apk or any(x.manager == "apk" for x in listed):
+        return sonames.apk_line(sorted(chosen))
+    return sonames.apt_line(sorted(chosen))

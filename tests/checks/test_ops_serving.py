@@ -82,6 +82,10 @@ MOUNTED = COMPOSE + "    volumes:\n      - ./models:/models\n"
             "docker-compose.yml": "services:\n  api-blue:\n    build: .\n  api-green:\n    build: .\n",
         },
         {"app.py": GOOD + RELOAD, "docker-compose.yml": COMPOSE},
+        {
+            "app.py": GOOD + "@app.post('/train')\ndef train():\n    return {}\n",
+            "docker-compose.yml": COMPOSE,
+        },
         {"app.py": GOOD + POLLING, "docker-compose.yml": COMPOSE},
         {"app.py": GOOD + WATCHING, "docker-compose.yml": COMPOSE},
         {
@@ -91,7 +95,7 @@ MOUNTED = COMPOSE + "    volumes:\n      - ./models:/models\n"
         },
     ],
     ids=[
-        "image", "platform", "cluster", "start-first", "replicas", "blue and green", "reload route",
+        "image", "platform", "cluster", "start-first", "replicas", "blue and green", "reload route", "training",
         "polling", "scheduler", "HUP",
     ],
 )  # fmt: skip
@@ -265,6 +269,7 @@ def test_an_access_log_is_no_record(tmp_path: Path) -> None:
         (LOGGER, "log.info('predicted %s', answer)"),
         ("", "print('prediction', answer)"),
         ("from store import db\n", "db.insert_one({'answer': answer})"),
+        ("import mlflow\n", "mlflow.log_metric('price', answer)"),
         ("from store import producer\n", "producer.send('predictions', answer)"),
         ("", "open('/data/log.jsonl', 'a').write(str(answer))"),
         (
@@ -272,7 +277,7 @@ def test_an_access_log_is_no_record(tmp_path: Path) -> None:
             "keep(answer)",
         ),
     ],
-    ids=["log", "print", "database", "queue", "file", "helper"],
+    ids=["log", "print", "database", "tracker", "queue", "file", "helper"],
 )
 def test_predictions_are_kept(tmp_path: Path, imports: str, body: str) -> None:
     assert found(write(tmp_path, {"app.py": predicts(body, imports)}), "OPS006") == []

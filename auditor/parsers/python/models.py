@@ -720,6 +720,8 @@ class Models(WebModels):
         if category:
             if category == "native" or category != "tracking" or self.run.phase < Phase.REQUEST:
                 self.note(site, category)
+            elif attr.startswith("log"):
+                self.note(site, "store")
             if category == "exit":
                 return Obj("sys.exit")
         if name.startswith("logging.") and attr in tables.LOG_METHODS:

@@ -1,0 +1,132 @@
+"""Needs of distributions against what bases and apt bring."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.deployment.base import describe
+from auditor.deployment.model import SystemPackage
+from auditor.linking import sonames, userland
+from auditor.source import Location
+
+AT = Location("Dockerfile", 1)
+
+
+def missing(
+    names: list[str], base: str = "python:3.11-slim-bookworm", apt: tuple[str, ...] = ()
+) -> dict[str, str | None]:
+    """Missing library or program → the package to install."""
+    roots = []
+    for text in names:
+        name, _, version = text.partition("==")
+        roots.append((name, (), version or None))
+    packages = tuple(SystemPackage(name=p, manager="apt", at=AT, recommends=False) for p in apt)
+    lacks = userland.of_list(roots, describe(base), packages=packages, python="3.11")
+    return {x.need.name: x.package for x in lacks}
+
+
+def test_the_package_is_named_as_the_release_names_it() -> None:
+    assert missing(["lightgbm"]) == {"libgomp.so.1": "libgomp1"}
+    assert missing(["weasyprint"])["libgobject-2.0.so.0"] == "libglib2.0-0"
+    trixie = missing(["weasyprint"], "python:3.11-slim-trixie")
+    assert trixie["libgobject-2.0.so.0"] == "libglib2.0-0t64"
+    assert missing(["wand"], "python:3.13-slim-trixie").values() != missing(["wand"]).values()
+
+
+@pytest.mark.parametrize("packages", [("libgomp1",), ("gcc",), ("build-essential",), ("ffmpeg",)])
+def test_a_dependency_of_what_is_installed_will_do(packages: tuple[str, ...]) -> None:
+    assert missing(["lightgbm"], apt=packages) == {}
+
+
+def test_what_does_not_bring_it_does_not_satisfy() -> None:
+    assert missing(["lightgbm"], apt=("curl", "libsm6")) == {"libgomp.so.1": "libgomp1"}
+    assert "libGL.so.1" in missing(["opencv-python"], apt=("libsm6", "libxext6"))
+    assert "libGL.so.1" not in missing(["opencv-python"], apt=("ffmpeg",))
+
+
+def test_the_full_image_has_compilers_and_glib_but_no_opengl() -> None:
+    assert missing(["lightgbm"], "python:3.11-bookworm") == {}
+    wanted = missing(["opencv-python"], "python:3.11-bookworm")
+    assert "libGL.so.1" in wanted and "libgthread-2.0.so.0" not in wanted
+
+
+def test_brought_along_by_another() -> None:
+    assert missing(["ultralytics"])["libGL.so.1"] == "libgl1"
+    assert missing(["cairosvg"]) == {"libcairo.so.2": "libcairo2"}
+
+
+@pytest.mark.parametrize(
+    "name", ["numpy", "pandas", "scikit-learn", "pillow", "opencv-python-headless", "mlflow",
+             "gradio", "streamlit", "psycopg2-binary", "shapely", "pyarrow", "librosa", "transformers"]
+)  # fmt: skip
+def test_packages_that_import_cleanly_lack_nothing(name: str) -> None:
+    assert missing([name]) == {}
+
+
+def test_a_program_is_needed_by_those_who_name_it() -> None:
+    assert missing(["pytesseract"]) == {"tesseract": "tesseract-ocr"}
+    assert missing(["pytesseract"], apt=("tesseract-ocr",)) == {}
+    # mlflow brings GitPython along and does without git.
+    assert missing(["gitpython"]) == {"git": "git"}
+
+
+def test_a_wheel_that_brings_the_library_spares_it() -> None:
+    roots = [("psycopg", ("binary",), None)]
+    assert userland.of_list(roots, describe("python:3.11-slim-bookworm")) == ()
+    assert missing(["psycopg"]) == {"libpq.so.5": "libpq5"}
+
+
+def test_versions_differ() -> None:
+    assert missing(["soundfile==0.10.3.post1"]) == {"libsndfile.so.1": "libsndfile1"}
+    assert missing(["soundfile==0.12.1"]) == {}
+
+
+def test_an_unknown_base_is_unsure() -> None:
+    known = userland.of_list([("lightgbm", (), None)], describe("python:3.11-slim"))
+    unknown = userland.of_list([("lightgbm", (), None)], describe("registry.example/ml/base:1"))
+    assert all(x.sure for x in known) and not any(x.sure for x in unknown)
+    ubuntu = userland.of_list([("lightgbm", (), None)], describe("ubuntu:24.04"))
+    assert ubuntu and not any(x.verified for x in ubuntu)
+
+
+def test_alpine_has_names_of_its_own() -> None:
+    lacks = userland.of_list([("cairosvg", (), None)], describe("python:3.11-alpine"))
+    assert userland.install_line(lacks) == "apk add --no-cache cairo"
+
+
+def test_building_takes_a_compiler_where_there_is_none() -> None:
+    slim = dict(userland.builds([("psycopg2", None)], describe("python:3.11-slim-bookworm")))
+    assert set(slim["psycopg2"]) >= {"gcc", "libpq-dev"}
+    full = dict(userland.builds([("psycopg2", None)], describe("python:3.11-bookworm")))
+    assert not full
+
+
+@pytest.mark.parametrize(
+    ("suite", "package", "kind"),
+    [
+        ("bookworm", "libgl1-mesa-glx", "real"),
+        ("trixie", "libgl1-mesa-glx", "none"),
+        ("trixie", "libglib2.0-0", "virtual"),
+        ("bookworm", "netcat", "choice"),
+        ("bookworm", "ttf-mscorefonts-installer", "none"),
+        ("bullseye", "librust-serde-dev", None),
+        ("bookworm", "a;b=", "none"),
+    ],
+)
+def test_what_a_release_has(suite: str, package: str, kind: str | None) -> None:
+    assert sonames.release(suite).kind(package) == kind
+
+
+@pytest.mark.parametrize(
+    ("package", "instead"),
+    [("libgl1-mesa-glx", "libgl1"), ("netcat", "netcat-openbsd"), ("libtiff5", "libtiff6"),
+     ("libaio1", "libaio1t64"), ("python3-distutils", "python3-setuptools")],
+)  # fmt: skip
+def test_replacements(package: str, instead: str) -> None:
+    assert sonames.release("trixie").replacement(package) == instead
+
+
+def test_recommended_packages_count_where_they_are_installed() -> None:
+    release = sonames.release("bookworm")
+    assert "libc6-dev" not in release.brings(["gcc"], recommends=False)
+    assert "libc6-dev" in release.brings(["gcc"], recommends=True)
