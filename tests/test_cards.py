@@ -41,6 +41,7 @@ A rule that this audit cannot trigger (found by a rehearsal only) says so with
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import card_kit as cards
@@ -48,6 +49,9 @@ import pytest
 
 from auditor.catalog import Rule, rules
 from auditor.checks.registry import checks
+from auditor.findings import Finding
+
+Examined = Callable[[Rule], tuple[cards.Example, Path, tuple[Finding, ...]]]
 
 ALL = rules()
 # Reported by the reading of suppressions, which sees the comments.
@@ -88,14 +92,27 @@ def rehearsed(rule: Rule) -> bool:
     return "<!-- rehearsal -->" in cards.sections(rule.id)["Example"]
 
 
+@pytest.fixture(scope="module")
+def examined(tmp_path_factory: pytest.TempPathFactory) -> Examined:
+    """A rule's Example as written to disk, and what the audit says of it: audited once."""
+    seen: dict[str, tuple[cards.Example, Path, tuple[Finding, ...]]] = {}
+
+    def look(rule: Rule) -> tuple[cards.Example, Path, tuple[Finding, ...]]:
+        if rule.id not in seen:
+            made = cards.example(rule.id, "Example")
+            root = cards.write(made, tmp_path_factory.mktemp(rule.id) / "repository")
+            seen[rule.id] = made, root, cards.findings(root, rule, made)
+        return seen[rule.id]
+
+    return look
+
+
 @each_card
-def test_example_is_reported(rule: Rule, tmp_path: Path) -> None:
+def test_example_is_reported(rule: Rule, examined: Examined) -> None:
     if rehearsed(rule):
         return
-    made = cards.example(rule.id, "Example")
+    made, _, found = examined(rule)
     assert made.marks, "no line is marked"
-    root = cards.write(made, tmp_path / "repository")
-    found = cards.findings(root, rule, made)
     mine = {(f.at.path, f.at.line) for f in found if f.rule == rule.id}
     assert mine == made.marks
     assert cards.disturbing(found, rule, made) == []
@@ -115,12 +132,11 @@ def test_use_instead_is_silent(rule: Rule, tmp_path: Path) -> None:
 
 
 @each_card
-def test_fix_silences_the_rule(rule: Rule, tmp_path: Path) -> None:
+def test_fix_silences_the_rule(rule: Rule, examined: Examined) -> None:
     if rehearsed(rule):
         return
-    made = cards.example(rule.id, "Example")
-    root = cards.write(made, tmp_path / "repository")
-    found = [f for f in cards.findings(root, rule, made) if f.rule == rule.id]
+    made, root, everything = examined(rule)
+    found = [f for f in everything if f.rule == rule.id]
     fixed = [f for f in found if f.fix is not None and f.fix.edits]
     if not fixed:
         return

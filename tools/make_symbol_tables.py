@@ -13,8 +13,10 @@ interpreters given with ``--stdlib`` (directories such as ``~/.pyenv/versions/3.
 from __future__ import annotations
 
 import argparse
+import ast
 import gzip
 import json
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -207,6 +209,11 @@ class Merged:
         self.names: dict[tuple[str, str], int] = {}
         self.needs: dict[tuple[str, str], int] = {}
         self.aliases: dict[tuple[str, str], int] = {}
+        # Compiled modules whose names were read: what is not among them is not there.
+        self.compiled: dict[str, int] = {}
+        self.renames: dict[tuple[str, str], int] = {}
+        # Layouts that the unpickling functions of a compiled module accept.
+        self.checksums: dict[tuple[str, str], int] = {}
 
     def add(self, bit: int, facts: dict[str, Any], classes: set[str]) -> None:
         for module, (names, open_ended) in facts["modules"].items():
@@ -236,9 +243,44 @@ class Merged:
             "modules": {m: f"{mask:x}" for m, mask in sorted(self.modules.items())},
             "open": {m: f"{mask:x}" for m, mask in sorted(self.open.items())},
             "names": grouped(self.names),
+            "compiled": {m: f"{mask:x}" for m, mask in sorted(self.compiled.items())},
             "needs": grouped(self.needs),
+            "renames": grouped(self.renames),
+            "checksums": grouped(self.checksums),
             "aliases": grouped(self.aliases),
         }
+
+
+_CHECKSUMS: Final = re.compile(
+    rb"Incompatible checksums \((?:0x%x|%s) vs \(?((?:0x[0-9a-f]+(?:, )?)+)\)? = "
+)
+
+
+def checksums(data: bytes) -> set[str]:
+    """Checksums of state layouts that a Cython module accepts, as it says when it refuses one."""
+    return {
+        part.strip().decode().removeprefix("0x")
+        for match in _CHECKSUMS.finditer(data)
+        for part in match.group(1).split(b",")
+        if part.strip()
+    }
+
+
+RENAMES: Final = "pandas/compat/pickle_compat.py"
+
+
+def renames(source: bytes) -> dict[str, str]:
+    """``module:name`` -> ``module:name`` of the table by which pandas.read_pickle finds classes."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Dict):
+            continue
+        try:
+            table = ast.literal_eval(node)
+        except ValueError:
+            continue
+        if table and all(isinstance(k, tuple) and len(k) == 2 for k in table):
+            return {":".join(k): ":".join(v) for k, v in table.items()}
+    return {}
 
 
 def write(name: str, document: dict[str, Any]) -> None:
@@ -250,7 +292,7 @@ def write(name: str, document: dict[str, Any]) -> None:
 
 def build(cache: Path, only: list[str]) -> None:
     """Merge what the cache holds into one table per library."""
-    from symbol_reader import describe
+    from symbol_reader import describe, module_of
 
     for name in only or LIBRARIES:
         archives = sorted(
@@ -271,6 +313,23 @@ def build(cache: Path, only: list[str]) -> None:
         merged = Merged([version for version, _ in described])
         for index, (_, facts) in enumerate(described):
             merged.add(1 << index, facts, classes)
+        for index, (_, archive) in enumerate(archives):
+            with zipfile.ZipFile(archive) as kept_members:
+                for member in kept_members.namelist():
+                    module = module_of(member)
+                    if module is not None and member.endswith(".so"):
+                        data = kept_members.read(member)
+                        if b"\0__test__\0" not in data:
+                            # Cython 3.2 compresses its strings: names cannot be missed there.
+                            continue
+                        merged.compiled[module] = merged.compiled.get(module, 0) | 1 << index
+                        for checksum in checksums(data):
+                            key = (module, checksum)
+                            merged.checksums[key] = merged.checksums.get(key, 0) | 1 << index
+                if RENAMES in kept_members.namelist():
+                    for old, new in renames(kept_members.read(RENAMES)).items():
+                        key = (old, new)
+                        merged.renames[key] = merged.renames.get(key, 0) | 1 << index
         document = merged.document()
         document["generator"] = "tools/make_symbol_tables.py"
         document["source"] = [facts["wheel"] for _, facts in described]

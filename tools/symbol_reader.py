@@ -19,11 +19,11 @@ ROOTS: Final = (
     "split",
     "__call__",
 )
-_IDENTIFIER: Final = re.compile(rb"(?<=\0)[A-Za-z_][A-Za-z0-9_.]{3,90}(?=\0)")
+_IDENTIFIER: Final = re.compile(rb"(?<=\0)[A-Za-z_][A-Za-z0-9_.]{1,90}(?=\0)")
 _COMMON: Final = frozenset(dir(__import__("builtins")))
 _PICKLED: Final = re.compile(
-    r"(__pyx_unpickle_(?!\w*__set_state)\w+|newObj|_?unpickle\w*|__\w*_ctor|_\w*reconstruct\w*"
-    r"|(?!Py[A-Z]|Py_|_Py|_ITM|_Z|_GLO|_Unw)_?[A-Z][a-z]\w*|[A-Z]+[a-z]\w+|NaT\w*|NA\w+)"
+    r"(__pyx_unpickle_(?!\w*__set_state)\w+|newObj|\w*unpickle\w*|__\w*_ctor|_\w*reconstruct\w*"
+    r"|(?!Py[A-Z]|Py_|_Py|_ITM|_Z|_GLO|_Unw)_?[A-Z][a-z]\w*|[A-Z]+[a-z]\w+|NaT\w*|NA)"
 )
 
 
@@ -268,7 +268,9 @@ def compiled_names(data: bytes, module: str) -> set[str]:
         text = match.group().decode()
         if text.startswith(prefix):
             text = text[len(prefix) :]
-        if "." not in text and _PICKLED.fullmatch(text) and text not in _COMMON:
+        if "." in text or (len(text) < 4 and text not in ("NA", "NaT")):
+            continue
+        if _PICKLED.fullmatch(text) and text not in _COMMON:
             names.add(text)
     return names
 
@@ -284,6 +286,7 @@ class ClassFacts:
         # attribute -> list of (module, function) in method resolution order, None for a value
         self.members: dict[str, list[tuple[int, Module, ast.AST | None]]] = {}
         self.provided: set[str] = set()
+        self.restored_from: list[str] = []
         for depth, (owner, cls) in enumerate(self.mro):
             for item in cls.body:
                 self._member(depth, owner, item)
@@ -323,6 +326,7 @@ class ClassFacts:
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
             self.members.setdefault(item.name, []).append((depth, owner, item))
             if item.name == "__setstate__":
+                self._restored(item)
                 for node in ast.walk(item):
                     if _is_self(node) and isinstance(node.ctx, ast.Store):  # type: ignore[attr-defined]
                         self.provided.add(node.attr)  # type: ignore[attr-defined]
@@ -339,6 +343,22 @@ class ClassFacts:
             for inner in [*item.body, *item.orelse]:
                 self._member(depth, owner, inner)
 
+    def _restored(self, function: ast.AST) -> None:
+        """``if hasattr(self, "x"): self.f_ = …``: without x there is no ``f_`` either."""
+        for node in ast.walk(function):
+            if not isinstance(node, ast.If):
+                continue
+            tests = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
+            for test in tests:
+                if (
+                    isinstance(test, ast.Call)
+                    and isinstance(test.func, ast.Name)
+                    and test.func.id == "hasattr"
+                    and len(test.args) == 2
+                    and isinstance(test.args[1], ast.Constant)
+                ):
+                    self.restored_from.append(str(test.args[1].value))
+
     def analyse(self) -> dict[str, str]:
         """attribute -> the method in which it is read."""
         for root in ROOTS:
@@ -346,7 +366,9 @@ class ClassFacts:
                 if root == "__call__" and any(r in self.members for r in ROOTS[:4]):
                     continue
                 self.method(root, -1)
-        return {a: m for a, m in self.needs.items() if a not in self.provided}
+        found = {a: m for a, m in self.needs.items() if a.partition("?")[0] not in self.provided}
+        found.update(dict.fromkeys(self.restored_from, "__setstate__"))
+        return found
 
     def method(self, name: str, above: int) -> None:
         """Follow a method, or with ``above`` the next one after that class."""
@@ -355,6 +377,9 @@ class ClassFacts:
                 continue
             if (depth, name) in self._visited or function is None:
                 return
+            if name == "get_params":
+                # It reads every parameter of the constructors.
+                self._parameters()
             self._visited.add((depth, name))
             assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
             arguments = function.args.posonlyargs + function.args.args
@@ -362,6 +387,15 @@ class ClassFacts:
             if arguments and not decorators & {"staticmethod", "classmethod"}:
                 self.walk(function, arguments[0].arg, depth, owner, name)
             return
+
+    def _parameters(self) -> None:
+        for _, cls in self.mro:
+            for item in cls.body:
+                if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                    arguments = item.args.posonlyargs + item.args.args
+                    for argument in arguments[1:] + item.args.kwonlyargs:
+                        if argument.arg not in self.members:
+                            self.needs.setdefault(argument.arg, "get_params")
 
     def walk(self, function: ast.AST, me: str, depth: int, owner: Module, name: str) -> None:
         guarded: set[str] = set()
@@ -423,6 +457,13 @@ class _Walk:
             right, go_right = self.branch(node.orelse)
             for attribute in left.keys() & right.keys():
                 self.facts.needs.setdefault(attribute, left[attribute])
+            guard = self.guard(node.test)
+            if guard:
+                inverse = guard[1:] if guard.startswith("!") else f"!{guard}"
+                for found, name in ((left, guard), (right, inverse)):
+                    for attribute in found.keys() - self.facts.needs.keys():
+                        if "?" not in attribute:
+                            self.facts.needs.setdefault(f"{attribute}?{name}", found[attribute])
             return go_left and go_right
         if isinstance(node, ast.For | ast.AsyncFor):
             self.expression(node.iter)
@@ -461,6 +502,25 @@ class _Walk:
                 self.expression(child)
         return True
 
+    def guard(self, test: ast.expr) -> str:
+        """``x`` for ``if self.x``, ``!x`` for its opposite, ``+x`` for ``is not None``; else empty."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self.guard(test.operand)
+            return f"!{inner}" if inner and not inner.startswith("!") else inner[1:]
+        if _is_self(test, self.me) and test.attr not in self.facts.members:  # type: ignore[attr-defined]
+            return str(test.attr)  # type: ignore[attr-defined]
+        if (
+            isinstance(test, ast.Compare)
+            and len(test.ops) == 1
+            and _is_self(test.left, self.me)
+            and isinstance(test.comparators[0], ast.Constant)
+            and test.comparators[0].value is None
+            and isinstance(test.ops[0], ast.Is | ast.IsNot)
+        ):
+            attribute = test.left.attr  # type: ignore[attr-defined]
+            return f"+{attribute}" if isinstance(test.ops[0], ast.IsNot) else f"!+{attribute}"
+        return ""
+
     def branch(self, body: list[ast.stmt]) -> tuple[dict[str, str], bool]:
         """What a branch alone would need, without recording it."""
         kept = self.facts.needs
@@ -472,7 +532,7 @@ class _Walk:
         self.facts.needs = kept
         self.facts._visited = visited
         self.stored = stored
-        return {**found, **{k: v for k, v in kept.items()}}, goes_on
+        return {**found, **kept}, goes_on
 
     def read(self, attribute: str) -> None:
         if attribute in self.stored or attribute.startswith("__"):

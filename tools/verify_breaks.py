@@ -94,11 +94,11 @@ PAIRS = (
     Pair(id="flask-login-werkzeug", name="flask-login", versions=">=0.6,<0.6.3", other="werkzeug", bad=">=3.0",
          samples=("0.6.0", "0.6.2"), python="3.10", code="import flask_login", module="flask_login", pythons=">=3.8",
          remedy="<3", also=("flask<3",)),
-    Pair(id="flask-sqlalchemy-sqlalchemy", name="flask-sqlalchemy", versions=">=2.4,<3.0", other="sqlalchemy", bad=">=2.0",
-         samples=("2.4.4", "2.5.1"), python="3.10", code="from flask_sqlalchemy import SQLAlchemy; SQLAlchemy()",
+    Pair(id="flask-sqlalchemy-sqlalchemy", name="flask-sqlalchemy", versions=">=2.5,<3.0", other="sqlalchemy", bad=">=2.0",
+         samples=("2.5.1",), python="3.10", code="from flask_sqlalchemy import SQLAlchemy; SQLAlchemy()",
          module="flask_sqlalchemy", pythons=">=3.7", remedy="<2", also=("flask<2.3", "werkzeug<3")),
-    Pair(id="flask-restx-werkzeug", name="flask-restx", versions=">=0.5,<1.1.0", other="werkzeug", bad=">=3.0",
-         samples=("0.5.1", "1.0.6"), python="3.10", code="import flask_restx", module="flask_restx", pythons=">=3.8",
+    Pair(id="flask-restx-werkzeug", name="flask-restx", versions=">=1.0,<1.1.0", other="werkzeug", bad=">=3.0",
+         samples=("1.0.6",), python="3.10", code="import flask_restx", module="flask_restx", pythons=">=3.8",
          remedy="<2.3", also=("flask<2.3",)),
     Pair(id="flasgger-flask", name="flasgger", versions=">=0.9.4,<0.9.7", other="flask", bad=">=2.3",
          samples=("0.9.5",), python="3.10", code="import flasgger", module="flasgger", pythons=">=3.8", remedy="<2.3"),
@@ -111,8 +111,8 @@ PAIRS = (
     Pair(id="streamlit-protobuf", name="streamlit", versions=">=1.0,<1.10", other="protobuf", bad=">=4.21",
          samples=("1.2.0", "1.8.1"), python="3.9", code="import streamlit", module="streamlit", pythons=">=3.7",
          remedy="<3.21", also=("numpy<2", "altair<5")),
-    Pair(id="onnx-protobuf", name="onnx", versions=">=1.8,<1.12", other="protobuf", bad=">=4.21",
-         samples=("1.8.1", "1.11.0"), python="3.9", code="import onnx", module="onnx", pythons=">=3.7", remedy="<3.21",
+    Pair(id="onnx-protobuf", name="onnx", versions=">=1.9,<1.12", other="protobuf", bad=">=4.21",
+         samples=("1.11.0",), python="3.9", code="import onnx", module="onnx", pythons=">=3.7", remedy="<3.21",
          also=("numpy<2",)),
     Pair(id="gradio-huggingface-hub", name="gradio", versions=">=4.20,<5.0", other="huggingface-hub", bad=">=1.0",
          samples=("4.44.1",), python="3.10", code="import gradio", module="gradio", pythons=">=3.9", remedy="<1",
@@ -139,10 +139,10 @@ PAIRS = (
          also=("sqlalchemy", "numpy<2"),
          code="import pandas, sqlalchemy; pandas.DataFrame({'a': [1]}).to_sql('t', sqlalchemy.create_engine('sqlite://'))"),
     Pair(id="pandas-numpy", name="pandas", versions=">=1.3,<2.1.2", other="numpy", bad=">=2.0",
-         samples=("1.5.3", "2.0.3", "2.1.1"), python="3.10", code="import pandas", module="pandas", pythons=">=3.9", remedy="<2",
+         samples=("1.5.3", "2.1.1"), python="3.10", code="import pandas", module="pandas", pythons=">=3.9", remedy="<2",
          holds=NUMPY_HOLDS, open=NUMPY_OPEN),
     Pair(id="scikit-learn-numpy", name="scikit-learn", versions=">=0.24,<1.3.1", other="numpy", bad=">=2.0",
-         samples=("1.1.3", "1.2.2", "1.3.0"), python="3.10", code="import sklearn.linear_model", module="sklearn", pythons=">=3.9",
+         samples=("1.2.2", "1.3.0"), python="3.10", code="import sklearn.linear_model", module="sklearn", pythons=">=3.9",
          remedy="<2", holds=NUMPY_HOLDS, open=NUMPY_OPEN),
     Pair(id="onnxruntime-numpy", name="onnxruntime", versions=">=1.11,<1.18", other="numpy", bad=">=2.0",
          samples=("1.12.1", "1.17.3"), python="3.10", code="import onnxruntime as o; o.get_available_providers(); import numpy; o.OrtValue.ortvalue_from_numpy(numpy.zeros(2))",
@@ -213,7 +213,7 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
             environment = Path(directory) / "venv"
             subprocess.run([interpreter, "-m", "venv", "--without-pip", environment], check=True)
             pip(
-                environment, "install", "-q", "--only-binary", ":all:",
+                environment, "install", "-q", "--no-compile", "--only-binary", ":all:",
                 f"{pair.name}=={sample}", pair.other, *pair.also,
             )  # fmt: skip
             got = versions(environment)
@@ -228,7 +228,7 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
                 )
             error = error or failed
             seen.append({pair.name: got[pair.name], pair.other: got[pair.other]})
-            pip(environment, "install", "-q", "--only-binary", ":all:",
+            pip(environment, "install", "-q", "--no-compile", "--only-binary", ":all:",
                 f"{pair.other}{pair.remedy}", f"{pair.name}=={sample}", *pair.also)  # fmt: skip
             left = error_of(environment, pair.code)
             if left:
@@ -247,43 +247,39 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
         "proved": [" ".join(f"{k}=={v}" for k, v in row.items()) for row in seen],
         "python": interpreter.parents[1].name,
         "date": datetime.datetime.now(tz=datetime.UTC).date(),
-        "holds": [hold for hold, sample in pair.holds if holds(sample, pair, root)],
-        "open": [
-            sample.partition("==")[0] for sample in pair.open if not holds(sample, pair, root)
-        ],
+        "holds": [hold for hold, sample in pair.holds if holds(sample, pair)],
+        "open": [sample.partition("==")[0] for sample in pair.open if not holds(sample, pair)],
     }
 
 
-_held: dict[tuple[str, str], bool] = {}
+_metadata: dict[str, list[str]] = {}
 
 
-def holds(sample: str, pair: Pair, root: Path) -> bool:
+def holds(sample: str, pair: Pair) -> bool:
     """Whether that release's metadata keeps ``other`` out of ``bad``."""
-    key = (sample, pair.other)
-    if key not in _held:
+    wanted = [Requirement(text) for text in requirements_of(pair)[sample]]
+    caps = [r for r in wanted if r.name == pair.other and "extra" not in str(r.marker)]
+    return any(not r.specifier.contains("99999") for r in caps)
+
+
+def requirements_of(pair: Pair) -> dict[str, list[str]]:
+    """What the releases of the pair's lists require, from their metadata alone."""
+    samples = [*(sample for _, sample in pair.holds), *pair.open]
+    missing = [sample for sample in samples if sample not in _metadata]
+    if missing:
         with tempfile.TemporaryDirectory() as directory:
             report = Path(directory) / "report.json"
-            interpreter = next(root.glob(f"{pair.python}.*/bin/python"))
-            command = [
-                str(interpreter),
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "--disable-pip-version-check",
-            ]
+            command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
             command += ["--dry-run", "--no-deps", "--ignore-installed", "--only-binary", ":all:"]
-            subprocess.run([*command, "--report", report, sample], check=True, timeout=300)
-            metadata = json.loads(report.read_text())["install"][0]["metadata"]
-        wanted = [Requirement(text) for text in metadata.get("requires_dist", ())]
-        caps = [
-            r
-            for r in wanted
-            if r.name == pair.other and not (r.marker and "extra" in str(r.marker))
-        ]
-        newest = "99999"
-        _held[key] = any(not r.specifier.contains(newest) for r in caps)
-    return _held[key]
+            command += ["--python-version", pair.python, "--target", directory]
+            subprocess.run([*command, "--report", str(report), *missing], check=True, timeout=600)
+            rows = json.loads(report.read_text(encoding="utf-8"))["install"]
+        found = {
+            re.sub(r"[-_.]+", "-", row["metadata"]["name"]).lower(): row["metadata"] for row in rows
+        }
+        for sample in missing:
+            _metadata[sample] = found[sample.partition("==")[0]].get("requires_dist", [])
+    return _metadata
 
 
 def written(rows: list[dict[str, Any]]) -> str:
@@ -303,11 +299,12 @@ def written(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python-root", type=Path, default=Path.home() / ".pyenv" / "versions")
+    parser.add_argument("--table", type=Path, default=TARGET)
     parser.add_argument("--only", nargs="*", default=())
     chosen = parser.parse_args()
     known: dict[str, dict[str, Any]] = {}
-    if TARGET.exists():
-        rows = tomllib.loads(TARGET.read_text(encoding="utf-8"))["breaks"]
+    if chosen.table.exists():
+        rows = tomllib.loads(chosen.table.read_text(encoding="utf-8"))["breaks"]
         known = {row["id"]: {"open": [], **row} for row in rows}
     for pair in PAIRS:
         if (chosen.only and pair.id not in chosen.only) or (pair.id in known and not chosen.only):
@@ -319,7 +316,7 @@ def main() -> None:
             known.pop(pair.id, None)
             print(f"{pair.id}: NOT PROVED: {problem}", file=sys.stderr, flush=True)
         order = [p.id for p in PAIRS]
-        TARGET.write_text(written([known[i] for i in order if i in known]))
+        chosen.table.write_text(written([known[i] for i in order if i in known]))
 
 
 if __name__ == "__main__":

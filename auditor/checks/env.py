@@ -845,7 +845,9 @@ def known_incompatible_release(
         if clash is None:
             continue
         version, at, confidence = clash
-        other = f"{row['other']} {version}" if version else f"{row['other']}, which is left open,"
+        newest = row["proved"][0].rpartition("==")[2]
+        other = f"{row['other']} {version or newest}"
+        why = "" if version else " (what an open requirement resolves to today)"
         users = [
             service
             for service in deployment.services_of(environment.services)
@@ -855,12 +857,10 @@ def known_incompatible_release(
             # Installed, yet no code that was seen imports it.
             confidence = Confidence.POSSIBLE
         serious = bool(users) and confidence >= Confidence.LIKELY
-        resolved = "" if version else f" (today {row['proved'][0].rpartition('==')[2]} or newer)"
         yield rule.finding(
             item.fact.at,
-            f"`{row['name']}` {item.version or item.fact.specifier} does not work with {other}"
-            f"{' resolves to a release' if not version else ''}{resolved}"
-            f"{' that breaks it' if not version else ''}: `{row['error']}`",
+            f"`{row['name']}` {item.version or item.fact.specifier} does not work with "
+            f"{other}{why}: `{row['error']}`",
             help=f"Ask for `{row['other']}{row['remedy']}` as well, or move to a newer `{row['name']}`.",
             related=[Related(at, f"{row['other']} comes from here")],
             severity=None if serious else Severity.MEDIUM,

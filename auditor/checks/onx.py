@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.model import Artifact, Deployment
+from auditor.deployment.model import Artifact, Deployment, Service
 from auditor.findings import Related, Severity
 from auditor.source import Location
 
@@ -19,7 +19,7 @@ _LARGE = 100_000_000
 # What the runtime refuses, or fails on at the first prediction, because shapes contradict.
 _SHAPES = frozenset({"shape-error", "reshape"})
 # Opened all the same, and nothing a person needs to mend.
-_HARMLESS = frozenset({"opset-twice", "external-data", "no-outputs"})
+_HARMLESS = frozenset({"opset-twice", "external-data", "no-outputs", "kernel"})
 
 
 def _graph(artifact: Artifact) -> OnnxFacts | None:
@@ -138,7 +138,7 @@ def external_data(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
             " address in memory",
         }
         text = texts.get(file.state or "")
-        if text is None:
+        if text is None or not file.used:
             continue
         found = True
         yield rule.finding(
@@ -280,3 +280,51 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 )
             if not wrong:
                 yield rule.passed()
+
+
+# Which distributions bring an execution provider; all of them are importable as onnxruntime.
+_PROVIDERS = {
+    "CUDAExecutionProvider": ("onnxruntime-gpu",),
+    "TensorrtExecutionProvider": ("onnxruntime-gpu",),
+    "NvTensorRTRTXExecutionProvider": ("onnxruntime-trt-rtx",),
+    "ROCMExecutionProvider": ("onnxruntime-rocm", "onnxruntime-training"),
+    "MIGraphXExecutionProvider": ("onnxruntime-rocm", "onnxruntime-migraphx"),
+    "OpenVINOExecutionProvider": ("onnxruntime-openvino",),
+    "DmlExecutionProvider": ("onnxruntime-directml",),
+    "QNNExecutionProvider": ("onnxruntime-qnn",),
+}
+
+
+@check("ONX011")
+def missing_provider(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """An execution provider that the installed onnxruntime does not have."""
+    from auditor.parsers.python.exports import sessions
+
+    environment = service.environment
+    if environment is None or environment.installed is None:
+        return
+    installed = environment.installed
+    for module in service.module_facts.values():
+        for session in sessions(module):
+            if session.providers is None:
+                continue
+            lacking = [
+                name
+                for name in session.providers
+                if name in _PROVIDERS and not any(installed.has(d) for d in _PROVIDERS[name])
+            ]
+            if not lacking or not installed.has("onnxruntime"):
+                yield rule.passed()
+                continue
+            yield rule.finding(
+                session.at,
+                f"asks for {_listed(lacking)}, which the package onnxruntime does not have: the model"
+                " runs on the CPU",
+                help=f"Install {_PROVIDERS[lacking[0]][0]} instead of onnxruntime, or ask for"
+                " CPUExecutionProvider only.",
+                related=[
+                    Related(r.fact.at, "the CPU package is installed here")
+                    for r in environment.find("onnxruntime")[:1]
+                ],
+                evidence={"providers": list(session.providers)},
+            )

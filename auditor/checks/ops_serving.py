@@ -7,6 +7,7 @@ fault: hence the low severity.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from auditor.catalog import Rule
@@ -131,6 +132,12 @@ def no_zero_downtime_update(
         )
 
 
+_CHANGES = re.compile(
+    r"train|promot|roll ?back|activate|switch|deploy|upload model|(?:add|set|update|register) model",
+    re.IGNORECASE,
+)
+
+
 def _swaps_itself(service: Service, found: Serving) -> bool:
     """A reload route, a watcher or a polling model server changes the model in place."""
     if _model_server(service, found):
@@ -138,6 +145,16 @@ def _swaps_itself(service: Service, found: Serving) -> bool:
     if any(r.kind == "reload" for a in found.entry.trace.apps for r in a.routes):
         return True
     if any(found.calls("watcher")):
+        return True
+    # Training, promoting or uploading a model through the service itself.
+    if any(
+        _CHANGES.search(
+            f"{r.path if isinstance(r.path, str) else ''} {r.handler}".replace("_", " ")
+        )
+        and set(r.methods) & {"POST", "PUT", "PATCH"}
+        for a in found.entry.trace.apps
+        for r in a.routes
+    ):
         return True
     # Loaded again on a schedule, or by a thread that looks for a newer one.
     return any(
@@ -367,6 +384,9 @@ def predictions_not_logged(service: Service, rule: Rule) -> Iterator[Outcome]:
         if _recorded(found):
             yield rule.passed()
             continue
+        if _unfollowed(service, found):
+            yield rule.undecided("the object that is asked to predict could not be followed")
+            continue
         yield rule.finding(
             found.at,
             "predictions are not recorded: neither inputs nor answers go to a log, a database or a "
@@ -375,14 +395,28 @@ def predictions_not_logged(service: Service, rule: Rule) -> Iterator[Outcome]:
         )
 
 
+def _unfollowed(service: Service, found: Serving) -> bool:
+    """A prediction is asked of an object of the project's own whose method was not followed."""
+    asked = {c.name.lstrip(".") for c in found.predicts if c.name.startswith(".")}
+    followed = {c.reach.function for c in found.entry.trace.calls}
+    return any(
+        f.name in asked and "." in f.qualname and f.qualname not in followed and f.statements > 1
+        for facts in service.module_facts.values()
+        for f in facts.functions
+    )
+
+
 def _recorded(found: Serving) -> bool:
-    for call in found.calls("log", "print", predicting=True):
+    mine = [c for c in found.entry.trace.calls if found.on_path(c)]
+    for call in mine:
+        if call.category not in ("log", "print"):
+            continue
         if call.name.endswith((".error", ".exception", ".warning", ".critical", ".warn")):
             continue
         if any(word in mention.lower() for mention in call.mentions for word in _SPEAKS):
             return True
     # Middleware and hooks see every request; what they keep is theirs to choose.
-    if any(found.calls("store", "database", "tracking", "drift", "cloud", predicting=True)):
+    if any(c.category in ("store", "database", "tracking", "drift", "cloud") for c in mine):
         return True
     if _modules(found) & {"whylogs", "arize", "evidently", "fiddler", "aporia", "superwise"}:
         return True

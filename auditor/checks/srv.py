@@ -30,6 +30,11 @@ _CARRIERS = ("Pipeline", "ColumnTransformer", "FeatureUnion", "TransformedTarget
              "GridSearchCV", "RandomizedSearchCV", "PyFuncModel")  # fmt: skip
 _TRANSFORMER_WORDS = ("scaler", "encoder", "preprocess", "transformer", "vectoriz", "imputer",
                       "tfidf", "ohe", "label_enc", "pca", "selector")  # fmt: skip
+# Fitting these learns nothing.
+_STATELESS = frozenset(
+    {"PolynomialFeatures", "FunctionTransformer", "Normalizer", "Binarizer", "HashingVectorizer",
+     "FeatureHasher", "AdditiveChi2Sampler"}
+)  # fmt: skip
 _IMMEDIATE_FITS = (".fit_transform",)
 
 
@@ -187,8 +192,8 @@ def undeclared_input(service: Service, rule: Rule) -> Iterator[Outcome]:
         reads = f" (it reads {', '.join(f'`{k}`' for k in keys[:4])})" if keys else ""
         yield rule.finding(
             first.handler_at,
-            f"{_names(r.label for r in bare)} declares no input schema{reads}: a missing or "
-            "mistyped field becomes a 500, or a prediction from wrong values",
+            f"{_names(r.label for r in bare)} declares no input schema{reads}: whether "
+            "every field is there, and of the right type, is checked by hand or not at all",
             related=_related([(r.handler_at, f"`{r.label}`") for r in bare]),
             evidence={"routes": [r.label for r in bare], "keys": keys},
         )
@@ -240,12 +245,10 @@ def _loaded_artifacts(
 ) -> list[tuple[FileAccess, Artifact | None]]:
     """The models that the entry loads, with the file of the repository where there is one."""
     by_path = {a.path: a for a in deployment.artifacts}
-    seen = {
-        (link.access.at, link.access.path.resolved): link.seen.repo or link.source_has
-        for link in service.reads
-    }
+    # An `open` and the load from its file object are one link: ask for the path.
+    seen = {link.path: link.seen.repo or link.source_has for link in service.reads}
     return [
-        (load, by_path.get(seen.get((load.at, load.path.resolved)) or "")) for load in found.loads
+        (load, by_path.get(seen.get(str(load.path.resolved)) or "")) for load in found.loads
     ]
 
 
@@ -315,25 +318,22 @@ def _preparation(
     rule: Rule, steps: list[Call], loaded: list[tuple[FileAccess, Artifact | None]]
 ) -> Iterator[Finding]:
     dummies = [c for c in steps if c.name == "pandas.get_dummies"]
-    fits = [c for c in steps if c.name in _IMMEDIATE_FITS]
+    made = {
+        c.name.rpartition(".")[2]
+        for c in steps
+        if c.name.startswith("sklearn.") and "()" not in c.name
+    }
+    fits = [c for c in steps if c.name in _IMMEDIATE_FITS and not (made and made <= _STATELESS)]
     bare = [(load, name) for load, a in loaded if (name := _estimator(a)) is not None]
     aligned = [c for c in steps if c.name in (".reindex", ".align")]
-    if dummies and aligned and not fits:
-        first = min(dummies, key=lambda c: c.at)
-        yield rule.finding(
-            first.at,
-            "one-hot columns are made by serving code and put in order by hand: a second copy of "
-            "what training did, which nothing keeps in step with the model",
-            confidence=Confidence.LIKELY,
-            related=[Related(aligned[0].at, "the columns are put in order here")],
-        )
-        return
-    if dummies or fits:
-        first = min(dummies or fits, key=lambda c: c.at)
+    # Of a single row's column the first, and only, value is dropped: nothing is left.
+    emptied = [c for c in dummies if (v := c.keyword("drop_first")) and v.value is True]
+    if emptied or fits:
+        first = min(emptied or fits, key=lambda c: c.at)
         why = (
-            "`get_dummies` makes only the columns whose values occur in this one request, so "
-            "they are not those the model was fitted on"
-            if dummies
+            "`get_dummies(drop_first=True)` of a single row leaves no column at all, whatever the "
+            "value"
+            if emptied
             else f"`{first.name.lstrip('.')}` learns its parameters from the request itself, not "
             "from the training data"
         )
@@ -343,6 +343,15 @@ def _preparation(
             severity=Severity.MEDIUM,
             confidence=Confidence.LIKELY,
             related=_related(_group((c.at, "and here") for c in [first, *dummies, *fits])),
+        )
+        return
+    if dummies:
+        yield rule.finding(
+            min(c.at for c in dummies),
+            "one-hot columns are made by serving code from the values of this one request: they "
+            "must be put in step with the training data by hand, and nothing keeps them there",
+            confidence=Confidence.LIKELY,
+            related=[Related(c.at, "the columns are put in order here") for c in aligned[:1]],
         )
         return
     applied = [c for c in steps if c.name == ".transform"]

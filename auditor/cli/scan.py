@@ -85,7 +85,7 @@ def command(
             gate=Gate(passed=decision.passed, text=decision.text),
         )
         if request.format == "console":
-            text = summary(facts, quiet=quiet)
+            text = summary(facts, quiet=quiet, verbose=verbose > 0)
         else:
             text = render(request.format, result, shown)
         if request.output is None:
@@ -277,7 +277,23 @@ def _onnx(fact: ArtifactFacts) -> dict[str, object] | None:
     return report(fact.onnx)
 
 
-def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool) -> str:
+def _checked(path: str) -> list[str]:
+    """What the onnx package's checker and shape inference say of the model; its weights stay out."""
+    import mmap
+
+    from auditor.artifacts.onnx.checker import ask
+
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            opinion = ask(data)
+    except (OSError, ValueError) as error:
+        return [f"onnx says    nothing: {error}"]
+    said = [opinion.checker, opinion.inference, opinion.crashed and f"nothing: {opinion.crashed}"]
+    texts = [" ".join(text.split()) for text in said if text]
+    return [f"onnx says   {text}" for text in texts] or ["onnx says   the model is valid"]
+
+
+def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool, verbose: bool = False) -> str:
     """One line for each artifact, and what is wrong with it below."""
     lines = []
     for fact in facts:
@@ -293,6 +309,8 @@ def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool) -> str:
             from auditor.artifacts.onnx.summary import lines as described
 
             lines += [_line(f"            {text}") for text in described(fact.onnx)]
+            if verbose and "!" not in fact.path:
+                lines += [_line(f"            {text}") for text in _checked(fact.path)]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -529,6 +529,7 @@ class _Follower:
             read=self._read,
             exists=self.view.exists,
             python=python,
+            budget=self.view.budget,
         )
 
     def _read(self, path: str) -> str | None:
@@ -625,7 +626,9 @@ class _Follower:
         environment = self.service.environment
         if environment is not None and environment.installed is not None:
             provision = environment.installed.provides(module)
-            if provision.answer in ("yes", "unknown", "possibly-no"):
+            # That a distribution nobody knows brings a module of just this name is far-fetched.
+            possible = provision.answer == "possibly-no" and bool(provision.candidates)
+            if possible or provision.answer in ("yes", "unknown"):
                 self.complete = False
                 self.open_links.append((Stage.STARTS, f"{module} belongs to an installed package"))
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from auditor.parsers.python.program import Budget
 from auditor.source import Problem, SourceText
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Facts:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self.problems: dict[Problem, None] = {}
+        # Work that following Python code may still cost in this audit.
+        self.budget = Budget()
         # Modules that artifacts name and no known library brings.
         self.pickled_modules: frozenset[str] = frozenset()
         self._dockerfiles: dict[str, Dockerfile] = {}

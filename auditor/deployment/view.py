@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.deployment.model import BuiltImage, Mount
     from auditor.parsers.python import ModuleFacts
+    from auditor.parsers.python.program import Budget
     from auditor.parsers.shell import Script
 
 
@@ -51,6 +52,11 @@ class View:
         )
         self._unknown_mounts = any(not isinstance(m.target, str) for m in mounts)
         self._seen: dict[str, Seen] = {}
+
+    @property
+    def budget(self) -> Budget:
+        """The work that following code may still cost."""
+        return self._facts.budget
 
     def look(self, path: str) -> Seen:
         """What is known of this path."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from auditor.artifacts.facts import Opaque
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
-from auditor.linking.states import keys_of, mapping_of, of_ref
+from auditor.linking.states import applying, keys_of, mapping_of, of_ref
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import PickleFacts, Symbol
@@ -43,13 +43,14 @@ def xgboost_version(tail: bytes) -> str | None:
             letter = rest[index : index + 1]
             width = {b"i": 1, b"U": 1, b"I": 2, b"l": 4, b"L": 8}.get(letter)
             if letter == b"#":
-                index += 1
+                # A counted array says its length first.
+                counted = {b"i": 1, b"U": 1, b"I": 2, b"l": 4, b"L": 8}
+                index += 2 + counted.get(rest[index + 1 : index + 2], 0)
                 continue
             if width is None or index + 1 + width > len(rest):
                 return None
             numbers.append(int.from_bytes(rest[index + 1 : index + 1 + width], "big"))
             index += 1 + width
-        # A counted array says its length first.
         return ".".join(map(str, numbers)) if len(numbers) == 3 else None
     return None
 
@@ -138,11 +139,12 @@ def _needs(
         if fitted not in keys:
             continue
         module, _, name = item.of.rpartition(".")
-        wanted = table.needs(module, name, version)
-        missing = wanted - keys
+        state = mapping_of(item)
+        assert state is not None
+        missing = applying(table.needs(module, name, version), state) - keys
         if not missing:
             continue
-        fits = [v for v in table.versions if table.needs(module, name, v) <= keys]
+        fits = [v for v in table.versions if applying(table.needs(module, name, v), state) <= keys]
         if not fits:
             # No release's needs are met: the conditions of these reads are not understood.
             continue

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from auditor.artifacts.facts import Items, Name, Opaque
+from auditor.artifacts.facts import Items, Name, Opaque, Ref
 from auditor.catalog import knowledge
 from auditor.linking.compatibility import Exact, Reason
 from auditor.values import value
@@ -26,6 +26,7 @@ _CREATORS: Final = frozenset(
 )
 # Arguments of ``types.CodeType`` by Python.
 _COUNTS: Final[dict[int, tuple[Python, ...]]] = {
+    14: ((2, 7),),
     15: ((3, 6), (3, 7)),
     16: ((3, 8), (3, 9), (3, 10)),
     18: ((3, 11), (3, 12), (3, 13)),
@@ -201,6 +202,7 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             evidence=(("written by Python", by),),
         )
     yield from _types(pickle, exact)
+    yield from main_globals_reasons(pickle, exact)
 
 
 def _same_count(code: Code, target: Python) -> bool:
@@ -232,6 +234,18 @@ def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 )
                 return
         elif function == "_load_type" and item.callable.startswith("dill."):
+            if wanted == "ClassType" and exact.at_least("dill", 0, 3, 4):
+                # Older releases wrote the type of classes under Python 2's name for it.
+                yield Reason(
+                    rule="CMP005",
+                    effect="load",
+                    message="holds a class as dill before 0.3.4 wrote it; "
+                    f"dill {exact.version('dill')} does not know that name",
+                    error="KeyError: 'ClassType'",
+                    help="Pin the dill that wrote it, or write it again.",
+                    distribution="dill",
+                )
+                return
             later = {"CellType": (3, 8), "GenericAlias": (3, 9), "UnionType": (3, 10)}
             if wanted in later and exact.python < later[wanted]:
                 yield Reason(
@@ -244,3 +258,56 @@ def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 
 
 __all__ = ["Code", "Items", "Name", "Opaque", "bytecode_reasons", "codes", "portable", "writers"]
+
+
+def _global_names(item: ObjectFacts, code: Code) -> frozenset[str]:
+    """Names that the function looks up among its globals, as its instructions say."""
+    args = list(item.args)
+    if code.by_dill and args and not isinstance(args[0], int):
+        args = args[1:]
+    position = next((i for i, a in enumerate(args) if not isinstance(a, int)), None)
+    if position is None or position + 2 >= len(args) or not code.writers:
+        return frozenset()
+    raw, names = _bytes(args[position]), args[position + 2]
+    if raw is None or not isinstance(names, Items):
+        return frozenset()
+    python = code.writers[0]
+    found: set[str] = set()
+    for operation, argument in zip(raw[::2], raw[1::2], strict=False):
+        if _names(python).get(operation) == "LOAD_GLOBAL":
+            index = argument >> 1 if python >= (3, 11) else argument
+            if index < len(names.items):
+                name = names.items[index]
+                if isinstance(name, str):
+                    found.add(name)
+    return frozenset(found)
+
+
+def main_globals_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """dill's functions of ``__main__`` look their globals up in the loading program's own."""
+    from builtins import __dict__ as known
+
+    for item in pickle.objects:
+        if not item.callable.endswith("._create_function") or len(item.args) < 2:
+            continue
+        scope = item.args[1]
+        if not (isinstance(scope, Name) and scope.text == "__builtin__.__main__"):
+            continue
+        body = item.args[0]
+        if not isinstance(body, Ref) or body.index >= len(pickle.objects):
+            continue
+        maker = pickle.objects[body.index]
+        code = _code(maker, maker.callable.startswith("dill."))
+        if code is None:
+            continue
+        missing = sorted(_global_names(maker, code) - known.keys() - exact.runtime.main)
+        if missing:
+            yield Reason(
+                rule="CMP007",
+                effect="predict",
+                message=f"holds the function {code.name}, which reads {missing[0]} of the training "
+                "script's main module; dill did not store it",
+                error=f"NameError: name '{missing[0]}' is not defined",
+                help="Dump with dill.dump(..., recurse=True), or move the function into a module.",
+            )
+            return

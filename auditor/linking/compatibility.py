@@ -145,7 +145,7 @@ def _ordered(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
 
 def guess_loader(facts: ArtifactFacts) -> str:
     """The loader that the file was evidently written for."""
-    if facts.format == "onnx":
+    if facts.format == "onnx" or (facts.pickle is None and facts.path.endswith(".onnx")):
         return "onnx"
     if facts.format.startswith("torch"):
         return "torch"

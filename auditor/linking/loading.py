@@ -200,7 +200,7 @@ def _alignment(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reaso
 
 
 def _python2(pickle: PickleFacts, loader: str) -> Iterator[Reason]:
-    if pickle.python2_strings and loader != "pandas":
+    if (pickle.python2_strings or _python2_arrays(pickle)) and loader != "pandas":
         yield Reason(
             rule="CMP011",
             effect="load",
@@ -208,6 +208,25 @@ def _python2(pickle: PickleFacts, loader: str) -> Iterator[Reason]:
             error="UnicodeDecodeError: 'ascii' codec can't decode byte",
             help='Load it once with encoding="latin1" and write it again.',
         )
+
+
+def _python2_arrays(pickle: PickleFacts) -> bool:
+    """Arrays whose raw bytes Python 2 wrote as a string, with bytes that are not ASCII."""
+    if pickle.protocol > 2:
+        return False
+    from auditor.artifacts.facts import Items, Opaque
+
+    for item in pickle.objects:
+        if item.of == "numpy.ndarray" and isinstance(item.state, Items):
+            raw = item.state.items[-1] if item.state.items else None
+            if isinstance(raw, Opaque) and raw.kind == "str":
+                ends = raw.head + raw.tail
+                # Protocol 0 spells the bytes out as escapes.
+                if any(byte > 127 for byte in ends) or any(
+                    f"\\x{digit}".encode() in ends for digit in "89abcdef"
+                ):
+                    return True
+    return False
 
 
 def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
@@ -281,7 +300,7 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
     distribution = symbols.owner(module)
     if distribution is not None and exact.has(distribution):
         return _library(distribution, module, head, exact)
-    if module in IMPLICIT or top in IMPLICIT:
+    if module in IMPLICIT:
         return _implicit(module, head, exact)
     provision = exact.runtime.installed.provides(module)
     if provision.answer == "yes":
@@ -316,20 +335,31 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
     )
 
 
-IMPLICIT: frozenset[str] = frozenset({"_loss", "_mt19937"})
+# scikit-learn 1.5 to 1.8 names this compiled module without its package, and importing it
+# registers that name; the modules below it are the same.
+IMPLICIT: dict[str, tuple[str, str, tuple[int, ...], tuple[int, ...]]] = {
+    "_loss": ("scikit-learn", "sklearn._loss._loss", (1, 5), (1, 9)),
+}
 
 
 def _implicit(module: str, name: str, exact: Exact) -> Reason | None:
     """Modules that libraries put under a top-level name of their own."""
-    if module == "_loss" and exact.has("scikit-learn"):
-        # Cython names the module so since 1.5; importing scikit-learn's losses registers it.
-        return None
+    distribution, home, since, until = IMPLICIT[module]
+    version = exact.version(distribution)
+    if exact.has(distribution):
+        if version is None:
+            return None
+        if since <= symbols.numbers(version) < until:
+            return _library(distribution, home, name, exact)
+    what = f"{distribution} {version}" if version else f"{distribution}, which is not installed,"
     return Reason(
-        rule="CMP003",
+        rule="CMP004" if version else "CMP003",
         effect="load",
-        message=f"names {module}.{name}, a part of scikit-learn, which is not installed there",
+        message=f"names {module}.{name}, a module of scikit-learn 1.5 to 1.8; {what} has none of "
+        "that name",
         error=f"ModuleNotFoundError: No module named '{module}'",
-        distribution="scikit-learn",
+        help="Pin scikit-learn to the version that wrote the model.",
+        distribution=distribution,
     )
 
 
@@ -349,6 +379,10 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
             else None
         )
     answer = table.find(module, name, version)
+    if answer == "unknown" and module.startswith("numpy._core."):
+        # NumPy 1.26 fills these modules from numpy.core when they are imported.
+        twin = table.find(f"numpy.core.{module[12:]}", name, version)
+        answer = "no-name" if twin == "no-name" else answer
     if answer == "yes":
         return None
     if answer == "unknown":

@@ -92,16 +92,13 @@ def loads_of(
         if runtime is None:
             continue
         done: set[tuple[str, str]] = set()
-        # An `open` and the load from its file object are one link: ask for the path, not the call.
         seen = {read.path: read.seen for read in service.reads}
         for access in (a for entry in service.entries for a in entry.trace.files):
             loader = LOADERS.get(access.loader)
             path = access.path.resolved
             found = seen.get(path) if isinstance(path, str) else None
-            if loader is None or found is None or found.answer != "yes":
-                continue
-            artifact = by_path.get(found.repo or "")
-            if artifact is None:
+            artifact = by_path.get(found.repo or "") if found is not None else None
+            if loader is None or found is None or artifact is None or found.answer != "yes":
                 continue
             if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:
                 continue

@@ -27,7 +27,7 @@ def onnx_reasons(facts: ArtifactFacts, exact: Exact) -> Iterator[Reason]:
         yield Reason(
             rule="CMP009",
             effect="load",
-            message="cannot be read as an ONNX model",
+            message=f"holds no complete ONNX model: the file is {facts.format}",
             error="InvalidProtobuf",
         )
         return

@@ -5,18 +5,114 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from auditor.artifacts.facts import Items, Name
+from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
+from auditor.linking.states import keys_of, of_ref
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import PickleFacts
+    from auditor.artifacts.facts import ObjectFacts, PickleFacts
 
 
 def pandas_renames(version: str) -> dict[tuple[str, str], tuple[str, str]]:
     """Names that ``pandas.read_pickle`` of that version looks for elsewhere."""
-    return {}
+    table = symbols.table("pandas")
+    return table.renames(version) if table is not None and version else {}
+
+
+_FRAMES = frozenset({"DataFrame", "Series"})
 
 
 def pandas_reasons(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
-    """Why a state of pandas is refused there."""
-    return
-    yield
+    """The first state of pandas that the installed release refuses."""
+    version = exact.version("pandas")
+    if version is None:
+        return
+    number = symbols.numbers(version)
+    for item in pickle.objects:
+        if not item.callable.startswith(("pandas.", "copyreg.", "copy_reg.")):
+            continue
+        found = _refused(pickle, item, number, loader)
+        if found is None:
+            continue
+        what, error, effect = found
+        yield Reason(
+            rule="CMP011",
+            effect="predict" if effect == "predict" else "load",
+            message=f"holds {what}, which pandas {version} does not restore",
+            error=error,
+            help="Pin the pandas that wrote it, or store the frame as Parquet.",
+            distribution="pandas",
+        )
+        return
+
+
+def _refused(
+    pickle: PickleFacts, item: ObjectFacts, number: tuple[int, ...], loader: str
+) -> tuple[str, str, str] | None:
+    """(what, error, effect) where the object's layout belongs to another release."""
+    name = item.of.rpartition(".")[2] or item.callable.rpartition(".")[2]
+    keys = keys_of(item)
+    count = len(item.args)
+    if name in _FRAMES and "_mgr" in keys and number < (1, 1):
+        return (
+            "a frame in the layout of pandas 1.1 and newer",
+            f"AttributeError: '{name}' object has no attribute '_data'",
+            "load",
+        )
+    if name == "StringDtype" and count == 2 and number < (2, 3):
+        return (
+            "a string type with its missing value, as pandas 2.3 and newer write it",
+            "TypeError: StringDtype.__init__() takes from 1 to 2 positional arguments",
+            "load",
+        )
+    if name == "StringDtype" and item.how == "NEWOBJ" and "_na_value" not in keys and number >= (2, 3):
+        return (
+            "a string type of an older pandas",
+            "AttributeError: 'StringDtype' object has no attribute '_na_value'",
+            "load",
+        )
+    if name.endswith("StringArray") and isinstance(item.state, Items):
+        # (dtype, values) without attributes is how pandas 3 writes it.
+        if item.state.size == 2 and "unpickle_NDArrayBacked" in item.callable and number < (3, 0):
+            return ("a string array of pandas 3", "NotImplementedError", "load")
+    if name in ("_unpickle_timestamp",) and count == 4 and number < (1, 5):
+        return (
+            "a timestamp with its resolution, as pandas 1.5 and newer write it",
+            "TypeError: _unpickle_timestamp() takes exactly 3 positional arguments (4 given)",
+            "load",
+        )
+    if name == "Timestamp" and count == 3 and item.args[2] is not None and number >= (2, 0):
+        return ("a timestamp with a time zone in the form of pandas 1.1", "", "predict")
+    if name == "PeriodDtype" and item.how == "NEWOBJ" and not count and number >= (2, 0):
+        return (
+            "a period type of pandas before 1.0",
+            "TypeError: PeriodDtype.__new__() missing 1 required positional argument: 'freq'",
+            "load",
+        )
+    if "__pyx_unpickle_PeriodMixin" in item.callable and number >= (1, 3):
+        return (
+            "a period array of pandas 1.1 or 1.2",
+            "TypeError: PeriodMixin.__new__(PeriodArray) is not safe, use PeriodArray.__new__()",
+            "load",
+        )
+    if item.callable.endswith("._reconstructor") and item.args:
+        first = item.args[0]
+        if isinstance(first, Name) and first.text.endswith("BlockManager") and number >= (1, 3):
+            return (
+                "a block manager written with protocol 0 or 1",
+                "TypeError: object.__new__(BlockManager) is not safe",
+                "load",
+            )
+    if name == "BlockManager" and item.how == "REDUCE" and number >= (2, 0) and item.args:
+        # pandas 1.3 passes blocks through copyreg with a slice as their place.
+        blocks = item.args[0]
+        for symbol in blocks.items if isinstance(blocks, Items) else ():
+            block = of_ref(pickle, symbol)
+            if block is not None and "unpickle_block" not in block.callable:
+                return (
+                    "extension blocks of pandas 1.3",
+                    "TypeError: Argument 'placement' has incorrect type",
+                    "load",
+                )
+    return None

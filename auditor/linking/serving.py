@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.parsers.commands.facts import ServerStart
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from auditor.parsers.python.facts import Trace
 
 # A path that names prediction and nothing else ("/score" and "/generate" may mean anything).
-_PREDICTS = re.compile(r"predict|infer(?:ence)?\b|invocations|classif|forecast", re.IGNORECASE)
+_PREDICTS = re.compile(
+    r"predict(?!\w*[- ](?:server|service|api|app)\b)|infer(?:ence)?\b|invocations|classif|forecast",
+    re.IGNORECASE,
+)
 # Other names of asking a model, believed only where a model is evidently at work.
 _ASKS = re.compile(
     r"\b(?:score|recommend\w*|segment\w*|embed\w*|transcribe|translate|detect\w*|summari[sz]e|generate"
@@ -139,7 +143,7 @@ def servings(service: Service) -> tuple[Serving, ...]:
         predicts = tuple(c for c in predicts if c.reach.route not in trains)
         app = _app(entry)
         learns = bool(loads) or any(i.fact.top in _LEARNING for i in trace.imports)
-        routes = _routes(app, predicts, learns)
+        routes = tuple(_unwrapped(r, service) for r in _routes(app, predicts, learns))
         if routes or predicts:
             found.append(
                 Serving(
@@ -192,6 +196,15 @@ def _routes(app: WebApp | None, predicts: Iterable[Call], learns: bool) -> tuple
     if not named and not calling and learns:
         named = [r for r in routes if _asked_by_post(r) and _named(r, _ASKS)]
     return (*named, *calling)
+
+
+def _unwrapped(route: Route, service: Service) -> Route:
+    """A handler that is a decorator's inner function stands where it is registered."""
+    facts = service.module_facts.get(route.handler_at.path)
+    outer = route.handler.rpartition(".")[0]
+    if outer and facts is not None and any(f.qualname == outer for f in facts.functions):
+        return replace(route, handler_at=route.at)
+    return route
 
 
 def _asked_by_post(route: Route) -> bool:

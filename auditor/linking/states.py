@@ -44,6 +44,7 @@ def state_reasons(
 
         yield from lightgbm_reasons(pickle, exact)
     yield from _standard(pickle, exact)
+    yield from _checksums(pickle, exact)
 
 
 def keys_of(item: ObjectFacts) -> frozenset[str]:
@@ -63,6 +64,36 @@ def mapping_of(item: ObjectFacts) -> Mapping | None:
     if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
         state = state.items[0]
     return state if isinstance(state, Mapping) else None
+
+
+def applying(needs: frozenset[str], state: Mapping) -> frozenset[str]:
+    """The attributes that are read given the values of those which decide it."""
+    found: set[str] = set()
+    for need in needs:
+        attribute, _, guard = need.partition("?")
+        if not guard:
+            found.add(attribute)
+            continue
+        name = guard.lstrip("!+")
+        value = next((v for k, v in state.pairs if k == name), _ABSENT)
+        if value is _ABSENT:
+            continue
+        holds = value is not None if "+" in guard else _true(value)
+        if holds is not None and holds != guard.startswith("!"):
+            found.add(attribute)
+    return frozenset(found)
+
+
+_ABSENT: Final = Opaque("absent")
+
+
+def _true(value: Symbol) -> bool | None:
+    """Whether a value is true; None when that is not known."""
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return bool(value)
+    if isinstance(value, Items | Mapping):
+        return value.size > 0
+    return None
 
 
 def of_ref(pickle: PickleFacts, symbol: Symbol) -> ObjectFacts | None:
@@ -108,28 +139,6 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution="numpy",
         )
         return
-    for item in pickle.objects:
-        if item.callable.startswith("numpy.random.bit_generator.__pyx_unpickle"):
-            checksum = item.args[1] if len(item.args) > 1 else None
-            accepted = _CHECKSUMS.get(item.callable.rpartition(".")[2])
-            if accepted and isinstance(checksum, int):
-                since = accepted.get(checksum)
-                newest = max(accepted.values())
-                fits = (
-                    since is not None and since <= number and (since == newest or number < newest)
-                )
-                if not fits:
-                    yield Reason(
-                        rule="CMP006",
-                        effect="load",
-                        message=f"holds a seed sequence in a layout that NumPy {version} refuses",
-                        error="PickleError: Incompatible checksums",
-                        distribution="numpy",
-                    )
-                    return
-
-
-_CHECKSUMS: dict[str, dict[int, tuple[int, ...]]] = {}
 
 
 def _joblib_subclass(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -153,13 +162,68 @@ def _joblib_subclass(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
 
 
+def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Cython objects whose layout the installed release's unpickling function refuses."""
+    for item in pickle.objects:
+        module, _, function = item.callable.rpartition(".")
+        if not function.startswith("__pyx_unpickle_") or len(item.args) < 2:
+            continue
+        checksum = item.args[1]
+        home = "sklearn._loss._loss" if module == "_loss" else module
+        owner = symbols.owner(home)
+        version = exact.version(owner) if owner else None
+        table = symbols.table(owner) if owner else None
+        if version is None or table is None or not isinstance(checksum, int):
+            continue
+        accepted = table.checksums(home, version)
+        if not accepted or checksum in accepted:
+            continue
+        name = function.removeprefix("__pyx_unpickle_")
+        yield Reason(
+            rule={"numpy": "CMP006", "scikit-learn": "CMP002"}.get(owner or "", "CMP011"),
+            effect="load",
+            message=f"holds a {name} in a layout that {owner} {version} refuses",
+            error=f"PickleError: Incompatible checksums (0x{checksum:x} vs …)",
+            help=f"Pin the {owner} that wrote the artifact, or write it again with {version}.",
+            distribution=owner or "",
+        )
+        return
+
+
 # ---- SciPy ----
 
 
 def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
-    """Nothing known yet."""
-    return
-    yield
+    """Trees that became compiled ones in 1.6, coordinates that got another name in 1.13."""
+    version = exact.version("scipy")
+    if version is None:
+        return
+    number = symbols.numbers(version)
+    for item in pickle.objects:
+        if not item.of.startswith("scipy."):
+            continue
+        name = item.of.rpartition(".")[2]
+        what = error = ""
+        if name == "KDTree" and isinstance(item.state, Mapping) and number >= (1, 6):
+            what, error = "a KDTree of SciPy before 1.6", "ValueError: need more than 7 values"
+        elif name == "KDTree" and isinstance(item.state, Items) and number < (1, 6):
+            what, error = "a KDTree of SciPy 1.6 or newer", "UnpicklingError: state is not a dictionary"
+        elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
+            what = "a sparse matrix of SciPy 1.13 or newer"
+            error = f"AttributeError: '{name}' object has no attribute 'row'"
+        elif name == "cKDTree" and number < (1, 3) and isinstance(item.state, Items):
+            if item.state.items and isinstance(item.state.items[0], Ref):
+                what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
+        if what:
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds {what}, which SciPy {version} does not restore",
+                error=error,
+                help="Pin the SciPy that wrote it, or write it again.",
+                distribution="scipy",
+            )
+            return
 
 
 # ---- scikit-learn ----
@@ -175,7 +239,9 @@ def _fields(pickle: PickleFacts, array: Symbol) -> tuple[str, ...] | None:
     if item is None:
         return None
     dtype: Symbol = None
-    if item.of.endswith("NumpyArrayWrapper"):
+    if item.callable.endswith("._frombuffer") and len(item.args) > 1:
+        dtype = item.args[1]
+    elif item.of.endswith("NumpyArrayWrapper"):
         state = mapping_of(item)
         dtype = state.get("dtype") if state else None
     elif isinstance(item.state, Items) and len(item.state.items) >= 3:
@@ -260,11 +326,12 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         if written is None or written == version:
             continue
         keys = keys_of(item)
-        before = table.needs(module, name, written)
+        before = applying(table.needs(module, name, written), state)
         if not before <= keys:
             # Not fitted (the template of an ensemble): nobody predicts with it.
             continue
-        for attribute in sorted(table.needs(module, name, version) - keys - before):
+        wanted = applying(table.needs(module, name, version), state)
+        for attribute in sorted(wanted - keys - before):
             if (name, attribute) in reported:
                 continue
             reported.add((name, attribute))
@@ -282,21 +349,33 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 
 # ---- the standard library ----
 
-_OPERATORS: Final = frozenset({"_operator.or_", "operator.or_", "_operator.__or__"})
-
-
 def _standard(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Objects of the standard library whose restoring changed."""
+    python = ".".join(map(str, exact.python))
     for item in pickle.objects:
-        if item.callable in _OPERATORS and exact.python < (3, 10):
-            yield Reason(
-                rule="CMP004",
-                effect="load",
-                message="holds a union of types (X | Y), which Python "
-                f"{exact.python[0]}.{exact.python[1]} does not have",
-                error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
-            )
-            return
+        if item.callable == "_functools.reduce" and item.args and exact.python < (3, 10):
+            if isinstance(item.args[0], Name) and item.args[0].text == "_operator.or_":
+                yield Reason(
+                    rule="CMP004",
+                    effect="load",
+                    message=f"holds a union of types (X | Y), which Python {python} does not have",
+                    error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
+                )
+                return
+        if item.of == "statistics.NormalDist" and isinstance(item.state, Items):
+            by_slots = len(item.state.items) == 2 and isinstance(item.state.items[1], Mapping)
+            if by_slots != (exact.python < NORMALDIST_STATE):
+                yield Reason(
+                    rule="CMP004",
+                    effect="predict" if by_slots else "load",
+                    message=f"holds a NormalDist in a form that Python {python} does not restore",
+                    error="UnpicklingError: state is not a dictionary",
+                )
+                return
+
+
+# ``statistics.NormalDist.__setstate__`` came with this Python.
+NORMALDIST_STATE: Final = (3, 10)
 
 
 __all__ = ["Opaque", "keys_of", "mapping_of", "of_ref", "sklearn_version", "state_reasons"]

@@ -59,6 +59,9 @@ class Table:
         self._modules: dict[str, str] = document["modules"]
         self._open: dict[str, str] = document["open"]
         self._names: dict[str, dict[str, str]] = document["names"]
+        self._compiled: dict[str, str] = document.get("compiled", {})
+        self._checksums: dict[str, dict[str, str]] = document.get("checksums", {})
+        self._renames: dict[str, dict[str, str]] = document.get("renames", {})
         self._needs: dict[str, dict[str, str]] = document["needs"]
         self._aliases: dict[str, dict[str, str]] = document["aliases"]
 
@@ -91,26 +94,53 @@ class Table:
     def _find(self, module: str, name: str, mask: int) -> Answer:
         if not self.has_module(module, mask):
             return "no-module"
+        elsewhere = False
         for group, names in self._names.get(module, {}).items():
-            if int(group, 16) & mask and name in names.split():
-                return "yes"
+            if name in names.split():
+                if int(group, 16) & mask:
+                    return "yes"
+                elsewhere = True
+        if elsewhere and int(self._compiled.get(module, "0"), 16) & mask:
+            # Other releases' compiled module shows the name; this one's was read, and does not.
+            return "no-name"
         if int(self._open.get(module, "0"), 16) & mask:
             return "unknown"
         if self.has_module(f"{module}.{name}", mask):
             return "yes"
         return "no-name"
 
+    def renames(self, version: str) -> dict[tuple[str, str], tuple[str, str]]:
+        """(module, name) -> (module, name) by which that release's reader finds old classes."""
+        masks = self.masks(version)
+        found: dict[tuple[str, str], tuple[str, str]] = {}
+        for old, groups in self._renames.items():
+            for group, news in groups.items():
+                if masks and int(group, 16) & masks[0]:
+                    new = news.split()[0]
+                    found[_pair(old)] = _pair(new)
+        return found
+
+    def checksums(self, module: str, version: str) -> frozenset[int]:
+        """Layouts that the module's unpickling functions accept; empty when not known."""
+        masks = self.masks(version)
+        return frozenset(
+            int(checksum, 16)
+            for group, found in self._checksums.get(module, {}).items()
+            if masks and int(group, 16) & masks[0]
+            for checksum in found.split()
+        )
+
     def last_with(self, module: str, name: str) -> str | None:
-        """The newest release in the table that has the symbol."""
+        """The newest release in the table that has, or may have, the symbol."""
         for index in range(len(self.versions) - 1, -1, -1):
-            if self._find(module, name, 1 << index) == "yes":
+            if self._find(module, name, 1 << index) in ("yes", "unknown"):
                 return self.versions[index]
         return None
 
     def first_with(self, module: str, name: str) -> str | None:
-        """The oldest release in the table that has the symbol."""
+        """The oldest release in the table that has, or may have, the symbol."""
         for index, version in enumerate(self.versions):
-            if self._find(module, name, 1 << index) == "yes":
+            if self._find(module, name, 1 << index) in ("yes", "unknown"):
                 return version
         return None
 
@@ -126,12 +156,21 @@ class Table:
         return key
 
     def needs(self, module: str, name: str, version: str) -> frozenset[str]:
-        """Attributes that predicting certainly reads from an instance of that class."""
+        """Attributes that predicting certainly reads from an instance of that class.
+
+        ``a?b`` is read only where ``self.b`` is true, ``a?!b`` where it is not, ``a?+b`` where it
+        is not None, ``a?!+b`` where it is None.
+        """
         masks = self.masks(version)
         if not masks:
             return frozenset()
         key = self.definition(module, name, version)
         return _needs(id(self), self, key, masks[0])
+
+
+def _pair(text: str) -> tuple[str, str]:
+    module, _, name = text.partition(":")
+    return module, name
 
 
 @lru_cache(maxsize=4096)

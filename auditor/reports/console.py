@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from auditor.findings import Finding, Fix, Related
+from auditor.findings import Finding, Fix, Related, Severity
 from auditor.reports import Options
 from auditor.reports.digest import (
     Group,
@@ -49,8 +49,16 @@ def render(result: AuditResult, options: Options) -> str:
     page = Page(options.width, options.encoding)
     if not options.quiet:
         shown = result.findings if options.verbose else result.active
+        brief = 0
         for group in groups(shown):
+            if group.severity <= Severity.LOW and not options.verbose:
+                brief += 1
+                _brief(page, group, options)
+                continue
             _group(page, group, result, options)
+            page.blank()
+        if brief:
+            page.paragraph([], "Findings of low severity are in short; -v quotes them.", 2)
             page.blank()
     _artifacts(page, result, options)
     _services(page, result)
@@ -67,19 +75,34 @@ def render(result: AuditResult, options: Options) -> str:
 # Findings
 
 
+def _headline(page: Page, group: Group, options: Options) -> None:
+    """Severity, rule and message, or the rule's title where the messages differ."""
+    first = group.first
+    many = len(group.findings)
+    message = first.message
+    if many > 1:
+        if len({finding.message for finding in group.findings}) > 1:
+            rule = catalogue(options).get(first.rule)
+            message = rule.title if rule else first.name
+        message += f": {plural(many, 'place')}"
+    severity = group.severity.label
+    page.paragraph(
+        [(f"{severity}[{page.clean(first.rule)}]", severity), (": ", "")], message, 2, "title"
+    )
+
+
+def _brief(page: Page, group: Group, options: Options) -> None:
+    """A group in two lines: what, and where it begins."""
+    _headline(page, group, options)
+    _arrow(page, "-->", group.first.at, 1, _remark(group.first))
+
+
 def _group(page: Page, group: Group, result: AuditResult, options: Options) -> None:
     first = group.first
     many = len(group.findings)
     same = len({finding.message for finding in group.findings}) == 1
     severity = group.severity.label
-    message = first.message
-    if many > 1:
-        if not same:
-            rule = catalogue(options).get(first.rule)
-            message = rule.title if rule else first.name
-        message += f": {plural(many, 'place')}"
-    head = f"{severity}[{page.clean(first.rule)}]"
-    page.paragraph([(head, severity), (": ", "")], message, 2, "title")
+    _headline(page, group, options)
 
     limit = many if options.verbose else _EXCERPTS
     shown = group.findings[:limit]

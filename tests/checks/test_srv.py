@@ -295,7 +295,53 @@ def test_get_dummies_of_one_request(tmp_path: Path) -> None:
     )
     result = found(write(tmp_path, {"app.py": text}), "SRV005")
     assert lines(result) == [("SRV005", "app.py", line_of(text, "get_dummies"))]
-    assert result[0].severity is Severity.MEDIUM
+    assert result[0].severity is Severity.LOW
+
+
+def test_get_dummies_that_leave_nothing(tmp_path: Path) -> None:
+    prepare = "pd.get_dummies(row, drop_first=True).reindex(columns=['a', 'b'], fill_value=0)"
+    text = app("model = joblib.load('model.joblib')\n" + FRAME.format(prepare=prepare))
+    result = found(write(tmp_path, {"app.py": text}), "SRV005")
+    assert [f.severity for f in result] == [Severity.MEDIUM]
+
+
+def test_fitting_that_learns_nothing(tmp_path: Path) -> None:
+    text = app(
+        "from sklearn.preprocessing import PolynomialFeatures\nmodel = joblib.load('model.joblib')\n"
+        + FRAME.format(prepare="PolynomialFeatures().fit_transform(row)")
+    )
+    assert found(write(tmp_path, {"app.py": text}), "SRV005") == []
+
+
+def test_a_route_that_changes_the_model_is_no_prediction(tmp_path: Path) -> None:
+    text = app(
+        "model = None\n@app.post('/prediction-server/predictions')\ndef predictions(item: Item):\n"
+        "    return model.predict([item.values])\n"
+        "@app.put('/prediction-server/model/{name}')\ndef change(name: str):\n    global model\n"
+        "    model = joblib.load(name)\n"
+    )
+    assert found(write(tmp_path, {"app.py": text}), "SRV001") == []
+
+
+def test_a_loader_that_says_whether_it_is_loaded(tmp_path: Path) -> None:
+    text = app(
+        "class Loader:\n    model = None\n    def is_loaded(self):\n"
+        "        return self.model is not None\n    def load(self):\n"
+        "        self.model = joblib.load('model.joblib')\nloader = Loader()\n"
+        "@app.post('/predict')\ndef predict(item: Item):\n    if not loader.is_loaded():\n"
+        "        loader.load()\n    return loader.model.predict([item.values])\n"
+    )
+    assert found(write(tmp_path, {"app.py": text}), "SRV001") == []
+
+
+def test_decorated_handler_stands_where_it_is_registered(tmp_path: Path) -> None:
+    text = app(
+        "def guard(f):\n    def inner(item: dict):\n        return f(item)\n    return inner\n"
+        "model = joblib.load('model.joblib')\n@app.post('/predict')\n@guard\n"
+        "def predict(item: dict):\n    return model.predict([item['a']])\n"
+    )
+    result = found(write(tmp_path, {"app.py": text}), "SRV003")
+    assert [f.at.line for f in result] == [line_of(text, "app.post")]
 
 
 def test_columns_put_in_order_by_hand(tmp_path: Path) -> None:
@@ -433,3 +479,39 @@ def test_sizes(text: object, size: int | None) -> None:
 )
 def test_durations(text: object, duration: float | None) -> None:
     assert serving.seconds(text) == duration
+
+
+@pytest.mark.parametrize(
+    "getter",
+    [
+        "_kept = {}\ndef get(v):\n    global _kept\n    if _kept.get('version') == v:\n        return _kept\n"
+        "    _kept = {'version': v, 'm': joblib.load('model.joblib')}\n    return _kept\n",
+        "_kept = {}\ndef get(v):\n    try:\n        return _kept[v]\n    except KeyError:\n"
+        "        _kept[v] = {'m': joblib.load('model.joblib')}\n        return _kept[v]\n",
+    ],
+    ids=["version", "key error"],
+)
+def test_early_return_of_what_was_kept(tmp_path: Path, getter: str) -> None:
+    text = app(
+        getter + "@app.post('/predict')\ndef predict(item: Item):\n"
+        "    return get('1')['m'].predict([item.values])\n"
+    )
+    assert found(write(tmp_path, {"app.py": text}), "SRV001") == []
+
+
+def test_early_return_of_something_local_keeps_nothing(tmp_path: Path) -> None:
+    text = app(
+        "def get(v):\n    kept = {}\n    if v in kept:\n        return kept[v]\n"
+        "    kept[v] = joblib.load('model.joblib')\n    return kept[v]\n"
+        "@app.post('/predict')\ndef predict(item: Item):\n    return get('1').predict([item.values])\n"
+    )
+    assert len(found(write(tmp_path, {"app.py": text}), "SRV001")) == 1
+
+
+def test_callable_object_as_dependency(tmp_path: Path) -> None:
+    text = app(
+        "from fastapi import Depends\nclass Give:\n    def __call__(self):\n"
+        "        return joblib.load('model.joblib')\ngive = Give()\n@app.post('/predict')\n"
+        "def predict(item: Item, model=Depends(give)):\n    return model.predict([item.values])\n"
+    )
+    assert len(found(write(tmp_path, {"app.py": text}), "SRV001")) == 1

@@ -16,11 +16,11 @@ from auditor.artifacts.onnx.facts import (
 )
 from auditor.artifacts.onnx.infer import Interpreter
 from auditor.artifacts.onnx.proto import DTYPES, Buffer, Graph, Model, Node, Port, Tensor, skim
-from auditor.artifacts.onnx.schema import STANDARD
+from auditor.artifacts.onnx.schema import FLOATS, STANDARD
 from auditor.artifacts.onnx.values import Sym, Value
 
 # Weights looked at for zeros: bytes of one tensor, and of all.
-_SAMPLE, _SAMPLES = 1 << 16, 4 << 20
+_SAMPLE, _SAMPLES = 1 << 14, 1 << 20
 _MOST_POINTS = 100
 _RUNTIME_DOMAINS = frozenset(
     {"com.microsoft", "com.microsoft.nchwc", "com.microsoft.experimental", "ai.onnx.training",
@@ -80,6 +80,8 @@ def facts_of(model: Model, data: Buffer | None = None) -> OnnxFacts:
     training: dict[str, None] = {}
     quantised: dict[str, None] = {}
     tensors: list[Tensor] = []
+    sizes: Counter[str] = Counter()
+    elements: Counter[str] = Counter()
     named: Counter[str] = Counter()
     for nodes, initializers in _blocks(model):
         tensors += initializers
@@ -91,6 +93,12 @@ def facts_of(model: Model, data: Buffer | None = None) -> OnnxFacts:
                 kind = "QOperator"
             if kind:
                 quantised[kind] = None
+            if node.domain == "ai.onnx.ml":
+                # Trees and linear models keep their weights in attributes.
+                for attribute in node.attributes.values():
+                    if attribute.kind == FLOATS:
+                        sizes["float"] += 4 * attribute.count
+                        elements["float"] += attribute.count
             if _trains(node):
                 training[node.label] = None
             tensors += [
@@ -102,8 +110,6 @@ def facts_of(model: Model, data: Buffer | None = None) -> OnnxFacts:
         if node.name:
             named[node.name] += 1
     defects = list(_structure(model, graph, named)) + list(interpreter.defects.values())
-    sizes: Counter[str] = Counter()
-    elements: Counter[str] = Counter()
     for tensor in tensors:
         kind_name = DTYPES.get(tensor.dtype, ("unknown", 0))[0]
         sizes[kind_name] += tensor.nbytes
@@ -258,7 +264,7 @@ def _structure(model: Model, graph: Graph, named: Counter[str]) -> Iterator[Defe
             )
     for tensor in graph.initializers:
         entries = tensor.external
-        if entries is None:
+        if entries is None or not tensor.is_external:
             yield from _payload(tensor)
         else:
             for key in ("offset", "length"):
@@ -292,17 +298,19 @@ def _external(tensors: Iterable[Tensor]) -> tuple[ExternalFile, ...]:
     for tensor in tensors:
         if tensor.external is None:
             continue
-        location = tensor.external.get("location", "")
         offset = _number(tensor.external.get("offset"))
-        totals = files.setdefault(location, [0, 0, 0])
-        totals[0] += tensor.nbytes
-        totals[1] += 1
-        totals[2] = max(totals[2], offset + tensor.nbytes)
+        places = [v for k, v in tensor.external.items() if k.partition(" ")[0] == "location"]
+        for location in places or [""]:
+            totals = files.setdefault(location, [0, 0, 0, 0])
+            totals[0] += tensor.nbytes
+            totals[1] += 1
+            totals[2] = max(totals[2], offset + tensor.nbytes)
+            totals[3] |= tensor.is_external
         if len(files) > 1000:
             break
     return tuple(
-        ExternalFile(location=location, bytes=total, tensors=number, end=end)
-        for location, (total, number, end) in files.items()
+        ExternalFile(location=location, bytes=total, tensors=number, end=end, used=bool(used))
+        for location, (total, number, end, used) in files.items()
     )
 
 
@@ -314,9 +322,11 @@ def _sparsity(tensors: Iterable[Tensor], data: Buffer) -> float | None:
     """The share of zeros in a bounded sample of the floating-point weights."""
     zeros = seen = 0
     left = _SAMPLES
-    for tensor in tensors:
-        bits = DTYPES.get(tensor.dtype, ("", 0))[1]
-        if tensor.raw is None or tensor.dtype not in (1, 10, 11, 16) or left <= 0:
+    weights = [t for t in tensors if t.raw is not None and t.dtype in (1, 10, 11, 16)]
+    # Evenly over the model: every n-th weight.
+    for tensor in weights[:: 1 + len(weights) * _SAMPLE // _SAMPLES]:
+        bits = DTYPES[tensor.dtype][1]
+        if tensor.raw is None or left <= 0:
             continue
         width = bits // 8
         size = min(tensor.raw[1] - tensor.raw[0], _SAMPLE, left) // width * width

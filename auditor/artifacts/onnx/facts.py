@@ -78,6 +78,8 @@ class ExternalFile:
     bytes: int
     tensors: int
     end: int = 0
+    # False: named, but the tensors are not marked as lying outside, so nobody reads it.
+    used: bool = True
     state: str | None = None
 
 

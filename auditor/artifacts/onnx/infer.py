@@ -306,6 +306,13 @@ class Interpreter:
         if found is not None:
             for kind, message in schema.faults(node, found):
                 self.defect(kind, message, path)
+            layout = node.attributes.get("layout")
+            if layout is not None and layout.number and node.operator in ("GRU", "LSTM", "RNN"):
+                self.defect(
+                    "kernel",
+                    f"{node.label}: onnxruntime runs no {node.operator} with layout 1",
+                    path,
+                )
             given, faults = schema.types(node, found, kinds)
             for kind, message in faults:
                 self.defect(kind, message, path)

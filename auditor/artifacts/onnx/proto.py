@@ -73,6 +73,8 @@ class Tensor:
     # Where raw bytes lie in the file, for sampling.
     raw: tuple[int, int] | None = None
     external: dict[str, str] | None = None
+    # ``data_location`` says so; readers ignore the entries otherwise.
+    is_external: bool = False
     sparse: bool = False
 
     @property
@@ -175,7 +177,7 @@ class Model:
 def skim(data: Buffer, start: int = 0, end: int | None = None) -> Model:
     """Read a model; ``damage`` of the result says where reading had to end. Never raises."""
     model = Model()
-    reader = _Reader(data)
+    reader = Reader(data)
     try:
         reader.model(model, start, len(data) if end is None else end)
     except DamageError as error:
@@ -185,7 +187,9 @@ def skim(data: Buffer, start: int = 0, end: int | None = None) -> Model:
     return model
 
 
-class _Reader:
+class Reader:
+    """Reads the messages of a buffer, each given as ``start:end``; DamageError on bad bytes."""
+
     def __init__(self, data: Buffer) -> None:
         self.data = data
         self.left = MAX_FIELDS
@@ -260,7 +264,9 @@ class _Reader:
                 model.domain = self.text(a, b)
             elif number == 7 and wire == 2:
                 # A repeated singular message is merged; the later parts add to the first.
-                model.graph = self.graph(a, b, 0, model.graph)
+                # It is set before it is read, so that damage further on leaves what came before.
+                model.graph = model.graph or Graph()
+                self.graph(a, b, 0, model.graph)
             elif number == 8 and wire == 2:
                 model.opsets.append(self.opset(a, b))
             elif number == 20 and wire == 2:
@@ -432,6 +438,7 @@ class _Reader:
             dims=tuple(dims),
             nbytes=found.nbytes,
             external=found.external,
+            is_external=found.is_external,
             sparse=True,
         )
 
@@ -457,7 +464,9 @@ class _Reader:
                 found.raw = (a, b)
             elif number == 13 and wire == 2:
                 key, text = self.entry(a, b)
-                entries[key] = text
+                if entries.setdefault(key, text) != text:
+                    # Readers differ in which of several they take.
+                    entries[f"{key} {len(entries)}"] = text
             elif number == 14 and wire == 0:
                 is_external = a == 1
             elif number in (4, 5, 6, 7, 10, 11):
@@ -473,7 +482,8 @@ class _Reader:
                         form = "<f" if wire == 5 else "<d"
                         values.append(struct.unpack(form, self.data[a:b])[0])
         found.dims = tuple(dims)
-        if is_external:
+        found.is_external = is_external
+        if is_external or entries:
             found.external = entries
         known = DTYPES.get(found.dtype)
         size = 1

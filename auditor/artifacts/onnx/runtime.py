@@ -141,6 +141,8 @@ def _refusals(facts: OnnxFacts, release: str, wanted: tuple[int, ...], name: str
 
 
 def _external(file: ExternalFile, wanted: tuple[int, ...], name: str) -> Iterator[str]:
+    if not file.used:
+        return
     if file.state in ("missing", "outside-missing"):
         yield f"its weights {file.location!r} are not there"
     elif file.state == "short":

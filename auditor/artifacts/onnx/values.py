@@ -185,10 +185,13 @@ class Value:
     @property
     def shape_deps(self) -> Deps:
         """All that any part of its shape depends on."""
-        length = deps_of(self.length) if self.length is not None else NONE
-        if self.shape is None:
-            return join(self.rank, length) if length else self.rank
-        return join(length, *(d.deps for d in self.shape if isinstance(d, Sym)))
+        found = self.rank if self.shape is None else NONE
+        for dim in self.shape or ():
+            if isinstance(dim, Sym) and dim.deps and dim.deps is not found:
+                found = join(found, dim.deps)
+        if isinstance(self.length, Sym):
+            found = join(found, self.length.deps)
+        return found
 
     @property
     def size(self) -> int | None:
@@ -211,10 +214,12 @@ class Value:
 
 def union(values: Iterable[Value | None]) -> tuple[Deps, Deps]:
     """(dependencies of the contents, of the shapes) of all."""
-    contents: list[Deps] = []
-    shapes: list[Deps] = []
+    contents = shapes = NONE
     for value in values:
         if value is not None:
-            contents.append(value.content)
-            shapes.append(value.shape_deps)
-    return join(*contents), join(*shapes)
+            if value.content is not contents:
+                contents = join(contents, value.content)
+            hung = value.shape_deps
+            if hung is not shapes:
+                shapes = join(shapes, hung)
+    return contents, shapes

@@ -1,4 +1,4 @@
-"""Code that exports a PyTorch model: what it leaves dynamic, in which mode, and what it traces."""
+"""Code around ONNX: exports of PyTorch models (axes, mode, tracing), and sessions that run them."""
 
 from __future__ import annotations
 
@@ -74,6 +74,42 @@ def exports(facts: ModuleFacts) -> tuple[Export, ...]:
     return tuple(reader.find(calls))
 
 
+@value
+class Session:
+    """A session of onnxruntime and the execution providers it asks for, first choice first.
+
+    ``providers`` None: not written out, or chosen at run time from those that are available.
+    """
+
+    at: Location
+    providers: tuple[str, ...] | None
+
+
+def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
+    """Every ``onnxruntime.InferenceSession`` that the module makes."""
+    calls = {
+        (call.at.line, call.at.column)
+        for call in facts.calls
+        if call.name == "onnxruntime.InferenceSession"
+    }
+    if not calls or facts.tree is None:
+        return ()
+    chosen = any(call.name == "onnxruntime.get_available_providers" for call in facts.calls)
+    reader = _Reader(facts)
+    found = []
+    for scope in reader.scopes():
+        for node in _own(scope):
+            if not isinstance(node, ast.Call):
+                continue
+            at = reader.at(node)
+            if (at.line, at.column) in calls:
+                given = next((k.value for k in node.keywords if k.arg == "providers"), None)
+                given = node.args[2] if given is None and len(node.args) > 2 else given
+                names = None if chosen or given is None else reader.names(given, scope)
+                found.append(Session(at=at, providers=names))
+    return tuple(found)
+
+
 class _Reader:
     def __init__(self, facts: ModuleFacts) -> None:
         self.facts = facts
@@ -145,6 +181,23 @@ class _Reader:
             free=tuple(self.axes(dynamic, scope)) if dynamic is not None else (),
             branches=tuple(self.branches(model, scope)) if traced and model is not None else (),
         )
+
+    def names(self, given: ast.expr, scope: ast.AST) -> tuple[str, ...] | None:
+        """The strings of a list of strings or of (string, options) pairs."""
+        if isinstance(given, ast.Name):
+            found = self.assigned(given.id, scope)
+            if found is None or isinstance(found, ast.Name):
+                return None
+            given = found
+        if not isinstance(given, ast.List | ast.Tuple):
+            return None
+        names = []
+        for item in given.elts:
+            first = item.elts[0] if isinstance(item, ast.Tuple) and item.elts else item
+            if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+                return None
+            names.append(first.value)
+        return tuple(names)
 
     # -- mode ----------------------------------------------------------------------------------
 
@@ -344,4 +397,4 @@ def _counts(source: ast.expr, tensors: set[str]) -> bool:
     )
 
 
-__all__ = ["Export", "FreeAxis", "Tool", "TracedBranch", "exports"]
+__all__ = ["Export", "FreeAxis", "Session", "Tool", "TracedBranch", "exports", "sessions"]

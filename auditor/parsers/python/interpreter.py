@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
 FALL, RETURN, RAISE, BREAK = 1, 2, 4, 8
 
 MAX_STEPS = 60_000
+# Statements of one run in all: hooks and handlers get half of MAX_STEPS each, but not without end.
+MAX_TOTAL = 20_000
 MAX_DEPTH = 14
 MAX_REPEATS = 6
 MAX_UNROLL = 12
@@ -268,6 +271,8 @@ class Interpreter:
         self.main_name: str | None = None
         self.frame: Frame | None = None
         self.steps = 0
+        self.total = 0
+        self.budget = program.budget
         self.work = 0
         self.unrolling = 0
         self.depth = 0
@@ -571,7 +576,9 @@ class Interpreter:
     def statement(self, node: ast.stmt) -> int:
         """Run one statement."""
         self.steps += 1
-        if self.steps > self.max_steps:
+        self.total += 1
+        self.budget.statements -= 1
+        if self.steps > self.max_steps or self.total > MAX_TOTAL or self.budget.statements < 0:
             raise OutOfBudgetError
         method = _RUN.get(node.__class__)
         if method is None:
@@ -695,6 +702,16 @@ class Interpreter:
                 name = text_of(inner)
             elif isinstance(inner, ast.Call) and text_of(inner.func) == "hasattr":
                 name = text_of(inner.args[0]) if inner.args else ""
+            elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+                # ``if not loader.is_loaded(): loader.load()``
+                base = text_of(inner.func.value)
+                return bool(_LOADED.search(inner.func.attr)) and _calls_method(node.body, base)
+            if (
+                isinstance(inner, ast.Attribute)
+                and _LOADED.search(inner.attr)
+                and _calls_method(node.body, text_of(inner.value))
+            ):
+                return True
         if not name:
             return False
         frame = self.frame
@@ -1441,7 +1458,7 @@ class Interpreter:
             name in ("functools.lru_cache", "functools.cache", "functools.cached_property")
             or name.startswith(("streamlit.cache", "cachetools.", "streamlit.experimental"))
             for name in func.decorators
-        )
+        ) or _keeps_result(func.node)
         saved = (self.frame, self.in_async, self.expression_depth)
         self.via.append(self.at(node))
         self.frame = frame
@@ -1772,6 +1789,67 @@ def canonical(name: str) -> str:
         if renamed is not None:
             return ".".join([renamed, *parts[length:]])
     return name
+
+
+_LOADED = re.compile(r"loaded|ready|initiali[sz]ed|cached", re.IGNORECASE)
+
+
+def _calls_method(body: list[ast.stmt], base: str) -> bool:
+    """A statement of the block calls a method of that object."""
+    return any(
+        isinstance(part, ast.Call)
+        and isinstance(part.func, ast.Attribute)
+        and text_of(part.func.value) == base
+        for statement in body
+        for part in ast.walk(statement)
+    )
+
+
+def _keeps_result(node: ast.AST) -> bool:
+    """A function that returns early what an earlier call of it has kept.
+
+    ``if KEPT …: return …`` or ``try: return KEPT[…]``, and later ``KEPT = …``, where ``KEPT``
+    outlives the call: a global, an attribute, or an entry of something that is not local.
+    """
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    known: bool | None = node.__dict__.get("_keeps")
+    if known is not None:
+        return known
+    asked: set[str] = set()
+    kept: set[str] = set()
+    own: set[str] = set()
+    outer: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Global | ast.Nonlocal):
+            outer.update(part.names)
+        elif isinstance(part, ast.If) and isinstance(part.body[-1], ast.Return):
+            asked.update(_bases(part.test))
+        elif isinstance(part, ast.Try) and isinstance(part.body[-1], ast.Return):
+            asked.update(_bases(part.body[-1]))
+        elif isinstance(part, ast.Assign | ast.AnnAssign):
+            for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
+                if isinstance(target, ast.Name):
+                    own.add(target.id)
+                elif isinstance(target, ast.Attribute):
+                    kept.add(text_of(target))
+                elif isinstance(target, ast.Subscript):
+                    kept.add(text_of(target.value))
+    kept = {name for name in kept if name.partition(".")[0] not in own - outer} | (own & outer)
+    made = bool(asked & kept)
+    node.__dict__["_keeps"] = made
+    return made
+
+
+def _bases(node: ast.AST) -> set[str]:
+    """Names and dotted names that an expression reads or stores into."""
+    found: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part.id not in ("self", "cls"):
+            found.add(part.id)
+        elif isinstance(part, ast.Attribute):
+            found.add(text_of(part))
+    return found
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -197,7 +197,10 @@ class Models(WebModels):
                 category=category,
                 name=name or site.name,
                 arguments=tuple(sink.value(value) for value in site.args[:8]),
-                keywords=tuple((k, sink.value(v)) for k, v in list(site.kwargs.items())[:16]),
+                keywords=(
+                    *((k, sink.value(v)) for k, v in list(site.kwargs.items())[:16]),
+                    *((("**", Value(value=Unknown("is passed by unpacking"))),) * site.loose),
+                ),
                 mentions=mentions(site.node),
                 offloaded=run.offloaded,
                 awaited=run.awaited is site.node,
@@ -712,9 +715,13 @@ class Models(WebModels):
         if name in tables.OFFLOADERS or attr in ("run_in_executor", "run_in_threadpool"):
             return self.offload(site, 1 if attr == "run_in_executor" else 0)
         category = self.category(name)
+        if owner is None and not category and "." in name:
+            self.serving_call(site, None, attr)
         if category:
             if category == "native" or category != "tracking" or self.run.phase < Phase.REQUEST:
                 self.note(site, category)
+            elif attr.startswith("log"):
+                self.note(site, "store")
             if category == "exit":
                 return Obj("sys.exit")
         if name.startswith("logging.") and attr in tables.LOG_METHODS:
@@ -851,13 +858,7 @@ class Models(WebModels):
             if isinstance(owner, Obj) and not isinstance(owner.data, list):
                 owner.data = []
             return made
-        if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
-            self.note(site, "predict", f".{attr}")
-        elif run.phase == Phase.REQUEST:
-            if attr in tables.PREPROCESS_METHODS:
-                self.note(site, "preprocess", f".{attr}")
-            elif attr in tables.STORE_METHODS or attr.startswith(tables.STORE_PREFIXES):
-                self.note(site, "store", f".{attr}")
+        self.serving_call(site, owner, attr)
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
                 return Const(None)
@@ -867,7 +868,19 @@ class Models(WebModels):
                 self.escape(argument)
         return None
 
-    def may_predict(self, owner: V, attr: str, site: Site) -> bool:
+    def serving_call(self, site: Site, owner: V | None, attr: str) -> None:
+        """Note what a method's name says of serving: predicting, preparing, keeping."""
+        if attr in tables.PREDICT_METHODS and self.may_predict(owner, attr, site):
+            self.note(site, "predict", f".{attr}")
+        elif self.run.phase >= Phase.REQUEST:
+            if attr in tables.PREPROCESS_METHODS:
+                self.note(site, "preprocess", f".{attr}")
+            elif attr in tables.STORE_METHODS or attr.startswith(tables.STORE_PREFIXES):
+                self.note(site, "store", f".{attr}")
+
+    def may_predict(self, owner: V | None, attr: str, site: Site) -> bool:
+        if owner is None:  # ``from package import model``: only names that mean one thing
+            return attr.startswith("predict")
         if isinstance(owner, Obj) and attr == "run":
             return owner.name.endswith(("InferenceSession", "Session"))
         if attr in ("run", "encode", "invoke", "detect"):

@@ -78,6 +78,13 @@ class ImageFinder:
         return ImageFinder(roots=roots, facts_of=self._facts_of, is_dir=self._is_dir)
 
 
+class Budget:
+    """Statements that may still be followed, by all runs that share it."""
+
+    def __init__(self, statements: int = 60_000) -> None:
+        self.statements = statements
+
+
 class Program:
     """Follows code from an entry module.
 
@@ -99,7 +106,9 @@ class Program:
         read: Callable[[str], str | None] = lambda path: None,
         exists: Callable[[str], bool | None] = lambda path: None,
         python: tuple[int, int] | None = None,
+        budget: Budget | None = None,
     ) -> None:
+        self.budget = budget or Budget()
         self.finder = finder
         self.environment = dict(environment or {})
         self.environment_complete = environment_complete

@@ -846,6 +846,9 @@ class WebModels:
             )
             if depends is not None:
                 given = depends.args[0] if depends.args else depends.kwargs.get("dependency")
+                if isinstance(given, Inst):
+                    called = run.class_attribute(given, "__call__")
+                    given = Bound(called, given) if isinstance(called, Func) else given
                 if isinstance(given, Func | Bound | Class):
                     inner: dict[str, V] = {}
                     if isinstance(given, Func):

@@ -1,0 +1,274 @@
+"""The linker on artifacts written here, against environments made of pins."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auditor.artifacts.facts import ArtifactFacts
+from auditor.artifacts.scan import scan_bytes
+from auditor.linking.compatibility import Compatibility, Runtime, guess_loader, link
+from auditor.linking.distributions import close
+
+MODERN = {"scikit-learn": "1.5.2", "numpy": "1.26.4", "scipy": "1.13.1", "joblib": "1.4.2"}
+
+
+def runtime(
+    versions: Mapping[str, str | None] = MODERN,
+    *,
+    python: str | None = "3.11",
+    project: Mapping[str, frozenset[str] | None] | None = None,
+    main: frozenset[str] = frozenset(),
+    specifiers: Mapping[str, str] | None = None,
+) -> Runtime:
+    roots: list[tuple[str, tuple[str, ...], str | None]] = [
+        (name, (), version) for name, version in versions.items()
+    ]
+    return Runtime(
+        python=python,
+        installed=close(roots, python=python, closed=True),
+        project={} if project is None else project,
+        main=main,
+        specifiers=specifiers or {},
+    )
+
+
+def facts(data: bytes, name: str = "model.pkl") -> ArtifactFacts:
+    return scan_bytes(data, name)[0]
+
+
+class Stream:
+    """Writes a pickle opcode by opcode: names that need not exist on this machine."""
+
+    def __init__(self, protocol: int = 4) -> None:
+        self.out = io.BytesIO()
+        self.out.write(b"\x80" + bytes([protocol]))
+
+    def name(self, module: str, name: str) -> Stream:
+        self.out.write(b"c" + module.encode() + b"\n" + name.encode() + b"\n")
+        return self
+
+    def raw(self, data: bytes) -> Stream:
+        self.out.write(data)
+        return self
+
+    def value(self, item: Any) -> Stream:
+        body = pickle.dumps(item, protocol=2)
+        self.out.write(body[2:-1])
+        return self
+
+    def new(self, module: str, name: str, state: dict[str, Any]) -> Stream:
+        return self.name(module, name).raw(b")\x81").value(state).raw(b"b")
+
+    def bytes(self) -> bytes:
+        return self.out.getvalue() + b"."
+
+
+def judged(data: bytes, target: Runtime | None = None, loader: str = "pickle") -> Compatibility:
+    return link(facts(data), target or runtime(), loader=loader)
+
+
+def first(result: Compatibility) -> tuple[str, str]:
+    assert result.first is not None
+    return result.outcome, result.first.rule
+
+
+def test_plain_data_loads() -> None:
+    assert judged(pickle.dumps({"a": [1, 2.0, "x"]})).outcome == "loads"
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.7", "fails"), ("3.8", "loads")])
+def test_protocol_5_needs_python_3_8(python: str, outcome: str) -> None:
+    result = judged(pickle.dumps([1], protocol=5), runtime({}, python=python))
+    assert result.outcome == outcome
+    if outcome == "fails":
+        assert first(result) == ("fails", "CMP001")
+        assert "unsupported pickle protocol: 5" in result.reasons[0].error
+
+
+def test_unknown_python_leaves_protocol_5_open_only_below_the_oldest_supported() -> None:
+    assert judged(pickle.dumps([1], protocol=5), runtime({}, python=None)).outcome == "loads"
+
+
+@pytest.mark.parametrize(
+    ("version", "outcome"),
+    [("1.24.4", "fails"), ("1.26.4", "loads"), ("2.0.2", "loads")],
+)
+def test_numpy_2_module_paths(version: str, outcome: str) -> None:
+    data = Stream().name("numpy._core.multiarray", "scalar").bytes()
+    result = judged(data, runtime({"numpy": version}))
+    assert result.outcome == outcome
+    if outcome == "fails":
+        assert first(result) == ("fails", "CMP006")
+        assert result.reasons[0].distribution == "numpy"
+
+
+def test_numpy_1_module_paths_load_under_numpy_2() -> None:
+    data = Stream().name("numpy.core.multiarray", "_reconstruct").bytes()
+    assert judged(data, runtime({"numpy": "2.0.2"})).outcome == "loads"
+
+
+def test_missing_distribution_is_named() -> None:
+    data = Stream().name("imblearn.over_sampling._smote.base", "SMOTE").bytes()
+    result = judged(data)
+    assert first(result) == ("fails", "CMP003")
+    assert result.reasons[0].distribution == "imbalanced-learn"
+    assert "No module named 'imblearn'" in result.reasons[0].error
+
+
+@pytest.mark.parametrize(
+    ("version", "outcome"),
+    [("0.21.3", "loads"), ("0.23.2", "loads"), ("0.24.2", "fails"), ("1.5.2", "fails")],
+)
+def test_module_that_scikit_learn_renamed(version: str, outcome: str) -> None:
+    data = Stream().name("sklearn.linear_model.logistic", "LogisticRegression").bytes()
+    result = judged(data, runtime({"scikit-learn": version, "numpy": "1.19.5"}, python="3.8"))
+    assert result.outcome == outcome
+    if outcome == "fails":
+        assert first(result) == ("fails", "CMP004")
+        assert "0.23" in result.reasons[0].message
+
+
+def test_other_version_warns_and_same_version_does_not() -> None:
+    state = {"with_mean": True, "with_std": True, "copy": True, "_sklearn_version": "1.4.2"}
+    data = Stream().new("sklearn.preprocessing._data", "StandardScaler", state).bytes()
+    assert first(judged(data)) == ("warns", "CMP002")
+    same = runtime({**MODERN, "scikit-learn": "1.4.2"})
+    assert judged(data, same).outcome == "loads"
+
+
+def test_attribute_that_a_later_version_reads() -> None:
+    state = {
+        "feature_range": (0, 1), "copy": True, "n_features_in_": 1, "scale_": 1.0, "min_": 0.0,
+        "data_min_": 0.0, "data_max_": 1.0, "_sklearn_version": "0.23.2",
+    }  # fmt: skip
+    data = Stream().new("sklearn.preprocessing._data", "MinMaxScaler", state).bytes()
+    result = judged(data)
+    assert first(result) == ("fails", "CMP002")
+    assert "no attribute 'clip'" in result.reasons[0].error
+    complete = Stream().new(
+        "sklearn.preprocessing._data", "MinMaxScaler", {**state, "clip": False}
+    )
+    assert judged(complete.bytes()).outcome == "warns"
+
+
+def test_main_class_needs_the_loading_program_to_define_it() -> None:
+    data = Stream().name("__main__", "Cleaner").bytes()
+    assert first(judged(data)) == ("fails", "CMP007")
+    assert judged(data, runtime(main=frozenset({"Cleaner"}))).outcome == "loads"
+
+
+def test_project_module() -> None:
+    data = Stream().name("features", "Cleaner").bytes()
+    assert first(judged(data)) == ("fails", "CMP008")
+    assert judged(data, runtime(project={"features": frozenset({"Cleaner"})})).outcome == "loads"
+    gone = judged(data, runtime(project={"features": frozenset({"Other"})}))
+    assert first(gone) == ("fails", "CMP008")
+    assert judged(data, runtime(project={"features": None})).outcome == "loads"
+
+
+def test_standard_library_by_python() -> None:
+    data = Stream().name("pathlib._local", "PosixPath").bytes()
+    assert judged(data, runtime({}, python="3.13")).outcome == "loads"
+    assert first(judged(data, runtime({}, python="3.12"))) == ("fails", "CMP004")
+
+
+def test_random_generator_of_numpy_2() -> None:
+    data = (
+        Stream()
+        .name("numpy.random._pickle", "__generator_ctor")
+        .name("numpy.random._mt19937", "MT19937")
+        .raw(b"\x85R")
+        .bytes()
+    )
+    assert first(judged(data, runtime({"numpy": "1.26.4"}))) == ("fails", "CMP006")
+    assert judged(data, runtime({"numpy": "2.1.0"})).outcome == "loads"
+
+
+def test_joblib_file_needs_joblib_and_its_alignment(tmp_path: Path) -> None:
+    joblib = pytest.importorskip("joblib")
+    numpy = pytest.importorskip("numpy")
+    path = tmp_path / "model.joblib"
+    joblib.dump(numpy.arange(1000.0), path)
+    artifact = facts(path.read_bytes(), "model.joblib")
+    assert guess_loader(artifact) == "joblib"
+    numpy2 = {"numpy": "2.1.0", "joblib": "1.4.2"}
+    assert link(artifact, runtime(numpy2)).outcome == "loads"
+    assert first(link(artifact, runtime(numpy2), loader="pickle")) == ("fails", "CMP011")
+    old = link(artifact, runtime({**numpy2, "joblib": "1.1.1"}))
+    assert first(old) == ("fails", "CMP011")
+    assert old.reasons[0].distribution == "joblib"
+
+
+def test_compressed_file_needs_a_loader_that_unpacks() -> None:
+    import gzip
+
+    artifact = facts(gzip.compress(pickle.dumps([1, 2, 3])), "model.pkl.gz")
+    assert first(link(artifact, runtime(), loader="pickle")) == ("fails", "CMP010")
+    assert link(artifact, runtime(), loader="joblib").outcome == "loads"
+
+
+def test_truncated_file_fails() -> None:
+    data = pickle.dumps(list(range(100)))
+    assert judged(data[: len(data) // 2]).outcome == "fails"
+
+
+def test_python_2_strings() -> None:
+    data = b"\x80\x02U\x02\xff\xfe."
+    assert first(judged(data)) == ("fails", "CMP011")
+
+
+def test_open_version_is_decided_by_its_ends() -> None:
+    data = Stream().name("numpy._core.multiarray", "scalar").bytes()
+    both = judged(data, runtime({"numpy": None}, specifiers={"numpy": ">=1.26,<2.1"}))
+    assert both.outcome == "loads"
+    split = judged(data, runtime({"numpy": None}, specifiers={"numpy": ">=1.22,<2.1"}, python="3.10"))
+    assert split.outcome == "unknown"
+    assert "numpy" in split.reasons[0].message
+    assert split.reasons[0].distribution == "numpy"
+
+
+def test_function_of_another_python() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    code = (lambda x: [x + n for n in range(3)]).__code__
+    data = cloudpickle.dumps(eval("lambda x: [x + n for n in range(3)]"))
+    assert code is not None
+    artifact = facts(data)
+    here = ".".join(map(str, sys.version_info[:2]))
+    pins = {"cloudpickle": cloudpickle.__version__}
+    assert link(artifact, runtime(pins, python=here)).outcome == "loads"
+    other = "3.9" if sys.version_info[:2] != (3, 9) else "3.12"
+    assert first(link(artifact, runtime(pins, python=other))) == ("fails", "CMP005")
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(["pickle", "joblib", "dill", "pandas", "torch"]))
+def test_never_raises(data: bytes, loader: str) -> None:
+    for head in (b"", b"\x80\x04"):
+        result = link(facts(head + data), runtime(), loader=loader)
+        assert result.outcome in ("loads", "warns", "fails", "unknown")
+        assert result.outcome == "loads" or result.reasons
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=12,
+    ),
+    st.integers(min_value=0, max_value=4),
+)
+def test_data_of_builtins_always_loads(value: Any, protocol: int) -> None:
+    data = pickle.dumps(value, protocol=protocol)
+    pickletools.genops(data)
+    assert judged(data, runtime({}, python="3.9")).outcome == "loads"

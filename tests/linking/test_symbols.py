@@ -1,0 +1,86 @@
+"""The symbol tables against libraries that are installed here, and their own rules."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from auditor.linking import symbols
+
+
+def table(name: str) -> symbols.Table:
+    found = symbols.table(name)
+    assert found is not None
+    return found
+
+
+def test_every_library_has_a_table() -> None:
+    for distribution in set(symbols.LIBRARIES.values()) - {"statsmodels"}:
+        assert table(distribution).versions
+
+
+def test_patch_releases_are_answered_by_their_minor() -> None:
+    sklearn = table("scikit-learn")
+    for version in ("1.5.0", "1.5.1", "1.5.2", "1.5.99"):
+        assert sklearn.find("sklearn.tree._tree", "Tree", version) == "yes"
+
+
+def test_removed_module_and_name() -> None:
+    numpy = table("numpy")
+    assert numpy.find("numpy._core.multiarray", "scalar", "1.24.4") == "no-module"
+    assert numpy.find("numpy.core.multiarray", "_reconstruct", "2.1.0") == "yes"
+    assert table("scikit-learn").find("sklearn.preprocessing", "Imputer", "1.0.2") == "no-name"
+    assert table("scikit-learn").last_with("sklearn.preprocessing", "Imputer") == "0.21.3"
+
+
+def test_versions_beyond_the_table_are_not_covered() -> None:
+    assert not table("scikit-learn").covers("99.0")
+    assert table("scikit-learn").covers("1.2.2")
+
+
+def test_needs_follow_inheritance_and_grow_with_versions() -> None:
+    sklearn = table("scikit-learn")
+    old = sklearn.needs("sklearn.preprocessing._data", "MinMaxScaler", "0.23.2")
+    new = sklearn.needs("sklearn.preprocessing._data", "MinMaxScaler", "1.5.2")
+    assert "clip" in new - old
+    assert {"scale_", "min_"} <= old & new
+
+
+@pytest.mark.parametrize(
+    ("distribution", "module"),
+    [
+        ("scikit-learn", "sklearn.linear_model._logistic"),
+        ("scikit-learn", "sklearn.pipeline"),
+        ("numpy", "numpy.random._pickle"),
+        ("joblib", "joblib.numpy_pickle"),
+    ],
+)
+def test_agrees_with_the_installed_library(distribution: str, module: str) -> None:
+    metadata = importlib.import_module("importlib.metadata")
+    installed = pytest.importorskip(module)
+    version = metadata.version(distribution)
+    known = table(distribution)
+    if not known.covers(version):
+        pytest.skip(f"{distribution} {version} is newer than the table")
+    for name, item in vars(installed).items():
+        if isinstance(item, type) and item.__module__ == module:
+            assert known.find(module, name, version) in ("yes", "unknown"), name
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("class A: ...\ndef f(): ...\nX = 1\n", {"A", "f", "X"}),
+        ("try:\n    import a.b as c\nexcept ImportError:\n    c = None\n", {"c"}),
+        ("if True:\n    from m import n as o, p\n", {"o", "p"}),
+        ("a, (b, *d) = 1, (2, 3)\n", {"a", "b", "d"}),
+    ],
+)
+def test_project_names(text: str, names: set[str]) -> None:
+    assert symbols.project_names(text) == names
+
+
+@pytest.mark.parametrize("text", ["from m import *\n", "def f(:\n"])
+def test_project_names_unknown(text: str) -> None:
+    assert symbols.project_names(text) is None
