@@ -71,20 +71,28 @@ def elf_rows(
     answers: list[tuple[Version, dict[str, str]]] = []
     wheels = {Version(v): r for v, r in read.items()}
     optional: set[str] = set()
+    # What its own files ask for: an import may also fail for what it brings along.
+    own = {lib for wheel in wheels.values() for lib in syslib_wheels.needs(wheel, siblings)}
     for text, missed in seen.items():
         if (wheel := wheels.get(Version(text))) is not None:
             optional |= set(syslib_wheels.needs(wheel, siblings)) - missed
-    for version, wheel in sorted(wheels.items()):
-        found = {
-            lib: "elf"
-            for lib in syslib_wheels.needs(wheel, siblings)
-            if lib not in optional and packaged(lib)
-        }
-        if wheel["unread"] and answers:
-            # A member too large to be read: what the release before needed is still needed.
-            found = {**answers[-1][1], **found}
-        for lib in seen.get(str(version), ()):
-            if lib.startswith("lib"):
+    ran = {Version(v): missed for v, missed in seen.items()}
+    for version in sorted({*wheels, *ran}):
+        wheel = wheels.get(version)
+        found: dict[str, str] = {}
+        if wheel is not None:
+            found = {
+                lib: "elf"
+                for lib in syslib_wheels.needs(wheel, siblings)
+                if lib not in optional and packaged(lib)
+            }
+            if wheel["unread"] and answers:
+                # A member too large to be read: what the release before needed is still needed.
+                found = {**answers[-1][1], **found}
+        else:
+            found = {lib: "executed" for lib in ran[version] if lib in own}
+        for lib in ran.get(version, ()):
+            if lib in found:
                 found[lib] = "executed"
         answers.append((version, found))
     rows: list[dict[str, Any]] = []

@@ -54,7 +54,6 @@ CASES: tuple[tuple[str, str], ...] = (
     ("pyzbar", "import pyzbar.pyzbar"),
     ("pylibdmtx", "import pylibdmtx.pylibdmtx"),
     ("wand", "import wand.image"),
-    ("pyvips", "import pyvips"),
     ("openslide-python", "import openslide"),
     ("sounddevice", "import sounddevice"),
     ("soundfile==0.10.3.post1", "import soundfile"),
@@ -301,8 +300,8 @@ def verify(tag: str, suite: str, requirement: str, code: str) -> dict[str, Any]:
             package = release.provider(need)
             if package not in have:
                 row["predicted"] += ("," if row["predicted"] else "") + need.name
-                if package and package not in packages:
-                    packages.append(package)
+                if package and release.spoken(package) not in packages:
+                    packages.append(release.spoken(package))
         if packages:
             line = sonames.apt_line(packages)
             row["line"] = f"{row['line']}; {line}".lstrip("; ")

@@ -214,6 +214,15 @@ class Release:
         look = self.library if need.kind == "library" else self.program
         return next((p for p in map(look, need.names) if p), None)
 
+    def spoken(self, package: str) -> str:
+        """The name to install a package by: the older one where this release still takes it.
+
+        ``libglib2.0-0`` installs ``libglib2.0-0t64`` where that replaced it, and it is right on
+        the releases before too: a tag that moves to another release does not break the line.
+        """
+        older = package.removesuffix("t64")
+        return older if older != package and self.kind(older) == "virtual" else package
+
     def base(self, flavour: str) -> frozenset[str] | None:
         """The packages that matter in a base image of that flavour; None when not known."""
         found = self._table["bases"].get(flavour)

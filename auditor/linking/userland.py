@@ -150,7 +150,7 @@ class Userland:
         package = self.package_for(need)
         return Lack(
             need=need,
-            package=package,
+            package=self.release.spoken(package) if self.release and package else package,
             manager=self.manager,
             elsewhere=self.elsewhere.get(package) if package else None,
             sure=not self.reasons,
