@@ -71,7 +71,7 @@ def test_healthy_ones_are_called_healthy(name: str, audits: dict[str, AuditResul
 
 def test_the_demonstration_shows_several_families(audits: dict[str, AuditResult]) -> None:
     result = audits["churn-fastapi"]
-    assert 8 <= len(result.active) <= 14
+    assert 8 <= len(result.active) <= 18
     assert {f.rule[:3] for f in result.active} >= {"ART", "ENV", "IMG", "NET", "OPS", "PTH"}
     (service,) = result.services
     assert service.forecast.builds == "yes"
@@ -194,10 +194,9 @@ def test_mending_never_costs(audits: dict[str, AuditResult], tmp_path: Path) -> 
         assert after.score.value >= before.score.value, rule
         before = after
     (service,) = before.services
-    assert {answer for stage, answer in service.forecast.answers() if stage == "reachable"} <= {
-        "yes",
-        "unknown",
-    }
+    # What is left is the pickle itself: it names a function of the training script.
+    assert service.forecast.starts == "no"
+    assert {f.rule for f in before.active if f.breaks} == {"CMP007"}
 
 
 def _count(result: AuditResult, rule: str) -> int:

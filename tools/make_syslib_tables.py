@@ -31,6 +31,8 @@ from make_distribution_table import index_url
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from auditor.linking import sonames
+
 HERE = Path(__file__).resolve().parent
 KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
@@ -57,6 +59,11 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
     return found
 
 
+def packaged(lib: str) -> bool:
+    """Whether some release has the library; others come from another wheel or a driver."""
+    return any(sonames.release(suite).library(lib) for suite in sonames.SUITES)
+
+
 def elf_rows(
     name: str, read: dict[str, Any], siblings: re.Pattern[str], seen: dict[str, frozenset[str]]
 ) -> list[dict[str, Any]]:
@@ -68,7 +75,14 @@ def elf_rows(
         if (wheel := wheels.get(Version(text))) is not None:
             optional |= set(syslib_wheels.needs(wheel, siblings)) - missed
     for version, wheel in sorted(wheels.items()):
-        found = {lib: "elf" for lib in syslib_wheels.needs(wheel, siblings) if lib not in optional}
+        found = {
+            lib: "elf"
+            for lib in syslib_wheels.needs(wheel, siblings)
+            if lib not in optional and packaged(lib)
+        }
+        if wheel["unread"] and answers:
+            # A member too large to be read: what the release before needed is still needed.
+            found = {**answers[-1][1], **found}
         for lib in seen.get(str(version), ()):
             if lib.startswith("lib"):
                 found[lib] = "executed"

@@ -20,9 +20,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from auditor.deployment.base import describe  # noqa: E402
-from auditor.linking import sonames, userland  # noqa: E402
-from auditor.parsers.requirements import normalise  # noqa: E402
+from auditor.deployment.base import describe
+from auditor.linking import sonames, userland
+from auditor.parsers.requirements import normalise
 
 
 def libraries(path: Path, image: str) -> None:

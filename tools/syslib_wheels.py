@@ -7,6 +7,7 @@ neighbours on both sides is not looked at.
 
 from __future__ import annotations
 
+import itertools
 import json
 import posixpath
 import re
@@ -43,7 +44,7 @@ RANK = {
     for position, tag in enumerate(
         [
             *cpython_tags(version, platforms=PLATFORMS),
-            *compatible_tags(version, interpreter="cp%d%d" % version, platforms=PLATFORMS),
+            *compatible_tags(version, interpreter=f"cp{version[0]}{version[1]}", platforms=PLATFORMS),
         ]
     )
 }
@@ -56,7 +57,7 @@ LARGE = 30 << 20
 MOST_SERIES = 12
 # Part of glibc or of every interpreter's own image.
 OF_THE_SYSTEM = re.compile(
-    r"^(ld-linux.*|lib(c|m|mvec|dl|rt|pthread|util|resolv|nsl|crypt|anl|BrokenLocale|gcc_s|stdc\+\+)\.so.*)$"
+    r"^(ld-linux.*|lib(c|m|mvec|dl|rt|pthread|util|resolv|nsl|crypt|anl|BrokenLocale|gcc_s|stdc\+\+|z)\.so.*)$"
 )
 
 
@@ -223,7 +224,7 @@ def survey(
         ordered = sorted(marks)
         for position in ordered:
             answer(position)
-        for low, high in zip(ordered, ordered[1:], strict=False):
+        for low, high in itertools.pairwise(ordered):
             if not large:
                 narrow(low, high)
     elif versions:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Weights of this many bytes in FP32 are worth a word about quantisation.
 _LARGE = 100_000_000
 # What the runtime refuses, or fails on at the first prediction, because shapes contradict.
-_SHAPES = frozenset({"shape-error", "reshape"})
+_SHAPES = frozenset({"shape-error", "reshape", "predict", "gemm"})
 # Opened all the same, and nothing a person needs to mend.
 _HARMLESS = frozenset({"opset-twice", "external-data", "no-outputs", "kernel"})
 

@@ -396,7 +396,9 @@ def predictions_not_logged(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 def _unfollowed(service: Service, found: Serving) -> bool:
-    """A prediction is asked of an object of the project's own whose method was not followed."""
+    """Where the prediction itself is made was not seen, or is a method that was not followed."""
+    if not found.predicts:
+        return True
     asked = {c.name.lstrip(".") for c in found.predicts if c.name.startswith(".")}
     followed = {c.reach.function for c in found.entry.trace.calls}
     return any(

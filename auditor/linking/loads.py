@@ -95,13 +95,16 @@ def loads_of(
         if runtime is None:
             continue
         done: set[tuple[str, str]] = set()
-        seen = {read.path: read.seen for read in service.reads}
+        # Where a path leads nowhere but the file meant is known, its content is judged all the same.
+        seen = {
+            read.path: read.seen.repo if read.seen.answer == "yes" else read.source_has
+            for read in service.reads
+        }
         for access in (a for entry in service.entries for a in entry.trace.files):
             loader = LOADERS.get(access.loader)
             path = access.path.resolved
-            found = seen.get(path) if isinstance(path, str) else None
-            artifact = by_path.get(found.repo or "") if found is not None else None
-            if loader is None or found is None or artifact is None or found.answer != "yes":
+            artifact = by_path.get(seen.get(path) or "") if isinstance(path, str) else None
+            if loader is None or artifact is None:
                 continue
             if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:
                 continue

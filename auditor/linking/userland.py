@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 Answer = Literal["yes", "no", "unknown"]
 
-# Handlers and conditions that make an import optional.
-_CATCHES = frozenset({"try", "except", "if", "type-checking"})
-
 
 @value
 class Use:
@@ -207,8 +204,8 @@ def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
         for item in entry.trace.imports:
             if item.found != "external" or item.reach.phase is Phase.UNREACHED or item.fact.level:
                 continue
-            guards = set(item.reach.guards) | set(item.fact.guards)
-            if guards & _CATCHES and not item.reach.certain:
+            # A handler or a condition stands before it: the service is made to do without.
+            if item.reach.guards or item.fact.guards:
                 continue
             top = item.module.partition(".")[0]
             owner = "python" if distributions.is_stdlib(top) else installed.provides(item.module).by
@@ -369,9 +366,9 @@ def of_list(
     versions = {n: d.version for n, d in installed.distributions.items()}
     found: dict[tuple[str, tuple[str, ...]], Lack] = {}
     for name, need in needed(versions, libc=land.libc):
-        if name not in reached or need.when == "build" or need.module:
+        if name not in reached or need.when == "build":
             continue
-        if name not in direct and (need.direct or need.when == "call"):
+        if name not in direct and (need.direct or need.module or need.when == "call"):
             continue
         lack = land.lacks(need)
         if lack is not None:
@@ -392,9 +389,11 @@ def builds(
     if land.manager == "apk":
         # What building takes is known by Debian's names only.
         return ()
+    listed = dict(roots)
+    installed = distributions.close([(n, (), v) for n, v in listed.items()], python=None)
     return tuple(
         (name, packages)
-        for name, version in roots
+        for name, version in {n: listed.get(n) for n in installed.distributions}.items()
         for need in sonames.needs(name, version, libc=land.libc)
         if need.when == "build"
         if (packages := tuple(p for p in need.packages if p not in land.has))

@@ -87,7 +87,10 @@ def installable(
             outcome="no-python", requires_python=requires, pythons=_pythons(release, "glibc")
         )
     if libc == "musl":
-        if any(_serves(p, short) for p in release.get("m", ())) or "*" in release.get("g", {}):
+        if (
+            any(_serves(p, short) for p in release.get("m", ()))
+            or release.get("g", {}).get("*") == "0"
+        ):
             return Installable(outcome="wheel")
     elif libc == "glibc":
         found = {p: g for p, g in release.get("g", {}).items() if _serves(p, short)}

@@ -206,6 +206,61 @@ def test_what_every_release_refuses(body: str, kind: str) -> None:
     assert runtime.range_of(found) is None
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("g (float[2, 3] x) => (int64[2, 3] y) { y = Relu(x) }", "type-error"),
+        ("g (float[2, 3] x) => (y) { a = Add(x, b) b = Relu(a) y = Neg(b) }", "cycle"),
+        ("g (float[2, 3] x) => (q) { y = Relu(x) }", "invalid-graph"),
+        ("g (float[2, 3] x) => (y) { y = Softmax <axis = 4> (x) }", "shape-error"),
+        ("g (float[2, 3] x) => (y) <int64[2] s = {-1, -1}> { y = Reshape(x, s) }", "shape-error"),
+        ("g (float[2, 3] x) => (y) <int64[1] a = {0}> { y = Squeeze(x, a) }", "shape-error"),
+        ("g (float[2, 7] x) => (y, z) { y, z = Split <axis = 1> (x) }", "shape-error"),
+        ("g (float[2] x, float[2] x) => (y) { y = Relu(x) }", "duplicate-input"),
+        ("g (float[2] x) => (y) { k = Constant () y = Relu(x) }", "invalid-graph"),
+        ("""g (float[2] x, bool c) => (y) {
+            y = If (c) <then_branch = a () => (p) { p = Neg(x) },
+                        else_branch = b () => (q) { q = Shape(x) }> }""", "type-error"),
+    ],
+)  # fmt: skip
+def test_more_that_every_release_refuses(body: str, kind: str) -> None:
+    found = facts(body)
+    assert kind in {d.kind for d in found.defects}
+    assert {runtime.opens(found, r)[0] for r in runtime.releases()} == {"fails"}
+
+
+def test_nodes_in_any_order_open() -> None:
+    found = facts("g (float[2, 3] x) => (float[2, 3] y) { y = Relu(t) t = Neg(x) }")
+    assert found.defects == ()
+    assert found.outputs[0].shape == (2, 3)
+
+
+def test_sizes_that_fail_at_the_first_prediction_only() -> None:
+    weights = ", ".join(["1"] * 20)
+    gemm = facts(f"g (float[2, 3] x) => (y) <float[4, 5] w = {{{weights}}}> {{ y = Gemm(x, w) }}")
+    assert runtime.opens(gemm, "1.27.0")[0] == "loads"
+    assert runtime.opens(gemm, "1.28.0")[0] == "fails"
+    six = facts("g (float[2, 3] x) => (y) <int64[2] s = {4, 2}> { y = Reshape(x, s) }")
+    assert [d.kind for d in six.defects] == ["reshape"]
+    assert runtime.opens(six, "1.20.1")[0] == "loads"
+
+
+@pytest.mark.parametrize(("size", "outcome"), [(8, "loads"), (4, "fails"), (12, "fails")])
+def test_weight_of_another_size(size: int, outcome: str) -> None:
+    from onnx import TensorProto, helper
+
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
+        [TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2], raw_data=bytes(size))],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    data = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    assert runtime.opens(analyse(data), "1.20.1")[0] == outcome
+
+
 def test_operator_and_kernel_tables() -> None:
     unknown = facts("g (float[2] x) => (y) { y = NoSuchOperator(x) }")
     assert runtime.opens(unknown, "1.20.1")[0] == "fails"

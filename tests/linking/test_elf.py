@@ -63,7 +63,11 @@ def shared_object(
 @pytest.mark.parametrize("big", [True, False])
 def test_reads_what_was_written(wide: bool, big: bool) -> None:
     data = shared_object(
-        ["libGL.so.1", "libc.so.6"], soname="libcv.so.4", search="$ORIGIN/../x:/y", wide=wide, big=big
+        ["libGL.so.1", "libc.so.6"],
+        soname="libcv.so.4",
+        search="$ORIGIN/../x:/y",
+        wide=wide,
+        big=big,
     )
     facts = elf.parse(data)
     assert facts is not None

@@ -236,6 +236,43 @@ def _trains(node: Node) -> bool:
     return False
 
 
+def _weights(model: Model, graph: Graph) -> Iterator[Defect]:
+    """Weights that contradict themselves or the input of their name."""
+    used = {name for nodes, _ in _blocks(model) for node in nodes for name in node.inputs}
+    used |= {port.name for port in graph.outputs}
+    declared = {port.name: port for port in graph.inputs}
+    for tensor in graph.initializers:
+        name = tensor.name
+        if tensor.dtype not in DTYPES:
+            yield Defect(
+                kind="initializer-type",
+                message=f"the weight {name!r} is of the unknown type {tensor.dtype}",
+            )
+        if tensor.mismatched and name in used:
+            yield Defect(
+                kind="initializer-size",
+                message=f"the weight {name!r} holds another number of elements than its"
+                f" dimensions {list(tensor.dims)} say",
+            )
+        port = declared.get(name)
+        if port is None:
+            continue
+        if port.type is not None and tensor.type is not None and port.type != tensor.type:
+            yield Defect(
+                kind="type-error",
+                message=f"the input {name!r} is {port.type}, its default is {tensor.type}",
+            )
+        sizes = port.shape
+        if sizes is not None and (
+            len(sizes) != len(tensor.dims)
+            or any(isinstance(a, int) and a != b for a, b in zip(sizes, tensor.dims, strict=True))
+        ):
+            yield Defect(
+                kind="type-error",
+                message=f"the input {name!r} has another shape than its default",
+            )
+
+
 def _structure(model: Model, graph: Graph, named: Counter[str]) -> Iterator[Defect]:
     """What every runtime refuses about the model as a whole."""
     if model.damage or model.graph is None:
@@ -251,6 +288,10 @@ def _structure(model: Model, graph: Graph, named: Counter[str]) -> Iterator[Defe
     for name, times in made.items():
         if times > 1 or name in given:
             yield Defect(kind="duplicate-output", message=f"the value {name!r} is made twice")
+    yield from _weights(model, graph)
+    for name, times in Counter(p.name for p in graph.inputs).items():
+        if times > 1:
+            yield Defect(kind="duplicate-input", message=f"{times} inputs are called {name!r}")
     for port in graph.inputs:
         if port.type is None:
             yield Defect(kind="input-type", message=f"the input {port.name!r} has no type")

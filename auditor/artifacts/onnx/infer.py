@@ -71,6 +71,8 @@ class Interpreter:
         # Free axes that a constant in the graph ties to one size, as ``input:axis`` → size.
         self.pinned: dict[str, int] = {}
         self.visits = 0
+        # Types that the main graph declares for what its nodes make.
+        self.declarations: dict[str, str] = {}
         self.functions: dict[tuple[str, str, str], Function] = {}
         for function in model.functions:
             key = (_domain(function.domain), function.name, function.overload)
@@ -86,6 +88,11 @@ class Interpreter:
         imports = {_domain(d): v for d, v in self.model.opsets}
         if not self.model.opsets and (self.model.ir_version or 0) < 3:
             imports = {"": 1}
+        self.declarations = {
+            port.name: port.type
+            for port in (*graph.value_info, *graph.outputs)
+            if port.type is not None and port.type.startswith("tensor(")
+        }
         values: dict[str, Value] = {}
         defaults = {t.name for t in graph.initializers}
         for port in graph.inputs:
@@ -207,11 +214,36 @@ class Interpreter:
     # -- blocks --------------------------------------------------------------------------------
 
     def block(self, nodes: Sequence[Node], frame: Frame) -> None:
-        for node in nodes:
+        for node in self.ordered(nodes, frame):
             self.visits += 1
             if self.visits > MAX_VISITS:
                 raise BudgetError
             self.node(node, frame)
+
+    def ordered(self, nodes: Sequence[Node], frame: Frame) -> Sequence[Node]:
+        """The nodes so that each follows what it takes; runtimes sort them, too."""
+        makers = {name: index for index, node in enumerate(nodes) for name in node.outputs if name}
+        wanted = [[makers[n] for n in node.inputs if n in makers] for node in nodes]
+        if all(maker < index for index, makes in enumerate(wanted) for maker in makes):
+            return nodes
+        takers: list[list[int]] = [[] for _ in nodes]
+        missing = [len(makes) for makes in wanted]
+        for index, makes in enumerate(wanted):
+            for maker in makes:
+                takers[maker].append(index)
+        ready = [index for index, count in enumerate(missing) if not count]
+        order = []
+        while ready:
+            index = ready.pop()
+            order.append(nodes[index])
+            for taker in takers[index]:
+                missing[taker] -= 1
+                if not missing[taker]:
+                    ready.append(taker)
+        if len(order) < len(nodes):
+            self.defect("cycle", "its nodes wait for each other", frame.path)
+            return nodes
+        return order
 
     def node(self, node: Node, frame: Frame) -> None:
         path = f"{frame.path} > {node.label}" if frame.path else node.label
@@ -233,12 +265,25 @@ class Interpreter:
         version = frame.imports.get(domain)
         outputs: list[Value]
         if function is not None:
+            if version is None and not frame.calls:
+                self.defect(
+                    "opset-import-missing",
+                    f"{node.label}: the model imports no version of {domain or 'ai.onnx'}",
+                    path,
+                )
             outputs = self.call(function, node, inputs, frame, path)
         else:
             outputs = self.operator(node, domain, version, inputs, frame, path)
         for name, value in zip(node.outputs, outputs, strict=False):
             if name:
                 frame.values[name] = value
+                declared = self.declarations.get(name) if frame.parent is None else None
+                if declared and value.type and declared != value.type and not frame.calls:
+                    self.defect(
+                        "type-error",
+                        f"{node.label}: {name!r} is declared {declared} and comes out as {value.type}",
+                        path,
+                    )
 
     def operator(
         self,
@@ -475,6 +520,17 @@ class Interpreter:
             return []
         if len(results) == 1:
             return results[0]
+        if len(results[0]) != len(results[1]):
+            self.defect(
+                "invalid-graph",
+                f"{node.label}: its branches give different numbers of outputs",
+                path,
+            )
+        for a, b in zip(*results, strict=False):
+            if a.type and b.type and a.type != b.type:
+                self.defect(
+                    "type-error", f"{node.label}: its branches give {a.type} and {b.type}", path
+                )
         made = frozenset(("node", path) if what == "data" else (what, name) for what, name in deps)
         return [
             self.merge(a, b, made, deps, path, n)

@@ -197,6 +197,7 @@ def transfer(
     """The outputs of an operator described here; None when it is not, or its inputs are too vague."""
     op = Op(it, node, domain, version, inputs, path)
     name = node.operator
+    _check_axis(op, name)
     handler = _HANDLERS.get(name)
     if handler is not None:
         return handler(op)
@@ -207,6 +208,25 @@ def transfer(
     if name in _REDUCE:
         return _reduce(op)
     return None
+
+
+# Operators whose ``axis`` the runtime compares with the rank of the first input.
+_AXIS = frozenset(
+    {"ArgMax", "ArgMin", "Gather", "Hardmax", "LogSoftmax", "Softmax", "Split", "TopK"}
+)
+
+
+def _check_axis(op: Op, name: str) -> None:
+    attribute = op.node.attributes.get("axis")
+    shape = op.shape()
+    if name not in _AXIS or attribute is None or attribute.number is None or shape is None:
+        return
+    if shape and not -len(shape) <= attribute.number < len(shape):
+        op.it.defect(
+            "shape-error",
+            f"{op.node.label}: axis {attribute.number} of a tensor of rank {len(shape)}",
+            op.path,
+        )
 
 
 def calculate(it: Interpreter, op: str, a: Elem, b: Elem) -> Elem:
@@ -536,6 +556,7 @@ def _constant(op: Op) -> list[Value] | None:
             return [Value((attribute.count,), elems=items if full else None)]
         if name == "value_strings":
             return [Value((attribute.count,))]
+    op.it.defect("invalid-graph", f"{op.node.label}: it has no value", op.path)
     return [Value(None)]
 
 
@@ -609,6 +630,8 @@ def _reshape(op: Op) -> list[Value] | None:
         if hole is not None:
             dims[hole] = op.free(first.rank, "hole")
         return [_kept(op, first, tuple(dims), NONE)]
+    if sum(not isinstance(w, Sym | str) and w == -1 for w in wanted) > 1:
+        op.it.defect("shape-error", f"{op.node.label}: its target has two sizes of -1", op.path)
     if hole is not None:
         others = [d for axis, d in enumerate(dims) if axis != hole]
         dims[hole] = _quotient(op, first.shape, others)
@@ -912,6 +935,12 @@ def _squeeze(op: Op) -> list[Value] | None:
     known = _axes(op, axes, len(first.shape))
     if known is None:
         return [op.out(None, rank=join(op.decided(1), first.shape_deps))]
+    for axis in known:
+        size = first.shape[axis]
+        if isinstance(size, int) and size != 1:
+            op.it.defect(
+                "shape-error", f"{op.node.label}: removes axis {axis} of size {size}", op.path
+            )
     shape = tuple(d for axis, d in enumerate(first.shape) if axis not in known)
     return [_kept(op, first, shape, NONE)]
 
@@ -1062,6 +1091,18 @@ def _split(op: Op) -> list[Value] | None:
         return None
     axis %= len(first.shape)
     whole = first.shape[axis]
+    if isinstance(whole, int):
+        given = [n for n in sizes or () if not isinstance(n, Sym | str)]
+        if sizes and len(given) == len(sizes) and sum(given) != whole:
+            op.it.defect(
+                "shape-error",
+                f"{op.node.label}: parts of {sum(given)} of a size of {whole}",
+                op.path,
+            )
+        if not sizes and op.value(1) is None and number > 0 and op.version < 18 and whole % number:
+            op.it.defect(
+                "shape-error", f"{op.node.label}: {whole} does not split into {number}", op.path
+            )
     found: list[Value] = []
     for index in range(number):
         size: Dim
@@ -1159,9 +1200,7 @@ def _gemm(op: Op) -> list[Value] | None:
     inner = a[0] if op.number("transA", 0) else a[1]
     other = b[1] if op.number("transB", 0) else b[0]
     if isinstance(inner, int) and isinstance(other, int) and inner != other:
-        op.it.defect(
-            "shape-error", f"{op.node.label}: inner sizes {inner} and {other} differ", op.path
-        )
+        op.it.defect("gemm", f"{op.node.label}: inner sizes {inner} and {other} differ", op.path)
     return [op.out((rows, columns))]
 
 
@@ -1184,7 +1223,7 @@ def _convolve(op: Op) -> list[Value] | None:
         per = weights[1]
         if isinstance(x[1], int) and isinstance(per, int) and x[1] != per * group:
             op.it.defect(
-                "shape-error",
+                "predict",
                 f"{op.node.label}: {x[1]} channels where {per * group} are due",
                 op.path,
             )

@@ -75,6 +75,8 @@ class Tensor:
     external: dict[str, str] | None = None
     # ``data_location`` says so; readers ignore the entries otherwise.
     is_external: bool = False
+    # It holds another number of elements than its dimensions say.
+    mismatched: bool = False
     sparse: bool = False
 
     @property
@@ -504,6 +506,13 @@ class Reader:
             found.nbytes = listed if not known[1] else min((size * known[1] + 7) // 8, listed * 8)
         if size <= SMALL and not is_external:
             found.values = self.elements(found, size, values, places)
+        code = _FORMATS.get(found.dtype)
+        if is_external or code is None:
+            return found
+        if found.raw is not None:
+            found.mismatched = size * struct.calcsize(f"<{code}") != found.nbytes
+        elif size <= SMALL:
+            found.mismatched = found.values is None and found.dtype != 10
         return found
 
     def elements(

@@ -15,10 +15,12 @@ from auditor.artifacts.onnx import schema
 from auditor.artifacts.onnx.facts import ExternalFile, OnnxFacts, OperatorUse, Outcome
 
 # Defects that session creation does not look at.
-_TOLERATED = frozenset({"no-outputs", "reshape", "initializer", "opset-twice"})
+_TOLERATED = frozenset({"no-outputs", "reshape", "initializer", "opset-twice", "predict", "gemm"})
 # Releases since which local functions are inlined, and since which paths may not leave the folder.
 _FUNCTIONS_SINCE = (1, 11)
 _CONFINED_SINCE = (1, 24)
+# Since when the inner sizes of a Gemm are compared; before, the first prediction fails.
+_GEMM_SINCE = (1, 28)
 _NEEDS_LOCALE = "StringNormalizer"
 
 
@@ -134,6 +136,8 @@ def _refusals(facts: OnnxFacts, release: str, wanted: tuple[int, ...], name: str
             )
     if facts.functions and wanted < _FUNCTIONS_SINCE:
         yield f"it defines functions, which onnxruntime {name} does not know"
+    if wanted >= _GEMM_SINCE:
+        yield from (d.message for d in facts.defects if d.kind == "gemm")
     for file in facts.external:
         yield from _external(file, wanted, name)
     for use in facts.uses:

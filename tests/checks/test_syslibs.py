@@ -1,0 +1,169 @@
+"""System libraries: imports of the service against what its image has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import repo_kit as kit
+
+from auditor.findings import Confidence, Stage
+
+
+def importing(module: str) -> str:
+    return f"import {module}\n{kit.APP}"
+
+
+LIGHTGBM = {
+    "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nlightgbm==4.5.0\n",
+    "app.py": importing("lightgbm"),
+}
+BOOKWORM = "python:3.11-slim-bookworm"
+
+
+def image(extra: str = "", base: str = BOOKWORM) -> str:
+    return kit.dockerfile(extra).replace("python:3.11-slim", base)
+
+
+def apt(packages: str) -> str:
+    return f"RUN apt-get update && apt-get install -y --no-install-recommends {packages}\n"
+
+
+def test_a_library_that_the_image_lacks(tmp_path: Path) -> None:
+    result = kit.service(tmp_path, {**LIGHTGBM, "Dockerfile": image()})
+    (finding,) = kit.of(result, "IMG002")
+    assert (finding.at.path, finding.at.line) == ("requirements.txt", 3)
+    assert finding.confidence >= Confidence.LIKELY
+    assert "libgomp.so.1" in finding.message
+    assert "apt-get install -y --no-install-recommends libgomp1" in finding.help
+    assert {stage for _, stage in finding.breaks} == {Stage.STARTS}
+    assert {r.at.path for r in finding.related} == {"app.py", "Dockerfile"}
+    (service,) = result.services
+    assert service.forecast.starts == "no"
+    (missing,) = service.missing_system_libraries
+    assert (missing.soname_or_binary, missing.package_needing_it) == ("libgomp.so.1", "lightgbm")
+    assert (missing.apt, missing.apk) == ("libgomp1", "libgomp")
+
+
+@pytest.mark.parametrize("packages", ["libgomp1", "gcc", "build-essential curl", "ffmpeg"])
+def test_installed_in_the_shipped_stage(packages: str, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, {**LIGHTGBM, "Dockerfile": image(apt(packages))})
+    assert not kit.of(result, "IMG002")
+    assert not result.services[0].missing_system_libraries
+    assert result.services[0].forecast.starts == "yes"
+
+
+def test_removed_again_with_what_it_brought(tmp_path: Path) -> None:
+    text = image(apt("gcc") + "RUN apt-get purge -y --auto-remove gcc\n")
+    assert kit.of(kit.service(tmp_path, {**LIGHTGBM, "Dockerfile": text}), "IMG002")
+
+
+def test_the_full_image_has_it(tmp_path: Path) -> None:
+    files = {**LIGHTGBM, "Dockerfile": image(base="python:3.11-bookworm")}
+    assert not kit.of(kit.service(tmp_path, files), "IMG002")
+
+
+def test_installed_but_never_imported(tmp_path: Path) -> None:
+    files = {**LIGHTGBM, "app.py": kit.APP, "Dockerfile": image()}
+    assert not kit.of(kit.service(tmp_path, files), "IMG002")
+
+
+def test_a_guarded_import_breaks_nothing(tmp_path: Path) -> None:
+    guarded = (
+        f"try:\n    import lightgbm\nexcept (ImportError, OSError):\n    lightgbm = None\n{kit.APP}"
+    )
+    files = {**LIGHTGBM, "app.py": guarded, "Dockerfile": image()}
+    assert not kit.of(kit.service(tmp_path, files), "IMG002")
+
+
+def test_only_in_a_request(tmp_path: Path) -> None:
+    late = kit.APP.replace("def predict():\n", "def predict():\n    import lightgbm\n")
+    result = kit.service(tmp_path, {**LIGHTGBM, "app.py": late, "Dockerfile": image()})
+    (finding,) = kit.of(result, "IMG002")
+    assert {stage for _, stage in finding.breaks} == {Stage.PREDICTS}
+    assert result.services[0].forecast.starts == "yes"
+
+
+def test_an_unknown_base_is_only_possible(tmp_path: Path) -> None:
+    files = {**LIGHTGBM, "Dockerfile": image(base="registry.example/team/python:7")}
+    for finding in kit.of(kit.service(tmp_path, files), "IMG002"):
+        assert finding.confidence is Confidence.POSSIBLE
+
+
+def test_installed_in_another_stage(tmp_path: Path) -> None:
+    text = (
+        f"FROM {BOOKWORM} AS build\nCOPY requirements.txt ./\n{apt('libgomp1')}"
+        "RUN pip install --prefix /install -r requirements.txt\n"
+        f"FROM {BOOKWORM}\nWORKDIR /app\nCOPY --from=build /install /usr/local\nCOPY app.py ./\n"
+        f"CMD {kit.GUNICORN}\n"
+    )
+    result = kit.service(tmp_path, {**LIGHTGBM, "Dockerfile": text})
+    assert not kit.of(result, "IMG002")
+    (finding,) = kit.of(result, "IMG003")
+    assert [r.at.line for r in finding.related if r.at.path == "Dockerfile"] == [3, 5]
+    assert result.services[0].forecast.starts == "no"
+
+
+def test_a_program_without_which_requests_fail(tmp_path: Path) -> None:
+    files = {
+        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\npytesseract==0.3.13\n",
+        "app.py": importing("pytesseract"),
+        "Dockerfile": image(),
+    }
+    result = kit.service(tmp_path, files)
+    (finding,) = kit.of(result, "IMG002")
+    assert {stage for _, stage in finding.breaks} == {Stage.PREDICTS}
+    assert "tesseract-ocr" in finding.help
+
+
+@pytest.mark.parametrize(
+    ("base", "package", "reported"),
+    [
+        ("python:3.11-slim-trixie", "libgl1-mesa-glx", True),
+        ("python:3.11-slim-bookworm", "libgl1-mesa-glx", False),
+        ("python:3.11-slim-trixie", "libglib2.0-0", False),
+        ("python:3.11-slim-bookworm", "netcat", True),
+        ("ubuntu:22.04", "libtiff5", False),
+    ],
+)
+def test_a_package_that_the_release_lacks(
+    base: str, package: str, reported: bool, tmp_path: Path
+) -> None:
+    result = kit.service(tmp_path, {"Dockerfile": image(apt(package), base)})
+    found = kit.of(result, "IMG013")
+    assert bool(found) is reported
+    if reported:
+        assert result.services[0].forecast.builds == "no"
+
+
+def test_an_added_archive_may_have_it(tmp_path: Path) -> None:
+    text = image(
+        "RUN echo deb https://deb.example main > /etc/apt/sources.list.d/x.list\n"
+        + apt("some-vendor-package")
+    )
+    assert not kit.of(kit.service(tmp_path, {"Dockerfile": text}), "IMG013")
+
+
+@pytest.mark.parametrize(
+    ("base", "line", "reported"),
+    [
+        ("python:3.11-alpine", "RUN apt-get install -y curl\n", True),
+        (BOOKWORM, "RUN apk add curl\n", True),
+        (BOOKWORM, "RUN apt-get install -y curl\n", False),
+        ("python:3.11-alpine", "RUN apk add curl\n", False),
+        ("registry.example/x:1", "RUN apk add curl\n", False),
+    ],
+)
+def test_the_package_manager_of_another_distribution(
+    base: str, line: str, reported: bool, tmp_path: Path
+) -> None:
+    result = kit.service(tmp_path, {"Dockerfile": image(line, base)})
+    assert bool(kit.of(result, "IMG014")) is reported
+
+
+def test_musl_without_wheels(tmp_path: Path) -> None:
+    files = {**LIGHTGBM, "Dockerfile": image(base="python:3.11-alpine")}
+    (finding,) = kit.of(kit.service(tmp_path, files), "IMG010")
+    assert "lightgbm" in finding.message and finding.at.path == "Dockerfile"
+    files = {"Dockerfile": image(base="python:3.11-alpine")}
+    assert not kit.of(kit.service(tmp_path / "plain", files), "IMG010")

@@ -1,0 +1,45 @@
+"""``deploy-audit syslibs``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.__main__ import main
+
+
+def test_names_what_is_missing_and_one_line(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("lightgbm==4.5.0\n-r more.txt\n")
+    (tmp_path / "more.txt").write_text("cairosvg\nnumpy\n")
+    status, out, _ = run("syslibs", "-r", str(file), "--base", "python:3.11-slim-bookworm")
+    assert status == 1
+    assert out.splitlines()[-1] == (
+        "apt-get update && apt-get install -y --no-install-recommends libcairo2 libgomp1"
+    )
+
+
+def test_nothing_missing(run: Any) -> None:
+    status, out, _ = run("syslibs", "numpy", "--base", "python:3.11-slim")
+    assert (status, out) == (0, "nothing is missing on python:3.11-slim\n")
+
+
+def test_json_is_the_contract(capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["syslibs", "lightgbm", "--base", "python:3.11-slim", "--format", "json"]
+    assert main(arguments) == 1
+    (service,) = json.loads(capfd.readouterr().out)["services"]
+    assert service["missing_system_libraries"] == [
+        {
+            "soname_or_binary": "libgomp.so.1",
+            "package_needing_it": "lightgbm",
+            "install": {"apt": "libgomp1", "apk": "libgomp"},
+        }
+    ]
+
+
+def test_wrong_usage(run: Any) -> None:
+    assert run("syslibs")[0] == 2
+    assert run("syslibs", "-r", "/nowhere/requirements.txt")[0] == 2
