@@ -362,6 +362,37 @@ def build_stdlib(interpreters: list[Path]) -> None:
     write("stdlib", document)
 
 
+OPCODE_SCRIPT: Final = """
+import json, opcode, sys
+jumps = set(opcode.hasjrel) | set(opcode.hasjabs)
+names = {name: number for name, number in opcode.opmap.items() if number < 256}
+print(json.dumps(["%d.%d" % sys.version_info[:2], names, [n for n, i in names.items() if i in jumps]]))
+"""
+
+
+def build_opcodes(interpreters: list[Path]) -> None:
+    """What each Python means by an opcode number, and which of them jump."""
+    document: dict[str, Any] = {
+        "generator": "tools/make_symbol_tables.py build --stdlib …",
+        "source": "the opcode module of each interpreter",
+        "opcodes": {},
+        "jumps": {},
+    }
+    found: list[tuple[str, dict[str, int], list[str]]] = []
+    for path in interpreters:
+        executable = path / "bin" / "python" if path.is_dir() else path
+        run = subprocess.run(
+            [executable, "-c", OPCODE_SCRIPT], capture_output=True, text=True, check=True
+        )
+        found.append(tuple(json.loads(run.stdout)))
+    for version, names, jumps in sorted(found, key=lambda row: Version(row[0])):
+        by_number = sorted(names.items(), key=lambda item: item[1])
+        document["opcodes"][version] = {str(number): name for name, number in by_number}
+        document["jumps"][version] = sorted(jumps)
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
+    (KNOWLEDGE / "opcodes.json").write_text(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=("fetch", "build"))
@@ -375,6 +406,7 @@ def main() -> int:
         build(arguments.cache, arguments.only)
         if arguments.stdlib:
             build_stdlib(arguments.stdlib)
+            build_opcodes(arguments.stdlib)
     return 0
 
 

@@ -68,7 +68,7 @@ def _applies(load: Load, rule: Rule) -> bool:
     if rule.id == "CMP002":
         return any(g.startswith("sklearn.") for g in facts.globals)
     if rule.id == "CMP005":
-        return pickle.code_objects
+        return pickle.code_objects or "types.CodeType" in facts.globals
     if rule.id == "CMP006":
         return any(g.startswith("numpy") for g in facts.globals)
     if rule.id == "CMP010":

@@ -126,10 +126,16 @@ def follow(
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
     importable, unsure = _importable(entries, view)
+    absent = frozenset(
+        module
+        for module in view.pickled_modules - importable.keys() - unsure
+        if view.repository_like(f"{module.replace('.', '/')}.py") is not None
+    )
     return replace(
         service,
         importable=importable,
         unsure_modules=unsure,
+        absent_modules=absent,
         configured=tuple(configured),
         module_facts={
             path: facts

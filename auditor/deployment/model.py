@@ -380,6 +380,8 @@ class Service:
     # they bind (None: not known); ``unsure_modules`` may or may not be there.
     importable: Mapping[str, frozenset[str] | None] = field(default_factory=dict, compare=False)
     unsure_modules: frozenset[str] = frozenset()
+    # Modules that artifacts name, the repository has, and the image does not.
+    absent_modules: frozenset[str] = frozenset()
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     is_web: bool | None = None

@@ -66,6 +66,8 @@ class Runtime:
     installed: Installed
     project: Mapping[str, frozenset[str] | None] | None = field(default=None, compare=False)
     unsure: frozenset[str] = frozenset()
+    # Modules of the project that are certainly not there.
+    absent: frozenset[str] = frozenset()
     main: frozenset[str] = frozenset()
     specifiers: Mapping[str, str] = field(default_factory=dict, compare=False)
 

@@ -325,7 +325,7 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
             effect="unknown",
             message=f"{names_it}, a module that no known distribution brings",
         )
-    certain = provision.answer in ("no", "likely-no")
+    certain = provision.answer in ("no", "likely-no") or module in exact.runtime.absent
     return Reason(
         rule="CMP008",
         effect="load" if certain else "unknown",

@@ -55,9 +55,11 @@ def runtime_of(
     project = None
     main: frozenset[str] = frozenset()
     unsure: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
     if service is not None and service.entries:
         project = service.importable
         unsure = service.unsure_modules
+        absent = service.absent_modules
         main = frozenset(
             name
             for entry in service.entries
@@ -69,6 +71,7 @@ def runtime_of(
         installed=environment.installed,
         project=project,
         unsure=unsure,
+        absent=absent,
         main=main,
         specifiers={r.key: r.fact.specifier for r in environment.requirements if r.key},
     )

@@ -66,12 +66,7 @@ def _refused(
             "TypeError: StringDtype.__init__() takes from 1 to 2 positional arguments",
             "load",
         )
-    if (
-        name == "StringDtype"
-        and item.how == "NEWOBJ"
-        and "_na_value" not in keys
-        and number >= (2, 3)
-    ):
+    if name == "StringDtype" and item.how == "NEWOBJ" and not keys and number >= (2, 3):
         return (
             "a string type of an older pandas",
             "AttributeError: 'StringDtype' object has no attribute '_na_value'",

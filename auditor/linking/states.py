@@ -17,7 +17,7 @@ def state_reasons(
     facts: ArtifactFacts, pickle: PickleFacts, exact: Exact, loader: str
 ) -> Iterator[Reason]:
     """What BUILD and the first use of the object meet."""
-    if pickle.code_objects:
+    if pickle.code_objects or "types.CodeType" in facts.globals:
         from auditor.linking.bytecode import bytecode_reasons
 
         yield from bytecode_reasons(pickle, exact)
