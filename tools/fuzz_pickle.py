@@ -310,7 +310,7 @@ def child() -> None:
 
     lookup("builtins", "set")
     import numpy  # noqa: F401
-    import scipy.stats  # type: ignore[import-untyped]  # noqa: F401
+    import scipy.stats  # noqa: F401
     import sklearn.ensemble
     import sklearn.neighbors
     import sklearn.pipeline

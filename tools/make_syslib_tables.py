@@ -208,8 +208,8 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
     for name, kind in zip(names, kinds, strict=True):
         if not _plain(name):
             continue
-        ids = ",".join(map(str, brings.get(name, ())))
-        rows.append(f"{name}={virtual[name] if kind == '1' else kind + ids}")
+        numbers = ",".join(map(str, brings.get(name, ())))
+        rows.append(f"{name}={virtual[name] if kind == '1' else kind + numbers}")
     return {
         "generator": "tools/make_syslib_tables.py",
         "source": f"Packages and Contents of Debian {suite} (main, amd64) and its security archive",
@@ -288,7 +288,7 @@ class _Closures:
                     low[work[-1][0]] = min(low[work[-1][0]], low[name])
                 if low[name] != order[name]:
                     continue
-                members = []
+                members: list[Any] = []
                 while not members or members[-1] != name:
                     members.append(stack.pop())
                 mask = 0

@@ -168,8 +168,8 @@ def main() -> int:
         ("wrong", wrong, arguments.wrong),
         ("unknown", unknown, arguments.unknown),
     ):
-        for key, count in table.most_common(limit):
-            print(f"{title} {count:4} {' | '.join(key)}\n          e.g. {example[key]}")
+        for cell, count in table.most_common(limit):
+            print(f"{title} {count:4} {' | '.join(map(str, cell))}\n          e.g. {example[cell]}")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -377,7 +378,7 @@ class ClassFacts:
         found.update(dict.fromkeys(self.restored_from, "__setstate__"))
         return found
 
-    def method(self, name: str, above: int, given: dict[str, object] | None = None) -> None:
+    def method(self, name: str, above: int, given: Mapping[str, object] | None = None) -> None:
         """Follow a method, or with ``above`` the next one after that class."""
         for depth, owner, function in self.members.get(name, ()):
             if depth <= above:
@@ -411,7 +412,7 @@ class ClassFacts:
         depth: int,
         owner: Module,
         name: str,
-        given: dict[str, object] | None = None,
+        given: Mapping[str, object] | None = None,
     ) -> None:
         guarded: set[str] = set()
         for node in ast.walk(function):
@@ -427,7 +428,7 @@ class ClassFacts:
             ):
                 guarded.add(str(node.args[1].value))
         walk = _Walk(self, me, depth, owner, name, guarded)
-        walk.constants = given or {}
+        walk.constants = dict(given or {})
         walk.run(getattr(function, "body", []))
 
 

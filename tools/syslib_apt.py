@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 SUITES = ("bullseye", "bookworm", "trixie")
 
@@ -109,7 +110,7 @@ class Suite:
             added.add(name)
             package = self.packages[name]
             groups = package.depends + (package.recommends if recommends else ())
-            later = []
+            later: list[Any] = []
             for group in groups:
                 # What is queued already will be there before the alternative is judged.
                 chosen = self.choose(group, there | set(queue) | set(later))

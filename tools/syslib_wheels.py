@@ -44,7 +44,9 @@ RANK = {
     for position, tag in enumerate(
         [
             *cpython_tags(version, platforms=PLATFORMS),
-            *compatible_tags(version, interpreter=f"cp{version[0]}{version[1]}", platforms=PLATFORMS),
+            *compatible_tags(
+                version, interpreter=f"cp{version[0]}{version[1]}", platforms=PLATFORMS
+            ),
         ]
     )
 }

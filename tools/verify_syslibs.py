@@ -289,7 +289,7 @@ def verify(tag: str, suite: str, requirement: str, code: str) -> dict[str, Any]:
         row["error"] = " // ".join(errors)
         top = code.split()[1].rstrip(";")
         wanted = [
-            need for owner, need in userland.needed(versions, libc="glibc")
+            need for owner, need in userland.needed({str(k): v for k, v in versions.items()}, libc="glibc")
             if need.when != "build" and (not need.direct or owner == name)
             and (need.when == "import" or owner == name)
             and (not need.module or need.module in code or need.module == top)

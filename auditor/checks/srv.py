@@ -247,9 +247,7 @@ def _loaded_artifacts(
     by_path = {a.path: a for a in deployment.artifacts}
     # An `open` and the load from its file object are one link: ask for the path.
     seen = {link.path: link.seen.repo or link.source_has for link in service.reads}
-    return [
-        (load, by_path.get(seen.get(str(load.path.resolved)) or "")) for load in found.loads
-    ]
+    return [(load, by_path.get(seen.get(str(load.path.resolved)) or "")) for load in found.loads]
 
 
 def _root_class(facts: PickleFacts) -> ObjectFacts | None:
