@@ -168,8 +168,8 @@ def main() -> int:
         ("wrong", wrong, arguments.wrong),
         ("unknown", unknown, arguments.unknown),
     ):
-        for cell, count in table.most_common(limit):
-            print(f"{title} {count:4} {' | '.join(map(str, cell))}\n          e.g. {example[cell]}")
+        for labels, count in table.most_common(limit):
+            print(f"{title} {count:4} {' | '.join(map(str, labels))}\n          e.g. {example[labels]}")
     return 0
 
 
