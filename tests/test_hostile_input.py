@@ -10,7 +10,6 @@ import io
 import json
 import os
 import pickle
-import resource
 import struct
 import subprocess
 import sys
@@ -62,32 +61,40 @@ class Run:
         ]
 
 
-def deploy_audit(*arguments: str, cwd: Path) -> Run:
-    # The limit turns runaway memory into an orderly failure of the child, not of the machine.
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+# Starts the command from a small process: what a child peaks at includes, until it replaces
+# itself, what its parent holds, and the test run holds hundreds of megabytes.
+LAUNCHER = """
+import json, os, resource, subprocess, sys
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+child = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(child.pid, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump(
+        [os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss], file
+    )
+"""
 
+
+def deploy_audit(*arguments: str, cwd: Path) -> Run:
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), "HOME": str(cwd)}
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "auditor", *arguments],
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "usage.json")
+        command = [sys.executable, "-m", "auditor", *arguments]
+        done = subprocess.run(
+            [sys.executable, "-c", LAUNCHER, str(report), *command],
             cwd=cwd,
-            stdout=out,
-            stderr=err,
             stdin=subprocess.DEVNULL,
+            capture_output=True,
             env=environment,
-            preexec_fn=limit,
+            check=True,
         )
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
+        status, cpu, kilobytes = json.loads(report.read_text())
         return Run(
-            status=child.returncode,
-            out=out.read().decode(),
-            err=err.read().decode(),
-            cpu=usage.ru_utime + usage.ru_stime,
-            megabytes=usage.ru_maxrss / 1024,
+            status=status,
+            out=done.stdout.decode(),
+            err=done.stderr.decode(),
+            cpu=cpu,
+            megabytes=kilobytes / 1024,
         )
 
 

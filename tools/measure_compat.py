@@ -169,7 +169,9 @@ def main() -> int:
         ("unknown", unknown, arguments.unknown),
     ):
         for labels, count in table.most_common(limit):
-            print(f"{title} {count:4} {' | '.join(map(str, labels))}\n          e.g. {example[labels]}")
+            print(
+                f"{title} {count:4} {' | '.join(map(str, labels))}\n          e.g. {example[labels]}"
+            )
     return 0
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from auditor.catalog import Rule, rules
@@ -139,21 +139,4 @@ def run(deployment: Deployment, selected: Callable[[Rule], bool]) -> Verdicts:
             except Exception as error:
                 # A defect of ours in one rule must not cost the findings of the others.
                 verdicts.crashed.append((rule_id, f"{type(error).__name__}: {error}"))
-    verdicts.findings = _merged(verdicts.findings)
     return verdicts
-
-
-def _merged(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding per place and message: two services that share a file share its fault."""
-    kept: dict[tuple[str, object, str], Finding] = {}
-    for finding in findings:
-        key = (finding.rule, finding.at, finding.message)
-        known = kept.get(key)
-        if known is None:
-            kept[key] = finding
-        elif known.breaks != finding.breaks:
-            both = tuple(dict.fromkeys((*known.breaks, *finding.breaks)))
-            kept[key] = replace(
-                known, breaks=both, confidence=max(known.confidence, finding.confidence)
-            )
-    return list(kept.values())

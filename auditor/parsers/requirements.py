@@ -746,7 +746,7 @@ def _split_marker(text: str, is_url: bool, pip_forms: bool) -> tuple[str, str, s
 
 def _is_path(text: str) -> bool:
     """Whether pip would look for a file: it names an archive, or looks like a path."""
-    plain = _split_extras(text)[0].lower()
+    plain = _split_extras(text)[0].rstrip().lower()
     before_at, at, _ = text.partition("@")
     if at and not ("/" in before_at or before_at.startswith(".")):
         return False

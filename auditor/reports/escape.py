@@ -129,7 +129,8 @@ def _inner(text: str) -> str:
 def markdown_code(text: str) -> str:
     """A Markdown code span of this text, fit for table cells."""
     text = one_line(text)
-    if "|" in text:  # a pipe ends a table cell even inside a code span
+    # A pipe ends a table cell even inside a code span; three backticks may open a block.
+    if "|" in text or "```" in text:
         return f"<code>{_html.escape(text).replace('|', '&#124;')}</code>".replace("@", "&#64;")
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     pad = " " if not text or text[0] in "` " or text[-1] in "` " else ""

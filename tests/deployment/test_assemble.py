@@ -74,7 +74,7 @@ def test_build_arguments_make_different_images(tmp_path):
     assert python == {"old": "3.9", "new": "3.12"}
 
 
-def test_an_override_adds_only_the_services_it_changes(tmp_path):
+def test_a_file_for_production_replaces_the_default_one(tmp_path):
     found = deployment(
         tmp_path,
         {
@@ -85,14 +85,13 @@ def test_an_override_adds_only_the_services_it_changes(tmp_path):
             "main.py": "",
         },
     )
-    assert [s.name for s in found.services] == [
-        "api",
-        "db",
-        "api@docker-compose.override.yml",
-        "api@docker-compose.prod.yml",
-    ]
-    assert service(found, "api@docker-compose.override.yml").is_dev
-    assert not service(found, "api@docker-compose.prod.yml").is_dev
+    # The file for production replaces the default one, the override is for development.
+    assert [s.name for s in found.services] == ["api", "db"]
+    api = service(found, "api")
+    assert not api.is_dev
+    assert api.compose is not None
+    assert api.compose.restart is not None
+    assert api.published == ()
 
 
 def test_the_context_comes_from_the_build_command(tmp_path):
