@@ -9,7 +9,7 @@ import json
 from functools import lru_cache
 from typing import Any, Literal
 
-from auditor.catalog import knowledge, knowledge_text
+from auditor.catalog import knowledge_text
 from auditor.values import value
 
 
@@ -33,23 +33,21 @@ class Installable:
 
 
 @lru_cache(maxsize=1)
-def _text() -> str:
-    return "\n" + knowledge_text("wheels.json.gz")
+def _lines() -> dict[str, str]:
+    """Every distribution's line of the table, unparsed: the whole takes longer to parse than to audit."""
+    found: dict[str, str] = {}
+    for line in knowledge_text("wheels.json.gz").splitlines():
+        name, colon, row = line.partition('":{')
+        if colon and name.startswith('"'):
+            found[name[1:]] = "{" + row.rstrip(",")
+    return found
 
 
 @lru_cache(maxsize=256)
 def _row(name: str) -> dict[str, Any] | None:
-    """One distribution's line of the table: the whole takes longer to parse than to audit."""
-    if '"distributions":{\n' not in _text():
-        whole: dict[str, Any] = knowledge("wheels.json.gz")["distributions"]
-        return whole.get(name)
-    key = f"\n{json.dumps(name)}:"
-    start = _text().find(key)
-    if start < 0:
-        return None
-    start += len(key)
-    row: dict[str, Any] = json.loads(_text()[start : _text().index("\n", start)].rstrip(","))
-    return row
+    """One distribution's releases; None when the table does not know it."""
+    line = _lines().get(name)
+    return json.loads(line) if line is not None else None
 
 
 def installable(
