@@ -22,6 +22,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from make_distribution_table import index_url
+
 TARGET = Path(__file__).resolve().parent.parent / "tests" / "data" / "locks"
 
 PEP621 = """\
@@ -60,9 +62,9 @@ widget = { git = "@GIT@", rev = "@REV@" }
 )
 
 PDM = (
+    # PDM hands a git+file:// URL to ssh, so its lock has no VCS package.
     PEP621.replace('  "localkit",\n', "").replace(
-        '  "widget",\n',
-        '  "widget @ git+@GIT@@@REV@",\n  "localkit @ file:///${PROJECT_ROOT}/libs/localkit",\n',
+        '  "widget",\n', '  "localkit @ file:///${PROJECT_ROOT}/libs/localkit",\n'
     )
     + """
 [tool.pdm]
@@ -105,7 +107,7 @@ colorlog = "*"
 # The JSON interface of the default index is not everywhere; the simple one is.
 [[tool.poetry.source]]
 name = "simple"
-url = "https://pypi.org/simple/"
+url = "@INDEX@/"
 
 [build-system]
 requires = ["poetry-core"]
@@ -114,7 +116,7 @@ build-backend = "poetry.core.masonry.api"
 
 PIPFILE = """\
 [[source]]
-url = "https://pypi.org/simple"
+url = "@INDEX@"
 verify_ssl = true
 name = "pypi"
 
@@ -161,8 +163,9 @@ def write(root: Path, name: str, text: str) -> None:
 
 
 def fill(template: str, git: tuple[str, str]) -> str:
-    """Put the repository's URL and commit into a template."""
-    return template.replace("@GIT@", git[0]).replace("@REV@", git[1])
+    """Put the repository's URL and commit, and the index that pip is set up for, into a template."""
+    index = index_url().rstrip("/")
+    return template.replace("@GIT@", git[0]).replace("@REV@", git[1]).replace("@INDEX@", index)
 
 
 def local_project(root: Path) -> None:
@@ -253,7 +256,6 @@ def make_pdm(root: Path, run: Run, git: tuple[str, str]) -> None:
     run(*plain, "--prod", out="export.txt")
     run(*plain, "--prod", "-G", "data", out="export-extra-data.txt")
     run(*plain, "--no-default", "-G", "dev", out="export-only-group-dev.txt")
-    run("pdm", "export", "-f", "pylock", "--prod", out="pylock.toml")
 
 
 def make_pipenv(root: Path, run: Run, git: tuple[str, str]) -> None:

@@ -35,11 +35,10 @@ _DEV_TOOLS = frozenset(
      "autopep8", "yapf", "bandit"}
 )  # fmt: skip
 _DEV_FILE = re.compile(r"(^|[-_./])(dev|develop|development|test|tests|testing|lint)([-_.]|$)")
-# Package indexes that vendors of accelerators and frameworks run for their own wheels only.
-_VENDOR_INDEXES = (
-    "download.pytorch.org", "pypi.nvidia.com", "pypi.ngc.nvidia.com", "data.pyg.org",
-    "storage.googleapis.com/jax-releases", "developer.download.nvidia.com", "wheels.vllm.ai",
-    "abetlen.github.io", "download.openmmlab.com", "pytorch-extension.intel.com",
+# Vendors of accelerators and frameworks that run an index for their own wheels only.
+_VENDORS = (
+    "pytorch.org", "nvidia.com", "pyg.org", "googleapis.com/jax-releases", "vllm.ai", "intel.com",
+    "openmmlab.com",
 )  # fmt: skip
 
 
@@ -228,7 +227,7 @@ def insecure_index(environment: Environment, rule: Rule) -> Iterator[Outcome]:
                 help="Give pip the certificate instead (`--cert`, or `PIP_CERT`).",
             )
         elif name == "--extra-index-url":
-            vendor = any(host in value for host in _VENDOR_INDEXES)
+            vendor = any(host in value for host in _VENDORS)
             if vendor:
                 yield rule.passed()
                 continue

@@ -56,6 +56,9 @@ CASES = [
     ("poetry/poetry.lock", "poetry/export-extra-data.txt", (), ("data",), True),
     ("poetry/poetry.lock", "poetry/export-group-dev.txt", ("dev",), (), True),
     ("poetry/poetry.lock", "poetry/export-group-test.txt", ("test",), (), True),
+    ("pdm/pdm.lock", "pdm/export.txt", (), (), True),
+    ("pdm/pdm.lock", "pdm/export-extra-data.txt", (), ("data",), True),
+    ("pdm/pdm.lock", "pdm/export-only-group-dev.txt", ("dev",), (), False),
     ("pipenv/Pipfile.lock", "pipenv/export.txt", (), (), True),
     ("pipenv/Pipfile.lock", "pipenv/export-group-develop.txt", ("develop",), (), True),
 ]
