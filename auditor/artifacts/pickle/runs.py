@@ -53,9 +53,9 @@ _LONGEST = 40
 
 @lru_cache(maxsize=1)
 def _memoised() -> re.Pattern[bytes]:
-    """Tokens up to and including the next MEMOIZE: counts them."""
+    """Tokens up to and including the next MEMOIZE, or up to the end of the run."""
     plain = rb"K.|M..|J....|G.{8}|[N\x88\x89)\]}(euta\x85-\x87s]|h.|j....|"
-    return re.compile(b"(?:" + _STRING + b"|" + plain + _BYTES + rb")*+\x94()", re.DOTALL)
+    return re.compile(b"(?:" + _STRING + b"|" + plain + _BYTES + rb")*+(\x94?)", re.DOTALL)
 
 
 class Run:
@@ -114,8 +114,8 @@ def count(pattern: re.Pattern[bytes], data: bytes | mmap, start: int, end: int) 
 
 def memoised(data: bytes | mmap, start: int, end: int) -> int:
     """How many values a run stores in the memo."""
-    last = data.rfind(b"\x94", start, end) + 1
-    return len(_memoised().findall(data, start, last)) if last > start else 0
+    # Every match begins where a token does: the byte 0x94 also occurs inside numbers.
+    return _memoised().findall(data, start, end).count(b"\x94")
 
 
 @lru_cache(maxsize=256)
