@@ -8,9 +8,8 @@ import pytest
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import Limits
-from auditor.artifacts.pickle import machine
+from auditor.artifacts.pickle import machine, runs
 from auditor.artifacts.pickle.analyse import Analysis, analyse
-from auditor.artifacts.scan import scan_bytes
 from tests.artifacts.streams import short, stream, text
 
 
@@ -147,13 +146,7 @@ def test_runs_pay() -> None:
 
 
 def test_a_number_that_holds_the_byte_of_memoize_is_not_counted() -> None:
-    names = [f"PU_DO={n}_{n * 7}" for n in range(400)]
-    # Doubles whose bytes contain 0x94, the last of the run among them.
-    weights = [
-        struct.unpack(">d", bytes([0x40, 0x94, 0x94, 0x94, n % 256, 1, 2, 0x94]))[0]
-        for n in range(400)
-    ]
-    shared = ["stored after the run and recalled by its number"]
-    value = {"index": dict(zip(names, weights, strict=True)), "a": shared, "b": shared}
-    (facts,) = scan_bytes(pickle.dumps(value, 4), "model.bin")
-    assert facts.verdict == "safe", facts.issues
+    number = b"G" + struct.pack(">d", 1.5)[:7] + b"\x94"
+    assert runs.memoised((short("a") + b"\x94" + number) * 3, 0, 3 * (4 + 9)) == 3
+    data = (number + short("a") + b"\x94") * 3 + number
+    assert runs.memoised(data, 0, len(data)) == 3
