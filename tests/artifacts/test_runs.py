@@ -4,12 +4,14 @@ import pickle
 import random
 import struct
 
+import numpy
 import pytest
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import Limits
 from auditor.artifacts.pickle import machine, runs
 from auditor.artifacts.pickle.analyse import Analysis, analyse
+from auditor.artifacts.scan import scan_bytes
 from tests.artifacts.streams import short, stream, text
 
 
@@ -150,3 +152,10 @@ def test_a_number_that_holds_the_byte_of_memoize_is_not_counted() -> None:
     assert runs.memoised((short("a") + b"\x94" + number) * 3, 0, 3 * (4 + 9)) == 3
     data = (number + short("a") + b"\x94") * 3 + number
     assert runs.memoised(data, 0, len(data)) == 3
+
+
+@pytest.mark.parametrize("count", [3, 255, 256, 300, 5_000])
+def test_an_array_of_many_strings_is_whole(count: int) -> None:
+    array = numpy.array([f"category {n % 97}" for n in range(count)], dtype=object)
+    (facts,) = scan_bytes(pickle.dumps({"categories_": [array, array[::-1]]}, 4), "model.pkl")
+    assert facts.verdict == "safe", facts.issues

@@ -610,7 +610,8 @@ def _array_objection(cls: Glob, state: Value, code: Value) -> Objection:
             and type(state[-3]) is Call
             and type(state[-1]) in (bytes, str, Big, Lst, Call)
         ):
-            if type(state[-1]) is Lst and state[-1].size != _count(state[-4]):
+            held = state[-1]
+            if type(held) is Lst and held.exact and held.size != _count(state[-4]):
                 return "it holds fewer objects than its shape says"
             return None
         return "it is not the state of an array"

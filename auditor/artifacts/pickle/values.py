@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from auditor.artifacts.pickle.runs import Run
+
 # Python scalars and tuples, or one of the classes below.
 Value: TypeAlias = Any
 
@@ -51,24 +53,27 @@ class Call:
 class Lst:
     """A list, set or frozenset, or a tuple too long to hold."""
 
-    __slots__ = ("items", "kind", "size")
+    __slots__ = ("exact", "items", "kind", "size")
 
     def __init__(self, kind: str, items: list[Value]) -> None:
         self.kind = kind
         self.items = items
         self.size = len(items)
+        # One value that stands for a run of them makes the size a lower bound.
+        self.exact = Run not in map(type, items)
         if self.size > KEEP:
             del items[KEEP:]
 
     def extend(self, items: list[Value]) -> None:
         self.size += len(items)
+        self.exact = self.exact and Run not in map(type, items)
         room = KEEP - len(self.items)
         if room > 0:
             self.items += items[:room]
 
     @property
     def complete(self) -> bool:
-        return self.size == len(self.items)
+        return self.exact and self.size == len(self.items)
 
 
 class Dct:
