@@ -578,6 +578,9 @@ def _dtype_agrees(code: Value, state: tuple[Value, ...]) -> bool:
     if type(code) is not str:
         return True
     letter = code.lstrip("<>=|")[:1]
+    if letter in "mM" and len(state) < 9:
+        # Without its unit NumPy dereferences what is not there.
+        return False
     if letter in "?bBhHiIlLqQefdgFDGuicmM":
         return state[2:8] == (None, None, None, -1, -1, 0)
     if letter == "O":
