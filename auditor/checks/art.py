@@ -30,7 +30,7 @@ def _issues(
     for issue in mine:
         yield rule.finding(
             Location(file),
-            f"{inner}: {issue.message}" if inner else issue.message,
+            f"`{inner or file}`: {issue.message}",
             severity=issue.severity,
             evidence={
                 **dict(issue.evidence),
