@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from auditor.artifacts.pickle.names import canonical, lookup
 from auditor.artifacts.pickle.values import (
@@ -410,9 +411,17 @@ def policy_dtype(call: Call) -> Objection:
             entry = lookup(args[0].module, args[0].name)
             if entry.kind not in ("function", "class") or entry.standing != "allowed":
                 return "its argument is no data type"
+        # NumPy parses any other text as Python source.
+        if type(args[0]) is str and not _type_code().fullmatch(args[0]):
+            return "its text is no data type"
         call.cls = _as_class(call.func)
         return None
     return "its arguments are not those of a data type"
+
+
+@lru_cache(maxsize=1)
+def _type_code() -> re.Pattern[str]:
+    return re.compile(r"[<>=|]?[A-Za-z?][A-Za-z0-9_]*(?:\[\w+\])?")
 
 
 def policy_ufunc(call: Call) -> Objection:
