@@ -131,12 +131,15 @@ def follow(
         for module in view.pickled_modules - importable.keys() - unsure
         if view.repository_like(f"{module.replace('.', '/')}.py") is not None
     )
+    from auditor.deployment.logfiles import log_files
+
+    service = replace(service, processes=tuple(processes), configured=tuple(configured))
     return replace(
         service,
+        log_files=log_files(service, view, env),
         importable=importable,
         unsure_modules=unsure,
         absent_modules=absent,
-        configured=tuple(configured),
         module_facts={
             path: facts
             for entry in entries
@@ -145,7 +148,6 @@ def follow(
         },
         reads=tuple(paths.reads(service, view)),
         writes=tuple(paths.writes(service, view)),
-        processes=tuple(processes),
         listens=tuple(dict.fromkeys(listens)),
         listens_complete=complete,
         faults=tuple(_unique(faults)),
