@@ -417,6 +417,11 @@ class Service:
         return ((self.name, stage),)
 
     @property
+    def has_init(self) -> bool:
+        """The engine puts an init in front (``init: true``), which passes signals on."""
+        return self.compose is not None and self.compose.init
+
+    @property
     def ours(self) -> bool:
         """Built from this repository."""
         return self.image is not None
