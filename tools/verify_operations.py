@@ -76,6 +76,7 @@ app = FastAPI()
 
 
 @app.get("/")
+@app.post("/predict")
 def predict():
     log.info("predict 1.0")
     return {{"price": 1.0}}
