@@ -13,7 +13,6 @@ the directory it lies in.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
+from auditor import lazy_re as re
 from auditor.errors import ConfigError, UsageError
 from auditor.findings import Severity
 from auditor.source import Location

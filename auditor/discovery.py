@@ -14,7 +14,6 @@ import enum
 import errno
 import mmap
 import os
-import re
 import stat
 import struct
 from bisect import bisect_left
@@ -23,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from auditor import lazy_re as re
 from auditor.result import Skipped
 from auditor.source import Location, Problem, SourceText
 from auditor.values import value

@@ -9,12 +9,12 @@ reported (CFG001 to CFG003); those reports can be accepted by configuration but 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from auditor import lazy_re as re
 from auditor.comments import Comment, comments
 from auditor.config import glob_match, nearest, selects
 from auditor.findings import Suppression

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 import posixpath
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from auditor import lazy_re as re
 from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.base import minor

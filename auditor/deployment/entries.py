@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
 from auditor.deployment.view import View
 from auditor.findings import Stage

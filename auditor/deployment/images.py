@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from auditor import lazy_re as re
 from auditor.catalog import knowledge
 from auditor.deployment import environments, system
 from auditor.deployment.base import Base, describe

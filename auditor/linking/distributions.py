@@ -7,12 +7,12 @@ newest one; that is why a module that is missing here is sometimes only *possibl
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
+from auditor import lazy_re as re
 from auditor.catalog import knowledge
 from auditor.parsers.requirements import normalise
 from auditor.values import value

@@ -6,11 +6,11 @@ Knowledge: ``syslibs.json.gz`` (needs, from wheels, code and executed imports) a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
+from auditor import lazy_re as re
 from auditor.catalog import knowledge
 from auditor.values import value
 

@@ -9,10 +9,10 @@ Reference: https://docs.docker.com/build/concepts/context/#dockerignore-files
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable
 from dataclasses import field
 
+from auditor import lazy_re as re
 from auditor.source import Location, Problem, SourceText
 from auditor.values import value
 

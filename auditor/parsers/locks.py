@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from auditor import lazy_re as re
 from auditor.parsers.pyproject import load_toml, poetry_specifier, strings, table
 from auditor.parsers.requirements import (
     Requirement,

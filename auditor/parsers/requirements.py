@@ -9,12 +9,12 @@ lines that need it (markers, several clauses, URLs): most lines are ``name==1.2.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from auditor import lazy_re as re
 from auditor.source import Fragment, Location, Problem, SourceText
 from auditor.values import value
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import enum
 import html as _html
 import math
-import re
 import unicodedata
 from collections.abc import Mapping, Set
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from auditor import lazy_re as re
 from auditor.source import Location, Unknown
 
 # Everything that has no picture of its own: controls, format characters (bidi overrides, joiners,

@@ -7,10 +7,10 @@ ends up running.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from auditor import lazy_re as re
 from auditor.parsers.commands import files, installers, servers
 from auditor.parsers.commands.facts import (
     AppSpec,

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import ast
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
     Import,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import posixpath
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python import tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config

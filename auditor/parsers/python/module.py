@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python.facts import (
     ClassFact,
     FunctionFact,

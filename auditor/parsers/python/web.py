@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python import tables
 from auditor.parsers.python.facts import (
     Phase,
