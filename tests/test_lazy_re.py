@@ -74,4 +74,4 @@ def test_bytes_and_mistakes():
     with pytest.raises(lazy_re.error):
         broken.match("x")
     with pytest.raises(AttributeError):
-        lazy_re.compile("x").no_such_method
+        _ = lazy_re.compile("x").no_such_method
