@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -116,11 +117,16 @@ def rules_dir() -> Path:
 def rules() -> dict[str, Rule]:
     """Every rule by id, in the order of the ids."""
     found: dict[str, Rule] = {}
-    for family in sorted(p for p in rules_dir().iterdir() if p.is_dir() and p.name.isupper()):
-        for card in sorted(family.glob(f"{family.name}[0-9]*.md")):
-            rule = _read_front_matter(card)
+    root = str(rules_dir())
+    with os.scandir(root) as entries:
+        families = sorted(e.name for e in entries if e.name.isupper() and e.is_dir())
+    for family in families:
+        for name in sorted(os.listdir(f"{root}/{family}")):
+            if not (name.endswith(".md") and name[len(family) : len(family) + 1].isdigit()):
+                continue
+            rule = _read_front_matter(f"{root}/{family}/{name}")
             if rule.id in found:
-                raise CatalogError(f"{card}: {rule.id} has two cards")
+                raise CatalogError(f"{family}/{name}: {rule.id} has two cards")
             found[rule.id] = rule
     return found
 
@@ -138,16 +144,17 @@ def card_text(rule_id: str) -> str:
     return split_front_matter(card_path(rule_id))[1]
 
 
-def split_front_matter(card: Path) -> tuple[str, str]:
+def split_front_matter(card: Path | str) -> tuple[str, str]:
     """(TOML front matter, Markdown body) of a card."""
-    text = card.read_text("utf-8")
+    with open(card, encoding="utf-8") as file:
+        text = file.read()
     parts = text.split("+++\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise CatalogError(f"{card}: no TOML front matter between +++ lines")
     return parts[1], parts[2]
 
 
-def _read_front_matter(card: Path) -> Rule:
+def _read_front_matter(card: Path | str) -> Rule:
     front, _ = split_front_matter(card)
     try:
         data = _plain_toml(front)
@@ -169,17 +176,21 @@ def _read_front_matter(card: Path) -> Rule:
 
 
 def _plain_toml(text: str) -> dict[str, Any]:
-    """TOML of ``key = value`` lines whose values are spelled as in JSON, as the cards' are.
+    """TOML of ``key = value`` whose values are spelled as in JSON, as the cards' are.
 
     Anything else goes to ``tomllib``, which takes ten times as long over all cards.
     """
-    pairs = []
+    pairs: list[str] = []
     for line in text.splitlines():
         key, equals, value = line.partition(" = ")
-        if not (equals and key.isidentifier()) and line:
-            break
-        if line:
+        if equals and key.isidentifier():
             pairs.append(f'"{key}":{value}')
+        elif line.startswith((" ", "]")) and pairs:
+            # A list over several lines; TOML lets its last item have a comma.
+            before = pairs[-1].removesuffix(",") if line == "]" else pairs[-1]
+            pairs[-1] = before + line
+        elif line:
+            break
     else:
         try:
             data: dict[str, Any] = json.loads(f"{{{','.join(pairs)}}}")
