@@ -117,16 +117,17 @@ def rules_dir() -> Path:
 def rules() -> dict[str, Rule]:
     """Every rule by id, in the order of the ids."""
     found: dict[str, Rule] = {}
-    root = str(rules_dir())
-    with os.scandir(root) as entries:
-        families = sorted(e.name for e in entries if e.name.isupper() and e.is_dir())
-    for family in families:
-        for name in sorted(os.listdir(f"{root}/{family}")):
-            if not (name.endswith(".md") and name[len(family) : len(family) + 1].isdigit()):
+    with os.scandir(rules_dir()) as entries:
+        families = sorted((e.name, e.path) for e in entries if e.name.isupper() and e.is_dir())
+    for family, path in families:
+        with os.scandir(path) as entries:
+            cards = sorted(e.path for e in entries if e.name.endswith(".md"))
+        for card in cards:
+            if not card[len(path) + 1 + len(family) :][:1].isdigit():
                 continue
-            rule = _read_front_matter(f"{root}/{family}/{name}")
+            rule = _read_front_matter(card)
             if rule.id in found:
-                raise CatalogError(f"{family}/{name}: {rule.id} has two cards")
+                raise CatalogError(f"{card}: {rule.id} has two cards")
             found[rule.id] = rule
     return found
 

@@ -16,7 +16,6 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +25,7 @@ from auditor import lazy_re as re
 from auditor.errors import ConfigError, UsageError
 from auditor.findings import Severity
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import field, record, value
 
 if TYPE_CHECKING:
     from auditor.catalog import Rule
@@ -399,7 +398,7 @@ def _read_file(
 # --- from plain values to typed ones --------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@record
 class _Reader:
     """Checks one table and turns it into field values, naming the line of every mistake."""
 

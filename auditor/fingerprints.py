@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from auditor.findings import Finding
+from auditor.values import replace
 
 
 def assign_fingerprints(

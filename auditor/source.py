@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cached_property
 
 from auditor import lazy_re as re
-from auditor.values import value
+from auditor.values import replace, value
 
 
 @value(kw_only=False, order=True)

@@ -10,7 +10,6 @@ reported (CFG001 to CFG003); those reports can be accepted by configuration but 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +18,7 @@ from auditor.comments import Comment, comments
 from auditor.config import glob_match, nearest, selects
 from auditor.findings import Suppression
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import field, record, replace, value
 
 if TYPE_CHECKING:
     from auditor.catalog import Rule
@@ -117,7 +116,7 @@ def apply(
     return (*kept, *(judge.by_config(f) for f in judge.about_config()))
 
 
-@dataclass(slots=True)
+@record
 class _Judge:
     settings: Settings
     rules: Mapping[str, Rule]

@@ -11,12 +11,11 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from auditor.catalog import Rule, rules
 from auditor.findings import Finding, Passed, RuleOutcome, Undecided
-from auditor.values import value
+from auditor.values import field, record, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Deployment
@@ -82,7 +81,7 @@ def checks() -> dict[str, Check]:
     return _checks
 
 
-@dataclass(slots=True)
+@record
 class Verdicts:
     """What all checks came to."""
 

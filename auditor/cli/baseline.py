@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from auditor.cli.declare import Option
 from auditor.cli.streams import check_writable, remark, write_file
 from auditor.config import load
 from auditor.errors import BaselineError, ExitStatus, UsageError
+from auditor.values import replace
 
 
 def command(

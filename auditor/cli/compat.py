@@ -121,10 +121,9 @@ def _facts(path: str) -> ArtifactFacts:
 def _requirements(files: list[str]) -> ResolvedRequirements | None:
     if not files:
         return None
-    from dataclasses import replace
-
     from auditor.parsers import requirements
     from auditor.source import SourceText
+    from auditor.values import replace
 
     def read(path: str) -> SourceText | None:
         try:
@@ -245,13 +244,12 @@ def result_of(
     resolved: ResolvedRequirements | None,
 ) -> AuditResult:
     """The outcomes as the reports read them."""
-    from dataclasses import replace
-
     from auditor.catalog import rules
     from auditor.findings import Confidence, Finding, Related, Severity
     from auditor.linking.loads import report
     from auditor.result import AuditResult, CompatibilityReport, Score, Stats
     from auditor.source import Location
+    from auditor.values import replace
 
     findings: list[Finding] = []
     reports = []

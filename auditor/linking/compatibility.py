@@ -9,11 +9,10 @@ pin) is tried at both ends; only what both ends share is claimed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 from auditor.linking import symbols
-from auditor.values import value
+from auditor.values import field, replace, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts

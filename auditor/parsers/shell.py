@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from posixpath import normpath
@@ -25,7 +24,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
-from auditor.values import value
+from auditor.values import record, replace, value
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Tree
@@ -529,7 +528,7 @@ def _shorten(text: str) -> str:
 # --- tracing -----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@record
 class _State:
     env: dict[str, str | Unknown | None]
     cwd: Value
