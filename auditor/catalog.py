@@ -231,7 +231,7 @@ def knowledge_text(name: str) -> str:
     """The text of a knowledge table, decompressed."""
     path = rules_dir() / "knowledge" / name
     if name.endswith(".gz"):
-        import gzip
+        import zlib
 
-        return gzip.decompress(path.read_bytes()).decode("utf-8")
+        return zlib.decompress(path.read_bytes(), zlib.MAX_WBITS | 16).decode("utf-8")
     return path.read_text("utf-8")

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
@@ -170,6 +168,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean "x"?`` for the closest known word, or the empty string."""
     known = sorted(known)
     folded = {k.casefold(): k for k in known}
+    from difflib import get_close_matches
+
     close = get_close_matches(word.casefold()[:200], folded, n=1, cutoff=0.6)
     return f'; did you mean "{folded[close[0]]}"?' if close else ""
 
@@ -377,6 +377,8 @@ def _read_file(
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError("is not valid UTF-8", source=shown, line=line) from error
+    import tomllib
+
     try:
         document: Any = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -10,7 +10,6 @@ reported (CFG001 to CFG003); those reports can be accepted by configuration but 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from auditor import lazy_re as re
@@ -71,6 +70,8 @@ def _directives(path: str, comment: Comment) -> Iterator[Directive]:
         word = match["word"]
         if word not in ("ignore", "ignore-file"):
             # Prose may say "deploy-audit:" too; only what looks like a slip is worth a word.
+            from difflib import get_close_matches
+
             if match["rules"] is None and not get_close_matches(word, ["ignore"], cutoff=0.7):
                 continue
             mistake = f'"{word}" means nothing here; write "ignore" or "ignore-file"'

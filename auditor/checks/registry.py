@@ -9,7 +9,6 @@ not apply: it neither helps nor hurts the score.
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +61,9 @@ def check(rule_id: str) -> Callable[[CheckFunction], CheckFunction]:
     """
 
     def bind(function: CheckFunction) -> CheckFunction:
-        parameters = list(inspect.signature(function).parameters.values())
-        subject = str(parameters[0].annotation).rpartition(".")[2]
+        code = function.__code__
+        parameters = code.co_varnames[: code.co_argcount]
+        subject = str(function.__annotations__[parameters[0]]).rpartition(".")[2]
         if subject not in SUBJECTS:
             raise TypeError(f"{rule_id}: no level of the model is called {subject}")
         if rule_id in _checks:

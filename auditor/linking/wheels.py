@@ -9,6 +9,7 @@ import json
 from functools import lru_cache
 from typing import Any, Literal
 
+from auditor import versions
 from auditor.catalog import knowledge_text
 from auditor.values import value
 
@@ -179,11 +180,14 @@ def _number(text: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1024)
 def _admits(requires: str, python: str) -> bool:
+    text = python if python.count(".") > 1 else f"{python}.99"
+    plain = versions.admits(requires, text)
+    if plain is not None:
+        return plain
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
         allowed = SpecifierSet(requires)
     except InvalidSpecifier:
         return True
-    text = python if python.count(".") > 1 else f"{python}.99"
     return allowed.contains(text, prereleases=True)

@@ -1832,7 +1832,27 @@ def _tree(data: bytes) -> Tree:
 
 @lru_cache(maxsize=1)
 def _language() -> Language:
-    import tree_sitter_bash
     from tree_sitter import Language
 
-    return Language(tree_sitter_bash.language())
+    return Language(_grammar())
+
+
+def _grammar() -> object:
+    """The pointer to the compiled grammar.
+
+    The package's own module would import ``importlib.resources``, and with it ``tempfile`` and
+    ``shutil``, for query files that nobody here asks for; only its binding is loaded.
+    """
+    from importlib import util
+    from importlib.machinery import PathFinder
+
+    package = util.find_spec("tree_sitter_bash")
+    places = package.submodule_search_locations if package is not None else None
+    found = PathFinder.find_spec("tree_sitter_bash._binding", places) if places else None
+    if found is not None and found.loader is not None:
+        binding = util.module_from_spec(found)
+        found.loader.exec_module(binding)
+        return binding.language()
+    import tree_sitter_bash
+
+    return tree_sitter_bash.language()
