@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from auditor.findings import (
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from auditor.source import Location
 
@@ -218,13 +219,57 @@ def knowledge(name: str) -> Any:
     """A knowledge table by file name (``.json``, ``.json.gz``, ``.toml``), parsed once."""
     if name.endswith(".toml"):
         path = rules_dir() / "knowledge" / f"{name}.json"
+        text = knowledge_text(name)
         if path.is_file():
             # The same table, written beside it by the generator: parsed twenty times as fast.
-            return json.loads(path.read_text("utf-8"))
+            import zlib
+
+            compiled = json.loads(path.read_text("utf-8"))
+            if compiled["crc32"] == zlib.crc32(text.encode()):
+                return compiled["table"]
         import tomllib
 
-        return tomllib.loads(knowledge_text(name))
+        return tomllib.loads(text)
     return json.loads(knowledge_text(name))
+
+
+class Sections:
+    """A large table read in parts: ``.json.gz`` of one gzip member per part, the first its index.
+
+    The first member is the table's small things as JSON, with the parts by section under
+    ``sections``: [first key, offset behind the first member, length] each. A part is text.
+    """
+
+    def __init__(self, name: str) -> None:
+        import zlib
+
+        self._bytes = (rules_dir() / "knowledge" / name).read_bytes()
+        first = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self.head: dict[str, Any] = json.loads(first.decompress(self._bytes))
+        self._start = len(self._bytes) - len(first.unused_data)
+        self._parts: dict[tuple[str, int], str] = {}
+
+    def part(self, section: str, number: int) -> str:
+        """One part of a section, decompressed once."""
+        found = self._parts.get((section, number))
+        if found is None:
+            import zlib
+
+            _, offset, length = self.head["sections"][section][number]
+            start = self._start + offset
+            data = zlib.decompress(self._bytes[start : start + length], zlib.MAX_WBITS | 16)
+            found = self._parts[section, number] = data.decode("utf-8")
+        return found
+
+    def part_with(self, section: str, key: str) -> str:
+        """The part of a sorted section in whose range the key lies."""
+        index = self.head["sections"][section]
+        number = bisect_right(index, key, key=lambda row: row[0]) - 1
+        return self.part(section, max(number, 0))
+
+    def parts(self, section: str) -> Iterator[str]:
+        """Every part of a section in turn."""
+        return (self.part(section, n) for n in range(len(self.head["sections"][section])))
 
 
 def knowledge_text(name: str) -> str:

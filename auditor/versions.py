@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from auditor import lazy_re as re
 
 _CLAUSE = re.compile(r"\s*(===?|~=|!=|<=|>=|<|>)\s*([0-9]+(?:\.[0-9]+)*)(\.\*)?\s*", re.ASCII)
-_RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
+_RELEASE = re.compile(r"([0-9]+(?:\.[0-9]+)*)(\.post[0-9]+)?", re.ASCII)
 _TOKEN = re.compile(
     r"""\s*(?:(?P<mark>[()])|(?P<word>and|or)\b
     |(?P<name>[a-z_]+)\s*(?P<op>==|!=|<=|>=|<|>|not\ in\b|in\b)\s*(?:"(?P<a>[^"]*)"|'(?P<b>[^']*)'))
@@ -32,38 +32,45 @@ _NAMED = frozenset(
 )
 
 
-def release(version: str) -> tuple[int, ...] | None:
-    """``1.2.3`` as numbers; None for anything with more to it."""
-    if not version.isascii() or _RELEASE.fullmatch(version) is None or len(version) > 100:
+def _release(version: str) -> tuple[tuple[int, ...], bool] | None:
+    """``1.2.3.post1`` as its numbers and whether it is a post-release; None for anything else."""
+    match = _RELEASE.fullmatch(version) if len(version) < 100 else None
+    if match is None:
         return None
-    return tuple(int(part) for part in version.split("."))
+    return tuple(map(int, match[1].split("."))), match[2] is not None
 
 
 def admits(specifier: str, version: str) -> bool | None:
     """Whether a specifier set admits a version (PEP 440); None when it is not of the plain kind."""
-    wanted = release(version)
-    if wanted is None:
+    found = _release(version)
+    if found is None:
         return None
+    wanted, post = found
     answer = True
     for clause in specifier.split(",") if specifier.strip() else ():
         match = _CLAUSE.fullmatch(clause)
         if match is None:
             return None
         operator, text, star = match.groups()
-        limit = release(text)
-        if limit is None or operator == "===" or (star and operator not in ("==", "!=")):
+        if operator == "===" or len(text) > 100 or (star and operator not in ("==", "!=")):
             return None
+        limit = tuple(map(int, text.split(".")))
         if operator == "~=" and len(limit) < 2:
             return None
-        answer = answer and _holds(wanted, operator, limit, star is not None)
+        answer = answer and _holds(wanted, post, operator, limit, star is not None)
     return answer
 
 
-def _holds(wanted: tuple[int, ...], operator: str, limit: tuple[int, ...], star: bool) -> bool:
+def _holds(
+    wanted: tuple[int, ...], post: bool, operator: str, limit: tuple[int, ...], star: bool
+) -> bool:
     if star:
         return (_padded(wanted, len(limit))[: len(limit)] == limit) is (operator == "==")
     length = max(len(wanted), len(limit))
     left, right = _padded(wanted, length), _padded(limit, length)
+    if post and left == right and operator in ("==", "!=", "<="):
+        # Newer than the release that it mends, and another one; but > leaves it out.
+        return operator == "!="
     if operator == "~=":
         return left >= right and left[: len(limit) - 1] == limit[:-1]
     if operator == "==":

@@ -25,8 +25,9 @@ CLAUSES = st.builds(
 
 
 @settings(max_examples=500)
-@given(st.lists(CLAUSES, max_size=3).map(",".join), RELEASES)
-def test_admits_agrees_with_packaging(specifier, version):
+@given(st.lists(CLAUSES, max_size=3).map(",".join), RELEASES, st.sampled_from(["", "", ".post1"]))
+def test_admits_agrees_with_packaging(specifier, version, post):
+    version += post
     answer = versions.admits(specifier, version)
     if answer is not None:
         assert SpecifierSet(specifier).contains(version, prereleases=True) is answer
