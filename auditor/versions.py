@@ -7,7 +7,7 @@ as the rest of a small audit's linking; it is asked where these functions answer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from auditor import lazy_re as re
 
@@ -59,6 +59,27 @@ def admits(specifier: str, version: str) -> bool | None:
             return None
         answer = answer and _holds(wanted, post, operator, limit, star is not None)
     return answer
+
+
+def newest(specifier: str, candidates: Iterable[str]) -> str | None:
+    """The newest release that a specifier admits, "" for none; None where one is not plain."""
+    best: tuple[tuple[int, ...], int] = ((), -2)
+    found = ""
+    if admits(specifier, "0") is None:
+        return None
+    for candidate in candidates:
+        admitted = admits(specifier, candidate)
+        if admitted is None:
+            return None
+        elif admitted:
+            numbers, _, post = candidate.partition(".post")
+            parts = tuple(map(int, numbers.split(".")))
+            while parts and not parts[-1]:
+                parts = parts[:-1]
+            order = (parts, int(post) if post else -1)
+            if order > best:
+                best, found = order, candidate
+    return found
 
 
 def _holds(

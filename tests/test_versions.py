@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from auditor import digests, versions
 from auditor.catalog import knowledge
@@ -138,3 +139,28 @@ def test_digests_are_sha256(size):
     digest = digests.sha256(size)
     digest.update(b"abc")
     assert digest.hexdigest() == hashlib.sha256(b"abc").hexdigest()
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(CLAUSES, max_size=2).map(",".join),
+    st.lists(
+        st.builds(str.__add__, RELEASES, st.sampled_from(["", "", "", ".post1", ".post2", "rc1"])),
+        max_size=6,
+    ),
+)
+def test_the_newest_is_packagings(specifier, candidates):
+    found = versions.newest(specifier, candidates)
+    if found is None:
+        assert versions.admits(specifier, "0") is None or not all(
+            c.partition(".post")[0].replace(".", "").isdigit() for c in candidates
+        )
+        return
+    allowed = SpecifierSet(specifier)
+    expected = max((c for c in candidates if allowed.contains(c)), key=Version, default="")
+    assert (Version(found) if found else "") == (Version(expected) if expected else "")
+
+
+def test_the_newest_of_what_is_not_plain_is_left_to_packaging():
+    assert versions.newest(">=1", ["1.0", "2.0+cpu"]) is None
+    assert versions.newest(">=1rc1", ["1.0"]) is None
