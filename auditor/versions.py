@@ -71,7 +71,7 @@ def newest(specifier: str, candidates: Iterable[str]) -> str | None:
         admitted = admits(specifier, candidate)
         if admitted is None:
             return None
-        elif admitted:
+        if admitted:
             numbers, _, post = candidate.partition(".post")
             parts = tuple(map(int, numbers.split(".")))
             while parts and not parts[-1]:
