@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import math
-import unicodedata
 from collections.abc import Mapping, Set
 from pathlib import PurePath
 from typing import Any
@@ -207,6 +206,8 @@ def _escaped(path: str) -> bool:
 
 
 def _is_invisible(char: str) -> bool:
+    import unicodedata
+
     return unicodedata.category(char) in _INVISIBLE
 
 
@@ -220,6 +221,8 @@ def _spelt(char: str) -> str:
 def _cells(char: str) -> int:
     if char.isascii():
         return 1
+    import unicodedata
+
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
