@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
 from typing import Protocol
 
@@ -19,10 +21,15 @@ class Digest(Protocol):
 
 def sha256(size: int = 0) -> Digest:
     """A SHA-256, to be fed about ``size`` bytes."""
-    for name in ("hashlib",) if size >= _LARGE else ("_sha2", "_sha256", "hashlib"):
+    return _maker(size >= _LARGE)()
+
+
+@lru_cache(maxsize=2)
+def _maker(large: bool) -> Callable[[], Digest]:
+    for name in ("hashlib",) if large else ("_sha2", "_sha256", "hashlib"):
         try:
-            digest: Digest = import_module(name).sha256()
+            maker: Callable[[], Digest] = import_module(name).sha256
         except ImportError:
             continue
-        return digest
+        return maker
     raise ImportError("this Python has no SHA-256")

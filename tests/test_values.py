@@ -142,3 +142,27 @@ def test_matching_by_place():
         case Pair(left, right):
             assert (left, right) == (1, 2)
     assert Point.__match_args__ == ()
+
+
+@pytest.mark.parametrize("kind", [Point, Pair, Point3, Counter])
+def test_a_class_with_many_instances_keeps_its_manners(kind):
+    made = value if kind is not Counter else record
+    fresh = made(type(kind.__name__, (kind,), {"__annotations__": {}, "__module__": __name__}))
+    first = {"name": "a"} if kind is Counter else {"left": 1} if kind is Pair else {"x": 1}
+    early = fresh(**first)
+    for _ in range(400):
+        fresh(**first)
+    assert "__init__" in vars(fresh) and vars(fresh)["__init__"] is not vars(kind).get("__init__")
+    assert fresh(**first) == early and repr(fresh(**first)) == repr(early)
+    assert [getattr(early, f.name) for f in dataclasses.fields(fresh)] == [
+        getattr(fresh(**first), f.name) for f in dataclasses.fields(fresh)
+    ]
+    with pytest.raises(TypeError):
+        fresh()
+    with pytest.raises(TypeError):
+        fresh(**first, nonsense=1)
+    if kind is Counter:
+        assert fresh("a").seen is not fresh("a").seen
+        assert fresh("b", 3).count == 3
+    if kind is Point3:
+        assert fresh(x=1, y=2, z=3).total == 6
