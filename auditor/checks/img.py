@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from auditor import lazy_re as re
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks

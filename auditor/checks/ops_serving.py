@@ -7,9 +7,9 @@ fault: hence the low severity.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
+from auditor import lazy_re as re
 from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Service

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
 from auditor.deployment.view import View
 from auditor.findings import Stage
@@ -25,6 +24,7 @@ from auditor.parsers.commands import (
 from auditor.parsers.python.facts import Phase, Trace
 from auditor.parsers.python.program import ImageFinder, Program
 from auditor.source import Location, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
@@ -57,7 +56,7 @@ from auditor.parsers.dockerfile import (
 from auditor.parsers.dockerignore import DockerIgnore, IgnoreMatch
 from auditor.parsers.dockerignore import parse as parse_ignore
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.parsers.shell import Script

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
@@ -18,7 +17,7 @@ from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
-from auditor.values import value
+from auditor.values import field, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts

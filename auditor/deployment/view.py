@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from auditor import lazy_re as re
 from auditor.deployment.image import Absent, ContextSource, Present
 from auditor.source import Location, SourceText
 from auditor.values import value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from auditor.parsers.commands.options import Scanned, scan
 from auditor.parsers.commands.wrappers import base_name
 from auditor.parsers.shell import Arg, Env, Value
 from auditor.source import Fragment, Unknown
+from auditor.values import replace
 
 _JUPYTER = frozenset({"lab", "notebook", "server", "labhub", "nbclassic"})
 # What the attribute is when the command line names only the module.
