@@ -187,9 +187,7 @@ class _Reader:
             made = ("variable", token.text)
         elif token.kind == "name":
             words = {"true": True, "false": False, "nil": None}
-            made = (
-                ("value", words[token.text]) if token.text in words else ("function", token.text)
-            )
+            made = ("value", words[token.text]) if token.text in words else ("function", token.text)
         elif token.text == "(":
             made = self.pipeline()
             closing = self.take()
@@ -401,17 +399,19 @@ def number(item: float) -> str:
         return "NaN" if math.isnan(item) else ("+Inf" if item > 0 else "-Inf")
     if item == 0:
         return "0"
-    digits = repr(item)
-    mantissa = f"{item:.17g}"
     exponent = math.floor(math.log10(abs(item)))
-    if exponent < -4 or exponent >= 21:
-        text = f"{float(digits):e}"
-        base, _, power = text.partition("e")
-        base = base.rstrip("0").rstrip(".")
-        return f"{base}e{power}"
-    if item.is_integer():
-        return str(int(item))
-    return digits if "e" not in digits else mantissa
+    if exponent < -4 or exponent >= 6:
+        _, _, power = f"{item:.17e}".partition("e")
+        digits = _digits(item)
+        base = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
+        return f"{'-' if item < 0 else ''}{base}e{power}"
+    return str(int(item)) if item.is_integer() else repr(item)
+
+
+def _digits(item: float) -> str:
+    """The shortest digits that mean this number, without point, sign or outer zeros."""
+    text = repr(abs(item)).partition("e")[0].replace(".", "").strip("0")
+    return text or "0"
 
 
 class Renderer:

@@ -21,10 +21,26 @@ from auditor.values import value
 # What `helm template` tells a chart about the cluster.
 _KUBERNETES = "v1.30.0"
 _API_VERSIONS = frozenset(
-    """v1 apps/v1 batch/v1 autoscaling/v1 autoscaling/v2 policy/v1 networking.k8s.io/v1
-    rbac.authorization.k8s.io/v1 storage.k8s.io/v1 apiextensions.k8s.io/v1 scheduling.k8s.io/v1
-    admissionregistration.k8s.io/v1 certificates.k8s.io/v1 coordination.k8s.io/v1
-    discovery.k8s.io/v1 events.k8s.io/v1 node.k8s.io/v1 apiregistration.k8s.io/v1""".split()
+    [
+        "v1",
+        "apps/v1",
+        "batch/v1",
+        "autoscaling/v1",
+        "autoscaling/v2",
+        "policy/v1",
+        "networking.k8s.io/v1",
+        "rbac.authorization.k8s.io/v1",
+        "storage.k8s.io/v1",
+        "apiextensions.k8s.io/v1",
+        "scheduling.k8s.io/v1",
+        "admissionregistration.k8s.io/v1",
+        "certificates.k8s.io/v1",
+        "coordination.k8s.io/v1",
+        "discovery.k8s.io/v1",
+        "events.k8s.io/v1",
+        "node.k8s.io/v1",
+        "apiregistration.k8s.io/v1",
+    ]
 )
 _MAX_TEMPLATES = 200
 _MAX_CHARTS = 30
@@ -397,9 +413,7 @@ def _stream(source: SourceText, pieces: Sequence[tuple[str, int]]) -> YamlStream
         path=source.path,
         documents=tuple(moved(document, place, memo) for document in stream.documents),
         problems=tuple(
-            Problem(
-                at=place(p.at), message=f"once rendered, {p.message}", fatal=p.fatal
-            )
+            Problem(at=place(p.at), message=f"once rendered, {p.message}", fatal=p.fatal)
             for p in stream.problems
             if HOLE not in text
         ),

@@ -112,7 +112,24 @@ def _indent(width: Any, text: Any) -> str:
 
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+-]+)*\Z")
 _WORDS = frozenset(
-    "y n yes no on off true false null nil inf nan .inf .nan ~".split() + ["", "-", "."]
+    [
+        "y",
+        "n",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+        "null",
+        "nil",
+        "inf",
+        "nan",
+        ".inf",
+        ".nan",
+        "~",
+    ]
+    + ["", "-", "."]
 )
 
 
@@ -187,14 +204,24 @@ def from_yaml(text: Any) -> Any:
     return plain(stream.documents[0]) if stream.documents else {}
 
 
-_TRUE = frozenset("y Y yes Yes YES on On ON true True TRUE".split())
-_FALSE = frozenset("n N no No NO off Off OFF false False FALSE".split())
+def _key(node: Any) -> str:
+    text = getattr(node, "text", "")
+    if getattr(node, "style", "") == "plain":
+        return "true" if text in _TRUE else "false" if text in _FALSE else text
+    return str(text)
+
+
+_TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"])
+_FALSE = frozenset(["n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"])
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]{1,40}(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,4})?\Z")
 
 
 def plain(node: Any, budget: list[int] | None = None) -> Any:
-    """A YAML node as a plain value, by the rules that Helm reads values with (YAML 1.1)."""
+    """A YAML node as a plain value, by the rules that Helm reads values with.
+
+    They are those of YAML 1.1 with JSON's numbers: every number is a float.
+    """
     from auditor.parsers.yamldoc import Mapping as Map
     from auditor.parsers.yamldoc import Sequence
 
@@ -203,7 +230,7 @@ def plain(node: Any, budget: list[int] | None = None) -> Any:
     if budget[0] < 0:
         raise TemplateError("the values are too large")
     if isinstance(node, Map):
-        return {entry.name: plain(entry.value, budget) for entry in node.entries}
+        return {_key(entry.key): plain(entry.value, budget) for entry in node.entries}
     if isinstance(node, Sequence):
         return [plain(item, budget) for item in node.items]
     if node.is_template:
@@ -220,11 +247,11 @@ def plain(node: Any, budget: list[int] | None = None) -> Any:
     if _INTEGER.match(text):
         digits = text.lstrip("+-")
         if len(digits) > 1 and digits.startswith("0"):
-            return int(text, 8) if all(c in "01234567" for c in digits) else float(text)
-        return int(text)
+            return float(int(text, 8) if all(c in "01234567" for c in digits) else int(text))
+        return float(text)
     if text.startswith(("0x", "0o")):
         number = node.int()
-        return text if number is None else number
+        return text if number is None else float(number)
     if _FLOAT.match(text):
         return float(text)
     return text
@@ -411,14 +438,18 @@ def _replacement(text: str) -> Callable[[re.Match[str]], str]:
     def fill(match: re.Match[str]) -> str:
         return re.sub(
             r"\$\{?(\d+)\}?",
-            lambda m: match.group(int(m.group(1))) or "" if int(m.group(1)) <= len(match.groups()) else "",
+            lambda m: (
+                match.group(int(m.group(1))) or "" if int(m.group(1)) <= len(match.groups()) else ""
+            ),
             text,
         )
 
     return fill
 
 
-_VERSION = re.compile(r"[vV=]*(\d{1,9})(?:\.(\d{1,9}|x|\*))?(?:\.(\d{1,9}|x|\*))?(-[0-9A-Za-z.-]+)?")
+_VERSION = re.compile(
+    r"[vV=]*(\d{1,9})(?:\.(\d{1,9}|x|\*))?(?:\.(\d{1,9}|x|\*))?(-[0-9A-Za-z.-]+)?"
+)
 
 
 def _version(text: str) -> tuple[int, int, int] | None:
@@ -464,7 +495,10 @@ def _satisfies(sign: str | None, wanted: str, have: tuple[int, int, int]) -> boo
     if sign == "~":
         return have >= want and have[:2] == want[:2]
     parts = wanted.split("-")[0].split(".")
-    return have[: len([p for p in parts if p.isdigit()])] == want[: len([p for p in parts if p.isdigit()])]
+    return (
+        have[: len([p for p in parts if p.isdigit()])]
+        == want[: len([p for p in parts if p.isdigit()])]
+    )
 
 
 def _ternary(first: Any, second: Any, test: Any) -> Any:
@@ -676,25 +710,71 @@ _LOOSE: dict[str, Callable[..., Any]] = {
     # A cluster answers it at installation; `helm template` sees an empty one.
     "lookup": lambda *_: {},
 }  # fmt: skip
-_CHANCE = (
-    "now date dateInZone dateModify ago duration unixEpoch htmlDate toDate uuidv4 randAlpha "
-    "randAlphaNum randNumeric randAscii randBytes randInt shuffle genCA genSelfSignedCert "
-    "genSignedCert genPrivateKey genCAWithKey genSelfSignedCertWithKey genSignedCertWithKey "
-    "htpasswd bcrypt derivePassword encryptAES decryptAES getHostByName adler32sum sha512sum "
-    "env expandenv toToml fromToml buildCustomCert"
-).split()
+_CHANCE = [
+    "now",
+    "date",
+    "dateInZone",
+    "dateModify",
+    "ago",
+    "duration",
+    "unixEpoch",
+    "htmlDate",
+    "toDate",
+    "uuidv4",
+    "randAlpha",
+    "randAlphaNum",
+    "randNumeric",
+    "randAscii",
+    "randBytes",
+    "randInt",
+    "shuffle",
+    "genCA",
+    "genSelfSignedCert",
+    "genSignedCert",
+    "genPrivateKey",
+    "genCAWithKey",
+    "genSelfSignedCertWithKey",
+    "genSignedCertWithKey",
+    "htpasswd",
+    "bcrypt",
+    "derivePassword",
+    "encryptAES",
+    "decryptAES",
+    "getHostByName",
+    "adler32sum",
+    "sha512sum",
+    "env",
+    "expandenv",
+    "toToml",
+    "fromToml",
+    "buildCustomCert",
+]
 
 
 def _json(item: Any) -> Any:
     """JSON text, its holes kept as text."""
-    return json.dumps(item, sort_keys=True, default=lambda i: HOLE, ensure_ascii=False)
+    return json.dumps(
+        _whole(item), sort_keys=True, default=lambda i: HOLE, ensure_ascii=False,
+        separators=(",", ":"),
+    )  # fmt: skip
+
+
+def _whole(item: Any) -> Any:
+    """Floats without a fraction as JSON writes them."""
+    if isinstance(item, Mapping):
+        return {key: _whole(child) for key, child in item.items()}
+    if isinstance(item, list | tuple):
+        return [_whole(child) for child in item]
+    if isinstance(item, float) and math.isfinite(item) and item.is_integer() and abs(item) < 1e21:
+        return int(item)
+    return item
 
 
 def functions() -> dict[str, Callable[..., Any]]:
     """Every function by name, with its ``must`` twin."""
     table = {name: _known(function) for name, function in _PURE.items()}
     table.update(_LOOSE)
-    table.update({name: _json for name in ("toJson", "toPrettyJson", "toRawJson")})
+    table.update(dict.fromkeys(("toJson", "toPrettyJson", "toRawJson"), _json))
     for name in _CHANCE:
         table[name] = _unknown(name)
     for name in list(table):
