@@ -13,6 +13,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
+from auditor.deployment.cluster import Cluster
 from auditor.deployment.image import BaseSource, Present
 from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
@@ -291,6 +292,9 @@ class Mount:
     made_by_hand: bool = False
     read_only: bool = False
     named: bool = False
+    # Exactly these files lie there, by their path below the target ("": the target is one);
+    # None when that is not known.
+    files: tuple[str, ...] | None = None
 
 
 @value
@@ -453,6 +457,7 @@ class Deployment:
     is_library: bool = False
     # Manifests, gateways and programs that no service runs.
     surroundings: Surroundings = field(default_factory=Surroundings)
+    cluster: Cluster = field(default_factory=Cluster)
 
     @property
     def deployable(self) -> bool:

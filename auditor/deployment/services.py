@@ -263,8 +263,8 @@ def from_kubernetes(
     container, workload = running.container, running.workload
     variables, complete = manifests.variables(running, image)
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
-    security = container.security_context or workload.pod.security_context
-    user = security.run_as_user if security is not None else None
+    user = manifests.user(running)
+    unknown = manifests.unknown_words(container)
     service = _finish(
         facts,
         name=name,
@@ -278,14 +278,14 @@ def from_kubernetes(
         mounts=manifests.mounts(running),
         published=manifests.published(running),
         faults=[],
-        entrypoint=manifests.words(container.command),
-        command=manifests.words(container.args),
+        entrypoint=manifests.words(container.command, variables),
+        command=manifests.words(container.args, variables),
         cwd=container.working_dir.value if container.working_dir else None,
         cwd_at=container.working_dir.at if container.working_dir else None,
         user=user.value if user is not None else None,
         user_at=user.at if user is not None else None,
         health=manifests.health(running, env),
-        open_links=[],
+        open_links=[(Stage.STARTS, unknown)] if unknown is not None else [],
     )
     return replace(service, workload=workload, container=container)
 

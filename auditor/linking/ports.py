@@ -34,6 +34,8 @@ def served(service: Service) -> Served:
 
 def host_network(service: Service) -> bool:
     """The container shares the host's network: nothing is published, everything is reachable."""
+    if service.workload is not None:
+        return service.workload.pod.host_network
     mode = service.compose.network_mode if service.compose else None
     return mode is not None and mode.value == "host"
 

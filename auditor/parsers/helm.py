@@ -177,7 +177,7 @@ class _Chart:
     def collect(
         self, directory: str, head: yamldoc.Mapping, values: dict[str, Any], release: str
     ) -> list[Dependency]:
-        """This chart and its subcharts, each with the values it sees."""
+        """A chart and its subcharts, each with the values it sees."""
         if len(self.parts) >= _MAX_CHARTS:
             return []
         name = _text(head, "name") or posixpath.basename(directory)

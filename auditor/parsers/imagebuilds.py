@@ -129,7 +129,9 @@ def bake_json(source: SourceText) -> Iterator[DockerBuild]:
             place="ci",
             context=context,
             dockerfile=posixpath.join(context, file),
-            tags=tuple(_text(t) for t in _items(body.get("tags") if isinstance(body, Mapping) else None)),
+            tags=tuple(
+                _text(t) for t in _items(body.get("tags") if isinstance(body, Mapping) else None)
+            ),
             target=_text(body, "target") or None,
         )
 

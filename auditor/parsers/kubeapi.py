@@ -184,7 +184,7 @@ def _service(spec: Mapping) -> Iterator[Refusal]:
         if isinstance(target, Scalar) and target.style != "plain" and target.text.isdigit():
             yield Refusal(
                 at=target.at,
-                message=f"`targetPort: \"{target.text}\"` in quotes is a port's name, and a name "
+                message=f'`targetPort: "{target.text}"` in quotes is a port\'s name, and a name '
                 "needs a letter: `must contain at least one letter`",
                 help="Write the number without quotes.",
             )
@@ -246,9 +246,7 @@ def _workload(node: Mapping, spec: Mapping, kind: str, version: str) -> Iterator
     yield from _pod(spec, pod)
 
 
-def _selector(
-    node: Mapping, spec: Mapping, labels: Node | None, kind: str
-) -> Iterator[Refusal]:
+def _selector(node: Mapping, spec: Mapping, labels: Node | None, kind: str) -> Iterator[Refusal]:
     selector = spec.get("selector")
     if selector is None:
         at = node.get("kind")

@@ -7,7 +7,7 @@ Argo Rollouts). A value that a template has still to give is ``Unknown``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from auditor.parsers import kubeapi, yamldoc
@@ -365,6 +365,12 @@ def read(stream: yamldoc.YamlStream) -> KubernetesFacts:
     )
 
 
+def of_nodes(path: str, nodes: Iterable[Mapping]) -> tuple[Object, ...]:
+    """Objects from nodes that were made elsewhere."""
+    stream = yamldoc.YamlStream(path=path, documents=tuple(nodes))
+    return read(stream).objects
+
+
 def _objects(document: Node) -> Iterator[Mapping]:
     if not isinstance(document, Mapping) or document.entry("kind") is None:
         return
@@ -584,9 +590,7 @@ class _Reader:
             **common,
         )
 
-    def on_platform(
-        self, platform: str, spec: Mapping, common: dict[str, Any]
-    ) -> Workload | None:
+    def on_platform(self, platform: str, spec: Mapping, common: dict[str, Any]) -> Workload | None:
         """A workload of KServe, Knative or Seldon that brings containers of its own."""
         template: Mapping | None = spec
         if platform == "knative":
@@ -596,9 +600,7 @@ class _Reader:
             inner = _map(spec, "predictor")
         else:
             predictor = next(self.items(spec.get("predictors")), None)
-            part = next(
-                self.items(predictor.get("componentSpecs") if predictor else None), None
-            )
+            part = next(self.items(predictor.get("componentSpecs") if predictor else None), None)
             inner = _map(part, "spec")
         if template is None or inner is None or inner.get("containers") is None:
             return None

@@ -463,12 +463,12 @@ class _Builder:
             path = path if equals else name
             key = name if equals else posixpath.basename(name)
             place = posixpath.normpath(posixpath.join(folder, path))
-            text = None if place.startswith("..") else self.files.read(place)
+            file = None if place.startswith("..") else self.files.read(place)
             self.inputs.add(place)
             content = Scalar(
                 at=item.at,
-                text=text.text if text is not None else "{{ not in the repository }}",
-                style="single" if text is not None else "template",
+                text=file.text if file is not None else "{{ not in the repository }}",
+                style="single" if file is not None else "template",
             )
             found.append(Entry(key=_scalar(key, item.at), value=content))
         env = [*_list(entry, "envs")]
@@ -476,15 +476,15 @@ class _Builder:
         env += [single] if isinstance(single, Scalar) else []
         for item in env:
             place = posixpath.normpath(posixpath.join(folder, _text(item)))
-            text = None if place.startswith("..") else self.files.read(place)
+            file = None if place.startswith("..") else self.files.read(place)
             self.inputs.add(place)
-            if text is None:
+            if file is None:
                 self.open = True
                 continue
-            for number, line in enumerate(text.lines[:5_000], 1):
+            for number, line in enumerate(file.lines[:5_000], 1):
                 name, equals, content_text = line.partition("=")
                 if equals and not line.lstrip().startswith("#"):
-                    at = text.at(number)
+                    at = file.at(number)
                     found.append(
                         Entry(
                             key=_scalar(name.strip(), at), value=_scalar(content_text.strip(), at)
@@ -636,12 +636,12 @@ class _Builder:
                 groups.append((pairs, selectors, templates))
         for pairs, selectors, templates in groups:
             for item in items:
-                for entry in pairs.entries:
-                    child = entry.value
+                for pair in pairs.entries:
+                    child = pair.value
                     if isinstance(child, Scalar):
                         child = replace(child, style="single")
                     for path in _label_paths(item, selectors, templates):
-                        item.node = _put(item.node, (*path, entry.name), child)
+                        item.node = _put(item.node, (*path, pair.name), child)
 
     def imaged(self, node: Mapping, images: Sequence[Mapping]) -> Mapping:
         made = _imaged(node, images, 0)
@@ -697,7 +697,7 @@ def _shifted(source: Scalar) -> tuple[Node, ...]:
 
 
 def _selected(item: _Item, target: Mapping) -> bool:
-    group, slash, version = _text(item.node, "apiVersion").rpartition("/")
+    group, _, version = _text(item.node, "apiVersion").rpartition("/")
     for key, own in (("kind", (item.kind,)), ("name", tuple(item.names)), ("group", (group,)),
                      ("version", (version,)),
                      ("namespace", (_text(item.node, "metadata", "namespace"),))):  # fmt: skip
@@ -706,7 +706,7 @@ def _selected(item: _Item, target: Mapping) -> bool:
             return False
     labels = _text(target, "labelSelector")
     for part in labels.split(",") if labels else ():
-        name, equals, text = part.partition("=")
+        name, _, text = part.partition("=")
         if _text(item.node, "metadata", "labels", name.strip()) != text.strip("= "):
             return False
     return True

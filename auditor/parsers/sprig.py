@@ -552,7 +552,7 @@ def _repeat(count: Any, text: Any) -> str:
 
 def _round(item: Any, digits: Any = 0) -> float:
     scale = 10 ** min(_integer(digits), 12)
-    return math.floor(_float(item) * scale + 0.5) / scale
+    return float(math.floor(_float(item) * scale + 0.5) / scale)
 
 
 def _bytes(text: Any) -> bytes:
