@@ -29,6 +29,7 @@ FAMILIES = (
     "art",
     "cfg",
     "chain",
+    "cluster",
     "cmp",
     "env",
     "img",

@@ -21,7 +21,27 @@ _MAX_SIZE = 1_000_000
 _MAX_KUSTOMIZATIONS = 200
 _MAX_CHARTS = 40
 _DEV = frozenset(
-    ["dev", "devel", "develop", "development", "test", "tests", "testing", "local", "minikube", "kind", "k3d", "e2e", "ci", "sandbox", "staging", "stage", "qa", "preview", "canary"]
+    [
+        "dev",
+        "devel",
+        "develop",
+        "development",
+        "test",
+        "tests",
+        "testing",
+        "local",
+        "minikube",
+        "kind",
+        "k3d",
+        "e2e",
+        "ci",
+        "sandbox",
+        "staging",
+        "stage",
+        "qa",
+        "preview",
+        "canary",
+    ]
 )
 _PRODUCTION = frozenset(("prod", "production", "prd", "live"))
 

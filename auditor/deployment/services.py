@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.deployment import healthcheck, manifests
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
         ComposeProject,
         ComposeService,
     )
+    from auditor.parsers.kubernetes import Container, Workload
 
 
 def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[DockerRun]) -> Service:
@@ -265,7 +265,7 @@ def from_kubernetes(
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
     user = manifests.user(running)
     unknown = manifests.unknown_words(container)
-    service = _finish(
+    return _finish(
         facts,
         name=name,
         at=container.at,
@@ -286,8 +286,9 @@ def from_kubernetes(
         user_at=user.at if user is not None else None,
         health=manifests.health(running, env),
         open_links=[(Stage.STARTS, unknown)] if unknown is not None else [],
+        workload=workload,
+        container=container,
     )
-    return replace(service, workload=workload, container=container)
 
 
 def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:
@@ -456,6 +457,8 @@ def _finish(
     project: ComposeProject | None = None,
     profiles: tuple[str, ...] = (),
     is_dev: bool = False,
+    workload: Workload | None = None,
+    container: Container | None = None,
 ) -> Service:
     checks = list(health)
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
@@ -510,6 +513,8 @@ def _finish(
         image_reference=image_reference,
         compose=compose,
         project=project,
+        workload=workload,
+        container=container,
         variables=tuple(variables),
         variables_complete=complete,
         cwd=cwd if cwd is not None else "/",
