@@ -209,6 +209,12 @@ def unrendered_chart(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """``helm install`` of a chart fails with the values that the chart brings."""
     for chart in deployment.cluster.charts:
         failed = [p for p in chart.problems if "is not rendered: fails" in p.message]
+        # What the chart was to start: the one image that nothing else starts.
+        alone = tuple(
+            s
+            for s in deployment.services
+            if s.origin == "dockerfile" and s.image is not None and not s.is_dev
+        )
         if not failed:
             if chart.streams and not chart.unread:
                 yield rule.passed()
@@ -224,6 +230,9 @@ def unrendered_chart(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 help="Render it with `helm template` and the values that production gives.",
                 # Values given at installation may mend it.
                 confidence=Confidence.LIKELY if given else None,
+                breaks=_breaks(alone, Stage.STARTS)
+                if len(alone) == 1 and len(deployment.cluster.charts) == 1
+                else (),
             )
 
 

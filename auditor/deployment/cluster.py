@@ -181,11 +181,9 @@ def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], list[Kustomi
     from auditor.parsers import kustomize
 
     built: list[Kustomization] = []
-    for entry in facts.repository.of_kind(FileKind.YAML):
-        if posixpath.basename(entry.path) not in kustomize.NAMES or len(built) >= (
-            _MAX_KUSTOMIZATIONS
-        ):
-            continue
+    for entry in facts.repository.of_kind(FileKind.KUSTOMIZATION):
+        if len(built) >= _MAX_KUSTOMIZATIONS:
+            break
         made = kustomize.build(files, entry.path)
         if made is not None:
             built.append(made)

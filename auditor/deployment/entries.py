@@ -357,6 +357,16 @@ class _Follower:
         app = fact.app
         if app is None:
             app = self._default_app(fact)
+        if app is None and self._serves_nothing(fact):
+            self.faults.append(
+                StartFault(
+                    kind="program",
+                    message="gunicorn is not told what to serve: `Error: No application module "
+                    "specified.`",
+                    at=fact.at,
+                )
+            )
+            return
         if app is None:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not named"))
             return
@@ -376,6 +386,17 @@ class _Follower:
             roots,
             server=fact.kind,
             factory=app.factory,
+        )
+
+    def _serves_nothing(self, fact: ServerStart) -> bool:
+        """No argument, variable or configuration file names an application to gunicorn."""
+        if fact.kind != "gunicorn" or not isinstance(self.cwd, str):
+            return False
+        own = posixpath.join(self.cwd, "gunicorn.conf.py")
+        return (
+            fact.value("config") is None
+            and self.env.get("GUNICORN_CMD_ARGS") is None
+            and self.view.exists(own) is False
         )
 
     def _default_app(self, fact: ServerStart) -> AppSpec | None:
