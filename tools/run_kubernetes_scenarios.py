@@ -211,7 +211,11 @@ class Pod:
     def image(self, container: dict[str, Any]) -> str:
         name = container["image"].rpartition("/")[2].partition(":")[0]
         # Images of others are stood in for by the one that the engine has.
-        return f"scenario-k8s-{name}" if name in self.scenario.get("images", ["api"]) else "python:3.11-slim"
+        return (
+            f"scenario-k8s-{name}"
+            if name in self.scenario.get("images", ["api"])
+            else "python:3.11-slim"
+        )
 
     def endpoints(self) -> list[int]:
         """The ports of the pod that Services (through their routes, if any) lead to."""
@@ -245,9 +249,7 @@ class Pod:
                     for path in rule["http"]["paths"]:
                         service = path["backend"]["service"]
                         wanted = service["port"]
-                        backends.append(
-                            (service["name"], wanted.get("number", wanted.get("name")))
-                        )
+                        backends.append((service["name"], wanted.get("number", wanted.get("name"))))
             elif item["kind"] == "HTTPRoute":
                 for rule in item["spec"]["rules"]:
                     backends += [(b["name"], b["port"]) for b in rule["backendRefs"]]
@@ -322,8 +324,8 @@ class Pod:
                 status = status or _request(f"{self.address(port)}/health")
             if not ports and time.monotonic() > deadline - PATIENCE + 5:
                 break
-        # A container that falls over late is no server.
-        time.sleep(1.0)
+        # A container that falls over late is no server: gunicorn tries a taken port five times.
+        time.sleep(1.0 if len(self.started) == 1 else 9.0)
         truth["started"] = self.running()
         if not truth["started"]:
             truth["error"] = self.error

@@ -15,6 +15,10 @@ from auditor.parsers import kubernetes
 from auditor.parsers.kubernetes import Workload
 from auditor.source import Unknown
 
+# Objects for which an operator makes Services.
+_MAKERS = frozenset(
+    ("InferenceService", "InferenceGraph", "SeldonDeployment", "RayService", "Rollout", "Canary")
+)
 _OFFICIAL = frozenset(("python", "debian", "ubuntu", "alpine", "node", "buildpack-deps"))
 
 
@@ -335,6 +339,8 @@ def _no_service(
     cluster: Cluster, route: kubernetes.Ingress, backend: kubernetes.Backend, name: str, rule: Rule
 ) -> Iterator[Outcome]:
     """The Service is not here. It may be another chart's, unless one is called nearly so."""
+    if any(item.name == name or item.kind in _MAKERS for item in cluster.objects):
+        return  # another object of that name may bring it
     names = [s.name for s in cluster.services if isinstance(s.name, str)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if not near or name in names or cluster.open:

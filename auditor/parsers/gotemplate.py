@@ -442,6 +442,12 @@ class Renderer:
             raise TemplateError(f"template {name!r} includes itself")
         try:
             return "".join(text for text, _ in self.render(nodes, dot))
+        except TemplateError as error:
+            # Its line is that of another file: the caller's counts.
+            if error.line:
+                error.message += f" (in the template {name!r})"
+                error.line = 0
+            raise
         finally:
             self.depth -= 1
 
