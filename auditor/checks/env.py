@@ -461,6 +461,25 @@ def _requirements_end(environment: Environment) -> Location:
     return environment.steps[0].at if environment.steps else environment.at
 
 
+def _compiles(environment: Environment, image: BuiltImage) -> bool | None:
+    """Whether every other stage that installs starts from an image with a compiler."""
+    stages = image.dockerfile.stages
+    for step in environment.steps:
+        if _at_home(step, image):
+            continue
+        text = stages[step.stage].base.text
+        seen: set[str] = set()
+        while (earlier := next((s for s in stages if s.name == text), None)) and text not in seen:
+            seen.add(text)
+            text = earlier.base.text
+        tag = text.partition("@")[0].rpartition("/")[2].partition(":")[2]
+        if not text.startswith(("python:", "docker.io/library/python:")):
+            return None
+        if "slim" in tag or "alpine" in tag:
+            return None
+    return True
+
+
 def _at_home(step: InstallStep, image: BuiltImage) -> bool:
     """The step runs in the stage that is shipped, or one on the same base."""
     stages = image.dockerfile.stages
@@ -482,8 +501,9 @@ def uninstallable_pin(
         if any(p.name in _COMPILERS for p in image.system_packages):
             has_compiler = True
         # What another stage builds and the image only copies is compiled there.
-        if has_compiler is False and any(not _at_home(s, image) for s in environment.steps):
-            has_compiler = None
+        elsewhere = any(not _at_home(s, image) for s in environment.steps)
+        if has_compiler is False and elsewhere:
+            has_compiler = _compiles(environment, image)
     seen: set[str] = set()
     for item in _shipped(environment):
         if item.fact.url or item.fact.path or item.fact.vcs or item.key in seen:

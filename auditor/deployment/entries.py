@@ -784,10 +784,22 @@ class _Follower:
 
     # ---- addresses ----
 
+    def _new_seldon(self) -> bool:
+        environment = self.service.environment
+        installed = environment.installed if environment is not None else None
+        version = installed.version("seldon-core") if installed is not None else None
+        major, _, rest = (version or "").partition(".")
+        minor = rest.partition(".")[0]
+        return major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= (1, 5)
+
     def _server_listens(self, fact: ServerStart) -> None:
         from auditor.deployment.listening import listens
 
         found, faults, open_links = listens(fact, self.env, self.cwd, self.view)
+        if fact.kind == "seldon" and not self._new_seldon():
+            # Releases before 1.5 served 5000.
+            unknown = Unknown("it depends on the release of seldon-core")
+            found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
