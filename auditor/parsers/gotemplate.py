@@ -22,6 +22,10 @@ MAX_TEXT = 400_000
 MAX_STEPS = 150_000
 MAX_OUTPUT = 2_000_000
 MAX_DEPTH = 60
+MAX_WEIGHT = 200_000
+MAX_WORK = 30_000_000
+_MAX_VALUE = 1_000_000
+_MAX_ITEMS = 50_000
 
 Function = Callable[..., Any]
 
@@ -381,6 +385,8 @@ def show(item: Any) -> str:
         return "true" if item else "false"
     if isinstance(item, float):
         return number(item)
+    if isinstance(item, Mapping | list | tuple):
+        weigh(item)
     if isinstance(item, Mapping):
         inner = " ".join(f"{key}:{_inner(item[key])}" for key in sorted(item, key=str))
         return f"map[{inner}]"
@@ -399,13 +405,14 @@ def number(item: float) -> str:
         return "NaN" if math.isnan(item) else ("+Inf" if item > 0 else "-Inf")
     if item == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(item)))
-    if exponent < -4 or exponent >= 6:
-        _, _, power = f"{item:.17e}".partition("e")
-        digits = _digits(item)
-        base = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
-        return f"{'-' if item < 0 else ''}{base}e{power}"
-    return str(int(item)) if item.is_integer() else repr(item)
+    from decimal import Decimal
+
+    exponent = Decimal(repr(item)).adjusted()
+    if -4 <= exponent < 6:
+        return str(int(item)) if item.is_integer() else repr(item)
+    digits = _digits(item)
+    base = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
+    return f"{'-' if item < 0 else ''}{base}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
 
 
 def _digits(item: float) -> str:
@@ -425,6 +432,7 @@ class Renderer:
         self.steps = 0
         self.size = 0
         self.depth = 0
+        self.work = 0
 
     def render(self, nodes: Sequence[Node], dot: Any) -> list[tuple[str, int]]:
         """The output as (text, line of the template that wrote it)."""
@@ -521,6 +529,35 @@ class Renderer:
         elif kind == "continue":
             raise _ContinueError
 
+    def _call(self, function: Function, name: str, arguments: tuple[Any, ...]) -> Any:
+        """The function's result; what goes in and comes out is bounded."""
+        size = sum(len(a) for a in arguments if isinstance(a, str))
+        self.work += size + 1
+        if size > 4 * _MAX_VALUE or self.work > MAX_WORK:
+            raise TemplateError(f"{name} has too much to do")
+        if name.removeprefix("must").lower() in _THOROUGH_LOWER:
+            for argument in arguments:
+                if isinstance(argument, Mapping | list):
+                    weigh(argument)
+        try:
+            result = function(*arguments)
+        except TemplateError:
+            raise
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+            IndexError,
+            AttributeError,
+            ArithmeticError,
+        ) as error:
+            raise TemplateError(f"error calling {name}: {error}") from error
+        if isinstance(result, str) and len(result) > _MAX_VALUE:
+            raise TemplateError(f"{name} makes a text that is too long")
+        if isinstance(result, list | dict) and len(result) > _MAX_ITEMS:
+            raise TemplateError(f"{name} makes a value that is too large")
+        return result
+
     def _range(
         self, node: Node, dot: Any, scopes: list[dict[str, Any]], out: list[tuple[str, int]]
     ) -> None:
@@ -590,11 +627,11 @@ class Renderer:
             if function is None:
                 raise UndecidedError(f"function {name} is not evaluated")
             arguments = [self._operand(o, dot, scopes) for o in operands[1:]]
-            return _call(function, name, (*arguments, *final))
+            return self._call(function, name, (*arguments, *final))
         result = self._operand(head, dot, scopes, called=len(operands) > 1 or bool(final))
         arguments = [self._operand(o, dot, scopes) for o in operands[1:]]
         if callable(result):
-            return _call(result, "method", (*arguments, *final))
+            return self._call(result, "method", (*arguments, *final))
         if arguments or final:
             if isinstance(result, Unknown):
                 return result
@@ -640,12 +677,34 @@ class Renderer:
             function = self.functions.get(operand[1])
             if function is None:
                 raise UndecidedError(f"function {operand[1]} is not evaluated")
-            return _call(function, operand[1], ())
+            return self._call(function, operand[1], ())
         owner = self._operand(operand[1], dot, scopes)
         result = field(owner, operand[2])
         if callable(result) and not called:
-            return _call(result, operand[2], ())
+            return self._call(result, operand[2], ())
         return result
+
+
+# Functions that go through all of a value.
+_THOROUGH = frozenset(
+    [
+        "toYaml",
+        "toYamlPretty",
+        "toJson",
+        "toPrettyJson",
+        "toRawJson",
+        "deepCopy",
+        "merge",
+        "mergeOverwrite",
+        "deepEqual",
+        "eq",
+        "ne",
+        "has",
+        "without",
+        "uniq",
+    ]
+)
+_THOROUGH_LOWER = frozenset(name.lower() for name in _THOROUGH)
 
 
 def field(owner: Any, name: str) -> Any:
@@ -659,10 +718,25 @@ def field(owner: Any, name: str) -> Any:
     raise TemplateError(f"can't evaluate field {name} in type {type(owner).__name__}")
 
 
-def _call(function: Function, name: str, arguments: tuple[Any, ...]) -> Any:
-    try:
-        return function(*arguments)
-    except TemplateError:
-        raise
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise TemplateError(f"error calling {name}: {error}") from error
+def weigh(item: Any) -> None:
+    """Refuse a value whose expansion is too large: parts of it may be shared, or contain it."""
+    known: dict[int, int] = {}
+
+    def weight(part: Any, depth: int) -> int:
+        if isinstance(part, str):
+            return 1 + len(part) // 16
+        if not isinstance(part, Mapping | list | tuple):
+            return 1
+        if id(part) in known:
+            return known[id(part)]
+        if depth > MAX_DEPTH:
+            raise TemplateError("a value is nested too deeply")
+        known[id(part)] = MAX_WEIGHT  # met again below itself, it has no end
+        inner = part.values() if isinstance(part, Mapping) else part
+        total = 1 + sum(weight(child, depth + 1) for child in inner)
+        if total > MAX_WEIGHT:
+            raise TemplateError("a value is too large")
+        known[id(part)] = total
+        return total
+
+    weight(item, 0)

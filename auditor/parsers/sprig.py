@@ -599,6 +599,19 @@ def _spaced(*items: Any) -> str:
     return out
 
 
+def _replace(old: str, new: str, text: str) -> str:
+    if text.count(old) * len(new) > _MAX_TEXT:
+        raise TemplateError("replace writes too much")
+    return text.replace(old, new)
+
+
+def _join(sign: Any, items: Any) -> str:
+    texts = [_text_of(i) for i in (items if isinstance(items, list | tuple) else [items])]
+    if sum(len(t) for t in texts) + len(texts) * len(_text_of(sign)) > _MAX_TEXT:
+        raise TemplateError("join writes too much")
+    return _text_of(sign).join(texts)
+
+
 def _list(items: Any) -> list[Any]:
     if items is None:
         return []
@@ -626,7 +639,7 @@ _PURE: dict[str, Callable[..., Any]] = {
     "title": _text(lambda t: re.sub(r"\b\w", lambda m: m.group().upper(), t)),
     "untitle": _text(lambda t: re.sub(r"\b\w", lambda m: m.group().lower(), t)),
     "nospace": _text(lambda t: "".join(t.split())),
-    "replace": _text(lambda old, new, t: t.replace(old, new)),
+    "replace": _text(_replace),
     "contains": _text(lambda part, t: part in t),
     "hasPrefix": _text(lambda part, t: t.startswith(part)),
     "hasSuffix": _text(lambda part, t: t.endswith(part)),
@@ -644,7 +657,7 @@ _PURE: dict[str, Callable[..., Any]] = {
     "base": _text(posixpath.basename), "dir": _text(posixpath.dirname),
     "ext": _text(lambda t: posixpath.splitext(t)[1]), "clean": _text(posixpath.normpath),
     "isAbs": _text(lambda t: t.startswith("/")),
-    "join": lambda sep, a: _text_of(sep).join(_text_of(i) for i in (_list(a) if not isinstance(a, str) else [a])),
+    "join": _join,
     "splitList": lambda sep, t: _text_of(t).split(sep) if sep else list(_text_of(t)),
     "split": lambda sep, t: {f"_{i}": p for i, p in enumerate(_text_of(t).split(sep))},
     "splitn": lambda sep, n, t: {f"_{i}": p for i, p in enumerate(_text_of(t).split(sep, _integer(n) - 1))},
