@@ -232,9 +232,20 @@ def assemble(
         problems=tuple(problems),
         target_python=settings.target_python,
         is_library=library,
-        surroundings=surroundings.collect(facts) if complete else surroundings.Surroundings(),
+        surroundings=_surroundings(facts, cluster) if complete else surroundings.Surroundings(),
         cluster=cluster,
     )
+
+
+def _surroundings(facts: Facts, cluster: clusters.Cluster) -> surroundings.Surroundings:
+    """What stands around the services, with the objects of charts and overlays as applied."""
+    found = surroundings.collect(facts)
+    if not cluster.objects:
+        return found
+    from auditor.parsers.kubernetes import KubernetesFacts
+
+    applied = KubernetesFacts(path="", objects=cluster.objects)
+    return replace(found, manifests=(*found.manifests, applied))
 
 
 def _linked(

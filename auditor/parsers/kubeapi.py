@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from auditor.parsers import sprig
 from auditor.parsers.yamldoc import Mapping, Node, Scalar, Sequence
 from auditor.source import Location
 from auditor.values import value
@@ -115,6 +114,8 @@ def _typed(node: Node | None) -> str:
     """What YAML makes of a scalar that is not text: "number" or "bool"; empty for text."""
     if not isinstance(node, Scalar) or node.style != "plain" or node.tag or node.is_template:
         return ""
+    from auditor.parsers import sprig
+
     read = sprig.plain(node)
     if isinstance(read, bool):
         return "bool"
