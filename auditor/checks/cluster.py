@@ -240,6 +240,16 @@ def unrendered_chart(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             )
 
 
+@check("IMG034")
+def packaged_entry(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """BentoML or Cog is told to package code that is not there."""
+    for item in deployment.packaged:
+        if item.entry and not item.missing:
+            yield rule.passed()
+        for at, why in item.missing:
+            yield rule.finding(at, f"{item.tool} cannot package this: {why}")
+
+
 @check("NET011")
 def selects_nothing(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A Service whose selector takes no pod, beside the workload that it is meant for."""

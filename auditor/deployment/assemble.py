@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.deployment import cluster as clusters
-from auditor.deployment import environments, images, manifests, services, surroundings
+from auditor.deployment import (
+    environments,
+    images,
+    manifests,
+    packaged,
+    services,
+    surroundings,
+)
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
@@ -234,6 +241,7 @@ def assemble(
         is_library=library,
         surroundings=_surroundings(facts, cluster) if complete else surroundings.Surroundings(),
         cluster=cluster,
+        packaged=tuple(packaged.read(facts)),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from auditor.deployment.base import Base, system_programs
 from auditor.deployment.cluster import Cluster
 from auditor.deployment.image import BaseSource, Present
+from auditor.deployment.packaged import Packaged
 from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
@@ -481,6 +482,7 @@ class Deployment:
     # Manifests, gateways and programs that no service runs.
     surroundings: Surroundings = field(default_factory=Surroundings)
     cluster: Cluster = field(default_factory=Cluster)
+    packaged: tuple[Packaged, ...] = ()
 
     @property
     def deployable(self) -> bool:
