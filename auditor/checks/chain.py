@@ -8,7 +8,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.cluster import same_namespace, selects
 from auditor.deployment.model import Deployment, Service
-from auditor.findings import Related, Stage
+from auditor.findings import Related, Severity, Stage
 from auditor.linking import ports
 from auditor.source import Unknown
 
@@ -56,6 +56,7 @@ def service_target_port(service: Service, rule: Rule, deployment: Deployment) ->
             f"{listen.server} serves {listen.port}: connections are refused",
             help=f"`targetPort: {listen.port}`.",
             related=[Related(listen.at, "served here")],
+            severity=Severity.MEDIUM if good else None,
             evidence={"target": target.container_port, "served": sorted(served.ports)},
             breaks=() if good else service.breaks(Stage.REACHABLE),
         )

@@ -6,6 +6,17 @@ from auditor.deployment.model import Listen, Published, Service
 from auditor.values import value
 
 
+# Ports that model servers open beside the one that answers HTTP: gRPC, management, metrics.
+_BESIDE = {
+    "triton": (8001, 8002),
+    "torchserve": (8081, 8082, 7070, 7071),
+    "tensorflow-serving": (8500,),
+    "mlserver": (8081, 8082),
+    "seldon": (5000, 6000),
+    "ray-serve": (8265,),
+}
+
+
 @value
 class Served:
     """The ports a service's own process serves. ``complete``: no other port is possible."""
@@ -15,7 +26,8 @@ class Served:
 
     @property
     def ports(self) -> frozenset[int]:
-        return frozenset(item.port for item in self.listens if isinstance(item.port, int))
+        own = {item.port for item in self.listens if isinstance(item.port, int)}
+        return frozenset(own.union(*(_BESIDE.get(item.server, ()) for item in self.listens)))
 
     def on(self, port: int) -> tuple[Listen, ...]:
         """The addresses bound at this port."""

@@ -178,3 +178,19 @@ def test_platforms_tell_the_port(tmp_path: Path) -> None:
     assert port is not None
     assert port.value == "8080"
     assert [p.container_port for p in found.published] == [8080]
+
+
+@pytest.mark.parametrize(
+    ("port", "wrong"), [(8000, False), (8001, False), (8002, False), (9, True)]
+)
+def test_model_servers_open_ports_beside_the_first(tmp_path: Path, port: int, wrong: bool) -> None:
+    from auditor.engine import audit
+
+    text = POD.format(name="one", image="reg.io/me/thing:2") + (
+        f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: one}}\n"
+        f"spec: {{selector: {{app: one}}, ports: [{{port: {port}}}]}}\n"
+    )
+    dockerfile = 'FROM python:3.11-slim\nCMD ["tritonserver", "--model-repository=/models"]\n'
+    assembled(tmp_path, {"Dockerfile": dockerfile, "k8s/a.yaml": text})
+    found = [f for f in audit(tmp_path, Settings()).findings if f.rule == "NET007"]
+    assert bool(found) is wrong
