@@ -112,6 +112,15 @@ def link(cluster: Cluster, candidates: Sequence[Candidate]) -> dict[str, list[Ru
                     if not c.tags and any(n and _plain(n) == _plain(last) for n in c.names)
                 }
             )
+            # `team-backend` of the directory `backend`.
+            choices.append(
+                {
+                    c.dockerfile
+                    for c in candidates
+                    if not c.tags
+                    and any(len(n) > 3 and last.endswith((f"-{n}", f"_{n}")) for n in c.names)
+                }
+            )
         match = next((c for c in choices if c), set())
         if len(match) == 1:
             found.setdefault(next(iter(match)), []).append(item)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from auditor.deployment.model import Listen, Published, Service
 from auditor.values import value
 
-
 # Ports that model servers open beside the one that answers HTTP: gRPC, management, metrics.
 _BESIDE = {
     "triton": (8001, 8002),

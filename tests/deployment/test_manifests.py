@@ -87,6 +87,11 @@ def test_nothing_is_guessed_between_several(tmp_path: Path) -> None:
     assert linked(assembled(tmp_path, TWO)) == {}
 
 
+def test_directory_at_the_end_of_the_name(tmp_path: Path) -> None:
+    files = {**TWO, "k8s/a.yaml": POD.format(name="one", image="me/shop-worker:1")}
+    assert linked(assembled(tmp_path, files)) == {"one": "worker/Dockerfile"}
+
+
 def test_one_dockerfile_and_one_image_belong_together(tmp_path: Path) -> None:
     files = {
         "k8s/a.yaml": POD.format(name="one", image="reg.io/me/thing:2"),
