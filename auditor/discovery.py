@@ -959,7 +959,8 @@ class Repository:
         """Whether the repository's own ``.gitignore`` files leave this path out.
 
         The path need not exist: a model or ``.env`` that git ignores is made or put there by
-        hand, so its absence from a clone says nothing about the author's machine.
+        hand, so its absence from a clone says nothing about the author's machine. A path that
+        ends with ``/`` is a directory.
         """
         real = _normal(path)
         if not real or real.startswith("../"):
@@ -972,7 +973,8 @@ class Repository:
             if own is not None:
                 rules = ((f"/{directory}".rstrip("/"), own), *rules)
             directory = f"{directory}/{name}" if directory else name
-            if _ignored(rules, f"/{directory}", name, depth < len(names)):
+            is_dir = depth < len(names) or path.endswith("/")
+            if _ignored(rules, f"/{directory}", name, is_dir):
                 return True
         return False
 

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.model import Service
-from auditor.findings import Related, Stage
+from auditor.deployment.cluster import same_namespace, selects
+from auditor.deployment.model import Deployment, Service
+from auditor.findings import Related, Severity, Stage
 from auditor.linking import ports
 from auditor.source import Unknown
 
 
 @check("NET007")
-def service_target_port(service: Service, rule: Rule) -> Iterator[Outcome]:
+def service_target_port(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A Kubernetes Service sends to a port that the container does not serve."""
     if service.workload is None or service.image is None:
         return
+    yield from _unnamed(service, rule, deployment)
     served = ports.served(service)
     targets = [p for p in service.published if p.source == "kubernetes"]
     for target in targets:
@@ -37,12 +39,60 @@ def service_target_port(service: Service, rule: Rule) -> Iterator[Outcome]:
             continue
         listen = served.listens[0]
         good = any(t.container_port in served.ports for t in targets)
+        platform = _PLATFORMS.get(service.workload.platform)
+        if platform is not None and target.at == service.at:
+            yield rule.finding(
+                target.at,
+                f"{platform} sends to port {target.container_port} of a container that names "
+                f"none, but {listen.server} serves {listen.port}: it never becomes ready",
+                help=f"`ports: [{{containerPort: {listen.port}}}]`, or serve `$PORT`.",
+                related=[Related(listen.at, "served here")],
+                breaks=service.breaks(Stage.REACHABLE),
+            )
+            continue
         yield rule.finding(
             target.at,
             f"the Service sends to port {target.container_port} of `{service.name}`, but "
             f"{listen.server} serves {listen.port}: connections are refused",
             help=f"`targetPort: {listen.port}`.",
             related=[Related(listen.at, "served here")],
+            severity=Severity.MEDIUM if good else None,
             evidence={"target": target.container_port, "served": sorted(served.ports)},
             breaks=() if good else service.breaks(Stage.REACHABLE),
         )
+
+
+_PLATFORMS = {"knative": "Knative", "kserve": "KServe"}
+
+
+def _unnamed(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """``targetPort`` is a name that no container of the pod gives to a port."""
+    workload = service.workload
+    if workload is None or service.container != workload.pod.containers[0]:
+        return
+    known = [p.name for c in workload.pod.containers for p in c.ports if p.name is not None]
+    if any(not isinstance(name.value, str) for name in known):
+        return
+    names = {name.value for name in known}
+    for item in deployment.cluster.services:
+        if not same_namespace(item, workload) or not selects(item.selector, workload):
+            continue
+        for port in item.ports:
+            target = port.target_port
+            if target is None or not isinstance(target.value, str) or target.value.isdigit():
+                continue
+            if target.value in names:
+                continue
+            listed = ", ".join(f"`{n}`" for n in sorted(map(str, names)))
+            yield rule.finding(
+                target.at,
+                f"the Service sends to a port called `{target.value}`, and no container of "
+                f"`{service.name}` has one of that name"
+                + (f" (there is {listed})" if listed else "")
+                + ": it has no endpoints, and connections are refused",
+                help=f"Add `name: {target.value}` to the container's port, or use its number.",
+                related=[Related(workload.pod.containers[0].at, "the container")],
+                breaks=()
+                if any(p.source == "kubernetes" for p in service.published)
+                else service.breaks(Stage.REACHABLE),
+            )

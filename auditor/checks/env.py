@@ -13,9 +13,11 @@ from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.base import minor
 from auditor.deployment.model import (
+    BuiltImage,
     Deployment,
     Environment,
     EnvRequirement,
+    InstallStep,
     Service,
 )
 from auditor.findings import Confidence, Edit, Fix, Related, Severity, Stage
@@ -463,6 +465,31 @@ def _requirements_end(environment: Environment) -> Location:
     return environment.steps[0].at if environment.steps else environment.at
 
 
+def _compiles(environment: Environment, image: BuiltImage) -> bool | None:
+    """Whether every other stage that installs starts from an image with a compiler."""
+    stages = image.dockerfile.stages
+    for step in environment.steps:
+        if _at_home(step, image):
+            continue
+        text = stages[step.stage].base.text
+        seen: set[str] = set()
+        while (earlier := next((s for s in stages if s.name == text), None)) and text not in seen:
+            seen.add(text)
+            text = earlier.base.text
+        tag = text.partition("@")[0].rpartition("/")[2].partition(":")[2]
+        if not text.startswith(("python:", "docker.io/library/python:")):
+            return None
+        if "slim" in tag or "alpine" in tag:
+            return None
+    return True
+
+
+def _at_home(step: InstallStep, image: BuiltImage) -> bool:
+    """The step runs in the stage that is shipped, or one on the same base."""
+    stages = image.dockerfile.stages
+    return not 0 <= step.stage < len(stages) or step.stage == len(stages) - 1
+
+
 @check("ENV008")
 def uninstallable_pin(
     environment: Environment, rule: Rule, deployment: Deployment
@@ -477,6 +504,10 @@ def uninstallable_pin(
         has_compiler = base.has_program("gcc")
         if any(p.name in _COMPILERS for p in image.system_packages):
             has_compiler = True
+        # What another stage builds and the image only copies is compiled there.
+        elsewhere = any(not _at_home(s, image) for s in environment.steps)
+        if has_compiler is False and elsewhere:
+            has_compiler = _compiles(environment, image)
     seen: set[str] = set()
     for item in _shipped(environment):
         if item.fact.url or item.fact.path or item.fact.vcs or item.key in seen:
@@ -515,6 +546,8 @@ def uninstallable_pin(
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"requires_python": found.requires_python, "wheels": list(found.pythons)},
             )
+        elif found.outcome == "no-file" and item.version is None:
+            continue  # an older release may have a file
         elif found.outcome == "no-file":
             yield rule.finding(
                 item.fact.at,

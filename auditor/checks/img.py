@@ -293,6 +293,18 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             reported.add(decides.path)
         shown = access.path.text if isinstance(access.path.text, str) else item.link.path
         starts = access.reach.certain and access.reach.phase.before_serving
+        if item.read_only:
+            context = service.container.security_context if service.container else None
+            yield rule.finding(
+                access.at,
+                f"`{shown}` is written, but the container's file system is read-only: `OSError: "
+                f"[Errno 30] Read-only file system: '{shown}'`",
+                help="Mount an `emptyDir` where the code writes.",
+                related=[Related(context.at, "made read-only here")] if context else [],
+                confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
+                breaks=service.breaks(Stage.STARTS) if starts else (),
+            )
+            continue
         yield rule.finding(
             access.at,
             f"`{shown}` is written, but {decides.path if decides else item.link.path} belongs to root and the service "

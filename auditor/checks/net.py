@@ -241,6 +241,26 @@ def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
 @check("NET006")
 def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
     """The health check asks a port or path that the service does not serve."""
+    container = service.container
+    for probe in (
+        (container.startup_probe, container.liveness_probe, container.readiness_probe)
+        if container is not None
+        else ()
+    ):
+        name = probe.port.value if probe is not None and probe.port is not None else ""
+        if not isinstance(name, str) or not name or name.isdigit() or container is None:
+            continue
+        if probe is None or probe.port is None or container.port_named(name) is not None:
+            continue
+        if any(p.name is not None and not isinstance(p.name.value, str) for p in container.ports):
+            continue
+        yield rule.finding(
+            probe.port.at,
+            f"the probe asks a port called `{name}`, and the container has none of that name: it "
+            "always fails",
+            help=f"Add `name: {name}` to the container's port, or ask its number.",
+            related=[Related(container.at, "the container")],
+        )
     current = asks(service.health)
     if service.image is None or current is None or current.disabled or current.port is None:
         return

@@ -27,6 +27,7 @@ FAMILIES = (
     "art",
     "cfg",
     "chain",
+    "cluster",
     "cmp",
     "env",
     "img",

@@ -6,7 +6,15 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from auditor.deployment import environments, images, manifests, services, surroundings
+from auditor.deployment import cluster as clusters
+from auditor.deployment import (
+    environments,
+    images,
+    manifests,
+    packaged,
+    services,
+    surroundings,
+)
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
@@ -20,7 +28,7 @@ from auditor.deployment.model import (
 )
 from auditor.discovery import FileEntry, FileKind, Repository
 from auditor.findings import Stage
-from auditor.parsers import compose, dockercli, locks, pyversion
+from auditor.parsers import compose, dockercli, imagebuilds, locks, pyversion
 from auditor.parsers.dockercli import DockerBuild, DockerRun
 from auditor.source import Location
 from auditor.values import replace
@@ -127,18 +135,19 @@ def assemble(
                 )
             )
 
-    cluster = manifests.read(facts)
+    cluster = clusters.read(facts)
+    for problem in cluster.problems:
+        facts.note((problem,))
+    linked = _linked(facts, cluster, builds, image_tags, aside) if cluster.workloads else {}
     for entry in repository.of_kind(FileKind.DOCKERFILE):
-        if entry.path in aside or (entry.path in used and not cluster.workloads):
+        started = linked.get(entry.path, [])
+        if entry.path in aside or (entry.path in used and not started):
             continue
         hint, target, arguments, tags = _build_hints(entry.path, builds)
-        if cluster.workloads:
+        if started:
             context = images.choose_context(facts, entry.path, hint)
-            known = (*tags, *image_tags.get(entry.path, ()))
-            labels = manifests.image_names(entry.path, context, known, repository.root)
-            started = list(manifests.running(cluster, labels))
             image = image_of(entry.path, context, target, arguments, is_dev=entry.is_dev)
-            if started and image is not None:
+            if image is not None:
                 found += [
                     services.from_kubernetes(
                         facts,
@@ -230,8 +239,45 @@ def assemble(
         problems=tuple(problems),
         target_python=settings.target_python,
         is_library=library,
-        surroundings=surroundings.collect(facts) if complete else surroundings.Surroundings(),
+        surroundings=_surroundings(facts, cluster) if complete else surroundings.Surroundings(),
+        cluster=cluster,
+        packaged=tuple(packaged.read(facts)),
     )
+
+
+def _surroundings(facts: Facts, cluster: clusters.Cluster) -> surroundings.Surroundings:
+    """What stands around the services, with the objects of charts and overlays as applied."""
+    found = surroundings.collect(facts)
+    if not cluster.objects:
+        return found
+    from auditor.parsers.kubernetes import KubernetesFacts
+
+    applied = KubernetesFacts(path="", objects=cluster.objects)
+    return replace(found, manifests=(*found.manifests, applied))
+
+
+def _linked(
+    facts: Facts,
+    cluster: clusters.Cluster,
+    builds: Sequence[DockerBuild],
+    image_tags: dict[str, list[str]],
+    aside: set[str],
+) -> dict[str, list[manifests.Running]]:
+    """The containers of the cluster that run each Dockerfile's image."""
+    candidates = []
+    for entry in facts.repository.of_kind(FileKind.DOCKERFILE):
+        hint, _, _, _ = _build_hints(entry.path, builds)
+        context = images.choose_context(facts, entry.path, hint)
+        tags = [t for build in builds for t in _build_hints(entry.path, [build])[3]]
+        candidates.append(
+            manifests.Candidate(
+                dockerfile=entry.path,
+                tags=tuple(dict.fromkeys((*tags, *image_tags.get(entry.path, ())))),
+                names=manifests.image_names(entry.path, context, facts.repository.root),
+                is_dev=entry.is_dev or entry.path in aside or _dev_name(entry.path),
+            )
+        )
+    return manifests.link(cluster, candidates)
 
 
 def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
@@ -276,17 +322,33 @@ def _docker_lines(facts: Facts) -> tuple[list[DockerBuild], list[DockerRun]]:
             place = "ci"
         elif entry.kind is FileKind.MAKEFILE:
             place = "makefile"
+        elif (configured := _CONFIGURED.get(name)) is not None:
+            text = facts.read(entry.path)
+            if text is not None:
+                builds += getattr(imagebuilds, configured)(text)
+            continue
         else:
             continue
         text = facts.read(entry.path)
         if text is None:
             continue
+        if place == "ci":
+            builds += imagebuilds.workflow(text)
         for item in dockercli.read(text, place):
             if isinstance(item, DockerBuild):
                 builds.append(item)
             else:
                 runs.append(item)
     return builds, runs
+
+
+# Files that configure builds, and the reader of each.
+_CONFIGURED = {
+    "docker-bake.hcl": "bake_hcl",
+    "docker-bake.json": "bake_json",
+    "skaffold.yaml": "skaffold",
+    "skaffold.yml": "skaffold",
+}
 
 
 def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:

@@ -363,6 +363,16 @@ class _Follower:
         app = fact.app
         if app is None:
             app = self._default_app(fact)
+        if app is None and self._serves_nothing(fact):
+            self.faults.append(
+                StartFault(
+                    kind="program",
+                    message="gunicorn is not told what to serve: `Error: No application module "
+                    "specified.`",
+                    at=fact.at,
+                )
+            )
+            return
         if app is None:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not named"))
             return
@@ -382,6 +392,17 @@ class _Follower:
             roots,
             server=fact.kind,
             factory=app.factory,
+        )
+
+    def _serves_nothing(self, fact: ServerStart) -> bool:
+        """No argument, variable or configuration file names an application to gunicorn."""
+        if fact.kind != "gunicorn" or not isinstance(self.cwd, str):
+            return False
+        own = posixpath.join(self.cwd, "gunicorn.conf.py")
+        return (
+            fact.value("config") is None
+            and self.env.get("GUNICORN_CMD_ARGS") is None
+            and self.view.exists(own) is False
         )
 
     def _default_app(self, fact: ServerStart) -> AppSpec | None:
@@ -776,10 +797,22 @@ class _Follower:
 
     # ---- addresses ----
 
+    def _new_seldon(self) -> bool:
+        environment = self.service.environment
+        installed = environment.installed if environment is not None else None
+        version = installed.version("seldon-core") if installed is not None else None
+        major, _, rest = (version or "").partition(".")
+        minor = rest.partition(".")[0]
+        return major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= (1, 5)
+
     def _server_listens(self, fact: ServerStart) -> None:
         from auditor.deployment.listening import listens
 
         found, faults, open_links = listens(fact, self.env, self.cwd, self.view)
+        if fact.kind == "seldon" and not self._new_seldon():
+            # Releases before 1.5 served 5000.
+            unknown = Unknown("it depends on the release of seldon-core")
+            found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)

@@ -109,8 +109,12 @@ def build(
         made_by_hand=frozenset(
             problem.source
             for problem in image.copy_problems
-            if facts.repository.would_ignore(
-                posixpath.normpath(posixpath.join(context, problem.source.strip("/")))
+            if any(
+                facts.repository.would_ignore(
+                    posixpath.normpath(posixpath.join(context, problem.source.strip("/"))) + end
+                )
+                # What is not there may have been meant as a directory.
+                for end in ("", "/")
             )
         ),
         opaque_programs=any(step.origin in ("image", "unknown") for step in image.copies)

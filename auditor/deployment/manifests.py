@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.deployment import healthcheck
-from auditor.deployment.base import ImageReference
+from auditor.deployment.cluster import Cluster, same_namespace, selects
 from auditor.deployment.model import HealthCheck, Mount, Published, Value, Variable
 from auditor.parsers import kubernetes, shell
 from auditor.source import Fragment, Location, Unknown
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.deployment.facts import Facts
     from auditor.deployment.model import BuiltImage
     from auditor.parsers.kubernetes import Container, Probe, Workload
 
@@ -29,49 +29,109 @@ class Running:
 
 
 @value
-class Cluster:
-    """All objects of the repository's manifests."""
+class Candidate:
+    """A Dockerfile, with the names its image is built under and those it may have."""
 
-    workloads: tuple[kubernetes.Workload, ...] = ()
-    services: tuple[kubernetes.Service, ...] = ()
-    config_maps: tuple[kubernetes.ConfigMap, ...] = ()
-    secrets: tuple[kubernetes.Secret, ...] = ()
-
-
-def read(facts: Facts) -> Cluster:
-    """The objects of every manifest that is meant for production and is no template."""
-    from auditor.discovery import FileKind
-
-    objects: list[kubernetes.Object] = []
-    for entry in facts.repository.of_kind(FileKind.YAML):
-        if entry.is_dev or entry.size > 1_000_000:
-            continue
-        text = facts.read(entry.path)
-        if text is None or not kubernetes.is_manifest(text.text):
-            continue
-        parsed = kubernetes.parse(text)
-        objects.extend(parsed.objects)
-    return Cluster(
-        workloads=tuple(o for o in objects if isinstance(o, kubernetes.Workload)),
-        services=tuple(o for o in objects if isinstance(o, kubernetes.Service)),
-        config_maps=tuple(o for o in objects if isinstance(o, kubernetes.ConfigMap)),
-        secrets=tuple(o for o in objects if isinstance(o, kubernetes.Secret)),
-    )
+    dockerfile: str
+    tags: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    is_dev: bool = False
 
 
-def running(cluster: Cluster, names: Iterable[str]) -> Iterator[Running]:
-    """The containers whose image has one of these names (the last part, without tag)."""
-    wanted = {n.rpartition("/")[2].partition(":")[0].lower() for n in names if n}
+# Images of others, by the first part of their name (or all of it): never one of the repository's.
+_PUBLIC = frozenset(
+    ["docker.io", "library", "bitnami", "bitnamilegacy", "prom", "grafana", "quay.io", "registry.k8s.io", "k8s.gcr.io", "mcr.microsoft.com", "nvcr.io", "public.ecr.aws", "gke.gcr.io", "tensorflow", "pytorch", "huggingface", "kserve", "seldonio", "vllm", "ollama", "rayproject", "jupyter", "apache", "confluentinc", "minio", "curlimages", "amazon", "hashicorp", "istio", "envoyproxy", "traefik", "nginxinc", "kubeflow", "kubeflownotebookswg", "argoproj", "getsentry", "opentelemetry", "otel", "jaegertracing", "cloudflare", "datadog", "elastic", "docker.elastic.co", "gcr.io/kubebuilder", "gcr.io/cloud-sql-connectors", "gcr.io/cloudsql-docker", "gcr.io/google-containers", "gcr.io/google-samples", "gcr.io/ml-pipeline", "openvino", "intel", "qdrant", "semitechnologies", "chromadb", "milvusdb", "busybox", "alpine", "nginx", "redis", "postgres", "mysql", "mariadb", "mongo", "rabbitmq", "python", "debian", "ubuntu", "httpd", "memcached", "elasticsearch", "kibana", "zookeeper", "influxdb", "haproxy", "caddy", "registry", "hello-world", "node", "golang", "openjdk", "amazonlinux"]
+)  # fmt: skip
+
+
+def is_public(image: str) -> bool:
+    """Whether the image is somebody else's, known by name."""
+    name = image.partition("@")[0].removeprefix("docker.io/").removeprefix("library/").lower()
+    first, _, rest = name.partition("/")
+    if not rest:
+        first = first.partition(":")[0]
+    return first in _PUBLIC or any(name.startswith(f"{p}/") for p in _PUBLIC if "/" in p)
+
+
+def running(cluster: Cluster) -> Iterator[Running]:
+    """The containers that serve: those of jobs end."""
     for workload in cluster.workloads:
         if workload.kind in ("Job", "CronJob"):
             continue
         for container in workload.pod.containers:
-            image = container.image.value if container.image else None
-            if not isinstance(image, str):
-                continue
-            name = ImageReference.parse(image).repository.rpartition("/")[2].lower()
-            if name in wanted:
-                yield Running(workload=workload, container=container, cluster=cluster)
+            yield Running(workload=workload, container=container, cluster=cluster)
+
+
+def _repository(reference: str) -> str:
+    """The image's name without registry tag or digest, lower case."""
+    name = reference.partition("@")[0].lower()
+    head, slash, last = name.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"
+
+
+def _plain(name: str) -> str:
+    last = _repository(name).rpartition("/")[2]
+    return last.replace("-", "").replace("_", "").replace(".", "")
+
+
+def link(cluster: Cluster, candidates: Sequence[Candidate]) -> dict[str, list[Running]]:
+    """Which containers run which Dockerfile's image, by the Dockerfile.
+
+    The names that builds give come first, then the names that people choose (directory, suffix,
+    repository). A container that fits several Dockerfiles is tied to none. With one Dockerfile
+    and one image that is nobody else's, these two belong together.
+    """
+    found: dict[str, list[Running]] = {}
+    left: list[Running] = []
+    for item in running(cluster):
+        image = item.container.image.value if item.container.image else None
+        if not isinstance(image, str) or not image:
+            continue
+        name = _repository(image)
+        last = name.rpartition("/")[2]
+        choices: list[set[str]] = [
+            {c.dockerfile for c in candidates if any(_repository(t) == name for t in c.tags)},
+            {
+                c.dockerfile
+                for c in candidates
+                if last and any(_repository(t).rpartition("/")[2] == last for t in c.tags)
+            },
+        ]
+        if not is_public(image):
+            choices.append(
+                {
+                    c.dockerfile
+                    for c in candidates
+                    if not c.tags and any(n and n.lower() == last for n in c.names)
+                }
+            )
+            choices.append(
+                {
+                    c.dockerfile
+                    for c in candidates
+                    if not c.tags and any(n and _plain(n) == _plain(last) for n in c.names)
+                }
+            )
+            # `team-backend` of the directory `backend`.
+            choices.append(
+                {
+                    c.dockerfile
+                    for c in candidates
+                    if not c.tags
+                    and any(len(n) > 3 and last.endswith((f"-{n}", f"_{n}")) for n in c.names)
+                }
+            )
+        match = next((c for c in choices if c), set())
+        if len(match) == 1:
+            found.setdefault(next(iter(match)), []).append(item)
+        elif not match and not is_public(image):
+            left.append(item)
+    serious = [c for c in candidates if not c.is_dev]
+    if not found and len(serious) == 1:
+        names = {_repository(str(item.container.image)) for item in left}
+        if len(names) == 1:
+            found[serious[0].dockerfile] = left
+    return found
 
 
 def variables(item: Running, image: BuiltImage) -> tuple[list[Variable], bool]:
@@ -107,10 +167,16 @@ def variables(item: Running, image: BuiltImage) -> tuple[list[Variable], bool]:
                     source="kubernetes",
                 )
             )
+    known: dict[str, str] = {}
+    for earlier in found:
+        if earlier.source == "kubernetes" and isinstance(earlier.value, str):
+            known[earlier.name] = earlier.value
     for variable in item.container.env:
         text: Value
         if variable.value is not None:
             text = variable.value
+            if isinstance(text, str):
+                text = expand(text, known)
         elif (
             variable.source is not None
             and variable.source.kind == "ConfigMap"
@@ -121,8 +187,40 @@ def variables(item: Running, image: BuiltImage) -> tuple[list[Variable], bool]:
             text = held.value
         else:
             text = Unknown("it comes from a Secret, field or ConfigMap")
+        if isinstance(text, str):
+            known[variable.name] = text
         found.append(Variable(name=variable.name, value=text, at=variable.at, source="kubernetes"))
+    if item.workload.platform in ("knative", "kserve") and "PORT" not in known:
+        port = platform_port(item.container)
+        if port is not None:
+            # Knative tells the process which port it sends to.
+            found.append(
+                Variable(name="PORT", value=str(port), at=item.container.at, source="kubernetes")
+            )
     return found, complete
+
+
+_REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+
+
+def expand(text: str, known: Mapping[str, str]) -> str:
+    """``$(NAME)`` of the container's variables, as the kubelet writes it; others stay."""
+
+    def fill(match: re.Match[str]) -> str:
+        if match.group() == "$$":
+            return "$"
+        return known.get(match.group(1), match.group())
+
+    return _REFERENCE.sub(fill, text)
+
+
+def platform_port(container: Container) -> int | None:
+    """The port to which KServe or Knative sends; None when it is not known."""
+    for port in container.ports:
+        name = port.name.value if port.name is not None else ""
+        if name not in ("user-port", "http-metrics", "metrics"):
+            return port.container_port.number
+    return kubernetes.PLATFORM_PORT
 
 
 def mounts(item: Running) -> list[Mount]:
@@ -134,6 +232,7 @@ def mounts(item: Running) -> list[Mount]:
             continue
         volume = volumes.get(mount.name)
         kind = volume.kind if volume is not None else "persistentVolumeClaim"
+        files = _files(item, mount, volume) if volume is not None else None
         found.append(
             Mount(
                 target=mount.mount_path.value,
@@ -141,31 +240,71 @@ def mounts(item: Running) -> list[Mount]:
                 at=mount.at,
                 source_text=f"the {kind} volume `{mount.name}`",
                 read_only=mount.read_only,
+                files=files,
             )
         )
     return found
 
 
+def _files(
+    item: Running, mount: kubernetes.VolumeMount, volume: kubernetes.Volume
+) -> tuple[str, ...] | None:
+    """The files of a ConfigMap or Secret of the repository, or of an emptyDir nobody fills."""
+    if volume.kind == "emptyDir":
+        pod = item.workload.pod
+        others = [c for c in (*pod.init_containers, *pod.containers) if c is not item.container]
+        shared = any(m.name == mount.name for c in others for m in c.volume_mounts)
+        return None if shared or mount.sub_path is not None else ()
+    name = str(volume.source) if volume.source is not None else ""
+    keys: list[str] | None = None
+    if volume.kind == "configMap":
+        held = next((m for m in item.cluster.config_maps if m.name == name), None)
+        keys = [k for k, _ in held.data] + list(held.binary_keys) if held is not None else None
+    elif volume.kind == "secret":
+        secret = next((s for s in item.cluster.secrets if s.name == name), None)
+        keys = [k for k, _ in secret.keys] if secret is not None else None
+    if keys is None:
+        return None
+    paths = [path for key, path in volume.items if key in keys] if volume.items else keys
+    if mount.sub_path is not None:
+        return ("",) if str(mount.sub_path) in paths else None
+    return tuple(paths)
+
+
 def published(item: Running) -> list[Published]:
-    """The container ports that Services send to."""
-    labels = {k: v.value for k, v in item.workload.pod.labels}
+    """The container ports that Services, or the platform, send to."""
     found = []
+    container = item.container
+    if item.workload.platform in ("knative", "kserve"):
+        port = platform_port(container)
+        at = container.ports[0].at if container.ports else container.at
+        found.append(
+            Published(
+                container_port=port
+                if port is not None
+                else Unknown("the container's port is templated"),
+                host_port=None,
+                host_ip=None,
+                protocol="tcp",
+                at=at,
+                source="kubernetes",
+            )
+        )
     for service in item.cluster.services:
-        if service.namespace != item.workload.namespace:
+        if not same_namespace(service, item.workload):
             continue
-        selector = [(k, v.value) for k, v in service.selector]
-        if not selector or any(labels.get(k) != v for k, v in selector):
+        if not selects(service.selector, item.workload):
             continue
         if len(item.workload.pod.containers) > 1:
             # Which container of a pod a number means, only its process says.
-            owned = {p.container_port.number for p in item.container.ports}
+            owned = {p.container_port.number for p in container.ports}
         else:
             owned = None
-        for port in service.ports:
-            if port.protocol != "TCP":
+        for port_ in service.ports:
+            if port_.protocol != "TCP":
                 continue
-            target = port.target_port or port.port
-            number = _number(target, item.container)
+            target = port_.target_port or port_.port
+            number = _number(target, container)
             if number is None and isinstance(target.value, str) and not target.value.isdigit():
                 continue
             if owned is not None and number not in owned:
@@ -222,21 +361,44 @@ def _fragment(text: Value, at: Location) -> Fragment:
     return Fragment(at.path, [(text if isinstance(text, str) else "", at.line, at.column)])
 
 
-def words(items: Sequence[kubernetes.Value] | None) -> tuple[tuple[str, Location], ...] | None:
-    """``command`` or ``args`` as (word, place); ``$(NAME)`` is written as the shell would."""
-    if items is None:
+def words(
+    items: Sequence[kubernetes.Value] | None, variables: Sequence[Variable]
+) -> tuple[tuple[str, Location], ...] | None:
+    """``command`` or ``args`` as (word, place), ``$(NAME)`` filled in.
+
+    None where the image's own stand: an empty list is the same as none.
+    """
+    if not items or any(not isinstance(item.value, str) for item in items):
         return None
-    return tuple((str(item), item.at) for item in items)
+    known = {
+        v.name: v.value for v in variables if v.source == "kubernetes" and isinstance(v.value, str)
+    }
+    return tuple((expand(str(item), known), item.at) for item in items)
 
 
-def image_names(dockerfile: str, context: str, tags: Sequence[str], root: str) -> tuple[str, ...]:
-    """Names under which a manifest may mean the image of this Dockerfile."""
-    if tags:
-        return tuple(tags)
+def unknown_words(container: Container) -> str | None:
+    """Why the command is not known: a template has still to give a part of it."""
+    for item in (*(container.command or ()), *(container.args or ())):
+        if not isinstance(item.value, str):
+            return item.value.reason
+    return None
+
+
+def user(item: Running) -> kubernetes.Value | None:
+    """``runAsUser`` of the container, else of the pod."""
+    for context in (item.container.security_context, item.workload.pod.security_context):
+        if context is not None and context.run_as_user is not None:
+            return context.run_as_user
+    return None
+
+
+def image_names(dockerfile: str, context: str, root: str) -> tuple[str, ...]:
+    """Names under which a manifest may mean the image of this Dockerfile, if nothing says it."""
     base = posixpath.basename(posixpath.dirname(dockerfile)) or posixpath.basename(context)
     suffix = posixpath.basename(dockerfile).lower()
     suffix = suffix.removeprefix("dockerfile").strip(".-_").removesuffix("dockerfile").strip(".-_")
     names = [n for n in (base, suffix, f"{base}-{suffix}" if base and suffix else "") if n]
     if not base:
-        names.append(posixpath.basename(root.rstrip("/")))
+        project = posixpath.basename(root.rstrip("/"))
+        names += [project, f"{project}-{suffix}"] if suffix else [project]
     return tuple(names)

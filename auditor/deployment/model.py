@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
+from auditor.deployment.cluster import Cluster
 from auditor.deployment.image import BaseSource, Present
+from auditor.deployment.packaged import Packaged
 from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
@@ -290,6 +292,9 @@ class Mount:
     made_by_hand: bool = False
     read_only: bool = False
     named: bool = False
+    # Exactly these files lie there, by their path below the target ("": the target is one);
+    # None when that is not known.
+    files: tuple[str, ...] | None = None
 
 
 @value
@@ -475,6 +480,8 @@ class Deployment:
     is_library: bool = False
     # Manifests, gateways and programs that no service runs.
     surroundings: Surroundings = field(default_factory=Surroundings)
+    cluster: Cluster = field(default_factory=Cluster)
+    packaged: tuple[Packaged, ...] = ()
 
     @property
     def deployable(self) -> bool:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ComposeProject,
         ComposeService,
     )
+    from auditor.parsers.kubernetes import Container, Workload
 
 
 def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[DockerRun]) -> Service:
@@ -263,9 +264,9 @@ def from_kubernetes(
     container, workload = running.container, running.workload
     variables, complete = manifests.variables(running, image)
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
-    security = container.security_context or workload.pod.security_context
-    user = security.run_as_user if security is not None else None
-    service = _finish(
+    user = manifests.user(running)
+    unknown = manifests.unknown_words(container)
+    return _finish(
         facts,
         name=name,
         at=container.at,
@@ -278,16 +279,17 @@ def from_kubernetes(
         mounts=manifests.mounts(running),
         published=manifests.published(running),
         faults=[],
-        entrypoint=manifests.words(container.command),
-        command=manifests.words(container.args),
+        entrypoint=manifests.words(container.command, variables),
+        command=manifests.words(container.args, variables),
         cwd=container.working_dir.value if container.working_dir else None,
         cwd_at=container.working_dir.at if container.working_dir else None,
         user=user.value if user is not None else None,
         user_at=user.at if user is not None else None,
         health=manifests.health(running, env),
-        open_links=[],
+        open_links=[(Stage.STARTS, unknown)] if unknown is not None else [],
+        workload=workload,
+        container=container,
     )
-    return replace(service, workload=workload, container=container)
 
 
 def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:
@@ -456,6 +458,8 @@ def _finish(
     project: ComposeProject | None = None,
     profiles: tuple[str, ...] = (),
     is_dev: bool = False,
+    workload: Workload | None = None,
+    container: Container | None = None,
 ) -> Service:
     checks = list(health)
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
@@ -510,6 +514,8 @@ def _finish(
         image_reference=image_reference,
         compose=compose,
         project=project,
+        workload=workload,
+        container=container,
         variables=tuple(variables),
         variables_complete=complete,
         cwd=cwd if cwd is not None else "/",

@@ -77,6 +77,8 @@ class View:
             if mount.kind == "volume":
                 # A named or anonymous volume starts as a copy of what the image has there.
                 break
+            if mount.files is not None:
+                return self._listed(path, rest, mount, mount.files)
             if mount.source is None:
                 return Seen(
                     path=path,
@@ -89,6 +91,22 @@ class View:
             source = posixpath.normpath(posixpath.join(mount.source or ".", rest))
             return self._repo(path, source, mount)
         return self._in_image(path)
+
+    def _listed(self, path: str, rest: str, mount: Mount, files: tuple[str, ...]) -> Seen:
+        """What a mount has of which every file is known."""
+        kind: Literal["file", "directory"] | None = None
+        if rest in files:
+            kind = "file"
+        elif not rest or any(name.startswith(f"{rest}/") for name in files):
+            kind = "directory"
+        return Seen(
+            path=path,
+            answer="yes" if kind else "no",
+            kind=kind,
+            at=mount.at,
+            reason=f"{mount.source_text} is mounted over {mount.target}",
+            mounted=True,
+        )
 
     def _repo(self, path: str, source: str, mount: Mount) -> Seen:
         repository = self._facts.repository

@@ -50,6 +50,8 @@ class WriteLink:
     link: PathLink
     allowed: Literal["yes", "no", "unknown"]
     decides: Seen | None = None
+    # The container's own file system is read-only.
+    read_only: bool = False
 
 
 def machine_path(text: str) -> bool:
@@ -68,6 +70,9 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
     for link in _links(service, view, writing=True):
         if isinstance(service.user, Unknown):
             yield WriteLink(link=link, allowed="unknown")
+            continue
+        if _sealed(service, view, link.path):
+            yield WriteLink(link=link, allowed="no", read_only=True)
             continue
         allowed, decides = _writable(view, link.path, user)
         yield WriteLink(link=link, allowed=allowed, decides=decides)
@@ -134,6 +139,19 @@ def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> s
         if not candidate.startswith("..") and view.in_repository(candidate):
             return candidate
     return view.repository_like(text)
+
+
+def _sealed(service: Service, view: View, path: str) -> bool:
+    """The root file system is read-only, and nothing is mounted on the way to this path."""
+    container = service.container
+    context = container.security_context if container is not None else None
+    if context is None or not context.read_only_root_filesystem:
+        return False
+    while path not in ("/", ""):
+        if view.look(path).mounted:
+            return False
+        path = posixpath.dirname(path)
+    return True
 
 
 def _writable(

@@ -5,6 +5,16 @@ from __future__ import annotations
 from auditor.deployment.model import Listen, Published, Service
 from auditor.values import value
 
+# Ports that model servers open beside the one that answers HTTP: gRPC, management, metrics.
+_BESIDE = {
+    "triton": (8001, 8002),
+    "torchserve": (8081, 8082, 7070, 7071),
+    "tensorflow-serving": (8500,),
+    "mlserver": (8081, 8082),
+    "seldon": (5000, 6000),
+    "ray-serve": (8265,),
+}
+
 
 @value
 class Served:
@@ -15,7 +25,8 @@ class Served:
 
     @property
     def ports(self) -> frozenset[int]:
-        return frozenset(item.port for item in self.listens if isinstance(item.port, int))
+        own = {item.port for item in self.listens if isinstance(item.port, int)}
+        return frozenset(own.union(*(_BESIDE.get(item.server, ()) for item in self.listens)))
 
     def on(self, port: int) -> tuple[Listen, ...]:
         """The addresses bound at this port."""
@@ -34,6 +45,8 @@ def served(service: Service) -> Served:
 
 def host_network(service: Service) -> bool:
     """The container shares the host's network: nothing is published, everything is reachable."""
+    if service.workload is not None:
+        return service.workload.pod.host_network
     mode = service.compose.network_mode if service.compose else None
     return mode is not None and mode.value == "host"
 

@@ -7,6 +7,7 @@ in a README shows how its author runs the image; a line in CI or a script is wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Literal
 
 from auditor import lazy_re as re
@@ -288,6 +289,18 @@ def _run(words: list[Arg], at: Location, place: Place) -> DockerRun | None:
     )
 
 
+def _tags(words: list[Arg]) -> tuple[Text, ...]:
+    """The tags, with ``$X`` for what a variable has still to give: the name often stands."""
+    found: list[Text] = []
+    for option, word in pairwise(words):
+        if option.text not in ("-t", "--tag"):
+            continue
+        text = "".join(p if isinstance(p, str) else "$X" for p in word.pieces)
+        last = text.rpartition("/")[2].partition(":")[0]
+        found.append(text if last and "$" not in last else word.value)
+    return tuple(found)
+
+
 def _build(words: list[Arg], at: Location, place: Place, directory: str) -> DockerBuild | None:
     # Options may stand behind the context too.
     options: list[tuple[str, Text, Location]] = []
@@ -310,7 +323,7 @@ def _build(words: list[Arg], at: Location, place: Place, directory: str) -> Dock
         place=place,
         context=positional[0].value if positional else None,
         dockerfile=dockerfiles[-1] if dockerfiles else None,
-        tags=tuple(values("-t", "--tag")),
+        tags=_tags(words) or tuple(values("-t", "--tag")),
         target=targets[-1] if targets else None,
         args=tuple(_pair(value) for value in values("--build-arg")),
         directory=directory,

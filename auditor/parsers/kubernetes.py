@@ -1,15 +1,17 @@
 """Kubernetes manifests as typed facts; what they mean together is for others to say.
 
 Names follow the Kubernetes API reference (apps/v1, batch/v1, core/v1, networking.k8s.io/v1,
-autoscaling/v2, policy/v1). A value that a template has still to give is ``Unknown``.
+autoscaling/v2, policy/v1), those of platforms their own (Gateway API, KServe, Knative, Seldon,
+Argo Rollouts). A value that a template has still to give is ``Unknown``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from auditor.parsers import yamldoc
+from auditor.parsers import kubeapi, yamldoc
+from auditor.parsers.kubeapi import Refusal
 from auditor.parsers.yamldoc import Mapping, Node, Scalar, Sequence
 from auditor.source import Location, Problem, SourceText, Unknown
 from auditor.values import value
@@ -17,6 +19,8 @@ from auditor.values import value
 WORKLOADS = frozenset(
     ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "ReplicaSet")
 )
+# The port to which KServe and Knative send when the container names none.
+PLATFORM_PORT = 8080
 _MAX_OBJECTS = 5_000
 _MAX_ITEMS = 20_000
 
@@ -205,11 +209,17 @@ class Object:
     at: Location
     labels: tuple[tuple[str, Value], ...] = ()
     annotations: tuple[tuple[str, Value], ...] = ()
+    # Why the API server does not take it.
+    refused: tuple[Refusal, ...] = ()
 
 
 @value
 class Workload(Object):
-    """Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob or Pod."""
+    """Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob or Pod.
+
+    Argo Rollouts, and what KServe, Knative and Seldon start from containers of their own kinds:
+    ``platform`` names them.
+    """
 
     pod: PodTemplate
     replicas: Value | None = None
@@ -220,6 +230,7 @@ class Workload(Object):
     claim_templates: tuple[str, ...] = ()
     # ``serviceName`` of a StatefulSet.
     service_name: Value | None = None
+    platform: str = ""
 
 
 @value
@@ -251,10 +262,14 @@ class Backend:
     port: Value | None = None
     host: Value | None = None
     path: Value | None = None
+    # Another namespace than the route's.
+    namespace: str | None = None
 
 
 @value
 class Ingress(Object):
+    """Ingress, or a route of the Gateway API."""
+
     backends: tuple[Backend, ...] = ()
     ingress_class: Value | None = None
 
@@ -283,6 +298,8 @@ class Scaler(Object):
     target_name: Value | None = None
     min_replicas: Value | None = None
     max_replicas: Value | None = None
+    # Resources whose utilisation it looks at: shares of what the containers request.
+    utilization: tuple[Value, ...] = ()
 
 
 @value
@@ -326,7 +343,11 @@ def is_manifest(text: str) -> bool:
 
 def parse(source: SourceText) -> KubernetesFacts:
     """Every object of the file, ``List`` items included; never raises."""
-    stream = yamldoc.parse(source)
+    return read(yamldoc.parse(source))
+
+
+def read(stream: yamldoc.YamlStream) -> KubernetesFacts:
+    """Every object of YAML that is parsed already."""
     problems = list(stream.problems)
     objects: list[Object] = []
     for document in stream.documents:
@@ -337,11 +358,17 @@ def parse(source: SourceText) -> KubernetesFacts:
                 break
             objects.append(_Reader(problems).read(node))
     return KubernetesFacts(
-        path=source.path,
+        path=stream.path,
         objects=tuple(objects),
         problems=tuple(problems[:200]),
         template=stream.template,
     )
+
+
+def of_nodes(path: str, nodes: Iterable[Mapping]) -> tuple[Object, ...]:
+    """Objects from nodes that were made elsewhere."""
+    stream = yamldoc.YamlStream(path=path, documents=tuple(nodes))
+    return read(stream).objects
 
 
 def _objects(document: Node) -> Iterator[Mapping]:
@@ -454,14 +481,18 @@ class _Reader:
             "at": kind_node.at if kind_node is not None else node.at,
             "labels": _pairs(metadata.get("labels") if metadata else None),
             "annotations": _pairs(metadata.get("annotations") if metadata else None),
+            "refused": tuple(kubeapi.refusals(node)),
         }
         made = self.specific(kind, node, common)
         return Object(**common) if made is None else made
 
     def specific(self, kind: str, node: Mapping, common: dict[str, Any]) -> Object | None:
         spec = _map(node, "spec")
-        if kind in WORKLOADS:
+        api = _string(node, "apiVersion")
+        if kind in WORKLOADS or (kind == "Rollout" and api.startswith("argoproj.io/")):
             return self.workload(kind, node, spec, common)
+        if spec is not None and (platform := _PLATFORMS.get((api.partition("/")[0], kind))):
+            return self.on_platform(platform, spec, common)
         if kind == "ConfigMap":
             binary = _map(node, "binaryData")
             return ConfigMap(
@@ -493,8 +524,11 @@ class _Reader:
                 ingress_class=_get(spec, "ingressClassName"),
                 **common,
             )
+        if kind in ("HTTPRoute", "GRPCRoute") and api.startswith("gateway.networking.k8s.io/"):
+            return Ingress(backends=tuple(self.route_backends(spec)), **common)
         if kind == "HorizontalPodAutoscaler":
             return Scaler(
+                utilization=tuple(self.utilization(spec)),
                 target_kind=_string(spec, "scaleTargetRef", "kind") or None,
                 target_name=_get(spec, "scaleTargetRef", "name"),
                 min_replicas=_get(spec, "minReplicas"),
@@ -555,6 +589,47 @@ class _Reader:
             service_name=_get(inner, "serviceName"),
             **common,
         )
+
+    def on_platform(self, platform: str, spec: Mapping, common: dict[str, Any]) -> Workload | None:
+        """A workload of KServe, Knative or Seldon that brings containers of its own."""
+        template: Mapping | None = spec
+        if platform == "knative":
+            template = _map(spec, "template")
+            inner = _map(template, "spec")
+        elif platform == "kserve":
+            inner = _map(spec, "predictor")
+        else:
+            predictor = next(self.items(spec.get("predictors")), None)
+            part = next(self.items(predictor.get("componentSpecs") if predictor else None), None)
+            inner = _map(part, "spec")
+        if template is None or inner is None or inner.get("containers") is None:
+            return None
+        return Workload(pod=self.pod(template, inner), platform=platform, **common)
+
+    def utilization(self, spec: Mapping) -> Iterator[Value]:
+        if _get(spec, "targetCPUUtilizationPercentage") is not None:
+            found = spec.entry("targetCPUUtilizationPercentage")
+            yield Value(value="cpu", at=found.at if found else spec.at)
+        for item in self.items(spec.get("metrics")):
+            for key in ("resource", "containerResource"):
+                name = _get(item, key, "name")
+                if name is not None and (
+                    _get(item, key, "target", "averageUtilization") is not None
+                    or _get(item, key, "targetAverageUtilization") is not None
+                ):
+                    yield name
+
+    def route_backends(self, spec: Mapping) -> Iterator[Backend]:
+        for rule in self.items(spec.get("rules")):
+            for item in self.items(rule.get("backendRefs")):
+                name = _get(item, "name")
+                if name is not None and _string(item, "kind") in ("", "Service"):
+                    yield Backend(
+                        at=item.at,
+                        service=name,
+                        port=_get(item, "port"),
+                        namespace=_string(item, "namespace") or None,
+                    )
 
     def pod(self, template: Mapping, spec: Mapping) -> PodTemplate:
         return PodTemplate(
@@ -662,6 +737,13 @@ class _Reader:
                     made = _backend(backend, host, _get(path, "path"))
                     if made is not None:
                         yield made
+
+
+_PLATFORMS = {
+    ("serving.kserve.io", "InferenceService"): "kserve",
+    ("serving.knative.dev", "Service"): "knative",
+    ("machinelearning.seldon.io", "SeldonDeployment"): "seldon",
+}
 
 
 def _backend(node: Mapping, host: Value | None, path: Value | None) -> Backend | None:

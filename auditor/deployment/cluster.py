@@ -1,0 +1,265 @@
+"""The objects that a repository puts into a cluster: manifests, kustomizations and charts."""
+
+from __future__ import annotations
+
+import posixpath
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from auditor.parsers import kubernetes
+from auditor.source import Problem
+from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.deployment.facts import Facts
+    from auditor.parsers.helm import Chart
+    from auditor.parsers.kustomize import Kustomization
+    from auditor.source import SourceText
+
+_MAX_SIZE = 1_000_000
+_MAX_KUSTOMIZATIONS = 200
+_MAX_CHARTS = 40
+_DEV = frozenset(
+    [
+        "dev",
+        "devel",
+        "develop",
+        "development",
+        "test",
+        "tests",
+        "testing",
+        "local",
+        "minikube",
+        "kind",
+        "k3d",
+        "e2e",
+        "ci",
+        "sandbox",
+        "staging",
+        "stage",
+        "qa",
+        "preview",
+        "canary",
+    ]
+)
+_PRODUCTION = frozenset(("prod", "production", "prd", "live"))
+
+
+@value
+class Cluster:
+    """All objects of the repository's manifests, as they would be applied."""
+
+    objects: tuple[kubernetes.Object, ...] = ()
+    workloads: tuple[kubernetes.Workload, ...] = ()
+    services: tuple[kubernetes.Service, ...] = ()
+    config_maps: tuple[kubernetes.ConfigMap, ...] = ()
+    secrets: tuple[kubernetes.Secret, ...] = ()
+    ingresses: tuple[kubernetes.Ingress, ...] = ()
+    scalers: tuple[kubernetes.Scaler, ...] = ()
+    budgets: tuple[kubernetes.DisruptionBudget, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    # Something that was not read may bring more objects.
+    open: bool = False
+    problems: tuple[Problem, ...] = ()
+
+
+class _Files:
+    """The repository's files as the builders of manifests ask for them."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._paths = sorted(entry.path for entry in facts.repository.entries)
+
+    def read(self, path: str) -> SourceText | None:
+        """The text of a file of reasonable size."""
+        entry = self._facts.repository.entry(path)
+        if entry is None or entry.size > _MAX_SIZE:
+            return None
+        return self._facts.read(path)
+
+    def below(self, directory: str) -> Sequence[str]:
+        """Every file below a directory."""
+        if not directory:
+            return self._paths
+        prefix = f"{directory}/"
+        first = bisect_left(self._paths, prefix)
+        last = bisect_left(self._paths, f"{directory}0")
+        return self._paths[first:last]
+
+
+def read(facts: Facts) -> Cluster:
+    """The objects of every manifest that is meant for production."""
+    from auditor.discovery import FileKind
+
+    files = _Files(facts)
+    objects: list[kubernetes.Object] = []
+    problems: list[Problem] = []
+    charts = list(_charts(facts, files))
+    unread = False
+    for chart in charts:
+        problems += chart.problems
+        unread = unread or bool(chart.unread) or any(not d.bundled for d in chart.dependencies)
+        for stream in chart.streams:
+            objects += kubernetes.read(stream).objects
+    consumed, chosen = _kustomizations(facts, files)
+    for built in chosen:
+        problems += built.problems
+        unread = unread or built.open
+        objects += kubernetes.of_nodes(built.path, built.objects)
+    plain: list[kubernetes.Object] = []
+    for entry in facts.repository.of_kind(FileKind.YAML):
+        if entry.is_dev or entry.size > _MAX_SIZE or entry.path in consumed:
+            continue
+        text = facts.read(entry.path)
+        if text is None or not kubernetes.is_manifest(text.text):
+            continue
+        plain += kubernetes.parse(text).objects
+    objects += _variants(plain)
+    return of(objects, charts=charts, open_=unread, problems=problems)
+
+
+def of(
+    objects: Iterable[kubernetes.Object],
+    *,
+    charts: Iterable[Chart] = (),
+    open_: bool = False,
+    problems: Iterable[Problem] = (),
+) -> Cluster:
+    """These objects by class."""
+    found = tuple(objects)
+    return Cluster(
+        objects=found,
+        workloads=tuple(o for o in found if isinstance(o, kubernetes.Workload)),
+        services=tuple(o for o in found if isinstance(o, kubernetes.Service)),
+        config_maps=tuple(o for o in found if isinstance(o, kubernetes.ConfigMap)),
+        secrets=tuple(o for o in found if isinstance(o, kubernetes.Secret)),
+        ingresses=tuple(o for o in found if isinstance(o, kubernetes.Ingress)),
+        scalers=tuple(o for o in found if isinstance(o, kubernetes.Scaler)),
+        budgets=tuple(o for o in found if isinstance(o, kubernetes.DisruptionBudget)),
+        charts=tuple(charts),
+        open=open_,
+        problems=tuple(problems),
+    )
+
+
+def _charts(facts: Facts, files: _Files) -> Iterator[Chart]:
+    from auditor.discovery import FileKind
+    from auditor.parsers import helm
+
+    heads = [
+        posixpath.dirname(e.path)
+        for e in facts.repository.of_kind(FileKind.HELM)
+        if posixpath.basename(e.path) == "Chart.yaml" and not e.is_dev
+    ]
+    known = set(heads)
+    count = 0
+    for directory in heads:
+        parent = posixpath.dirname(directory)
+        if posixpath.basename(parent) == "charts" and posixpath.dirname(parent) in known:
+            continue
+        count += 1
+        chart = helm.render(files, directory) if count <= _MAX_CHARTS else None
+        if chart is not None and not chart.library:
+            yield chart
+
+
+def _words(path: str) -> set[str]:
+    text = path.lower()
+    for sign in "-_./":
+        text = text.replace(sign, " ")
+    return set(text.split())
+
+
+def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], list[Kustomization]]:
+    """(files that kustomizations are built from, the kustomizations that production applies).
+
+    Of several that are laid over the same base, those named for production count; else those
+    that are not named for development.
+    """
+    from auditor.discovery import FileKind
+    from auditor.parsers import kustomize
+
+    built: list[Kustomization] = []
+    for entry in facts.repository.of_kind(FileKind.KUSTOMIZATION):
+        if len(built) >= _MAX_KUSTOMIZATIONS:
+            break
+        made = kustomize.build(files, entry.path)
+        if made is not None:
+            built.append(made)
+    consumed = {path for item in built for path in item.inputs}
+    below = {path for item in built for path in item.bases}
+    roots = [
+        item
+        for item in built
+        if item.path not in below
+        and not item.component
+        and not ((e := facts.repository.entry(item.path)) is not None and e.is_dev)
+    ]
+    chosen: list[Kustomization] = []
+    for item in roots:
+        others = [o for o in roots if o is item or o.bases & item.bases]
+        if len(others) > 1:
+            production = [o for o in others if _words(o.path) & _PRODUCTION]
+            serious = [o for o in others if not _words(o.path) & _DEV]
+            if item not in (production or serious or others[:1]):
+                continue
+        chosen.append(item)
+    return consumed, chosen
+
+
+def _variants(objects: Sequence[kubernetes.Object]) -> Iterator[kubernetes.Object]:
+    """The objects without those that are another environment's copy of one."""
+    places: dict[tuple[str, str], set[str]] = {}
+    for item in objects:
+        if isinstance(item.name, str):
+            places.setdefault((item.kind, item.name), set()).add(item.at.path)
+    for item in objects:
+        paths = places.get((item.kind, item.name), set()) if isinstance(item.name, str) else set()
+        if len(paths) > 1:
+            production = {p for p in paths if _words(p) & _PRODUCTION}
+            serious = {p for p in paths if not _words(p) & _DEV}
+            if item.at.path not in (production or serious or paths):
+                continue
+        yield item
+
+
+# --- what belongs together
+
+
+def same_namespace(first: kubernetes.Object, second: kubernetes.Object) -> bool:
+    """Whether both are in one namespace; what names none goes where it is applied."""
+    return (
+        first.namespace is None
+        or second.namespace is None
+        or not isinstance(first.namespace, str)
+        or not isinstance(second.namespace, str)
+        or first.namespace == second.namespace
+    )
+
+
+def selects(
+    selector: Sequence[tuple[str, kubernetes.Value]], workload: kubernetes.Workload
+) -> bool | None:
+    """Whether a selector takes the workload's pods; None when a label is not known."""
+    labels = {key: item.value for key, item in workload.pod.labels}
+    answer: bool | None = bool(selector)
+    for key, wanted in selector:
+        given = labels.get(key)
+        if not isinstance(wanted.value, str) or (given is not None and not isinstance(given, str)):
+            answer = None
+        elif given != wanted.value:
+            return False
+    return answer
+
+
+def service_of(cluster: Cluster, name: str, at: kubernetes.Object, namespace: str | None = None) -> (
+    kubernetes.Service | None
+):  # fmt: skip
+    """The Service of this name that an object means."""
+    for service in cluster.services:
+        if service.name == name and (
+            service.namespace == namespace if namespace else same_namespace(service, at)
+        ):
+            return service
+    return None
