@@ -7,7 +7,7 @@ of the audited repository is executed, imported or unpickled, and no connection 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from auditor.findings import Finding
 
 
-def audit(root: Path, settings: Settings) -> AuditResult:
-    """Audit the repository at ``root``.
+def audit(
+    root: Path, settings: Settings, *, instead: Mapping[str, bytes] | None = None
+) -> AuditResult:
+    """Audit the repository at ``root``; ``instead`` gives files other contents than they have.
 
     Raises ``auditor.errors.AuditorError`` when the root itself cannot be read. Everything
     else that could not be read is in the result.
@@ -52,6 +54,8 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         repository = discover(str(root), exclude=settings.exclude)
     except OSError as error:
         raise AuditorError(f"{root}: {error.strerror or error}") from error
+    if instead:
+        repository.lay_over(instead)
     skipped = list(repository.skipped)
     artifacts = tuple(_artifacts(repository, skipped))
     deployment = assemble(repository, settings, artifacts)
@@ -73,6 +77,10 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         return texts[path].line_at(line)
 
     findings = tuple(sorted(_merged(found), key=lambda f: f.sort_key))
+    if findings:
+        from auditor.fixes import attach
+
+        findings = attach(findings, deployment, repository)
     findings = fingerprints.assign_fingerprints(findings, line_of)
     findings = suppressions.apply(findings, repository.texts, settings, catalogue)
     findings = fingerprints.assign_fingerprints(findings, line_of)

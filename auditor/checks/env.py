@@ -17,7 +17,7 @@ from auditor.deployment.model import (
     EnvRequirement,
     Service,
 )
-from auditor.findings import Confidence, Edit, Fix, Related, Severity, Stage
+from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import distributions, wheels
 from auditor.parsers import locks
 from auditor.parsers.commands import ServerStart
@@ -49,16 +49,6 @@ def _shipped(environment: Environment) -> Iterator[EnvRequirement]:
             yield item
 
 
-def _pin_fix(item: EnvRequirement, environment: Environment) -> Fix | None:
-    """Pin to the version that the environment's own lock or constraint settles."""
-    if item.locked_version is None or item.fact.specifier_at is None:
-        return None
-    return Fix(
-        description=f"pin {item.fact.name} to {item.locked_version}",
-        edits=(Edit(item.fact.specifier_at, f"=={item.locked_version}"),),
-    )
-
-
 @check("ENV001")
 def unpinned_requirement(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     """A requirement of an application that leaves its version open."""
@@ -84,7 +74,6 @@ def unpinned_requirement(environment: Environment, rule: Rule) -> Iterator[Outco
             help=f"Pin it (`{name}==<version>`), or compile this file with `pip-compile` and install the result.",
             evidence={"requirement": name, "specifier": item.fact.specifier},
             related=_install_end(item),
-            fix=_pin_fix(item, environment),
         )
 
 

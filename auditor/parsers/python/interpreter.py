@@ -1408,6 +1408,10 @@ class Interpreter:
         if isinstance(callee, Ext):
             return self.models.call(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Choice):
+            # A method of what is None so far raises: where the call happens, it is another's.
+            bound = [o for o in callee.options if not _of_none(o)]
+            if len(bound) == 1:
+                return self.call(bound[0], args, kwargs, node, loose=loose)
             with self.guard("if"):
                 results = [
                     self.call(option, args, kwargs, node, loose=loose) for option in callee.options
@@ -1863,6 +1867,11 @@ def _bases(node: ast.AST) -> set[str]:
         elif isinstance(part, ast.Attribute):
             found.add(text_of(part))
     return found
+
+
+def _of_none(value: V) -> bool:
+    owner = value.owner if isinstance(value, Ext) else None
+    return isinstance(owner, Const) and owner.value is None
 
 
 def _is_none(node: ast.expr) -> bool:
