@@ -75,7 +75,7 @@ HANDLERS: list[tuple[str, str, str]] = [
     ("columns", "Good", "x = pd.DataFrame([[r.age, r.income, r.score]], columns=FEATURES)"),
     ("columns_wrong", "Good",
      "x = pd.DataFrame([[r.age, r.income, r.score]], columns=['a', 'b', 'c'])"),
-    ("added", "Fewer", "x = pd.DataFrame([r.model_dump()])\n    x['score'] = x['age'] / 100"),
+    ("added", "Fewer", "x = pd.DataFrame([r.model_dump()])\n    x['score'] = 0.5 + 0 * x['age']"),
     ("values", "Swapped", "x = pd.DataFrame([r.model_dump()]).values"),
     ("renamed_columns", "Renamed", "x = pd.DataFrame([r.model_dump()])\n    x.columns = FEATURES"),
     ("comprehension", "Swapped", "d = r.model_dump()\n    x = [[d[f] for f in FEATURES]]"),
