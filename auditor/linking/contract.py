@@ -50,8 +50,10 @@ def judge(contract: Contract, given: Input, version: str | None) -> Judgement:
     """What happens when a model of that contract is asked with that input in that release."""
     if contract.estimator == "onnx":
         return _onnx(contract, given)
-    if given.columns is None or given.kind not in ("frame", "array"):
+    if given.columns is None or given.kind not in ("frame", "array", "list"):
         return _undecided("the columns that it is asked with are not known")
+    if given.kind == "list" and not contract.estimator.startswith("sklearn."):
+        return _undecided("what the booster does with a plain list was not observed")
     if version is None:
         return _undecided(f"the version of {owner_of(contract.estimator)} is not pinned")
     names = tuple(c.name for c in given.columns if c.name is not None)

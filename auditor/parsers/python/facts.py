@@ -326,7 +326,7 @@ class Column:
 
 @value
 class Input:
-    """What a prediction is asked with: ``frame`` (named columns), ``array``, or ``feed`` (ONNX).
+    """What a prediction is asked with: ``frame`` (named columns), ``array``, ``list`` or ``feed``.
 
     ``error`` is what building it raises, because a column is asked for that it does not have.
     """

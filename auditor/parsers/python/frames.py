@@ -535,7 +535,7 @@ class Frames:
                 given.each if given.items is None else given.items[0], ListV | Table
             ):
                 return None
-            return self.public("array", own, self.run.at(site.node), None)
+            return self.public("list", own, self.run.at(site.node), None)
         if not isinstance(given, Table) or given.at is None:
             return None
         kind = given.kind
