@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,10 +59,21 @@ def audit(
         repository.lay_over(instead)
     skipped = list(repository.skipped)
     artifacts = tuple(_artifacts(repository, skipped))
-    deployment = assemble(repository, settings, artifacts)
-
     catalogue = rules()
-    verdicts = registry.run(deployment, settings.enables)
+    with ExitStack() as stack:
+        index = None
+        if settings.online:
+            from auditor import online
+
+            index = stack.enter_context(online.connected(cache=settings.cache))
+        deployment = assemble(repository, settings, artifacts)
+        if index is not None:
+            from auditor.online.ask import ask
+
+            deployment = ask(deployment, index)
+        verdicts = registry.run(deployment, settings.enables)
+        if index is not None:
+            skipped.extend(Skipped(path="--online", reason=text) for text in index.remarks)
     overrides = dict(settings.severity)
     found = [
         replace(f, severity=overrides[f.rule]) if f.rule in overrides else f

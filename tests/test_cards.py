@@ -35,7 +35,7 @@ Instructions are HTML comments on lines of their own in the section:
 ``<!-- target-python: 3.12 -->``        the setting of that name
 
 A rule that this audit cannot trigger (found by a rehearsal only) says so with
-``<!-- rehearsal -->`` and is checked for its headings only.
+``<!-- rehearsal -->`` and is checked for its headings only (so does one that needs ``--online``).
 """
 
 from __future__ import annotations

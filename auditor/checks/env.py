@@ -12,6 +12,7 @@ from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.base import minor
 from auditor.deployment.model import (
+    Conflict,
     Deployment,
     Environment,
     EnvRequirement,
@@ -462,6 +463,9 @@ def uninstallable_pin(
         has_compiler = base.has_program("gcc")
         if any(p.name in _COMPILERS for p in image.system_packages):
             has_compiler = True
+    conflict = deployment.conflicts.get(environment.name)
+    if conflict is not None:
+        yield _unresolvable(environment, rule, conflict)
     seen: set[str] = set()
     for item in _shipped(environment):
         if item.fact.url or item.fact.path or item.fact.vcs or item.key in seen:
@@ -481,6 +485,8 @@ def uninstallable_pin(
         related = [Related(python.at, f"Python {python.version} is chosen here")]
         if found.outcome == "unknown":
             continue
+        if found.outcome == "no-release" and (item.key, item.version) in deployment.indexed:
+            continue  # ENV014 says it, having asked
         if found.outcome == "wheel":
             yield rule.passed()
         elif found.outcome == "no-release":
@@ -526,6 +532,57 @@ def uninstallable_pin(
                 confidence=Confidence.LIKELY if has_compiler is False else Confidence.POSSIBLE,
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
+            )
+
+
+def _unresolvable(environment: Environment, rule: Rule, conflict: Conflict) -> Outcome:
+    """No release of a distribution is what all of its askers accept."""
+    asking = {normalise(who.partition(" ")[0]) for who, _ in conflict.parts} | {conflict.name}
+    items = [r for r in environment.requirements if r.key in asking]
+    said = "; ".join(
+        f"{who} needs {what}" if who else f"`{what}` is required" for who, what in conflict.parts
+    )
+    at = items[0].fact.at if items else environment.at
+    return rule.finding(
+        at,
+        f"these requirements cannot be installed together: {said}: `ResolutionImpossible`",
+        help=f"Change the pins so that one release of {conflict.name} satisfies all of them.",
+        related=[Related(i.fact.at, "and this one") for i in items[1:4]],
+        confidence=Confidence.LIKELY,
+        evidence={"distribution": conflict.name},
+        breaks=environment.breaks(Stage.BUILDS),
+    )
+
+
+@check("ENV014")
+def unpublished_version(
+    environment: Environment, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
+    """A pinned release that the index does not have, or that its author withdrew."""
+    for item in _shipped(environment):
+        published = deployment.indexed.get((item.key, item.version or ""))
+        if published is None:
+            continue
+        if published.state == "there":
+            yield rule.passed()
+        elif published.state == "unknown":
+            yield rule.undecided(published.reason, at=item.fact.at)
+        elif published.state == "absent":
+            yield rule.finding(
+                item.fact.at,
+                f"the package index has no release {item.version} of {item.fact.name}: "
+                f"`ERROR: No matching distribution found for {item.key}=={item.version}`",
+                help=f"The newest is {published.newest}." if published.newest else "",
+                breaks=environment.breaks(Stage.BUILDS),
+            )
+        else:
+            why = f": {published.reason}" if published.reason else ""
+            yield rule.finding(
+                item.fact.at,
+                f"{item.fact.name} {item.version} was withdrawn by its author{why}; pip installs it "
+                "all the same because it is pinned",
+                severity=Severity.MEDIUM,
+                help=f"Take another release (the newest is {published.newest}).",
             )
 
 

@@ -35,6 +35,8 @@ class File:
     name: str
     url: str
     version: str
+    # The normalised name of the distribution.
+    project: str = ""
     requires_python: str = ""
     yanked: str | None = None
     # The index serves the wheel's metadata beside it.
@@ -76,6 +78,7 @@ class Index:
         self.remarks: dict[str, None] = {}
         self._cache = _cache_directory() if cache else None
         self._releases: dict[str, dict[str, Release] | Unknown] = {}
+        self._rows: dict[str, dict[str, Any] | None] = {}
         self._kept: dict[tuple[str, str], Any] = {}
 
     # -- releases --
@@ -90,6 +93,13 @@ class Index:
         files: dict[str, File] = {}
         failures: list[str] = []
         answered = False
+        for link in self.session.links:
+            try:
+                for file in self._linked(link):
+                    if file.project == name:
+                        files.setdefault(file.name, file)
+            except (OnlineError, OSError) as error:
+                failures.append(str(error))
         for index in self.session.indexes:
             url = f"{index.rstrip('/')}/{urllib.parse.quote(name)}/"
             try:
@@ -112,6 +122,17 @@ class Index:
         for file in files.values():
             grouped.setdefault(file.version, []).append(file)
         return {v: Release(version=v, files=tuple(fs)) for v, fs in grouped.items()}
+
+    def _linked(self, link: str) -> list[File]:
+        """The files of a ``find-links`` directory or page."""
+        path = Path(link.removeprefix("file://"))
+        if "://" in link and not link.startswith("file://"):
+            return self._page(link)
+        rows = (
+            {"url": p.resolve().as_uri(), "requires-python": "", "yanked": None, "metadata": False}
+            for p in sorted(path.iterdir())[:10_000]
+        )
+        return [f for row in rows if (f := _file(row)) is not None]
 
     def _page(self, url: str) -> list[File]:
         key = hashlib.sha256(url.encode()).hexdigest()
@@ -138,6 +159,23 @@ class Index:
         if wanted.local:
             return Unknown("a local version comes from another index")
         return next((r for v, r in found.items() if Version(v) == wanted), None)
+
+    def row(self, name: str, *, native: bool | None) -> dict[str, Any] | None:
+        """The releases as a row of the wheel table; None when the index could not be asked."""
+        from auditor.online.rows import row_of
+
+        if name in self._rows:
+            return self._rows[name]
+        found = self.releases(name)
+        row: dict[str, Any] | None = None
+        if not isinstance(found, Unknown) and found:
+            rows = {version: row_of(release.files) for version, release in found.items()}
+            if native is None:
+                # Platform wheels of any release say that building takes a compiler.
+                native = any(set(r.get("g", ())) - {"*"} for r in rows.values())
+            row = {"native": native, "releases": rows}
+        self._rows[name] = row
+        return row
 
     # -- files --
 
@@ -296,9 +334,9 @@ def _file(row: dict[str, Any]) -> File | None:
     name = urllib.parse.unquote(url.rpartition("/")[2])
     try:
         if name.endswith(".whl"):
-            version = str(parse_wheel_filename(name)[1])
+            project, number = parse_wheel_filename(name)[:2]
         elif name.endswith((".tar.gz", ".zip")):
-            version = str(parse_sdist_filename(name)[1])
+            project, number = parse_sdist_filename(name)
         else:
             return None
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion, ValueError):
@@ -306,7 +344,8 @@ def _file(row: dict[str, Any]) -> File | None:
     return File(
         name=name,
         url=url,
-        version=version,
+        version=str(number),
+        project=project,
         requires_python=str(row["requires-python"]),
         yanked=row["yanked"],
         metadata=bool(row["metadata"]),

@@ -41,6 +41,8 @@ class Session(Protocol):
     """Who fetches. ``indexes`` are the URLs of simple indexes, in the order of the configuration."""
 
     indexes: tuple[str, ...]
+    # ``find-links``: directories of this machine, and pages.
+    links: tuple[str, ...]
 
     def get(
         self, url: str, *, accept: str = "", span: tuple[int, int] | None = None, limit: int = PAGE
@@ -54,6 +56,7 @@ class PipSession:
 
     def __init__(self, *, cache: bool = True) -> None:
         self.indexes: tuple[str, ...] = ()
+        self.links: tuple[str, ...] = ()
         self._cache = cache
         self._stack = ExitStack()
         self._session: Any = None
@@ -71,6 +74,7 @@ class PipSession:
             options, _ = command.parse_args([*arguments, "nothing"])
             self._stack.enter_context(command.main_context())
             self._session = command.get_default_session(options)
+            self.links = tuple(options.find_links or ())
             if not options.no_index:
                 self.indexes = (options.index_url, *options.extra_index_urls)
             else:
