@@ -226,3 +226,104 @@ def test_pages_are_cached_unless_told_otherwise(tmp_path: Path, pip_index: Start
         assert isinstance(opened(cache=cache).releases("solid"), dict)
         assert len([p for p, _ in stock.asked if "solid" in p]) == asked
     assert list((tmp_path / "cache" / "deploy-audit" / "index").iterdir())
+
+
+# ---- compat and syslibs ----
+
+MODEL = """\
+from mine._base import *
+from . import helpers as tools
+class Model:
+    pass
+def build():
+    return Model()
+"""
+
+
+def libraries() -> Shelf:
+    stock = Shelf()
+    for version, extra in (("1.0", b"class Old: pass\n"), ("2.0", b"class New: pass\n")):
+        stock.add("mine", wheel("mine", version, {
+            "mine/__init__.py": b"", "mine/models.py": MODEL.encode(),
+            "mine/_base.py": b"class Base: pass\n_hidden = 1\n" + extra,
+            "mine/helpers.py": b"", "mine/open.py": b"def __getattr__(n): ...\n",
+        }))  # fmt: skip
+    return stock
+
+
+def test_symbols_of_a_pinned_release(pip_index: Start) -> None:
+    from auditor.online import symbols
+
+    index = connected(libraries(), pip_index)
+
+    def ask(version: str, module: str, name: str) -> str:
+        return symbols.find(index, "mine", version, "3.11", module, name)
+
+    assert ask("1.0", "mine.models", "Model") == "yes"
+    assert ask("1.0", "mine.models", "Base") == "yes"
+    assert ask("1.0", "mine.models", "Old") == "yes"
+    assert ask("2.0", "mine.models", "Old") == "no-name"
+    assert ask("2.0", "mine.models", "_hidden") == "no-name"
+    assert ask("2.0", "mine.gone", "X") == "no-module"
+    assert ask("2.0", "mine", "models") == "yes"
+    assert ask("2.0", "mine.open", "anything") == "unknown"
+    assert ask("3.0", "mine.models", "Model") == "unknown"
+    assert symbols.tops(index, "mine", "1.0", "3.11") == {"mine"}
+
+
+def test_compat_asks_for_libraries_that_no_table_knows(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from artifact_kit import Instance, pickled
+
+    from auditor.cli.app import run
+
+    pip_index(libraries())
+    (tmp_path / "m.pkl").write_bytes(pickled(Instance("mine.models.Old", x=1)))
+    requirements = tmp_path / "r.txt"
+    arguments = ["compat", str(tmp_path / "m.pkl"), "--python", "3.11", "-r", str(requirements)]
+    requirements.write_text("mine==1.0\n")
+    assert run([*arguments, "--online"]) == 0
+    requirements.write_text("mine==2.0\n")
+    assert run([*arguments, "--online"]) == 1
+    assert "mine.models.Old, which mine 2.0 does not have" in capsys.readouterr().out
+    assert run(arguments) == 0
+
+
+def shared_object(*needed: str) -> bytes:
+    """A minimal ELF file that asks for these."""
+    import struct
+
+    strings = b"\0" + b"".join(n.encode() + b"\0" for n in needed)
+    offsets = [strings.index(n.encode() + b"\0") for n in needed]
+    entries = [(1, o) for o in offsets] + [(5, 0x200), (10, len(strings)), (0, 0)]
+    dynamic = b"".join(struct.pack("<QQ", *e) for e in entries)
+    head = b"\x7fELF\x02\x01\x01" + bytes(9)
+    head += struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    load = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 0x1000, 0x1000, 0x1000)
+    second = struct.pack("<IIQQQQQQ", 2, 6, 0x400, 0x400, 0x400, len(dynamic), len(dynamic), 8)
+    made = (head + load + second).ljust(0x200, b"\0") + strings
+    return (made.ljust(0x400, b"\0") + dynamic).ljust(0x1000, b"\0")
+
+
+def test_syslibs_reads_the_wheel_of_what_no_table_knows(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    stock = Shelf()
+    stock.add("sounds", wheel("sounds", "1.0", {
+        "sounds/__init__.py": b"",
+        "sounds/_core.cpython-311-x86_64-linux-gnu.so": shared_object(
+            "libm.so.6", "libsndfile.so.1", "libinner-1a2b.so.1", "libneighbour.so.7"),
+        "sounds.libs/libinner-1a2b.so.1": shared_object("libgomp.so.1"),
+    }, tag="cp311-cp311-manylinux_2_17_x86_64"))  # fmt: skip
+    pip_index(stock)
+    arguments = ["syslibs", "sounds==1.0", "--base", "python:3.11-slim-bookworm"]
+    assert run(arguments) == 0
+    assert run([*arguments, "--online"]) == 1
+    said = capsys.readouterr().out
+    assert "libsndfile1" in said
+    assert "libgomp1" in said
+    assert "libneighbour" not in said
+    assert "libm.so" not in said
