@@ -183,6 +183,9 @@ def expose(finding: Finding, context: Context) -> Fix | None:
     found = re.fullmatch(r"\d+(/tcp)?", context.span(finding.at))
     if not isinstance(port, int) or found is None:
         return None
+    exposed = int(context.span(finding.at).removesuffix("/tcp"))
+    if any(p.container_port == exposed for s in context.deployment.services for p in s.published):
+        return None  # somebody publishes it: then the server may be the wrong end
     return _fix(f"expose port {port}", Edit(finding.at, f"{port}{found[1] or ''}"))
 
 
