@@ -33,6 +33,7 @@ import numpy as np
 import pandas as pd
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
+from typing import Annotated
 
 app = FastAPI()
 model = joblib.load("/app/model.joblib")
@@ -63,6 +64,14 @@ class Open(BaseModel):
 
 class Batch(BaseModel):
     rows: list[Swapped]
+
+class Excluding(BaseModel):
+    age: float
+    salary: float = Field(exclude=True)
+
+class Annotating(BaseModel):
+    age: float
+    pay: Annotated[float, Field(alias="income")]
 
 @app.post("/predict")
 def predict(r: MODEL):
@@ -149,6 +158,8 @@ def test_other_columns_are_reported(tmp_path: Path, model: str, body: str, words
         ("Wrong", FRAME + "\nif r.age > 3:\n    x['income'] = 1\n    del x['salary']"),
         ("Wrong", FRAME + ".rename(columns=str.upper)"),
         ("Open", FRAME),
+        ("Excluding", FRAME),
+        ("Annotating", "x = pd.DataFrame([r.model_dump(by_alias=True)])"),
         ("Wrong", "x = np.array([[r.salary, r.age]])"),
         ("Wrong", FRAME + "\nx.columns = NAMES"),
         ("Wrong", "d = r.model_dump()\nd.update(more())\nx = pd.DataFrame([d])"),
@@ -296,3 +307,52 @@ def test_json_names_the_columns(tmp_path: Path) -> None:
     service(tmp_path, "Good", FRAME)
     (artifact,) = audit(tmp_path, Settings()).artifacts
     assert artifact.feature_names == ("age", "income")
+
+
+FLASK = """\
+import joblib
+import numpy as np
+import pandas as pd
+from flask import Flask, jsonify, request
+
+app = Flask(__name__)
+model = joblib.load("/app/model.joblib")
+
+@app.route("/predict", methods=["POST"])
+def predict():
+    try:
+        data = request.get_json()
+BODY
+        return jsonify(model.predict(x).tolist())
+    except Exception as error:
+        return jsonify(error=str(error)), 500
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("x = pd.DataFrame([{'age': data['age'], 'income': data.get('income')}])", None),
+        ("x = pd.DataFrame([{'age': data['age'], 'pay': data['pay']}])", "unknown `pay`"),
+        ("x = pd.DataFrame({'income': [data['income']], 'age': [data['age']]})", "another order"),
+        ("x = [[float(data['age']), float(data['income'])]]", None),
+        ("x = [[float(data['income']), float(data['age'])]]", "column 1 holds `income`"),
+        ("row = [data[f] for f in ('age', 'income')]\nx = np.array(row).reshape(1, -1)", None),
+        ("row = [data[f] for f in ('age',)]\nx = np.array(row).reshape(1, -1)", "and gets 1"),
+        ("x = pd.DataFrame([request.json])", None),
+        ("x = np.array(data['features']).reshape(1, -1)", None),
+        ("x = pd.DataFrame([data['features']], columns=['a', 'b'])", "without `age`"),
+    ],
+)
+def test_keys_that_flask_code_reads(tmp_path: Path, body: str, words: str | None) -> None:
+    text = "\n".join(f"        {line}" for line in body.splitlines())
+    write(tmp_path, {
+        "app.py": FLASK.replace("BODY", text),
+        "model.joblib": pickled(linear("age", "income")),
+        "Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY . .\n"
+        'RUN pip install -r requirements.txt\nCMD ["gunicorn", "-b", "0.0.0.0:80", "app:app"]\n',
+        "requirements.txt": REQUIREMENTS.format(version="1.7.2") + "flask==3.1.0\ngunicorn==23.0.0\n",
+    })  # fmt: skip
+    said = [f.message for f in found(tmp_path, "CMP012")]
+    assert len(said) == (words is not None)
+    assert all(words in text for text in said if words)

@@ -41,6 +41,7 @@ from auditor.parsers.python.values import (
     Const,
     DictV,
     Ext,
+    FieldV,
     Func,
     Inst,
     ListV,
@@ -1723,6 +1724,10 @@ def _number(models: Models, site: Site) -> V:
         if kind is bool:
             answer = val.truth(one)
             return unknown_from(one) if answer is None else Const(answer, deps_of(one))
+        if len(site.args) == 1 and (
+            isinstance(one, FieldV) or (isinstance(one, Obj) and one.name == "request.value")
+        ):
+            return one  # the same field, as a number
         if not isinstance(one, Const) or len(site.args) > 1:
             return unknown_from(one)
         if one.value is None:

@@ -986,7 +986,16 @@ class WebModels:
             inner = one.names.get("Config")
             if isinstance(inner, Class) and not _closed(inner.names, aliases=aliases):
                 return True
+            for _, annotation, _, _ in one.annotations:
+                text = text_of(annotation)
+                if "exclude" in text or (aliases and "alias" in text):
+                    return True
             for member in one.names.values():
+                if isinstance(member, Obj) and (
+                    "exclude" in member.kwargs
+                    or (aliases and "serialization_alias" in member.kwargs)
+                ):
+                    return True
                 if isinstance(member, Func) and any(
                     d.rpartition(".")[2] == "model_serializer" for d in member.decorators
                 ):
