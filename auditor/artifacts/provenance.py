@@ -75,6 +75,13 @@ def provenance(facts: ArtifactFacts) -> Provenance:
     )
 
 
+def stated_versions(facts: ArtifactFacts) -> dict[str, str]:
+    """{distribution: version} that the artifact's own objects state."""
+    if facts.pickle is None:
+        return {}
+    return {c.subject: c.exact for c in _versions(facts.pickle) if c.exact is not None}
+
+
 def combine(claims: tuple[Claim, ...]) -> Iterator[tuple[str, str]]:
     """(subject, version or range) of the narrowest claim that all evidence allows."""
     from auditor.linking.symbols import numbers

@@ -121,12 +121,12 @@ def pin(finding: Finding, context: Context) -> Fix | None:
 
 
 def _written_by(item: EnvRequirement, environment: str, context: Context) -> str | None:
-    from auditor.artifacts.provenance import provenance
+    from auditor.artifacts.provenance import stated_versions
 
     versions = set()
     for load in context.deployment.loads:
         if load.environment.name == environment:
-            wrote = dict(provenance(load.artifact.facts).produced_by).get(item.key)
+            wrote = stated_versions(load.artifact.facts).get(item.key)
             if wrote is not None:
                 versions.add(wrote)
     only = versions.pop() if len(versions) == 1 else None
