@@ -17,7 +17,7 @@ import os
 import stat
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -866,6 +866,7 @@ class Repository:
         self._pruned = pruned
         self._limits = limits
         self._texts: dict[str, SourceText] = {}
+        self._laid_over: dict[str, bytes] = {}
         self._children: dict[str, list[str]] | None = None
         self._kinds: dict[FileKind, list[FileEntry]] = {}
         for entry in entries:
@@ -1014,7 +1015,20 @@ class Repository:
 
     def read_bytes(self, path: str, limit: int | None = None) -> bytes:
         """The first ``limit`` bytes, or all. OSError when it cannot be read."""
+        if self._laid_over:
+            data = self._laid_over.get(self._real(path) or path)
+            if data is not None:
+                return data[:limit]
         return _read(self._absolute(path), limit)
+
+    def lay_over(self, contents: Mapping[str, bytes]) -> None:
+        """Read these files with other contents: how the repository would look after an edit."""
+        for path, data in contents.items():
+            real = self._real(path)
+            if real is None or real not in self._by_path:
+                raise FileNotFoundError(errno.ENOENT, "no such file in the repository", path)
+            self._laid_over[real] = data
+            self._texts.pop(real, None)
 
     @contextmanager
     def open_mmap(self, path: str) -> Iterator[memoryview]:

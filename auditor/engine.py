@@ -7,7 +7,8 @@ of the audited repository is executed, imported or unpickled, and no connection 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
     from auditor.findings import Finding
 
 
-def audit(root: Path, settings: Settings) -> AuditResult:
-    """Audit the repository at ``root``.
+def audit(
+    root: Path, settings: Settings, *, instead: Mapping[str, bytes] | None = None
+) -> AuditResult:
+    """Audit the repository at ``root``; ``instead`` gives files other contents than they have.
 
     Raises ``auditor.errors.AuditorError`` when the root itself cannot be read. Everything
     else that could not be read is in the result.
@@ -52,12 +55,25 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         repository = discover(str(root), exclude=settings.exclude)
     except OSError as error:
         raise AuditorError(f"{root}: {error.strerror or error}") from error
+    if instead:
+        repository.lay_over(instead)
     skipped = list(repository.skipped)
     artifacts = tuple(_artifacts(repository, skipped))
-    deployment = assemble(repository, settings, artifacts)
-
     catalogue = rules()
-    verdicts = registry.run(deployment, settings.enables)
+    with ExitStack() as stack:
+        index = None
+        if settings.online:
+            from auditor import online
+
+            index = stack.enter_context(online.connected(cache=settings.cache))
+        deployment = assemble(repository, settings, artifacts)
+        if index is not None:
+            from auditor.online.ask import ask
+
+            deployment = ask(deployment, index)
+        verdicts = registry.run(deployment, settings.enables)
+        if index is not None:
+            skipped.extend(Skipped(path="--online", reason=text) for text in index.remarks)
     overrides = dict(settings.severity)
     found = [
         replace(f, severity=overrides[f.rule]) if f.rule in overrides else f
@@ -73,6 +89,10 @@ def audit(root: Path, settings: Settings) -> AuditResult:
         return texts[path].line_at(line)
 
     findings = tuple(sorted(_merged(found), key=lambda f: f.sort_key))
+    if findings:
+        from auditor.fixes import attach
+
+        findings = attach(findings, deployment, repository)
     findings = fingerprints.assign_fingerprints(findings, line_of)
     findings = suppressions.apply(findings, repository.texts, settings, catalogue)
     findings = fingerprints.assign_fingerprints(findings, line_of)

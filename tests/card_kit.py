@@ -14,7 +14,7 @@ import artifact_kit
 from auditor.catalog import Rule, card_path, card_text
 from auditor.config import Settings
 from auditor.engine import audit
-from auditor.findings import Edit, Finding, Severity
+from auditor.findings import Finding, Severity
 
 HEADINGS = (
     "What happens",
@@ -194,27 +194,6 @@ def disturbing(found: tuple[Finding, ...], rule: Rule, made: Example) -> list[st
         for f in found
         if f.rule != rule.id and f.severity >= Severity.MEDIUM and f.rule not in made.also
     ]
-
-
-def apply(root: Path, edits: list[Edit]) -> None:
-    """Write edits; of two that overlap, the later one in the file wins."""
-    by_path: dict[str, list[Edit]] = {}
-    for edit in dict.fromkeys(edits):
-        by_path.setdefault(edit.at.path, []).append(edit)
-    for path, changes in by_path.items():
-        lines = (root / path).read_text("utf-8").split("\n")
-        starts = [0]
-        for line in lines:
-            starts.append(starts[-1] + len(line) + 1)
-        text = "\n".join(lines)
-        limit = len(text)
-        for edit in sorted(changes, key=lambda e: e.at, reverse=True):
-            begin = starts[edit.at.line - 1] + edit.at.column - 1
-            end = starts[edit.at.end_line - 1] + edit.at.end_column - 1
-            if end <= limit:
-                text = text[:begin] + edit.text + text[end:]
-                limit = begin
-        (root / path).write_text(text, "utf-8")
 
 
 def card_name(rule: Rule) -> str:

@@ -16,8 +16,8 @@ FastAPI, onnxruntime, Dockerfile, Compose, compiled requirements; ``models/price
 the test runs). Blocks without a file name are prose. ``# finding`` at the end of a line is taken
 away before the file is written; the rule must report at exactly these paths and lines, and no other
 rule may report anything of medium severity or above. On *Use instead* the rule is silent, and so is
-everything of medium severity or above. Where findings carry a fix, its edits are applied to the
-*Example*, which must silence the rule.
+everything of medium severity or above. Where all findings carry a fix, the fixed *Example* must equal
+*Use instead*.
 
 Binary files are Python expressions over the stand-ins of ``tests/artifact_kit.py`` (``Call``,
 ``Instance``, ``Global``, ``zipped``, ``onnx_model``, …); the value is written if it is bytes and
@@ -35,12 +35,13 @@ Instructions are HTML comments on lines of their own in the section:
 ``<!-- target-python: 3.12 -->``        the setting of that name
 
 A rule that this audit cannot trigger (found by a rehearsal only) says so with
-``<!-- rehearsal -->`` and is checked for its headings only.
+``<!-- rehearsal -->`` and is checked for its headings only (so does one that needs ``--online``).
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,7 +50,9 @@ import pytest
 
 from auditor.catalog import Rule, rules
 from auditor.checks.registry import checks
+from auditor.config import Settings
 from auditor.findings import Finding
+from auditor.fixes.apply import plan, write
 
 Examined = Callable[[Rule], tuple[cards.Example, Path, tuple[Finding, ...]]]
 
@@ -132,17 +135,29 @@ def test_use_instead_is_silent(rule: Rule, tmp_path: Path) -> None:
 
 
 @each_card
-def test_fix_silences_the_rule(rule: Rule, examined: Examined) -> None:
+def test_fix_gives_use_instead(rule: Rule, examined: Examined, tmp_path: Path) -> None:
+    """Fixes are applied as the command does; where all findings have one, nothing else is left."""
     if rehearsed(rule):
         return
-    made, root, everything = examined(rule)
+    made, before, everything = examined(rule)
     found = [f for f in everything if f.rule == rule.id]
-    fixed = [f for f in found if f.fix is not None and f.fix.edits]
+    fixed = [f for f in found if f.fix is not None and f.fix.edits and f.fix.safe]
+    assert all(f.fix is None or f.fix.safe for f in found), "nobody applies a fix that is not safe"
     if not fixed:
         return
-    cards.apply(root, [edit for f in fixed if f.fix for edit in f.fix.edits])
+    root = tmp_path / "repository"
+    shutil.copytree(before, root)
+    settings = Settings(select=(rule.id,), target_python=made.target_python)
+    done = plan(root, settings)
+    assert done.refused == ()
+    write(root, done)
     left = [f for f in cards.findings(root, rule, made) if f.rule == rule.id]
     assert len(left) == len(found) - len(fixed)
+    if left:
+        return
+    wanted = cards.write(cards.example(rule.id, "Use instead"), tmp_path / "wanted")
+    for path in done.new:
+        assert (root / path).read_text("utf-8") == (wanted / path).read_text("utf-8")
 
 
 def test_skeleton_is_healthy(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from make_distribution_table import RangeFile, _Links, index_url
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -292,7 +293,7 @@ def write(name: str, document: dict[str, Any]) -> None:
 
 def build(cache: Path, only: list[str]) -> None:
     """Merge what the cache holds into one table per library."""
-    from symbol_reader import describe, module_of
+    from auditor.online.reader import describe, module_of
 
     for name in only or LIBRARIES:
         archives = sorted(

@@ -39,9 +39,11 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from auditor.online.index import File
+from auditor.online.rows import row_of
+
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "rules" / "knowledge" / "wheels.json.gz"
-LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17", "linux": "0"}
 NATIVE_SOURCE = re.compile(r"\.(c|cc|cpp|cxx|pyx|f|f90|rs|cu)$")
 
 
@@ -61,74 +63,31 @@ class Page(HTMLParser):
                 )
 
 
-def glibc_of(platform: str) -> str | None:
-    """The glibc that an x86-64 Linux platform tag needs; None for other platforms."""
-    if not platform.endswith("_x86_64"):
-        return None
-    head = platform.removesuffix("_x86_64")
-    if head in LEGACY:
-        return LEGACY[head]
-    match = re.fullmatch(r"manylinux_(\d+)_(\d+)", head)
-    return f"{match[1]}.{match[2]}" if match else None
-
-
-def python_of(interpreter: str, abi: str) -> str | None:
-    """``cp311`` → ``3.11``; with the stable ABI ``3.11+``; pure Python ``*``."""
-    if interpreter in ("py3", "py2.py3"):
-        return "*"
-    match = re.fullmatch(r"cp3(\d+)", interpreter)
-    if not match or abi.endswith("t"):
-        return None
-    return f"3.{match[1]}+" if abi == "abi3" else f"3.{match[1]}"
-
-
 def releases(page: Page) -> tuple[dict[str, Any], list[tuple[Version, str]]]:
     """Rows by version, and (version, URL) of the source archives."""
-    rows: dict[str, Any] = {}
+    files: dict[str, list[File]] = {}
     sdists: list[tuple[Version, str]] = []
     for href, requires, yanked in page.links:
         url = href.partition("#")[0]
         filename = urllib.parse.unquote(url.rpartition("/")[2])
         try:
             if filename.endswith(".whl"):
-                _, version, _, tags = parse_wheel_filename(filename)
+                version = parse_wheel_filename(filename)[1]
             elif filename.endswith((".tar.gz", ".zip")):
-                _, version = parse_sdist_filename(filename)
-                tags = frozenset()
+                version = parse_sdist_filename(filename)[1]
+                sdists.append((version, url))
             else:
                 continue
         except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
             continue
         if version.is_prerelease or version.is_devrelease:
             continue
-        row = rows.setdefault(str(version), {})
-        if yanked:
-            row["y"] = 1
-        if requires:
-            row["r"] = requires
-        if not tags:
-            row["s"] = 1
-            sdists.append((version, url))
-        for tag in tags:
-            python = python_of(tag.interpreter, tag.abi)
-            if python is None:
-                continue
-            if tag.platform == "any":
-                row.setdefault("g", {})[python] = "0"
-            elif "musllinux" in tag.platform and tag.platform.endswith("_x86_64"):
-                found = row.setdefault("m", [])
-                if python not in found:
-                    found.append(python)
-            elif (needs := glibc_of(tag.platform)) is not None:
-                glibc = row.setdefault("g", {})
-                best = glibc.get(python)
-                if best is None or _number(needs) < _number(best):
-                    glibc[python] = needs
-    return rows, sdists
-
-
-def _number(glibc: str) -> tuple[int, ...]:
-    return tuple(int(p) for p in glibc.split("."))
+        text = str(version)
+        files.setdefault(text, []).append(
+            File(name=filename, url=url, version=text, requires_python=requires,
+                 yanked="" if yanked else None)
+        )  # fmt: skip
+    return {version: row_of(found) for version, found in files.items()}, sdists
 
 
 def is_native(url: str) -> bool:

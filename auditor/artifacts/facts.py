@@ -97,13 +97,15 @@ class Mapping:
 class Opaque:
     """A value that is not kept: too large, too deep, or not known statically.
 
-    ``head`` and ``tail`` are the first and last bytes of a buffer that was too large.
+    ``head`` and ``tail`` are the first and last bytes of a buffer that was too large; ``names``
+    are the columns that a booster's buffer records.
     """
 
     kind: str
     size: int = 0
     head: bytes = b""
     tail: bytes = b""
+    names: tuple[str, ...] = ()
 
 
 Symbol: TypeAlias = bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque | None

@@ -65,6 +65,10 @@ class Draft:
 
     def facts(self, sha256: str | None, size: int) -> ArtifactFacts:
         pickle = self.analysis.facts if self.analysis is not None else None
+        if self.format in ("xgboost-json", "xgboost-ubj", "lightgbm", "catboost"):
+            from auditor.artifacts.features import stated_names
+
+            self.details += stated_names(self.format, self.blob)
         issues = list(self.issues)
         if self.analysis is not None:
             issues += self.analysis.issues

@@ -14,7 +14,7 @@ from auditor.artifacts.facts import Items, Mapping, Name, Ref
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import ArtifactFacts, ObjectFacts, PickleFacts, Symbol
+    from auditor.artifacts.facts import ArtifactFacts, ObjectFacts, PickleFacts
 
 
 @value
@@ -52,11 +52,19 @@ class Provenance:
 
 def provenance(facts: ArtifactFacts) -> Provenance:
     """Everything that the bytes say of their origin. Never raises."""
+    from auditor.artifacts.features import contract
+
     pickle = facts.pickle
     if pickle is None:
-        return Provenance()
+        stated = contract(facts)
+        return Provenance(
+            feature_names=stated.names if stated else None,
+            n_features=stated.count if stated else None,
+        )
     claims = (*_versions(pickle), *_layouts(pickle), *_python(pickle), *_symbols(pickle))
-    names, count = _features(pickle)
+    fitted = contract(facts)
+    names = fitted.names if fitted is not None else None
+    count = fitted.count if fitted is not None else None
     return Provenance(
         claims=claims,
         produced_by=tuple(combine(claims)),
@@ -65,6 +73,13 @@ def provenance(facts: ArtifactFacts) -> Provenance:
         n_features=count,
         pipeline=_is_pipeline(pickle),
     )
+
+
+def stated_versions(facts: ArtifactFacts) -> dict[str, str]:
+    """{distribution: version} that the artifact's own objects state."""
+    if facts.pickle is None:
+        return {}
+    return {c.subject: c.exact for c in _versions(facts.pickle) if c.exact is not None}
 
 
 def combine(claims: tuple[Claim, ...]) -> Iterator[tuple[str, str]]:
@@ -273,34 +288,3 @@ def _is_pipeline(pickle: PickleFacts) -> bool | None:
         for key, _ in state.pairs
     )
     return False if fitted else None
-
-
-def _features(pickle: PickleFacts) -> tuple[tuple[str, ...] | None, int | None]:
-    """(names, number) of the columns that the root, or else the first step, was fitted on."""
-    root = _root(pickle)
-    ordered = [*([root] if root is not None else []), *pickle.objects[:200]]
-    count: int | None = None
-    for item in ordered:
-        state = _state(item)
-        if state is None:
-            continue
-        for key in ("feature_names_in_", "feature_names", "feature_name_"):
-            names = _strings(pickle, state.get(key))
-            if names:
-                return names, len(names)
-        number = state.get("n_features_in_")
-        if count is None and isinstance(number, int):
-            count = number
-    return None, count
-
-
-def _strings(pickle: PickleFacts, symbol: Symbol) -> tuple[str, ...] | None:
-    """The text items of a list, or of an array of objects."""
-    if isinstance(symbol, Ref) and 0 <= symbol.index < len(pickle.objects):
-        state = pickle.objects[symbol.index].state
-        if isinstance(state, Items) and len(state.items) == 5:
-            symbol = state.items[4]
-    if not isinstance(symbol, Items) or symbol.size != len(symbol.items):
-        return None
-    names = tuple(s for s in symbol.items if isinstance(s, str))
-    return names if names and len(names) == len(symbol.items) else None

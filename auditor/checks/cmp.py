@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.model import Deployment, Load
+from auditor.deployment.model import Deployment, Load, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
 
 if TYPE_CHECKING:
+    from auditor.artifacts.features import Contract
+    from auditor.deployment.model import Artifact
     from auditor.linking.compatibility import Reason
+    from auditor.linking.contract import Judgement
+    from auditor.parsers.python.facts import Call, Input
 
 # Rules that say something of every pickle, and those that need a certain content.
 _ALWAYS = frozenset({"CMP001", "CMP003", "CMP004", "CMP007"})
@@ -196,3 +200,148 @@ def codec_missing(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 def foreign_state(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A state of another library version, or a file for another loader."""
     yield from _judge(deployment, rule)
+
+
+# ---- CMP012 ----
+
+
+@check("CMP012")
+def other_columns(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """The model is asked with other columns than it was fitted on."""
+    if service.is_dev or not service.ours or service.environment is None:
+        return
+    calls = [
+        call
+        for entry in service.entries
+        for call in entry.trace.calls
+        if call.category == "predict"
+        and call.model is not None
+        and call.reach.phase is not Phase.UNREACHED
+    ]
+    if not calls:
+        return
+    from auditor.artifacts.features import contract
+    from auditor.linking import contract as link
+
+    by_path = {a.path: a for a in deployment.artifacts}
+    seen = {r.path: r.seen.repo or r.source_has for r in service.reads}
+    broken = {x.artifact.path for x in deployment.loads
+              if x.service is service and x.result.outcome == "fails"}  # fmt: skip
+    for call in calls:
+        path = call.model.resolved if call.model is not None else None
+        artifact = by_path.get(seen.get(path) or "") if isinstance(path, str) else None
+        if artifact is None or artifact.path in broken:
+            continue
+        fitted = contract(artifact.facts, call.member)
+        if fitted is None:
+            continue
+        given = call.input
+        if given is not None and given.error:
+            yield _columns_finding(service, rule, artifact, fitted, call, given, None)
+            continue
+        if given is None:
+            yield rule.undecided(
+                f"the columns that `{artifact.path}` is asked with are not known", at=call.at
+            )
+            continue
+        version, pinned = _release(service, link.owner_of(fitted.estimator))
+        result = link.judge(fitted, given, version)
+        if result.outcome == "fits":
+            yield rule.passed()
+        elif result.outcome == "undecided":
+            yield rule.undecided(f"`{artifact.path}`: {result.message}", at=call.at)
+        else:
+            yield _columns_finding(
+                service, rule, artifact, fitted, call, given, result, sure=pinned
+            )
+
+
+def _release(service: Service, distribution: str | None) -> tuple[str | None, bool]:
+    """(the release that is or will be installed, whether it is pinned)."""
+    environment = service.environment
+    installed = environment.installed if environment is not None else None
+    if environment is None or installed is None or distribution is None:
+        return None, False
+    version = installed.version(distribution)
+    if version is not None:
+        return version, True
+    python = environment.python
+    if not installed.has(distribution) or python is None or python.version.startswith(("2", "3.7")):
+        return None, False
+    # Nothing pins it: the newest release that the ranges let in.
+    from auditor.linking.contract import newest
+
+    found = environment.find(distribution)
+    return newest(distribution, [r.fact.specifier for r in found]), False
+
+
+def _columns_finding(
+    service: Service,
+    rule: Rule,
+    artifact: Artifact,
+    fitted: Contract,
+    call: Call,
+    given: Input,
+    result: Judgement | None,
+    *,
+    sure: bool = True,
+) -> Outcome:
+    kind = fitted.root.rpartition(".")[2]
+    if result is None:
+        at = given.error_at or given.at
+        message = (
+            f"what `{artifact.path}` is asked with cannot be built: `{given.error}`; the request "
+            "does not bring that column"
+        )
+    elif result.outcome == "raises":
+        at = given.at
+        error = f": `{result.error}`" if result.error else ""
+        message = f"`{artifact.path}` does not predict with these columns: {result.message}{error}"
+    else:
+        at = given.at
+        message = f"`{artifact.path}` predicts from the wrong columns: {result.message}"
+    related = [
+        Related(
+            Location(artifact.path),
+            f"a {'Pipeline' if fitted.pipeline else 'bare ' + kind} fitted on {_listed(fitted)}",
+        )
+    ]
+    field = next(
+        (c.at for c in given.columns or () if c.at is not None and c.at.line != at.line), None
+    )
+    if field is not None:
+        related.append(Related(field, "the columns come from here"))
+    if call.at != at:
+        related.append(Related(call.at, "the model is asked here"))
+    raises = result is None or result.outcome == "raises"
+    settled = not set(call.reach.guards) - {"early-return"}
+    serves = call.reach.phase is Phase.REQUEST and settled
+    return rule.finding(
+        at,
+        message,
+        related=related,
+        evidence={
+            "fitted": list(fitted.names or ())[:40],
+            "given": [c.name or c.field for c in given.columns or ()][:40],
+            "pipeline": fitted.pipeline,
+            "estimator": fitted.estimator,
+            "distribution": _owner_name(fitted),
+        },
+        confidence=Confidence.CERTAIN
+        if raises and sure and result is not None
+        else Confidence.LIKELY,
+        breaks=service.breaks(Stage.PREDICTS) if raises and serves else (),
+    )
+
+
+def _owner_name(fitted: Contract) -> str | None:
+    from auditor.linking.contract import owner_of
+
+    return owner_of(fitted.estimator)
+
+
+def _listed(fitted: Contract) -> str:
+    if fitted.names is None:
+        return f"{fitted.count} columns without names"
+    shown = ", ".join(f"`{n}`" for n in fitted.names[:8])
+    return shown + (f" and {len(fitted.names) - 8} more" if len(fitted.names) > 8 else "")

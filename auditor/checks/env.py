@@ -14,13 +14,14 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment.base import minor
 from auditor.deployment.model import (
     BuiltImage,
+    Conflict,
     Deployment,
     Environment,
     EnvRequirement,
     InstallStep,
     Service,
 )
-from auditor.findings import Confidence, Edit, Fix, Related, Severity, Stage
+from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import distributions, wheels
 from auditor.parsers import locks
 from auditor.parsers.commands import ServerStart
@@ -52,16 +53,6 @@ def _shipped(environment: Environment) -> Iterator[EnvRequirement]:
             yield item
 
 
-def _pin_fix(item: EnvRequirement, environment: Environment) -> Fix | None:
-    """Pin to the version that the environment's own lock or constraint settles."""
-    if item.locked_version is None or item.fact.specifier_at is None:
-        return None
-    return Fix(
-        description=f"pin {item.fact.name} to {item.locked_version}",
-        edits=(Edit(item.fact.specifier_at, f"=={item.locked_version}"),),
-    )
-
-
 @check("ENV001")
 def unpinned_requirement(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     """A requirement of an application that leaves its version open."""
@@ -87,7 +78,6 @@ def unpinned_requirement(environment: Environment, rule: Rule) -> Iterator[Outco
             help=f"Pin it (`{name}==<version>`), or compile this file with `pip-compile` and install the result.",
             evidence={"requirement": name, "specifier": item.fact.specifier},
             related=_install_end(item),
-            fix=_pin_fix(item, environment),
         )
 
 
@@ -508,6 +498,9 @@ def uninstallable_pin(
         elsewhere = any(not _at_home(s, image) for s in environment.steps)
         if has_compiler is False and elsewhere:
             has_compiler = _compiles(environment, image)
+    conflict = deployment.conflicts.get(environment.name)
+    if conflict is not None:
+        yield _unresolvable(environment, rule, conflict)
     seen: set[str] = set()
     for item in _shipped(environment):
         if item.fact.url or item.fact.path or item.fact.vcs or item.key in seen:
@@ -527,6 +520,8 @@ def uninstallable_pin(
         related = [Related(python.at, f"Python {python.version} is chosen here")]
         if found.outcome == "unknown":
             continue
+        if found.outcome == "no-release" and (item.key, item.version) in deployment.indexed:
+            continue  # ENV014 says it, having asked
         if found.outcome == "wheel":
             yield rule.passed()
         elif found.outcome == "no-release":
@@ -574,6 +569,57 @@ def uninstallable_pin(
                 confidence=Confidence.LIKELY if has_compiler is False else Confidence.POSSIBLE,
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
+            )
+
+
+def _unresolvable(environment: Environment, rule: Rule, conflict: Conflict) -> Outcome:
+    """No release of a distribution is what all of its askers accept."""
+    asking = {normalise(who.partition(" ")[0]) for who, _ in conflict.parts} | {conflict.name}
+    items = [r for r in environment.requirements if r.key in asking]
+    said = "; ".join(
+        f"{who} needs {what}" if who else f"`{what}` is required" for who, what in conflict.parts
+    )
+    at = items[0].fact.at if items else environment.at
+    return rule.finding(
+        at,
+        f"these requirements cannot be installed together: {said}: `ResolutionImpossible`",
+        help=f"Change the pins so that one release of {conflict.name} satisfies all of them.",
+        related=[Related(i.fact.at, "and this one") for i in items[1:4]],
+        confidence=Confidence.LIKELY,
+        evidence={"distribution": conflict.name},
+        breaks=environment.breaks(Stage.BUILDS),
+    )
+
+
+@check("ENV014")
+def unpublished_version(
+    environment: Environment, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
+    """A pinned release that the index does not have, or that its author withdrew."""
+    for item in _shipped(environment):
+        published = deployment.indexed.get((item.key, item.version or ""))
+        if published is None:
+            continue
+        if published.state == "there":
+            yield rule.passed()
+        elif published.state == "unknown":
+            yield rule.undecided(published.reason, at=item.fact.at)
+        elif published.state == "absent":
+            yield rule.finding(
+                item.fact.at,
+                f"the package index has no release {item.version} of {item.fact.name}: "
+                f"`ERROR: No matching distribution found for {item.key}=={item.version}`",
+                help=f"The newest is {published.newest}." if published.newest else "",
+                breaks=environment.breaks(Stage.BUILDS),
+            )
+        else:
+            why = f": {published.reason}" if published.reason else ""
+            yield rule.finding(
+                item.fact.at,
+                f"{item.fact.name} {item.version} was withdrawn by its author{why}; pip installs it "
+                "all the same because it is pinned",
+                severity=Severity.MEDIUM,
+                help=f"Take another release (the newest is {published.newest}).",
             )
 
 

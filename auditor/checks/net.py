@@ -69,6 +69,7 @@ def exposed_port(service: Service, rule: Rule) -> Iterator[Outcome]:
         f"EXPOSE {exposed[0].text if isinstance(exposed[0].text, str) else exposed[0].first}, but {listen.server} "
         f"serves {listen.port}: `docker run -P` and tools that read EXPOSE publish the wrong port",
         help=f"`EXPOSE {listen.port}`.",
+        evidence={"served": listen.port if isinstance(listen.port, int) else None},
         related=[Related(listen.at, "served here")],
     )
 

@@ -51,6 +51,8 @@ def command(
     fail_on: Annotated[
         str, Option(metavar="OUTCOME", help="fails, unknown, warns or never.")
     ] = "fails",
+    online: options.Online = None,
+    no_cache: options.NoCache = False,
     format: options.Format = None,
     output: options.Output = None,
     color: options.Color = "auto",
@@ -78,7 +80,15 @@ def command(
     runtime = runtime_of(resolved, python, source or [], facts)
     from auditor.linking.compatibility import link
 
-    results = [link(item, runtime, loader=loader) for item in facts]
+    if online:
+        from auditor.online import connected
+
+        with connected(cache=not no_cache) as index:
+            results = [link(item, runtime, loader=loader) for item in facts]
+            for text in index.remarks if index is not None else ():
+                remark(text, quiet=quiet)
+    else:
+        results = [link(item, runtime, loader=loader) for item in facts]
     environment = _environment_name(python, requirement or [])
     failing = [r for r in results if r.outcome in GATES[fail_on]]
     counts = ", ".join(

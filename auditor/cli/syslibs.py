@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,8 @@ def command(
     base: Annotated[
         str, Option("--base", metavar="IMAGE", help="The image that runs them.")
     ] = "python:3.12-slim",
+    online: options.Online = None,
+    no_cache: options.NoCache = False,
     format: options.Format = None,
     output: options.Output = None,
     color: options.Color = "auto",
@@ -63,8 +66,16 @@ def command(
     roots, files = read(packages or [], requirement or [], image)
     from auditor.linking import userland
 
-    lacks = userland.of_list(roots, image, python=image.python)
-    builds = userland.builds([(name, version) for name, _, version in roots], image)
+    with ExitStack() as stack:
+        index = None
+        if online:
+            from auditor.online import connected
+
+            index = stack.enter_context(connected(cache=not no_cache))
+        lacks = userland.of_list(roots, image, python=image.python)
+        builds = userland.builds([(name, version) for name, _, version in roots], image)
+        for text in index.remarks if index is not None else ():
+            remark(text, quiet=quiet)
     colored = wants_color(color, sys.stdout)
     for request in requests:
         to_stdout = request.output is None

@@ -456,6 +456,30 @@ class Load:
 
 
 @value
+class IndexedRelease:
+    """What the package index says of a pinned release.
+
+    ``state``: ``there``, ``yanked`` (``reason`` as its author gave it), ``absent``, or ``unknown``
+    (``reason`` says what could not be asked). ``newest`` is the newest release.
+    """
+
+    state: Literal["there", "yanked", "absent", "unknown"]
+    reason: str = ""
+    newest: str = ""
+
+
+@value
+class Conflict:
+    """Requirements of one environment that no release of ``name`` satisfies together.
+
+    ``parts`` are (who asks, what for), as pip says it.
+    """
+
+    name: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@value
 class Deployment:
     """Everything that one repository deploys."""
 
@@ -478,6 +502,9 @@ class Deployment:
     # "docker run" lines of documentation and scripts that could be tied to no image.
     notes: tuple[str, ...] = ()
     is_library: bool = False
+    # With --online: pinned releases by (name, version), and conflicts by environment.
+    indexed: Mapping[tuple[str, str], IndexedRelease] = field(default_factory=dict, compare=False)
+    conflicts: Mapping[str, Conflict] = field(default_factory=dict, compare=False)
     # Manifests, gateways and programs that no service runs.
     surroundings: Surroundings = field(default_factory=Surroundings)
     cluster: Cluster = field(default_factory=Cluster)

@@ -24,7 +24,6 @@ from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.dockercli import DockerRun
 from auditor.source import Fragment, Location, Unknown
-from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts

@@ -304,7 +304,9 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
         return _implicit(module, head, exact)
     provision = exact.runtime.installed.provides(module)
     if provision.answer == "yes":
-        return None
+        return _asked(provision.by, module, head, exact)
+    if (brings := _brings(top, exact)) is not None:
+        return _asked(brings, module, head, exact)
     names_it = f"names {module}.{head}"
     error = f"ModuleNotFoundError: No module named '{top}'"
     if distribution is not None or provision.candidates:
@@ -390,6 +392,8 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
     last, first = table.last_with(module, name), table.first_with(module, name)
     wanted = symbols.numbers(version)
     if not table.covers(version):
+        if (asked := _asked(distribution, module, name, exact)) is not None:
+            return asked
         return Reason(
             rule="CMP004",
             effect="unknown",
@@ -422,6 +426,48 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
         help=help,
         distribution=distribution,
         evidence=(("global", f"{module}.{name}"),),
+    )
+
+
+def _brings(top: str, exact: Exact) -> str | None:
+    """Of the pinned distributions that no table knows, the one whose wheel has that module."""
+    from auditor import online
+
+    index = online.active()
+    if index is None:
+        return None
+    from auditor.online import symbols as asked
+
+    python = f"{exact.python[0]}.{exact.python[1]}"
+    for name in exact.runtime.installed.unknown[:20]:
+        version = exact.version(name)
+        if version is not None and top in asked.tops(index, name, version, python):
+            return name
+    return None
+
+
+def _asked(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
+    """What the release's own wheel says, where the index may be asked."""
+    from auditor import online
+
+    index = online.active()
+    version = exact.version(distribution)
+    if index is None or version is None:
+        return None
+    from auditor.online import symbols as asked
+
+    python = f"{exact.python[0]}.{exact.python[1]}"
+    answer = asked.find(index, distribution, version, python, module, name)
+    if answer in ("yes", "unknown"):
+        return None
+    return Reason(
+        rule="CMP004",
+        effect="load",
+        message=f"names {module}.{name}, which {distribution} {version} does not have",
+        error=_error(module, name, answer),
+        help=f"Pin {distribution} to the version that wrote the model.",
+        distribution=distribution,
+        evidence=(("global", f"{module}.{name}"), ("read from", "the wheel")),
     )
 
 

@@ -58,18 +58,35 @@ def _needs_table() -> dict[str, Any]:
 
 
 def known(distribution: str) -> bool:
-    """Whether the table says anything of this distribution (also that it needs nothing)."""
-    return distribution in _needs_table()["distributions"]
+    """Whether anything can be said of this distribution (also that it needs nothing)."""
+    from auditor import online
+
+    return distribution in _needs_table()["distributions"] or online.active() is not None
 
 
-@lru_cache(maxsize=1024)
 def needs(
     distribution: str, version: str | None = None, *, libc: str | None = "glibc"
 ) -> tuple[Need, ...]:
     """What the release needs; without a version, what the newest needs.
 
-    Of a musl image only what does not depend on the wheel's files is known.
+    Of a musl image only what does not depend on the wheel's files is known. Of a distribution
+    that the table does not know, the wheel is read where the index may be asked.
     """
+    if distribution not in _needs_table()["distributions"]:
+        from auditor import online
+
+        index = online.active()
+        if index is None or version is None or libc == "musl":
+            return ()
+        from auditor.online import needs as from_wheel
+
+        return from_wheel.needs(index, distribution, version)
+    return _known_needs(distribution, version, libc)
+
+
+@lru_cache(maxsize=1024)
+def _known_needs(distribution: str, version: str | None, libc: str | None) -> tuple[Need, ...]:
+    """What the table says."""
     row = _needs_table()["distributions"].get(distribution)
     if row is None:
         return ()

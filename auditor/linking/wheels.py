@@ -44,8 +44,19 @@ def _lines() -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=256)
 def _row(name: str) -> dict[str, Any] | None:
+    """One distribution's releases, asked of the index if that may be; None when nobody knows it."""
+    from auditor import online
+
+    index = online.active()
+    held = _shipped_row(name)
+    if index is None:
+        return held
+    return index.row(name, native=held["native"] if held is not None else None) or held
+
+
+@lru_cache(maxsize=256)
+def _shipped_row(name: str) -> dict[str, Any] | None:
     """One distribution's releases; None when the table does not know it."""
     line = _lines().get(name)
     return json.loads(line) if line is not None else None

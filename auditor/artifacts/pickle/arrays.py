@@ -81,7 +81,9 @@ class ArrayReader:
                 raise MachineError("object arrays nested too deeply", position)
             inner = ArrayReader(self.data, self.end, self.judge, self.nesting + 1)
             machine = Machine(self.data, self.judge, end=self.end)
-            _, after = machine.run(position)
+            root, after = machine.run(position)
+            # What the file holds in place of the array, for who reads the columns from it.
+            target.items = [root]
             self.count += inner.count
             return after
         if size is None:

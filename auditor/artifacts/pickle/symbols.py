@@ -75,6 +75,22 @@ def target_name(value: Value) -> str:
 _KINDS = {Lst: "list", Dct: "dict", Big: "data", Pers: "persistent object", Unk: "unknown object"}
 
 
+# How much of a booster's buffer is searched for its columns.
+_HEAD = 1 << 20
+_BOOSTERS = (b"{L", b"{l", b"{i", b"CONFIG-offset:", b'{"', b"tree\n", b"CBM1")
+
+
+def _names(data: Buffer, start: int, end: int) -> tuple[str, ...]:
+    """The columns that a booster's buffer records; empty for any other buffer."""
+    if not bytes(data[start : start + 16]).startswith(_BOOSTERS):
+        return ()
+    from auditor.artifacts.features import buffer_names
+
+    # CatBoost's tables lie anywhere in its buffer.
+    whole = bytes(data[start : start + 4]) == b"CBM1" and end - start <= 64 * _HEAD
+    return buffer_names(bytes(data[start : end if whole else min(end, start + _HEAD)]))
+
+
 class Symbols:
     """Turns machine values into symbols, numbering the objects of a stream."""
 
@@ -146,19 +162,23 @@ class Symbols:
                 value.size,
                 bytes(self._data[value.offset : value.offset + EDGE]),
                 bytes(self._data[max(end - EDGE, value.offset) : end]),
+                _names(self._data, value.offset, end),
             )
         if kind is Pers:
             return Opaque("persistent")
         if kind is Unk:
             return Opaque(value.reason)
         if kind is bytes and len(value) > 256:
-            return Opaque("bytes", len(value), value[:EDGE], value[-EDGE:])
+            return Opaque(
+                "bytes", len(value), value[:EDGE], value[-EDGE:], _names(value, 0, len(value))
+            )
         if kind is str and len(value) > 1024:
             return Opaque(
                 "str",
                 len(value),
                 value[:EDGE].encode("utf-8", "surrogatepass"),
                 value[-EDGE:].encode("utf-8", "surrogatepass"),
+                _names(value[:_HEAD].encode("utf-8", "replace"), 0, _HEAD),
             )
         if kind is int and value.bit_length() > 128:
             return Opaque("int", value.bit_length() // 8)

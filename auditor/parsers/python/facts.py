@@ -312,6 +312,32 @@ class Server:
 
 
 @value
+class Column:
+    """A column of what a prediction is asked with.
+
+    ``name`` is None where only the position counts; ``field`` is the request field it holds.
+    """
+
+    name: str | None
+    field: str | None = None
+    at: Location | None = None
+
+
+@value
+class Input:
+    """What a prediction is asked with: ``frame`` (named columns), ``array``, ``list`` or ``feed``.
+
+    ``error`` is what building it raises, because a column is asked for that it does not have.
+    """
+
+    kind: str
+    columns: tuple[Column, ...] | None
+    at: Location
+    error: str = ""
+    error_at: Location | None = None
+
+
+@value
 class Call:
     """A call worth knowing that is none of the above.
 
@@ -331,6 +357,10 @@ class Call:
     mentions: tuple[str, ...] = ()  # identifiers in the arguments, in order, without repeats
     offloaded: bool = False  # awaited through run_in_executor, to_thread, run_in_threadpool
     awaited: bool = False  # ``await`` stands before the call itself
+    # Of a prediction: the file that the model came from, the keys inside it, what it is asked with.
+    model: PathValue | None = None
+    member: tuple[str, ...] = ()
+    input: Input | None = None
 
     def keyword(self, name: str) -> Value | None:
         """The keyword argument of that name, if given."""
@@ -363,6 +393,7 @@ class SchemaField:
     source: str
     required: bool
     at: Location
+    python: str = ""  # the attribute's name, where the request names it otherwise (an alias)
 
 
 @value

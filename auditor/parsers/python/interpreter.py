@@ -25,6 +25,7 @@ from auditor.parsers.python.facts import (
     Trace,
     Unsure,
 )
+from auditor.parsers.python.frames import birth
 from auditor.parsers.python.module import Places, handler_types, is_main_test, text_of, yields
 from auditor.parsers.python.operations import (
     binary,
@@ -69,6 +70,7 @@ MAX_TOTAL = 20_000
 MAX_DEPTH = 14
 MAX_REPEATS = 6
 MAX_UNROLL = 12
+MAX_COMPREHENSION = 64
 MAX_RECURSION = 2
 
 _BUILTINS = frozenset(
@@ -772,7 +774,9 @@ class Interpreter:
                 frame.vars[name] = join(*kept)
 
     def run_for(self, node: ast.For | ast.AsyncFor) -> int:
-        items = self.models.iterate(self.eval(node.iter))
+        source = self.eval(node.iter)
+        items = self.models.iterate(source)
+        each = source.each if isinstance(source, ListV) else None
         frame = self.frame
         assert frame is not None
         if items is not None and len(items) <= MAX_UNROLL:
@@ -800,7 +804,8 @@ class Interpreter:
             if node.orelse and not broke:
                 result |= self.block(node.orelse)
             return result | FALL
-        self.loop(node.body, lambda: self.assign(node.target, Unk("varies in a loop")))
+        item = each or Unk("varies in a loop")
+        self.loop(node.body, lambda: self.assign(node.target, item))
         flow = self.last_flow
         if node.orelse:
             flow |= self.block(node.orelse)
@@ -1403,6 +1408,10 @@ class Interpreter:
         if isinstance(callee, Ext):
             return self.models.call(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Choice):
+            # A method of what is None so far raises: where the call happens, it is another's.
+            bound = [o for o in callee.options if not _of_none(o)]
+            if len(bound) == 1:
+                return self.call(bound[0], args, kwargs, node, loose=loose)
             with self.guard("if"):
                 results = [
                     self.call(option, args, kwargs, node, loose=loose) for option in callee.options
@@ -1624,10 +1633,13 @@ class Interpreter:
                 items.append(value)
         if len(node.elts) > val.MAX_ITEMS:
             items = None
-        return ListV(items, kind)
+        made = ListV(items, kind)
+        made.born = birth(self)
+        return made
 
     def eval_dict(self, node: ast.Dict) -> V:
         made = DictV({})
+        made.born = birth(self)
         for key, element in list(zip(node.keys, node.values, strict=True))[: val.MAX_ITEMS]:
             value = self.eval(element)
             if key is None:
@@ -1679,11 +1691,13 @@ class Interpreter:
         assert outer is not None
         inner = Frame(outer.state, outer, outer.function)
         is_dict = isinstance(node, ast.DictComp)
-        first = self.models.iterate(self.eval(node.generators[0].iter))
+        source = self.eval(node.generators[0].iter)
+        first = self.models.iterate(source)
         self.frame = inner
         try:
             simple = len(node.generators) == 1
-            if simple and first is not None and len(first) <= MAX_UNROLL and self.unrolling < 2:
+            limit = MAX_UNROLL if self.unrolling else MAX_COMPREHENSION
+            if simple and first is not None and len(first) <= limit and self.unrolling < 2:
                 self.unrolling += 1
                 try:
                     return self.unrolled(node, first)
@@ -1693,14 +1707,17 @@ class Interpreter:
                 for index, generator in enumerate(node.generators):
                     if index:
                         self.eval(generator.iter)
-                    self.assign(generator.target, Unk("varies in a loop"))
+                    known_item = source.each if not index and isinstance(source, ListV) else None
+                    self.assign(generator.target, known_item or Unk("varies in a loop"))
                     for condition in generator.ifs:
                         self.eval(condition)
                 if isinstance(node, ast.DictComp):
                     self.eval(node.key)
                     self.eval(node.value)
                 else:
-                    self.eval(node.elt)
+                    each = self.eval(node.elt)
+                    if not isinstance(each, Unk):
+                        return ListV(None, each=each)
         finally:
             self.frame = outer
         return DictV({}, partial=True) if is_dict else ListV(None)
@@ -1852,6 +1869,11 @@ def _bases(node: ast.AST) -> set[str]:
     return found
 
 
+def _of_none(value: V) -> bool:
+    owner = value.owner if isinstance(value, Ext) else None
+    return isinstance(owner, Const) and owner.value is None
+
+
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
@@ -1914,7 +1936,7 @@ def _fingerprint(value: V) -> Any:
     if isinstance(value, PathV):
         return value.text
     if isinstance(value, Unk):
-        return "?"
+        return ("field", value.name) if isinstance(value, val.FieldV) else "?"
     return id(value)
 
 

@@ -21,6 +21,7 @@ from auditor.parsers.python.facts import (
     Server,
     Value,
 )
+from auditor.parsers.python.frames import Frames, birth, certain
 from auditor.parsers.python.module import text_of
 from auditor.parsers.python.operations import (
     compare,
@@ -39,12 +40,15 @@ from auditor.parsers.python.values import (
     Const,
     DictV,
     Ext,
+    FieldV,
     Func,
     Inst,
     ListV,
+    Loaded,
     Mod,
     Obj,
     PathV,
+    Table,
     Unk,
     V,
     all_names,
@@ -142,6 +146,7 @@ class Models(WebModels):
         self.nesting = 0
         self.yielded: list[V] = []
         self.exists_calls: dict[int, V] = {}
+        self.frames = Frames(self)
         self.loading = 0
 
     # -- facts --
@@ -190,6 +195,7 @@ class Models(WebModels):
     def note(self, site: Site, category: str, name: str = "") -> None:
         """Note a call of a category."""
         run, sink = self.run, self.run.sink
+        source = self.frames.file_of(site.owner) if category == "predict" else None
         sink.add_call(
             Call(
                 at=run.at(site.node),
@@ -204,6 +210,9 @@ class Models(WebModels):
                 mentions=mentions(site.node),
                 offloaded=run.offloaded,
                 awaited=run.awaited is site.node,
+                model=sink.path(source[0]) if source is not None else None,
+                member=source[1] if source is not None else (),
+                input=self.frames.input_of(site) if category == "predict" else None,
             )
         )
 
@@ -312,6 +321,8 @@ class Models(WebModels):
             return Ext(f"{type(owner.value).__name__}.{name}", owner)
         if isinstance(owner, ListV):
             return Ext(f"{owner.kind}.{name}", owner)
+        if isinstance(owner, Table):
+            return self.frames.attribute(owner, name)
         if isinstance(owner, Unk):
             return Ext(f"?.{name}", owner)
         if isinstance(owner, Obj):
@@ -343,6 +354,8 @@ class Models(WebModels):
         return Ext(f"pathlib.Path.{name}", owner)
 
     def inst_attribute(self, owner: Inst, name: str) -> V:
+        if name == "__dict__" and self.is_request_model(owner.cls):
+            return self.frames.dump(owner, None)
         getter = self.run.class_attribute(owner, "__getattr__")
         if owner.partial or getter is not None or owner.cls.external():
             bases = sorted(owner.cls.external())
@@ -372,7 +385,9 @@ class Models(WebModels):
         return Unk(f"attribute {name} of {owner.qualname} is not known")
 
     def set_attribute(self, owner: V, name: str, value: V, node: ast.AST) -> None:
-        if isinstance(owner, DictV) and owner.attr:
+        if isinstance(owner, Table):
+            self.frames.set_attribute(owner, name, value)
+        elif isinstance(owner, DictV) and owner.attr:
             owner.items[name] = value
         elif isinstance(owner, Obj):
             web = owner.data
@@ -397,7 +412,7 @@ class Models(WebModels):
     def list_extend(self, target: ListV, added: V) -> None:
         items = self.iterate(added)
         if (
-            self.run.undecided
+            (self.run.undecided and not certain(self.run, target.born))
             or items is None
             or target.items is None
             or len(items) + len(target.items) > val.MAX_ITEMS
@@ -424,9 +439,11 @@ class Models(WebModels):
                     self.set_item(option, key, value, node)
         elif isinstance(owner, Ext) and owner.name == "os.environ":
             self.set_env(key, value)
+        elif isinstance(owner, Table):
+            self.frames.set_item(owner, key, value, node)
         elif isinstance(owner, DictV):
             if isinstance(key, Const):
-                if run.undecided:
+                if run.undecided and not certain(run, owner.born):
                     if key.value in owner.items:
                         value = join(owner.items[key.value], value)
                     else:
@@ -485,6 +502,13 @@ class Models(WebModels):
 
     def subscript(self, owner: V, index: V, node: ast.Subscript) -> V | None:
         """``owner[index]`` where the owner is a library's; None for the language's own."""
+        if isinstance(owner, Table):
+            return self.frames.subscript(owner, index, node)
+        if isinstance(owner, Ext) and isinstance(owner.owner, Table):
+            return self.frames.locate(owner.owner, index, node)
+        held = self.held(owner, index)
+        if held is not None:
+            return held
         if isinstance(owner, Ext):
             if owner.name == "os.environ":
                 return self.read_env(node, index, "os.environ[]", required=True)
@@ -513,6 +537,16 @@ class Models(WebModels):
             return Unk(reason_of(owner))
         if isinstance(owner, Class):
             return owner  # a parameterised generic
+        return None
+
+    def held(self, owner: V, index: V) -> Loaded | None:
+        """What a loaded mapping has under a key."""
+        if not isinstance(index, Const) or not isinstance(index.value, str):
+            return None
+        if isinstance(owner, Loaded):
+            return Loaded(owner.source, (*owner.keys, index.value))
+        if isinstance(owner, Obj) and owner.data is None and self.frames.file_of(owner):
+            return Loaded(owner, (index.value,))
         return None
 
     def contains(self, op: ast.cmpop, left: V, right: V) -> V | None:
@@ -728,7 +762,7 @@ class Models(WebModels):
             self.note(site, "log")
         if name.startswith("?"):
             return Unk(reason_of(callee), deps_of(owner) if owner is not None else val.NONE)
-        return self.made(site)
+        return self.frames.call(site) or self.made(site)
 
     def made(self, site: Site) -> Obj:
         """The object that an external call returns."""
@@ -765,6 +799,8 @@ class Models(WebModels):
             value.partial = True
         elif isinstance(value, ListV):
             value.items = None
+        elif isinstance(value, Table):
+            value.cols = None
 
     def load(self, site: Site, loader: tuple[str, str, int, tuple[str, ...], bool]) -> V:
         """A call of the loader table."""
@@ -800,7 +836,7 @@ class Models(WebModels):
                 destination = site.get(1, "dst")
                 if destination is not None:
                     self.file(site, destination, "write", "file")
-        return self.made(site)
+        return self.frames.call(site) or self.made(site)
 
     def is_buffer(self, value: V) -> bool:
         """Whether this is data in memory and no path."""
@@ -824,6 +860,8 @@ class Models(WebModels):
                 self.file(site, target, mode, kind, loader=f".{attr}")
                 if attr in ("download_file", "download_to_filename"):
                     self.downloaded(site, target)
+                if attr == "load_model" and isinstance(owner, Obj):
+                    self.frames.loaded[id(owner)] = (owner, target)
             return self.made(site)
         if head in ("builtins.open", "gzip.open", "bz2.open", "lzma.open"):
             return self.file_method(owner, attr, site)
@@ -859,6 +897,18 @@ class Models(WebModels):
                 owner.data = []
             return made
         self.serving_call(site, owner, attr)
+        if isinstance(owner, Table):
+            return self.frames.method(site, owner, attr)
+        if attr == "get" and len(site.args) == 1 and isinstance(owner, Obj | Loaded):
+            held = self.held(owner, site.args[0])
+            if held is not None:
+                return held
+        if (
+            isinstance(owner, Inst)
+            and attr in ("model_dump", "dict")
+            and self.is_request_model(owner.cls)
+        ):
+            return self.frames.dump(owner, site)
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
                 return Const(None)
@@ -1128,8 +1178,10 @@ class Models(WebModels):
             if not isinstance(key, Const):
                 return Unk("an item of a mapping that is not known", owner.origin_deps)
             found = items.get(key.value)
-            if attr == "pop" and not self.run.undecided:
+            if attr == "pop" and (not self.run.undecided or certain(self.run, owner.born)):
                 items.pop(key.value, None)
+            elif attr == "pop":
+                owner.partial = True
             if found is None:
                 if owner.partial:
                     return join(
@@ -1150,9 +1202,11 @@ class Models(WebModels):
         if attr == "values":
             return ListV(None if owner.partial else list(items.values()))
         if attr == "copy":
-            return DictV(
+            copied = DictV(
                 dict(items), partial=owner.partial, attr=owner.attr, deps=owner.origin_deps
             )
+            copied.born = birth(self.run)
+            return copied
         if attr == "update":
             for added in (*site.args, DictV(dict(site.kwargs))):
                 if isinstance(added, DictV):
@@ -1670,6 +1724,10 @@ def _number(models: Models, site: Site) -> V:
         if kind is bool:
             answer = val.truth(one)
             return unknown_from(one) if answer is None else Const(answer, deps_of(one))
+        if len(site.args) == 1 and (
+            isinstance(one, FieldV) or (isinstance(one, Obj) and one.name == "request.value")
+        ):
+            return one  # the same field, as a number
         if not isinstance(one, Const) or len(site.args) > 1:
             return unknown_from(one)
         if one.value is None:
@@ -1697,14 +1755,26 @@ def _len(models: Models, site: Site) -> V:
 @model("builtins.dict")
 def _dict(models: Models, site: Site) -> V:
     made = DictV(dict(site.kwargs), partial=site.loose)
+    made.born = birth(models.run)
     if site.args:
         first = site.args[0]
+        if isinstance(first, Inst) and models.is_request_model(first.cls):
+            first = models.frames.dump(first, None)
         if isinstance(first, DictV):
             made.items = {**first.items, **site.kwargs}
             made.partial |= first.partial
         else:
             made.partial = True
     return made
+
+
+@model("builtins.vars", "dataclasses.asdict", "attr.asdict", "attrs.asdict",
+       "fastapi.encoders.jsonable_encoder", "fastapi.jsonable_encoder")  # fmt: skip
+def _as_mapping(models: Models, site: Site) -> V | None:
+    first = site.args[0] if len(site.args) == 1 and not site.kwargs else None
+    if isinstance(first, Inst) and models.is_request_model(first.cls):
+        return models.frames.dump(first, None, aliases=site.name.endswith("jsonable_encoder"))
+    return None
 
 
 @model("builtins.list", "builtins.tuple", "builtins.sorted", "builtins.reversed")

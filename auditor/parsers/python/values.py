@@ -73,28 +73,91 @@ class Choice(V):
         self.options = options
 
 
+class FieldV(Unk):
+    """A value that the request carries under a name, as declared at ``at``."""
+
+    __slots__ = ("at", "name")
+
+    def __init__(self, name: str, at: Location | None = None) -> None:
+        super().__init__(f"field {name} of the request")
+        self.name = name
+        self.at = at
+
+
+class Loaded(Unk):
+    """What a mapping that was loaded from a file holds under a key."""
+
+    __slots__ = ("keys", "source")
+
+    def __init__(self, source: V, keys: tuple[str, ...]) -> None:
+        super().__init__("an item of what was loaded")
+        self.source = source
+        self.keys = keys
+
+
+# Where a container was made, and under which conditions: writes there are certain.
+Born = tuple[str, tuple[str, ...]]
+
+
 class ListV(V):
-    """A list, tuple or set; ``items`` is None when the contents are not known."""
+    """A list, tuple or set; ``items`` is None when the contents are not known.
 
-    __slots__ = ("items", "kind")
+    ``each`` then stands for every item, where something is known of it.
+    """
 
-    def __init__(self, items: list[V] | None, kind: str = "list") -> None:
+    __slots__ = ("born", "each", "items", "kind")
+
+    def __init__(self, items: list[V] | None, kind: str = "list", each: V | None = None) -> None:
         self.items = items
         self.kind = kind
+        self.each = each
+        self.born: Born | None = None
 
 
 class DictV(V):
     """A mapping; ``partial`` when there may be other keys or values. ``attr``: keys as attributes."""
 
-    __slots__ = ("attr", "items", "origin_deps", "partial")
+    __slots__ = ("attr", "born", "items", "origin_deps", "partial")
 
     def __init__(
         self, items: dict[Any, V], *, partial: bool = False, attr: bool = False, deps: Deps = NONE
     ) -> None:
+        self.born: Born | None = None
         self.items = items
         self.partial = partial
         self.attr = attr
         self.origin_deps = deps
+
+
+class Col:
+    """A column of a table: its name (None: only a position), the request field it comes from."""
+
+    __slots__ = ("at", "field", "name")
+
+    def __init__(
+        self, name: str | None, field: str | None = None, at: Location | None = None
+    ) -> None:
+        self.name = name
+        self.field = field
+        self.at = at
+
+
+class Table(V):
+    """A data frame, an array, or one row of either.
+
+    ``kind``: ``frame``, ``array`` (two dimensions, no names), ``row`` (a series) or ``vector``.
+    ``cols`` is None when the columns are not known. ``error`` says what asking it for a column
+    that it lacks raised, and where.
+    """
+
+    __slots__ = ("at", "born", "cols", "error", "kind")
+
+    def __init__(self, kind: str, cols: list[Col] | None, at: Location | None) -> None:
+        self.kind = kind
+        self.cols = cols
+        self.at = at
+        self.error: tuple[str, Location] | None = None
+        self.born: Born | None = None
 
 
 class Func(V):
@@ -266,6 +329,8 @@ def same(left: V, right: V) -> bool:
         return left.text == right.text
     if isinstance(left, Ext) and isinstance(right, Ext):
         return left.name == right.name and left.owner is right.owner
+    if isinstance(left, FieldV | Loaded) or isinstance(right, FieldV | Loaded):
+        return isinstance(left, FieldV) and isinstance(right, FieldV) and left.name == right.name
     return isinstance(left, Unk) and isinstance(right, Unk)
 
 
@@ -283,6 +348,9 @@ def join(*values: V | None) -> V:
                         found[index] = Const(other.value, other.deps | extra, other.origin)
                     elif extra and isinstance(other, PathV):
                         found[index] = PathV(other.text, other.deps | extra, other.origin)
+                    break
+                if isinstance(option, Unk) and isinstance(other, Unk):
+                    found[index] = Unk(other.reason, other.deps | option.deps)
                     break
             else:
                 found.append(option)

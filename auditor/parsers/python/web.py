@@ -24,6 +24,7 @@ from auditor.parsers.python.values import (
     Const,
     DictV,
     Ext,
+    FieldV,
     Func,
     Inst,
     ListV,
@@ -623,7 +624,7 @@ class WebModels:
                 return Obj("request.data", kwargs={"source": Const(source)})
             if owner.name == "request.data" and attr in ("get", "pop") and site.args:
                 self.key(owner, site.args[0], site.node, required=False)
-                return Obj("request.value")
+                return Obj("request.value", kwargs={"name": site.args[0]})
         if attr in ("get", "getlist") and site.args:
             parts = name.split(".")
             if (
@@ -650,7 +651,7 @@ class WebModels:
                 return Obj("request.value")
         if isinstance(owner, Obj) and owner.name == "request.data":
             self.key(owner, index, node, required=True)
-            return Obj("request.value")
+            return Obj("request.value", kwargs={"name": index})
         return None
 
     def key(self, owner: Obj, index: V, node: ast.AST, *, required: bool) -> None:
@@ -876,9 +877,12 @@ class WebModels:
                 if len(models) == 1 and isinstance(argument.annotation, ast.Name):
                     inst = Inst(models[0])
                     inst.partial = True
-                    for one in self.model_fields(models[0]):
-                        inst.attrs[one.name] = Unk(f"field {one.name} of the request")
+                    self.fill_request(inst)
                     args[argument.arg] = inst
+                else:
+                    value = self.typed(argument.annotation, func.state)
+                    if value is not None:
+                        args[argument.arg] = value
                 continue
             if any(word in annotation for word in _UPLOADS):
                 source = "file"
@@ -895,6 +899,8 @@ class WebModels:
                     if words & _SCALARS and not words & {"dict", "Dict", "list", "List"}
                     else "body"
                 )
+            if words & _SCALARS and not words & {"dict", "Dict", "list", "List"}:
+                args[argument.arg] = FieldV(argument.arg, at)
             if not (source == "body" and last.lower().startswith(("dict", "any"))):
                 self.declared = True
             self.fields.append(
@@ -941,7 +947,6 @@ class WebModels:
     def model_fields(self, cls: Class) -> list[SchemaField]:
         """The fields of a request model, inherited ones included."""
         fields: dict[str, SchemaField] = {}
-        models: Any = self
         for one in reversed(cls.mro()):
             for name, annotation, _value, place in one.annotations:
                 kind = text_of(annotation)
@@ -957,9 +962,98 @@ class WebModels:
                     source="body",
                     required=required,
                     at=one.state.places.at(place),
+                    python=name,
                 )
-        del models
         return list(fields.values())
+
+    def is_request_model(self, cls: Class) -> bool:
+        """A class whose fields a request declares."""
+        return _is_model(cls)
+
+    def open_model(self, cls: Class, *, aliases: bool) -> bool:
+        """Its mapping may have other keys than its fields: further ones are let in, or it is made
+        in another way.
+        """
+        for one in cls.mro():
+            if not _closed(one.keywords, aliases=aliases):
+                return True
+            config = one.names.get("model_config")
+            if isinstance(config, Obj):
+                config = DictV(config.kwargs)
+            if isinstance(config, DictV):
+                if config.partial or not _closed(config.items, aliases=aliases):
+                    return True
+            elif config is not None:
+                return True
+            inner = one.names.get("Config")
+            if isinstance(inner, Class) and not _closed(inner.names, aliases=aliases):
+                return True
+            for _, annotation, _, _ in one.annotations:
+                text = text_of(annotation)
+                if "exclude" in text or (aliases and "alias" in text):
+                    return True
+            for member in one.names.values():
+                if isinstance(member, Obj) and (
+                    "exclude" in member.kwargs
+                    or (aliases and "serialization_alias" in member.kwargs)
+                ):
+                    return True
+                if isinstance(member, Func) and any(
+                    d.rpartition(".")[2] == "model_serializer" for d in member.decorators
+                ):
+                    return True
+        return any(
+            base.endswith((".RootModel", ".SQLModel", ".Schema", "?")) for base in cls.external()
+        )
+
+    def computed(self, cls: Class) -> list[tuple[str, str]]:
+        """(name, name of the method) of computed fields, which a dump includes."""
+        return [
+            (name, member.qualname)
+            for one in cls.mro()
+            for name, member in one.names.items()
+            if isinstance(member, Func)
+            and any(d.rpartition(".")[2] == "computed_field" for d in member.decorators)
+        ]
+
+    def fill_request(self, inst: Inst, depth: int = 0) -> None:
+        """The attributes of a request model as a handler gets it."""
+        inst.partial = True
+        fields = {f.python: f for f in self.model_fields(inst.cls)}
+        annotations = {
+            name: (annotation, one.state)
+            for one in reversed(inst.cls.mro())
+            for name, annotation, _value, _place in one.annotations
+        }
+        for name, one in fields.items():
+            value: V | None = None
+            if depth < 4 and name in annotations:
+                value = self.typed(*annotations[name], depth=depth + 1)
+            inst.attrs[name] = value or FieldV(one.name, one.at)
+
+    def typed(self, annotation: ast.expr | None, state: State, *, depth: int = 0) -> V | None:
+        """A request model, or a list of them, as an annotation says; None for anything else."""
+        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+            try:
+                annotation = ast.parse(annotation.value[:300], mode="eval").body
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                return None
+        if isinstance(annotation, ast.Name | ast.Attribute):
+            cls = self.run.eval_in(state, annotation)
+            if isinstance(cls, Class) and _is_model(cls):
+                inst = Inst(cls)
+                self.fill_request(inst, depth)
+                return inst
+            return None
+        if isinstance(annotation, ast.Subscript):
+            head = text_of(annotation.value).rpartition(".")[2]
+            inner = annotation.slice
+            if head == "Annotated" and isinstance(inner, ast.Tuple) and inner.elts:
+                return self.typed(inner.elts[0], state, depth=depth)
+            if head in ("list", "List", "Sequence", "conlist"):
+                each = self.typed(inner, state, depth=depth)
+                return ListV(None, each=each) if each is not None else None
+        return None
 
     # -- Django --
 
@@ -1073,6 +1167,17 @@ def _is_model(cls: Class) -> bool:
         base.endswith((".BaseModel", ".SQLModel", ".RootModel", "msgspec.Struct", ".Schema"))
         for base in cls.external()
     )
+
+
+def _closed(settings: dict[str, V], *, aliases: bool) -> bool:
+    """Settings of a model that leave the keys of its mapping as declared."""
+    extra = settings.get("extra")
+    text = extra.value if isinstance(extra, Const) else getattr(extra, "name", None)
+    if extra is not None and str(text).rpartition(".")[2] not in ("ignore", "forbid"):
+        return False
+    if "serialize_by_alias" in settings:
+        return False
+    return not (aliases and "alias_generator" in settings)
 
 
 def _plain_text(value: V) -> str | None:

@@ -1,4 +1,4 @@
-"""What a wheel's modules bind and what its classes read: the reader behind ``make_symbol_tables``."""
+"""What a wheel's modules bind and what its classes read; also behind ``make_symbol_tables``."""
 
 from __future__ import annotations
 
@@ -361,7 +361,7 @@ class ClassFacts:
                     self.restored_from.append(str(test.args[1].value))
 
     def analyse(self) -> dict[str, str]:
-        """attribute -> the method in which it is read."""
+        """Attribute -> the method in which it is read."""
         for _, _, function in self.members.get("__setstate__", ())[:1]:
             for node in ast.walk(function) if function is not None else ():
                 if isinstance(node, ast.Call) and _is_self(node.func):
