@@ -408,6 +408,7 @@ _COMMAND_FAULTS = frozenset(
         "no-command",
         "server-missing",
         "literal-variable",
+        "interface",
     }
 )
 
@@ -523,17 +524,30 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
                 continue
             judged = True
             for need in facts.needs:
-                if need.when == "parse" and need.python > (major, short):
-                    yield rule.finding(
-                        need.at,
-                        f"{need.construct} needs Python {need.python[0]}.{need.python[1]}, and the image runs "
-                        f"{python.version}: `SyntaxError`",
-                        related=[Related(python.at, "the interpreter is chosen here")],
-                        breaks=service.breaks(Stage.STARTS),
-                    )
-                    break
+                if need.python <= (major, short):
+                    continue
+                parsed = need.when == "parse"
+                if not parsed and not _at_definition(need.construct, service):
+                    continue
+                yield rule.finding(
+                    need.at,
+                    f"{need.construct} needs Python {need.python[0]}.{need.python[1]}, and the image runs "
+                    f"{python.version}: `{'SyntaxError' if parsed else 'TypeError'}`",
+                    related=[Related(python.at, "the interpreter is chosen here")],
+                    confidence=None if parsed else Confidence.LIKELY,
+                    breaks=service.breaks(Stage.STARTS),
+                )
+                break
     if judged:
         yield rule.passed()
+
+
+def _at_definition(construct: str, service: Service) -> bool:
+    """Whether a construct that every parser accepts fails as soon as its definition runs."""
+    if construct.endswith(" of a pydantic model"):
+        installed = service.environment.installed if service.environment else None
+        return installed is not None and not installed.has("eval-type-backport")
+    return construct.startswith("dataclass(") or "[…]" in construct or "X | Y" in construct
 
 
 @check("IMG022")

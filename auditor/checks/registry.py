@@ -32,6 +32,7 @@ FAMILIES = (
     "cmp",
     "env",
     "img",
+    "imports",
     "net",
     "onx",
     "ops",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from auditor.deployment import workers
 from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
 from auditor.deployment.view import View
 from auditor.findings import Stage
@@ -42,6 +43,9 @@ _PYTHON_SERVERS = frozenset(
     }
 )  # fmt: skip
 
+
+# They take `module:attribute` and never a file's path.
+_MODULES_ONLY = frozenset({"uvicorn", "gunicorn", "daphne", "granian", "waitress"})
 
 # They serve a page that calls the model, not an endpoint.
 _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
@@ -126,6 +130,7 @@ def follow(
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
     importable, unsure = _importable(entries, view)
+    unsure |= _doubtful(entries, view)
     absent = frozenset(
         module
         for module in view.pickled_modules - importable.keys() - unsure
@@ -174,6 +179,23 @@ def _importable(
             if module not in found and view.is_dir(base):
                 unsure.add(module)
     return found, frozenset(unsure - found.keys())
+
+
+def _doubtful(entries: list[Entry], view: View) -> frozenset[str]:
+    """Modules that imports did not find and that may nevertheless be there."""
+    found: set[str] = set()
+    for entry in entries:
+        for item in entry.trace.imports:
+            if item.found != "missing" or not item.module:
+                continue
+            inside = item.module.replace(".", "/")
+            for root in entry.roots:
+                path = posixpath.join(root, inside)
+                for candidate in (f"{path}.py", f"{path}/__init__.py", path):
+                    seen = view.look(candidate)
+                    if seen.answer != "no" or view.would_ignore(candidate, seen):
+                        found.add(item.module)
+    return frozenset(found)
 
 
 def _bound(facts: ModuleFacts) -> frozenset[str] | None:
@@ -338,14 +360,24 @@ class _Follower:
     # ---- servers on the command line ----
 
     def _server(self, fact: ServerStart) -> None:
-        option = fact.value("chdir")
-        if isinstance(option, str) and isinstance(self.cwd, str):
-            self.cwd = posixpath.normpath(posixpath.join(self.cwd, option))
+        from auditor.deployment import listening
+
+        if fact.kind == "supervisord":
+            self._supervisor(fact)
+            return
+        config = listening.configured(fact, self.env, self.cwd, self.view, self.open_links)
+        self.faults.extend(listening.config_faults(fact, self.cwd, self.view))
         self._server_listens(fact)
+        for option in (*config, fact.option("chdir")):
+            if option is not None and option.name == "chdir" and isinstance(option.value, str):
+                where = self.process.interpretation.cwd
+                if isinstance(where, str):
+                    self.cwd = posixpath.normpath(posixpath.join(where, option.value))
         if fact.kind not in _PYTHON_SERVERS:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))
             return
         self._python_present(fact.kind, fact.at)
+        self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         if fact.script is not None and isinstance(fact.script.value, str):
             self._run_file(
                 fact.script.value,
@@ -356,9 +388,26 @@ class _Follower:
             return
         app = fact.app
         if app is None:
-            app = self._default_app(fact)
+            app = self._configured_app(fact, config) or self._default_app(fact)
         if app is None:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not named"))
+            return
+        if app.path is not None and fact.kind in _MODULES_ONLY:
+            self.faults.append(
+                StartFault(
+                    kind="module",
+                    message=(
+                        f"{fact.kind} takes the name of a module, and `{app.path}` is a path: "
+                        + (
+                            f'`Error loading ASGI app. Could not import module "{app.path}".`'
+                            if fact.kind == "uvicorn"
+                            else "it cannot be imported"
+                        )
+                    ),
+                    at=app.at,
+                    evidence=(("module", app.path),),
+                )
+            )
             return
         if app.path is not None:
             self._run_file(app.path, app.at, server=fact.kind, attribute=app.attribute)
@@ -368,7 +417,9 @@ class _Follower:
                 (Stage.STARTS, f"the application of {fact.kind} is computed: {app.raw}")
             )
             return
-        roots = self._roots(fact.app_dir, fact.value("pythonpath"))
+        app_dir = None if fact.option("chdir") is not None else fact.app_dir
+        roots = self._roots(app_dir, fact.value("pythonpath"))
+        before = len(self.entries)
         self._run_module(
             app.module,
             app.attribute,
@@ -376,6 +427,23 @@ class _Follower:
             roots,
             server=fact.kind,
             factory=app.factory,
+        )
+        for entry in self.entries[before:]:
+            self.faults.extend(workers.foreign_interface(entry, fact, self.env, config))
+
+    def _configured_app(self, fact: ServerStart, config: tuple[Option, ...]) -> AppSpec | None:
+        """The application that gunicorn's configuration file names."""
+        option = next((o for o in config if o.name == "app"), None)
+        if fact.kind != "gunicorn" or option is None or not isinstance(option.value, str):
+            return None
+        module, _, attribute = option.value.partition(":")
+        called = attribute.endswith(")")
+        return AppSpec(
+            raw=option.value,
+            at=option.at,
+            module=module,
+            attribute=attribute.partition("(")[0] or "application",
+            factory=called,
         )
 
     def _default_app(self, fact: ServerStart) -> AppSpec | None:

@@ -76,6 +76,32 @@ def _port(value: Value | None, fact: ServerStart) -> int | Unknown | str:
     return int(value) if value.isascii() and value.isdigit() else value
 
 
+def config_faults(fact: ServerStart, cwd: Value, view: View) -> list[StartFault]:
+    """The configuration file that the command names is not there."""
+    option = fact.option("config")
+    if fact.kind not in ("gunicorn", "hypercorn", "uvicorn", "supervisord", "nginx") or not (
+        option is not None and isinstance(option.value, str) and isinstance(cwd, str)
+    ):
+        return []
+    name = option.value.removeprefix("file:")
+    path = posixpath.normpath(posixpath.join(cwd, name))
+    if name.startswith("python:") or path.startswith("/etc/"):
+        return []
+    if view.look(path).answer != "no":
+        return []
+    return [
+        StartFault(
+            kind="script",
+            message=(
+                f"{fact.kind} is told to read `{name}`, which is not in the image "
+                f"(it would be {path}): {fact.kind} stops"
+            ),
+            at=option.at,
+            evidence=(("path", path),),
+        )
+    ]
+
+
 def configured(
     fact: ServerStart,
     env: Env,

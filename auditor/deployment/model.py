@@ -211,6 +211,8 @@ class BuiltImage:
         known = self.base.has_program(name) if self.base else None
         if known is not False:
             return known
+        if any(p.shipped and p.name.startswith(f"{name}-") for p in self.system_packages):
+            return None  # ``nginx-light`` brings nginx
         if self.opaque_programs:
             return None
         environment = self.environment
