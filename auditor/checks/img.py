@@ -409,6 +409,7 @@ _COMMAND_FAULTS = frozenset(
         "server-missing",
         "literal-variable",
         "interface",
+        "user",
     }
 )
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import workers
+from auditor.deployment import startup, workers
 from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
+from auditor.deployment.startup import python_name
 from auditor.deployment.view import View
 from auditor.findings import Stage
 from auditor.linking import paths
@@ -95,8 +96,12 @@ def follow(
             return None
         return view.script(absolute)
 
-    faults.extend(_command_faults(service, script, view, cwd))
+    faults.extend(startup.unknown_user(service))
+    faults.extend(startup.first_program(service, script, view, cwd))
+    faults.extend(startup.scripts(service, script, view, env, cwd))
     processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
+    if not faults:
+        faults.extend(startup.ends(service, list(processes)))
     entries: list[Entry] = []
     listens: list[Listen] = []
     configured: list[Option] = []
@@ -220,94 +225,6 @@ def _serves(trace: Trace) -> bool:
     return bool(trace.servers or trace.apps)
 
 
-def _command_faults(
-    service: Service, script: shell.Script, view: View, cwd: Value
-) -> Iterator[StartFault]:
-    """Faults of the program that the engine starts, before any shell or interpreter runs."""
-    image = service.image
-    if image is None or not script.commands:
-        return
-    first = script.commands[0]
-    argv = first.argv({})
-    if not argv or not isinstance(argv[0].value, str) or service.command_form != "exec":
-        return
-    program, at = argv[0].value, argv[0].at
-    if "/" not in program:
-        if image.provides_program(program) is False and not _python_name(program):
-            yield StartFault(
-                kind="program",
-                message=f"`{program}` is not in the image: the container cannot be started",
-                at=at,
-                certain=False,
-                evidence=(("program", program),),
-            )
-        return
-    if not isinstance(cwd, str):
-        return
-    path = posixpath.normpath(posixpath.join(cwd, program))
-    seen = view.look(path)
-    if seen.answer == "no":
-        if path.startswith(("/usr/", "/bin/", "/sbin/", "/opt/", "/root/", "/lib")):
-            return
-        yield StartFault(
-            kind="script",
-            message=f"`{program}` is not in the image: the container cannot be started",
-            at=at,
-            related=((seen.at, "removed here"),) if seen.at else (),
-        )
-        return
-    if seen.kind != "file" or seen.repo is None:
-        return
-    text = view.text(path)
-    if text is None:
-        return
-    head = text.text[:200]
-    if not head.startswith("#!"):
-        return
-    interpreter_line = head.split("\n", 1)[0]
-    if interpreter_line.endswith("\r"):
-        yield StartFault(
-            kind="crlf",
-            message=(
-                f"`{seen.repo}` has Windows line ends: the kernel looks for an interpreter named "
-                f"`{interpreter_line[2:].strip()}\\r` and the container stops with "
-                f"`exec {path}: no such file or directory`"
-            ),
-            at=text.at(1),
-            related=((at, "started here"),),
-        )
-        return
-    if seen.executable is False:
-        yield StartFault(
-            kind="not-executable",
-            message=(
-                f"`{seen.repo}` is not executable, in the repository or by a chmod in the image: "
-                f"the container stops with `permission denied`"
-            ),
-            at=at,
-            related=((text.at(1), "this file's mode is kept by COPY"),),
-            certain=not seen.mounted,
-        )
-    words = interpreter_line[2:].split()
-    interpreter = words[0] if words else ""
-    if posixpath.basename(interpreter) == "env" and len(words) > 1:
-        interpreter = words[-1] if words[1].startswith("-") else words[1]
-    name = posixpath.basename(interpreter)
-    if name and image.provides_program(name) is False and not _python_name(name):
-        yield StartFault(
-            kind="interpreter",
-            message=f"`{seen.repo}` asks for `{interpreter}`, which the image does not have",
-            at=text.at(1),
-            related=((at, "started here"),),
-            certain=False,
-            evidence=(("program", name),),
-        )
-
-
-def _python_name(name: str) -> bool:
-    return name.startswith(("python", "pip"))
-
-
 class _Follower:
     """Follows one process of a service."""
 
@@ -347,6 +264,8 @@ class _Follower:
             self._server(fact)
         elif isinstance(fact, PythonRun):
             self._python(fact)
+        elif isinstance(fact, Other) and self._python_script(fact):
+            pass
         elif isinstance(fact, Other):
             self.complete = False
             program = fact.program if isinstance(fact.program, str) else "a computed program"
@@ -356,6 +275,21 @@ class _Follower:
         else:
             # The container installs or copies something and ends.
             self.complete = True
+
+    def _python_script(self, fact: Other) -> bool:
+        """``./serve.py`` with an interpreter of Python in its first line."""
+        program = fact.program
+        named = fact.argv[0] if fact.argv else None
+        if named is None or not isinstance(named.value, str) or "/" not in named.value:
+            return False
+        if not isinstance(program, str) or not isinstance(self.cwd, str):
+            return False
+        text = self.view.text(posixpath.normpath(posixpath.join(self.cwd, named.value)))
+        if text is None or "python" not in text.text[:200].split("\n", 1)[0]:
+            return False
+        arguments = tuple(a.text for a in fact.argv[1:])
+        self._run_file(named.value, named.at, server="python", argv=arguments)
+        return True
 
     # ---- servers on the command line ----
 
@@ -499,7 +433,7 @@ class _Follower:
         command = self.process.interpretation.command
         argv = command.argv({}) if command is not None else []
         first = argv[0].value if argv else None
-        return isinstance(first, str) and _python_name(posixpath.basename(first))
+        return isinstance(first, str) and python_name(posixpath.basename(first))
 
     def _roots(self, app_dir: object, pythonpath: object) -> tuple[str, ...]:
         """Directories on ``sys.path`` that the project's modules can come from."""
@@ -642,6 +576,10 @@ class _Follower:
                     evidence=(("path", absolute),),
                 )
             )
+            return
+        if seen.answer == "yes" and seen.kind == "directory" and server == "python":
+            # ``python directory`` runs its ``__main__.py``, with the directory on sys.path.
+            self._run_file(posixpath.join(path, "__main__.py"), at, server=server, argv=argv)
             return
         if seen.repo is None or seen.kind != "file":
             self.open_links.append((Stage.STARTS, f"{path}: {seen.reason or 'not followed'}"))
