@@ -324,7 +324,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             if read.reach.phase is Phase.UNREACHED or name in reported:
                 continue
             variable = service.variable(name)
-            if variable is not None or name in _ALWAYS_SET:
+            if variable is not None or name in _ALWAYS_SET or read.value.known:
                 yield rule.passed()
                 continue
             starts = read.reach.certain and read.reach.phase.before_serving
@@ -345,7 +345,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 Confidence.CERTAIN
                 if certain
                 else Confidence.LIKELY
-                if documented or argument is not None
+                if documented or argument is not None or not service.may_be_set(name)
                 else Confidence.POSSIBLE
             )
             if not read.reach.certain:

@@ -145,7 +145,12 @@ def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if "file:" not in name
         ):
             # A variable of the platform may lead elsewhere; the default is what was resolved.
-            confidence = Confidence.LIKELY if service.variables_complete else Confidence.POSSIBLE
+            doubt = any(
+                service.may_be_set(name) and service.variable(name) is None
+                for name in link.access.path.depends
+                if "file:" not in name
+            )
+            confidence = Confidence.POSSIBLE if doubt else Confidence.LIKELY
         else:
             confidence = _confidence(link)
         where = ""

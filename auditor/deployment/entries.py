@@ -532,6 +532,7 @@ class _Follower:
             finder,
             environment=environment,
             environment_complete=(self.service.variables_complete or self.documented) and not wild,
+            spoken_of=None if wild else self.view.spoken_of,
             cwd=self.cwd,
             home=home,
             read=self._read,
@@ -617,6 +618,21 @@ class _Follower:
         )
         if not trace.found:
             self._module_missing(module, at, roots, server)
+            return
+        found = program.finder.find(module) if as_main else None
+        if found is not None and found.is_package and program.finder.find(f"{module}.__main__") is None:
+            self.faults.append(
+                StartFault(
+                    kind="module",
+                    message=(
+                        f"`python -m {module}` runs `{module}/__main__.py`, which is not there: "
+                        f"`No module named {module}.__main__; '{module}' is a package and cannot be "
+                        "directly executed`"
+                    ),
+                    at=at,
+                    evidence=(("module", f"{module}.__main__"),),
+                )
+            )
             return
         self._took(trace, module, attribute, at, server, roots)
         if attribute and not as_main:

@@ -14,6 +14,8 @@ from auditor.source import Unknown
 if TYPE_CHECKING:
     from auditor.deployment.view import View
 
+# Options that every server reads as numbers.
+_NUMBERS = frozenset({"workers", "threads", "timeout", "graceful_timeout", "keep_alive"})
 Env = Mapping[str, str | Unknown | None]
 # They start other programs, or only work off a queue.
 _SILENT = frozenset({"celery", "supervisord"})
@@ -29,6 +31,19 @@ def listens(
     faults: list[StartFault] = []
     open_links: list[tuple[Stage, str]] = []
     config = configured(fact, env, cwd, view, open_links)
+    for option in fact.options:
+        if option.name in _NUMBERS and isinstance(option.value, str) and "$" in option.value:
+            faults.append(
+                StartFault(
+                    kind="literal-variable",
+                    message=(
+                        f"{fact.kind} receives the text `{option.value}` for "
+                        f"`{option.flag or option.name}`: the exec form starts no shell, so nothing "
+                        f"expands the variable, and {fact.kind} stops with an error"
+                    ),
+                    at=option.at,
+                )
+            )
     if fact.opaque is not None:
         open_links.append((Stage.REACHABLE, f"{fact.kind}: {fact.opaque.reason}"))
     for bind in fact.listens(env=env, config=config):

@@ -357,6 +357,8 @@ class Service:
     variables: tuple[Variable, ...] = ()
     # False: what the platform adds at run time is not visible here (a lone Dockerfile).
     variables_complete: bool = False
+    # Names that documentation, settings or scripts mention: somebody may set those.
+    spoken_of: frozenset[str] = field(default=frozenset(), repr=False)
     cwd: Value = "/"
     cwd_at: Location | None = None
     user: Value | None = None
@@ -395,6 +397,10 @@ class Service:
     def variable(self, name: str) -> Variable | None:
         """The variable as the container sees it."""
         return next((v for v in reversed(self.variables) if v.name == name), None)
+
+    def may_be_set(self, name: str) -> bool:
+        """Whether a variable that is not seen may be set where the container is started."""
+        return not self.variables_complete and name in self.spoken_of
 
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
         """The forecast that a fault of this service turns to no."""

@@ -512,6 +512,7 @@ def _finish(
         project=project,
         variables=tuple(variables),
         variables_complete=complete,
+        spoken_of=frozenset() if complete or image is None else facts.spoken_of,
         cwd=cwd if cwd is not None else "/",
         cwd_at=cwd_at,
         user=user,

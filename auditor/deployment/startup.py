@@ -90,7 +90,10 @@ def first_program(
 ) -> Iterator[StartFault]:
     """Faults of the program that the engine starts, before any shell or interpreter runs."""
     image = service.image
-    if image is None or not script.commands:
+    if image is None:
+        return
+    yield from _no_list(service)
+    if not script.commands:
         return
     first = script.commands[0]
     argv = first.argv({})
@@ -98,16 +101,7 @@ def first_program(
         return
     program, at = argv[0].value, argv[0].at
     if service.command_form != "exec":
-        if program.startswith("[") and len(program) > 1 and program[1:2] != "[":
-            yield StartFault(
-                kind="program",
-                message=(
-                    f"this is no JSON list (single quotes, a trailing comma?), so a shell reads it: "
-                    f"`/bin/sh: 1: {program}: not found`"
-                ),
-                at=first.at,
-            )
-        elif "/" in program:
+        if "/" in program:
             yield from _started(service, program, at, view, cwd, by_shell=True)
         return
     if "/" not in program:
@@ -121,6 +115,24 @@ def first_program(
             )
         return
     yield from _started(service, program, at, view, cwd, by_shell=False)
+
+
+def _no_list(service: Service) -> Iterator[StartFault]:
+    """CMD or ENTRYPOINT that was meant as a JSON list and is none: a shell gets it."""
+    own = service.image.image if service.image is not None else None
+    for process in (own.entrypoint, own.cmd) if own is not None else ():
+        if process is None or process.command.form != "shell" or service.command_at != process.at:
+            continue
+        text = process.command.text.text.strip()
+        if text.startswith("[") and text[1:2] not in (" ", "[") and text.endswith("]"):
+            yield StartFault(
+                kind="program",
+                message=(
+                    "this is no JSON list (single quotes, or a comma too many), so a shell reads it: "
+                    f"`/bin/sh: 1: {text.split()[0]}: not found`"
+                ),
+                at=process.at,
+            )
 
 
 def _started(

@@ -58,6 +58,11 @@ class View:
         """The work that following code may still cost."""
         return self._facts.budget
 
+    @property
+    def spoken_of(self) -> frozenset[str]:
+        """Names in capitals that something besides code and Dockerfiles mentions."""
+        return self._facts.spoken_of
+
     def look(self, path: str) -> Seen:
         """What is known of this path."""
         path = posixpath.normpath(path)

@@ -232,7 +232,7 @@ class Models(WebModels):
             return with_deps(value, deps)
         if default is None:
             return Unk(f"environment variable {name.value} is not set", deps)
-        if self.run.program.environment_complete:
+        if self.run.program.unset(name.value):
             return with_deps(default, deps)
         reason = f"environment variable {name.value} may be set"
         return join(with_deps(default, deps), Unk(reason, deps))
@@ -519,7 +519,7 @@ class Models(WebModels):
         if isinstance(op, ast.In | ast.NotIn) and isinstance(right, Ext):
             if right.name == "os.environ" and isinstance(left, Const):
                 there = left.value in self.run.env
-                if there or self.run.program.environment_complete:
+                if there or self.run.program.unset(str(left.value)):
                     return Const(there == isinstance(op, ast.In), frozenset({str(left.value)}))
             return Unk("a condition that is not known")
         return None
