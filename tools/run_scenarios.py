@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import tempfile
 import time
@@ -103,7 +104,8 @@ def _request(url: str, body: bytes | None = None) -> int | None:
 
 
 def _error(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     telling = [line for line in lines if "Error" in line or "rror:" in line or "failed" in line]
     return (telling or lines or [""])[-1][:200]
 
@@ -168,6 +170,7 @@ _GATEWAY = frozenset({502, 503, 504})
 def _watch(
     truth: dict[str, Any], container: str, port: str, begun: bool, scenario: dict[str, Any]
 ) -> None:
+    begun = begun and port.isdigit()
     deadline = time.monotonic() + PATIENCE
     status = None
     running = begun

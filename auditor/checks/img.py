@@ -285,6 +285,22 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             continue
         if item.allowed == "unknown":
             continue
+        if item.read_only:
+            shown = access.path.text if isinstance(access.path.text, str) else item.link.path
+            if item.read_only in reported:
+                continue
+            reported.add(item.read_only)
+            starts = access.reach.certain and access.reach.phase.before_serving
+            yield rule.finding(
+                access.at,
+                f"`{shown}` is written, but {item.read_only}: "
+                f"`OSError: [Errno 30] Read-only file system: '{shown}'`",
+                help="Mount a volume or a tmpfs there.",
+                related=[Related(item.read_only_at, "said here")] if item.read_only_at else (),
+                confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
+                breaks=service.breaks(Stage.STARTS) if starts else (),
+            )
+            continue
         decides = item.decides
         # The first refused write below a directory ends the run: the others have its cause.
         if decides is not None:
@@ -373,7 +389,9 @@ _ALWAYS_SET = frozenset({"PATH", "HOME", "HOSTNAME", "PWD", "LANG", "PYTHON_VERS
 
 
 @check("IMG015")
-def health_check_program(service: Service, rule: Rule) -> Iterator[Outcome]:
+def health_check_program(
+    service: Service, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
     """The health check calls a program that the image does not have."""
     image = service.image
     current = asks(service.health)
@@ -394,6 +412,7 @@ def health_check_program(service: Service, rule: Rule) -> Iterator[Outcome]:
                 help=f"Install {program}, or ask with Python: "
                 "`python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`.",
                 related=[Related(image.image.base.at, "the base image lacks it")],
+                breaks=waiting(service, deployment),
             )
 
 
@@ -479,6 +498,8 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
         by_hand = problem.source in image.made_by_hand
+        # An image of that name could be meant; a stage of nearly that name is far likelier.
+        misspelt = problem.kind == "unknown-stage" and bool(problem.candidates)
         consequence = "the build fails"
         if problem.kind in _CLASSIC_ONLY and not problem.certain:
             consequence = "the classic builder and Podman refuse it; BuildKit does not"
@@ -488,9 +509,11 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             problem.at,
             f"{problem.message}: {consequence}",
             help=help,
-            severity=None if problem.certain and not by_hand else Severity.MEDIUM,
+            severity=None if (problem.certain or misspelt) and not by_hand else Severity.MEDIUM,
             confidence=Confidence.CERTAIN
             if problem.certain and not by_hand
+            else Confidence.LIKELY
+            if misspelt
             else Confidence.POSSIBLE,
             evidence={"kind": problem.kind, "source": problem.source},
             breaks=image.breaks(Stage.BUILDS),
@@ -543,12 +566,69 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
         yield rule.passed()
 
 
+def _sibling(service: Service, name: str, deployment: Deployment) -> Service | None:
+    """The service of the same project that Compose calls by this name."""
+    return next(
+        (
+            s
+            for s in deployment.services
+            if s.project is service.project and s.compose is not None and s.compose.name == name
+        ),
+        None,
+    )
+
+
+def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
+    """Services that Compose starts only when this one is healthy."""
+    if service.compose is None:
+        return ()
+    return tuple(
+        (other.name, Stage.STARTS)
+        for other in deployment.services
+        if other.project is service.project
+        and other.compose is not None
+        and any(
+            d.service == service.compose.name and d.condition == "service_healthy" and d.required
+            for d in other.compose.depends_on
+        )
+    )
+
+
 def _at_definition(construct: str, service: Service) -> bool:
     """Whether a construct that every parser accepts fails as soon as its definition runs."""
     if construct.endswith(" of a pydantic model"):
         installed = service.environment.installed if service.environment else None
         return installed is not None and not installed.has("eval-type-backport")
     return construct.startswith("dataclass(") or "[…]" in construct or "X | Y" in construct
+
+
+@check("IMG024")
+def refused_compose_file(
+    service: Service, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
+    """Compose refuses the project, or never comes to starting the service."""
+    if service.compose is None:
+        return
+    for dependency in service.compose.depends_on:
+        other = _sibling(service, dependency.service, deployment)
+        if dependency.condition != "service_healthy" or other is None or other.image is None:
+            continue
+        known = other.image.base is not None and other.image.base.flavour is not None
+        if asks(other.health) is None and known:
+            yield rule.finding(
+                dependency.at,
+                f"`{service.name}` waits until `{other.name}` is healthy, and `{other.name}` has no health "
+                "check: Compose does not start it (`has no healthcheck configured`)",
+                help=f"Give `{other.name}` a health check, or wait for `service_started`.",
+                related=[Related(other.at, "no health check here")],
+                confidence=Confidence.LIKELY,
+                breaks=service.breaks(Stage.STARTS),
+            )
+    if not any(f.kind == "compose" for f in service.faults):
+        yield rule.passed()
+    for fault in service.faults:
+        if fault.kind == "compose":
+            yield _fault_finding(service, rule, fault)
 
 
 @check("IMG022")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from auditor.catalog import Rule
+from auditor.checks.img import waiting
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
 from auditor.deployment.model import Deployment, Published, Service
@@ -91,6 +92,19 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
                 at=item.at,
                 blocks=service.breaks(Stage.REACHABLE),
             )
+    if not tcp and served.complete:
+        for item in service.published:
+            if item.protocol == "udp" and item.container_port in served.ports:
+                listen = served.listens[0]
+                yield rule.finding(
+                    item.at,
+                    f"port {item.container_port} is published for UDP only, and {listen.server} "
+                    "speaks HTTP over TCP: connections are refused",
+                    help="Leave `/udp` out.",
+                    related=[Related(listen.at, "served here")],
+                    breaks=service.breaks(Stage.REACHABLE),
+                )
+                return
     if not tcp:
         return
     if not served.complete:
@@ -239,7 +253,9 @@ def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 @check("NET006")
-def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
+def health_check_address(
+    service: Service, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
     """The health check asks a port or path that the service does not serve."""
     current = asks(service.health)
     if service.image is None or current is None or current.disabled or current.port is None:
@@ -256,6 +272,7 @@ def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
             "always unhealthy",
             help=f"Ask port {listen.port}.",
             related=[Related(listen.at, "served here")],
+            breaks=waiting(service, deployment),
         )
         return
     apps = [app for entry in service.entries for app in entry.trace.apps]
@@ -286,6 +303,7 @@ def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
             f"the health check asks `{path}`, which the application does not serve (404)"
             + (f"; it serves `{near[0]}`" if near else ""),
             confidence=Confidence.LIKELY,
+            breaks=waiting(service, deployment),
         )
         return
     yield rule.passed()

@@ -99,6 +99,7 @@ def follow(
     faults.extend(startup.unknown_user(service))
     faults.extend(startup.first_program(service, script, view, cwd))
     faults.extend(startup.scripts(service, script, view, env, cwd))
+    startup.before(script, view, env, cwd)
     processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
     if not faults:
         faults.extend(startup.ends(service, list(processes)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import healthcheck, manifests
+from auditor.deployment import composing, healthcheck, manifests
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -146,6 +146,7 @@ def from_compose(
         if use.required and use.state in ("missing", "ignored")
     ]
     faults += _missing_dockerfile(facts, service, image)
+    faults += composing.faults(facts, project, service, image)
     variables += [
         Variable(
             name="*",
@@ -172,6 +173,7 @@ def from_compose(
         )
         for volume in service.volumes
     ]
+    mounts += composing.mounts(service)
     # A named volume that is in truth a bind of a host directory.
     for index, volume in enumerate(service.volumes):
         if volume.type != "volume" or volume.source is None:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from auditor.deployment.commands import ran
 from auditor.deployment.model import Service, StartFault, Value
 from auditor.parsers import shell
-from auditor.parsers.commands import FileOp, ShellRun, interpret
+from auditor.parsers.commands import (
+    Download,
+    FileOp,
+    Other,
+    PythonRun,
+    ServerStart,
+    ShellRun,
+    interpret,
+    interpret_script,
+)
 from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
@@ -427,3 +436,51 @@ def ends(service: Service, processes: list[MainProcess]) -> Iterator[StartFault]
         else (),
         certain=image is not None and not empty,
     )
+
+
+def before(script: shell.Script, view: View, env: Env, cwd: Value) -> None:
+    """Tell the view what the start scripts make before the server runs."""
+    _before(script, view, env, cwd, 0)
+
+
+def _before(script: shell.Script, view: View, env: Env, cwd: Value, depth: int) -> None:
+    from auditor.deployment import made
+
+    if depth > 4:
+        return
+    for what in interpret_script(script, env=env, cwd=cwd):
+        fact = what.fact
+        if isinstance(fact, ServerStart):
+            return  # nothing after it is there when it starts
+        where = what.cwd if isinstance(what.cwd, str) else "/"
+        if isinstance(fact, PythonRun):
+            if script.exec_form and depth == 0:
+                return  # the service itself
+            result = made.run(fact, view, what.env, what.cwd)
+            if result.followed:
+                view.prepared(result)
+            else:
+                view.may_prepare(("/",), "a program that runs before may make it")
+        elif isinstance(fact, ShellRun) and fact.program is None and fact.script is not None:
+            name = fact.script.value
+            nested = view.script(posixpath.join(where, name)) if isinstance(name, str) else None
+            if nested is not None:
+                _before(nested, view, what.env, what.cwd, depth + 1)
+        elif isinstance(fact, Other) and fact.argv and "/" in fact.argv[0].text:
+            nested = view.script(posixpath.join(where, fact.argv[0].text))
+            if nested is not None and not fact.argv[0].text.endswith(".py"):
+                _before(nested, view, what.env, what.cwd, depth + 1)
+        elif isinstance(fact, Download) or (
+            isinstance(fact, Other) and fact.program not in _BUILTINS | _SHORT
+        ):
+            view.may_prepare(("/",), f"`{what.argv[0].text}` may bring it at the start")
+        elif isinstance(fact, FileOp) and fact.target is not None:
+            target = fact.target.value
+            if isinstance(target, str):
+                made_at = posixpath.normpath(posixpath.join(where, target))
+                view.may_prepare((made_at,), f"`{what.argv[0].text}` makes it at the start")
+        elif isinstance(fact, FileOp) and fact.op == "mkdir":
+            for source in fact.sources:
+                if isinstance(source.value, str):
+                    place = posixpath.normpath(posixpath.join(where, source.value))
+                    view.may_prepare((place,), "`mkdir` makes it at the start")

@@ -66,7 +66,9 @@ def missing_modules(
         elif (fact.kind, name, text) in _EXTRAS:
             wanted.append((_EXTRAS[fact.kind, name, text], option))
     for module, option in wanted:
-        if installed.provides(module).answer not in ("no", "possibly-no"):
+        # uvicorn's extras may come with another requirement; gunicorn's workers hardly do.
+        absent = ("no", "possibly-no") if fact.kind == "gunicorn" else ("no",)
+        if installed.provides(module).answer not in absent:
             continue
         yield StartFault(
             kind="server-missing",
