@@ -429,6 +429,7 @@ _COMMAND_FAULTS = frozenset(
         "literal-variable",
         "interface",
         "user",
+        "daemon",
     }
 )
 
@@ -456,7 +457,9 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         confidence=Confidence.POSSIBLE if fault.possible else confidence,
         severity=Severity.LOW if fault.possible else None,
         evidence=dict(fault.evidence),
-        breaks=service.breaks(fault.stage),
+        breaks=((service.name, Stage.STARTS),)
+        if fault.kind == "daemon"
+        else service.breaks(fault.stage),
     )
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import startup, workers
-from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
+from auditor.deployment import fronts, startup, workers
+from auditor.deployment.model import Entry, Listen, Proxied, Service, StartFault, Value
 from auditor.deployment.startup import python_name
 from auditor.deployment.view import View
 from auditor.findings import Stage
@@ -100,9 +100,16 @@ def follow(
     faults.extend(startup.first_program(service, script, view, cwd))
     faults.extend(startup.scripts(service, script, view, env, cwd))
     startup.before(script, view, env, cwd)
-    processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
-    if not faults:
-        faults.extend(startup.ends(service, list(processes)))
+    processes = list(main_processes(script, env=env, cwd=cwd, read_script=read_script))
+    supervisor = next((p for p in processes if _kind(p) == "supervisord"), None)
+    if supervisor is not None:
+        children = fronts.supervised(supervisor, view, env, read_script)
+        if children is not None:
+            faults += children[1]
+            processes = [p for p in processes if p is not supervisor] + children[0]
+            service = replace(service, supervised=True)
+    if not faults and supervisor is None:
+        faults.extend(startup.ends(service, processes))
     entries: list[Entry] = []
     listens: list[Listen] = []
     configured: list[Option] = []
@@ -120,6 +127,20 @@ def follow(
             from auditor.deployment.listening import configured as settings_of
 
             configured.extend(settings_of(fact, env, process.interpretation.cwd, view, []))
+    proxy = next((p for p in processes if _kind(p) == "nginx"), None)
+    proxies: list[Proxied] = []
+    if proxy is not None and isinstance(proxy.interpretation.fact, ServerStart):
+        configs = fronts.nginx(proxy.interpretation.fact, view)
+        if configs:
+            proxies = fronts.targets(configs)
+            inner = [item for item in listens if item.server != "nginx"]
+            faults += _unanswered(proxies, inner, complete=complete)
+            listens = fronts.nginx_listens(configs)
+            open_links = [link for link in open_links if "what nginx serves" not in link[1]]
+    if supervisor is not None and service.supervised:
+        open_links = [
+            (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
+        ]
     if not processes:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
@@ -162,7 +183,35 @@ def follow(
         faults=tuple(_unique(faults)),
         open_links=tuple(dict.fromkeys(open_links)),
         is_web=web,
+        proxies=tuple(proxies),
     )
+
+
+def _kind(process: MainProcess) -> str:
+    fact = process.interpretation.fact
+    return fact.kind if isinstance(fact, ServerStart) else ""
+
+
+def _unanswered(
+    proxies: list[Proxied], inner: list[Listen], *, complete: bool
+) -> Iterator[StartFault]:
+    """A proxy in the same container that asks a port which the server behind it does not serve."""
+    ports = {item.port for item in inner}
+    if not complete or not inner or any(isinstance(port, Unknown) for port in ports):
+        return
+    for target in proxies:
+        if target.host not in ("localhost", "127.0.0.1") or target.port in ports:
+            continue
+        yield StartFault(
+            kind="upstream",
+            message=(
+                f"{target.server} sends requests to port {target.port} of this container, but "
+                f"{inner[0].server} serves {inner[0].port}: `502 Bad Gateway`"
+            ),
+            at=target.at,
+            related=((inner[0].at, "served here"),),
+            stage=Stage.REACHABLE,
+        )
 
 
 def _importable(
@@ -297,9 +346,6 @@ class _Follower:
     def _server(self, fact: ServerStart) -> None:
         from auditor.deployment import listening
 
-        if fact.kind == "supervisord":
-            self._supervisor(fact)
-            return
         config = listening.configured(fact, self.env, self.cwd, self.view, self.open_links)
         self.faults.extend(listening.config_faults(fact, self.cwd, self.view))
         self._server_listens(fact)

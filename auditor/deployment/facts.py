@@ -52,6 +52,8 @@ class Facts:
         self._modules: dict[str, ModuleFacts | None] = {}
         self._scripts: dict[str, Script | None] = {}
         self._spoken: frozenset[str] | None = None
+        # What a platform does instead of a Dockerfile, by the file that makes it do so.
+        self.standins: dict[str, Dockerfile] = {}
 
     def read(self, path: str) -> SourceText | None:
         """The text of a file, None when there is no such file in the walked tree."""
@@ -68,6 +70,8 @@ class Facts:
             self.problems.setdefault(problem)
 
     def dockerfile(self, path: str) -> Dockerfile | None:
+        if path in self.standins:
+            return self.standins[path]
         if path not in self._dockerfiles:
             text = self.read(path)
             if text is None:

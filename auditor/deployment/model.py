@@ -262,10 +262,20 @@ class Listen:
 
 
 @value
+class Proxied:
+    """Where a proxy sends requests: a name of the network, or the container itself."""
+
+    host: str
+    port: int
+    at: Location
+    server: str
+
+
+@value
 class Published:
     """A port of the container made reachable. ``host_port`` None: the engine picks one.
 
-    ``source``: compose, docker-run (README, script, CI).
+    ``source``: compose, docker-run (README, script, CI), kubernetes, platform ($PORT).
     """
 
     container_port: int | Unknown
@@ -388,6 +398,10 @@ class Service:
     absent_modules: frozenset[str] = frozenset()
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
+    # Where the proxy that it runs sends requests.
+    proxies: tuple[Proxied, ...] = ()
+    # A supervisor stays up whatever becomes of the programs that it starts.
+    supervised: bool = False
     is_web: bool | None = None
     # Options that its servers' configuration files give (``gunicorn.conf.py``, …).
     configured: tuple[Option, ...] = ()
@@ -404,6 +418,8 @@ class Service:
 
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
         """The forecast that a fault of this service turns to no."""
+        if self.supervised and stage is Stage.STARTS:
+            stage = Stage.REACHABLE
         return ((self.name, stage),)
 
     @property

@@ -345,6 +345,20 @@ class View:
         ]
         return found[0] if len(found) == 1 else None
 
+    def names(self, path: str) -> tuple[str, ...]:
+        """Names known to be in a directory."""
+        mount = self.mount_of(path)
+        if mount is not None and mount.source is not None:
+            inside = path[len(str(mount.target)) :].strip("/")
+            start = posixpath.normpath(posixpath.join(mount.source, inside))
+            prefix = "" if start == "." else f"{start}/"
+            return tuple(
+                entry.path[len(prefix) :]
+                for entry in self._facts.repository.entries
+                if entry.path.startswith(prefix) and "/" not in entry.path[len(prefix) :]
+            )
+        return self._image.image.fs.list_dir(path).names
+
     def repo_file(self, path: str) -> str | None:
         """The repository file that stands at this path, or None."""
         seen = self.look(path)
