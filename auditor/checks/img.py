@@ -340,7 +340,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             if read.reach.phase is Phase.UNREACHED or name in reported:
                 continue
             variable = service.variable(name)
-            if variable is not None or name in _ALWAYS_SET or read.value.known:
+            if variable is not None or name in _ALWAYS_SET or read.value.value is not None and read.value.known:
                 yield rule.passed()
                 continue
             starts = read.reach.certain and read.reach.phase.before_serving

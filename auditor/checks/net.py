@@ -21,6 +21,15 @@ def loopback_bind(service: Service, rule: Rule) -> Iterator[Outcome]:
     if service.image is None or ports.host_network(service):
         return
     found = service.listens
+    for fault in service.faults:
+        shared = bool(service.mounts) or bool(found) or len(service.processes) > 1
+        if fault.kind == "socket" and not shared:
+            yield rule.finding(
+                fault.at,
+                fault.message,
+                help="Bind every interface of the container: host 0.0.0.0.",
+                breaks=service.breaks(Stage.REACHABLE),
+            )
     for listen in found:
         if isinstance(listen.host, Unknown):
             yield rule.undecided(
@@ -198,20 +207,39 @@ def host_port_collision(service: Service, rule: Rule, deployment: Deployment) ->
                     help="Publish another host port for one of them.",
                     related=[Related(clash.at, f"`{other.name}` takes it here")],
                     confidence=Confidence.POSSIBLE if optional else None,
-                    breaks=service.breaks(Stage.STARTS),
+                    breaks=(other if _waits_for(other, service) else service).breaks(Stage.STARTS),
                 )
                 break
         if clash is None:
             yield rule.passed()
     replicas = _replicas(service)
+    ranged = service.compose.ports
     fixed = next((p for p in service.published if isinstance(p.host_port, int)), None)
+    if any(_range(p.published) >= replicas for p in ranged):
+        fixed = None
     if replicas > 1 and fixed is not None and not _swarm_mode(service):
         yield rule.finding(
             fixed.at,
             f"{replicas} replicas cannot all bind port {fixed.host_port} of the host",
             help="Leave the host port to the engine, or put a proxy in front.",
             confidence=Confidence.LIKELY,
+            breaks=service.breaks(Stage.STARTS),
         )
+
+
+def _range(published: object) -> int:
+    """How many ports of the host a mapping offers."""
+    first, last = getattr(published, "first", None), getattr(published, "last", None)
+    return last - first + 1 if isinstance(first, int) and isinstance(last, int) else 0
+
+
+def _waits_for(service: Service, other: Service) -> bool:
+    """Whether Compose starts ``service`` after ``other``."""
+    return (
+        service.compose is not None
+        and other.compose is not None
+        and any(d.service == other.compose.name for d in service.compose.depends_on)
+    )
 
 
 def _replicas(service: Service) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from auditor.deployment import fronts, startup, workers
+from auditor.deployment import endings, fronts, reach, startup, workers
 from auditor.deployment.model import Entry, Listen, Proxied, Service, StartFault, Value
 from auditor.deployment.startup import python_name
 from auditor.deployment.view import View
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.facts import Server
 
+_SETTINGS_MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
 _VARIABLE = re.compile(r"\$(?:\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)")
 _SHELL_NAMES = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 # Servers that run an application object of the project inside Python.
@@ -411,6 +412,51 @@ class _Follower:
         )
         for entry in self.entries[before:]:
             self.faults.extend(workers.foreign_interface(entry, fact, self.env, config))
+            self._django_settings(entry, fact.at)
+
+    def _django_settings(self, entry: Entry, at: Location) -> None:
+        """DJANGO_SETTINGS_MODULE names a module of the project that is not there."""
+        module = self.env.get("DJANGO_SETTINGS_MODULE")
+        if not isinstance(module, str) or not module.isascii():
+            return
+        if not any(item.module.partition(".")[0] == "django" for item in entry.trace.imports):
+            return
+        finder = self._program(entry.roots).finder
+        top, _, rest = module.partition(".")
+        if finder.find(module) is not None or not rest or finder.find(top) is None:
+            return
+        inside = module.replace(".", "/")
+        for root in entry.roots:
+            if self.view.look(posixpath.join(root, f"{inside}.py")).answer != "no":
+                return
+        variable = self.service.variable("DJANGO_SETTINGS_MODULE")
+        self.faults.append(
+            StartFault(
+                kind="module",
+                message=(
+                    f"DJANGO_SETTINGS_MODULE is `{module}`, which is not in the image: "
+                    f"`ModuleNotFoundError: No module named '{module}'`"
+                ),
+                at=variable.at if variable is not None and variable.at is not None else at,
+                evidence=(("module", module),),
+            )
+        )
+
+    def _django_app(self) -> AppSpec | None:
+        """What ``manage.py runserver`` serves: the ``wsgi`` module beside the settings."""
+        if not isinstance(self.cwd, str):
+            return None
+        text = self.view.text(posixpath.join(self.cwd, "manage.py"))
+        module = self.env.get("DJANGO_SETTINGS_MODULE")
+        if not isinstance(module, str):
+            found = _SETTINGS_MODULE.search(text.text) if text is not None else None
+            module = found.group(1) if found else None
+        if module is None:
+            return None
+        package = module.partition(".settings")[0].rpartition(".")[0] or module.partition(".")[0]
+        fact = self.process.interpretation.fact
+        at = fact.at if isinstance(fact, ServerStart) else self.service.at
+        return AppSpec(raw=module, at=at, module=f"{package}.wsgi", attribute="application")
 
     def _configured_app(self, fact: ServerStart, config: tuple[Option, ...]) -> AppSpec | None:
         """The application that gunicorn's configuration file names."""
@@ -428,6 +474,8 @@ class _Follower:
         )
 
     def _default_app(self, fact: ServerStart) -> AppSpec | None:
+        if fact.kind == "django":
+            return self._django_app()
         if fact.kind == "flask":
             value = self.env.get("FLASK_APP")
             if isinstance(value, str):
@@ -444,6 +492,22 @@ class _Follower:
                 for name in ("wsgi", "app"):
                     if self.view.repo_file(posixpath.join(self.cwd, f"{name}.py")):
                         return AppSpec(raw=name, at=fact.at, module=name)
+                seen = [
+                    self.view.look(posixpath.join(self.cwd, name)).answer
+                    for name in ("wsgi.py", "app.py", "app", "wsgi")
+                ]
+                if fact.option("app") is None and set(seen) == {"no"}:
+                    self.faults.append(
+                        StartFault(
+                            kind="module",
+                            message=(
+                                "`flask run` is told of no application, and there is neither app.py "
+                                f"nor wsgi.py in {self.cwd}: `Error: Could not locate a Flask "
+                                "application`"
+                            ),
+                            at=fact.at,
+                        )
+                    )
         return None
 
     def _python_present(self, kind: str, at: Location) -> None:
@@ -454,6 +518,9 @@ class _Follower:
             return
         installed = environment.installed
         if installed.has(name) or (name == "fastapi-cli" and installed.has("fastapi")):
+            self.faults += reach.out_of_reach(
+                self.service, self.process, name, through_python=self._through_python()
+            )
             return
         if not installed.complete or installed.unknown:
             self.open_links.append((Stage.STARTS, f"whether {name} is installed is not known"))
@@ -681,6 +748,14 @@ class _Follower:
                 )
             )
             return
+        if (
+            server == "uvicorn"
+            and attribute in trace.factories
+            and not factory
+            and trace.app(attribute) is None
+        ):
+            # uvicorn tries a function without arguments as a factory, and says so.
+            trace = self._program(roots).run(module, attribute=attribute, factory=True)
         self._took(trace, module, attribute, at, server, roots)
         if attribute and not as_main:
             self._attribute(trace, module, attribute, at, server)
@@ -790,7 +865,11 @@ class _Follower:
                 self.open_links.append((Stage.STARTS, f"{problem.at.path}: {problem.message}"))
         if trace.truncated:
             self.open_links.append((Stage.STARTS, f"{module} is too large to be followed"))
+        self.faults += endings.refused_arguments(trace)
         if server == "python":
+            self.faults += endings.object_with_workers(trace)
+            facts = self.view.facts_of_repo(trace.path) if trace.path else None
+            self.faults += endings.nothing_served(trace, facts, at)
             started = [
                 s
                 for s in trace.servers

@@ -46,7 +46,20 @@ def listens(
             )
     if fact.opaque is not None:
         open_links.append((Stage.REACHABLE, f"{fact.kind}: {fact.opaque.reason}"))
-    for bind in fact.listens(env=env, config=config):
+    binds = fact.listens(env=env, config=config)
+    if binds and all(bind.unix is not None for bind in binds):
+        faults.append(
+            StartFault(
+                kind="socket",
+                message=(
+                    f"{fact.kind} listens on the Unix socket {binds[0].unix} only, and no port: no "
+                    "published port leads to it"
+                ),
+                at=binds[0].at,
+                stage=Stage.REACHABLE,
+            )
+        )
+    for bind in binds:
         if bind.unix is not None or bind.fd is not None:
             continue
         port = _port(bind.port, fact)

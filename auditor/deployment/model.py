@@ -174,6 +174,8 @@ class BuiltImage:
     services: tuple[str, ...] = ()
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
+    # The Python of the stage that installed the packages, where the image has another.
+    foreign_python: tuple[str, Location] | None = None
     # Its FROM names an image that another Dockerfile of the repository builds.
     base_is_local: bool = False
     # Sources of COPY that git ignores: made or put there by hand before the build.
