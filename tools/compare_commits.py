@@ -18,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -33,7 +34,7 @@ TOUCHES = re.compile(
     re.IGNORECASE,
 )
 MOST_FILES = 8
-BIGGEST = 60_000_000
+BIGGEST = 30_000_000
 
 
 def git(repository: str, *arguments: str) -> bytes:
@@ -44,9 +45,13 @@ def git(repository: str, *arguments: str) -> bytes:
     return done.stdout
 
 
+@lru_cache(maxsize=4)
 def at_commit(repository: str, commit: str) -> AuditResult | None:
     """The audit of a commit's tree; None when it is too big to be tried."""
-    data = git(repository, "archive", commit)
+    try:
+        data = git(repository, "archive", commit)
+    except subprocess.CalledProcessError:
+        return None  # a shallow or partial copy lacks something
     if len(data) > BIGGEST:
         return None
     with tempfile.TemporaryDirectory() as folder:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
+from auditor.checks.srv import unaskable
 from auditor.deployment.healthcheck import asks
 from auditor.deployment.model import BuiltImage, Deployment, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
@@ -105,7 +106,7 @@ def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 @check("IMG005")
-def no_health_check(service: Service, rule: Rule) -> Iterator[Outcome]:
+def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Nothing notices when the service hangs."""
     if service.image is None or not service.is_web or service.is_dev:
         return
@@ -113,6 +114,8 @@ def no_health_check(service: Service, rule: Rule) -> Iterator[Outcome]:
     if current is not None and not current.disabled:
         yield rule.passed()
         return
+    if current is None and any(app is not None for app in unaskable(service, deployment)):
+        return  # SRV004: there is no route yet that a check could ask
     at = current.at if current is not None else service.at
     yield rule.finding(
         at,
@@ -438,7 +441,14 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
     if service.image is not None and service.argv is not None and kinds is not _CONFIG_FAULTS:
         yield rule.passed()
     for fault in service.faults:
-        missed = dict(fault.evidence).get("path", "")
+        evidence = dict(fault.evidence)
+        missed = evidence.get("path", "") or evidence.get("module", "").partition(".")[0]
+        if fault.kind == "module" and missed and "path" not in evidence:
+            image = service.image
+            if image is not None and (
+                image.lost_by_copy(f"{missed}.py") or image.lost_by_copy(missed)
+            ):
+                continue
         if missed and service.image is not None and service.image.lost_by_copy(missed):
             continue  # IMG019 or PTH003 says so already.
         if fault.kind in kinds:

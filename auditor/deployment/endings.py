@@ -44,6 +44,28 @@ def refused_arguments(trace: Trace) -> list[StartFault]:
     ]
 
 
+def inline(code: str, at: Location) -> Iterator[StartFault]:
+    """``python -c`` with a text that only prints: nothing stays."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for statement in tree.body:
+        if isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass):
+            continue
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            return
+        if call.func.id not in ("print", "exit", "quit"):
+            return
+    yield StartFault(
+        kind="no-command",
+        message="the command prints something and ends: the container stops at once",
+        at=at,
+        certain=False,
+    )
+
+
 def object_with_workers(trace: Trace) -> list[StartFault]:
     """``uvicorn.run(app, workers=2)``: only an import string can be loaded again."""
     found = []

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from auditor.parsers.python.facts import Server
 
 _SETTINGS_MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
+_UNSET = re.compile(r"\$(\w+) is not set here")
 _VARIABLE = re.compile(r"\$(?:\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)")
 _SHELL_NAMES = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 # Servers that run an application object of the project inside Python.
@@ -593,6 +594,8 @@ class _Follower:
     # ---- code ----
 
     def _python(self, fact: PythonRun) -> None:
+        if fact.code is not None and isinstance(fact.code.value, str):
+            self.faults += endings.inline(fact.code.value, fact.code.at)
         if fact.code is not None or (fact.script is None and fact.module is None):
             self.complete = False
             self.open_links.append((Stage.STARTS, "an inline Python program is not followed"))
@@ -918,3 +921,27 @@ class _Follower:
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
+        for listen in found:
+            if isinstance(listen.port, Unknown):
+                self._unset_port(fact, listen, listen.port)
+
+    def _unset_port(self, fact: ServerStart, listen: Listen, port: Unknown) -> None:
+        """``--port $PORT`` where nothing sets PORT: the option has no value."""
+        named = _UNSET.fullmatch(port.reason)
+        if named is None or "*" in self.env or fact.kind not in _PYTHON_SERVERS:
+            return
+        if not self.service.variables_complete:
+            why = f"nothing in the repository sets ${named.group(1)}, from which {fact.kind} takes its port"
+            self.open_links.append((Stage.STARTS, why))
+            return
+        self.faults.append(
+            StartFault(
+                kind="literal-variable",
+                message=(
+                    f"nothing sets ${named.group(1)}, from which {fact.kind} takes its port: the "
+                    "option has no value, and the server stops with an error"
+                ),
+                at=listen.at,
+                certain=False,
+            )
+        )
