@@ -144,9 +144,7 @@ def observe(scenario: dict[str, Any]) -> dict[str, Any]:
                     "docker", "run", "--detach", "--publish", publish, "--name", tag, tag
                 )
                 container = tag
-                port = (
-                    _call("docker", "port", tag, inner)[1].strip().rpartition(":")[2]
-                )
+                port = _call("docker", "port", tag, inner)[1].strip().rpartition(":")[2]
             _watch(truth, container, port, begun, scenario)
             truth["error"] = truth["error"] and _error(
                 log if not begun else _call("docker", "logs", container)[1]

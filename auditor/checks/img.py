@@ -216,7 +216,7 @@ def swallowed_sigterm(service: Service, rule: Rule) -> Iterator[Outcome]:
     for process in service.processes:
         if process.background or process.conditional:
             continue
-        if not process.shell_is_pid1 or process.init:
+        if not process.shell_is_pid1 or process.init or service.has_init:
             yield rule.passed()
             continue
         at = process.through[-1] if process.through else service.command_at or service.at
@@ -343,7 +343,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             if read.reach.phase is Phase.UNREACHED or name in reported:
                 continue
             variable = service.variable(name)
-            if variable is not None or name in _ALWAYS_SET or read.value.value is not None and read.value.known:
+            if (
+                variable is not None
+                or name in _ALWAYS_SET
+                or (read.value.value is not None and read.value.known)
+            ):
                 yield rule.passed()
                 continue
             starts = read.reach.certain and read.reach.phase.before_serving
@@ -392,9 +396,7 @@ _ALWAYS_SET = frozenset({"PATH", "HOME", "HOSTNAME", "PWD", "LANG", "PYTHON_VERS
 
 
 @check("IMG015")
-def health_check_program(
-    service: Service, rule: Rule, deployment: Deployment
-) -> Iterator[Outcome]:
+def health_check_program(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """The health check calls a program that the image does not have."""
     image = service.image
     current = asks(service.health)
@@ -616,9 +618,7 @@ def _at_definition(construct: str, service: Service) -> bool:
 
 
 @check("IMG024")
-def refused_compose_file(
-    service: Service, rule: Rule, deployment: Deployment
-) -> Iterator[Outcome]:
+def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Compose refuses the project, or never comes to starting the service."""
     if service.compose is None:
         return

@@ -125,9 +125,9 @@ def _library(service: Service, item: ReachedImport) -> tuple[str, list[Related]]
     for name in item.fact.names:
         if name == "*":
             continue
-        if item.module == "collections" and table.find("collections.abc", name, version) == "yes":
-            if symbols.numbers(version) < (3, 10):
-                continue  # passed on with a warning
+        forwarded = item.module == "collections" and symbols.numbers(version) < (3, 10)
+        if forwarded and table.find("collections.abc", name, version) == "yes":
+            continue  # passed on with a warning
         answer = table.find(item.module, name, version)
         if answer == "no-name" and table.ever(item.module, name):
             return (

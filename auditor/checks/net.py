@@ -137,7 +137,7 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
                 listen.at,
                 f"the platform sends requests to the port that it gives in `$PORT`, but {listen.server} "
                 f"serves {listen.port} whatever that says: the process is stopped after a minute",
-                help="Bind `$PORT` (`--port $PORT`, `int(os.environ[\"PORT\"])`).",
+                help='Bind `$PORT` (`--port $PORT`, `int(os.environ["PORT"])`).',
                 related=[Related(item.at, "started here")],
                 breaks=service.breaks(Stage.REACHABLE),
             )
@@ -292,9 +292,7 @@ def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 @check("NET006")
-def health_check_address(
-    service: Service, rule: Rule, deployment: Deployment
-) -> Iterator[Outcome]:
+def health_check_address(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """The health check asks a port or path that the service does not serve."""
     current = asks(service.health)
     if service.image is None or current is None or current.disabled or current.port is None:
@@ -404,9 +402,13 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                 yield rule.finding(
                     target.at,
                     f"{target.server} sends requests to `{target.host}`, which is no service of this "
-                    f"project: `host not found in upstream \"{target.host}\"`, and it stops",
+                    f'project: `host not found in upstream "{target.host}"`, and it stops',
                     help="Name a service: "
-                    + ", ".join(f"`{s.compose.name}`" for s in siblings[:4] if s.compose and s is not service)
+                    + ", ".join(
+                        f"`{s.compose.name}`"
+                        for s in siblings[:4]
+                        if s.compose and s is not service
+                    )
                     + ".",
                     related=[Related(service.at, "the proxy is started here")],
                     confidence=Confidence.LIKELY,

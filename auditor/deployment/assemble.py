@@ -170,8 +170,12 @@ def assemble(
     for entry in repository.of_kind(FileKind.PROCFILE):
         folder = posixpath.dirname(entry.path)
         # A platform that finds a Dockerfile beside it builds that, or somebody tried both.
-        if entry.is_dev or any(posixpath.dirname(d) == folder for d in used) or any(
-            posixpath.dirname(d.path) == folder for d in repository.of_kind(FileKind.DOCKERFILE)
+        if (
+            entry.is_dev
+            or any(posixpath.dirname(d) == folder for d in used)
+            or any(
+                posixpath.dirname(d.path) == folder for d in repository.of_kind(FileKind.DOCKERFILE)
+            )
         ):
             continue
         web = services.from_procfile(

@@ -47,7 +47,7 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 kind="compose",
                 message=(
                     f"`depends_on` names `{dependency.service}`, which is no service of this project: "
-                    f"Compose refuses the file (`service \"{service.name}\" depends on undefined service`)"
+                    f'Compose refuses the file (`service "{service.name}" depends on undefined service`)'
                 ),
                 at=dependency.at,
                 stage=Stage.BUILDS,
@@ -150,7 +150,7 @@ def _words(project: ComposeProject, service: ComposeService) -> Iterator[StartFa
                 kind="literal-variable",
                 message=(
                     f"Compose starts no shell, so `{operator.value}` and what follows are handed to "
-                    f"`{texts[0]}` as arguments. Wrap the command in `sh -c \"…\"`"
+                    f'`{texts[0]}` as arguments. Wrap the command in `sh -c "…"`'
                 ),
                 at=operator.at,
                 certain=False,

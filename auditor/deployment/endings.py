@@ -28,7 +28,7 @@ _BUSY = frozenset({"thread", "executor", "subprocess", "queue", "watcher", "slee
 
 
 def refused_arguments(trace: Trace) -> list[StartFault]:
-    """argparse ends the program: an option that it does not know, or one that it misses."""
+    """Argparse ends the program: an option that it does not know, or one that it misses."""
     return [
         StartFault(
             kind="literal-variable",
@@ -81,7 +81,7 @@ def object_with_workers(trace: Trace) -> list[StartFault]:
                 kind="interface",
                 message=(
                     "uvicorn.run is given the application itself, and several workers or reload need "
-                    "its name (`\"main:app\"`): `You must pass the application as an import string`, "
+                    'its name (`"main:app"`): `You must pass the application as an import string`, '
                     "and the process ends"
                 ),
                 at=server.at,

@@ -74,10 +74,10 @@ def supervised(
             if program.directory is not None:
                 expanded = program.directory.value.expand(own)
                 directory = expanded if isinstance(expanded, str) else Unknown("computed")
-            for child in main_processes(
+            started = main_processes(
                 program.command, env=own, cwd=directory, read_script=read_script
-            ):
-                children.append(replace(child, init=True))
+            )
+            children += [replace(child, init=True) for child in started]
     return children, faults
 
 
@@ -98,9 +98,8 @@ def _supervisor_configs(fact: ServerStart, view: View, where: str) -> list[Super
     if not found:
         patterns = ["/etc/supervisor/conf.d/*.conf"]  # what Debian's own file includes
     base = posixpath.dirname(places[0]) if option is not None and isinstance(places, tuple) else "/"
-    for text in _matching(patterns, view, base or where):
-        found.append(serverconf.parse_supervisord(text))
-    return found
+    texts = _matching(patterns, view, base or where)
+    return [*found, *map(serverconf.parse_supervisord, texts)]
 
 
 def _matching(patterns: Iterable[str], view: View, base: str) -> Iterator[SourceText]:

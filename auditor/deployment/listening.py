@@ -31,19 +31,19 @@ def listens(
     faults: list[StartFault] = []
     open_links: list[tuple[Stage, str]] = []
     config = configured(fact, env, cwd, view, open_links)
-    for option in fact.options:
-        if option.name in _NUMBERS and isinstance(option.value, str) and "$" in option.value:
-            faults.append(
-                StartFault(
-                    kind="literal-variable",
-                    message=(
-                        f"{fact.kind} receives the text `{option.value}` for "
-                        f"`{option.flag or option.name}`: the exec form starts no shell, so nothing "
-                        f"expands the variable, and {fact.kind} stops with an error"
-                    ),
-                    at=option.at,
-                )
-            )
+    faults += [
+        StartFault(
+            kind="literal-variable",
+            message=(
+                f"{fact.kind} receives the text `{option.value}` for "
+                f"`{option.flag or option.name}`: the exec form starts no shell, so nothing "
+                f"expands the variable, and {fact.kind} stops with an error"
+            ),
+            at=option.at,
+        )
+        for option in fact.options
+        if option.name in _NUMBERS and isinstance(option.value, str) and "$" in option.value
+    ]
     if fact.opaque is not None:
         open_links.append((Stage.REACHABLE, f"{fact.kind}: {fact.opaque.reason}"))
     binds = fact.listens(env=env, config=config)

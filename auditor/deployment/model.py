@@ -354,6 +354,22 @@ class StartFault:
 
 
 @value
+class LogFile:
+    """A file that something in the container logs to. ``rotates`` is None when undecided.
+
+    ``by`` says what writes it. ``logrotate``: a configuration that names it, which nothing in
+    the container runs.
+    """
+
+    path: Value
+    at: Location
+    by: str
+    rotates: bool | None
+    certain: bool = True
+    logrotate: Location | None = None
+
+
+@value
 class Service:
     """Something that is started, with everything known of how."""
 
@@ -392,6 +408,8 @@ class Service:
     # Paths that its code opens, resolved against what the container sees.
     reads: tuple[PathLink, ...] = ()
     writes: tuple[WriteLink, ...] = ()
+    # Files in the container that its processes log to.
+    log_files: tuple[LogFile, ...] = ()
     # Modules of the repository that artifacts name and its code can import, with the names that
     # they bind (None: not known); ``unsure_modules`` may or may not be there.
     importable: Mapping[str, frozenset[str] | None] = field(default_factory=dict, compare=False)
@@ -423,6 +441,11 @@ class Service:
         if self.supervised and stage is Stage.STARTS:
             stage = Stage.REACHABLE
         return ((self.name, stage),)
+
+    @property
+    def has_init(self) -> bool:
+        """The engine puts an init in front (``init: true``), which passes signals on."""
+        return self.compose is not None and self.compose.init
 
     @property
     def ours(self) -> bool:

@@ -98,7 +98,9 @@ def _place(command: Ran | None) -> tuple[str, Location, bool] | None:
     program = what.argv[0].text if what.argv else ""
     base = posixpath.basename(program)
     if "/" in program and (base.startswith(("pip", "python"))):
-        prefix = posixpath.dirname(posixpath.dirname(posixpath.normpath(posixpath.join(cwd, program))))
+        prefix = posixpath.dirname(
+            posixpath.dirname(posixpath.normpath(posixpath.join(cwd, program)))
+        )
         return None if prefix in ("/usr", "/usr/local", "/") else (prefix, fact.at, False)
     env_path = what.env.get("PATH")
     if isinstance(env_path, str) and "/venv" in env_path:

@@ -289,8 +289,9 @@ def from_procfile(facts: Facts, *, path: str, name: str) -> Service | None:
     )
     if path not in facts.standins:
         recipe = (
-            f"FROM python:{version}\n" if version else "FROM python\n"
-        ) + "WORKDIR /app\nCOPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\n"
+            (f"FROM python:{version}\n" if version else "FROM python\n")
+            + "WORKDIR /app\nCOPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\n"
+        )
         facts.standins[path] = dockerfile.parse(SourceText(path, recipe))
     image = images.build(facts, dockerfile=path, context=directory)
     if image is None:

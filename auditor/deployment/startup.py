@@ -65,7 +65,7 @@ def unknown_user(service: Service) -> Iterator[StartFault]:
     image, user = service.image, service.user
     if image is None or not isinstance(user, str) or image.base is None:
         return
-    name, _, group = user.partition(":")
+    name = user.partition(":")[0]
     if not image.base.official_python and image.base.flavour is None:
         return
     if not name or name.isdigit() or name in _ACCOUNTS or not re.fullmatch(r"[\w.-]+", name):

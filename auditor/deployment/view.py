@@ -100,7 +100,9 @@ class View:
             if made.answer(seen.path) == "yes":
                 return Seen(path=seen.path, answer="yes", at=made.at, reason="made at the start")
         for roots, reason in self._open:
-            if any(seen.path == root or seen.path.startswith(root.rstrip("/") + "/") for root in roots):
+            if any(
+                seen.path == root or seen.path.startswith(root.rstrip("/") + "/") for root in roots
+            ):
                 return Seen(path=seen.path, answer="unknown", at=seen.at, reason=reason)
         return seen
 
@@ -217,7 +219,11 @@ class View:
     def _far_from_pip(self, path: str) -> bool:
         """Wheels install below the interpreter's prefix, which is /usr/local in Python's images."""
         base = self._image.base
-        if base is None or not base.official_python or path.startswith(("/usr/", "/tmp/", "/root/")):
+        if (
+            base is None
+            or not base.official_python
+            or path.startswith(("/usr/", "/tmp/", "/root/"))
+        ):
             return False
         top = "/" + path.split("/")[1]
         return not any(top in step.command.text.text for step in self._image.image.runs)
@@ -273,7 +279,9 @@ class View:
             if any(seen.answer == "yes" for seen in answers):
                 return Seen(path=path, answer="yes", at=found.at)
             if answers and all(seen.answer == "no" for seen in answers):
-                return Seen(path=path, answer="no", at=found.at, reason="this stage has it elsewhere")
+                return Seen(
+                    path=path, answer="no", at=found.at, reason="this stage has it elsewhere"
+                )
         return None
 
     def _stage(self, number: int) -> View | None:
@@ -387,6 +395,28 @@ class View:
         """The parsed shell script at this path."""
         repo = self.repo_file(path)
         return self._facts.script(repo) if repo is not None else None
+
+    def link(self, path: str) -> str | None:
+        """Where the symbolic link at this path leads; None when the build makes none there."""
+        return self._image.image.fs.link(path)
+
+    def copied_to(self, prefix: str) -> tuple[str, ...]:
+        """Repository files that COPY puts at or below paths of the image that begin so."""
+        found = []
+        for step in self._image.image.copies:
+            destination = step.destination
+            if step.origin != "context" or not isinstance(destination, str):
+                continue
+            if destination.startswith(prefix):
+                for source in step.sources:
+                    if isinstance(source, str):
+                        path = posixpath.join(self._image.context, source.strip("/"))
+                        found.append(posixpath.normpath(path))
+        return tuple(found)
+
+    def repository_text(self, path: str) -> SourceText | None:
+        """The text of a file of the repository."""
+        return self._facts.read(path) if self._facts.repository.is_file(path) else None
 
     def is_dir(self, path: str) -> bool:
         seen = self.look(path)
