@@ -36,7 +36,7 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 continue
             if set(item.reach.guards) | set(item.fact.guards) or item.fact.dynamic:
                 continue
-            if item.module in service.unsure_modules:
+            if item.module in service.unsure_modules or _elsewhere(service, item):
                 continue
             found = _project(item) if item.found != "external" else _library(service, item)
             if found is None:
@@ -54,6 +54,14 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 evidence={"module": item.module},
                 breaks=_stages(service, item),
             )
+
+
+def _elsewhere(service: Service, item: ReachedImport) -> bool:
+    """A directory without ``__init__`` gives way to an installed package of the same name."""
+    installed = service.environment.installed if service.environment else None
+    if item.path or item.fact.level or installed is None:
+        return False
+    return installed.provides(item.module.partition(".")[0]).answer in ("yes", "unknown")
 
 
 def _project(item: ReachedImport) -> tuple[str, list[Related]] | None:
