@@ -299,6 +299,7 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 f"`{shown}` is written, but {item.read_only}: "
                 f"`OSError: [Errno 30] Read-only file system: '{shown}'`",
                 help="Mount a volume or a tmpfs there.",
+                severity=None if access.reach.certain else Severity.LOW,
                 related=[Related(item.read_only_at, "said here")] if item.read_only_at else (),
                 confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
                 breaks=service.breaks(Stage.STARTS) if starts else (),

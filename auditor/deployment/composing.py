@@ -71,7 +71,7 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
             )
     networks = {n.name for n in project.networks} | {"default"}
     for network in service.networks:
-        if network.name not in networks:
+        if re.fullmatch(r"[\w][\w.-]*", network.name) and network.name not in networks:
             yield StartFault(
                 kind="compose",
                 message=(
