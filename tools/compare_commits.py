@@ -83,7 +83,10 @@ def compare(repository: str, parent: str, child: str, rule: str) -> bool:
     if before is None or after is None:
         return False
     old, new = breaking(before, rule), breaking(after, rule)
-    gone = [f for key, f in old.items() if key not in new]
+    there = {s.name for s in after.services}
+    gone = [
+        f for key, f in old.items() if key not in new and any(name in there for name, _ in f.breaks)
+    ]
     rose = (after.score.value or 0) > (before.score.value or 0)
     if not gone or not rose:
         if rule:
