@@ -29,7 +29,9 @@ def _tool() -> ModuleType:
 
 
 TOOLS = _tool()
-SCENARIOS: dict[str, dict[str, Any]] = {s["id"]: s for s in TOOLS.scenarios()}
+SCENARIOS: dict[str, dict[str, Any]] = {
+    s["id"]: s for s in TOOLS.scenarios() if not s.get("pending")
+}
 TRUTH: dict[str, dict[str, Any]] = {
     row["id"]: row for row in map(json.loads, TOOLS.TRUTH.read_text("utf-8").splitlines())
 }

@@ -13,7 +13,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
-from auditor.deployment.image import BaseSource, Present
+from auditor.deployment.image import Absent, BaseSource, Present
 from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
@@ -220,6 +220,12 @@ class BuiltImage:
         environment = self.environment
         if name in system_programs() or environment is None:
             return False
+        path = next((v.value for v in self.image.env if v.name == "PATH"), "")
+        for directory in path.split(":") if isinstance(path, str) else ():
+            if directory.startswith("/") and directory not in _BIN:
+                found = self.image.fs.lookup(f"{directory}/{name}")
+                if not isinstance(found, Absent):
+                    return None  # something that was not understood may have put it there
         # A console script of a distribution that nobody knows may have any name.
         installed = environment.installed
         if installed is None or not installed.complete or installed.unknown:
