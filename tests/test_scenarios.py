@@ -12,6 +12,7 @@ import pytest
 
 from auditor.config import Settings
 from auditor.engine import audit
+from auditor.findings import Confidence
 from auditor.result import AuditResult
 
 TOOL = Path(__file__).parent.parent / "tools" / "run_scenarios.py"
@@ -28,7 +29,9 @@ def _tool() -> ModuleType:
 
 
 TOOLS = _tool()
-SCENARIOS: dict[str, dict[str, Any]] = {s["id"]: s for s in TOOLS.scenarios()}
+SCENARIOS: dict[str, dict[str, Any]] = {
+    s["id"]: s for s in TOOLS.scenarios() if not s.get("pending")
+}
 TRUTH: dict[str, dict[str, Any]] = {
     row["id"]: row for row in map(json.loads, TOOLS.TRUTH.read_text("utf-8").splitlines())
 }
@@ -56,22 +59,34 @@ def test_kind_is_what_happened(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_forecast_is_what_happened(name: str, tmp_path: Path) -> None:
-    result = _audit(name, tmp_path)
-    (service,) = result.services
+    scenario = SCENARIOS[name]
+    if scenario.get("gap"):
+        pytest.xfail(f"not seen yet: {scenario['gap']}")
+    services = {s.name: s for s in _audit(name, tmp_path).services}
+    service = services.get(scenario.get("service", "api")) or next(iter(services.values()))
     really = {
         stage: {True: "yes", False: "no", None: "no"}[TRUTH[name][key]]
         for stage, key in STAGES.items()
     }
-    really.update(dict.fromkeys(SCENARIOS[name].get("open", ()), "unknown"))
-    assert dict(service.forecast.answers()) == really
+    forecast = dict(service.forecast.answers())
+    if scenario.get("page") and really["reachable"] == "yes":
+        # It serves a page; there is nothing to post to.
+        del really["predicts"], forecast["predicts"]
+    really.update(dict.fromkeys(scenario.get("open", ()), "unknown"))
+    assert forecast == really
 
 
 @pytest.mark.parametrize("name", [n for n, t in TRUTH.items() if t["healthy"] is not None])
 def test_health_is_what_happened(name: str, tmp_path: Path) -> None:
     rules = {f.rule for f in _audit(name, tmp_path).findings}
-    assert ("IMG015" in rules) is (TRUTH[name]["healthy"] is False)
+    assert bool(rules & {"IMG015", "NET006"}) is (TRUTH[name]["healthy"] is False)
 
 
 @pytest.mark.parametrize("name", [n for n, s in SCENARIOS.items() if s["kind"] != "faulty"])
 def test_nothing_is_said_to_break_what_works(name: str, tmp_path: Path) -> None:
-    assert not [f for f in _audit(name, tmp_path).findings if f.breaks]
+    certain = [
+        f
+        for f in _audit(name, tmp_path).findings
+        if f.breaks and f.confidence > Confidence.POSSIBLE
+    ]
+    assert not certain

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import tempfile
 import time
@@ -25,29 +26,64 @@ from typing import Any
 FOLDER = Path(__file__).parent / "scenarios"
 TRUTH = FOLDER / "truth.jsonl"
 CONTAINER_PORT = 8000
-PATIENCE = 15.0
+PATIENCE = 40.0
 
 
 def scenarios() -> Iterator[dict[str, Any]]:
-    """Every scenario, its files with their common texts filled in."""
+    """Every scenario, its files with their common texts filled in.
+
+    A line ``@name`` stands for the text of that name in ``[common]``, the file's own or that
+    of ``common.toml``.
+    """
+    shared = tomllib.loads((FOLDER / "common.toml").read_text("utf-8"))["common"]
     for path in sorted(FOLDER.glob("*.toml")):
         data = tomllib.loads(path.read_text("utf-8"))
-        common = data.get("common", {})
-        for scenario in data["scenario"]:
+        common = {**shared, **data.get("common", {})}
+        for scenario in data.get("scenario", ()):
             for name, text in scenario["files"].items():
-                if text.startswith("@"):
-                    text = common[text[1:]]
-                scenario["files"][name] = text.removeprefix("\n")
+                lines = text.removeprefix("\n").splitlines(keepends=True)
+                scenario["files"][name] = "".join(
+                    common[line.strip()[1:]].removeprefix("\n")
+                    if line.startswith("@") and line.strip()[1:] in common
+                    else line
+                    for line in lines
+                )
             yield scenario
 
 
 def write(scenario: dict[str, Any], root: Path) -> Path:
-    """The scenario's repository."""
+    """The scenario's repository; ``executable`` and ``crlf`` name files that are so."""
     for name, text in scenario["files"].items():
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, "utf-8")
+        if name in scenario.get("crlf", ()):
+            text = text.replace("\n", "\r\n")
+        target.write_bytes(text.encode())
+        target.chmod(0o755 if name in scenario.get("executable", ()) else 0o644)
+    for name in scenario.get("directories", ()):
+        (root / name).mkdir(parents=True, exist_ok=True)
     return root
+
+
+def _buildpack(scenario: dict[str, Any], root: Path) -> None:
+    """A Dockerfile that does what the platform's Python buildpack does with a Procfile.
+
+    Install ``requirements.txt``, copy everything to ``/app``, run the line of ``web`` in a
+    shell with ``PORT`` set.
+    """
+    python = scenario.get("python", "3.11")
+    web = next(
+        line.partition(":")[2].strip()
+        for line in scenario["files"]["Procfile"].splitlines()
+        if line.startswith("web:")
+    )
+    (root / "Dockerfile").write_text(
+        f"FROM python:{python}-slim\nWORKDIR /app\nCOPY requirements.txt ./\n"
+        "RUN pip install -r requirements.txt\nCOPY . .\n"
+        f"ENV PORT={CONTAINER_PORT}\n"
+        f"CMD {json.dumps(['bash', '-c', web])}\n",
+        "utf-8",
+    )
 
 
 def _call(*command: str, cwd: Path | None = None) -> tuple[bool, str]:
@@ -68,7 +104,8 @@ def _request(url: str, body: bytes | None = None) -> int | None:
 
 
 def _error(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     telling = [line for line in lines if "Error" in line or "rror:" in line or "failed" in line]
     return (telling or lines or [""])[-1][:200]
 
@@ -82,6 +119,9 @@ def observe(scenario: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         root = write(scenario, Path(folder) / scenario["id"].replace("_", ""))
         composed = "docker-compose.yml" in scenario["files"]
+        if scenario.get("platform") == "buildpack":
+            _buildpack(scenario, root)
+        inner = str(scenario.get("container_port", CONTAINER_PORT))
         tag = f"scenario-{scenario['id'].replace('_', '-')}"
         if composed:
             compose = ("docker-compose", "--project-name", tag)
@@ -94,18 +134,18 @@ def observe(scenario: dict[str, Any]) -> dict[str, Any]:
         try:
             if composed:
                 begun, log = _call(*compose, "up", "--detach", cwd=root)
-                container = _call(*compose, "ps", "--quiet", cwd=root)[1].strip()
+                watched = scenario.get("service", "api")
+                container = _call(*compose, "ps", "--quiet", watched, cwd=root)[1].split("\n")[0]
+                begun = begun and bool(container)
                 port = str(scenario["port"])
             else:
-                publish = f"127.0.0.1::{CONTAINER_PORT}"
+                publish = f"127.0.0.1::{inner}"
                 begun, log = _call(
                     "docker", "run", "--detach", "--publish", publish, "--name", tag, tag
                 )
                 container = tag
-                port = (
-                    _call("docker", "port", tag, str(CONTAINER_PORT))[1].strip().rpartition(":")[2]
-                )
-            _watch(truth, container, port, begun)
+                port = _call("docker", "port", tag, inner)[1].strip().rpartition(":")[2]
+            _watch(truth, container, port, begun, scenario)
             truth["error"] = truth["error"] and _error(
                 log if not begun else _call("docker", "logs", container)[1]
             )
@@ -113,14 +153,22 @@ def observe(scenario: dict[str, Any]) -> dict[str, Any]:
             if composed:
                 _call(*compose, "down", "--volumes", "--timeout", "1", cwd=root)
                 # Layers stay: most scenarios share them.
-                _call("docker", "rmi", "--no-prune", f"{tag}_api")
+                for name in scenario.get("images", ["api"]):
+                    _call("docker", "rmi", "--no-prune", f"{tag}_{name}")
             else:
                 _call("docker", "rm", "--force", tag)
                 _call("docker", "rmi", "--no-prune", tag)
     return truth
 
 
-def _watch(truth: dict[str, Any], container: str, port: str, begun: bool) -> None:
+# What a proxy answers when it cannot reach what it stands for.
+_GATEWAY = frozenset({502, 503, 504})
+
+
+def _watch(
+    truth: dict[str, Any], container: str, port: str, begun: bool, scenario: dict[str, Any]
+) -> None:
+    begun = begun and port.isdigit()
     deadline = time.monotonic() + PATIENCE
     status = None
     running = begun
@@ -130,7 +178,8 @@ def _watch(truth: dict[str, Any], container: str, port: str, begun: bool) -> Non
             _call("docker", "inspect", "--format", "{{.State.Running}}", container)[1].strip()
             == "true"
         )
-        status = _request(f"http://127.0.0.1:{port}/health")
+        status = _request(f"http://127.0.0.1:{port}{scenario.get('health_path', '/health')}")
+        status = None if status in _GATEWAY else status
     truth["started"] = running
     truth["error"] = "" if running and status else "see the log"
     if not running:
@@ -138,8 +187,10 @@ def _watch(truth: dict[str, Any], container: str, port: str, begun: bool) -> Non
     truth["reachable"] = status is not None
     if status is None:
         return
-    answer = _request(f"http://127.0.0.1:{port}/predict", b'{"row": [1, 2, 3]}')
-    truth["predicts"] = answer is not None and 200 <= answer < 300
+    if not scenario.get("page"):
+        path = scenario.get("predict_path", "/predict")
+        answer = _request(f"http://127.0.0.1:{port}{path}", b'{"row": [1, 2, 3]}')
+        truth["predicts"] = answer is not None and 200 <= answer < 300
     health = "{{if .State.Health}}{{.State.Health.Status}}{{end}}"
     for _ in range(10):
         state = _call("docker", "inspect", "--format", health, container)[1].strip()
@@ -153,7 +204,9 @@ def main() -> None:
     """Run them all, or the named ones, and update the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*")
-    wanted = parser.parse_args().only
+    parser.add_argument("--new", action="store_true", help="only those that were never run")
+    arguments = parser.parse_args()
+    wanted = arguments.only
     known = {}
     if TRUTH.exists():
         known = {row["id"]: row for row in map(json.loads, TRUTH.read_text("utf-8").splitlines())}
@@ -161,6 +214,8 @@ def main() -> None:
     for scenario in scenarios():
         order.append(scenario["id"])
         if wanted and scenario["id"] not in wanted:
+            continue
+        if arguments.new and scenario["id"] in known:
             continue
         known[scenario["id"]] = observe(scenario)
         print(json.dumps(known[scenario["id"]]), flush=True)

@@ -6,9 +6,9 @@ Read from the bytes: states of estimators, the buffers of boosters, the declared
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.artifacts.facts import Items, Mapping, Opaque, Ref
 from auditor.values import value
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from auditor import lazy_re as re
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
+from auditor.checks.srv import unaskable
 from auditor.deployment.healthcheck import asks
 from auditor.deployment.model import BuiltImage, Deployment, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
@@ -105,7 +106,7 @@ def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 @check("IMG005")
-def no_health_check(service: Service, rule: Rule) -> Iterator[Outcome]:
+def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Nothing notices when the service hangs."""
     if service.image is None or not service.is_web or service.is_dev:
         return
@@ -113,6 +114,8 @@ def no_health_check(service: Service, rule: Rule) -> Iterator[Outcome]:
     if current is not None and not current.disabled:
         yield rule.passed()
         return
+    if current is None and any(app is not None for app in unaskable(service, deployment)):
+        return  # SRV004: there is no route yet that a check could ask
     at = current.at if current is not None else service.at
     yield rule.finding(
         at,
@@ -285,6 +288,23 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             continue
         if item.allowed == "unknown":
             continue
+        if item.read_only:
+            shown = access.path.text if isinstance(access.path.text, str) else item.link.path
+            if item.read_only in reported:
+                continue
+            reported.add(item.read_only)
+            starts = access.reach.certain and access.reach.phase.before_serving
+            yield rule.finding(
+                access.at,
+                f"`{shown}` is written, but {item.read_only}: "
+                f"`OSError: [Errno 30] Read-only file system: '{shown}'`",
+                help="Mount a volume, a tmpfs or an `emptyDir` there.",
+                severity=None if access.reach.certain else Severity.LOW,
+                related=[Related(item.read_only_at, "said here")] if item.read_only_at else (),
+                confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
+                breaks=service.breaks(Stage.STARTS) if starts else (),
+            )
+            continue
         decides = item.decides
         # The first refused write below a directory ends the run: the others have its cause.
         if decides is not None:
@@ -293,18 +313,6 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             reported.add(decides.path)
         shown = access.path.text if isinstance(access.path.text, str) else item.link.path
         starts = access.reach.certain and access.reach.phase.before_serving
-        if item.read_only:
-            context = service.container.security_context if service.container else None
-            yield rule.finding(
-                access.at,
-                f"`{shown}` is written, but the container's file system is read-only: `OSError: "
-                f"[Errno 30] Read-only file system: '{shown}'`",
-                help="Mount an `emptyDir` where the code writes.",
-                related=[Related(context.at, "made read-only here")] if context else [],
-                confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
-                breaks=service.breaks(Stage.STARTS) if starts else (),
-            )
-            continue
         yield rule.finding(
             access.at,
             f"`{shown}` is written, but {decides.path if decides else item.link.path} belongs to root and the service "
@@ -336,7 +344,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             if read.reach.phase is Phase.UNREACHED or name in reported:
                 continue
             variable = service.variable(name)
-            if variable is not None or name in _ALWAYS_SET:
+            if (
+                variable is not None
+                or name in _ALWAYS_SET
+                or (read.value.value is not None and read.value.known)
+            ):
                 yield rule.passed()
                 continue
             starts = read.reach.certain and read.reach.phase.before_serving
@@ -357,7 +369,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 Confidence.CERTAIN
                 if certain
                 else Confidence.LIKELY
-                if documented or argument is not None
+                if documented or argument is not None or not service.may_be_set(name)
                 else Confidence.POSSIBLE
             )
             if not read.reach.certain:
@@ -385,7 +397,7 @@ _ALWAYS_SET = frozenset({"PATH", "HOME", "HOSTNAME", "PWD", "LANG", "PYTHON_VERS
 
 
 @check("IMG015")
-def health_check_program(service: Service, rule: Rule) -> Iterator[Outcome]:
+def health_check_program(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """The health check calls a program that the image does not have."""
     image = service.image
     current = asks(service.health)
@@ -406,6 +418,7 @@ def health_check_program(service: Service, rule: Rule) -> Iterator[Outcome]:
                 help=f"Install {program}, or ask with Python: "
                 "`python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`.",
                 related=[Related(image.image.base.at, "the base image lacks it")],
+                breaks=waiting(service, deployment),
             )
 
 
@@ -420,6 +433,9 @@ _COMMAND_FAULTS = frozenset(
         "no-command",
         "server-missing",
         "literal-variable",
+        "interface",
+        "user",
+        "daemon",
     }
 )
 
@@ -428,7 +444,14 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
     if service.image is not None and service.argv is not None and kinds is not _CONFIG_FAULTS:
         yield rule.passed()
     for fault in service.faults:
-        missed = dict(fault.evidence).get("path", "")
+        evidence = dict(fault.evidence)
+        missed = evidence.get("path", "") or evidence.get("module", "").partition(".")[0]
+        if fault.kind == "module" and missed and "path" not in evidence:
+            image = service.image
+            if image is not None and (
+                image.lost_by_copy(f"{missed}.py") or image.lost_by_copy(missed)
+            ):
+                continue
         if missed and service.image is not None and service.image.lost_by_copy(missed):
             continue  # IMG019 or PTH003 says so already.
         if fault.kind in kinds:
@@ -447,7 +470,9 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         confidence=Confidence.POSSIBLE if fault.possible else confidence,
         severity=Severity.LOW if fault.possible else None,
         evidence=dict(fault.evidence),
-        breaks=service.breaks(fault.stage),
+        breaks=((service.name, Stage.STARTS),)
+        if fault.kind == "daemon"
+        else service.breaks(fault.stage),
     )
 
 
@@ -489,6 +514,8 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
         by_hand = problem.source in image.made_by_hand
+        # An image of that name could be meant; a stage of nearly that name is far likelier.
+        misspelt = problem.kind == "unknown-stage" and bool(problem.candidates)
         consequence = "the build fails"
         if problem.kind in _CLASSIC_ONLY and not problem.certain:
             consequence = "the classic builder and Podman refuse it; BuildKit does not"
@@ -498,9 +525,11 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             problem.at,
             f"{problem.message}: {consequence}",
             help=help,
-            severity=None if problem.certain and not by_hand else Severity.MEDIUM,
+            severity=None if (problem.certain or misspelt) and not by_hand else Severity.MEDIUM,
             confidence=Confidence.CERTAIN
             if problem.certain and not by_hand
+            else Confidence.LIKELY
+            if misspelt
             else Confidence.POSSIBLE,
             evidence={"kind": problem.kind, "source": problem.source},
             breaks=image.breaks(Stage.BUILDS),
@@ -535,17 +564,85 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
                 continue
             judged = True
             for need in facts.needs:
-                if need.when == "parse" and need.python > (major, short):
-                    yield rule.finding(
-                        need.at,
-                        f"{need.construct} needs Python {need.python[0]}.{need.python[1]}, and the image runs "
-                        f"{python.version}: `SyntaxError`",
-                        related=[Related(python.at, "the interpreter is chosen here")],
-                        breaks=service.breaks(Stage.STARTS),
-                    )
-                    break
+                if need.python <= (major, short):
+                    continue
+                parsed = need.when == "parse"
+                if not parsed and not _at_definition(need.construct, service):
+                    continue
+                yield rule.finding(
+                    need.at,
+                    f"{need.construct} needs Python {need.python[0]}.{need.python[1]}, and the image runs "
+                    f"{python.version}: `{'SyntaxError' if parsed else 'TypeError'}`",
+                    related=[Related(python.at, "the interpreter is chosen here")],
+                    confidence=None if parsed else Confidence.LIKELY,
+                    breaks=service.breaks(Stage.STARTS),
+                )
+                break
     if judged:
         yield rule.passed()
+
+
+def _sibling(service: Service, name: str, deployment: Deployment) -> Service | None:
+    """The service of the same project that Compose calls by this name."""
+    return next(
+        (
+            s
+            for s in deployment.services
+            if s.project is service.project and s.compose is not None and s.compose.name == name
+        ),
+        None,
+    )
+
+
+def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
+    """Services that Compose starts only when this one is healthy."""
+    if service.compose is None:
+        return ()
+    return tuple(
+        (other.name, Stage.STARTS)
+        for other in deployment.services
+        if other.project is service.project
+        and other.compose is not None
+        and any(
+            d.service == service.compose.name and d.condition == "service_healthy" and d.required
+            for d in other.compose.depends_on
+        )
+    )
+
+
+def _at_definition(construct: str, service: Service) -> bool:
+    """Whether a construct that every parser accepts fails as soon as its definition runs."""
+    if construct.endswith(" of a pydantic model"):
+        installed = service.environment.installed if service.environment else None
+        return installed is not None and not installed.has("eval-type-backport")
+    return construct.startswith("dataclass(") or "[…]" in construct or "X | Y" in construct
+
+
+@check("IMG024")
+def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """Compose refuses the project, or never comes to starting the service."""
+    if service.compose is None:
+        return
+    for dependency in service.compose.depends_on:
+        other = _sibling(service, dependency.service, deployment)
+        if dependency.condition != "service_healthy" or other is None or other.image is None:
+            continue
+        known = other.image.base is not None and other.image.base.flavour is not None
+        if asks(other.health) is None and known:
+            yield rule.finding(
+                dependency.at,
+                f"`{service.name}` waits until `{other.name}` is healthy, and `{other.name}` has no health "
+                "check: Compose does not start it (`has no healthcheck configured`)",
+                help=f"Give `{other.name}` a health check, or wait for `service_started`.",
+                related=[Related(other.at, "no health check here")],
+                confidence=Confidence.LIKELY,
+                breaks=service.breaks(Stage.STARTS),
+            )
+    if not any(f.kind == "compose" for f in service.faults):
+        yield rule.passed()
+    for fault in service.faults:
+        if fault.kind == "compose":
+            yield _fault_finding(service, rule, fault)
 
 
 @check("IMG022")

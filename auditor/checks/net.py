@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from auditor import lazy_re as re
 from auditor.catalog import Rule
+from auditor.checks.img import waiting
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import Deployment, Published, Service
+from auditor.deployment.model import Deployment, Proxied, Published, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.source import Unknown
@@ -19,6 +21,15 @@ def loopback_bind(service: Service, rule: Rule) -> Iterator[Outcome]:
     if service.image is None or ports.host_network(service):
         return
     found = service.listens
+    for fault in service.faults:
+        shared = bool(service.mounts) or bool(found) or len(service.processes) > 1
+        if fault.kind == "socket" and not shared:
+            yield rule.finding(
+                fault.at,
+                fault.message,
+                help="Bind every interface of the container: host 0.0.0.0.",
+                breaks=service.breaks(Stage.REACHABLE),
+            )
     for listen in found:
         if isinstance(listen.host, Unknown):
             yield rule.undecided(
@@ -92,6 +103,19 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
                 at=item.at,
                 blocks=service.breaks(Stage.REACHABLE),
             )
+    if not tcp and served.complete:
+        for item in service.published:
+            if item.protocol == "udp" and item.container_port in served.ports:
+                listen = served.listens[0]
+                yield rule.finding(
+                    item.at,
+                    f"port {item.container_port} is published for UDP only, and {listen.server} "
+                    "speaks HTTP over TCP: connections are refused",
+                    help="Leave `/udp` out.",
+                    related=[Related(listen.at, "served here")],
+                    breaks=service.breaks(Stage.REACHABLE),
+                )
+                return
     if not tcp:
         return
     if not served.complete:
@@ -109,6 +133,16 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
             continue
         listen = served.listens[0]
         fatal = not good
+        if item.source == "platform":
+            yield rule.finding(
+                listen.at,
+                f"the platform sends requests to the port that it gives in `$PORT`, but {listen.server} "
+                f"serves {listen.port} whatever that says: the process is stopped after a minute",
+                help='Bind `$PORT` (`--port $PORT`, `int(os.environ["PORT"])`).',
+                related=[Related(item.at, "started here")],
+                breaks=service.breaks(Stage.REACHABLE),
+            )
+            continue
         yield rule.finding(
             item.at,
             f"port {item.container_port} of the container is published, but {listen.server} serves {listen.port}: "
@@ -174,20 +208,39 @@ def host_port_collision(service: Service, rule: Rule, deployment: Deployment) ->
                     help="Publish another host port for one of them.",
                     related=[Related(clash.at, f"`{other.name}` takes it here")],
                     confidence=Confidence.POSSIBLE if optional else None,
-                    breaks=service.breaks(Stage.STARTS),
+                    breaks=(other if _waits_for(other, service) else service).breaks(Stage.STARTS),
                 )
                 break
         if clash is None:
             yield rule.passed()
     replicas = _replicas(service)
+    ranged = service.compose.ports
     fixed = next((p for p in service.published if isinstance(p.host_port, int)), None)
+    if any(_range(p.published) >= replicas for p in ranged):
+        fixed = None
     if replicas > 1 and fixed is not None and not _swarm_mode(service):
         yield rule.finding(
             fixed.at,
             f"{replicas} replicas cannot all bind port {fixed.host_port} of the host",
             help="Leave the host port to the engine, or put a proxy in front.",
             confidence=Confidence.LIKELY,
+            breaks=service.breaks(Stage.STARTS),
         )
+
+
+def _range(published: object) -> int:
+    """How many ports of the host a mapping offers."""
+    first, last = getattr(published, "first", None), getattr(published, "last", None)
+    return last - first + 1 if isinstance(first, int) and isinstance(last, int) else 0
+
+
+def _waits_for(service: Service, other: Service) -> bool:
+    """Whether Compose starts ``service`` after ``other``."""
+    return (
+        service.compose is not None
+        and other.compose is not None
+        and any(d.service == other.compose.name for d in service.compose.depends_on)
+    )
 
 
 def _replicas(service: Service) -> int:
@@ -240,7 +293,7 @@ def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 @check("NET006")
-def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
+def health_check_address(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """The health check asks a port or path that the service does not serve."""
     container = service.container
     for probe in (
@@ -277,6 +330,7 @@ def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
             "always unhealthy",
             help=f"Ask port {listen.port}.",
             related=[Related(listen.at, "served here")],
+            breaks=waiting(service, deployment),
         )
         return
     apps = [app for entry in service.entries for app in entry.trace.apps]
@@ -307,6 +361,7 @@ def health_check_address(service: Service, rule: Rule) -> Iterator[Outcome]:
             f"the health check asks `{path}`, which the application does not serve (404)"
             + (f"; it serves `{near[0]}`" if near else ""),
             confidence=Confidence.LIKELY,
+            breaks=waiting(service, deployment),
         )
         return
     yield rule.passed()
@@ -336,4 +391,123 @@ def privileged_port(service: Service, rule: Rule) -> Iterator[Outcome]:
             f"{listen.server} serves port {listen.port} as {user}: Docker 20.10 and later allow it, older engines and "
             "some Kubernetes settings do not",
             help="Serve a port above 1023 and map it outside.",
+        )
+
+
+@check("NET009")
+def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """A proxy in front sends requests to a name or port that nothing serves."""
+    for fault in service.faults:
+        if fault.kind == "upstream":
+            yield rule.finding(
+                fault.at,
+                fault.message,
+                related=[Related(at, text) for at, text in fault.related],
+                breaks=service.breaks(Stage.REACHABLE),
+            )
+    yield from _labelled(service, rule)
+    project = service.project
+    if project is None or service.compose is None or not service.proxies:
+        return
+    siblings = [s for s in deployment.services if s.project is project]
+    extra = {str(h.value).partition(":")[0].partition("=")[0] for h in service.compose.extra_hosts}
+    for target in service.proxies:
+        if target.host in ("localhost", "127.0.0.1"):
+            yield from _itself(service, target, siblings, rule)
+            continue
+        named = [s for s in siblings if target.host in _names(s)]
+        if not named:
+            plain = re.fullmatch(r"[a-z][a-z0-9_-]*", target.host) is not None
+            external = any(n.external for n in project.networks)
+            if plain and not external and target.host not in extra and not service.profiles:
+                yield rule.finding(
+                    target.at,
+                    f"{target.server} sends requests to `{target.host}`, which is no service of this "
+                    f'project: `host not found in upstream "{target.host}"`, and it stops',
+                    help="Name a service: "
+                    + ", ".join(
+                        f"`{s.compose.name}`"
+                        for s in siblings[:4]
+                        if s.compose and s is not service
+                    )
+                    + ".",
+                    related=[Related(service.at, "the proxy is started here")],
+                    confidence=Confidence.LIKELY,
+                    breaks=service.breaks(Stage.STARTS),
+                )
+            continue
+        for other in named:
+            served = ports.served(other)
+            if other.image is None or not served.complete:
+                continue
+            if target.port in served.ports:
+                yield rule.passed()
+                continue
+            listen = served.listens[0]
+            yield rule.finding(
+                target.at,
+                f"{target.server} sends requests to port {target.port} of `{other.name}`, but "
+                f"{listen.server} serves {listen.port} there: `502 Bad Gateway`",
+                help=f"Send to `{target.host}:{listen.port}`.",
+                related=[Related(listen.at, "served here")],
+                breaks=() if other.published else other.breaks(Stage.REACHABLE),
+            )
+
+
+def _names(service: Service) -> set[str]:
+    """The names under which a service is known on its networks."""
+    compose = service.compose
+    if compose is None:
+        return set()
+    names = {compose.name, *(alias for n in compose.networks for alias in n.aliases)}
+    for text in (compose.container_name, compose.hostname):
+        if text is not None and isinstance(text.value, str):
+            names.add(text.value)
+    return names
+
+
+def _itself(
+    service: Service, target: Proxied, siblings: list[Service], rule: Rule
+) -> Iterator[Outcome]:
+    """``localhost`` in the configuration of a proxy is the proxy's own container."""
+    own = ports.served(service)
+    if target.port in own.ports or (service.image is not None and len(service.processes) > 1):
+        return
+    for other in siblings:
+        if other is service or other.image is None or ports.host_network(service):
+            continue
+        if target.port in ports.served(other).ports:
+            yield rule.finding(
+                target.at,
+                f"{target.server} sends requests to {target.host}, which is its own container; "
+                f"`{other.name}` serves port {target.port} in another one: `502 Bad Gateway`",
+                help=f"Send to `{other.compose.name if other.compose else other.name}:{target.port}`.",
+                related=[Related(other.at, "this service is meant")],
+                breaks=() if other.published else other.breaks(Stage.REACHABLE),
+            )
+            return
+
+
+_TRAEFIK_PORT = re.compile(r"^traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port$", re.I)
+
+
+def _labelled(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The port that Traefik is told by a label."""
+    served = ports.served(service)
+    if service.compose is None or service.image is None or not served.complete:
+        return
+    for label in service.compose.labels:
+        if not _TRAEFIK_PORT.match(label.name) or not isinstance(label.value, str):
+            continue
+        if not label.value.isdigit() or int(label.value) in served.ports:
+            yield rule.passed()
+            continue
+        listen = served.listens[0]
+        yield rule.finding(
+            label.at,
+            f"Traefik is told to send requests to port {label.value} of `{service.name}`, but "
+            f"{listen.server} serves {listen.port}: `502 Bad Gateway`",
+            help=f"Write {listen.port}.",
+            related=[Related(listen.at, "served here")],
+            breaks=() if service.published else service.breaks(Stage.REACHABLE),
         )

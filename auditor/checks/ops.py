@@ -8,7 +8,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related
-from auditor.parsers.compose import ComposeProject
+from auditor.parsers.compose import ComposeProject, ComposeService
 
 _BOUNDED_DRIVERS = frozenset(
     {
@@ -160,16 +160,28 @@ def no_restart_policy(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             )
 
 
+def _limited(service: ComposeService) -> bool:
+    limits = service.deploy.limits if service.deploy else None
+    return service.mem_limit is not None or (limits is not None and limits.memory is not None)
+
+
 @check("OPS009")
 def no_resource_limits(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A service that may take all of the host's memory."""
-    for _, services in _projects(deployment):
+    # A file for production that stands beside says it for the plain one.
+    limited = {
+        (project.directory, service.name)
+        for project in deployment.projects
+        if not project.is_dev
+        for service in project.services
+        if _limited(service)
+    }
+    for project, services in _projects(deployment):
         missing = []
         for service in services:
             compose = service.compose
             assert compose is not None
-            limits = compose.deploy.limits if compose.deploy else None
-            if compose.mem_limit is not None or (limits is not None and limits.memory is not None):
+            if (project.directory, compose.name) in limited:
                 yield rule.passed()
             else:
                 missing.append(service)

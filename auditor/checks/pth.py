@@ -145,7 +145,12 @@ def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if "file:" not in name
         ):
             # A variable of the platform may lead elsewhere; the default is what was resolved.
-            confidence = Confidence.LIKELY if service.variables_complete else Confidence.POSSIBLE
+            doubt = any(
+                service.may_be_set(name) and service.variable(name) is None
+                for name in link.access.path.depends
+                if "file:" not in name
+            )
+            confidence = Confidence.POSSIBLE if doubt else Confidence.LIKELY
         else:
             confidence = _confidence(link)
         where = ""
@@ -268,3 +273,36 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             )
     if judged:
         yield rule.passed()
+
+
+@check("PTH007")
+def missing_directory(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A file is written into a directory that the image does not have."""
+    seen: set[str] = set()
+    for item in service.writes:
+        access = item.link.access
+        if access.reach.phase is Phase.UNREACHED or access.mode == "list":
+            continue
+        if not item.homeless:
+            yield rule.passed()
+            continue
+        parent = posixpath.dirname(item.link.path)
+        if parent in seen or _SURVIVES & set(access.reach.guards):
+            continue
+        seen.add(parent)
+        shown = _shown(item.link)
+        error = (
+            "sqlite3.OperationalError: unable to open database file"
+            if access.kind == "database"
+            else f"FileNotFoundError: [Errno 2] No such file or directory: '{shown}'"
+        )
+        yield rule.finding(
+            access.at,
+            f"`{shown}` is written into {parent}, which is not in the image, and nothing makes it "
+            f"before: `{error}`",
+            help=f"Make it first (`Path(…).parent.mkdir(parents=True, exist_ok=True)`), or in the "
+            f"image: `RUN mkdir -p {parent}`.",
+            related=_ends(service, item.link),
+            confidence=_confidence(item.link),
+            breaks=_stages(service, item.link),
+        )

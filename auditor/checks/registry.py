@@ -31,6 +31,7 @@ FAMILIES = (
     "cmp",
     "env",
     "img",
+    "imports",
     "net",
     "onx",
     "ops",
@@ -54,6 +55,13 @@ _WANTED: dict[str, Callable[[Deployment], bool]] = {
         )
     ),
 }
+# Rules about images and engines; a platform that runs a Procfile makes and runs its own.
+_PLATFORM = frozenset(
+    {
+        "IMG004", "IMG005", "IMG007", "IMG015", "NET002", "NET004", "NET005", "NET006", "NET008",
+        "OPS001", "OPS003", "OPS008", "OPS009", "OPS010",
+    }
+)  # fmt: skip
 SUBJECTS = ("Artifact", "BuiltImage", "Deployment", "Environment", "Service")
 
 
@@ -147,6 +155,8 @@ def run(deployment: Deployment, selected: Callable[[Rule], bool]) -> Verdicts:
         if not selected(rule):
             continue
         for subject in subjects[bound.subject]:
+            if getattr(subject, "origin", "") == "procfile" and rule_id in _PLATFORM:
+                continue  # that is the platform's business
             arguments = (subject, rule, deployment) if bound.wants_deployment else (subject, rule)
             try:
                 for outcome in bound.function(*arguments):

@@ -11,7 +11,7 @@ from auditor.deployment.model import Artifact, Deployment, Service
 from auditor.findings import Confidence, Finding, Related, Severity
 from auditor.linking import serving
 from auditor.linking.serving import Serving, servings
-from auditor.parsers.python.facts import Call, FileAccess, Phase, Route
+from auditor.parsers.python.facts import Call, FileAccess, Phase, Route, WebApp
 from auditor.source import Location
 
 # Conditions that a person would not read as "sometimes": the load happens in every request.
@@ -206,9 +206,8 @@ def _answers_at_root(route: Route) -> bool:
     return route.path == "/" and bool(set(route.methods) & {"GET", "HEAD"})
 
 
-@check("SRV004")
-def no_health_endpoint(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
-    """Nothing to ask whether the service is able to predict."""
+def unaskable(service: Service, deployment: Deployment) -> Iterator[WebApp | None]:
+    """Applications that nothing can ask whether they are able to predict; None for a good one."""
     for found in servings(service):
         app = found.app
         if app is None or not app.routes or not app.complete:
@@ -219,15 +218,24 @@ def no_health_endpoint(service: Service, rule: Rule, deployment: Deployment) -> 
             or app.framework in _OWN_HEALTH
             or found.entry.server in _OWN_HEALTH
         ):
-            yield rule.passed()
+            yield None
             continue
         if any(not h.disabled for h in service.health):
             # Something asks: it was found good enough, and what it asks is NET006's business.
-            yield rule.passed()
+            yield None
             continue
         if any(_answers_at_root(r) for a in found.entry.trace.apps for r in a.routes):
             continue
-        if deployment.surroundings.probed:
+        if not deployment.surroundings.probed:
+            yield app
+
+
+@check("SRV004")
+def no_health_endpoint(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """Nothing to ask whether the service is able to predict."""
+    for app in unaskable(service, deployment):
+        if app is None:
+            yield rule.passed()
             continue
         yield rule.finding(
             app.at,

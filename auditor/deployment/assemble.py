@@ -176,6 +176,23 @@ def assemble(
             )
         )
 
+    for entry in repository.of_kind(FileKind.PROCFILE):
+        folder = posixpath.dirname(entry.path)
+        # A platform that finds a Dockerfile beside it builds that, or somebody tried both.
+        if (
+            entry.is_dev
+            or any(posixpath.dirname(d) == folder for d in used)
+            or any(
+                posixpath.dirname(d.path) == folder for d in repository.of_kind(FileKind.DOCKERFILE)
+            )
+        ):
+            continue
+        web = services.from_procfile(
+            facts, path=entry.path, name=unique(posixpath.basename(folder) or "web", entry.path)
+        )
+        if web is not None:
+            found.append(web)
+
     local = _local_images(facts, builds)
     found = [_as_base(service, local, facts) for service in found]
     by_image: dict[int, list[str]] = {}
@@ -197,7 +214,7 @@ def assemble(
             image=final[id(service.image)],
             environment=final[id(service.image)].environment,
         )
-        if service.image is not None
+        if service.image is not None and id(service.image) in final
         else service
         for service in found
     ]

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
+from auditor.deployment import endings, fronts, reach, startup, workers
+from auditor.deployment.model import Entry, Listen, Proxied, Service, StartFault, Value
+from auditor.deployment.startup import python_name
 from auditor.deployment.view import View
 from auditor.findings import Stage
 from auditor.linking import paths
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.facts import Server
 
+_SETTINGS_MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
+_UNSET = re.compile(r"\$(\w+) is not set here")
 _VARIABLE = re.compile(r"\$(?:\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)")
 _SHELL_NAMES = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 # Servers that run an application object of the project inside Python.
@@ -42,6 +46,9 @@ _PYTHON_SERVERS = frozenset(
     }
 )  # fmt: skip
 
+
+# They take `module:attribute` and never a file's path.
+_MODULES_ONLY = frozenset({"uvicorn", "gunicorn", "daphne", "granian", "waitress"})
 
 # Distributions that bring a server, where they are named otherwise.
 _DISTRIBUTIONS = {
@@ -95,8 +102,20 @@ def follow(
             return None
         return view.script(absolute)
 
-    faults.extend(_command_faults(service, script, view, cwd))
-    processes = main_processes(script, env=env, cwd=cwd, read_script=read_script)
+    faults.extend(startup.unknown_user(service))
+    faults.extend(startup.first_program(service, script, view, cwd))
+    faults.extend(startup.scripts(service, script, view, env, cwd))
+    startup.before(script, view, env, cwd)
+    processes = list(main_processes(script, env=env, cwd=cwd, read_script=read_script))
+    supervisor = next((p for p in processes if _kind(p) == "supervisord"), None)
+    if supervisor is not None:
+        children = fronts.supervised(supervisor, view, env, read_script)
+        if children is not None:
+            faults += children[1]
+            processes = [p for p in processes if p is not supervisor] + children[0]
+            service = replace(service, supervised=True)
+    if not faults and supervisor is None:
+        faults.extend(startup.ends(service, processes))
     entries: list[Entry] = []
     listens: list[Listen] = []
     configured: list[Option] = []
@@ -114,6 +133,20 @@ def follow(
             from auditor.deployment.listening import configured as settings_of
 
             configured.extend(settings_of(fact, env, process.interpretation.cwd, view, []))
+    proxy = next((p for p in processes if _kind(p) == "nginx"), None)
+    proxies: list[Proxied] = []
+    if proxy is not None and isinstance(proxy.interpretation.fact, ServerStart):
+        configs = fronts.nginx(proxy.interpretation.fact, view)
+        if configs:
+            proxies = fronts.targets(configs)
+            inner = [item for item in listens if item.server != "nginx"]
+            faults += _unanswered(proxies, inner, complete=complete)
+            listens = fronts.nginx_listens(configs)
+            open_links = [link for link in open_links if "what nginx serves" not in link[1]]
+    if supervisor is not None and service.supervised:
+        open_links = [
+            (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
+        ]
     if not processes:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
@@ -130,6 +163,7 @@ def follow(
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries))
     importable, unsure = _importable(entries, view)
+    unsure |= _doubtful(entries, view)
     absent = frozenset(
         module
         for module in view.pickled_modules - importable.keys() - unsure
@@ -157,7 +191,35 @@ def follow(
         faults=tuple(_unique(faults)),
         open_links=tuple(dict.fromkeys(open_links)),
         is_web=web,
+        proxies=tuple(proxies),
     )
+
+
+def _kind(process: MainProcess) -> str:
+    fact = process.interpretation.fact
+    return fact.kind if isinstance(fact, ServerStart) else ""
+
+
+def _unanswered(
+    proxies: list[Proxied], inner: list[Listen], *, complete: bool
+) -> Iterator[StartFault]:
+    """A proxy in the same container that asks a port which the server behind it does not serve."""
+    ports = {item.port for item in inner}
+    if not complete or not inner or any(isinstance(port, Unknown) for port in ports):
+        return
+    for target in proxies:
+        if target.host not in ("localhost", "127.0.0.1") or target.port in ports:
+            continue
+        yield StartFault(
+            kind="upstream",
+            message=(
+                f"{target.server} sends requests to port {target.port} of this container, but "
+                f"{inner[0].server} serves {inner[0].port}: `502 Bad Gateway`"
+            ),
+            at=target.at,
+            related=((inner[0].at, "served here"),),
+            stage=Stage.REACHABLE,
+        )
 
 
 def _importable(
@@ -182,6 +244,23 @@ def _importable(
     return found, frozenset(unsure - found.keys())
 
 
+def _doubtful(entries: list[Entry], view: View) -> frozenset[str]:
+    """Modules that imports did not find and that may nevertheless be there."""
+    found: set[str] = set()
+    for entry in entries:
+        for item in entry.trace.imports:
+            if item.found != "missing" or not item.module:
+                continue
+            inside = item.module.replace(".", "/")
+            for root in entry.roots:
+                path = posixpath.join(root, inside)
+                for candidate in (f"{path}.py", f"{path}/__init__.py", path):
+                    seen = view.look(candidate)
+                    if seen.answer != "no" or view.would_ignore(candidate, seen):
+                        found.add(item.module)
+    return frozenset(found)
+
+
 def _bound(facts: ModuleFacts) -> frozenset[str] | None:
     """Names that a module binds; None where a star import leaves it open."""
     names = {*facts.names, *(f.name for f in facts.functions), *(c.name for c in facts.classes)}
@@ -202,94 +281,6 @@ def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
 
 def _serves(trace: Trace) -> bool:
     return bool(trace.servers or trace.apps)
-
-
-def _command_faults(
-    service: Service, script: shell.Script, view: View, cwd: Value
-) -> Iterator[StartFault]:
-    """Faults of the program that the engine starts, before any shell or interpreter runs."""
-    image = service.image
-    if image is None or not script.commands:
-        return
-    first = script.commands[0]
-    argv = first.argv({})
-    if not argv or not isinstance(argv[0].value, str) or service.command_form != "exec":
-        return
-    program, at = argv[0].value, argv[0].at
-    if "/" not in program:
-        if image.provides_program(program) is False and not _python_name(program):
-            yield StartFault(
-                kind="program",
-                message=f"`{program}` is not in the image: the container cannot be started",
-                at=at,
-                certain=False,
-                evidence=(("program", program),),
-            )
-        return
-    if not isinstance(cwd, str):
-        return
-    path = posixpath.normpath(posixpath.join(cwd, program))
-    seen = view.look(path)
-    if seen.answer == "no":
-        if path.startswith(("/usr/", "/bin/", "/sbin/", "/opt/", "/root/", "/lib")):
-            return
-        yield StartFault(
-            kind="script",
-            message=f"`{program}` is not in the image: the container cannot be started",
-            at=at,
-            related=((seen.at, "removed here"),) if seen.at else (),
-        )
-        return
-    if seen.kind != "file" or seen.repo is None:
-        return
-    text = view.text(path)
-    if text is None:
-        return
-    head = text.text[:200]
-    if not head.startswith("#!"):
-        return
-    interpreter_line = head.split("\n", 1)[0]
-    if interpreter_line.endswith("\r"):
-        yield StartFault(
-            kind="crlf",
-            message=(
-                f"`{seen.repo}` has Windows line ends: the kernel looks for an interpreter named "
-                f"`{interpreter_line[2:].strip()}\\r` and the container stops with "
-                f"`exec {path}: no such file or directory`"
-            ),
-            at=text.at(1),
-            related=((at, "started here"),),
-        )
-        return
-    if seen.executable is False:
-        yield StartFault(
-            kind="not-executable",
-            message=(
-                f"`{seen.repo}` is not executable, in the repository or by a chmod in the image: "
-                f"the container stops with `permission denied`"
-            ),
-            at=at,
-            related=((text.at(1), "this file's mode is kept by COPY"),),
-            certain=not seen.mounted,
-        )
-    words = interpreter_line[2:].split()
-    interpreter = words[0] if words else ""
-    if posixpath.basename(interpreter) == "env" and len(words) > 1:
-        interpreter = words[-1] if words[1].startswith("-") else words[1]
-    name = posixpath.basename(interpreter)
-    if name and image.provides_program(name) is False and not _python_name(name):
-        yield StartFault(
-            kind="interpreter",
-            message=f"`{seen.repo}` asks for `{interpreter}`, which the image does not have",
-            at=text.at(1),
-            related=((at, "started here"),),
-            certain=False,
-            evidence=(("program", name),),
-        )
-
-
-def _python_name(name: str) -> bool:
-    return name.startswith(("python", "pip"))
 
 
 class _Follower:
@@ -331,6 +322,8 @@ class _Follower:
             self._server(fact)
         elif isinstance(fact, PythonRun):
             self._python(fact)
+        elif isinstance(fact, Other) and self._python_script(fact):
+            pass
         elif isinstance(fact, Other):
             self.complete = False
             program = fact.program if isinstance(fact.program, str) else "a computed program"
@@ -341,17 +334,39 @@ class _Follower:
             # The container installs or copies something and ends.
             self.complete = True
 
+    def _python_script(self, fact: Other) -> bool:
+        """``./serve.py`` with an interpreter of Python in its first line."""
+        program = fact.program
+        named = fact.argv[0] if fact.argv else None
+        if named is None or not isinstance(named.value, str) or "/" not in named.value:
+            return False
+        if not isinstance(program, str) or not isinstance(self.cwd, str):
+            return False
+        text = self.view.text(posixpath.normpath(posixpath.join(self.cwd, named.value)))
+        if text is None or "python" not in text.text[:200].split("\n", 1)[0]:
+            return False
+        arguments = tuple(a.text for a in fact.argv[1:])
+        self._run_file(named.value, named.at, server="python", argv=arguments)
+        return True
+
     # ---- servers on the command line ----
 
     def _server(self, fact: ServerStart) -> None:
-        option = fact.value("chdir")
-        if isinstance(option, str) and isinstance(self.cwd, str):
-            self.cwd = posixpath.normpath(posixpath.join(self.cwd, option))
+        from auditor.deployment import listening
+
+        config = listening.configured(fact, self.env, self.cwd, self.view, self.open_links)
+        self.faults.extend(listening.config_faults(fact, self.cwd, self.view))
         self._server_listens(fact)
+        for option in (*config, fact.option("chdir")):
+            if option is not None and option.name == "chdir" and isinstance(option.value, str):
+                where = self.process.interpretation.cwd
+                if isinstance(where, str):
+                    self.cwd = posixpath.normpath(posixpath.join(where, option.value))
         if fact.kind not in _PYTHON_SERVERS:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))
             return
         self._python_present(fact.kind, fact.at)
+        self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         if fact.script is not None and isinstance(fact.script.value, str):
             self._run_file(
                 fact.script.value,
@@ -362,7 +377,7 @@ class _Follower:
             return
         app = fact.app
         if app is None:
-            app = self._default_app(fact)
+            app = self._configured_app(fact, config) or self._default_app(fact)
         if app is None and self._serves_nothing(fact):
             self.faults.append(
                 StartFault(
@@ -376,6 +391,23 @@ class _Follower:
         if app is None:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not named"))
             return
+        if app.path is not None and fact.kind in _MODULES_ONLY:
+            self.faults.append(
+                StartFault(
+                    kind="module",
+                    message=(
+                        f"{fact.kind} takes the name of a module, and `{app.path}` is a path: "
+                        + (
+                            f'`Error loading ASGI app. Could not import module "{app.path}".`'
+                            if fact.kind == "uvicorn"
+                            else "it cannot be imported"
+                        )
+                    ),
+                    at=app.at,
+                    evidence=(("module", app.path),),
+                )
+            )
+            return
         if app.path is not None:
             self._run_file(app.path, app.at, server=fact.kind, attribute=app.attribute)
             return
@@ -384,7 +416,9 @@ class _Follower:
                 (Stage.STARTS, f"the application of {fact.kind} is computed: {app.raw}")
             )
             return
-        roots = self._roots(fact.app_dir, fact.value("pythonpath"))
+        app_dir = None if fact.option("chdir") is not None else fact.app_dir
+        roots = self._roots(app_dir, fact.value("pythonpath"))
+        before = len(self.entries)
         self._run_module(
             app.module,
             app.attribute,
@@ -392,6 +426,68 @@ class _Follower:
             roots,
             server=fact.kind,
             factory=app.factory,
+        )
+        for entry in self.entries[before:]:
+            self.faults.extend(workers.foreign_interface(entry, fact, self.env, config))
+            self._django_settings(entry, fact.at)
+
+    def _django_settings(self, entry: Entry, at: Location) -> None:
+        """DJANGO_SETTINGS_MODULE names a module of the project that is not there."""
+        module = self.env.get("DJANGO_SETTINGS_MODULE")
+        if not isinstance(module, str) or not module.isascii():
+            return
+        if not any(item.module.partition(".")[0] == "django" for item in entry.trace.imports):
+            return
+        finder = self._program(entry.roots).finder
+        top, _, rest = module.partition(".")
+        if finder.find(module) is not None or not rest or finder.find(top) is None:
+            return
+        inside = module.replace(".", "/")
+        for root in entry.roots:
+            if self.view.look(posixpath.join(root, f"{inside}.py")).answer != "no":
+                return
+        variable = self.service.variable("DJANGO_SETTINGS_MODULE")
+        self.faults.append(
+            StartFault(
+                kind="module",
+                message=(
+                    f"DJANGO_SETTINGS_MODULE is `{module}`, which is not in the image: "
+                    f"`ModuleNotFoundError: No module named '{module}'`"
+                ),
+                at=variable.at if variable is not None and variable.at is not None else at,
+                evidence=(("module", module),),
+            )
+        )
+
+    def _django_app(self) -> AppSpec | None:
+        """What ``manage.py runserver`` serves: the ``wsgi`` module beside the settings."""
+        if not isinstance(self.cwd, str):
+            return None
+        text = self.view.text(posixpath.join(self.cwd, "manage.py"))
+        module = self.env.get("DJANGO_SETTINGS_MODULE")
+        if not isinstance(module, str):
+            found = _SETTINGS_MODULE.search(text.text) if text is not None else None
+            module = found.group(1) if found else None
+        if module is None:
+            return None
+        package = module.partition(".settings")[0].rpartition(".")[0] or module.partition(".")[0]
+        fact = self.process.interpretation.fact
+        at = fact.at if isinstance(fact, ServerStart) else self.service.at
+        return AppSpec(raw=module, at=at, module=f"{package}.wsgi", attribute="application")
+
+    def _configured_app(self, fact: ServerStart, config: tuple[Option, ...]) -> AppSpec | None:
+        """The application that gunicorn's configuration file names."""
+        option = next((o for o in config if o.name == "app"), None)
+        if fact.kind != "gunicorn" or option is None or not isinstance(option.value, str):
+            return None
+        module, _, attribute = option.value.partition(":")
+        called = attribute.endswith(")")
+        return AppSpec(
+            raw=option.value,
+            at=option.at,
+            module=module,
+            attribute=attribute.partition("(")[0] or "application",
+            factory=called,
         )
 
     def _serves_nothing(self, fact: ServerStart) -> bool:
@@ -406,6 +502,8 @@ class _Follower:
         )
 
     def _default_app(self, fact: ServerStart) -> AppSpec | None:
+        if fact.kind == "django":
+            return self._django_app()
         if fact.kind == "flask":
             value = self.env.get("FLASK_APP")
             if isinstance(value, str):
@@ -422,6 +520,22 @@ class _Follower:
                 for name in ("wsgi", "app"):
                     if self.view.repo_file(posixpath.join(self.cwd, f"{name}.py")):
                         return AppSpec(raw=name, at=fact.at, module=name)
+                seen = [
+                    self.view.look(posixpath.join(self.cwd, name)).answer
+                    for name in ("wsgi.py", "app.py", "app", "wsgi")
+                ]
+                if fact.option("app") is None and set(seen) == {"no"}:
+                    self.faults.append(
+                        StartFault(
+                            kind="module",
+                            message=(
+                                "`flask run` is told of no application, and there is neither app.py "
+                                f"nor wsgi.py in {self.cwd}: `Error: Could not locate a Flask "
+                                "application`"
+                            ),
+                            at=fact.at,
+                        )
+                    )
         return None
 
     def _python_present(self, kind: str, at: Location) -> None:
@@ -432,6 +546,9 @@ class _Follower:
             return
         installed = environment.installed
         if installed.has(name) or (name == "fastapi-cli" and installed.has("fastapi")):
+            self.faults += reach.out_of_reach(
+                self.service, self.process, name, through_python=self._through_python()
+            )
             return
         image = self.service.image
         if kind == "uwsgi" and (
@@ -465,7 +582,7 @@ class _Follower:
         command = self.process.interpretation.command
         argv = command.argv({}) if command is not None else []
         first = argv[0].value if argv else None
-        return isinstance(first, str) and _python_name(posixpath.basename(first))
+        return isinstance(first, str) and python_name(posixpath.basename(first))
 
     def _roots(self, app_dir: object, pythonpath: object) -> tuple[str, ...]:
         """Directories on ``sys.path`` that the project's modules can come from."""
@@ -511,6 +628,8 @@ class _Follower:
     # ---- code ----
 
     def _python(self, fact: PythonRun) -> None:
+        if fact.code is not None and isinstance(fact.code.value, str):
+            self.faults += endings.inline(fact.code.value, fact.code.at)
         if fact.code is not None or (fact.script is None and fact.module is None):
             self.complete = False
             self.open_links.append((Stage.STARTS, "an inline Python program is not followed"))
@@ -564,6 +683,7 @@ class _Follower:
             finder,
             environment=environment,
             environment_complete=(self.service.variables_complete or self.documented) and not wild,
+            spoken_of=None if wild else self.view.spoken_of,
             cwd=self.cwd,
             home=home,
             read=self._read,
@@ -609,6 +729,10 @@ class _Follower:
                 )
             )
             return
+        if seen.answer == "yes" and seen.kind == "directory" and server == "python":
+            # ``python directory`` runs its ``__main__.py``, with the directory on sys.path.
+            self._run_file(posixpath.join(path, "__main__.py"), at, server=server, argv=argv)
+            return
         if seen.repo is None or seen.kind != "file":
             self.open_links.append((Stage.STARTS, f"{path}: {seen.reason or 'not followed'}"))
             self.complete = False
@@ -646,6 +770,33 @@ class _Follower:
         if not trace.found:
             self._module_missing(module, at, roots, server)
             return
+        found = program.finder.find(module) if as_main else None
+        if (
+            found is not None
+            and found.is_package
+            and program.finder.find(f"{module}.__main__") is None
+        ):
+            self.faults.append(
+                StartFault(
+                    kind="module",
+                    message=(
+                        f"`python -m {module}` runs `{module}/__main__.py`, which is not there: "
+                        f"`No module named {module}.__main__; '{module}' is a package and cannot be "
+                        "directly executed`"
+                    ),
+                    at=at,
+                    evidence=(("module", f"{module}.__main__"),),
+                )
+            )
+            return
+        if (
+            server == "uvicorn"
+            and attribute in trace.factories
+            and not factory
+            and trace.app(attribute) is None
+        ):
+            # uvicorn tries a function without arguments as a factory, and says so.
+            trace = self._program(roots).run(module, attribute=attribute, factory=True)
         self._took(trace, module, attribute, at, server, roots)
         if attribute and not as_main:
             self._attribute(trace, module, attribute, at, server)
@@ -755,7 +906,11 @@ class _Follower:
                 self.open_links.append((Stage.STARTS, f"{problem.at.path}: {problem.message}"))
         if trace.truncated:
             self.open_links.append((Stage.STARTS, f"{module} is too large to be followed"))
+        self.faults += endings.refused_arguments(trace)
         if server == "python":
+            self.faults += endings.object_with_workers(trace)
+            facts = self.view.facts_of_repo(trace.path) if trace.path else None
+            self.faults += endings.nothing_served(trace, facts, at)
             started = [
                 s
                 for s in trace.servers
@@ -816,3 +971,27 @@ class _Follower:
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
+        for listen in found:
+            if isinstance(listen.port, Unknown):
+                self._unset_port(fact, listen, listen.port)
+
+    def _unset_port(self, fact: ServerStart, listen: Listen, port: Unknown) -> None:
+        """``--port $PORT`` where nothing sets PORT: the option has no value."""
+        named = _UNSET.fullmatch(port.reason)
+        if named is None or "*" in self.env or fact.kind not in _PYTHON_SERVERS:
+            return
+        if not self.service.variables_complete:
+            why = f"nothing in the repository sets ${named.group(1)}, from which {fact.kind} takes its port"
+            self.open_links.append((Stage.STARTS, why))
+            return
+        self.faults.append(
+            StartFault(
+                kind="literal-variable",
+                message=(
+                    f"nothing sets ${named.group(1)}, from which {fact.kind} takes its port: the "
+                    "option has no value, and the server stops with an error"
+                ),
+                at=listen.at,
+                certain=False,
+            )
+        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
+from auditor.discovery import FileKind
 from auditor.parsers.python.program import Budget
 from auditor.source import Problem, SourceText
 
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
     from auditor.parsers.pyproject import PyprojectFacts
     from auditor.parsers.python import ModuleFacts
     from auditor.parsers.shell import Script
+
+
+_CAPITALS = re.compile(r"[A-Z][A-Z0-9_]+")
+_DOCUMENTS = (".md", ".rst", ".txt", ".example", ".sample", ".template", ".tf", ".conf")
+_EXAMPLES = ("example", "sample", "template", "dist", "default")
+_SPEAKING = frozenset(
+    {
+        FileKind.COMPOSE, FileKind.DOTENV, FileKind.SHELL, FileKind.CI, FileKind.PROCFILE,
+        FileKind.MAKEFILE, FileKind.SUPERVISORD, FileKind.SYSTEMD, FileKind.HELM, FileKind.YAML,
+        FileKind.TOML, FileKind.INI, FileKind.JSON, FileKind.NGINX, FileKind.KUSTOMIZATION,
+    }
+)  # fmt: skip
 
 
 class Facts:
@@ -37,6 +51,9 @@ class Facts:
         self._condas: dict[str, CondaEnvironment | None] = {}
         self._modules: dict[str, ModuleFacts | None] = {}
         self._scripts: dict[str, Script | None] = {}
+        self._spoken: frozenset[str] | None = None
+        # What a platform does instead of a Dockerfile, by the file that makes it do so.
+        self.standins: dict[str, Dockerfile] = {}
 
     def read(self, path: str) -> SourceText | None:
         """The text of a file, None when there is no such file in the walked tree."""
@@ -53,6 +70,8 @@ class Facts:
             self.problems.setdefault(problem)
 
     def dockerfile(self, path: str) -> Dockerfile | None:
+        if path in self.standins:
+            return self.standins[path]
         if path not in self._dockerfiles:
             text = self.read(path)
             if text is None:
@@ -139,6 +158,29 @@ class Facts:
             text = self.read(path)
             self._scripts[path] = shell.parse_file(text) if text is not None else None
         return self._scripts[path]
+
+    @property
+    def spoken_of(self) -> frozenset[str]:
+        """Names in capitals that documentation, settings and scripts mention.
+
+        A variable that none of them knows is one that nobody sets. Code, Dockerfiles and ignore
+        files do not count.
+        """
+        if self._spoken is None:
+            found: set[str] = set()
+            read = 0
+            for entry in self.repository.entries:
+                name = posixpath.basename(entry.path).lower()
+                if entry.kind not in _SPEAKING and not name.endswith(_DOCUMENTS):
+                    continue
+                if entry.size > 200_000 or read > 4_000_000:
+                    continue
+                if entry.kind is FileKind.DOTENV and not any(w in name for w in _EXAMPLES):
+                    continue  # what it sets is followed where something reads it
+                read += entry.size
+                found.update(_CAPITALS.findall(self.repository.read_text(entry.path).text))
+            self._spoken = frozenset(found)
+        return self._spoken
 
     def context(self, directory: str) -> BuildContext:
         """A directory of the repository as a build context."""

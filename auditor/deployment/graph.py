@@ -43,7 +43,9 @@ def mermaid(deployment: Deployment) -> str:
     for service in deployment.services:
         name = node("service", service.name, service.name, ("{{", "}}"))
         if service.image is not None:
-            lines.append(f"  {identifiers[f'image:{service.image.key}']} --> {name}")
+            # A platform's own image is not among those that are built here.
+            origin = node("image", service.image.key, service.image.key, ("[", "]"))
+            lines.append(f"  {origin} --> {name}")
         elif service.image_reference:
             pulled = node("pulled", service.image_reference, service.image_reference, ("([", "])"))
             lines.append(f"  {pulled} --> {name}")

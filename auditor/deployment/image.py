@@ -1976,7 +1976,12 @@ class _Placement:
         found = self.fs.lookup(self.destination)
         if isinstance(found, Present) and found.kind == "directory":
             return _join_absolute(self.destination, name)
-        return None if isinstance(found, Undetermined) else self.destination
+        if isinstance(found, Undetermined):
+            # A package may have made anything there, but hardly a directory called nginx.conf.
+            suffix = posixpath.splitext(self.destination)[1]
+            if not suffix or suffix != posixpath.splitext(name)[1]:
+                return None
+        return self.destination
 
     def file(self, name: str, source: Source, *, executable: bool | None) -> None:
         if isinstance(self.destination, Unknown):

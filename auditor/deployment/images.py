@@ -14,6 +14,7 @@ from auditor.deployment.facts import Facts
 from auditor.deployment.image import Image, evaluate
 from auditor.deployment.model import BuiltImage, Environment, PythonClaim, Value
 from auditor.parsers.commands import PipInstall, SystemInstall, Venv
+from auditor.source import Location
 from auditor.values import replace
 
 # Where an interpreter keeps what it installs; copying one of these ships an environment.
@@ -69,9 +70,12 @@ def build(
                     stages[step.from_stage] = other
                     queue.append(other)
     earlier: list[tuple[Ran, Image, bool]] = []
+    foreign_python: tuple[str, Location] | None = None
     for number, other in sorted(stages.items()):
         theirs = [c for c in ran(other) if c.step.stage not in own]
         shipped = _ships_environment(copied.get(number, []), theirs)
+        if shipped and base is not None:
+            foreign_python = foreign_python or _other_python(image, base, other)
         earlier += [(command, other, shipped) for command in theirs]
     ordered = earlier + commands
 
@@ -106,6 +110,7 @@ def build(
         environment=environment,
         is_dev=is_dev,
         programs=frozenset(programs),
+        foreign_python=foreign_python,
         made_by_hand=frozenset(
             problem.source
             for problem in image.copy_problems
@@ -121,6 +126,24 @@ def build(
         or (scripts_shipped and any(_brings_programs(source) for source in sources)),
         build_args=tuple((build_args or {}).items()),
     )
+
+
+def _other_python(image: Image, base: Base, other: Image) -> tuple[str, Location] | None:
+    """The Python of a stage that packages are copied from, where the image's own is another."""
+    reference = other.base.reference
+    theirs = describe(reference) if isinstance(reference, str) else None
+    if theirs is None or not theirs.official_python or not base.official_python:
+        return None
+    versions = [_minor(item.reference.tag) for item in (theirs, base)]
+    if None in versions or versions[0] == versions[1]:
+        return None
+    at = next((s.at for s in image.copies if s.from_stage == other.stage), other.base.at)
+    return str(versions[0]), at
+
+
+def _minor(tag: str | None) -> str | None:
+    found = re.match(r"(3\.\d+)(?![\d])", tag or "")
+    return found.group(1) if found else None
 
 
 # Programs of Debian and Alpine packages whose name is not the program's.

@@ -14,6 +14,8 @@ from auditor.source import Unknown
 if TYPE_CHECKING:
     from auditor.deployment.view import View
 
+# Options that every server reads as numbers.
+_NUMBERS = frozenset({"workers", "threads", "timeout", "graceful_timeout", "keep_alive"})
 Env = Mapping[str, str | Unknown | None]
 # They start other programs, or only work off a queue.
 _SILENT = frozenset({"celery", "supervisord"})
@@ -29,9 +31,35 @@ def listens(
     faults: list[StartFault] = []
     open_links: list[tuple[Stage, str]] = []
     config = configured(fact, env, cwd, view, open_links)
+    faults += [
+        StartFault(
+            kind="literal-variable",
+            message=(
+                f"{fact.kind} receives the text `{option.value}` for "
+                f"`{option.flag or option.name}`: the exec form starts no shell, so nothing "
+                f"expands the variable, and {fact.kind} stops with an error"
+            ),
+            at=option.at,
+        )
+        for option in fact.options
+        if option.name in _NUMBERS and isinstance(option.value, str) and "$" in option.value
+    ]
     if fact.opaque is not None:
         open_links.append((Stage.REACHABLE, f"{fact.kind}: {fact.opaque.reason}"))
-    for bind in fact.listens(env=env, config=config):
+    binds = fact.listens(env=env, config=config)
+    if binds and all(bind.unix is not None for bind in binds):
+        faults.append(
+            StartFault(
+                kind="socket",
+                message=(
+                    f"{fact.kind} listens on the Unix socket {binds[0].unix} only, and no port: no "
+                    "published port leads to it"
+                ),
+                at=binds[0].at,
+                stage=Stage.REACHABLE,
+            )
+        )
+    for bind in binds:
         if bind.unix is not None or bind.fd is not None:
             continue
         port = _port(bind.port, fact)
@@ -74,6 +102,32 @@ def _port(value: Value | None, fact: ServerStart) -> int | Unknown | str:
     if isinstance(value, Unknown):
         return value
     return int(value) if value.isascii() and value.isdigit() else value
+
+
+def config_faults(fact: ServerStart, cwd: Value, view: View) -> list[StartFault]:
+    """The configuration file that the command names is not there."""
+    option = fact.option("config")
+    if fact.kind not in ("gunicorn", "hypercorn", "uvicorn", "supervisord", "nginx") or not (
+        option is not None and isinstance(option.value, str) and isinstance(cwd, str)
+    ):
+        return []
+    name = option.value.removeprefix("file:")
+    path = posixpath.normpath(posixpath.join(cwd, name))
+    if name.startswith("python:") or path.startswith("/etc/"):
+        return []
+    if view.look(path).answer != "no":
+        return []
+    return [
+        StartFault(
+            kind="script",
+            message=(
+                f"{fact.kind} is told to read `{name}`, which is not in the image "
+                f"(it would be {path}): {fact.kind} stops"
+            ),
+            at=option.at,
+            evidence=(("path", path),),
+        )
+    ]
 
 
 def configured(

@@ -319,7 +319,7 @@ def _device(path: str | Unknown, view: View) -> bool:
 
 def _with_logrotate(found: list[LogFile], service: Service, view: View) -> list[LogFile]:
     """The files with what logrotate configurations of the image say of them."""
-    from dataclasses import replace
+    from auditor.values import replace
 
     rules = _logrotate_rules(view)
     if not rules:

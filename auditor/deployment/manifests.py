@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.deployment import healthcheck
 from auditor.deployment.cluster import Cluster, same_namespace, selects
 from auditor.deployment.model import HealthCheck, Mount, Published, Value, Variable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
 from auditor.deployment.cluster import Cluster
-from auditor.deployment.image import BaseSource, Present
+from auditor.deployment.image import Absent, BaseSource, Present
 from auditor.deployment.packaged import Packaged
 from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
@@ -175,6 +175,8 @@ class BuiltImage:
     services: tuple[str, ...] = ()
     # Programs that its own RUNs certainly bring (console scripts, apt packages).
     programs: frozenset[str] = frozenset()
+    # The Python of the stage that installed the packages, where the image has another.
+    foreign_python: tuple[str, Location] | None = None
     # Its FROM names an image that another Dockerfile of the repository builds.
     base_is_local: bool = False
     # Sources of COPY that git ignores: made or put there by hand before the build.
@@ -212,11 +214,19 @@ class BuiltImage:
         known = self.base.has_program(name) if self.base else None
         if known is not False:
             return known
+        if any(p.shipped and p.name.startswith(f"{name}-") for p in self.system_packages):
+            return None  # ``nginx-light`` brings nginx
         if self.opaque_programs:
             return None
         environment = self.environment
         if name in system_programs() or environment is None:
             return False
+        path = next((v.value for v in self.image.env if v.name == "PATH"), "")
+        for directory in path.split(":") if isinstance(path, str) else ():
+            if directory.startswith("/") and directory not in _BIN:
+                found = self.image.fs.lookup(f"{directory}/{name}")
+                if not isinstance(found, Absent):
+                    return None  # something that was not understood may have put it there
         # A console script of a distribution that nobody knows may have any name.
         installed = environment.installed
         if installed is None or not installed.complete or installed.unknown:
@@ -261,10 +271,20 @@ class Listen:
 
 
 @value
+class Proxied:
+    """Where a proxy sends requests: a name of the network, or the container itself."""
+
+    host: str
+    port: int
+    at: Location
+    server: str
+
+
+@value
 class Published:
     """A port of the container made reachable. ``host_port`` None: the engine picks one.
 
-    ``source``: compose, docker-run (README, script, CI).
+    ``source``: compose, docker-run (README, script, CI), kubernetes, platform ($PORT).
     """
 
     container_port: int | Unknown
@@ -375,6 +395,8 @@ class Service:
     variables: tuple[Variable, ...] = ()
     # False: what the platform adds at run time is not visible here (a lone Dockerfile).
     variables_complete: bool = False
+    # Names that documentation, settings or scripts mention: somebody may set those.
+    spoken_of: frozenset[str] = field(default=frozenset(), repr=False)
     cwd: Value = "/"
     cwd_at: Location | None = None
     user: Value | None = None
@@ -406,6 +428,10 @@ class Service:
     absent_modules: frozenset[str] = frozenset()
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
+    # Where the proxy that it runs sends requests.
+    proxies: tuple[Proxied, ...] = ()
+    # A supervisor stays up whatever becomes of the programs that it starts.
+    supervised: bool = False
     is_web: bool | None = None
     # Options that its servers' configuration files give (``gunicorn.conf.py``, …).
     configured: tuple[Option, ...] = ()
@@ -416,8 +442,14 @@ class Service:
         """The variable as the container sees it."""
         return next((v for v in reversed(self.variables) if v.name == name), None)
 
+    def may_be_set(self, name: str) -> bool:
+        """Whether a variable that is not seen may be set where the container is started."""
+        return not self.variables_complete and name in self.spoken_of
+
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
         """The forecast that a fault of this service turns to no."""
+        if self.supervised and stage is Stage.STARTS:
+            stage = Stage.REACHABLE
         return ((self.name, stage),)
 
     @property

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from auditor.deployment import healthcheck, manifests
+from auditor.deployment import composing, fronts, healthcheck, manifests
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -23,7 +23,8 @@ from auditor.deployment.view import View
 from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.dockercli import DockerRun
-from auditor.source import Fragment, Location, Unknown
+from auditor.source import Fragment, Location, SourceText, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
@@ -146,6 +147,7 @@ def from_compose(
         if use.required and use.state in ("missing", "ignored")
     ]
     faults += _missing_dockerfile(facts, service, image)
+    faults += composing.faults(facts, project, service, image)
     variables += [
         Variable(
             name="*",
@@ -172,6 +174,7 @@ def from_compose(
         )
         for volume in service.volumes
     ]
+    mounts += composing.mounts(service)
     # A named volume that is in truth a bind of a host directory.
     for index, volume in enumerate(service.volumes):
         if volume.type != "volume" or volume.source is None:
@@ -254,6 +257,91 @@ def from_compose(
         profiles=tuple(p.value for p in service.profiles if isinstance(p.value, str)),
         is_dev=project.is_dev,
     )
+
+
+# The port that a platform chooses; no server takes it by itself.
+PLATFORM_PORT = 47_329
+
+
+def from_procfile(facts: Facts, *, path: str, name: str) -> Service | None:
+    """The ``web`` process of a Procfile, run as a buildpack for Python would.
+
+    It installs ``requirements.txt``, puts the directory at ``/app``, and runs the line in a shell
+    with ``PORT`` set. Other ways to declare the requirements are not followed.
+    """
+    from auditor.deployment import images
+    from auditor.parsers import dockerfile, serverconf
+
+    text = facts.read(path)
+    directory = posixpath.dirname(path)
+    if text is None or facts.read(posixpath.join(directory, "requirements.txt")) is None:
+        return None
+    web = next((e for e in serverconf.parse_procfile(text).entries if e.name == "web"), None)
+    if web is None:
+        return None
+    line = text.lines[web.at.line - 1].partition(":")[2].strip()
+    version = next(
+        (
+            found
+            for file in ("runtime.txt", ".python-version")
+            if (found := _runtime(facts, posixpath.join(directory, file)))
+        ),
+        "",
+    )
+    if path not in facts.standins:
+        recipe = (
+            (f"FROM python:{version}\n" if version else "FROM python\n")
+            + "WORKDIR /app\nCOPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\n"
+        )
+        facts.standins[path] = dockerfile.parse(SourceText(path, recipe))
+    image = images.build(facts, dockerfile=path, context=directory)
+    if image is None:
+        return None
+    at = web.at
+    variables = [
+        Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env
+    ]
+    variables.append(Variable(name="PORT", value=str(PLATFORM_PORT), at=at, source="platform"))
+    published = Published(
+        container_port=PLATFORM_PORT,
+        host_port=None,
+        host_ip=None,
+        protocol="tcp",
+        at=at,
+        source="platform",
+    )
+    start = replace(at, column=at.column + 5)
+    return _finish(
+        facts,
+        name=name,
+        at=at,
+        origin="procfile",
+        image=image,
+        variables=variables,
+        complete=False,
+        documented=False,
+        mounts=(),
+        published=(published,),
+        faults=[],
+        entrypoint=None,
+        command=(("bash", start), ("-c", start), (line, start)),
+        cwd=None,
+        user=None,
+        health=(),
+        open_links=[],
+    )
+
+
+def _runtime(facts: Facts, path: str) -> str:
+    """The minor version of Python that a version file names."""
+    from auditor.parsers import pyversion
+
+    form, text = pyversion.detect(path), facts.read(path)
+    if form is None or text is None:
+        return ""
+    found = next(iter(pyversion.parse(text, form).versions), None)
+    parts = found.version.split(".") if found is not None else []
+    return ".".join(parts[:2]) if len(parts) > 1 else ""
 
 
 def from_kubernetes(
@@ -517,6 +605,7 @@ def _finish(
         container=container,
         variables=tuple(variables),
         variables_complete=complete,
+        spoken_of=frozenset() if complete or image is None else facts.spoken_of,
         cwd=cwd if cwd is not None else "/",
         cwd_at=cwd_at,
         user=user,
@@ -534,7 +623,7 @@ def _finish(
         profiles=profiles,
     )
     if image is None:
-        return service
+        return replace(service, proxies=tuple(fronts.mounted(mounts, facts)))
     view = View(facts, image, mounts)
     return follow(service, script, view, env, documented=documented)
 

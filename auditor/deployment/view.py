@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
-from auditor.deployment.image import Absent, ContextSource, Present
+from auditor.deployment.image import Absent, ContextSource, Present, Undetermined
 from auditor.source import Location, SourceText
 from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
+    from auditor.deployment.made import Made
     from auditor.deployment.model import BuiltImage, Mount
     from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.program import Budget
@@ -52,11 +53,23 @@ class View:
         )
         self._unknown_mounts = any(not isinstance(m.target, str) for m in mounts)
         self._seen: dict[str, Seen] = {}
+        # What RUN makes by the project's own Python, by instruction; None while that is followed.
+        self._runs: dict[Location, tuple[Made, ...]] | None = None
+        self._following = False
+        # What runs in the container before the server: scripts followed, and places left open.
+        self._before: list[Made] = []
+        self._open: list[tuple[tuple[str, ...], str]] = []
+        self._stages: dict[int, View | None] = {}
 
     @property
     def budget(self) -> Budget:
         """The work that following code may still cost."""
         return self._facts.budget
+
+    @property
+    def spoken_of(self) -> frozenset[str]:
+        """Names in capitals that something besides code and Dockerfiles mentions."""
+        return self._facts.spoken_of
 
     def look(self, path: str) -> Seen:
         """What is known of this path."""
@@ -65,8 +78,33 @@ class View:
             path = path[1:]
         found = self._seen.get(path)
         if found is None:
-            found = self._seen[path] = self._look(path)
+            found = self._look(path)
+            if found.answer == "no" and (self._before or self._open):
+                found = self._prepared(found)
+            if not self._following:
+                self._seen[path] = found
         return found
+
+    def prepared(self, made: Made) -> None:
+        """A script that runs in the container before the server does."""
+        self._before.append(made)
+        self._seen.clear()
+
+    def may_prepare(self, roots: tuple[str, ...], reason: str) -> None:
+        """A command that runs before the server may make anything below these directories."""
+        self._open.append((roots, reason))
+        self._seen.clear()
+
+    def _prepared(self, seen: Seen) -> Seen:
+        for made in self._before:
+            if made.answer(seen.path) == "yes":
+                return Seen(path=seen.path, answer="yes", at=made.at, reason="made at the start")
+        for roots, reason in self._open:
+            if any(
+                seen.path == root or seen.path.startswith(root.rstrip("/") + "/") for root in roots
+            ):
+                return Seen(path=seen.path, answer="unknown", at=seen.at, reason=reason)
+        return seen
 
     def _look(self, path: str) -> Seen:
         for mount in self._mounts:
@@ -79,6 +117,14 @@ class View:
                 break
             if mount.files is not None:
                 return self._listed(path, rest, mount, mount.files)
+            if mount.kind == "tmpfs" and rest:
+                return Seen(
+                    path=path,
+                    answer="no",
+                    at=mount.at,
+                    reason=f"an empty tmpfs is mounted over {target}",
+                    mounted=True,
+                )
             if mount.source is None:
                 return Seen(
                     path=path,
@@ -107,6 +153,14 @@ class View:
             reason=f"{mount.source_text} is mounted over {mount.target}",
             mounted=True,
         )
+
+    def mount_of(self, path: str) -> Mount | None:
+        """The mount that a path lies in."""
+        for mount in self._mounts:
+            target = str(mount.target).rstrip("/") or "/"
+            if path == target or path.startswith(f"{target.rstrip('/')}/"):
+                return mount
+        return None
 
     def _repo(self, path: str, source: str, mount: Mount) -> Seen:
         repository = self._facts.repository
@@ -156,7 +210,111 @@ class View:
             )
         if isinstance(found, Absent):
             return Seen(path=path, answer="no", at=found.removed_at)
+        decided = self._decided(path, found)
+        if decided is not None:
+            return decided
         return Seen(path=path, answer="unknown", at=found.at, reason=found.reason)
+
+    def _decided(self, path: str, found: Undetermined) -> Seen | None:
+        """What following the project's own code or another stage says of an open question."""
+        if found.reason.startswith("copied from ") and found.reason.endswith(" of another stage"):
+            return self._from_stage(path, found)
+        if found.reason.startswith("python"):
+            for at, made in self._by_python().items():
+                if found.at is not None and not at.line <= found.at.line <= at.end_line:
+                    continue
+                answers = {one.answer(path) for one in made}
+                if "yes" in answers:
+                    return Seen(path=path, answer="yes", at=at, reason="made while building")
+                if answers == {"no"}:
+                    return Seen(
+                        path=path, answer="no", at=at, reason="this makes it in another place"
+                    )
+        if found.reason.startswith("pip") and self._far_from_pip(path):
+            return Seen(path=path, answer="no", at=found.at, reason="pip installs elsewhere")
+        return None
+
+    def _far_from_pip(self, path: str) -> bool:
+        """Wheels install below the interpreter's prefix, which is /usr/local in Python's images."""
+        base = self._image.base
+        if (
+            base is None
+            or not base.official_python
+            or path.startswith(("/usr/", "/tmp/", "/root/"))
+        ):
+            return False
+        top = "/" + path.split("/")[1]
+        return not any(top in step.command.text.text for step in self._image.image.runs)
+
+    def _by_python(self) -> dict[Location, tuple[Made, ...]]:
+        if self._runs is not None:
+            return self._runs
+        if self._following:
+            return {}
+        from auditor.deployment.commands import ran
+        from auditor.deployment.made import run
+        from auditor.parsers.commands import PythonRun
+
+        self._following = True
+        found: dict[Location, tuple[Made, ...]] = {}
+        try:
+            for command in ran(self._image.image):
+                fact = command.what.fact
+                if isinstance(fact, PythonRun) and fact.code is None:
+                    made = run(fact, self, command.what.env, command.what.cwd)
+                    found[command.step.at] = (*found.get(command.step.at, ()), made)
+        finally:
+            self._following = False
+        self._runs = found
+        return found
+
+    def _from_stage(self, path: str, found: Undetermined) -> Seen | None:
+        """The same question, asked of the stage that the file is copied from."""
+        for step in reversed(self._image.image.copies):
+            target = step.destination
+            if step.origin != "stage" or step.from_stage is None or not isinstance(target, str):
+                continue
+            if step.at != found.at and step.instruction.at != found.at:
+                continue
+            other = self._stage(step.from_stage)
+            if other is None:
+                return None
+            answers = []
+            for source in step.sources:
+                if not isinstance(source, str) or any(c in source for c in "*?["):
+                    return None
+                origin = posixpath.normpath(posixpath.join("/", source))
+                whole = target.rstrip("/") or "/"
+                inside = posixpath.relpath(path, whole) if path != whole else ""
+                if inside.startswith(".."):
+                    continue
+                # A directory's content is copied; a file keeps its name in a directory.
+                as_file = not inside or inside == posixpath.basename(origin)
+                if as_file and not other.is_dir(origin):
+                    answers.append(other.look(origin))
+                elif inside:
+                    answers.append(other.look(posixpath.normpath(posixpath.join(origin, inside))))
+            if any(seen.answer == "yes" for seen in answers):
+                return Seen(path=path, answer="yes", at=found.at)
+            if answers and all(seen.answer == "no" for seen in answers):
+                return Seen(
+                    path=path, answer="no", at=found.at, reason="this stage has it elsewhere"
+                )
+        return None
+
+    def _stage(self, number: int) -> View | None:
+        if number not in self._stages:
+            from auditor.deployment import images
+
+            built = images.build(
+                self._facts,
+                dockerfile=self._image.dockerfile.path,
+                context=self._image.context,
+                target=str(number),
+                build_args=dict(self._image.build_args),
+            )
+            self._stages[number] = View(self._facts, built, ()) if built is not None else None
+        return self._stages[number]
 
     def copies_of(self, repo: str) -> tuple[str, ...]:
         """Where in the image a repository file was copied to."""
@@ -212,6 +370,20 @@ class View:
             if entry.path == tail or entry.path.endswith(f"/{tail}")
         ]
         return found[0] if len(found) == 1 else None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Names known to be in a directory."""
+        mount = self.mount_of(path)
+        if mount is not None and mount.source is not None:
+            inside = path[len(str(mount.target)) :].strip("/")
+            start = posixpath.normpath(posixpath.join(mount.source, inside))
+            prefix = "" if start == "." else f"{start}/"
+            return tuple(
+                entry.path[len(prefix) :]
+                for entry in self._facts.repository.entries
+                if entry.path.startswith(prefix) and "/" not in entry.path[len(prefix) :]
+            )
+        return self._image.image.fs.list_dir(path).names
 
     def repo_file(self, path: str) -> str | None:
         """The repository file that stands at this path, or None."""

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor.discovery import discover
 from auditor.fixes.apply import Plan, _contents
 from auditor.parsers import requirements
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.config import Settings

@@ -7,15 +7,14 @@ to change; anything else has no fix. All of these are safe: they change nothing 
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.findings import Confidence, Edit, Fix
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import BuiltImage, Deployment, EnvRequirement

@@ -6,9 +6,9 @@ Who notices which difference was observed in the libraries themselves, release b
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
+from auditor import lazy_re as re
 from auditor.catalog import knowledge
 from auditor.linking.symbols import numbers
 from auditor.values import value

@@ -50,8 +50,11 @@ class WriteLink:
     link: PathLink
     allowed: Literal["yes", "no", "unknown"]
     decides: Seen | None = None
-    # The container's own file system is read-only.
-    read_only: bool = False
+    # What makes the place read-only for everybody, where that is so.
+    read_only: str = ""
+    read_only_at: Location | None = None
+    # The directory that it is written into is not there.
+    homeless: bool = False
 
 
 def machine_path(text: str) -> bool:
@@ -67,12 +70,37 @@ def reads(service: Service, view: View) -> Iterator[PathLink]:
 def writes(service: Service, view: View) -> Iterator[WriteLink]:
     """Every resolved path that the service's code writes or creates."""
     user = service.user if isinstance(service.user, str) else None
+    fixed = service.compose is not None and service.compose.read_only
     for link in _links(service, view, writing=True):
-        if isinstance(service.user, Unknown):
-            yield WriteLink(link=link, allowed="unknown")
+        mount = view.mount_of(link.path)
+        access = link.access
+        if link.seen.answer == "yes" and access.mode == "create" and access.missing_ok:
+            continue  # it is there already
+        if mount is not None and mount.read_only:
+            yield WriteLink(
+                link=link, allowed="no", read_only="it is mounted read-only", read_only_at=mount.at
+            )
+            continue
+        if fixed and mount is None:
+            at = service.at
+            yield WriteLink(
+                link=link, allowed="no", read_only="the container is read-only", read_only_at=at
+            )
             continue
         if _sealed(service, view, link.path):
-            yield WriteLink(link=link, allowed="no", read_only=True)
+            context = service.container.security_context if service.container else None
+            yield WriteLink(
+                link=link,
+                allowed="no",
+                read_only="the container's file system is read-only",
+                read_only_at=context.at if context is not None else None,
+            )
+            continue
+        if _homeless(link, view):
+            yield WriteLink(link=link, allowed="yes", homeless=True)
+            continue
+        if isinstance(service.user, Unknown):
+            yield WriteLink(link=link, allowed="unknown")
             continue
         allowed, decides = _writable(view, link.path, user)
         yield WriteLink(link=link, allowed=allowed, decides=decides)
@@ -112,7 +140,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 by_hand = view.would_ignore(path, found)
                 source_has = _in_repository(access, entry, view, text)
                 if source_has is not None:
-                    elsewhere = view.copies_of(source_has)
+                    elsewhere = tuple(p for p in view.copies_of(source_has) if p != path)
             yield PathLink(
                 access=access,
                 entry=entry,
@@ -123,6 +151,15 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 made_by_hand=by_hand and source_has is None,
                 machine=machine_path(text),
             )
+
+
+def _homeless(link: PathLink, view: View) -> bool:
+    """A file is to be written into a directory that is not there, and nothing makes it."""
+    access = link.access
+    if access.kind == "directory" or access.created_before or link.seen.answer != "no":
+        return False
+    parent = posixpath.dirname(link.path)
+    return view.look(parent).answer == "no" and not parent.startswith(_ALWAYS)
 
 
 def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> str | None:

@@ -88,6 +88,16 @@ class Table:
         found = self._modules.get(module)
         return found is not None and bool(int(found, 16) & mask)
 
+    def known_module(self, module: str) -> bool:
+        """Whether some release has the module: otherwise the table does not know of it."""
+        return module in self._modules
+
+    def ever(self, module: str, name: str) -> bool:
+        """Whether some release binds the name, in that module or as a module below it."""
+        return f"{module}.{name}" in self._modules or any(
+            name in names.split() for names in self._names.get(module, {}).values()
+        )
+
     def find(self, module: str, name: str, version: str) -> Answer:
         """Whether ``module`` binds ``name`` in that release."""
         answers = {self._find(module, name, mask) for mask in self.masks(version)}

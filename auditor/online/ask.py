@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.deployment.model import Conflict, IndexedRelease
 from auditor.source import Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Deployment, Environment

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.linking import elf
 from auditor.online.session import OnlineError
 from auditor.online.symbols import _opened, best_wheel

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from auditor import lazy_re as re
 
 # Methods that somebody who loaded a model calls first.
 ROOTS: Final = (

@@ -7,13 +7,13 @@ when no release at all satisfies what it says is asked for.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.deployment.model import Conflict
 from auditor.source import Unknown
 

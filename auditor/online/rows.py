@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from auditor import lazy_re as re
 
 if TYPE_CHECKING:
     from auditor.online.index import File

@@ -9,10 +9,10 @@ carries the mark ``HOLE``. A branch on an unknown value ends the rendering of th
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from auditor import lazy_re as re
 from auditor.source import Unknown
 from auditor.values import value
 

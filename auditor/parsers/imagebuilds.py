@@ -7,9 +7,9 @@ left as ``$X``; what is not said stays None.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 
+from auditor import lazy_re as re
 from auditor.parsers import yamldoc
 from auditor.parsers.dockercli import DockerBuild
 from auditor.parsers.yamldoc import Mapping, Node, Scalar, Sequence

@@ -7,10 +7,10 @@ supported release serves. The sources are the API reference and its deprecation 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 
+from auditor import lazy_re as re
 from auditor.parsers.yamldoc import Mapping, Node, Scalar, Sequence
 from auditor.source import Location
 from auditor.values import value

@@ -9,15 +9,14 @@ to be.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Protocol
 
+from auditor import lazy_re as re
 from auditor.parsers import sprig, yamldoc
 from auditor.parsers.yamldoc import Entry, Mapping, Node, Scalar
 from auditor.source import Location, Problem, SourceText
-from auditor.values import value
+from auditor.values import replace, value
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _MAX_DEPTH = 20

@@ -11,10 +11,10 @@ import hashlib
 import json
 import math
 import posixpath
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from auditor import lazy_re as re
 from auditor.parsers.gotemplate import HOLE, TemplateError, show, truth
 from auditor.source import Unknown
 

@@ -132,10 +132,14 @@ def test_missing_variable_is_certain_under_compose(tmp_path: Path) -> None:
         kit.service(tmp_path / "a", {**files, "docker-compose.yml": kit.compose("")}), "IMG012"
     )
     assert (found.confidence, found.at.line) == (Confidence.CERTAIN, 2)
-    alone = kit.service(tmp_path / "b", files)
+    alone = kit.service(tmp_path / "b", {**files, "README.md": "Set `NAME` before you start it.\n"})
     (found,) = kit.of(alone, "IMG012")
     assert (found.confidence, found.severity) == (Confidence.POSSIBLE, Severity.LOW)
     assert kit.answers(alone)[1] == "unknown"
+    unspoken = kit.service(tmp_path / "d", files)
+    (found,) = kit.of(unspoken, "IMG012")
+    assert found.confidence == Confidence.LIKELY
+    assert kit.answers(unspoken)[1] == "no"
     given = kit.compose("environment:\n  NAME: x")
     assert not kit.of(kit.service(tmp_path / "c", {**files, "docker-compose.yml": given}), "IMG012")
 

@@ -239,6 +239,7 @@ class ReachedImport:
     found: str
     path: str = ""
     missing_name: str = ""  # ``from project import name`` where the module binds no such name
+    circular: str = ""  # a name asked of a module whose body has not come that far yet
 
 
 @value

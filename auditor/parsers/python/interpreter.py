@@ -214,7 +214,9 @@ class OutOfBudgetError(Exception):
 class State:
     """A project module while the program runs."""
 
-    __slots__ = ("facts", "file", "frame", "is_package", "name", "open_names", "places")
+    __slots__ = (
+        "entered", "facts", "file", "frame", "is_package", "name", "open_names", "places",
+    )  # fmt: skip
 
     def __init__(self, module: Module, name: str) -> None:
         self.name = name
@@ -222,6 +224,7 @@ class State:
         self.facts = module.facts
         self.is_package = module.is_package
         self.open_names = False  # a star import of something external
+        self.entered = False  # its body is running
         path = module.facts.path if module.facts is not None else ""
         self.places = _places(module.facts) if module.facts is not None else Places(path, "")
         self.frame = Frame(self, None, "")
@@ -376,8 +379,10 @@ class Interpreter:
             if len(saved) and self.models.nesting > 40:
                 raise OutOfBudgetError
             self.models.nesting += 1
+            state.entered = True
             self.block(facts.tree.body)
         finally:
+            state.entered = False
             self.models.nesting -= 1
             if self.phase >= Phase.REQUEST:
                 self.cached -= 1
@@ -1094,7 +1099,13 @@ class Interpreter:
         return state
 
     def note_import(
-        self, fact: Import, name: str, found: str, path: str, missing: str = ""
+        self,
+        fact: Import,
+        name: str,
+        found: str,
+        path: str,
+        missing: str = "",
+        circular: str = "",
     ) -> None:
         frame = self.frame
         assert frame is not None
@@ -1110,7 +1121,13 @@ class Interpreter:
         reach = self.reach(frozenset({"key-error", "os-error", "other-error"}))
         self.sink.add_import(
             ReachedImport(
-                fact=full, reach=reach, module=name, found=found, path=path, missing_name=missing
+                fact=full,
+                reach=reach,
+                module=name,
+                found=found,
+                path=path,
+                missing_name=missing,
+                circular=circular,
             )
         )
 
@@ -1136,11 +1153,14 @@ class Interpreter:
             level=node.level,
             names=tuple(alias.name for alias in node.names),
         )
+        loose = bool(node.level) and not frame.state.package
         self.via.append(at)
         try:
-            state = self.load(name) if name else None
+            state = self.load(name) if name and not loose else None
         finally:
             self.via.pop()
+        if loose:
+            name = ""
         if state is None:
             head = name.partition(".")[0]
             inside = node.level or self.states.get(head) is not None
@@ -1157,7 +1177,7 @@ class Interpreter:
                     )
                     self.store(alias.asname or alias.name, value)
             return FALL
-        missing = ""
+        missing = circular = ""
         for alias in node.names:
             if alias.name == "*":
                 self.star_from(state, frame)
@@ -1175,12 +1195,14 @@ class Interpreter:
                     bound = state.facts.names if state.facts is not None else ()
                     if alias.name not in bound:
                         missing = missing or alias.name
+                    elif state.entered and not self.undecided:
+                        circular = circular or alias.name
             self.store(
                 alias.asname or alias.name,
                 value_or_none or Unk(f"{alias.name} is not bound in {name}"),
             )
         path = state.facts.path if state.facts is not None else ""
-        self.note_import(fact, name, "project", path, missing)
+        self.note_import(fact, name, "project", path, missing, circular)
         return FALL
 
     def star_from(self, state: State, frame: Frame) -> None:

@@ -144,6 +144,8 @@ class Models(WebModels):
     def __init__(self, run: Interpreter) -> None:
         super().__init__(run)
         self.nesting = 0
+        # What each argument parser was told, by the parser's identity.
+        self.parsers: dict[int, list[tuple[tuple[str, ...], bool]]] = {}
         self.yielded: list[V] = []
         self.exists_calls: dict[int, V] = {}
         self.frames = Frames(self)
@@ -241,7 +243,7 @@ class Models(WebModels):
             return with_deps(value, deps)
         if default is None:
             return Unk(f"environment variable {name.value} is not set", deps)
-        if self.run.program.environment_complete:
+        if self.run.program.unset(name.value):
             return with_deps(default, deps)
         reason = f"environment variable {name.value} may be set"
         return join(with_deps(default, deps), Unk(reason, deps))
@@ -553,7 +555,7 @@ class Models(WebModels):
         if isinstance(op, ast.In | ast.NotIn) and isinstance(right, Ext):
             if right.name == "os.environ" and isinstance(left, Const):
                 there = left.value in self.run.env
-                if there or self.run.program.environment_complete:
+                if there or self.run.program.unset(str(left.value)):
                     return Const(there == isinstance(op, ast.In), frozenset({str(left.value)}))
             return Unk("a condition that is not known")
         return None
@@ -1373,13 +1375,16 @@ class Models(WebModels):
         if not isinstance(owner.data, dict):
             owner.data = {}
         if attr in ("add_argument_group", "add_mutually_exclusive_group"):
+            self.parsers.setdefault(id(owner), [])
             return owner
+        declared = self.parsers.setdefault(id(owner), [])
         if attr == "set_defaults":
             owner.data.update(site.kwargs)
         elif attr == "add_argument":
             names = [
                 a.value for a in site.args if isinstance(a, Const) and isinstance(a.value, str)
             ]
+            declared.append((tuple(names), _is_set(site.kwargs.get("required"))))
             if names:
                 target = next((n for n in names if n.startswith("--")), names[0])
                 given = site.kwargs.get("dest")
@@ -1405,10 +1410,46 @@ class Models(WebModels):
             return Const(None)
         elif attr in ("parse_args", "parse_known_args"):
             made = DictV(dict(owner.data), partial=True, attr=True)
+            self.refuse_arguments(site, declared, strict=attr == "parse_args")
             return ListV([made, ListV(None)], "tuple") if attr == "parse_known_args" else made
         elif attr == "add_subparsers":
+            declared.append(((), False))
             return Unk("subcommands are not followed")
         return Const(None)
+
+    def refuse_arguments(
+        self, site: Site, declared: list[tuple[tuple[str, ...], bool]], *, strict: bool
+    ) -> None:
+        """Note where argparse ends the program: an option it does not know, or one it misses."""
+        if site.args or not declared or any(not names for names, _ in declared):
+            return
+        known = {name for names, _ in declared for name in names}
+        flags = [word.partition("=")[0] for word in self.run.argv if word.startswith("--")]
+        wrong = [
+            flag
+            for flag in flags
+            if flag not in ("--", "--help") and not any(name.startswith(flag) for name in known)
+        ]
+        missing = [
+            names[0]
+            for names, required in declared
+            if required and not any(n == w.partition("=")[0] for n in names for w in self.run.argv)
+        ]
+        text = ""
+        if wrong and strict:
+            text = f"unrecognized arguments: {wrong[0]}"
+        elif missing:
+            text = f"the following arguments are required: {missing[0]}"
+        if text:
+            self.run.sink.add_call(
+                Call(
+                    at=self.run.at(site.node),
+                    reach=self.run.reach(),
+                    category="exit",
+                    name="argparse.error",
+                    mentions=(text,),
+                )
+            )
 
     def configparser(self, site: Site, owner: Obj, attr: str) -> V | None:
         if attr == "read" and site.args:
@@ -2200,3 +2241,7 @@ def _django(models: Models, site: Site) -> V:
 
 
 __all__ = ["Models", "Server", "Site", "Value", "compare", "options_of"]
+
+
+def _is_set(value: V | None) -> bool:
+    return isinstance(value, Const) and value.value is True

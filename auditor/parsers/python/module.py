@@ -327,6 +327,10 @@ class _Reader:
                 raw_calls.append((node, context[0]))  # type: ignore[arg-type]
             elif kind is ast.NamedExpr:
                 self.need(node, (3, 8), "assignment expression")
+            elif kind is ast.Subscript and context == ("", ()):
+                owner = node.value  # type: ignore[attr-defined]
+                if isinstance(owner, ast.Name) and owner.id in _RUNTIME_GENERICS:
+                    self.need(node, (3, 9), f"{owner.id}[…]", "run")
             fields = child_fields.get(kind)
             if fields is None:
                 skip = _LEAF_FIELDS
@@ -458,9 +462,10 @@ class _Reader:
         if getattr(node, "type_params", None):
             self.need(node, (3, 12), "type parameters")
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        for argument in every:
-            self.annotation(argument.annotation)
-        self.annotation(node.returns)
+        if not guards:
+            for argument in every:
+                self.annotation(argument.annotation)
+            self.annotation(node.returns)
         self.functions.append(
             FunctionFact(
                 at=self.name_place(node),
@@ -519,7 +524,8 @@ class _Reader:
                         at=self.places.at(statement),
                     )
                 )
-                self.annotation(statement.annotation)
+                if not guards:
+                    self.annotation(statement.annotation, evaluated=_is_schema(node))
         self.classes.append(
             ClassFact(
                 at=self.name_place(node),
@@ -573,7 +579,7 @@ class _Reader:
         return children + [(statement, other) for statement in node.orelse]
 
     def on_annotated(self, node: ast.AnnAssign, context: _Context) -> list[_Visit]:
-        if not context[0]:
+        if not context[0] and not context[1]:
             self.annotation(node.annotation)
         return [] if node.value is None else [(node.value, context)]
 
@@ -589,21 +595,33 @@ class _Reader:
         self.need(node, (3, 12), "type")
         return []
 
-    def annotation(self, node: ast.expr | None) -> None:
-        """What an annotation needs where it is evaluated as the definition runs."""
-        if node is None or self.lazy_annotations or isinstance(node, ast.Name | ast.Constant):
+    def annotation(self, node: ast.expr | None, *, evaluated: bool = False) -> None:
+        """What an annotation needs where it is evaluated as the definition runs.
+
+        ``evaluated``: by the class itself (pydantic), though the file postpones annotations.
+        """
+        if node is None or isinstance(node, ast.Name | ast.Constant):
             return
+        if self.lazy_annotations and not evaluated:
+            return
+        suffix = " of a pydantic model" if self.lazy_annotations else ""
         for part in ast.walk(node):
             if isinstance(part, ast.BinOp) and isinstance(part.op, ast.BitOr):
                 if any(_is_type(side) for side in (part.left, part.right)):
-                    self.need(part, (3, 10), "X | Y in an annotation", "run")
+                    self.need(part, (3, 10), f"X | Y in an annotation{suffix}", "run")
                     return
             elif (
                 isinstance(part, ast.Subscript)
                 and isinstance(part.value, ast.Name)
                 and part.value.id in _RUNTIME_GENERICS
             ):
-                self.need(part, (3, 9), f"{part.value.id}[…] in an annotation", "run")
+                self.need(part, (3, 9), f"{part.value.id}[…] in an annotation{suffix}", "run")
+
+
+def _is_schema(node: ast.ClassDef) -> bool:
+    """A class that evaluates its own annotations."""
+    bases = {text_of(base).rpartition(".")[2] for base in node.bases}
+    return bool(bases & {"BaseModel", "BaseSettings", "RootModel", "SQLModel"})
 
 
 def _is_type(node: ast.expr) -> bool:

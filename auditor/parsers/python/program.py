@@ -90,7 +90,8 @@ class Program:
 
     ``environment`` maps variable names to their values at run time (Unknown: set, value not
     known). With ``environment_complete`` a name that is absent is unset; otherwise undecided.
-    ``cwd`` is the working directory in the image. ``read`` gives the text of a small file of the
+    ``spoken_of`` are names that something outside the code mentions; with it, any other name
+    that is absent is unset as well. ``cwd`` is the working directory in the image. ``read`` gives the text of a small file of the
     image by absolute path (configuration, ``.env``), None when it is not there; ``exists`` says
     whether a path exists in the image (None: not known).
     """
@@ -101,6 +102,7 @@ class Program:
         *,
         environment: Mapping[str, str | Unknown] | None = None,
         environment_complete: bool = True,
+        spoken_of: frozenset[str] | None = None,
         cwd: str | Unknown = "/",
         home: str | Unknown = "/root",
         read: Callable[[str], str | None] = lambda path: None,
@@ -112,11 +114,18 @@ class Program:
         self.finder = finder
         self.environment = dict(environment or {})
         self.environment_complete = environment_complete
+        self.spoken_of = spoken_of
         self.cwd = cwd
         self.home = home
         self.read = read
         self.exists = exists
         self.python = python
+
+    def unset(self, name: str) -> bool:
+        """Whether a variable that is not in the environment is surely not set."""
+        if self.environment_complete:
+            return True
+        return self.spoken_of is not None and name not in self.spoken_of
 
     def run(
         self,

@@ -580,6 +580,8 @@ class WebModels:
         options = tuple((k, sink.value(site.kwargs[k])) for k in wanted if k in site.kwargs)
         if tool == "flask" and "debug" not in site.kwargs and len(site.args) > 2:
             options = (*options, ("debug", sink.value(site.args[2])))
+        if tool == "uvicorn" and isinstance(target, Obj):
+            options = (*options, ("app_object", Value(value=True)))
         sink.add_server(
             Server(
                 at=run.at(site.node),

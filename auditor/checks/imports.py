@@ -1,0 +1,146 @@
+"""Imports that fail although the module's distribution is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from auditor.catalog import Rule
+from auditor.checks.registry import Outcome, check
+from auditor.deployment.model import Service
+from auditor.findings import Confidence, Related, Stage
+from auditor.linking import distributions, symbols
+from auditor.parsers.python.facts import Phase
+
+if TYPE_CHECKING:
+    from auditor.parsers.python.facts import ReachedImport
+
+
+def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], ...]:
+    if not item.reach.certain:
+        return ()
+    if item.reach.phase.before_serving:
+        return service.breaks(Stage.STARTS)
+    if item.reach.phase is Phase.REQUEST and "predict" in item.reach.route.lower():
+        return service.breaks(Stage.PREDICTS)
+    return ()
+
+
+@check("IMG023")
+def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A name that the imported module does not bind, or a relative import outside a package."""
+    seen: set[tuple[object, str]] = set()
+    for entry in service.entries:
+        for item in entry.trace.imports:
+            if item.reach.phase is Phase.UNREACHED or item.fact.at.path.endswith(".ipynb"):
+                continue
+            if set(item.reach.guards) | set(item.fact.guards) or item.fact.dynamic:
+                continue
+            if item.module in service.unsure_modules or _elsewhere(service, item):
+                continue
+            found = _project(item) if item.found != "external" else _library(service, item)
+            if found is None:
+                yield rule.passed()
+                continue
+            message, related = found
+            if (item.fact.at, message) in seen:
+                continue
+            seen.add((item.fact.at, message))
+            yield rule.finding(
+                item.fact.at,
+                message,
+                related=related,
+                confidence=Confidence.LIKELY,
+                evidence={"module": item.module},
+                breaks=_stages(service, item),
+            )
+
+
+def _elsewhere(service: Service, item: ReachedImport) -> bool:
+    """A directory without ``__init__`` gives way to an installed package of the same name."""
+    installed = service.environment.installed if service.environment else None
+    if item.path or item.fact.level or installed is None:
+        return False
+    return installed.provides(item.module.partition(".")[0]).answer in ("yes", "unknown")
+
+
+def _project(item: ReachedImport) -> tuple[str, list[Related]] | None:
+    if item.found == "missing":
+        if item.fact.level and not item.module:
+            return (
+                "a relative import in a file that is run as a script: "
+                "`ImportError: attempted relative import with no known parent package`",
+                [],
+            )
+        return (
+            f"`{item.module}` is not in the image: "
+            f"`ModuleNotFoundError: No module named '{item.module}'`",
+            [],
+        )
+    if item.circular:
+        return (
+            f"`{item.module}` is still being imported when `{item.circular}` is asked of it: "
+            f"`ImportError: cannot import name '{item.circular}' from partially initialized module "
+            f"'{item.module}' (most likely due to a circular import)`",
+            [],
+        )
+    if item.missing_name:
+        return (
+            f"`{item.path or item.module}` binds no `{item.missing_name}`: "
+            f"`ImportError: cannot import name '{item.missing_name}' from '{item.module}'`",
+            [],
+        )
+    return None
+
+
+def _library(service: Service, item: ReachedImport) -> tuple[str, list[Related]] | None:
+    """A name that the standard library or a pinned library does not have in that release."""
+    environment = service.environment
+    if environment is None or not item.module:
+        return None
+    top = item.module.partition(".")[0]
+    python = environment.python
+    if distributions.is_stdlib(top):
+        if python is None or "." not in python.version:
+            return None
+        major, minor = symbols.numbers(python.version)[:2]
+        if distributions.left_stdlib(top, (major, minor)):
+            return None  # ENV007 tells of it.
+        table = symbols.table("stdlib")
+        version, what = python.version, f"Python {python.version}"
+        at = python.at
+    else:
+        name = symbols.LIBRARIES.get(top)
+        installed = environment.installed
+        pinned = installed.version(name) if installed is not None and name else None
+        if name is None or pinned is None:
+            return None
+        table = symbols.table(name)
+        version, what = pinned, f"{name} {pinned}"
+        at = next((r.fact.at for r in environment.find(name)), environment.at)
+    if table is None or not table.covers(version):
+        return None
+    related = [Related(at, "this release is installed")]
+    masks = table.masks(version)
+    if table.known_module(item.module) and not any(
+        table.has_module(item.module, mask) for mask in masks
+    ):
+        return (
+            f"`{item.module}` is not in {what}: "
+            f"`ModuleNotFoundError: No module named '{item.module}'`",
+            related,
+        )
+    for name in item.fact.names:
+        if name == "*":
+            continue
+        forwarded = item.module == "collections" and symbols.numbers(version) < (3, 10)
+        if forwarded and table.find("collections.abc", name, version) == "yes":
+            continue  # passed on with a warning
+        answer = table.find(item.module, name, version)
+        if answer == "no-name" and table.ever(item.module, name):
+            return (
+                f"`{item.module}` of {what} has no `{name}`: "
+                f"`ImportError: cannot import name '{name}' from '{item.module}'`",
+                related,
+            )
+    return None

@@ -1,0 +1,160 @@
+"""What Compose itself refuses, or does otherwise than its file seems to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from auditor import lazy_re as re
+from auditor.deployment.model import BuiltImage, Mount, StartFault
+from auditor.findings import Stage
+from auditor.source import Unknown
+
+if TYPE_CHECKING:
+    from auditor.deployment.facts import Facts
+    from auditor.parsers.compose import ComposeProject, ComposeService
+
+# A variable that Compose itself replaces (not ``$$NAME``).
+_REPLACED = re.compile(r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
+_OPERATORS = frozenset({"&&", "||", ";", "|", ">", ">>", "2>&1", "&"})
+
+
+def faults(
+    facts: Facts, project: ComposeProject, service: ComposeService, image: BuiltImage | None
+) -> Iterator[StartFault]:
+    """Why Compose does not start this service, its image and command apart."""
+    yield from _references(project, service)
+    yield from _target(facts, service, image)
+    yield from _words(project, service)
+
+
+def mounts(service: ComposeService) -> Iterator[Mount]:
+    """``tmpfs:`` entries: empty directories laid over the image's."""
+    for item in service.tmpfs:
+        if isinstance(item.value, str):
+            target = item.value.partition(":")[0]
+            yield Mount(target=target, kind="tmpfs", at=item.at, source_text="an empty tmpfs")
+
+
+def _references(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
+    names = {s.name for s in project.services}
+    for dependency in service.depends_on:
+        if not dependency.required:
+            continue
+        other = project.service(dependency.service)
+        if other is None and dependency.service not in names:
+            yield StartFault(
+                kind="compose",
+                message=(
+                    f"`depends_on` names `{dependency.service}`, which is no service of this project: "
+                    f'Compose refuses the file (`service "{service.name}" depends on undefined service`)'
+                ),
+                at=dependency.at,
+                stage=Stage.BUILDS,
+            )
+        elif (
+            other is not None
+            and dependency.condition == "service_healthy"
+            and other.build is not None
+            and other.healthcheck is not None
+            and other.healthcheck.disabled
+        ):
+            yield StartFault(
+                kind="compose",
+                message=(
+                    f"`{service.name}` waits until `{other.name}` is healthy, and its health check is "
+                    "switched off: Compose does not start it"
+                ),
+                at=dependency.at,
+                related=((other.healthcheck.at, "switched off here"),),
+                stage=Stage.STARTS,
+            )
+    networks = {n.name for n in project.networks} | {"default"}
+    for network in service.networks:
+        if re.fullmatch(r"[\w][\w.-]*", network.name) and network.name not in networks:
+            yield StartFault(
+                kind="compose",
+                message=(
+                    f"the network `{network.name}` is declared nowhere: Compose refuses the file "
+                    f'(`service "{service.name}" refers to undefined network {network.name}`)'
+                ),
+                at=network.at,
+                stage=Stage.BUILDS,
+            )
+    volumes = {v.name for v in project.volumes}
+    for volume in service.volumes:
+        if volume.type != "volume" or volume.source is None:
+            continue
+        name = volume.source.value
+        if isinstance(name, str) and re.fullmatch(r"[\w][\w.-]*", name) and name not in volumes:
+            yield StartFault(
+                kind="compose",
+                message=(
+                    f"the volume `{name}` is declared nowhere: Compose refuses the file "
+                    f'(`service "{service.name}" refers to undefined volume {name}`)'
+                ),
+                at=volume.at,
+                stage=Stage.BUILDS,
+            )
+
+
+def _target(
+    facts: Facts, service: ComposeService, image: BuiltImage | None
+) -> Iterator[StartFault]:
+    build = service.build
+    if build is None or image is not None or build.target is None:
+        return
+    target, path = build.target.value, build.dockerfile_path
+    parsed = facts.dockerfile(path) if path is not None else None
+    if not isinstance(target, str) or parsed is None or not parsed.stages:
+        return
+    names = [stage.name for stage in parsed.stages if stage.name]
+    yield StartFault(
+        kind="compose",
+        message=(
+            f"`{path}` has no stage `{target}`"
+            + (f" (it has {', '.join(names[:4])})" if names else "")
+            + f": `failed to find target {target}`"
+        ),
+        at=build.target.at,
+        stage=Stage.BUILDS,
+    )
+
+
+def _words(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
+    """Words that only a shell would understand, and variables that Compose takes for its own."""
+    unset = {v.name for v in project.variables if v.source == "unset"}
+    own = unset & {v.name for v in service.environment}
+    for command in (service.entrypoint, service.command):
+        if command is None or isinstance(command.words, Unknown):
+            continue
+        written = [command.text] if command.is_string and command.text else command.words
+        for word in written:
+            named = [m.group(1) or m.group(2) for m in _REPLACED.finditer(word.raw)]
+            name = next((n for n in named if n in own), None)
+            if name is not None:
+                yield StartFault(
+                    kind="literal-variable",
+                    message=(
+                        f"Compose replaces `${name}` itself, from the shell that starts it and `.env`, "
+                        f"not from `environment:`: there it is not set, and the command gets an empty "
+                        f"text. `$${name}` leaves it to the container's shell"
+                    ),
+                    at=word.at,
+                    certain=False,
+                )
+        texts = [w.value if isinstance(w.value, str) else "" for w in command.words]
+        operator = next((w for w in command.words[1:] if w.value in _OPERATORS), None)
+        if operator is not None and texts and texts[0].rpartition("/")[2] not in _SHELLS:
+            yield StartFault(
+                kind="literal-variable",
+                message=(
+                    f"Compose starts no shell, so `{operator.value}` and what follows are handed to "
+                    f'`{texts[0]}` as arguments. Wrap the command in `sh -c "…"`'
+                ),
+                at=operator.at,
+                certain=False,
+            )
+
+
+_SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "env", "find", "xargs"})

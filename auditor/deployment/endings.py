@@ -1,0 +1,135 @@
+"""Runs of Python that end before anything is served."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from auditor.deployment.model import StartFault
+from auditor.parsers.python.facts import Phase
+from auditor.parsers.python.module import is_main_test
+
+if TYPE_CHECKING:
+    from auditor.parsers.python.facts import ModuleFacts, Trace
+    from auditor.source import Location
+
+# Calls at module level that return; anything else may keep the process busy.
+_RETURNS = frozenset(
+    {
+        "app", "application", "api", "server", "router", "logging", "logger", "log", "print", "os",
+        "sys", "load_dotenv", "dotenv", "warnings", "random", "np", "numpy", "torch", "tf",
+        "CORS", "setup_logging",
+    }
+)  # fmt: skip
+# Frameworks whose application object serves nothing by itself.
+_PASSIVE = frozenset({"flask", "fastapi", "starlette", "quart", "litestar", "aiohttp"})
+_BUSY = frozenset({"thread", "executor", "subprocess", "queue", "watcher", "sleep"})
+
+
+def refused_arguments(trace: Trace) -> list[StartFault]:
+    """Argparse ends the program: an option that it does not know, or one that it misses."""
+    return [
+        StartFault(
+            kind="literal-variable",
+            message=f"the program refuses its command line: `error: {call.mentions[0]}`",
+            at=call.at,
+            certain=False,
+        )
+        for call in trace.calls
+        if call.name == "argparse.error"
+        and call.reach.certain
+        and call.reach.phase.before_serving
+        and call.mentions
+    ]
+
+
+def inline(code: str, at: Location) -> Iterator[StartFault]:
+    """``python -c`` with a text that only prints: nothing stays."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for statement in tree.body:
+        if isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass):
+            continue
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            return
+        if call.func.id not in ("print", "exit", "quit"):
+            return
+    yield StartFault(
+        kind="no-command",
+        message="the command prints something and ends: the container stops at once",
+        at=at,
+        certain=False,
+    )
+
+
+def object_with_workers(trace: Trace) -> list[StartFault]:
+    """``uvicorn.run(app, workers=2)``: only an import string can be loaded again."""
+    found = []
+    for server in trace.servers:
+        if server.option("app_object") is None or not server.reach.certain:
+            continue
+        workers, reload = server.option("workers"), server.option("reload")
+        many = workers is not None and isinstance(workers.value, int) and workers.value > 1
+        if not many and not (reload is not None and reload.value is True):
+            continue
+        found.append(
+            StartFault(
+                kind="interface",
+                message=(
+                    "uvicorn.run is given the application itself, and several workers or reload need "
+                    'its name (`"main:app"`): `You must pass the application as an import string`, '
+                    "and the process ends"
+                ),
+                at=server.at,
+                certain=False,
+            )
+        )
+    return found
+
+
+def nothing_served(trace: Trace, facts: ModuleFacts | None, at: Location) -> Iterator[StartFault]:
+    """A script that defines an application and ends: nothing runs it."""
+    if facts is None or facts.tree is None or trace.servers or trace.truncated or trace.problems:
+        return
+    apps = [a for a in trace.apps if a.framework in _PASSIVE and a.reach.phase is not Phase.REQUEST]
+    if not apps or any(c.category in _BUSY for c in trace.calls):
+        return
+    if not _ends(facts.tree.body):
+        return
+    yield StartFault(
+        kind="no-command",
+        message=(
+            f"`{trace.path}` makes the {apps[0].framework} application and runs no server: the "
+            "program ends at once, and the container with it"
+        ),
+        at=at,
+        related=((apps[0].at, "the application is made here"),),
+        certain=False,
+    )
+
+
+def _ends(body: list[ast.stmt]) -> bool:
+    """Whether module-level statements surely come to an end."""
+    for statement in body:
+        if isinstance(statement, ast.While | ast.For | ast.With | ast.AsyncFor | ast.AsyncWith):
+            return False
+        if isinstance(statement, ast.If):
+            inner = [*statement.body, *statement.orelse]
+            if not is_main_test(statement.test) and not _ends(inner):
+                return False
+            if is_main_test(statement.test) and not _ends(inner):
+                return False
+        elif isinstance(statement, ast.Try):
+            if not _ends([*statement.body, *statement.finalbody]):
+                return False
+        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            root: ast.expr = statement.value.func
+            while isinstance(root, ast.Attribute):
+                root = root.value
+            if not isinstance(root, ast.Name) or root.id not in _RETURNS:
+                return False
+    return True

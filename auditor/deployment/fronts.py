@@ -1,0 +1,237 @@
+"""Programs that stand before the server: supervisord that starts it, nginx and Caddy that pass requests on."""
+
+from __future__ import annotations
+
+import fnmatch
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from auditor import lazy_re as re
+from auditor.deployment.model import Listen, Proxied, StartFault
+from auditor.parsers import serverconf
+from auditor.parsers.commands import MainProcess, ServerStart, main_processes
+from auditor.parsers.shell import Script
+from auditor.source import Location, SourceText, Unknown
+from auditor.values import replace
+
+if TYPE_CHECKING:
+    from auditor.deployment.facts import Facts
+    from auditor.deployment.model import Mount, Value
+    from auditor.deployment.view import View
+    from auditor.parsers.serverconf import NginxConfig, SupervisorConfig
+
+Env = Mapping[str, str | Unknown | None]
+ReadScript = Callable[[str, "Value"], Script | None]
+
+_SUPERVISOR_PLACES = (
+    "supervisord.conf",
+    "etc/supervisord.conf",
+    "/etc/supervisord.conf",
+    "/etc/supervisor/supervisord.conf",
+    "/etc/supervisor/conf.d/supervisord.conf",
+)
+
+
+# --- supervisord -----------------------------------------------------------------------------
+
+
+def supervised(
+    process: MainProcess, view: View, env: Env, read_script: ReadScript
+) -> tuple[list[MainProcess], list[StartFault]] | None:
+    """The programs that supervisord starts; None when its configuration is not seen."""
+    fact = process.interpretation.fact
+    assert isinstance(fact, ServerStart)
+    cwd = process.interpretation.cwd
+    where = cwd if isinstance(cwd, str) else "/"
+    configs = _supervisor_configs(fact, view, where)
+    if not configs:
+        return None
+    faults: list[StartFault] = []
+    option = fact.option("nodaemon")
+    foreground = option is not None and option.value is not False
+    if not foreground and not any(c.nodaemon for c in configs):
+        faults.append(
+            StartFault(
+                kind="daemon",
+                message=(
+                    "supervisord goes to the background (neither `nodaemon=true` nor `-n`): the "
+                    "container's first process ends, and the container with it"
+                ),
+                at=fact.at,
+                related=((Location(configs[0].path), "its configuration"),),
+            )
+        )
+    children: list[MainProcess] = []
+    for config in configs:
+        for program in config.programs:
+            if program.command is None or not program.autostart:
+                continue
+            own: dict[str, str | Unknown | None] = dict(env)
+            own.update(dict(config.environment))
+            own.update(dict(program.environment))
+            directory: Value = where
+            if program.directory is not None:
+                expanded = program.directory.value.expand(own)
+                directory = expanded if isinstance(expanded, str) else Unknown("computed")
+            started = main_processes(
+                program.command, env=own, cwd=directory, read_script=read_script
+            )
+            children += [replace(child, init=True) for child in started]
+    return children, faults
+
+
+def _supervisor_configs(fact: ServerStart, view: View, where: str) -> list[SupervisorConfig]:
+    option = fact.option("config")
+    places: Iterable[str] = _SUPERVISOR_PLACES
+    if option is not None:
+        if not isinstance(option.value, str):
+            return []
+        places = (option.value,)
+    found: list[SupervisorConfig] = []
+    for place in places:
+        text = view.text(posixpath.normpath(posixpath.join(where, place)))
+        if text is not None:
+            found.append(serverconf.parse_supervisord(text))
+            break
+    patterns = [p for c in found for p in c.includes]
+    if not found:
+        patterns = ["/etc/supervisor/conf.d/*.conf"]  # what Debian's own file includes
+    base = posixpath.dirname(places[0]) if option is not None and isinstance(places, tuple) else "/"
+    texts = _matching(patterns, view, base or where)
+    return [*found, *map(serverconf.parse_supervisord, texts)]
+
+
+def _matching(patterns: Iterable[str], view: View, base: str) -> Iterator[SourceText]:
+    """The repository's files in the image that ``include`` patterns name."""
+    for pattern in list(patterns)[:20]:
+        whole = posixpath.normpath(posixpath.join(base, pattern))
+        folder, name = posixpath.split(whole)
+        names = view.names(folder) if any(c in name for c in "*?[") else (name,)
+        for candidate in names[:200]:
+            if fnmatch.fnmatchcase(candidate, name):
+                text = view.text(posixpath.join(folder, candidate))
+                if text is not None:
+                    yield text
+
+
+# --- nginx -----------------------------------------------------------------------------------
+
+
+def nginx(fact: ServerStart, view: View) -> list[NginxConfig]:
+    """The configuration that nginx reads in the image, as far as it comes from the repository."""
+    option = fact.option("config")
+    place = option.value if option is not None and isinstance(option.value, str) else ""
+    text = view.text(place or "/etc/nginx/nginx.conf")
+    if text is not None:
+        main = serverconf.parse_nginx(text)
+        found = [main]
+        patterns: tuple[str, ...] = main.includes
+    else:
+        found = []
+        patterns = ("/etc/nginx/conf.d/*.conf", "/etc/nginx/sites-enabled/*")
+    found += [serverconf.parse_nginx(t) for t in _matching(patterns, view, "/etc/nginx")]
+    return found
+
+
+def nginx_listens(configs: list[NginxConfig]) -> list[Listen]:
+    """The addresses that its servers listen on."""
+    found: list[Listen] = []
+    for config in configs:
+        for server in config.servers:
+            for bind in server.listens:
+                if bind.unix is not None or bind.fd is not None or bind.host is None:
+                    continue
+                port: int | Unknown = Unknown("the port is filled in when nginx starts")
+                if bind.number is not None:
+                    port = bind.number
+                elif isinstance(bind.port, Unknown):
+                    port = bind.port
+                host = "0.0.0.0" if bind.host in ("", "*", "::") else bind.host
+                found.append(
+                    Listen(host=host, port=port, at=bind.at, source="config", server="nginx")
+                )
+    return found
+
+
+def targets(configs: list[NginxConfig]) -> list[Proxied]:
+    """Where its locations send requests."""
+    upstreams = {name: servers for config in configs for name, servers in config.upstreams}
+    found: list[Proxied] = []
+    for config in configs:
+        for server in config.servers:
+            for location in server.locations:
+                url, at = location.upstream, location.upstream_at
+                if url is None or at is None or "$" in url or "unix:" in url:
+                    continue
+                scheme, _, rest = url.partition("://") if "://" in url else ("http", "", url)
+                address = rest.partition("/")[0]
+                default = 443 if scheme == "https" else 80
+                for text, place in upstreams.get(address, ((address, at),)):
+                    target = _address(text, default)
+                    if target is not None:
+                        found.append(
+                            Proxied(host=target[0], port=target[1], at=place, server="nginx")
+                        )
+    return list(dict.fromkeys(found))
+
+
+def _address(text: str, default: int) -> tuple[str, int] | None:
+    if text.startswith(("unix:", "[", "/")) or "$" in text:
+        return None
+    host, colon, port = text.partition(":")
+    if colon and not port.isdigit():
+        return None
+    return host, int(port) if colon else default
+
+
+# --- proxies that only Compose shows ---------------------------------------------------------
+
+_CADDY = re.compile(r"^\s*reverse_proxy\b(.*)$")
+
+
+def mounted(mounts: Iterable[Mount], facts: Facts) -> list[Proxied]:
+    """What a proxy of a public image is told by configuration files mounted into it."""
+    configs: list[NginxConfig] = []
+    found: list[Proxied] = []
+    for mount in mounts:
+        if mount.source is None or not isinstance(mount.target, str):
+            continue
+        target = mount.target
+        if target.startswith("/etc/nginx/") and "template" not in target:
+            configs += [serverconf.parse_nginx(text) for text in _files(mount.source, facts)]
+        elif target.endswith("Caddyfile") or target.rstrip("/") == "/etc/caddy":
+            for text in _files(mount.source, facts, name="Caddyfile"):
+                found += _caddy(text)
+    return targets(configs) + found
+
+
+def _files(source: str, facts: Facts, name: str = "") -> Iterator[SourceText]:
+    repository = facts.repository
+    if repository.is_file(source):
+        text = facts.read(source)
+        if text is not None:
+            yield text
+        return
+    prefix = f"{source}/" if source not in ("", ".") else ""
+    for entry in repository.entries:
+        if not entry.path.startswith(prefix) or "/" in entry.path[len(prefix) :]:
+            continue
+        if entry.path.endswith(name or ".conf") and entry.size < 200_000:
+            text = facts.read(entry.path)
+            if text is not None:
+                yield text
+
+
+def _caddy(source: SourceText) -> Iterator[Proxied]:
+    for number, line in enumerate(source.lines[:2_000], 1):
+        match = _CADDY.match(line)
+        if match is None:
+            continue
+        for word in match.group(1).split():
+            if word.startswith(("/", "@", "{", "*")) or word == "{":
+                continue
+            scheme, _, rest = word.partition("://") if "://" in word else ("http", "", word)
+            target = _address(rest, 443 if scheme == "https" else 80)
+            if target is not None and target[0]:
+                yield Proxied(host=target[0], port=target[1], at=source.at(number), server="Caddy")

@@ -1,0 +1,90 @@
+"""Files that the project's own Python makes while the image is built, or before the server starts."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from auditor.parsers.commands import PythonRun
+from auditor.parsers.python.program import ImageFinder, Program
+from auditor.source import Location, Unknown
+from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.deployment.view import View
+    from auditor.parsers.python.facts import Trace
+
+Env = Mapping[str, str | Unknown | None]
+Answer = Literal["yes", "no", "unknown"]
+
+
+@value
+class Made:
+    """What one run of a script writes. ``followed`` is False when it could not be followed."""
+
+    at: Location
+    paths: frozenset[str] = frozenset()
+    followed: bool = False
+
+    def answer(self, path: str) -> Answer:
+        """Whether the run made this path; *no* where it makes a file of that name elsewhere."""
+        if any(path == made or made.startswith(f"{path}/") for made in self.paths):
+            return "yes"
+        name = posixpath.basename(path)
+        if self.followed and any(posixpath.basename(made) == name for made in self.paths):
+            return "no"
+        return "unknown"
+
+
+def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
+    """Follow a script that a command line runs, for what it writes."""
+    nothing = Made(at=fact.at)
+    if not isinstance(cwd, str):
+        return nothing
+    trace: Trace | None = None
+    argv = tuple(a.text for a in fact.args)
+    if fact.script is not None and isinstance(fact.script.value, str):
+        path = posixpath.normpath(posixpath.join(cwd, fact.script.value))
+        if view.repo_file(path) is None or not path.endswith(".py"):
+            return nothing
+        stem = posixpath.basename(path).removesuffix(".py")
+        program = _program((posixpath.dirname(path),), view, env, cwd)
+        trace = program.run(stem, as_main=True, argv=argv)
+    elif fact.module is not None and isinstance(fact.module.value, str):
+        program = _program((cwd,), view, env, cwd)
+        trace = program.run(fact.module.value, as_main=True, argv=argv)
+    if trace is None or not trace.found:
+        return nothing
+    paths = frozenset(
+        access.path.resolved
+        for access in trace.files
+        if access.mode in ("write", "append", "create") and isinstance(access.path.resolved, str)
+    )
+    vague = any(
+        isinstance(access.path.resolved, Unknown)
+        for access in trace.files
+        if access.mode in ("write", "append", "create")
+    )
+    return Made(
+        at=fact.at, paths=paths, followed=not vague and not trace.truncated and not trace.problems
+    )
+
+
+def _program(roots: tuple[str, ...], view: View, env: Env, cwd: str) -> Program:
+    extra = env.get("PYTHONPATH")
+    if isinstance(extra, str):
+        roots += tuple(posixpath.normpath(posixpath.join(cwd, p)) for p in extra.split(":") if p)
+
+    def read(path: str) -> str | None:
+        text = view.text(path)
+        return text.text if text is not None else None
+
+    return Program(
+        ImageFinder(roots=roots, facts_of=view.module, is_dir=view.is_dir),
+        environment={k: v for k, v in env.items() if v is not None and k != "*"},
+        cwd=cwd,
+        read=read,
+        exists=view.exists,
+        budget=view.budget,
+    )

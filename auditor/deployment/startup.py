@@ -1,0 +1,486 @@
+"""Faults between the engine and the server: the user, the first program, and wrapper scripts."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from auditor import lazy_re as re
+from auditor.deployment.commands import ran
+from auditor.deployment.model import Service, StartFault, Value
+from auditor.parsers import shell
+from auditor.parsers.commands import (
+    Download,
+    FileOp,
+    Other,
+    PythonRun,
+    ServerStart,
+    ShellRun,
+    interpret,
+    interpret_script,
+)
+from auditor.source import Location, Unknown
+
+if TYPE_CHECKING:
+    from auditor.deployment.view import Seen, View
+    from auditor.parsers.commands import MainProcess
+
+Env = Mapping[str, str | Unknown | None]
+
+# Accounts of Debian's and Alpine's base files.
+_ACCOUNTS = frozenset(
+    """
+    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
+    gnats adm shutdown halt operator ftp sshd guest ntp squid xfs cyrus postmaster vpopmail at cron
+    svn smmsp postgres
+    """.split()  # noqa: SIM905
+)
+_BUILTINS = frozenset(
+    """
+    . : [ alias bg break builtin case cd command continue declare echo eval exec exit export false fg
+    getopts hash help history if jobs kill let local logout popd printf pushd pwd read readonly return
+    set shift shopt source suspend test times trap true type typeset ulimit umask unalias unset until
+    wait while [[ function select time
+    """.split()  # noqa: SIM905
+)
+# They do something and end; nothing listens afterwards.
+_SHORT = frozenset(
+    """
+    echo printf true false : date ls cat env pwd sleep sync test [ exit export set mkdir cp mv rm chmod
+    chown touch ln whoami id alembic pytest ruff flake8 mypy black
+    """.split()  # noqa: SIM905
+)
+_SLOW = frozenset({"sleep"})
+_SYSTEM = ("/usr/", "/bin/", "/sbin/", "/opt/", "/root/", "/lib", "/etc/", "/entrypoint")
+
+
+def python_name(name: str) -> bool:
+    """Whether a program of that base name is an interpreter of Python or its installer."""
+    return name.startswith(("python", "pip"))
+
+
+def unknown_user(service: Service) -> Iterator[StartFault]:
+    """USER names an account that nothing makes: the engine refuses to start the container."""
+    image, user = service.image, service.user
+    if image is None or not isinstance(user, str) or image.base is None:
+        return
+    name = user.partition(":")[0]
+    if not image.base.official_python and image.base.flavour is None:
+        return
+    if not name or name.isdigit() or name in _ACCOUNTS or not re.fullmatch(r"[\w.-]+", name):
+        return
+    if image.base_is_local or not image.image.base.known:
+        return
+    for command in ran(image.image):
+        fact = command.what.fact
+        words = [a.text for a in command.what.argv]
+        if isinstance(fact, FileOp) and fact.op in ("useradd", "adduser", "groupadd"):
+            if not isinstance(fact.user, str) or fact.user == name:
+                return
+        elif any(name in word for word in words) or "useradd" in words or "adduser" in words:
+            return
+    for step in image.image.copies:
+        if step.origin != "context" and "/etc" in str(step.destination):
+            return
+    yield StartFault(
+        kind="user",
+        message=(
+            f"USER {name}: no RUN makes that account and {image.base.text} has none of that name: "
+            f"`unable to find user {name}: no matching entries in passwd file`"
+        ),
+        at=service.user_at or service.at,
+        certain=False,
+    )
+
+
+def first_program(
+    service: Service, script: shell.Script, view: View, cwd: Value
+) -> Iterator[StartFault]:
+    """Faults of the program that the engine starts, before any shell or interpreter runs."""
+    image = service.image
+    if image is None:
+        return
+    yield from _no_list(service)
+    if not script.commands:
+        return
+    first = script.commands[0]
+    argv = first.argv({})
+    if not argv or not isinstance(argv[0].value, str):
+        return
+    program, at = argv[0].value, argv[0].at
+    if service.command_form != "exec":
+        if "/" in program:
+            yield from _started(service, program, at, view, cwd, by_shell=True)
+        return
+    if "/" not in program:
+        if image.provides_program(program) is False and not python_name(program):
+            yield StartFault(
+                kind="program",
+                message=f"`{program}` is not in the image: the container cannot be started",
+                at=at,
+                certain=False,
+                evidence=(("program", program),),
+            )
+        return
+    yield from _started(service, program, at, view, cwd, by_shell=False)
+
+
+def _no_list(service: Service) -> Iterator[StartFault]:
+    """CMD or ENTRYPOINT that was meant as a JSON list and is none: a shell gets it."""
+    own = service.image.image if service.image is not None else None
+    for process in (own.entrypoint, own.cmd) if own is not None else ():
+        if process is None or process.command.form != "shell" or service.command_at != process.at:
+            continue
+        text = process.command.text.text.strip()
+        if text.startswith("[") and text[1:2] not in (" ", "[") and text.endswith("]"):
+            yield StartFault(
+                kind="program",
+                message=(
+                    "this is no JSON list (single quotes, or a comma too many), so a shell reads it: "
+                    f"`/bin/sh: 1: {text.split()[0]}: not found`"
+                ),
+                at=process.at,
+            )
+
+
+def _started(
+    service: Service, program: str, at: Location, view: View, cwd: Value, *, by_shell: bool
+) -> Iterator[StartFault]:
+    """Whether the kernel can run a file that is named by its path."""
+    image = service.image
+    assert image is not None
+    if not isinstance(cwd, str):
+        return
+    path = posixpath.normpath(posixpath.join(cwd, program))
+    seen = view.look(path)
+    if seen.answer == "no":
+        if path.startswith(_SYSTEM):
+            return
+        yield StartFault(
+            kind="script",
+            message=f"`{program}` is not in the image: the container cannot be started",
+            at=at,
+            related=((seen.at, "removed here"),) if seen.at else (),
+            evidence=(("path", path),),
+        )
+        return
+    if seen.kind != "file" or seen.repo is None:
+        return
+    text = view.text(path)
+    if text is None or "\0" in text.text[:1000]:
+        return
+    head = text.text[:200]
+    if seen.executable is False:
+        yield StartFault(
+            kind="not-executable",
+            message=(
+                f"`{seen.repo}` is not executable, in the repository or by a chmod in the image: "
+                f"the container stops with `permission denied`"
+            ),
+            at=at,
+            related=((text.at(1), "this file's mode is kept by COPY"),),
+            certain=not seen.mounted,
+        )
+        return
+    if not head.startswith("#!"):
+        if not by_shell and head.strip() and not head.startswith("\x7f"):
+            yield StartFault(
+                kind="interpreter",
+                message=(
+                    f"`{seen.repo}` does not begin with `#!`, so the kernel does not know what runs "
+                    f"it: `exec {path}: exec format error`"
+                ),
+                at=text.at(1),
+                related=((at, "started here, without a shell"),),
+            )
+        return
+    line = head.split("\n", 1)[0]
+    if line.endswith("\r"):
+        if _mended(service, posixpath.basename(path)):
+            return
+        yield StartFault(
+            kind="crlf",
+            message=(
+                f"`{seen.repo}` has Windows line ends: the kernel looks for an interpreter named "
+                f"`{line[2:].strip()}\\r` and the container stops with "
+                f"`exec {path}: no such file or directory`"
+            ),
+            at=text.at(1),
+            related=((at, "started here"),),
+        )
+        return
+    yield from _interpreter(service, seen, line, text.at(1), at, view)
+
+
+def _interpreter(
+    service: Service, seen: Seen, line: str, where: Location, at: Location, view: View
+) -> Iterator[StartFault]:
+    image = service.image
+    assert image is not None
+    words = line[2:].split()
+    interpreter = words[0] if words else ""
+    through_path = posixpath.basename(interpreter) == "env" and len(words) > 1
+    if through_path:
+        interpreter = words[-1] if words[1].startswith("-") else words[1]
+    name = posixpath.basename(interpreter)
+    if not name:
+        return
+    if python_name(name):
+        # The interpreter of the slim images is below /usr/local; a package may bring Debian's.
+        missing = (
+            not through_path
+            and interpreter.startswith("/usr/bin/")
+            and image.base is not None
+            and image.base.official_python
+            and image.base.flavour in ("slim", "alpine")
+            and not image.system_packages
+            and not image.opaque_system
+            and all(step.origin == "context" for step in image.image.copies)
+        )
+    else:
+        missing = image.provides_program(name) is False
+    if missing:
+        yield StartFault(
+            kind="interpreter",
+            message=f"`{seen.repo}` asks for `{interpreter}`, which the image does not have",
+            at=where,
+            related=((at, "started here"),),
+            certain=False,
+            evidence=(("program", name),),
+        )
+
+
+def _mended(service: Service, name: str) -> bool:
+    """A RUN of the image takes the carriage returns away."""
+    image = service.image
+    if image is None:
+        return False
+    for command in ran(image.image):
+        words = [a.text for a in command.what.argv]
+        tool = posixpath.basename(words[0]) if words else ""
+        if tool == "dos2unix" or (tool in ("sed", "tr", "perl") and "\\r" in " ".join(words)):
+            return True
+    return False
+
+
+def scripts(
+    service: Service, script: shell.Script, view: View, env: Env, cwd: Value
+) -> Iterator[StartFault]:
+    """Faults of the shell text that leads to the server, and of the scripts it goes through."""
+    yield from _walk(service, script, view, env, cwd, 0, posix=script.exec_form)
+
+
+def _walk(
+    service: Service,
+    script: shell.Script,
+    view: View,
+    env: Env,
+    cwd: Value,
+    depth: int,
+    *,
+    posix: bool,
+) -> Iterator[StartFault]:
+    image = service.image
+    if image is None or depth > 4:
+        return
+    functions = {c.function for c in script.commands if c.function}
+    finals = {id(f.command) for f in script.finals if not f.conditional}
+    steps = list(shell.trace(script, env=env, cwd=cwd, args=None))
+    for index, step in enumerate(steps):
+        command = step.command
+        if command.substitution or command.conditional or command.loop or command.background:
+            continue
+        if command.negated or command.function is not None or not step.argv:
+            continue
+        found = interpret(step.argv, env=step.env, cwd=step.cwd)
+        if found is None:
+            continue
+        first = step.argv[0]
+        inner = found.argv[0] if found.argv else first
+        tolerated = index + 1 < len(steps) and steps[index + 1].command.connector == "||"
+        linked = index + 1 < len(steps) and steps[index + 1].command.connector == "&&"
+        fatal = (command.errexit or linked or id(command) in finals) and not tolerated
+        fact = found.fact
+        if isinstance(fact, ShellRun) and fact.shell not in ("eval", "su"):
+            if fact.program is not None:
+                yield from _walk(
+                    service, fact.program, view, found.env, found.cwd, depth + 1, posix=False
+                )
+            elif fact.script is not None and isinstance(fact.script.value, str):
+                yield from _script(service, fact, view, found.env, found.cwd, depth, fatal=fatal)
+            continue
+        if not isinstance(inner.value, str) or (script.exec_form and depth == 0):
+            continue
+        name = inner.value
+        if "/" in name:
+            if isinstance(found.cwd, str):
+                path = posixpath.normpath(posixpath.join(found.cwd, name))
+                if depth or index:
+                    yield from (
+                        fault
+                        for fault in _started(
+                            service, name, inner.at, view, found.cwd, by_shell=True
+                        )
+                        if fatal
+                    )
+                if view.repo_file(path) is not None and not path.endswith(".py"):
+                    nested = view.script(path)
+                    if nested is not None:
+                        yield from _walk(
+                            service, nested, view, found.env, found.cwd, depth + 1, posix=False
+                        )
+            continue
+        if name in _BUILTINS or name in functions or python_name(name) or not fatal:
+            continue
+        if image.provides_program(name) is False:
+            yield StartFault(
+                kind="program",
+                message=f"`{name}` is not in the image: `{name}: not found`, and the script stops",
+                at=inner.at,
+                related=((service.command_at, "started here"),) if service.command_at else (),
+                certain=False,
+                evidence=(("program", name),),
+            )
+
+
+def _script(
+    service: Service,
+    fact: ShellRun,
+    view: View,
+    env: Env,
+    cwd: Value,
+    depth: int,
+    *,
+    fatal: bool,
+) -> Iterator[StartFault]:
+    """``sh start.sh``: whether the file is there, and can be read by a shell."""
+    assert fact.script is not None
+    name = str(fact.script.value)
+    if not isinstance(cwd, str) or not fatal:
+        return
+    path = posixpath.normpath(posixpath.join(cwd, name))
+    seen = view.look(path)
+    if seen.answer == "no":
+        if not path.startswith(_SYSTEM):
+            yield StartFault(
+                kind="script",
+                message=(
+                    f"`{name}` is not in the image (working directory {cwd}): "
+                    f"`{fact.shell}: cannot open {name}: No such file`"
+                ),
+                at=fact.script.at,
+                related=((seen.at, seen.reason or "this decides what is there"),)
+                if seen.at
+                else (),
+                evidence=(("path", path),),
+            )
+        return
+    text = view.text(path)
+    if text is None:
+        return
+    lines = text.text.split("\n")
+    if len(lines) > 2 and all(line.endswith("\r") for line in lines[:-1]):
+        if not _mended(service, posixpath.basename(path)):
+            yield StartFault(
+                kind="crlf",
+                message=(
+                    f"`{seen.repo}` has Windows line ends: the shell takes every carriage return for "
+                    "a part of the word before it (`set: Illegal option -`, `not found`)"
+                ),
+                at=text.at(1),
+                related=((fact.script.at, "started here"),),
+                certain=False,
+            )
+        return
+    nested = view.script(path)
+    if nested is not None:
+        yield from _walk(service, nested, view, env, cwd, depth + 1, posix=False)
+
+
+def ends(service: Service, processes: list[MainProcess]) -> Iterator[StartFault]:
+    """The command comes to its end: nothing of it stays, so the container stops."""
+    staying = [p for p in processes if not p.background]
+    if not staying or any(p.conditional for p in processes):
+        return
+    for process in staying:
+        what = process.interpretation
+        fact = what.fact
+        if isinstance(fact, FileOp):
+            continue
+        words = [a.value for a in what.argv]
+        if not words:
+            return
+        name = words[0]
+        if name == "":
+            continue
+        if not isinstance(name, str) or posixpath.basename(name) not in _SHORT - _SLOW:
+            return
+    last = staying[-1].interpretation
+    empty = not last.argv or last.argv[0].value == ""
+    at = last.command.at if last.command is not None else service.at
+    image = service.image
+    shown = "" if empty else str(last.argv[0].value)
+    yield StartFault(
+        kind="no-command",
+        message=(
+            'the script hands over to `"$@"`, and no CMD gives it anything to run: the container ends '
+            "at once"
+            if empty
+            else f"the command ends with `{shown}`, and nothing stays in the foreground: the container "
+            "stops"
+        ),
+        at=at,
+        related=((service.command_at, "started here"),)
+        if service.command_at is not None and service.command_at != at
+        else (),
+        certain=image is not None and not empty,
+    )
+
+
+def before(script: shell.Script, view: View, env: Env, cwd: Value) -> None:
+    """Tell the view what the start scripts make before the server runs."""
+    _before(script, view, env, cwd, 0)
+
+
+def _before(script: shell.Script, view: View, env: Env, cwd: Value, depth: int) -> None:
+    from auditor.deployment import made
+
+    if depth > 4:
+        return
+    for what in interpret_script(script, env=env, cwd=cwd):
+        fact = what.fact
+        if isinstance(fact, ServerStart):
+            return  # nothing after it is there when it starts
+        where = what.cwd if isinstance(what.cwd, str) else "/"
+        if isinstance(fact, PythonRun):
+            if script.exec_form and depth == 0:
+                return  # the service itself
+            result = made.run(fact, view, what.env, what.cwd)
+            if result.followed:
+                view.prepared(result)
+            else:
+                view.may_prepare(("/",), "a program that runs before may make it")
+        elif isinstance(fact, ShellRun) and fact.program is None and fact.script is not None:
+            name = fact.script.value
+            nested = view.script(posixpath.join(where, name)) if isinstance(name, str) else None
+            if nested is not None:
+                _before(nested, view, what.env, what.cwd, depth + 1)
+        elif isinstance(fact, Other) and fact.argv and "/" in fact.argv[0].text:
+            nested = view.script(posixpath.join(where, fact.argv[0].text))
+            if nested is not None and not fact.argv[0].text.endswith(".py"):
+                _before(nested, view, what.env, what.cwd, depth + 1)
+        elif isinstance(fact, Download) or (
+            isinstance(fact, Other) and fact.program not in _BUILTINS | _SHORT
+        ):
+            view.may_prepare(("/",), f"`{what.argv[0].text}` may bring it at the start")
+        elif isinstance(fact, FileOp) and fact.target is not None:
+            target = fact.target.value
+            if isinstance(target, str):
+                made_at = posixpath.normpath(posixpath.join(where, target))
+                view.may_prepare((made_at,), f"`{what.argv[0].text}` makes it at the start")
+        elif isinstance(fact, FileOp) and fact.op == "mkdir":
+            for source in fact.sources:
+                if isinstance(source.value, str):
+                    place = posixpath.normpath(posixpath.join(where, source.value))
+                    view.may_prepare((place,), "`mkdir` makes it at the start")

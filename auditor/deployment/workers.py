@@ -1,0 +1,137 @@
+"""What a server needs beside itself: modules for its workers, an application of its interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from auditor.deployment.model import Entry, Service, StartFault
+from auditor.findings import Stage
+from auditor.parsers.commands import Option, ServerStart
+from auditor.source import Unknown
+
+if TYPE_CHECKING:
+    from auditor.parsers.python.facts import WebApp
+
+Env = Mapping[str, str | Unknown | None]
+
+# gunicorn's own worker classes, and the module that each imports.
+_WORKERS = {
+    "gevent": "gevent",
+    "gevent_wsgi": "gevent",
+    "gevent_pywsgi": "gevent",
+    "eventlet": "eventlet",
+    "tornado": "tornado",
+}
+_OWN_WORKERS = frozenset({"sync", "gthread", *_WORKERS})
+# (server, option, value) → module, for the values that uvicorn imports at once.
+_EXTRAS = {
+    ("uvicorn", "loop", "uvloop"): "uvloop",
+    ("uvicorn", "http", "httptools"): "httptools",
+    ("uvicorn", "ws", "websockets"): "websockets",
+    ("uvicorn", "ws", "wsproto"): "wsproto",
+    ("hypercorn", "worker_class", "uvloop"): "uvloop",
+    ("hypercorn", "worker_class", "trio"): "trio",
+}
+# What calls an application of each framework, and the frameworks that each interface serves.
+_ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "blacksheep"})
+_WSGI = frozenset({"flask", "bottle", "pyramid"})
+_WSGI_WORKERS = frozenset({"sync", "gthread", "gevent", "eventlet", "gevent_wsgi"})
+
+
+def _text(fact: ServerStart, name: str, env: Env, config: Iterable[Option]) -> Option | None:
+    option = fact.effective(name, env=env, config=config)
+    return option if option is not None and isinstance(option.value, str) else None
+
+
+def missing_modules(
+    service: Service, fact: ServerStart, env: Env, config: tuple[Option, ...]
+) -> Iterable[StartFault]:
+    """Modules that the chosen worker class or event loop imports and nothing installs."""
+    installed = service.environment.installed if service.environment else None
+    if installed is None:
+        return
+    wanted: list[tuple[str, Option]] = []
+    for name in ("worker_class", "loop", "http", "ws"):
+        option = _text(fact, name, env, config)
+        if option is None:
+            continue
+        text = str(option.value)
+        if fact.kind == "gunicorn" and name == "worker_class":
+            module = _WORKERS.get(text)
+            if module is None and text not in _OWN_WORKERS and "." in text:
+                module = text.partition(".")[0]
+            if module is not None and module != "gunicorn":
+                wanted.append((module, option))
+        elif (fact.kind, name, text) in _EXTRAS:
+            wanted.append((_EXTRAS[fact.kind, name, text], option))
+    for module, option in wanted:
+        # uvicorn's extras may come with another requirement; gunicorn's workers hardly do.
+        absent = ("no", "possibly-no") if fact.kind == "gunicorn" else ("no",)
+        if installed.provides(module).answer not in absent:
+            continue
+        yield StartFault(
+            kind="server-missing",
+            message=(
+                f"{fact.kind} is told to use `{option.value}`, which needs {module}, and nothing "
+                f"installs it in the image: `No module named '{module}'`"
+            ),
+            at=option.at if option.source == "argv" else fact.at,
+            certain=False,
+            evidence=(("module", module),),
+        )
+
+
+def foreign_interface(
+    entry: Entry, fact: ServerStart, env: Env, config: tuple[Option, ...]
+) -> Iterable[StartFault]:
+    """An ASGI application under a WSGI server, or the other way: every request fails."""
+    app = _served(entry)
+    if app is None:
+        return
+    worker = _text(fact, "worker_class", env, config)
+    wsgi = fact.kind == "waitress" or (
+        fact.kind == "gunicorn" and (str(worker.value) if worker else "sync") in _WSGI_WORKERS
+    )
+    interface = _text(fact, "interface", env, config)
+    # uvicorn looks whether the application is a coroutine function; a plain object is ASGI 3.
+    asgi = fact.kind in ("uvicorn", "daphne") and (
+        interface is None or interface.value in ("auto", "asgi3", "asgi2")
+    )
+    if wsgi and app.framework in _ASGI:
+        yield StartFault(
+            kind="interface",
+            message=(
+                f"{fact.kind} calls `{entry.module}:{entry.attribute}` as a WSGI application, and "
+                f"{app.framework} is ASGI: every request fails (`__call__() missing 1 required "
+                "positional argument: 'send'`)"
+            ),
+            at=worker.at if worker is not None and worker.source == "argv" else entry.at,
+            related=((app.at, "the application is made here"),),
+            stage=Stage.PREDICTS,
+        )
+    elif asgi and app.framework in _WSGI and not _wrapped(app):
+        yield StartFault(
+            kind="interface",
+            message=(
+                f"{fact.kind} calls `{entry.module}:{entry.attribute}` as an ASGI application, and "
+                f"{app.framework} is WSGI: every request fails (`__call__() takes 3 positional "
+                "arguments but 4 were given`)"
+            ),
+            at=entry.at,
+            related=((app.at, "the application is made here"),),
+            stage=Stage.PREDICTS,
+        )
+
+
+def _served(entry: Entry) -> WebApp | None:
+    """The application that the server was told to serve; None when it may be wrapped."""
+    if entry.attribute is None:
+        return None
+    name = entry.attribute.partition("(")[0]
+    found = entry.trace.app(name) or entry.trace.app(f"{name}()")
+    return found if found is not None and found.reach.certain else None
+
+
+def _wrapped(app: WebApp) -> bool:
+    return any("asgi" in item.lower() for item in app.middleware)
