@@ -44,6 +44,27 @@ PACKAGES = [
     "joblib",
     "torch.nn",
     "torch.optim",
+    "feature_engine",
+    "hdbscan",
+    "hmmlearn",
+    "implicit",
+    "lifelines",
+    "mlxtend",
+    "nltk",
+    "optuna",
+    "patsy",
+    "pmdarima",
+    "prophet",
+    "pynndescent",
+    "pyod",
+    "river",
+    "shap",
+    "skbase",
+    "skorch",
+    "sktime",
+    "surprise",
+    "tpot",
+    "umap",
 ]
 SKIP_PARTS = {
     "tests", "test", "testing", "_testing", "conftest", "setup", "externals", "datasets",
@@ -56,7 +77,7 @@ SKIP_PARTS = {
 HOOKS = (
     "__new__", "__setstate__", "__setattr__", "__getattr__", "__getattribute__", "__del__",
     "__init_subclass__", "__setstate_cython__", "__hash__", "__eq__", "__setitem__", "append",
-    "extend",
+    "extend", "__call__", "__iter__", "__len__", "__bool__", "__array__", "__repr__", "__str__",
 )  # fmt: skip
 
 
@@ -149,6 +170,14 @@ def describe(
             origin = owner_of(value, hook)
             if origin and origin not in ("object", "type"):
                 facts[hook] = origin
+        slots = {
+            name
+            for base in value.__mro__
+            for name in _names(vars(base).get("__slots__", ()))
+            if base.__module__ != "builtins"
+        }
+        if slots:
+            facts["slots"] = sorted(slots)
         if issubclass(value, (dict, list, tuple, set, str, int, float)):
             facts["base"] = next(
                 b.__name__ for b in value.__mro__ if b in (dict, list, tuple, set, str, int, float)
@@ -171,6 +200,10 @@ def describe(
         if home.split(".")[0] == package.split(".")[0]:
             return home + ":" + getattr(value, "__name__", name), {"kind": "function"}
     return None
+
+
+def _names(slots: Any) -> List[str]:  # noqa: UP006
+    return [slots] if isinstance(slots, str) else [s for s in slots if isinstance(s, str)]
 
 
 # Which functions may be referred to (not called): numerical ones of these modules.
