@@ -577,7 +577,9 @@ def recipe_torch(out):
     import torch
     from torch import nn
 
-    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 2))
+    net = nn.Sequential(
+        nn.Linear(4, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 2)
+    )
     everything = nn.ModuleDict({"conv": nn.Conv2d(1, 2, 3), "lstm": nn.LSTM(3, 4), "emb": nn.Embedding(5, 3), "att": nn.MultiheadAttention(4, 2), "norm": nn.LayerNorm(4), "enc": nn.TransformerEncoderLayer(8, 2)})  # fmt: skip
     opt = torch.optim.Adam(net.parameters())
     net(torch.rand(3, 4)).sum().backward()

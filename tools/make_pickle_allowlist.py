@@ -232,7 +232,14 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     natives = tuple(reviewed["constructors"]["modules"])
     never_modules = tuple(reviewed["never"]["modules"])
     table: Any = {}
+    slots: Any = {}
     sources = []
+    # Classes of extension modules, to tell their ``__setstate__`` from one in Python.
+    native = set()
+    for path in paths:
+        for key, facts in json.loads(Path(path).read_text("utf-8"))["found"].items():
+            if facts.get("native"):
+                native.add(key.replace(":", "."))
     left_out: Any = {}
     for path in paths:
         raw = json.loads(Path(path).read_text("utf-8"))
@@ -267,6 +274,12 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
                 code = BASES.get(facts.get("base"), "c")
                 if code == "c" and facts.get("native") and module.startswith(natives):
                     code = "n"
+                owner = facts.get("__setstate__", "")
+                if owner or facts.get("native"):
+                    state = state_policy(dotted, owner, reviewed["state_owners"], native)
+                    code = f"{code} {state}" if state else code
+                if facts.get("slots"):
+                    slots[dotted] = sorted({*slots.get(dotted, ()), *facts["slots"]})
             table.setdefault(module, {})[name] = code
     if verbose:
         for why, names in sorted(left_out.items()):
@@ -275,6 +288,7 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     document = {
         "generator": "tools/make_pickle_allowlist.py",
         "sources": sources,
+        "slots": dict(sorted(slots.items())),
         "modules": {module: dict(sorted(table[module].items())) for module in sorted(table)},
     }
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=True) + "\n"
@@ -282,6 +296,23 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     target.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     count = sum(len(names) for names in table.values())
     print(f"{target.name}: {count} names of {len(table)} modules, {target.stat().st_size} bytes")
+
+
+def state_policy(
+    cls: str,
+    owner: str,
+    patterns: Dict[str, str],  # noqa: UP006
+    native: Any,
+) -> str:
+    """What may be given to ``__setstate__``: as reviewed, else values, or nothing for native code."""
+    from fnmatch import fnmatchcase
+
+    for pattern, policy in patterns.items():
+        if (owner and fnmatchcase(owner, pattern)) or fnmatchcase(cls, pattern):
+            return policy
+    if owner in native or (not owner and cls in native):
+        return "none" if owner else ""
+    return "values" if owner else ""
 
 
 def weights_only() -> None:

@@ -13,6 +13,7 @@ class Entry(NamedTuple):
     """``kind`` of an allowed name: class, dict, list, tuple, enum, exception, ufunc, function.
 
     ``policy`` names the argument policy under which it may be called, empty for never.
+    ``state`` names what may be given to its ``__setstate__``, empty when it has none.
     ``reason`` says what a dangerous name does.
     """
 
@@ -20,6 +21,7 @@ class Entry(NamedTuple):
     kind: str = ""
     policy: str = ""
     reason: str = ""
+    state: str = ""
 
 
 _KINDS = {
@@ -50,13 +52,15 @@ def _tables() -> tuple[
     from auditor.catalog import knowledge
 
     allowed: dict[str, dict[str, str]] = {}
-    for module, names in knowledge("pickle_allow.json.gz")["modules"].items():
+    table = knowledge("pickle_allow.json.gz")
+    for module, names in table["modules"].items():
         allowed.setdefault(canonical(module), {}).update(names)
     reviewed = knowledge("pickle_reviewed.toml")
     for kind, table in (("c", "names"), ("d", "dicts"), ("l", "lists")):
         for dotted in reviewed["classes"][table]:
             module, _, name = dotted.rpartition(".")
-            allowed.setdefault(canonical(module), {})[name] = kind
+            state = reviewed["states"].get(dotted, "")
+            allowed.setdefault(canonical(module), {})[name] = f"{kind} {state}" if state else kind
     for module, names in reviewed["references"].items():
         here = allowed.setdefault(module, {})
         for name in names:
@@ -70,6 +74,20 @@ def _tables() -> tuple[
         dict(danger["names"]),
         exceptions,
     )
+
+
+@lru_cache(maxsize=1)
+def _slot_table() -> dict[str, list[str]]:
+    from auditor.catalog import knowledge
+
+    found: dict[str, list[str]] = knowledge("pickle_allow.json.gz").get("slots", {})
+    reviewed: dict[str, list[str]] = knowledge("pickle_reviewed.toml")["slots"]
+    return {**found, **reviewed}
+
+
+def slots(module: str, name: str) -> frozenset[str]:
+    """The slots of a class of the allow-list: what a state may assign beside its dictionary."""
+    return frozenset(_slot_table().get(f"{module}.{name}", ()))
 
 
 def _builtin_exceptions() -> list[str]:
@@ -96,7 +114,8 @@ def lookup(module: str, name: str) -> Entry:
     if kind is None and _CONSTANTS.get(module, _NO_NAME).fullmatch(name):
         kind = "f"
     if kind is not None or policy:
-        return Entry("allowed", _KINDS[kind] if kind else "function", policy)
+        code, _, state = (kind or "f").partition(" ")
+        return Entry("allowed", _KINDS[code], policy, state=state)
     reason = bad_names.get(f"{known}.{name}")
     if reason is None:
         reason = _bad_module(module, bad_modules)
