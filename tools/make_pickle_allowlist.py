@@ -260,6 +260,8 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
             elif kind in ("class", "exception"):
                 for hook, accepted in reviewed["hooks"].items():
                     owner = facts.get(hook, "")
+                    if owner and "." not in owner and hook == "__new__":
+                        continue  # of a built-in type
                     if owner and not any(fnmatchcase(owner, pattern) for pattern in accepted):
                         # Fields of a named tuple are all that its __new__ takes.
                         if hook == "__new__" and facts.get("base") == "tuple" and owner == dotted:
@@ -278,7 +280,7 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
                 if owner or facts.get("native"):
                     state = state_policy(dotted, owner, reviewed["state_owners"], native)
                     code = f"{code} {state}" if state else code
-                if facts.get("slots"):
+                if facts.get("slots") and not facts.get("__setattr__"):
                     slots[dotted] = sorted({*slots.get(dotted, ()), *facts["slots"]})
             table.setdefault(module, {})[name] = code
     if verbose:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from auditor.artifacts.facts import ArtifactIssue, GlobalRef, Verdict, worst
-from auditor.artifacts.pickle.names import lookup
+from auditor.artifacts.pickle.names import known_module, lookup
 from auditor.artifacts.pickle.policy import (
     POLICIES,
     arguments,
-    inert,
     is_class,
     new_objection,
     resolve,
@@ -73,6 +72,10 @@ class Judge:
             return
         name = found.key
         if _is_code_library(found):
+            if found.name not in _DEFERRED:
+                self._code_by_value(name, found.offset)
+        elif name.endswith(".__dict__") and found.name == "__dict__" and _is_library(found.module):
+            # Functions by value refer to the namespace of their module.
             self._code_by_value(name, found.offset)
         elif entry.standing == "dangerous" and found.module != "__main__":
             self._issue(
@@ -149,6 +152,10 @@ class Judge:
             if func.key in ("copyreg.add_extension", "copy_reg.add_extension"):
                 self._extension_registered(call)
             if _is_code_library(func):
+                if func.name in _DEFERRED and POLICIES[_DEFERRED[func.name]](call) is None:
+                    return
+                if func.name in _DEFERRED:
+                    self._code_by_value(func.key, call.offset)
                 self._code_library(call, func)
                 return
             danger = entry.standing == "dangerous"
@@ -527,6 +534,7 @@ _CODE_LIBRARY = {
             "_create_weakref",
             "_dill",
             "_get_attr",
+            "_getattr",
             "_import_module",
             "_load_type",
             "_setitems",
@@ -538,6 +546,18 @@ _CODE_LIBRARY = {
         ]
     ),
 }
+
+
+# dill reaches built-in functions through modules; what it reaches decides, when it is called.
+_DEFERRED = {
+    "_import_module": "module",
+    "_get_attr": "module_attribute",
+    "_create_namedtuple": "module_attribute",
+}
+
+
+def _is_library(module: str) -> bool:
+    return known_module(module) and lookup(module, "*").standing != "dangerous" and "." in module
 
 
 def _is_code_library(found: Glob) -> bool:
@@ -558,6 +578,7 @@ def _by_value(func: Call) -> bool:
             "_make_skeleton_class",
             "_make_skeleton_enum",
             "_rehydrate_skeleton_class",
+            "_create_namedtuple",
         )
     )
 

@@ -41,8 +41,14 @@ UNKNOWN = Entry("unknown")
 def canonical(module: str) -> str:
     """The module under the name that the tables use: NumPy 2's ``_core`` is NumPy 1's ``core``."""
     if module.startswith("numpy._core"):
-        return "numpy.core" + module[11:]
-    return module
+        module = "numpy.core" + module[11:]
+    # Since NumPy 1.16 one extension module holds both.
+    return "numpy.core.multiarray" if module == "numpy.core._multiarray_umath" else module
+
+
+def known_module(module: str) -> bool:
+    """A module that names of the allow-list are imported from."""
+    return canonical(module) in _tables()[0]
 
 
 @lru_cache(maxsize=1)

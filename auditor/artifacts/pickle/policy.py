@@ -10,8 +10,16 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from auditor.artifacts.pickle.names import canonical, lookup
-from auditor.artifacts.pickle.states import is_array_type, state_objection, valued
+from auditor.artifacts.pickle.names import canonical, known_module, lookup
+from auditor.artifacts.pickle.states import (
+    STATES,
+    attributes,
+    is_array_type,
+    module_of,
+    state_objection,
+    target,
+    valued,
+)
 from auditor.artifacts.pickle.values import (
     Big,
     Call,
@@ -70,18 +78,17 @@ def resolve(call: Call) -> Call:
                 return call
             call = _again(call, func.pid[1], call.args)
             continue
-        if type(func) is not Call or type(func.func) is not Glob:
+        if type(func) is not Call:
             return call
+        found = target(func)
+        if type(found) is Glob:
+            call = _again(call, found, call.args)
+            continue
+        partial = target(func.func)
         inner = arguments(func)
-        if inner is None:
+        if inner is None or type(partial) is not Glob:
             return call
-        if func.func.key == "builtins.getattr" and len(inner) == 2:
-            base, name = inner
-            if type(base) is not Glob or type(name) is not str:
-                return call
-            target = Glob(base.module, f"{base.name}.{name}", func.offset)
-            call = _again(call, target, call.args)
-        elif func.func.key == "functools.partial" and inner:
+        if partial.key == "functools.partial" and inner:
             prepared: tuple[Value, ...] = inner[1:]
             wrapped = inner[0]
             if func.states:
@@ -90,9 +97,12 @@ def resolve(call: Call) -> Call:
                 if len(func.states) > 1 or type(state) is not tuple or len(state) != 4:
                     return call
                 wrapped, prepared, keywords = state[0], state[1], state[2]
-                if type(prepared) is not tuple or not (
-                    keywords is None or (type(keywords) is Dct and not keywords.size)
-                ):
+                if type(prepared) is not tuple:
+                    return call
+                made = _by_new(call, wrapped, prepared, keywords)
+                if made is not None:
+                    return made
+                if not (keywords is None or (type(keywords) is Dct and not keywords.size)):
                     return call
             own = arguments(call)
             if own is None:
@@ -101,6 +111,27 @@ def resolve(call: Call) -> Call:
         else:
             return call
     return call
+
+
+def _by_new(
+    call: Call, wrapped: Value, prepared: tuple[Value, ...], keywords: Value
+) -> Call | None:
+    """Protocols 2 and 3 write ``class.__new__(class, *args, **kwargs)`` as a partial function."""
+    if (
+        type(wrapped) is Call
+        and names_builtin(wrapped.func)
+        and wrapped.func.name == "getattr"
+        and type(wrapped.args) is tuple
+        and len(wrapped.args) == 2
+        and wrapped.args[1] == "__new__"
+        and type(wrapped.args[0]) is Glob
+        and prepared
+        and type(prepared[0]) is Glob
+        and prepared[0].key == wrapped.args[0].key
+        and arguments(call) == ()
+    ):
+        return Call(prepared[0], prepared[1:], keywords, "NEWOBJ_EX", call.offset)
+    return None
 
 
 def _again(call: Call, func: Value, args: Value) -> Call:
@@ -288,8 +319,17 @@ def policy_enum_member(call: Call) -> Objection:
         kind = lookup(args[0].module, args[0].name).kind
         if kind == "enum" and args[1].isidentifier() and not args[1].startswith("_"):
             return None
+        if args[1] == "__new__" and is_class(args[0]):
+            return None  # for the call that ``resolve`` judges
         # Before protocol 4 nested classes and class methods are reached one attribute at a time.
         if lookup(args[0].module, f"{args[0].name}.{args[1]}").standing == "allowed":
+            return None
+    if type(args[0]) is Call and args[0].cls is not None:
+        # Methods of an instance that its class refers to itself.
+        cls = args[0].cls
+        if lookup(cls.module, f"{cls.name}.{args[1]}").standing == "allowed":
+            return None
+        if cls.module.startswith("scipy.stats.") and args[1] == "_entropy":
             return None
     return "it reaches an attribute that is no member of an enumeration"
 
@@ -379,10 +419,11 @@ def policy_default_factory(call: Call) -> Objection:
     args = arguments(call)
     if args is None or len(args) > 2:
         return "its arguments are not known"
-    if args and not (
-        args[0] is None
-        or (type(args[0]) is Glob and lookup(args[0].module, args[0].name).standing == "allowed")
-        or (type(args[0]) is Call and names_global(args[0].func, "functools.partial"))
+    factory = target(args[0]) if args else None
+    if not (
+        factory is None
+        or (type(factory) is Glob and lookup(factory.module, factory.name).standing == "allowed")
+        or (type(factory) is Call and names_global(factory.func, "functools.partial"))
     ):
         return "its factory is not a known function"
     if len(args) == 2 and type(args[1]) not in (Dct, Lst, tuple):
@@ -636,12 +677,34 @@ def policy_dill_array(call: Call) -> Objection:
     args = arguments(call)
     if args is None or len(args) < 2:
         return "its arguments are not those of an array"
-    if not names_global(args[0], "numpy.core.multiarray._reconstruct"):
+    function = target(args[0])
+    if not names_global(function, "numpy.core.multiarray._reconstruct"):
         return "it calls its first argument"
-    inner = Call(args[0], args[1], None, "REDUCE", call.offset)
+    inner = Call(function, args[1], None, "REDUCE", call.offset)
     objection = policy_array_reconstruct(inner)
+    if objection is None and len(args) > 2 and inner.cls is not None:
+        objection = STATES["array"](inner, inner.cls, args[2])
+    if objection is None and len(args) > 3 and args[3] is not None:
+        objection = attributes(args[3])
     call.cls = inner.cls
     return objection
+
+
+def policy_module(call: Call) -> Objection:
+    """Dill imports a module: of the libraries whose names are on the allow-list."""
+    args = arguments(call)
+    module = module_of(call)
+    if args is not None and plain(args) and module is not None and known_module(module):
+        return None
+    return "it imports a module outside the allow-list"
+
+
+def policy_module_attribute(call: Call) -> Objection:
+    """Dill takes an attribute of a module: the name decides."""
+    found = target(call)
+    if type(found) is Glob and lookup(found.module, found.name).standing == "allowed":
+        return None
+    return "it reaches an attribute outside the allow-list"
 
 
 def policy_torch_subclass(call: Call) -> Objection:

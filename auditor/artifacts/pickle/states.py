@@ -29,6 +29,14 @@ _VALUE_MODULES = (
     "pandas",
     "scipy.sparse",
     "scipy.spatial.transform",
+    "scipy.spatial._qhull",
+    "scipy.spatial.qhull",
+    "statsmodels.tsa.statespace._initialization",
+    "statsmodels.tsa.statespace._representation",
+    "statsmodels.tsa.statespace._kalman_filter",
+    "statsmodels.tsa.statespace._kalman_smoother",
+    "polars.series",
+    "polars.dataframe",
     "datetime",
     "decimal",
     "fractions",
@@ -61,7 +69,7 @@ _NOT_VALUES = frozenset(
     {"numpy.core._ufunc_reconstruct", "pandas.core.groupby", "pandas.core.window"}
 )
 _TYPE_MODULES = frozenset(
-    {"builtins", "numpy", "pandas", "datetime", "decimal", "torch", "numpy.core"}
+    {"collections", "builtins", "numpy", "pandas", "datetime", "decimal", "torch", "numpy.core"}
 )
 _MAX_STEPS = 20_000
 # Attributes in double underscores that are only ever documentation.
@@ -178,7 +186,9 @@ _PREFIXES = tuple(module + "." for module in _VALUE_MODULES)
 
 
 def _is_value(call: Call) -> bool:
-    func = call.func
+    if call.cls is not None:
+        return of_values(call.cls)
+    func = target(call.func)
     if type(func) is not Glob:
         return False
     if func.key == "builtins.getattr":
@@ -187,9 +197,43 @@ def _is_value(call: Call) -> bool:
         return type(base) is Glob and lookup(base.module, base.name).kind == "enum"
     if lookup(func.module, func.name).kind == "enum":
         return True
-    if call.cls is not None:
-        return of_values(call.cls)
     return of_values(func)
+
+
+def target(func: Value) -> Value:
+    """The global that is meant: dill names built-in functions and types by calls of its own."""
+    if type(func) is not Call or type(func.func) is not Glob or type(func.args) is not tuple:
+        return func
+    key, args = func.func.key, func.args
+    if key == "dill._dill._load_type" and len(args) == 1 and type(args[0]) is str:
+        if args[0] == "partial":
+            return Glob("functools", "partial", func.offset)
+        found = Glob("builtins", args[0], func.offset)
+        return found if lookup("builtins", args[0]).kind in ("class", "dict", "list") else func
+    if key == "dill._dill._get_attr" and len(args) == 2 and type(args[1]) is str:
+        module = module_of(args[0])
+        return func if module is None else Glob(module, args[1], func.offset)
+    if key == "dill._dill._create_namedtuple" and 3 <= len(args) <= 4:
+        if type(args[0]) is str and type(args[2]) is str:
+            return Glob(args[2], args[0], func.offset)
+    if key == "builtins.getattr" and len(args) == 2:
+        if type(args[0]) is Glob and type(args[1]) is str:
+            return Glob(args[0].module, f"{args[0].name}.{args[1]}", func.offset)
+    return func
+
+
+def module_of(value: Value) -> str | None:
+    """The module that ``dill._dill._import_module(NAME)`` gives, None for anything else."""
+    if (
+        type(value) is Call
+        and type(value.func) is Glob
+        and value.func.key == "dill._dill._import_module"
+        and type(value.args) is tuple
+        and value.args
+        and type(value.args[0]) is str
+    ):
+        return value.args[0]
+    return None
 
 
 # -- forms of arrays -------------------------------------------------------------------------
@@ -197,16 +241,22 @@ def _is_value(call: Call) -> bool:
 
 def array_shape(value: Value) -> tuple[int, ...] | None:
     """The shape of what is an array for certain; None for anything else."""
-    if type(value) is not Call or type(value.func) is not Glob:
+    if type(value) is not Call:
         return None
-    name = f"{canonical(value.func.module)}.{value.func.name}"
+    func = target(value.func)
+    if type(func) is not Glob:
+        return None
+    name = f"{canonical(func.module)}.{func.name}"
     shape: Value = None
     if name == "numpy.core.numeric._frombuffer":
         shape = value.args[2] if type(value.args) is tuple and len(value.args) > 2 else None
     elif name.endswith("numpy_pickle.NumpyArrayWrapper"):
         state = value.states[-1] if value.states else None
         shape = state.get("shape") if type(state) is Dct else None
-    elif name in ("numpy.core.multiarray._reconstruct", "dill._dill._create_array"):
+    elif name == "dill._dill._create_array":
+        state = value.args[2] if type(value.args) is tuple and len(value.args) > 2 else None
+        shape = state[-4] if type(state) is tuple and len(state) >= 4 else None
+    elif name == "numpy.core.multiarray._reconstruct":
         state = value.states[-1] if value.states else None
         shape = state[-4] if type(state) is tuple and len(state) >= 4 else None
     elif name.endswith("NDArrayWrapper"):
@@ -229,9 +279,8 @@ def attributes(state: Value) -> Objection:
     if type(state) is Call:
         # A dictionary by another name.
         cls = state.cls
-        if cls is None or lookup(cls.module, cls.name).kind != "dict" or state.states:
-            return "its state is no dictionary"
-        if cls.key not in ("collections.OrderedDict", "builtins.dict"):
+        entry = lookup(cls.module, cls.name) if cls is not None else None
+        if entry is None or entry.kind != "dict" or state.states:
             return "its state is no dictionary"
         keys = state.items[::2]
         if state.more_items:
@@ -293,7 +342,7 @@ def state_attributes(call: Call, cls: Glob, state: Value) -> Objection:
 
 
 def state_estimator(call: Call, cls: Glob, state: Value) -> Objection:
-    """scikit-learn's estimators: compares and prints the version, then takes the attributes."""
+    """Estimators of scikit-learn: compares and prints the version, then takes the attributes."""
     objection = attributes(state)
     if objection is None and type(state) is Dct:
         version = state.get("_sklearn_version")
@@ -316,11 +365,22 @@ def state_booster(call: Call, cls: Glob, state: Value) -> Objection:
 
 
 def _is_bytes(value: Value) -> bool:
-    return (
-        type(value) is Call
-        and type(value.func) is Glob
-        and value.func.key in ("builtins.bytearray", "builtins.bytes", "_codecs.encode")
+    func = target(value.func) if type(value) is Call else None
+    return type(func) is Glob and func.key in (
+        "builtins.bytearray",
+        "builtins.bytes",
+        "_codecs.encode",
     )
+
+
+def state_saved(call: Call, cls: Glob, state: Value) -> Objection:
+    """Bytes of a format without code, or parts made of such."""
+    parts = state.items if type(state) is Lst and state.complete else [state]
+    if all(
+        type(p) in (bytes, str, Big) or _is_bytes(p) or _is_value(p) for p in parts if p is not None
+    ):
+        return None
+    return "the data inside are not known"
 
 
 def state_none(call: Call, cls: Glob, state: Value) -> Objection:
@@ -438,7 +498,7 @@ _ARRAY_TYPES = frozenset(
 
 
 def state_joblib(call: Call, cls: Glob, state: Value) -> Objection:
-    """joblib calls methods of its wrappers: nothing but their own attributes."""
+    """Joblib calls methods of its wrappers: nothing but their own attributes."""
     if type(state) is not Dct or not state.complete:
         return "its state is not known"
     for key, value in state.pairs():
@@ -479,6 +539,8 @@ _OBJECT_FLAGS = 27
 
 def _dtype_agrees(code: Value, state: tuple[Value, ...]) -> bool:
     """A number has no fields, no size of its own and no flags; only objects are references."""
+    if type(code) is Glob and code.name in ("record", "void"):
+        return _fields_agree(state)
     if type(code) is not str:
         return False
     letter = code.lstrip("<>=|")[:1]
@@ -534,6 +596,8 @@ def _width(kind: Value) -> tuple[int | None, bool]:
     if type(kind) is not Call or type(kind.func) is not Glob or kind.func.name != "dtype":
         return None, False
     code = kind.args[0] if type(kind.args) is tuple and kind.args else None
+    if type(code) is Glob:
+        code = "V0"
     found = _NUMBER.fullmatch(code) if type(code) is str else None
     if found is None:
         return None, False
@@ -638,6 +702,7 @@ _RV_PARAMETERS = frozenset(
         "extradoc",
         "seed",
         "values",
+        "moment_tol",
         "inc",
     ]
 )
@@ -658,7 +723,7 @@ def state_distribution(call: Call, cls: Glob, state: Value) -> Objection:
                 type(value) is str and _RV_TEMPLATE.fullmatch(value)
             ):
                 return "it executes the text _parse_arg_template of its state"
-        return None if valued(state) else "its state holds more than data"
+        return None if valued(state, _vectorized) else "its state holds more than data"
     # Before SciPy 1.6 the state was (constructor parameters, random state).
     if type(state) is tuple and len(state) == 2 and type(state[0]) is Dct and state[0].complete:
         keys = [key for key, _ in state[0].pairs()]
@@ -671,8 +736,13 @@ def state_distribution(call: Call, cls: Glob, state: Value) -> Objection:
     return "it may execute text of its state"
 
 
+def _vectorized(call: Call) -> bool:
+    # Discrete distributions hold one of their own methods, which nothing calls while loading.
+    return call.cls is not None and call.cls.key == "numpy.vectorize"
+
+
 def state_formula(call: Call, cls: Glob, state: Value) -> Objection:
-    """statsmodels evaluates the formula of its state with the data beside it."""
+    """Evaluates the formula of its state with the data beside it."""
     objection = attributes(state)
     if objection is not None or type(state) is not Dct:
         return objection or "its state is not known"
@@ -716,9 +786,10 @@ def attributes_only(cls: Glob) -> bool:
 
 def partial_state(call: Call, state: Value) -> bool:
     """``functools.partial``: (function, arguments, keywords, attributes), for a later call."""
+    func = target(call.func)
     return (
-        type(call.func) is Glob
-        and call.func.key == "functools.partial"
+        type(func) is Glob
+        and func.key == "functools.partial"
         and not call.states
         and type(state) is tuple
         and len(state) == 4
