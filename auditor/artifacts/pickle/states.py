@@ -572,7 +572,8 @@ def _fields_agree(state: tuple[Value, ...]) -> bool:
     if (names is None) != (fields is None):
         return False
     if fields is not None:
-        if not fields.complete:
+        keys = {key for key, _ in fields.pairs() if type(key) is str}
+        if not fields.complete or not names or not keys.issuperset(names):
             return False
         for _, field in fields.pairs():
             if type(field) is not tuple or not 2 <= len(field) <= 3 or type(field[1]) is not int:
@@ -607,7 +608,12 @@ def _width(kind: Value) -> tuple[int | None, bool]:
         return 8, True
     if letter in "mM":
         return 8, False
-    if type(state) is tuple and len(state) >= 8 and type(state[5]) is int and state[5] >= 0:
+    if (
+        type(state) is tuple
+        and len(state) >= 8
+        and all(type(n) is int for n in state[5:8])
+        and state[5] >= 0
+    ):
         return state[5], bool(state[7] & 1)
     if digits is None:
         return _SIZES.get(letter), False
