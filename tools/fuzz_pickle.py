@@ -545,6 +545,7 @@ def child() -> None:
                 "zoneinfo",
                 "pandas",
                 "joblib",
+                "dill",
                 "dateutil",
                 "pytz",
             ):

@@ -52,6 +52,8 @@ PACKAGES = [
     "mlxtend",
     "nltk",
     "optuna",
+    "polars.datatypes",
+    "slicer",
     "patsy",
     "pmdarima",
     "prophet",
@@ -72,7 +74,7 @@ SKIP_PARTS = {
     "parallel", "estimator_checks", "_array_api", "plotting", "_plot", "io", "compat", "computation",
     "callback", "callbacks", "__main__", "_joblib", "formatting", "graphics", "tracker", "federated",
     "widget", "array_api_compat", "array_api_extra", "_external", "collective", "libpath", "app",
-    "scripts", "docs", "corpora", "downloader", "x13", "_print_versions",
+    "scripts", "docs", "downloader", "x13", "_print_versions",
 }  # fmt: skip
 HOOKS = (
     "__new__", "__setstate__", "__setattr__", "__getattr__", "__getattribute__", "__del__",
@@ -280,6 +282,12 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
                 if owner or facts.get("native"):
                     state = state_policy(dotted, owner, reviewed["state_owners"], native)
                     code = f"{code} {state}" if state else code
+                before = table.get(module, {}).get(name, code)
+                if before != code:
+                    # Versions differ: the state must suit either.
+                    states = set(before.partition(" ")[2].split("|"))
+                    states |= {code.partition(" ")[2]}
+                    code = code[:1] + " " + "|".join(sorted(states))
                 if facts.get("slots") and not facts.get("__setattr__"):
                     slots[dotted] = sorted({*slots.get(dotted, ()), *facts["slots"]})
             table.setdefault(module, {})[name] = code

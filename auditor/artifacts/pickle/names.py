@@ -117,6 +117,9 @@ def lookup(module: str, name: str) -> Entry:
     policy = calls.get(f"{known}.{name}", "")
     if not policy:
         policy = _pattern_policy(known, name, allowed)
+    if kind is None and name.endswith("._entropy") and known.startswith("scipy.stats."):
+        # Discrete distributions hold this method of theirs.
+        kind = "f" if name.removesuffix("._entropy") in allowed.get(known, {}) else None
     if kind is None and _CONSTANTS.get(module, _NO_NAME).fullmatch(name):
         kind = "f"
     if kind is not None or policy:

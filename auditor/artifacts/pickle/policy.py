@@ -468,6 +468,7 @@ def policy_reconstructor(call: Call) -> Objection:
     if args is None or len(args) != 3:
         return "its arguments are not known"
     cls, base, state = args
+    base = target(base)
     if not (is_class(cls) or _is_enum(cls)):
         return "it makes an instance of a class outside the allow-list"
     # Another base runs its constructor with the third argument.

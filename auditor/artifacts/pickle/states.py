@@ -169,7 +169,7 @@ _TYPES = frozenset(
         *("complex128", "intp", "void", "datetime64", "timedelta64", "longlong", "ulonglong"),
         *("float_", "int_", "generic", "number", "integer", "floating", "longdouble", "string_"),
         *("unicode_", "int", "float", "str", "bytes", "complex", "object", "dict", "list", "tuple"),
-        *("set", "frozenset", "NA", "NaT", "nan"),
+        *("set", "frozenset", "bytearray", "slice", "range", "NA", "NaT", "nan"),
     ]
 )
 
@@ -208,8 +208,7 @@ def target(func: Value) -> Value:
     if key == "dill._dill._load_type" and len(args) == 1 and type(args[0]) is str:
         if args[0] == "partial":
             return Glob("functools", "partial", func.offset)
-        found = Glob("builtins", args[0], func.offset)
-        return found if lookup("builtins", args[0]).kind in ("class", "dict", "list") else func
+        return Glob("builtins", args[0], func.offset) if args[0] in _TYPES else func
     if key == "dill._dill._get_attr" and len(args) == 2 and type(args[1]) is str:
         module = module_of(args[0])
         return func if module is None else Glob(module, args[1], func.offset)
@@ -781,8 +780,16 @@ def state_objection(call: Call, cls: Glob, state: Value) -> Objection:
         return "its state is no data"
     if type(state) is Call and state.cls is None and not _is_value(state):
         return "its state is no data"
-    entry = lookup(cls.module, cls.name)
-    return STATES[entry.state or "default"](call, cls, state)
+    policies = lookup(cls.module, cls.name).state.split("|")
+    objection = None
+    for policy in policies:
+        objection = STATES[policy or "default"](call, cls, state)
+        if objection is None and not policy and len(policies) > 1 and not valued(state):
+            # Another version has a ``__setstate__``.
+            objection = "its state holds more than data"
+        if objection is None:
+            break
+    return objection
 
 
 def attributes_only(cls: Glob) -> bool:
