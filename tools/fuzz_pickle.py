@@ -694,7 +694,7 @@ def main() -> int:
     from auditor.artifacts.facts import Limits
     from auditor.artifacts.pickle.analyse import analyse
 
-    limits = Limits()
+    limits = Limits(objects=0)
     worker = Child()
     verdicts: dict[str, int] = {}
     misses = crashes = slow = 0

@@ -7,6 +7,7 @@ from auditor.artifacts.pickle.names import known_module, lookup
 from auditor.artifacts.pickle.policy import (
     POLICIES,
     arguments,
+    bound_method,
     is_class,
     new_objection,
     resolve,
@@ -124,6 +125,8 @@ class Judge:
                 return
             if type(func) is Call and _by_value(func):
                 # The types of code, functions and cells, as cloudpickle and dill name them.
+                if bound_method(func, call):
+                    return
                 self._code_by_value(shown(func, 1), call.offset)
                 return
         self._judge_call(call)
@@ -228,11 +231,14 @@ class Judge:
                     callable=name,
                 )
                 return
-            if cls in self._stateless and type(state) is Dct and not target.states:
-                if state.complete and all(
-                    type(key) is str and key[:2] != "__" for key in state.flat[::2]
-                ):
-                    return
+            if (
+                cls in self._stateless
+                and type(state) is Dct
+                and not target.states
+                and state.complete
+                and all(type(key) is str and key[:2] != "__" for key in state.flat[::2])
+            ):
+                return
             objection = state_objection(target, cls, state)
             if objection is None and target.states:
                 # No pickler sets a state twice; the first may have planted what the second calls.
@@ -553,6 +559,8 @@ _DEFERRED = {
     "_import_module": "module",
     "_get_attr": "module_attribute",
     "_create_namedtuple": "module_attribute",
+    "subimport": "module",
+    "_builtin_type": "method_type",
 }
 
 

@@ -91,6 +91,14 @@ def _slot_table() -> dict[str, list[str]]:
     return {**found, **reviewed}
 
 
+@lru_cache(maxsize=1)
+def _methods() -> dict[str, list[str]]:
+    from auditor.catalog import knowledge
+
+    found: dict[str, list[str]] = knowledge("pickle_reviewed.toml")["methods"]
+    return found
+
+
 def slots(module: str, name: str) -> frozenset[str]:
     """The slots of a class of the allow-list: what a state may assign beside its dictionary."""
     return frozenset(_slot_table().get(f"{module}.{name}", ()))
@@ -120,6 +128,13 @@ def lookup(module: str, name: str) -> Entry:
     if kind is None and name.endswith("._entropy") and known.startswith("scipy.stats."):
         # Discrete distributions hold this method of theirs.
         kind = "f" if name.removesuffix("._entropy") in allowed.get(known, {}) else None
+    if kind is None and module == "builtins" and _METHODS.fullmatch(name):
+        kind = "f"
+    if kind is None and "." in name and _methods().get(known.partition(".")[0]):
+        # Methods that instances of their class hold.
+        cls, _, method = name.rpartition(".")
+        if method in _methods()[known.partition(".")[0]] and cls in allowed.get(known, {}):
+            kind = "f"
     if kind is None and _CONSTANTS.get(module, _NO_NAME).fullmatch(name):
         kind = "f"
     if kind is not None or policy:
@@ -153,6 +168,8 @@ _CONSTANTS = {
     "signal": re.compile(r"SIG[A-Z0-9]+"),
     "socket": re.compile(r"(AF|SOCK|MSG|AI)_[A-Z0-9_]+"),
 }
+# Methods of plain types, given as tokenizers and the like.
+_METHODS = re.compile(r"(?:str|bytes|int|float|list|dict|tuple|set)\.[a-z]\w*")
 _NO_NAME = re.compile(r"(?!)")
 _CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss"})
 

@@ -172,7 +172,9 @@ def new_objection(call: Call, cls: Glob) -> Objection:
     call.cls = cls
     if entry.policy and args:
         return POLICIES[entry.policy](call)
-    if call.kwargs is not None and not (type(call.kwargs) is Dct and valued(call.kwargs)):
+    if call.kwargs is not None and not (
+        type(call.kwargs) is Dct and (entry.kind == "tuple" or valued(call.kwargs))
+    ):
         return "its keyword arguments are not known"
     if not args:
         return None
@@ -698,6 +700,30 @@ def policy_module(call: Call) -> Objection:
     if args is not None and plain(args) and module is not None and known_module(module):
         return None
     return "it imports a module outside the allow-list"
+
+
+def policy_method_type(call: Call) -> Objection:
+    """The type of bound methods; what is bound is judged when it is."""
+    return None if arguments(call) == ("MethodType",) else "it builds functions from bytecode"
+
+
+def bound_method(func: Call, call: Call) -> bool:
+    """``MethodType(function, instance)`` of a method that may be referred to."""
+    args = arguments(call)
+    return (
+        type(func.func) is Glob
+        and func.func.key in _METHOD_TYPES
+        and arguments(func) == ("MethodType",)
+        and args is not None
+        and len(args) == 2
+        and type(args[0]) is Glob
+        and lookup(args[0].module, args[0].name).standing == "allowed"
+        and type(args[1]) is Call
+        and args[1].cls is not None
+    )
+
+
+_METHOD_TYPES = frozenset({"cloudpickle.cloudpickle._builtin_type", "dill._dill._load_type"})
 
 
 def policy_module_attribute(call: Call) -> Objection:

@@ -213,20 +213,25 @@ def target(func: Value) -> Value:
         module = module_of(args[0])
         return func if module is None else Glob(module, args[1], func.offset)
     if key == "dill._dill._create_namedtuple" and 3 <= len(args) <= 4:
-        if type(args[0]) is str and type(args[2]) is str:
-            return Glob(args[2], args[0], func.offset)
+        named = type(args[0]) is str and type(args[2]) is str
+        return Glob(args[2], args[0], func.offset) if named else func
     if key == "builtins.getattr" and len(args) == 2:
-        if type(args[0]) is Glob and type(args[1]) is str:
-            return Glob(args[0].module, f"{args[0].name}.{args[1]}", func.offset)
+        named = type(args[0]) is Glob and type(args[1]) is str
+        return Glob(args[0].module, f"{args[0].name}.{args[1]}", func.offset) if named else func
     return func
 
 
 def module_of(value: Value) -> str | None:
-    """The module that ``dill._dill._import_module(NAME)`` gives, None for anything else."""
+    """The module that a library's own import gives, None for anything else."""
     if (
         type(value) is Call
         and type(value.func) is Glob
-        and value.func.key == "dill._dill._import_module"
+        and value.func.key
+        in (
+            "dill._dill._import_module",
+            "cloudpickle.cloudpickle.subimport",
+            "cloudpickle.subimport",
+        )
         and type(value.args) is tuple
         and value.args
         and type(value.args[0]) is str
@@ -534,6 +539,9 @@ def state_dtype(call: Call, cls: Glob, state: Value) -> Objection:
 
 # What NumPy sets for references: counted, initialised, pickled as a list, needs the interpreter.
 _OBJECT_FLAGS = 27
+# All but "initialised" and "aligned"; of records all but "needs the interpreter", too.
+_PLAIN_FLAGS = 0x77
+_RECORD_FLAGS = 0x67
 
 
 def _dtype_agrees(code: Value, state: tuple[Value, ...]) -> bool:
@@ -552,7 +560,7 @@ def _dtype_agrees(code: Value, state: tuple[Value, ...]) -> bool:
         return state[2:7] == (None, None, None, -1, -1) and state[7] == 63
     flags = state[7]
     if letter in "SUa":
-        return state[2:5] == (None, None, None) and state[5] >= 0 and not flags & _OBJECT_FLAGS & 1
+        return state[2:5] == (None, None, None) and state[5] >= 0 and not flags & _PLAIN_FLAGS
     if letter != "V":
         return False
     return _fields_agree(state)
@@ -584,7 +592,7 @@ def _fields_agree(state: tuple[Value, ...]) -> bool:
         if width is None or offset < 0 or offset + width > size:
             return False
         objects = objects or refers
-    return flags & _OBJECT_FLAGS == _OBJECT_FLAGS if objects else not flags & 1
+    return flags & _OBJECT_FLAGS == _OBJECT_FLAGS if objects else not flags & _RECORD_FLAGS
 
 
 _NUMBER = re.compile(r"[<>=|]?([?bBhHiIlLqQefdgFDGucSUaVOmM])(\d+)?")
@@ -784,7 +792,13 @@ def state_objection(call: Call, cls: Glob, state: Value) -> Objection:
     objection = None
     for policy in policies:
         objection = STATES[policy or "default"](call, cls, state)
-        if objection is None and not policy and len(policies) > 1 and not valued(state):
+        if (
+            objection is None
+            and not policy
+            and len(policies) > 1
+            and policies[-1] != "ckdtree"  # which takes no dictionary
+            and not valued(state)
+        ):
             # Another version has a ``__setstate__``.
             objection = "its state holds more than data"
         if objection is None:
