@@ -554,7 +554,11 @@ def child() -> None:
                 return
         if (
             event == "open"
-            and (str(args[0]).endswith((".py", ".pyc", ".so")) or "/zoneinfo/" in str(args[0]))
+            and (
+                str(args[0]).endswith((".py", ".pyc", ".so"))
+                or "/zoneinfo/" in str(args[0])
+                or _importing()
+            )
             and "r" in str(args[1] or "r")
         ):
             return  # what an import reads
