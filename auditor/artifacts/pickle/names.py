@@ -47,8 +47,13 @@ def canonical(module: str) -> str:
 
 
 def known_module(module: str) -> bool:
-    """A module that names of the allow-list are imported from."""
-    return canonical(module) in _tables()[0]
+    """A module that names of the allow-list are imported from, or one of the same library."""
+    if canonical(module) in _tables()[0]:
+        return True
+    parts = module.split(".")
+    return parts[0] in _ARRAY_LIBRARIES and not any(
+        part.startswith(("__", "test", "_test")) for part in parts
+    )
 
 
 @lru_cache(maxsize=1)
@@ -171,6 +176,7 @@ _CONSTANTS = {
 # Methods of plain types, given as tokenizers and the like.
 _METHODS = re.compile(r"(?:str|bytes|int|float|list|dict|tuple|set)\.[a-z]\w*")
 _NO_NAME = re.compile(r"(?!)")
+_ARRAY_LIBRARIES = frozenset({"numpy", "scipy", "sklearn", "pandas"})
 _CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss"})
 
 
