@@ -552,6 +552,8 @@ def child() -> None:
                 return
             if name in sys.modules or known_module(name) or _importing():
                 return
+        if event == "open" and args[0] == os.devnull:
+            return  # dill, when it is imported
         if (
             event == "open"
             and (

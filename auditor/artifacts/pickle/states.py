@@ -312,8 +312,8 @@ def state_default(call: Call, cls: Glob, state: Value) -> Objection:
         state = state[0]
         if slots is not None:
             objection = attributes(slots)
-            if objection is not None:
-                return objection
+            if objection is not None or type(slots) is not Dct:
+                return objection or "its slots are not known"
             known = slots_of(cls)
             for key, _ in slots.pairs():
                 if key not in known:
