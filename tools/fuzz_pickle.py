@@ -507,6 +507,8 @@ def child() -> None:
     import sklearn.tree  # noqa: F401
 
     with contextlib.suppress(ImportError):
+        import dill  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
+    with contextlib.suppress(ImportError):
         import pandas  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
 
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))

@@ -194,6 +194,13 @@ def policy_plain(call: Call) -> Objection:
     return None
 
 
+def policy_one_name(call: Call) -> Objection:
+    """A type by its name."""
+    args = arguments(call)
+    known = args is not None and len(args) == 1 and type(args[0]) is str
+    return None if known else "its argument is no name"
+
+
 def policy_nothing(call: Call) -> Objection:
     """No arguments at all."""
     if arguments(call) != ():
