@@ -478,6 +478,8 @@ def generate(seed: int, count: int) -> Iterator[bytes]:
 # -- the child ---------------------------------------------------------------------------------
 
 CHILD_MARK = "--child"
+# What joblib recognises as compressed: zlib, gzip, bzip2, xz, lzma, lz4.
+_PACKED = (b"\x78", b"\x1f\x8b", b"BZ", b"\xfd\x37", b"\x5d\x00", b"\x04\x22\x4d\x18")
 
 
 def child() -> None:
@@ -609,17 +611,21 @@ def child() -> None:
                 return super().find_class(module, name)
 
         def load(data: bytes) -> None:
-            if base is not joblib.numpy_pickle.NumpyUnpickler:
-                Loader(io.BytesIO(data)).load()
-            elif b"numpy_pickle" in data:
-                Loader("file", io.BytesIO(data), ensure_native_byte_order=False).load()
+            Loader(io.BytesIO(data)).load()
 
-        return load
+        def load_joblib(data: bytes) -> None:
+            # Unpacks what is compressed, and reads arrays between the opcodes.
+            if b"numpy_pickle" in data or data.startswith(_PACKED):
+                joblib.numpy_pickle.NumpyUnpickler = Loader
+                joblib.load(io.BytesIO(data))
 
+        return load_joblib if base is numpy_unpickler else load
+
+    numpy_unpickler = joblib.numpy_pickle.NumpyUnpickler
     loaders = [
         checked(pickle.Unpickler),
         checked(pickle._Unpickler),
-        checked(joblib.numpy_pickle.NumpyUnpickler),
+        checked(numpy_unpickler),
     ]
 
     def late(number: int, frame: object) -> None:

@@ -78,7 +78,7 @@ def recipe_plain():
     yield "things", {
         "ordered": collections.OrderedDict(a=1), "default": collections.defaultdict(list, a=[1]),
         "counter": collections.Counter("abba"), "deque": collections.deque([1, 2], maxlen=5),
-        "time": datetime.datetime(2024, 1, 2, tzinfo=datetime.timezone.utc), "day": datetime.date(2024, 1, 1),
+        "time": datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC), "day": datetime.date(2024, 1, 1),
         "delta": datetime.timedelta(hours=3), "decimal": decimal.Decimal("1.25"), "fraction": fractions.Fraction(1, 3),
         "path": pathlib.PurePosixPath("a/b"), "regex": re.compile("a+b", re.I), "id": uuid.UUID(int=7), "partial": functools.partial(int, base=16),
         "set": {1, 2}, "frozen": frozenset("ab"), "complex": 1j, "slice": slice(1, 5, 2), "range": range(4),
@@ -125,9 +125,39 @@ def recipe_sklearn():
     import numpy as np
     import sklearn
     from sklearn import (
-        calibration, cluster, compose, covariance, cross_decomposition, decomposition, discriminant_analysis, dummy, ensemble, feature_extraction, feature_selection,
-        gaussian_process, impute, isotonic, kernel_approximation, kernel_ridge, linear_model, manifold, metrics, mixture, model_selection, multiclass,
-        multioutput, naive_bayes, neighbors, neural_network, pipeline, preprocessing, random_projection, semi_supervised, svm, tree, utils,
+        calibration,
+        cluster,
+        compose,
+        covariance,
+        cross_decomposition,
+        decomposition,
+        discriminant_analysis,
+        dummy,
+        ensemble,
+        feature_extraction,
+        feature_selection,
+        gaussian_process,
+        impute,
+        isotonic,
+        kernel_approximation,
+        kernel_ridge,
+        linear_model,
+        manifold,
+        metrics,
+        mixture,
+        model_selection,
+        multiclass,
+        multioutput,
+        naive_bayes,
+        neighbors,
+        neural_network,
+        pipeline,
+        preprocessing,
+        random_projection,
+        semi_supervised,
+        svm,
+        tree,
+        utils,
     )  # fmt: skip
 
     warnings.simplefilter("ignore")
@@ -543,7 +573,19 @@ def recipe_surprise(out):
 
 
 def recipe_river():
-    from river import anomaly, cluster, compose, ensemble, forest, linear_model, naive_bayes, neighbors, preprocessing, stats, tree  # fmt: skip
+    from river import (  # fmt: skip
+        anomaly,
+        cluster,
+        compose,
+        ensemble,
+        forest,
+        linear_model,
+        naive_bayes,
+        neighbors,
+        preprocessing,
+        stats,
+        tree,
+    )
 
     x, y, _ = data()
     models = {
