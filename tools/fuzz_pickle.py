@@ -550,6 +550,7 @@ def child() -> None:
                 "pandas",
                 "joblib",
                 "dill",
+                "cloudpickle",
                 "dateutil",
                 "pytz",
             ):
@@ -600,7 +601,7 @@ def child() -> None:
                 mapped = NAME_MAPPING.get(
                     (module, name), (IMPORT_MAPPING.get(module, module), name)
                 )
-                if module == "dill._dill" and name in _DEFERRED:
+                if f"{module}.{name}" in _DEFERRED:
                     return super().find_class(module, name)  # judged by what it is called with
                 if (
                     lookup(module, name).standing != "allowed"

@@ -73,7 +73,7 @@ class Judge:
             return
         name = found.key
         if _is_code_library(found):
-            if found.name not in _DEFERRED:
+            if name not in _DEFERRED:
                 self._code_by_value(name, found.offset)
         elif name.endswith(".__dict__") and found.name == "__dict__" and _is_library(found.module):
             # Functions by value refer to the namespace of their module.
@@ -155,9 +155,9 @@ class Judge:
             if func.key in ("copyreg.add_extension", "copy_reg.add_extension"):
                 self._extension_registered(call)
             if _is_code_library(func):
-                if func.name in _DEFERRED and POLICIES[_DEFERRED[func.name]](call) is None:
+                if func.key in _DEFERRED and POLICIES[_DEFERRED[func.key]](call) is None:
                     return
-                if func.name in _DEFERRED:
+                if func.key in _DEFERRED:
                     self._code_by_value(func.key, call.offset)
                 self._code_library(call, func)
                 return
@@ -556,11 +556,12 @@ _CODE_LIBRARY = {
 
 # dill reaches built-in functions through modules; what it reaches decides, when it is called.
 _DEFERRED = {
-    "_import_module": "module",
-    "_get_attr": "module_attribute",
-    "_create_namedtuple": "module_attribute",
-    "subimport": "module",
-    "_builtin_type": "method_type",
+    "dill._dill._import_module": "module",
+    "dill._dill._get_attr": "module_attribute",
+    "dill._dill._create_namedtuple": "module_attribute",
+    "cloudpickle.subimport": "module",
+    "cloudpickle.cloudpickle.subimport": "module",
+    "cloudpickle.cloudpickle._builtin_type": "method_type",
 }
 
 
