@@ -541,6 +541,16 @@ class FileSystem:
             return replace(found, path=path)
         return None
 
+    def link(self, path: str) -> str | None:
+        """Where the symbolic link that a build step made at this path leads."""
+        path = absolute("/", path)
+        for layer in self._newest_first(len(self)):
+            if isinstance(layer, _Link) and layer.path == path:
+                return layer.target
+            if isinstance(layer, (_Removed, _File)) and layer.path == path:
+                return None
+        return None
+
     def is_dir(self, path: str) -> bool:
         """Whether the path is known to be a directory."""
         found = self.lookup(path)

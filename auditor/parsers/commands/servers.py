@@ -151,6 +151,8 @@ def _make(
     if kind == "aiohttp" and app is not None:
         app = replace(app, factory=True)
     opaque = next((w.value for w in words if isinstance(w.value, Unknown)), None)
+    if kind == "ray-serve" and app is not None and str(app.raw).endswith((".yaml", ".yml")):
+        opaque, app = Unknown("the Serve configuration file decides"), None
     for name, value in row.get("always", {}).items():
         options.append(Option(name=name, value=value, at=program.at, flag="", source="default"))
     app_dir = next(

@@ -164,6 +164,8 @@ class WebModels:
         if routes is None and site.name in (
             "tornado.web.Application",
             "starlette.routing.Router",
+            "litestar.Litestar",
+            "litestar.app.Litestar",
         ):
             routes = site.args[0] if site.args else None
         if site.name == "starlette.routing.Mount":
