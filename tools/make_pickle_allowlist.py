@@ -215,7 +215,7 @@ FUNCTIONS = (
     "sklearn.utils.extmath", "sklearn.utils.validation", "sklearn.neural_network", "sklearn.kernel_approximation",
     "sklearn.feature_extraction", "sklearn.decomposition", "sklearn.covariance", "sklearn.utils.multiclass",
     "scipy.special", "scipy.stats", "scipy.spatial.distance", "scipy.sparse._base", "scipy.linalg",
-    "scipy.sparse.base", "lightgbm.sklearn", "xgboost.sklearn", "imblearn.metrics", "optuna.samplers",
+    "scipy.sparse.base", "lightgbm.sklearn", "xgboost.sklearn", "imblearn.metrics", "optuna.samplers", "river.utils.math",
 )  # fmt: skip
 SHADY = ("load", "fetch", "open", "exec", "eval", "run", "save", "dump", "write", "read", "import", "parallel", "delayed", "compile", "call", "apply")  # fmt: skip
 CODES = {"class": "c", "enum": "e", "exception": "x", "ufunc": "u", "function": "f"}

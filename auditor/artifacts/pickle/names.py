@@ -177,7 +177,7 @@ _CONSTANTS = {
 _METHODS = re.compile(r"(?:str|bytes|int|float|list|dict|tuple|set)\.[a-z]\w*")
 _NO_NAME = re.compile(r"(?!)")
 _ARRAY_LIBRARIES = frozenset({"numpy", "scipy", "sklearn", "pandas"})
-_CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss"})
+_CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss", "river"})
 
 
 def _bad_module(module: str, bad: dict[str, str]) -> str | None:

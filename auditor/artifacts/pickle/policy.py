@@ -385,10 +385,12 @@ def policy_signature(call: Call) -> Objection:
     return None
 
 
-def _signed(value: Value) -> bool:
+def _signed(value: Value, depth: int = 8) -> bool:
     if type(value) in (tuple, Lst):
         parts = value if type(value) is tuple else value.items
-        return (type(value) is tuple or value.complete) and all(_signed(p) for p in parts)
+        return (type(value) is tuple or value.complete) and all(
+            depth and _signed(p, depth - 1) for p in parts
+        )
     if type(value) is Call:
         return type(value.func) is Glob and (
             value.func.module in ("inspect", "typing", "types", "_operator")

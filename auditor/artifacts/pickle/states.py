@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from struct import Struct
 from typing import TypeAlias
 
 from auditor.artifacts.pickle.names import canonical, lookup
@@ -389,6 +390,14 @@ def state_saved(call: Call, cls: Glob, state: Value) -> Objection:
     return "the data inside are not known"
 
 
+def state_memory(call: Call, cls: Glob, state: Value) -> Objection:
+    """A cache of joblib that is switched off; one with a place loads pickles from there later."""
+    objection = attributes(state)
+    if objection is None and not plain(state):
+        return "it caches to a place of its own"
+    return objection
+
+
 def state_none(call: Call, cls: Glob, state: Value) -> Objection:
     """No model of this class is saved with a state."""
     return "a native class takes its state on trust"
@@ -416,7 +425,7 @@ def state_binary_tree(call: Call, cls: Glob, state: Value) -> Objection:
     """``KDTree`` and ``BallTree`` read their state without checking its length."""
     if (
         type(state) is tuple
-        and 12 <= len(state) <= 13
+        and (len(state) == 13 or (len(state) == 12 and "._" not in cls.module))
         and all(is_array(part) for part in state[:4])
         and all(type(part) is int for part in state[4:11])
         and type(state[11]) is Call
@@ -443,20 +452,71 @@ def state_distance(call: Call, cls: Glob, state: Value) -> Objection:
 
 
 def state_ckdtree(call: Call, cls: Glob, state: Value) -> Objection:
-    """``cKDTree``: follows the nodes in its buffer; short of reading them, the form at least."""
+    """``cKDTree`` follows the nodes in its buffer wherever they point: they are followed here."""
     if type(state) is tuple and len(state) == 2 and type(state[0]) is tuple:
+        if attributes(state[1]) is not None:
+            return "it is not the state of a tree of neighbours"
         state = state[0]
     if (
         type(state) is tuple
         and len(state) == 10
-        and is_array(state[0])
-        and is_array(state[1])
         and all(type(part) is int for part in state[2:5])
-        and all(is_array(part) for part in state[5:8])
+        and array_shape(state[1]) == state[2:4]
+        and array_shape(state[5]) == array_shape(state[6]) == state[3:4]
+        and array_shape(state[7]) == state[2:3]
         and all(part is None or is_array(part) for part in state[8:10])
+        and _nodes_agree(array_bytes(state[0]), state[2])
     ):
         return None
     return "it is not the state of a tree of neighbours"
+
+
+_NODE = Struct("<qqdqqQQqq")
+_MAX_NODES = 1 << 20
+
+
+def _nodes_agree(raw: bytes | None, points: int) -> bool:
+    """Children stand behind their parent and inside the buffer; so does what a leaf holds."""
+    if raw is None or len(raw) % _NODE.size:
+        return False
+    count = len(raw) // _NODE.size
+    for index, node in enumerate(_NODE.iter_unpack(raw)):
+        axis, _, _, start, end, _, _, less, greater = node
+        if not 0 <= start <= end <= points:
+            return False
+        if axis != -1 and not (index < less < count and index < greater < count and axis >= 0):
+            return False
+    return True
+
+
+def array_bytes(value: Value) -> bytes | None:
+    """The content of an array as it lies in the file, None when it is not to be had."""
+    if type(value) is not Call or not is_array(value):
+        return None
+    func = target(value.func)
+    held: Value = None
+    if type(func) is not Glob:
+        return None
+    if func.name == "_frombuffer":
+        held = value.args[0]
+    elif func.name == "NumpyArrayWrapper":
+        held = value.items[0] if value.items else None
+    elif func.name == "_reconstruct":
+        held = value.states[-1][-1]
+    elif func.name == "_create_array":
+        held = value.args[2][-1]
+    if type(held) is Call and type(held.args) is tuple and held.args and held.func is not None:
+        held = held.args[0]
+    if type(held) is Big:
+        if held.data is None or held.size > _MAX_NODES * _NODE.size:
+            return None
+        raw: bytes = held.data[held.offset : held.offset + held.size]
+        if held.kind != "str":
+            return raw
+        held = raw.decode("utf-8", "replace")
+    if type(held) is str:
+        return held.encode("latin-1", "replace")
+    return held if type(held) is bytes else None
 
 
 def state_empty(call: Call, cls: Glob, state: Value) -> Objection:

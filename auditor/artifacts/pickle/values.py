@@ -133,12 +133,14 @@ class Dct:
 class Big:
     """A string, number or buffer that is too long to hold: where it lies and how long it is."""
 
-    __slots__ = ("kind", "offset", "size")
+    __slots__ = ("data", "kind", "offset", "size")
 
-    def __init__(self, kind: str, size: int, offset: int) -> None:
+    def __init__(self, kind: str, size: int, offset: int, data: Any = None) -> None:
         self.kind = kind
         self.size = size
         self.offset = offset
+        # What it lies in, where the bytes are of use.
+        self.data = data
 
 
 class Pers:
