@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from struct import Struct
 from typing import TypeAlias
 
@@ -585,8 +586,7 @@ def state_dtype(call: Call, cls: Glob, state: Value) -> Objection:
         return "the data type is shared with the whole process"
     if (
         type(state) is tuple
-        and 8 <= len(state) <= 9
-        and type(state[0]) is int
+        and (len(state), state[0]) in ((8, 3), (9, 4))
         and (state[1] is None or state[1] in ("<", ">", "=", "|"))
         and (state[2] is None or type(state[2]) is tuple)
         and (state[3] is None or (type(state[3]) is tuple and plain(state[3])))
@@ -622,7 +622,13 @@ def _dtype_agrees(code: Value, state: tuple[Value, ...]) -> bool:
         return state[2:7] == (None, None, None, -1, -1) and state[7] == 63
     flags = state[7]
     if letter in "SUa":
-        return state[2:5] == (None, None, None) and state[5] >= 0 and not flags & _PLAIN_FLAGS
+        width = code.lstrip("<>=|")[1:]
+        size = int(width) * (4 if letter == "U" else 1) if width.isdecimal() else 0
+        return (
+            state[2:5] == (None, None, None)
+            and state[5] in ((size,) if size else (size, 1, 4))
+            and not flags & _PLAIN_FLAGS
+        )
     if letter != "V":
         return False
     return _fields_agree(state)
@@ -649,11 +655,18 @@ def _fields_agree(state: tuple[Value, ...]) -> bool:
                 return False
             parts.append((field[0], field[1]))
     objects = False
+    taken: list[tuple[int, int]] = []
     for kind, offset in parts:
         width, refers = _width(kind)
         if width is None or offset < 0 or offset + width > size:
             return False
         objects = objects or refers
+        taken.append((offset, offset + width))
+    if objects and base is None:
+        # Nothing may be written over a reference.
+        taken = sorted(set(taken))
+        if any(end > start for (_, end), (start, _) in pairwise(taken)):
+            return False
     return flags & _OBJECT_FLAGS == _OBJECT_FLAGS if objects else not flags & _RECORD_FLAGS
 
 
@@ -693,7 +706,7 @@ def state_array(call: Call, cls: Glob, state: Value) -> Objection:
     """Arrays: (version,) shape, data type, order, and as much data as that takes."""
     if (
         type(state) is tuple
-        and len(state) in (4, 5)
+        and (len(state) == 4 or (len(state) == 5 and state[0] == 1))
         and type(state[-4]) is tuple
         and all(type(n) is int and n >= 0 for n in state[-4])
         and _is_dtype(state[-3])
