@@ -163,7 +163,7 @@ def _pattern_policy(module: str, name: str, allowed: dict[str, dict[str, str]]) 
             and name.removeprefix("__pyx_unpickle_").isidentifier()
         ):
             return "class_first"
-        if name == "newObj" and module.startswith("sklearn."):
+        if name == "newObj" and module.startswith(("sklearn.", "hdbscan.")):
             return "class_first"
     return ""
 
@@ -177,7 +177,7 @@ _CONSTANTS = {
 _METHODS = re.compile(r"(?:str|bytes|int|float|list|dict|tuple|set)\.[a-z]\w*")
 _NO_NAME = re.compile(r"(?!)")
 _ARRAY_LIBRARIES = frozenset({"numpy", "scipy", "sklearn", "pandas"})
-_CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss", "river"})
+_CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss", "river", "hdbscan"})
 
 
 def _bad_module(module: str, bad: dict[str, str]) -> str | None:

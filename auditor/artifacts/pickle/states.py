@@ -37,6 +37,7 @@ _VALUE_MODULES = (
     "statsmodels.tsa.statespace._representation",
     "statsmodels.tsa.statespace._kalman_filter",
     "statsmodels.tsa.statespace._kalman_smoother",
+    "pyarrow.lib",
     "polars.series",
     "polars.dataframe",
     "datetime",
@@ -64,6 +65,7 @@ _VALUE_NAMES = frozenset(
         "numpy": "dtype ndarray matrix recarray record chararray",
         "torch": "Size device",
         "_operator": "itemgetter",
+        "scipy.interpolate._interpolate": "_PPoly",
     }.items()
     for name in names.split()
 )
@@ -356,6 +358,18 @@ def state_estimator(call: Call, cls: Glob, state: Value) -> Objection:
         version = state.get("_sklearn_version")
         if version is not MISSING and type(version) is not str:
             return "its version is no text"
+    return objection
+
+
+def state_pmdarima(call: Call, cls: Glob, state: Value) -> Objection:
+    """Takes the attributes, then calls a method that compares and prints the version."""
+    objection = attributes(state)
+    if objection is None and type(state) is Dct:
+        version = state.get("pkg_version_")
+        if version is not MISSING and type(version) is not str:
+            return "its version is no text"
+        if state.get("_warn_for_older_version") is not MISSING:
+            return "it replaces a method that is called"
     return objection
 
 
