@@ -44,6 +44,29 @@ PACKAGES = [
     "joblib",
     "torch.nn",
     "torch.optim",
+    "feature_engine",
+    "hdbscan",
+    "hmmlearn",
+    "implicit",
+    "lifelines",
+    "mlxtend",
+    "nltk",
+    "optuna",
+    "polars.datatypes",
+    "slicer",
+    "patsy",
+    "pmdarima",
+    "prophet",
+    "pynndescent",
+    "pyod",
+    "river",
+    "shap",
+    "skbase",
+    "skorch",
+    "sktime",
+    "surprise",
+    "tpot",
+    "umap",
 ]
 SKIP_PARTS = {
     "tests", "test", "testing", "_testing", "conftest", "setup", "externals", "datasets",
@@ -51,12 +74,12 @@ SKIP_PARTS = {
     "parallel", "estimator_checks", "_array_api", "plotting", "_plot", "io", "compat", "computation",
     "callback", "callbacks", "__main__", "_joblib", "formatting", "graphics", "tracker", "federated",
     "widget", "array_api_compat", "array_api_extra", "_external", "collective", "libpath", "app",
-    "scripts", "docs", "corpora", "downloader", "x13", "_print_versions",
+    "scripts", "docs", "downloader", "x13", "_print_versions",
 }  # fmt: skip
 HOOKS = (
     "__new__", "__setstate__", "__setattr__", "__getattr__", "__getattribute__", "__del__",
     "__init_subclass__", "__setstate_cython__", "__hash__", "__eq__", "__setitem__", "append",
-    "extend",
+    "extend", "__call__", "__iter__", "__len__", "__bool__", "__array__", "__repr__", "__str__",
 )  # fmt: skip
 
 
@@ -149,6 +172,14 @@ def describe(
             origin = owner_of(value, hook)
             if origin and origin not in ("object", "type"):
                 facts[hook] = origin
+        slots = {
+            name
+            for base in value.__mro__
+            for name in _names(vars(base).get("__slots__", ()))
+            if base.__module__ != "builtins"
+        }
+        if slots:
+            facts["slots"] = sorted(slots)
         if issubclass(value, (dict, list, tuple, set, str, int, float)):
             facts["base"] = next(
                 b.__name__ for b in value.__mro__ if b in (dict, list, tuple, set, str, int, float)
@@ -173,6 +204,10 @@ def describe(
     return None
 
 
+def _names(slots: Any) -> List[str]:  # noqa: UP006
+    return [slots] if isinstance(slots, str) else [s for s in slots if isinstance(s, str)]
+
+
 # Which functions may be referred to (not called): numerical ones of these modules.
 FUNCTIONS = (
     "sklearn.metrics", "sklearn.feature_selection", "sklearn.preprocessing", "sklearn.gaussian_process",
@@ -180,7 +215,7 @@ FUNCTIONS = (
     "sklearn.utils.extmath", "sklearn.utils.validation", "sklearn.neural_network", "sklearn.kernel_approximation",
     "sklearn.feature_extraction", "sklearn.decomposition", "sklearn.covariance", "sklearn.utils.multiclass",
     "scipy.special", "scipy.stats", "scipy.spatial.distance", "scipy.sparse._base", "scipy.linalg",
-    "scipy.sparse.base", "lightgbm.sklearn", "xgboost.sklearn", "imblearn.metrics",
+    "scipy.sparse.base", "lightgbm.sklearn", "xgboost.sklearn", "imblearn.metrics", "optuna.samplers", "river.utils.math",
 )  # fmt: skip
 SHADY = ("load", "fetch", "open", "exec", "eval", "run", "save", "dump", "write", "read", "import", "parallel", "delayed", "compile", "call", "apply")  # fmt: skip
 CODES = {"class": "c", "enum": "e", "exception": "x", "ufunc": "u", "function": "f"}
@@ -199,7 +234,14 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     natives = tuple(reviewed["constructors"]["modules"])
     never_modules = tuple(reviewed["never"]["modules"])
     table: Any = {}
+    slots: Any = {}
     sources = []
+    # Classes of extension modules, to tell their ``__setstate__`` from one in Python.
+    native = set()
+    for path in paths:
+        for key, facts in json.loads(Path(path).read_text("utf-8"))["found"].items():
+            if facts.get("native"):
+                native.add(key.replace(":", "."))
     left_out: Any = {}
     for path in paths:
         raw = json.loads(Path(path).read_text("utf-8"))
@@ -220,6 +262,8 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
             elif kind in ("class", "exception"):
                 for hook, accepted in reviewed["hooks"].items():
                     owner = facts.get(hook, "")
+                    if owner and "." not in owner and hook == "__new__":
+                        continue  # of a built-in type
                     if owner and not any(fnmatchcase(owner, pattern) for pattern in accepted):
                         # Fields of a named tuple are all that its __new__ takes.
                         if hook == "__new__" and facts.get("base") == "tuple" and owner == dotted:
@@ -234,6 +278,18 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
                 code = BASES.get(facts.get("base"), "c")
                 if code == "c" and facts.get("native") and module.startswith(natives):
                     code = "n"
+                owner = facts.get("__setstate__", "")
+                if owner or facts.get("native"):
+                    state = state_policy(dotted, owner, reviewed["state_owners"], native)
+                    code = f"{code} {state}" if state else code
+                before = table.get(module, {}).get(name, code)
+                if before != code:
+                    # Versions differ: the state must suit either.
+                    states = set(before.partition(" ")[2].split("|"))
+                    states |= {code.partition(" ")[2]}
+                    code = code[:1] + " " + "|".join(sorted(states))
+                if facts.get("slots") and not facts.get("__setattr__"):
+                    slots[dotted] = sorted({*slots.get(dotted, ()), *facts["slots"]})
             table.setdefault(module, {})[name] = code
     if verbose:
         for why, names in sorted(left_out.items()):
@@ -242,6 +298,7 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     document = {
         "generator": "tools/make_pickle_allowlist.py",
         "sources": sources,
+        "slots": dict(sorted(slots.items())),
         "modules": {module: dict(sorted(table[module].items())) for module in sorted(table)},
     }
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=True) + "\n"
@@ -249,6 +306,23 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     target.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     count = sum(len(names) for names in table.values())
     print(f"{target.name}: {count} names of {len(table)} modules, {target.stat().st_size} bytes")
+
+
+def state_policy(
+    cls: str,
+    owner: str,
+    patterns: Dict[str, str],  # noqa: UP006
+    native: Any,
+) -> str:
+    """What may be given to ``__setstate__``: as reviewed, else values, or nothing for native code."""
+    from fnmatch import fnmatchcase
+
+    for pattern, policy in patterns.items():
+        if (owner and fnmatchcase(owner, pattern)) or fnmatchcase(cls, pattern):
+            return policy
+    if owner in native or (not owner and cls in native):
+        return "none" if owner else ""
+    return "values" if owner else ""
 
 
 def weights_only() -> None:

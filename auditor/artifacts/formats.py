@@ -240,6 +240,11 @@ class Scanner:
         nested = Scanner(self.limits)
         nested.budget = self.budget
         nested.scan(inner, draft.path, depth + 1)
+        if not nested.found:
+            # Plain text, or nothing at all.
+            draft.container = method
+            draft.format = identify(inner)
+            return
         first = nested.found[0]
         draft.format = first.format
         draft.container = method if first.container is None else f"{method}+{first.container}"

@@ -10,7 +10,7 @@ from auditor import lazy_re as re
 from auditor.artifacts.facts import ArtifactIssue
 from auditor.artifacts.pickle.judge import Judge
 from auditor.artifacts.pickle.machine import Buffer, Machine, MachineError
-from auditor.artifacts.pickle.values import MISSING, Call, Dct, Glob, Lst, Value
+from auditor.artifacts.pickle.values import MISSING, Big, Call, Dct, Glob, Lst, Value
 from auditor.findings import Severity
 
 _WRAPPERS = frozenset(
@@ -99,6 +99,7 @@ class ArrayReader:
         if after > self.end:
             raise MachineError("an array that is cut off", position, truncated=True)
         self.ranges.append((begin, after))
+        target.items = [Big("bytes", after - position, position, self.data)]
         return after
 
     def _companion(self, target: Call) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from auditor.artifacts.facts import ArtifactIssue, GlobalRef, Verdict, worst
-from auditor.artifacts.pickle.names import lookup
+from auditor.artifacts.pickle.names import known_module, lookup
 from auditor.artifacts.pickle.policy import (
     POLICIES,
     arguments,
-    inert,
+    bound_method,
     is_class,
+    new_objection,
     resolve,
-    state_objection,
 )
+from auditor.artifacts.pickle.states import attributes_only, hook, partial_state, state_objection
 from auditor.artifacts.pickle.symbols import shown, target_name
 from auditor.artifacts.pickle.values import (
     Call,
@@ -24,8 +25,6 @@ from auditor.artifacts.pickle.values import (
 )
 from auditor.findings import Severity
 
-# Attributes that the unpickler looks up on an instance: set as data, they are called later.
-_HOOKS = frozenset({"__setstate__", "append", "extend", "add", "__class__", "__dict__"})
 _MAX_GLOBALS = 20_000
 
 
@@ -74,6 +73,10 @@ class Judge:
             return
         name = found.key
         if _is_code_library(found):
+            if name not in _DEFERRED:
+                self._code_by_value(name, found.offset)
+        elif name.endswith(".__dict__") and found.name == "__dict__" and _is_library(found.module):
+            # Functions by value refer to the namespace of their module.
             self._code_by_value(name, found.offset)
         elif entry.standing == "dangerous" and found.module != "__main__":
             self._issue(
@@ -122,6 +125,8 @@ class Judge:
                 return
             if type(func) is Call and _by_value(func):
                 # The types of code, functions and cells, as cloudpickle and dill name them.
+                if bound_method(func, call):
+                    return
                 self._code_by_value(shown(func, 1), call.offset)
                 return
         self._judge_call(call)
@@ -150,6 +155,10 @@ class Judge:
             if func.key in ("copyreg.add_extension", "copy_reg.add_extension"):
                 self._extension_registered(call)
             if _is_code_library(func):
+                if func.key in _DEFERRED and POLICIES[_DEFERRED[func.key]](call) is None:
+                    return
+                if func.key in _DEFERRED:
+                    self._code_by_value(func.key, call.offset)
                 self._code_library(call, func)
                 return
             danger = entry.standing == "dangerous"
@@ -190,20 +199,12 @@ class Judge:
     def _objection(self, call: Call, func: Glob, kind: str, policy: str) -> str | None:
         if call.how in ("NEWOBJ", "NEWOBJ_EX"):
             if is_class(func):
-                args = arguments(call)
-                if args is None or not all(inert(a) for a in args):
-                    return "its arguments are not known"
-                call.cls = func
-                if policy and args:
-                    return POLICIES[policy](call)
-                if call.kwargs is not None and type(call.kwargs) is not Dct:
-                    return "its keyword arguments are not known"
-                return None
+                return new_objection(call, func)
             return "it is not a class whose instances models hold"
         if policy:
             return POLICIES[policy](call)
         if kind == "native":
-            return POLICIES["inert"](call)
+            return POLICIES["values"](call)
         if kind == "enum":
             args = arguments(call)
             return None if args and len(args) == 1 and plain(args) else "it makes an enumeration"
@@ -217,7 +218,7 @@ class Judge:
         if type(target) is Call:
             cls = target.cls
             if cls is None:
-                if _is_plain_result(target):
+                if partial_state(target, state):
                     return
                 name = target_name(target)
                 self._issue(
@@ -230,17 +231,19 @@ class Judge:
                     callable=name,
                 )
                 return
-            if cls in self._stateless and not target.states and type(state) is Dct:
+            if (
+                cls in self._stateless
+                and type(state) is Dct
+                and not target.states
+                and state.complete
+                and all(type(key) is str and key[:2] != "__" for key in state.flat[::2])
+            ):
                 return
-            made = arguments(target)
-            objection = state_objection(cls, state, made[0] if made else None)
-            if objection is None and cls.key == "numpy.dtype" and not _own_copy(target):
-                objection = "the data type is shared with the whole process"
+            objection = state_objection(target, cls, state)
             if objection is None and target.states:
-                objection = _second_state(target.states)
-            if objection is None and type(state) is tuple and len(state) == 2:
-                objection = _slots(state[1])
-            if objection is None and not cls.module.startswith(_STATE_POLICIES):
+                # No pickler sets a state twice; the first may have planted what the second calls.
+                objection = "an earlier state may have replaced its methods"
+            if objection is None and attributes_only(cls):
                 self._stateless.add(cls)
             if objection is not None:
                 self._issue(
@@ -280,15 +283,17 @@ class Judge:
 
     def on_add(self, target: Value, items: list[Value], how: str, offset: int) -> None:
         if type(target) is Call:
-            if len(target.items) < 256:
-                target.items += items[: 256 - len(target.items)]
+            target.add(items)
             cls = target.cls
             wanted = "dict" if how.startswith("SETITEM") else "list"
-            kinds = (wanted,) if wanted == "dict" else ("list",)
-            if cls is not None and lookup(cls.module, cls.name).kind in kinds:
-                objection = _second_state(target.states) if target.states else None
-                if objection is None:
-                    return
+            # Items come before the state; of some dictionaries they are attributes, too.
+            if (
+                cls is not None
+                and not target.states
+                and lookup(cls.module, cls.name).kind == wanted
+                and (cls.module in _BUILTIN or not any(map(hook, items[::2])))
+            ):
+                return
         elif not items and type(target) in (Dct, Lst):
             return
         name = target.key if type(target) is Glob else target_name(target)
@@ -321,7 +326,13 @@ class Judge:
                 and plain(pid[2:])
             ):
                 return
-            if type(pid) is tuple and pid and pid[0] == "module":
+            if (
+                type(pid) is tuple
+                and len(pid) > 1
+                and pid[0] == "module"
+                and type(pid[1]) is Glob
+                and plain(pid[2:])
+            ):
                 # torch.save of a whole module records the source of its class.
                 return
             message = "a persistent id that stands for no torch storage"
@@ -454,7 +465,7 @@ class Judge:
         )
 
 
-_STATE_POLICIES = ("numpy", "scipy.stats", "statsmodels", "joblib", "sklearn.externals")
+_BUILTIN = frozenset({"collections", "builtins"})
 _TYPED_POLICIES = frozenset({"inert", "nothing"})
 _SCALAR_TYPES = frozenset({str, int, float, bool, type(None), bytes})
 
@@ -464,19 +475,11 @@ def _by_types(call: Call) -> bool:
     entry = lookup(call.func.module, call.func.name)
     if entry.standing != "allowed":
         return False
-    if call.how == "NEWOBJ" and not entry.policy:
-        return True
-    if entry.kind == "native" and not entry.policy:
-        return True
-    if entry.policy == "plain":
+    if (call.how == "NEWOBJ" or entry.kind == "native") and not entry.policy:
+        return all(type(a) in _SCALAR_TYPES for a in call.args)
+    if entry.policy in ("plain", "values"):
         return all(type(a) in _SCALAR_TYPES for a in call.args)
     return entry.policy in _TYPED_POLICIES
-
-
-def _own_copy(call: Call) -> bool:
-    """``numpy.dtype(code, align, copy)`` makes an object of its own only when told to copy."""
-    args = arguments(call)
-    return args is not None and len(args) == 3 and args[2] in (True, 1)
 
 
 def shown_args(call: Call) -> str:
@@ -494,41 +497,6 @@ def shown_args(call: Call) -> str:
 
 def _chain(found: Glob) -> str:
     return f"{found.written} (Python 2 name) → {found.key}" if found.written else ""
-
-
-def _is_plain_result(call: Call) -> bool:
-    """Results whose state is data by construction although their class has no name here."""
-    func = call.func
-    return type(func) is Glob and func.key in (
-        "builtins.getattr",
-        "numpy.random.__RandomState_ctor",
-        "pytz._p",
-        "functools.partial",
-        "pandas._libs.internals._unpickle_block",
-    )
-
-
-def _second_state(states: list[Value]) -> str | None:
-    """Earlier states may have planted hooks that the next operation on the instance calls."""
-    for state in states:
-        parts = state if type(state) is tuple else (state,)
-        for part in parts:
-            if part is None or plain(part):
-                continue
-            if type(part) is not Dct or not part.complete:
-                return "an earlier state may have replaced its methods"
-            if any(type(k) is not str or k in _HOOKS for k, _ in part.pairs()):
-                return "an earlier state replaces its methods"
-    return None
-
-
-def _slots(slots: Value) -> str | None:
-    if slots is None or type(slots) is not Dct:
-        return None
-    for key, _ in slots.pairs():
-        if type(key) is str and key.startswith("__") and key.endswith("__"):
-            return f"it assigns the attribute {key}"
-    return None if slots.complete else "its attributes are not known"
 
 
 _CODE_LIBRARY = {
@@ -572,6 +540,7 @@ _CODE_LIBRARY = {
             "_create_weakref",
             "_dill",
             "_get_attr",
+            "_getattr",
             "_import_module",
             "_load_type",
             "_setitems",
@@ -583,6 +552,21 @@ _CODE_LIBRARY = {
         ]
     ),
 }
+
+
+# dill reaches built-in functions through modules; what it reaches decides, when it is called.
+_DEFERRED = {
+    "dill._dill._import_module": "module",
+    "dill._dill._get_attr": "module_attribute",
+    "dill._dill._create_namedtuple": "module_attribute",
+    "cloudpickle.subimport": "module",
+    "cloudpickle.cloudpickle.subimport": "module",
+    "cloudpickle.cloudpickle._builtin_type": "method_type",
+}
+
+
+def _is_library(module: str) -> bool:
+    return known_module(module) and lookup(module, "*").standing != "dangerous" and "." in module
 
 
 def _is_code_library(found: Glob) -> bool:
@@ -603,6 +587,7 @@ def _by_value(func: Call) -> bool:
             "_make_skeleton_class",
             "_make_skeleton_enum",
             "_rehydrate_skeleton_class",
+            "_create_namedtuple",
         )
     )
 

@@ -443,7 +443,7 @@ class Machine:
 
     def _text(self, at: int, start: int, stop: int) -> Value:
         if stop - start > HOLD:
-            return Big("str", stop - start, start)
+            return Big("str", stop - start, start, self.data)
         try:
             return self.data[start:stop].decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
@@ -691,9 +691,9 @@ class Machine:
             size = _U8(self.data, pos + 1)[0]
         stop = self._need(start, size)
         if op == 0x96:
-            self.stack.append(Big("bytearray", size, start))
+            self.stack.append(Big("bytearray", size, start, self.data))
         elif size > HOLD:
-            self.stack.append(Big("bytes", size, start))
+            self.stack.append(Big("bytes", size, start, self.data))
         else:
             self.stack.append(self.data[start:stop])
         return stop

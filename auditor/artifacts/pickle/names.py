@@ -14,6 +14,7 @@ class Entry(NamedTuple):
     """``kind`` of an allowed name: class, dict, list, tuple, enum, exception, ufunc, function.
 
     ``policy`` names the argument policy under which it may be called, empty for never.
+    ``state`` names what may be given to its ``__setstate__``, empty when it has none.
     ``reason`` says what a dangerous name does.
     """
 
@@ -21,6 +22,7 @@ class Entry(NamedTuple):
     kind: str = ""
     policy: str = ""
     reason: str = ""
+    state: str = ""
 
 
 _KINDS = {
@@ -40,8 +42,19 @@ UNKNOWN = Entry("unknown")
 def canonical(module: str) -> str:
     """The module under the name that the tables use: NumPy 2's ``_core`` is NumPy 1's ``core``."""
     if module.startswith("numpy._core"):
-        return "numpy.core" + module[11:]
-    return module
+        module = "numpy.core" + module[11:]
+    # Since NumPy 1.16 one extension module holds both.
+    return "numpy.core.multiarray" if module == "numpy.core._multiarray_umath" else module
+
+
+def known_module(module: str) -> bool:
+    """A module that names of the allow-list are imported from, or one of the same library."""
+    if canonical(module) in _tables()[0]:
+        return True
+    parts = module.split(".")
+    return parts[0] in _ARRAY_LIBRARIES and not any(
+        part.startswith(("__", "test", "_test")) for part in parts
+    )
 
 
 @lru_cache(maxsize=1)
@@ -51,13 +64,15 @@ def _tables() -> tuple[
     from auditor.catalog import knowledge
 
     allowed: dict[str, dict[str, str]] = {}
-    for module, names in knowledge("pickle_allow.json.gz")["modules"].items():
+    table = knowledge("pickle_allow.json.gz")
+    for module, names in table["modules"].items():
         allowed.setdefault(canonical(module), {}).update(names)
     reviewed = knowledge("pickle_reviewed.toml")
     for kind, table in (("c", "names"), ("d", "dicts"), ("l", "lists")):
         for dotted in reviewed["classes"][table]:
             module, _, name = dotted.rpartition(".")
-            allowed.setdefault(canonical(module), {})[name] = kind
+            state = reviewed["states"].get(dotted, "")
+            allowed.setdefault(canonical(module), {})[name] = f"{kind} {state}" if state else kind
     for module, names in reviewed["references"].items():
         here = allowed.setdefault(module, {})
         for name in names:
@@ -71,6 +86,28 @@ def _tables() -> tuple[
         dict(danger["names"]),
         exceptions,
     )
+
+
+@lru_cache(maxsize=1)
+def _slot_table() -> dict[str, list[str]]:
+    from auditor.catalog import knowledge
+
+    found: dict[str, list[str]] = knowledge("pickle_allow.json.gz").get("slots", {})
+    reviewed: dict[str, list[str]] = knowledge("pickle_reviewed.toml")["slots"]
+    return {**found, **reviewed}
+
+
+@lru_cache(maxsize=1)
+def _methods() -> dict[str, list[str]]:
+    from auditor.catalog import knowledge
+
+    found: dict[str, list[str]] = knowledge("pickle_reviewed.toml")["methods"]
+    return found
+
+
+def slots(module: str, name: str) -> frozenset[str]:
+    """The slots of a class of the allow-list: what a state may assign beside its dictionary."""
+    return frozenset(_slot_table().get(f"{module}.{name}", ()))
 
 
 def _builtin_exceptions() -> list[str]:
@@ -94,10 +131,21 @@ def lookup(module: str, name: str) -> Entry:
     policy = calls.get(f"{known}.{name}", "")
     if not policy:
         policy = _pattern_policy(known, name, allowed)
+    if kind is None and name.endswith("._entropy") and known.startswith("scipy.stats."):
+        # Discrete distributions hold this method of theirs.
+        kind = "f" if name.removesuffix("._entropy") in allowed.get(known, {}) else None
+    if kind is None and module == "builtins" and _METHODS.fullmatch(name):
+        kind = "f"
+    if kind is None and "." in name and _methods().get(known.partition(".")[0]):
+        # Methods that instances of their class hold.
+        cls, _, method = name.rpartition(".")
+        if method in _methods()[known.partition(".")[0]] and cls in allowed.get(known, {}):
+            kind = "f"
     if kind is None and _CONSTANTS.get(module, _NO_NAME).fullmatch(name):
         kind = "f"
     if kind is not None or policy:
-        return Entry("allowed", _KINDS[kind] if kind else "function", policy)
+        code, _, state = (kind or "f").partition(" ")
+        return Entry("allowed", _KINDS[code], policy, state=state)
     reason = bad_names.get(f"{known}.{name}")
     if reason is None:
         reason = _bad_module(module, bad_modules)
@@ -116,7 +164,7 @@ def _pattern_policy(module: str, name: str, allowed: dict[str, dict[str, str]]) 
             and name.removeprefix("__pyx_unpickle_").isidentifier()
         ):
             return "class_first"
-        if name == "newObj" and module.startswith("sklearn."):
+        if name == "newObj" and module.startswith(("sklearn.", "hdbscan.")):
             return "class_first"
     return ""
 
@@ -126,8 +174,11 @@ _CONSTANTS = {
     "signal": re.compile(r"SIG[A-Z0-9]+"),
     "socket": re.compile(r"(AF|SOCK|MSG|AI)_[A-Z0-9_]+"),
 }
+# Methods of plain types, given as tokenizers and the like.
+_METHODS = re.compile(r"(?:str|bytes|int|float|list|dict|tuple|set)\.[a-z]\w*")
 _NO_NAME = re.compile(r"(?!)")
-_CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss"})
+_ARRAY_LIBRARIES = frozenset({"numpy", "scipy", "sklearn", "pandas"})
+_CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss", "river", "hdbscan"})
 
 
 def _bad_module(module: str, bad: dict[str, str]) -> str | None:

@@ -10,9 +10,17 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from auditor import lazy_re as re
-from auditor.artifacts.pickle.names import canonical, lookup
+from auditor.artifacts.pickle.names import canonical, known_module, lookup
+from auditor.artifacts.pickle.states import (
+    STATES,
+    attributes,
+    is_array_type,
+    module_of,
+    state_objection,
+    target,
+    valued,
+)
 from auditor.artifacts.pickle.values import (
-    MISSING,
     Big,
     Call,
     Dct,
@@ -70,18 +78,17 @@ def resolve(call: Call) -> Call:
                 return call
             call = _again(call, func.pid[1], call.args)
             continue
-        if type(func) is not Call or type(func.func) is not Glob:
+        if type(func) is not Call:
             return call
+        found = target(func)
+        if type(found) is Glob:
+            call = _again(call, found, call.args)
+            continue
+        partial = target(func.func)
         inner = arguments(func)
-        if inner is None:
+        if inner is None or type(partial) is not Glob:
             return call
-        if func.func.key == "builtins.getattr" and len(inner) == 2:
-            base, name = inner
-            if type(base) is not Glob or type(name) is not str:
-                return call
-            target = Glob(base.module, f"{base.name}.{name}", func.offset)
-            call = _again(call, target, call.args)
-        elif func.func.key == "functools.partial" and inner:
+        if partial.key == "functools.partial" and inner:
             prepared: tuple[Value, ...] = inner[1:]
             wrapped = inner[0]
             if func.states:
@@ -90,7 +97,12 @@ def resolve(call: Call) -> Call:
                 if len(func.states) > 1 or type(state) is not tuple or len(state) != 4:
                     return call
                 wrapped, prepared, keywords = state[0], state[1], state[2]
-                if type(prepared) is not tuple or type(keywords) not in (Dct, type(None)):
+                if type(prepared) is not tuple:
+                    return call
+                made = _by_new(call, wrapped, prepared, keywords)
+                if made is not None:
+                    return made
+                if not (keywords is None or (type(keywords) is Dct and not keywords.size)):
                     return call
             own = arguments(call)
             if own is None:
@@ -99,6 +111,27 @@ def resolve(call: Call) -> Call:
         else:
             return call
     return call
+
+
+def _by_new(
+    call: Call, wrapped: Value, prepared: tuple[Value, ...], keywords: Value
+) -> Call | None:
+    """Protocols 2 and 3 write ``class.__new__(class, *args, **kwargs)`` as a partial function."""
+    if (
+        type(wrapped) is Call
+        and names_builtin(wrapped.func)
+        and wrapped.func.name == "getattr"
+        and type(wrapped.args) is tuple
+        and len(wrapped.args) == 2
+        and wrapped.args[1] == "__new__"
+        and type(wrapped.args[0]) is Glob
+        and prepared
+        and type(prepared[0]) is Glob
+        and prepared[0].key == wrapped.args[0].key
+        and arguments(call) == ()
+    ):
+        return Call(prepared[0], prepared[1:], keywords, "NEWOBJ_EX", call.offset)
+    return None
 
 
 def _again(call: Call, func: Value, args: Value) -> Call:
@@ -121,6 +154,37 @@ def policy_inert(call: Call) -> Objection:
     return None
 
 
+def policy_values(call: Call) -> Objection:
+    """Code of a library looks into its arguments: only what holds nothing that can be called."""
+    args = arguments(call)
+    if args is None or not valued(args) or call.kwargs is not None:
+        return "its arguments are not plain data"
+    call.cls = _as_class(call.func)
+    return None
+
+
+def new_objection(call: Call, cls: Glob) -> Objection:
+    """``cls.__new__`` of an allowed class; with arguments it runs code of the library."""
+    args = arguments(call)
+    if args is None:
+        return "its arguments are not known"
+    entry = lookup(cls.module, cls.name)
+    call.cls = cls
+    if entry.policy and args:
+        return POLICIES[entry.policy](call)
+    if call.kwargs is not None and not (
+        type(call.kwargs) is Dct and (entry.kind == "tuple" or valued(call.kwargs))
+    ):
+        return "its keyword arguments are not known"
+    if not args:
+        return None
+    if entry.kind in ("tuple", "exception"):
+        return None if all(inert(a) for a in args) else "its arguments are not known"
+    if is_array_type(cls):
+        return "arrays are not made this way"
+    return None if valued(args) else "its arguments are not plain data"
+
+
 def policy_plain(call: Call) -> Objection:
     """Only numbers, strings and containers of them."""
     args = arguments(call)
@@ -128,6 +192,13 @@ def policy_plain(call: Call) -> Objection:
         return "its arguments are not plain data"
     call.cls = _as_class(call.func)
     return None
+
+
+def policy_one_name(call: Call) -> Objection:
+    """A type by its name."""
+    args = arguments(call)
+    known = args is not None and len(args) == 1 and type(args[0]) is str
+    return None if known else "its argument is no name"
 
 
 def policy_nothing(call: Call) -> Objection:
@@ -184,9 +255,28 @@ def policy_bytes_like(call: Call) -> Objection:
         or (type(args[0]) is Call and names_global(args[0].func, "_codecs.encode"))
     ):
         return "it allocates as much memory as its argument says"
-    if len(args) == 2 and type(args[1]) is not str:
-        return "its arguments are not known"
+    if len(args) == 2 and not _plain_codec(args[1]):
+        return "it converts with an unusual codec"
     return None
+
+
+def _plain_codec(value: Value) -> bool:
+    return type(value) is str and value.lower().replace("_", "-") in (
+        "latin1",
+        "latin-1",
+        "iso-8859-1",
+        "utf-8",
+        "utf8",
+        "ascii",
+    )
+
+
+def policy_text(call: Call) -> Objection:
+    """``str`` of plain data, decoded with an ordinary codec at most."""
+    args = arguments(call)
+    if args is not None and len(args) > 1 and not all(_plain_codec(a) for a in args[1:]):
+        return "it converts with an unusual codec"
+    return policy_short(call)
 
 
 def policy_container(call: Call) -> Objection:
@@ -238,8 +328,17 @@ def policy_enum_member(call: Call) -> Objection:
         kind = lookup(args[0].module, args[0].name).kind
         if kind == "enum" and args[1].isidentifier() and not args[1].startswith("_"):
             return None
+        if args[1] == "__new__" and is_class(args[0]):
+            return None  # for the call that ``resolve`` judges
         # Before protocol 4 nested classes and class methods are reached one attribute at a time.
         if lookup(args[0].module, f"{args[0].name}.{args[1]}").standing == "allowed":
+            return None
+    if type(args[0]) is Call and args[0].cls is not None:
+        # Methods of an instance that its class refers to itself.
+        cls = args[0].cls
+        if lookup(cls.module, f"{cls.name}.{args[1]}").standing == "allowed":
+            return None
+        if cls.module.startswith("scipy.stats.") and args[1] == "_entropy":
             return None
     return "it reaches an attribute that is no member of an enumeration"
 
@@ -248,8 +347,57 @@ def policy_typing_subscript(call: Call) -> Objection:
     """``typing.X[...]``."""
     args = arguments(call)
     if args is not None and len(args) == 2 and type(args[0]) is Glob and args[0].module == "typing":
-        return None if inert(args[1]) else "its arguments are not known"
+        if args[0].name == "Literal":
+            return None if plain(args[1]) else "its arguments are not known"
+        # Text in the place of a type is compiled.
+        return None if _types(args[1]) else "its arguments are no types"
     return "it takes an item of something that is no type"
+
+
+def _types(value: Value) -> bool:
+    parts = value if type(value) is tuple else value.items if type(value) is Lst else (value,)
+    for part in parts:
+        if type(part) in (tuple, Lst):
+            inner = part if type(part) is tuple else part.items
+            if not all(type(p) is Glob or p is None for p in inner):
+                return False
+        elif type(part) is Call:
+            if not names_global(
+                part.func,
+                "_operator.getitem",
+                "types.GenericAlias",
+                "functools.reduce",
+                "_functools.reduce",
+                "builtins.type",
+            ):
+                return False
+        elif part is not None and type(part) is not Glob:
+            return False
+    return type(value) is not Lst or value.complete
+
+
+def policy_signature(call: Call) -> Objection:
+    """Parameters and signatures of functions: names, types and plain defaults."""
+    args = arguments(call)
+    if args is None or not all(_signed(a) for a in args) or call.kwargs is not None:
+        return "its arguments are not those of a signature"
+    call.cls = _as_class(call.func)
+    return None
+
+
+def _signed(value: Value, depth: int = 8) -> bool:
+    if type(value) in (tuple, Lst):
+        parts = value if type(value) is tuple else value.items
+        return (type(value) is tuple or value.complete) and all(
+            depth and _signed(p, depth - 1) for p in parts
+        )
+    if type(value) is Call:
+        return type(value.func) is Glob and (
+            value.func.module in ("inspect", "typing", "types", "_operator")
+            or lookup(value.func.module, value.func.name).kind == "enum"
+            or valued(value)
+        )
+    return type(value) is Glob or plain(value)
 
 
 def policy_typing_union(call: Call) -> Objection:
@@ -282,10 +430,11 @@ def policy_default_factory(call: Call) -> Objection:
     args = arguments(call)
     if args is None or len(args) > 2:
         return "its arguments are not known"
-    if args and not (
-        args[0] is None
-        or (type(args[0]) is Glob and lookup(args[0].module, args[0].name).standing == "allowed")
-        or (type(args[0]) is Call and names_global(args[0].func, "functools.partial"))
+    factory = target(args[0]) if args else None
+    if not (
+        factory is None
+        or (type(factory) is Glob and lookup(factory.module, factory.name).standing == "allowed")
+        or (type(factory) is Call and names_global(factory.func, "functools.partial"))
     ):
         return "its factory is not a known function"
     if len(args) == 2 and type(args[1]) not in (Dct, Lst, tuple):
@@ -297,18 +446,24 @@ def policy_default_factory(call: Call) -> Objection:
 def policy_newobj(call: Call) -> Objection:
     """``copyreg.__newobj__``: the class decides."""
     args = arguments(call)
-    if args and is_class(args[0]) and all(inert(a) for a in args[1:]):
-        call.cls = args[0]
-        return None
+    if args and is_class(args[0]):
+        return _made(call, args[0], args[1:], None)
     return "it makes an instance of a class outside the allow-list"
+
+
+def _made(call: Call, cls: Glob, args: Value, kwargs: Value) -> Objection:
+    """The same as the opcode NEWOBJ would make."""
+    made = Call(cls, args, kwargs, "NEWOBJ", call.offset)
+    objection = new_objection(made, cls)
+    call.cls = made.cls
+    return objection
 
 
 def policy_newobj_ex(call: Call) -> Objection:
     """``copyreg.__newobj_ex__``: the class decides."""
     args = arguments(call)
-    if args and len(args) == 3 and is_class(args[0]) and inert(args[1]) and inert(args[2]):
-        call.cls = args[0]
-        return None
+    if args and len(args) == 3 and is_class(args[0]):
+        return _made(call, args[0], args[1], args[2])
     return "it makes an instance of a class outside the allow-list"
 
 
@@ -324,12 +479,11 @@ def policy_reconstructor(call: Call) -> Objection:
     if args is None or len(args) != 3:
         return "its arguments are not known"
     cls, base, state = args
+    base = target(base)
     if not (is_class(cls) or _is_enum(cls)):
         return "it makes an instance of a class outside the allow-list"
-    if not (
-        names_global(base, *_BASES)
-        or (type(base) is Glob and lookup(base.module, base.name).kind in _CLASS_KINDS)
-    ):
+    # Another base runs its constructor with the third argument.
+    if not names_global(base, *_BASES):
         return "its base class is outside the allow-list"
     if names_global(base, "builtins.object") and state is not None:
         return "a state for a base that takes none"
@@ -344,10 +498,14 @@ def _is_enum(value: Value) -> bool:
 
 
 def policy_class_first(call: Call) -> Objection:
-    """Makes a bare instance of its first argument."""
+    """Makes a bare instance of its first argument, with the checksum of its layout."""
     args = arguments(call)
-    if args and is_class(args[0]) and all(inert(a) for a in args[1:]):
+    if args and is_class(args[0]) and valued(args[1:]):
         call.cls = args[0]
+        name = call.func.name
+        if name.startswith("__pyx_unpickle_") and len(args) == 3 and args[2] is not None:
+            # The state is set in the same breath.
+            return state_objection(call, args[0], args[2])
         return None
     return "it makes an instance of a class outside the allow-list"
 
@@ -361,6 +519,7 @@ def policy_new_index(call: Call) -> Objection:
         and is_class(args[0])
         and args[0].module.startswith("pandas")
         and type(args[1]) is Dct
+        and valued(args[1])
     ):
         call.cls = args[0]
         return None
@@ -371,7 +530,7 @@ def policy_array_reconstruct(call: Call) -> Objection:
     """An empty array of a class, filled by BUILD."""
     args = arguments(call)
     known = args is not None and len(args) == 3 and is_array_class(args[0])
-    if args and known and plain(args[1]) and (plain(args[2]) or type(args[2]) is Call):
+    if args and known and args[1] == (0,) and (plain(args[2]) or valued(args[2])):
         call.cls = args[0]
         return None
     return "its arguments are not those of an array"
@@ -396,7 +555,8 @@ def policy_mareconstruct(call: Call) -> Objection:
         and len(args) == 4
         and is_array_class(args[0])
         and is_array_class(args[1])
-        and plain(args[2])
+        and args[2] == (0,)
+        and valued(args[3])
     ):
         call.cls = args[0]
         return None
@@ -504,17 +664,83 @@ def policy_zone(call: Call) -> Objection:
     return "its argument is no time zone"
 
 
+def policy_scalar(call: Call) -> Objection:
+    """A NumPy scalar: a data type and the bytes of one item (or the object)."""
+    args = arguments(call)
+    if args is not None and 1 <= len(args) <= 2 and valued(args[0]) and valued(args[1:]):
+        call.cls = _SCALAR
+        return None
+    return "its arguments are not those of a scalar"
+
+
+_SCALAR = Glob("numpy.core.multiarray", "scalar", 0)
+
+
+def policy_random_state(call: Call) -> Objection:
+    """A random generator that BUILD fills."""
+    if arguments(call) not in ((), None):
+        return "it takes no arguments when a model is loaded"
+    call.cls = Glob("numpy.random.mtrand", "RandomState", call.offset)
+    return None
+
+
 def policy_dill_array(call: Call) -> Objection:
     """Dill wraps the reconstruction of arrays."""
     args = arguments(call)
     if args is None or len(args) < 2:
         return "its arguments are not those of an array"
-    if not names_global(args[0], "numpy.core.multiarray._reconstruct"):
+    function = target(args[0])
+    if not names_global(function, "numpy.core.multiarray._reconstruct"):
         return "it calls its first argument"
-    inner = Call(args[0], args[1], None, "REDUCE", call.offset)
+    inner = Call(function, args[1], None, "REDUCE", call.offset)
     objection = policy_array_reconstruct(inner)
+    if objection is None and len(args) > 2 and inner.cls is not None:
+        objection = STATES["array"](inner, inner.cls, args[2])
+    if objection is None and len(args) > 3 and args[3] is not None:
+        objection = attributes(args[3])
     call.cls = inner.cls
     return objection
+
+
+def policy_module(call: Call) -> Objection:
+    """Dill imports a module: of the libraries whose names are on the allow-list."""
+    args = arguments(call)
+    module = module_of(call)
+    if args is not None and plain(args) and module is not None and known_module(module):
+        return None
+    return "it imports a module outside the allow-list"
+
+
+def policy_method_type(call: Call) -> Objection:
+    """The type of bound methods; what is bound is judged when it is."""
+    return None if arguments(call) == ("MethodType",) else "it builds functions from bytecode"
+
+
+def bound_method(func: Call, call: Call) -> bool:
+    """``MethodType(function, instance)`` of a method that may be referred to."""
+    args = arguments(call)
+    return (
+        type(func.func) is Glob
+        and func.func.key in _METHOD_TYPES
+        and arguments(func) == ("MethodType",)
+        and args is not None
+        and len(args) == 2
+        and type(args[0]) is Glob
+        and lookup(args[0].module, args[0].name).standing == "allowed"
+        and type(args[1]) is Call
+        and args[1].cls is not None
+    )
+
+
+_METHOD_TYPES = frozenset({"cloudpickle.cloudpickle._builtin_type", "dill._dill._load_type"})
+
+
+def policy_module_attribute(call: Call) -> Objection:
+    """Dill takes an attribute of a module: the name decides."""
+    found = target(call)
+    if type(found) is Glob and lookup(found.module, found.name).standing == "allowed":
+        return None
+    return "it reaches an attribute outside the allow-list"
 
 
 def policy_torch_subclass(call: Call) -> Objection:
@@ -531,136 +757,3 @@ POLICIES: dict[str, Callable[[Call], Objection]] = {
     for name, function in list(globals().items())
     if name.startswith("policy_")
 }
-
-
-# -- states --------------------------------------------------------------------------------
-
-# scipy.stats distributions execute this text when their state is set; anything but the template
-# that scipy itself writes is code.
-_RV_LINE = r"[\w, =\.]*"
-_RV_TEMPLATE = re.compile(
-    rf"\s*def _parse_args\(self,{_RV_LINE}\):\s+return \({_RV_LINE}\),{_RV_LINE}\s+"
-    rf"def _parse_args_rvs\(self,{_RV_LINE}\):\s+"
-    rf"return self\._argcheck_rvs\({_RV_LINE}\)\s+"
-    rf"def _parse_args_stats\(self,{_RV_LINE}moments='mv'\):\s+"
-    rf"return \({_RV_LINE}\),{_RV_LINE}\s*",
-    re.ASCII,
-)
-_RV_PARAMETERS = frozenset(
-    [
-        "momtype",
-        "a",
-        "b",
-        "xtol",
-        "badvalue",
-        "name",
-        "longname",
-        "shapes",
-        "extradoc",
-        "seed",
-        "values",
-        "inc",
-    ]
-)
-# A formula of names and operators only; anything with a parenthesis is evaluated as Python.
-_FORMULA = re.compile(
-    r"[\w\s~+*:.\-|]*|[\w\s~+*:.\-|]*(?:\bC\([A-Za-z_]\w*\)[\w\s~+*:.\-|]*)+", re.ASCII
-)
-
-
-def state_objection(cls: Glob, state: Value, code: Value = None) -> Objection:
-    """What ``cls.__setstate__`` would do with the state that no model needs; None when nothing."""
-    module = cls.module
-    if module.startswith("numpy"):
-        return _array_objection(cls, state, code)
-    if module.startswith("scipy.stats"):
-        return _rv_objection(state)
-    if module.startswith("statsmodels") and cls.name.endswith("Data"):
-        return _formula_objection(state)
-    if module.startswith(("joblib", "sklearn.externals.joblib")):
-        return None if type(state) is Dct else "its state is not known"
-    return None
-
-
-def _dtype_agrees(code: Value, state: tuple[Value, ...]) -> bool:
-    """A number has no fields, no size of its own and no flags; only objects are references."""
-    if type(code) is not str:
-        return True
-    letter = code.lstrip("<>=|")[:1]
-    if letter in "mM" and len(state) < 9:
-        # Without its unit NumPy dereferences what is not there.
-        return False
-    if letter in "?bBhHiIlLqQefdgFDGuicmM":
-        return state[2:8] == (None, None, None, -1, -1, 0)
-    if letter == "O":
-        return state[2:5] == (None, None, None)
-    return True
-
-
-def _array_objection(cls: Glob, state: Value, code: Value) -> Objection:
-    """NumPy trusts the states of data types and arrays further than it checks them."""
-    if cls.name == "dtype":
-        if (
-            type(state) is tuple
-            and 8 <= len(state) <= 9
-            and type(state[0]) is int
-            and (state[1] is None or state[1] in ("<", ">", "=", "|"))
-            and (state[2] is None or type(state[2]) is tuple)
-            and (state[3] is None or (type(state[3]) is tuple and plain(state[3])))
-            and (state[4] is None or type(state[4]) is Dct)
-            and all(type(n) is int for n in state[5:8])
-            and _dtype_agrees(code, state)
-        ):
-            return None
-        return "it is not the state of a data type"
-    if cls.name in ("ndarray", "matrix", "recarray", "chararray"):
-        if (
-            type(state) is tuple
-            and len(state) in (4, 5)
-            and type(state[-4]) is tuple
-            and all(type(n) is int and n >= 0 for n in state[-4])
-            and type(state[-3]) is Call
-            and type(state[-1]) in (bytes, str, Big, Lst, Call)
-        ):
-            held = state[-1]
-            if type(held) is Lst and held.exact and held.size != _count(state[-4]):
-                return "it holds fewer objects than its shape says"
-            return None
-        return "it is not the state of an array"
-    return None
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for n in shape:
-        count *= n
-    return count
-
-
-def _rv_objection(state: Value) -> Objection:
-    if type(state) is Dct and state.complete:
-        if not all(type(key) is str for key, _ in state.pairs()):
-            return "its state is not known"
-        for key, value in state.pairs():
-            if key == "_parse_arg_template" and not (
-                type(value) is str and _RV_TEMPLATE.fullmatch(value)
-            ):
-                return "it executes the text _parse_arg_template of its state"
-        return None
-    # Before SciPy 1.6 the state was (constructor parameters, random state).
-    if type(state) is tuple and len(state) == 2 and type(state[0]) is Dct and state[0].complete:
-        keys = [key for key, _ in state[0].pairs()]
-        if len(keys) > 2 and all(type(k) is str and k in _RV_PARAMETERS for k in keys):
-            return None
-    return "it may execute text of its state"
-
-
-def _formula_objection(state: Value) -> Objection:
-    if type(state) is not Dct or not state.complete:
-        return None if plain(state) else "its state is not known"
-    if state.get("restore_model_spec") is MISSING and state.get("restore_design_info") is MISSING:
-        return None
-    formula = state.get("formula")
-    if type(formula) is str and _FORMULA.fullmatch(formula):
-        return None
-    return "it evaluates the formula of its state as Python code"

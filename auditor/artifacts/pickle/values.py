@@ -36,7 +36,7 @@ class Glob:
 class Call:
     """What calling ``func`` gave; ``states`` is what BUILD did to it, ``items`` what was added."""
 
-    __slots__ = ("args", "cls", "func", "how", "items", "kwargs", "offset", "states")
+    __slots__ = ("args", "cls", "func", "how", "items", "kwargs", "more_items", "offset", "states")
 
     def __init__(self, func: Value, args: Value, kwargs: Value, how: str, offset: int) -> None:
         self.func = func
@@ -48,12 +48,25 @@ class Call:
         self.cls: Glob | None = None
         self.states: list[Value] = []
         self.items: list[Value] = []
+        # More was added than is kept, and not all of that is scalars.
+        self.more_items = False
+
+    def add(self, items: list[Value]) -> None:
+        """Keep the first items that are added."""
+        room = KEEP - len(self.items)
+        if len(items) > room:
+            self.more_items = self.more_items or _odd(items[room:])
+            items = items[:room]
+        self.items += items
 
 
 class Lst:
-    """A list, set or frozenset, or a tuple too long to hold."""
+    """A list, set or frozenset, or a tuple too long to hold.
 
-    __slots__ = ("exact", "items", "kind", "size")
+    ``odd`` when the items that are not kept are anything but scalars.
+    """
+
+    __slots__ = ("exact", "items", "kind", "odd", "size")
 
     def __init__(self, kind: str, items: list[Value]) -> None:
         self.kind = kind
@@ -61,13 +74,17 @@ class Lst:
         self.size = len(items)
         # One value that stands for a run of them makes the size a lower bound.
         self.exact = Run not in map(type, items)
+        self.odd = False
         if self.size > KEEP:
+            self.odd = _odd(items[KEEP:])
             del items[KEEP:]
 
     def extend(self, items: list[Value]) -> None:
         self.size += len(items)
         self.exact = self.exact and Run not in map(type, items)
         room = KEEP - len(self.items)
+        if len(items) > room:
+            self.odd = self.odd or _odd(items[room:])
         if room > 0:
             self.items += items[:room]
 
@@ -79,15 +96,21 @@ class Lst:
 class Dct:
     """A dictionary as the list of its assignments: flat ``[key, value, key, value, …]``."""
 
-    __slots__ = ("flat", "size")
+    __slots__ = ("flat", "odd", "size")
 
     def __init__(self, flat: list[Value]) -> None:
         self.size = len(flat) // 2
-        self.flat = flat if len(flat) <= 2 * KEEP else flat[: 2 * KEEP]
+        self.odd = False
+        if len(flat) > 2 * KEEP:
+            self.odd = _odd(flat[2 * KEEP :])
+            flat = flat[: 2 * KEEP]
+        self.flat = flat
 
     def extend(self, flat: list[Value]) -> None:
         self.size += len(flat) // 2
         room = 2 * KEEP - len(self.flat)
+        if len(flat) > room:
+            self.odd = self.odd or _odd(flat[room:])
         if room > 0:
             self.flat += flat[:room]
 
@@ -110,12 +133,14 @@ class Dct:
 class Big:
     """A string, number or buffer that is too long to hold: where it lies and how long it is."""
 
-    __slots__ = ("kind", "offset", "size")
+    __slots__ = ("data", "kind", "offset", "size")
 
-    def __init__(self, kind: str, size: int, offset: int) -> None:
+    def __init__(self, kind: str, size: int, offset: int, data: Any = None) -> None:
         self.kind = kind
         self.size = size
         self.offset = offset
+        # What it lies in, where the bytes are of use.
+        self.data = data
 
 
 class Pers:
@@ -148,6 +173,12 @@ MISSING = _Missing()
 EMPTY_TUPLE: tuple[Value, ...] = ()
 
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes, Big})
+_FLAT = _SCALARS | {Run}
+
+
+def _odd(items: list[Value]) -> bool:
+    """Whether any of these is more than a scalar."""
+    return not _FLAT.issuperset(map(type, items))
 
 
 def plain(value: Value, budget: int = 400) -> bool:
