@@ -21,6 +21,7 @@ from auditor.source import Location, Problem, Unknown
 from auditor.values import value
 
 if TYPE_CHECKING:
+    from auditor.linking.projects import ProjectModule
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.image import CopyProblem, Image
     from auditor.linking.compatibility import Compatibility
@@ -378,7 +379,7 @@ class Service:
     writes: tuple[WriteLink, ...] = ()
     # Modules of the repository that artifacts name and its code can import, with the names that
     # they bind (None: not known); ``unsure_modules`` may or may not be there.
-    importable: Mapping[str, frozenset[str] | None] = field(default_factory=dict, compare=False)
+    importable: Mapping[str, ProjectModule] = field(default_factory=dict, compare=False)
     unsure_modules: frozenset[str] = frozenset()
     # Modules that artifacts name, the repository has, and the image does not.
     absent_modules: frozenset[str] = frozenset()

@@ -18,6 +18,7 @@ from auditor.values import value
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.linking.distributions import Installed
+    from auditor.linking.projects import ProjectModule
 
 Outcome = Literal["loads", "warns", "fails", "unknown"]
 Loader = Literal["auto", "pickle", "joblib", "dill", "cloudpickle", "pandas", "torch", "onnx"]
@@ -57,14 +58,13 @@ class Compatibility:
 class Runtime:
     """What an environment offers to a load.
 
-    ``project`` maps the importable modules of the repository to the names they bind (None: not
-    known); None means that nothing is known of the project; ``unsure`` modules may be there. ``main`` are the names of the
+    ``project`` maps the importable modules of the repository to what they define; None means that nothing is known of the project; ``unsure`` modules may be there. ``main`` are the names of the
     program's own ``__main__``. ``specifiers`` bound the versions of distributions without a pin.
     """
 
     python: str | None
     installed: Installed
-    project: Mapping[str, frozenset[str] | None] | None = field(default=None, compare=False)
+    project: Mapping[str, ProjectModule] | None = field(default=None, compare=False)
     unsure: frozenset[str] = frozenset()
     # Modules of the project that are certainly not there.
     absent: frozenset[str] = frozenset()

@@ -287,7 +287,7 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
             evidence=(("global", f"{module}.{name}"),),
         )
     if exact.runtime.project is not None and module in exact.runtime.project:
-        names = exact.runtime.project[module]
+        names = exact.runtime.project[module].names
         if names is None or head in names:
             return None
         return Reason(

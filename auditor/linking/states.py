@@ -17,6 +17,10 @@ def state_reasons(
     facts: ArtifactFacts, pickle: PickleFacts, exact: Exact, loader: str
 ) -> Iterator[Reason]:
     """What BUILD and the first use of the object meet."""
+    if exact.runtime.project:
+        from auditor.linking.projects import project_reasons
+
+        yield from project_reasons(pickle, exact)
     if pickle.code_objects or "types.CodeType" in facts.globals:
         from auditor.linking.bytecode import bytecode_reasons
 

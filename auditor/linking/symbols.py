@@ -7,7 +7,6 @@ same minor is answered from it, one between two minors only where both agree.
 
 from __future__ import annotations
 
-import ast
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -194,32 +193,3 @@ def table(distribution: str) -> Table | None:
 def owner(module: str) -> str | None:
     """The distribution with a table that brings this module."""
     return LIBRARIES.get(module.partition(".")[0])
-
-
-def project_names(text: str) -> frozenset[str] | None:
-    """Names that a module of the project binds at its top level; None when that is not known."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    names: set[str] = set()
-    pending: list[ast.stmt] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                if alias.name == "*":
-                    return None
-                names.add(alias.asname or alias.name.partition(".")[0])
-        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                names.update(n.id for n in ast.walk(target) if isinstance(n, ast.Name))
-        elif isinstance(node, ast.If | ast.For | ast.While | ast.With | ast.Try):
-            for block in ("body", "orelse", "finalbody"):
-                pending += getattr(node, block, [])
-            for handler in getattr(node, "handlers", []):
-                pending += handler.body
-    return frozenset(names)

@@ -18,6 +18,7 @@ from auditor.artifacts.facts import ArtifactFacts
 from auditor.artifacts.scan import scan_bytes
 from auditor.linking.compatibility import Compatibility, Runtime, guess_loader, link
 from auditor.linking.distributions import close
+from auditor.linking.projects import ProjectModule, project_module
 
 MODERN = {"scikit-learn": "1.5.2", "numpy": "1.26.4", "scipy": "1.13.1", "joblib": "1.4.2"}
 
@@ -26,7 +27,7 @@ def runtime(
     versions: Mapping[str, str | None] = MODERN,
     *,
     python: str | None = "3.11",
-    project: Mapping[str, frozenset[str] | None] | None = None,
+    project: Mapping[str, ProjectModule] | None = None,
     main: frozenset[str] = frozenset(),
     specifiers: Mapping[str, str] | None = None,
 ) -> Runtime:
@@ -168,10 +169,10 @@ def test_main_class_needs_the_loading_program_to_define_it() -> None:
 def test_project_module() -> None:
     data = Stream().name("features", "Cleaner").bytes()
     assert first(judged(data)) == ("fails", "CMP008")
-    assert judged(data, runtime(project={"features": frozenset({"Cleaner"})})).outcome == "loads"
-    gone = judged(data, runtime(project={"features": frozenset({"Other"})}))
+    assert judged(data, runtime(project={"features": ProjectModule(names=frozenset({"Cleaner"}))})).outcome == "loads"
+    gone = judged(data, runtime(project={"features": ProjectModule(names=frozenset({"Other"}))}))
     assert first(gone) == ("fails", "CMP008")
-    assert judged(data, runtime(project={"features": None})).outcome == "loads"
+    assert judged(data, runtime(project={"features": ProjectModule(names=None)})).outcome == "loads"
 
 
 def test_standard_library_by_python() -> None:
