@@ -214,6 +214,10 @@ class Merged:
         self.renames: dict[tuple[str, str], int] = {}
         # Layouts that the unpickling functions of a compiled module accept.
         self.checksums: dict[tuple[str, str], int] = {}
+        # class -> "Inner:attribute" that an Inner inside it does without, when it predicts.
+        self.shields: dict[tuple[str, str], int] = {}
+        # module -> Pythons under which importing it fails.
+        self.fails: dict[tuple[str, str], int] = {}
 
     def add(self, bit: int, facts: dict[str, Any], classes: set[str]) -> None:
         for module, (names, open_ended) in facts["modules"].items():
@@ -227,6 +231,12 @@ class Merged:
         for cls, needs in facts.get("needs", {}).items():
             for attribute in needs:
                 self.needs[cls, attribute] = self.needs.get((cls, attribute), 0) | bit
+        for cls, shielded in facts.get("shields", {}).items():
+            for attribute in shielded:
+                self.shields[cls, attribute] = self.shields.get((cls, attribute), 0) | bit
+        for module, pythons in facts.get("fails", {}).items():
+            for python in pythons:
+                self.fails[module, python] = self.fails.get((module, python), 0) | bit
         for name, target in facts.get("aliases", {}).items():
             if name in classes:
                 self.aliases[name, target] = self.aliases.get((name, target), 0) | bit
@@ -248,6 +258,8 @@ class Merged:
             "renames": grouped(self.renames),
             "checksums": grouped(self.checksums),
             "aliases": grouped(self.aliases),
+            "shields": grouped(self.shields),
+            "fails": grouped(self.fails),
         }
 
 
@@ -292,6 +304,7 @@ def write(name: str, document: dict[str, Any]) -> None:
 
 def build(cache: Path, only: list[str]) -> None:
     """Merge what the cache holds into one table per library."""
+    from probe_answers import answers, import_failures, lay_over, pure_names
     from symbol_reader import describe, module_of
 
     for name in only or LIBRARIES:
@@ -307,6 +320,12 @@ def build(cache: Path, only: list[str]) -> None:
                 facts = describe(archive, name in NEEDS)
                 kept.write_text(json.dumps(facts))
             described.append((str(version), json.loads(kept.read_text())))
+        for version_text, facts in described:
+            answer = answers(cache, name, version_text)
+            pure = pure_names(cache, name, version_text)
+            if answer is not None:
+                lay_over(facts, pure or answer)
+                facts["fails"] = import_failures(cache, name, version_text)
         if not described:
             continue
         classes = {c for _, facts in described for c in facts["classes"]}
@@ -366,7 +385,11 @@ OPCODE_SCRIPT: Final = """
 import json, opcode, sys
 jumps = set(opcode.hasjrel) | set(opcode.hasjabs)
 names = {name: number for name, number in opcode.opmap.items() if number < 256}
-print(json.dumps(["%d.%d" % sys.version_info[:2], names, [n for n, i in names.items() if i in jumps]]))
+caches = getattr(opcode, "_inline_cache_entries", {})
+if isinstance(caches, list):
+    caches = {opcode.opname[i]: n for i, n in enumerate(caches)}
+caches = {name: n for name, n in caches.items() if n and name in names}
+print(json.dumps(["%d.%d" % sys.version_info[:2], names, [n for n, i in names.items() if i in jumps], caches]))
 """
 
 
@@ -377,18 +400,20 @@ def build_opcodes(interpreters: list[Path]) -> None:
         "source": "the opcode module of each interpreter",
         "opcodes": {},
         "jumps": {},
+        "caches": {},
     }
-    found: list[tuple[str, dict[str, int], list[str]]] = []
+    found: list[tuple[str, dict[str, int], list[str], dict[str, int]]] = []
     for path in interpreters:
         executable = path / "bin" / "python" if path.is_dir() else path
         run = subprocess.run(
             [executable, "-c", OPCODE_SCRIPT], capture_output=True, text=True, check=True
         )
         found.append(tuple(json.loads(run.stdout)))
-    for version, names, jumps in sorted(found, key=lambda row: Version(row[0])):
+    for version, names, jumps, caches in sorted(found, key=lambda row: Version(row[0])):
         by_number = sorted(names.items(), key=lambda item: item[1])
         document["opcodes"][version] = {str(number): name for name, number in by_number}
         document["jumps"][version] = sorted(jumps)
+        document["caches"][version] = caches
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
     (KNOWLEDGE / "opcodes.json").write_text(text)
 

@@ -47,10 +47,22 @@ def ask(python: Path, *arguments: str, path: Path | None = None) -> dict[str, An
     return found
 
 
+def complete(target: Path, name: str) -> bool:
+    """Whether the answers are there, in today's form."""
+    if not target.exists():
+        return False
+    found = json.loads(target.read_text())
+    names = found.get("names") or {}
+    rows = [row for rows in (found.get("needs") or {}).values() for row in rows]
+    return any("dynamic" in n for n in names.values()) and (
+        name != "scikit-learn" or any("roots" in row for row in rows)
+    )
+
+
 def probe_set(row: dict[str, Any], cache: Path, root: Path) -> None:
     pins = [p.split("==") for p in row["packages"]]
     targets = {name: cache / f"{name}-{version}.probe.json" for name, version in pins}
-    if all(t.exists() for t in targets.values()):
+    if all(complete(target, name) for name, target in targets.items()):
         return
     home = cache / "probing"
     shutil.rmtree(home, ignore_errors=True)
@@ -62,7 +74,7 @@ def probe_set(row: dict[str, Any], cache: Path, root: Path) -> None:
     if not run([*pip, "--prefer-binary", "--no-compile", *row["packages"]]):
         return
     for name, version in pins:
-        if targets[name].exists():
+        if complete(targets[name], name):
             continue
         found: dict[str, Any] = {"python": row["python"]}
         found["names"] = ask(python, "names", TOPS.get(name, name))
@@ -71,6 +83,29 @@ def probe_set(row: dict[str, Any], cache: Path, root: Path) -> None:
         targets[name].write_text(json.dumps(found))
         print(f"{name} {version}", flush=True)
     shutil.rmtree(home, ignore_errors=True)
+
+
+def probe_made(python: Path, cache: Path, wanted: set[str]) -> None:
+    """Ask an environment that is there already about the releases that it holds."""
+    script = (
+        "import json, pkg_resources as p; print(json.dumps({d.key: d.version for d in p.working_set}))"
+        if "3.6" in str(python.resolve()) or "3.7" in str(python.resolve())
+        else "import json, importlib.metadata as m; print(json.dumps("
+        "{d.metadata['Name'].lower(): d.version for d in m.distributions()}))"
+    )
+    done = subprocess.run(
+        [str(python), "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
+    )
+    have: dict[str, str] = json.loads(done.stdout)
+    for name in sorted(wanted & have.keys()):
+        target = cache / f"{name}-{have[name]}.probe.json"
+        if complete(target, name):
+            continue
+        found: dict[str, Any] = {"names": ask(python, "names", TOPS.get(name, name))}
+        if name == "scikit-learn":
+            found["needs"] = ask(python, "needs")
+        target.write_text(json.dumps(found))
+        print(f"{name} {have[name]}", flush=True)
 
 
 def probe_pure(name: str, version: str, cache: Path, root: Path, pythons: list[str]) -> None:
@@ -95,9 +130,15 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--sets", type=Path, default=HERE / "probe_releases.toml")
     parser.add_argument("--python-root", type=Path, default=Path.home() / ".pyenv" / "versions")
+    parser.add_argument("--venv", type=Path, nargs="*", default=[], help="ask only these")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     document = tomllib.loads(arguments.sets.read_text())
+    if arguments.venv:
+        wanted = {p.partition("==")[0] for row in document["set"] for p in row["packages"]}
+        for venv in arguments.venv:
+            probe_made(venv / "bin" / "python", arguments.cache, wanted)
+        return 0
     for row in document["set"]:
         probe_set(row, arguments.cache, arguments.python_root)
     pythons = [f"3.{n}" for n in range(6, 14)]

@@ -18,7 +18,7 @@ import warnings
 from typing import Any, Dict, List, Tuple
 
 warnings.simplefilter("ignore")
-ROOTS = ("predict", "transform", "decision_function", "score_samples", "kneighbors")
+ROOTS = ("predict_proba", "predict", "transform", "decision_function", "score_samples", "kneighbors")
 SKIP = ("tests", "conftest", "setup", "testing", "_testing", "f2py", "distutils", "__main__")
 Found = Dict[str, Any]
 
@@ -83,7 +83,14 @@ def bound(module: Any) -> Found:
         except BaseException:
             pass
     path = getattr(module, "__file__", None) or ""
-    return {"names": kept, "open": invented, "compiled": path.endswith(".so")}
+    # A module that forwards what it is asked for does not list it, unless it says so itself.
+    dynamic = "__getattr__" in vars(module) and "__dir__" not in vars(module)
+    return {
+        "names": kept,
+        "open": invented,
+        "compiled": path.endswith(".so"),
+        "dynamic": dynamic,
+    }
 
 
 # ---- what estimators need ----
@@ -246,11 +253,10 @@ def configurations(cls: Any) -> List[Found]:  # noqa: UP006
     return found[:24]
 
 
-def root_of(model: Any) -> str:
-    for root in ROOTS:
-        if hasattr(model, root):
-            return root
-    return ""
+def roots_of(model: Any) -> List[str]:  # noqa: UP006
+    """What a server calls: the prediction with its probabilities, else the first of the others."""
+    found = [root for root in ROOTS if hasattr(model, root)]
+    return found[:2] if found[:2] == ["predict_proba", "predict"] else found[:1]
 
 
 class Slow(Exception):
@@ -261,10 +267,11 @@ def alarm(*_: Any) -> None:
     raise Slow
 
 
-def works(model: Any, root: str, x: Any) -> bool:
+def works(model: Any, roots: List[str], x: Any) -> bool:  # noqa: UP006
     signal.setitimer(signal.ITIMER_REAL, 3)
     try:
-        getattr(model, root)(x)
+        for root in roots:
+            getattr(model, root)(x)
     except BaseException:
         return False
     finally:
@@ -336,15 +343,18 @@ def one(cls: Any, given: Found, data: Found) -> Any:
             continue
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        root = root_of(model)
+        roots = roots_of(model)
         sample = x[:3]
-        if not root or not works(model, root, sample):
+        if roots and not works(model, roots, sample):
+            # A wrapper whose inner model knows no probabilities.
+            roots = [r for r in roots if r != "predict_proba"]
+        if not roots or not works(model, roots, sample):
             continue
         state = dict(vars(model))
         broken = []
         for attribute in sorted(state):
             value = model.__dict__.pop(attribute)
-            if not works(model, root, sample):
+            if not works(model, roots, sample):
                 broken.append(attribute)
             model.__dict__[attribute] = value
         inside: Dict[str, List[str]] = {}  # noqa: UP006
@@ -352,7 +362,7 @@ def one(cls: Any, given: Found, data: Found) -> Any:
             attributes = set(vars(objects[0]))
             for attribute in sorted(attributes):
                 kept = [(o, o.__dict__.pop(attribute)) for o in objects if attribute in o.__dict__]
-                if not works(model, root, sample):
+                if not works(model, roots, sample):
                     inside.setdefault(name, []).append(attribute)
                 for holder, value in kept:
                     holder.__dict__[attribute] = value
@@ -360,7 +370,7 @@ def one(cls: Any, given: Found, data: Found) -> Any:
         parameters = {k: settle(v) for k, v in state.items() if not k.endswith("_")}
         return {
             "kind": kind,
-            "root": root,
+            "roots": roots,
             "parameters": parameters,
             "has": sorted(state),
             "needs": broken,

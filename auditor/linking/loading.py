@@ -378,6 +378,17 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
             if table is not None
             else None
         )
+    python = f"{exact.python[0]}.{exact.python[1]}"
+    if table.fails_under(module, version, python):
+        return Reason(
+            rule="CMP004",
+            effect="load",
+            message=f"names {module}.{name}, a module of {distribution} {version} that cannot be "
+            f"imported under Python {python}",
+            error="AttributeError or ImportError, while the module is imported",
+            help=f"Write the artifact with the {distribution} and the Python that load it.",
+            distribution=distribution,
+        )
     answer = table.find(module, name, version)
     if answer == "unknown" and module.startswith("numpy._core."):
         # NumPy 1.26 fills these modules from numpy.core when they are imported.

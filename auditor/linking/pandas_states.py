@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from auditor.artifacts.facts import Items, Name
+from auditor.artifacts.facts import Items, Mapping, Name
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import keys_of, of_ref
@@ -18,6 +18,14 @@ def pandas_renames(version: str) -> dict[tuple[str, str], tuple[str, str]]:
     """Names that ``pandas.read_pickle`` of that version looks for elsewhere."""
     table = symbols.table("pandas")
     return table.renames(version) if table is not None and version else {}
+
+
+def _cython_periods(number: tuple[int, ...]) -> bool:
+    """Whether periods are compiled objects there, whose state is a tuple."""
+    table = symbols.table("pandas")
+    version = ".".join(map(str, number))
+    home = "pandas._libs.tslibs.period"
+    return table is not None and table.find(home, "__pyx_unpickle_PeriodMixin", version) == "yes"
 
 
 _FRAMES = frozenset({"DataFrame", "Series"})
@@ -101,6 +109,8 @@ def _refused(
             "TypeError: PeriodMixin.__new__(PeriodArray) is not safe, use PeriodArray.__new__()",
             "load",
         )
+    if name == "PeriodArray" and isinstance(item.state, Mapping) and _cython_periods(number):
+        return ("a period array of pandas before 1.1", "TypeError: Expected tuple, got dict", "load")
     if item.callable.endswith("._reconstructor") and item.args:
         first = item.args[0]
         if isinstance(first, Name) and first.text.endswith("BlockManager") and number >= (1, 3):
@@ -109,7 +119,13 @@ def _refused(
                 "TypeError: object.__new__(BlockManager) is not safe",
                 "load",
             )
-    if name == "BlockManager" and item.how == "REDUCE" and number >= (2, 0) and item.args:
+    if (
+        name == "BlockManager"
+        and item.how == "REDUCE"
+        and number >= (2, 0)
+        and item.args
+        and loader != "pandas"
+    ):
         # pandas 1.3 passes blocks through copyreg with a slice as their place.
         blocks = item.args[0]
         for symbol in blocks.items if isinstance(blocks, Items) else ():

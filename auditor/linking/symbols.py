@@ -63,6 +63,8 @@ class Table:
         self._renames: dict[str, dict[str, str]] = document.get("renames", {})
         self._needs: dict[str, dict[str, str]] = document["needs"]
         self._aliases: dict[str, dict[str, str]] = document["aliases"]
+        self._shields: dict[str, dict[str, str]] = document.get("shields", {})
+        self._fails: dict[str, dict[str, str]] = document.get("fails", {})
 
     def masks(self, version: str) -> tuple[int, ...]:
         """The releases that answer for ``version``: its own minor, or those around it."""
@@ -128,6 +130,24 @@ class Table:
             if masks and int(group, 16) & masks[0]
             for checksum in found.split()
         )
+
+    def fails_under(self, module: str, version: str, python: str) -> bool:
+        """Whether importing the module is known to fail under that Python."""
+        masks = self.masks(version)
+        return any(
+            python in pythons.split() and all(int(group, 16) & mask for mask in masks)
+            for group, pythons in self._fails.get(module, {}).items()
+        )
+
+    def shields(self, module: str, name: str, version: str) -> frozenset[tuple[str, str]]:
+        """(class, attribute) that an estimator inside this one does without when it predicts."""
+        masks = self.masks(version)
+        key = self.definition(module, name, version)
+        found: set[tuple[str, str]] = set()
+        for group, pairs in self._shields.get(key, {}).items():
+            if masks and int(group, 16) & masks[0]:
+                found.update(_pair(pair) for pair in pairs.split())
+        return frozenset(found)
 
     def last_with(self, module: str, name: str) -> str | None:
         """The newest release in the table that has, or may have, the symbol."""
