@@ -1,7 +1,7 @@
 """Make a matrix of loads that really happened: artifacts of each environment, loaded in each other.
 
 ``tools/compat_matrix/environments.toml`` names the environments, ``recipes.py`` beside it what is
-written in each. Virtual environments are made with pyenv's interpreters under the work folder; pip's
+written in each; a row with ``interpreter`` names an environment that is there already. Virtual environments are made with pyenv's interpreters under the work folder; pip's
 cache lies there too, so that every release is fetched once. What is done is not done again: stop
 and start it as you like, remove a file to have it made anew.
 
@@ -47,8 +47,9 @@ def run(command: list[str], *, timeout: int = 1800, project: Path | None = None)
     except subprocess.TimeoutExpired:
         print("too slow:", " ".join(command), flush=True)
         return False
-    if done.stdout.strip() and "worker.py" in " ".join(command):
-        print(done.stdout.strip(), flush=True)
+    for line in done.stdout.splitlines():
+        if line.startswith(("not written", "write", "load")):
+            print(line, flush=True)
     if done.returncode:
         print("failed:", " ".join(command), done.stderr[-1500:], flush=True)
     return done.returncode == 0
@@ -63,6 +64,8 @@ def interpreter(root: Path, version: str) -> Path:
 
 def environment(work: Path, row: dict[str, Any], root: Path) -> Path | None:
     """The environment's interpreter; None where it cannot be made."""
+    if "interpreter" in row:
+        return Path(row["interpreter"])
     home = work / "venvs" / row["id"]
     python = home / "bin" / "python"
     done = home / "done"

@@ -29,6 +29,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from make_distribution_table import RangeFile, _Links, index_url
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -147,6 +148,20 @@ def fetch(name: str, version: Version, url: str, cache: Path) -> None:
     print(f"{name} {version}", flush=True)
 
 
+def fetch_requires(name: str, version: Version, url: str, cache: Path) -> None:
+    """Keep what the release requires, from the metadata that the index serves beside the wheel."""
+    target = cache / f"{name}-{version}.requires"
+    if target.exists():
+        return
+    try:
+        with urllib.request.urlopen(f"{url}.metadata", timeout=120) as response:
+            text = response.read().decode("utf-8", "replace")
+    except OSError:
+        return
+    lines = [line[14:].strip() for line in text.splitlines() if line.startswith("Requires-Dist:")]
+    target.write_text("\n".join(line for line in lines if "extra ==" not in line))
+
+
 def fetch_all(cache: Path, only: list[str]) -> None:
     """Every release of every library that is not in the cache yet."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -159,6 +174,7 @@ def fetch_all(cache: Path, only: list[str]) -> None:
     def one(job: tuple[str, Version, str]) -> None:
         try:
             fetch(*job, cache)
+            fetch_requires(*job, cache)
         except (OSError, zipfile.BadZipFile) as error:
             print(f"{job[0]} {job[1]}: {error}", file=sys.stderr, flush=True)
 
@@ -218,6 +234,8 @@ class Merged:
         self.shields: dict[tuple[str, str], int] = {}
         # module -> Pythons under which importing it fails.
         self.fails: dict[tuple[str, str], int] = {}
+        # distribution -> what the release requires of it.
+        self.requires: dict[tuple[str, str], int] = {}
 
     def add(self, bit: int, facts: dict[str, Any], classes: set[str]) -> None:
         for module, (names, open_ended) in facts["modules"].items():
@@ -260,6 +278,7 @@ class Merged:
             "aliases": grouped(self.aliases),
             "shields": grouped(self.shields),
             "fails": grouped(self.fails),
+            "requires": grouped(self.requires),
         }
 
 
@@ -332,6 +351,13 @@ def build(cache: Path, only: list[str]) -> None:
         merged = Merged([version for version, _ in described])
         for index, (_, facts) in enumerate(described):
             merged.add(1 << index, facts, classes)
+        for index, (version_text, _) in enumerate(described):
+            kept_text = cache / f"{name}-{version_text}.requires"
+            for line in kept_text.read_text().splitlines() if kept_text.exists() else ():
+                wants = Requirement(line)
+                if canonicalize_name(wants.name) in LIBRARIES and not wants.marker:
+                    pair = (canonicalize_name(wants.name), str(wants.specifier))
+                    merged.requires[pair] = merged.requires.get(pair, 0) | 1 << index
         for index, (_, archive) in enumerate(archives):
             with zipfile.ZipFile(archive) as kept_members:
                 for member in kept_members.namelist():

@@ -7,6 +7,7 @@ same minor is answered from it, one between two minors only where both agree.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -30,6 +31,12 @@ LIBRARIES: dict[str, str] = {
     "category_encoders": "category-encoders",
     "pytz": "pytz",
 }
+
+
+# Names that are looked for in the strings of a compiled module, where it was not imported.
+_STRINGS = re.compile(
+    r"__pyx_unpickle_\w+|newObj|\w*unpickle\w*|__\w*_ctor|_\w*reconstruct\w*|_?[A-Z][a-z]\w*"
+)
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -65,6 +72,12 @@ class Table:
         self._aliases: dict[str, dict[str, str]] = document["aliases"]
         self._shields: dict[str, dict[str, str]] = document.get("shields", {})
         self._fails: dict[str, dict[str, str]] = document.get("fails", {})
+        self._requires: dict[str, dict[str, str]] = document.get("requires", {})
+
+    @property
+    def top(self) -> str:
+        """The package itself."""
+        return min(self._modules, key=len, default="")
 
     def masks(self, version: str) -> tuple[int, ...]:
         """The releases that answer for ``version``: its own minor, or those around it."""
@@ -101,7 +114,12 @@ class Table:
                 if int(group, 16) & mask:
                     return "yes"
                 elsewhere = True
-        if elsewhere and int(self._compiled.get(module, "0"), 16) & mask:
+        if (
+            elsewhere
+            and int(self._compiled.get(module, "0"), 16) & mask
+            and len(name) > 3
+            and _STRINGS.fullmatch(name)
+        ):
             # Other releases' compiled module shows the name; this one's was read, and does not.
             return "no-name"
         if int(self._open.get(module, "0"), 16) & mask:
@@ -130,6 +148,14 @@ class Table:
             if masks and int(group, 16) & masks[0]
             for checksum in found.split()
         )
+
+    def requires(self, distribution: str, version: str) -> str:
+        """What that release asks of another distribution, as a specifier; empty when nothing."""
+        masks = self.masks(version)
+        for group, specifiers in self._requires.get(distribution, {}).items():
+            if masks and int(group, 16) & masks[0]:
+                return specifiers.split()[0] if specifiers.strip() else ""
+        return ""
 
     def fails_under(self, module: str, version: str, python: str) -> bool:
         """Whether importing the module is known to fail under that Python."""

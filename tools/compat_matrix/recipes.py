@@ -152,7 +152,7 @@ def LogitResults() -> Any:  # noqa: N802
 
     x, _ = xy()
     y = (x[:, 0] + x[:, 2] * 0.3 + [math.cos(i * 11.0) for i in range(60)] > 0).astype(int)
-    return sm.Logit(y, sm.add_constant(x)).fit(disp=0)
+    return sm.Logit(y, sm.add_constant(x[:, :2])).fit(disp=0)
 
 
 @recipe("statsmodels")
@@ -322,15 +322,15 @@ _SK = {
                           n_components=2, max_iter=2, random_state=0),
     "SelectKBest": sk("sklearn.feature_selection.SelectKBest", k=2),
     "VarianceThreshold": sk("sklearn.feature_selection.VarianceThreshold", kind="x"),
-    "StandardScaler": sk("sklearn.cleaning.StandardScaler", kind="x"),
-    "MinMaxScaler": sk("sklearn.cleaning.MinMaxScaler", kind="x"),
-    "MaxAbsScaler": sk("sklearn.cleaning.MaxAbsScaler", kind="x"),
-    "Normalizer": sk("sklearn.cleaning.Normalizer", kind="x"),
-    "PolynomialFeatures": sk("sklearn.cleaning.PolynomialFeatures", kind="x", degree=2),
-    "PowerTransformer": sk("sklearn.cleaning.PowerTransformer", kind="x"),
-    "OneHotEncoder": sk("sklearn.cleaning.OneHotEncoder", kind="category"),
-    "OrdinalEncoder": sk("sklearn.cleaning.OrdinalEncoder", kind="category"),
-    "Binarizer": sk("sklearn.cleaning.Binarizer", kind="x"),
+    "StandardScaler": sk("sklearn.preprocessing.StandardScaler", kind="x"),
+    "MinMaxScaler": sk("sklearn.preprocessing.MinMaxScaler", kind="x"),
+    "MaxAbsScaler": sk("sklearn.preprocessing.MaxAbsScaler", kind="x"),
+    "Normalizer": sk("sklearn.preprocessing.Normalizer", kind="x"),
+    "PolynomialFeatures": sk("sklearn.preprocessing.PolynomialFeatures", kind="x", degree=2),
+    "PowerTransformer": sk("sklearn.preprocessing.PowerTransformer", kind="x"),
+    "OneHotEncoder": sk("sklearn.preprocessing.OneHotEncoder", kind="category"),
+    "OrdinalEncoder": sk("sklearn.preprocessing.OrdinalEncoder", kind="category"),
+    "Binarizer": sk("sklearn.preprocessing.Binarizer", kind="x"),
     "SimpleImputer": sk("sklearn.impute.SimpleImputer", kind="x"),
     "KNNImputer": sk("sklearn.impute.KNNImputer", kind="x"),
     "TfidfVectorizer": sk("sklearn.feature_extraction.text.TfidfVectorizer", kind="text"),
@@ -369,7 +369,7 @@ def ColumnPipeline() -> Any:  # noqa: N802
     from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
-    from sklearn.cleaning import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     columns = ColumnTransformer(
         [("num", StandardScaler(), ["age"]), ("cat", OneHotEncoder(), ["city", "plan"])]
@@ -383,7 +383,7 @@ def RemainderPipeline() -> Any:  # noqa: N802
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.pipeline import make_pipeline
-    from sklearn.cleaning import OrdinalEncoder
+    from sklearn.preprocessing import OrdinalEncoder
 
     columns = make_column_transformer((OrdinalEncoder(), ["city", "plan"]), remainder="passthrough")
     _, y = xy()
@@ -727,7 +727,7 @@ def class_instance() -> Any:
 @recipe("cloudpickle", "sklearn", by=("cloudpickle", "dill"))
 def pipeline_lambda() -> Any:
     from sklearn.pipeline import make_pipeline
-    from sklearn.cleaning import FunctionTransformer, StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
     scope: Dict[str, Any] = {"__name__": "__main__"}  # noqa: UP006
     exec("f = lambda x: x * 2", scope)
@@ -882,6 +882,8 @@ def exercise(name: str, value: Any) -> Any:
         return plain(value.query([0.1, 0.2])[1])
     if name == "rotation":
         return plain(value.apply([1.0, 0.0, 0.0]))
+    if module.startswith("pandas"):
+        return plain(value)
     if name == "project_slots":
         return value.run(2.0)
     if name == "RandomUnderSampler":
@@ -896,7 +898,7 @@ def exercise(name: str, value: Any) -> Any:
         import statsmodels.api as sm
 
         x = xy()[0]
-        return plain(value.predict(sm.add_constant(x if name == "LogitResults" else x[:, 1:])[:5])), plain(value.params)
+        return plain(value.predict(sm.add_constant(x[:, :2] if name == "LogitResults" else x[:, 1:])[:5])), plain(value.params)
     if name in ("ARIMAResults", "HoltWinters"):
         return plain(value.forecast(2))
     if kind.endswith("Vectorizer") or name == "TextPipeline":
