@@ -29,7 +29,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from make_distribution_table import RangeFile, _Links, index_url
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -354,7 +354,10 @@ def build(cache: Path, only: list[str]) -> None:
         for index, (version_text, _) in enumerate(described):
             kept_text = cache / f"{name}-{version_text}.requires"
             for line in kept_text.read_text().splitlines() if kept_text.exists() else ():
-                wants = Requirement(line)
+                try:
+                    wants = Requirement(line)
+                except InvalidRequirement:
+                    continue
                 if canonicalize_name(wants.name) in LIBRARIES and not wants.marker:
                     pair = (canonicalize_name(wants.name), str(wants.specifier))
                     merged.requires[pair] = merged.requires.get(pair, 0) | 1 << index

@@ -36,7 +36,7 @@ def lay_over(facts: dict[str, Any], answer: dict[str, Any]) -> None:
         if module not in facts["modules"] or "error" in found:
             continue
         names, open_ended = facts["modules"][module]
-        if found["dynamic"]:
+        if found.get("dynamic", True) and not found["compiled"]:
             continue
         if found["compiled"] or open_ended:
             facts["modules"][module] = (sorted(found["names"]), found["open"])
@@ -53,7 +53,7 @@ def lay_over(facts: dict[str, Any], answer: dict[str, Any]) -> None:
         for inner in {name for row in rows for name in row["inside"]}:
             lists = [row["inside"][inner] for row in rows if inner in row["inside"]]
             for attribute in {a.partition("?")[0] for a in needs.get(inner, ())}:
-                if not any(attribute in broken for broken in lists):
+                if attribute != "*_" and not any(attribute in broken for broken in lists):
                     shielded.add(f"{inner.rpartition(':')[2]}:{attribute}")
         if shielded:
             shields[cls] = sorted(shielded)

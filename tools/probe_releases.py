@@ -130,6 +130,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--sets", type=Path, default=HERE / "probe_releases.toml")
     parser.add_argument("--python-root", type=Path, default=Path.home() / ".pyenv" / "versions")
+    parser.add_argument("--pure", nargs="*", default=[], help="ask only about these")
     parser.add_argument("--venv", type=Path, nargs="*", default=[], help="ask only these")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
@@ -139,10 +140,12 @@ def main() -> int:
         for venv in arguments.venv:
             probe_made(venv / "bin" / "python", arguments.cache, wanted)
         return 0
-    for row in document["set"]:
+    for row in document["set"] if not arguments.pure else ():
         probe_set(row, arguments.cache, arguments.python_root)
     pythons = [f"3.{n}" for n in range(6, 14)]
     for name, versions in document["pure"].items():
+        if arguments.pure and name not in arguments.pure:
+            continue
         for version in versions:
             probe_pure(name, version, arguments.cache, arguments.python_root, pythons)
     return 0

@@ -279,6 +279,29 @@ def works(model: Any, roots: List[str], x: Any) -> bool:  # noqa: UP006
     return True
 
 
+def stored(model: Any) -> Any:
+    """Attributes that a pickle of it holds: loading makes the others anew."""
+    try:
+        state = model.__getstate__()
+    except Exception:
+        return set(vars(model))
+    return set(state) if isinstance(state, dict) else set(vars(model))
+
+
+def dropped() -> Found:
+    """class -> attributes that its pickles leave out."""
+    found: Found = {}
+    signal.signal(signal.SIGALRM, alarm)
+    for key, cls in sorted(estimators().items()):
+        own = [c for c in cls.__mro__ if "__getstate__" in vars(c)]
+        if not own or own[0].__name__ in ("BaseEstimator", "object"):
+            continue
+        row = one(cls, defaults(cls), samples())
+        if row is not None and row["dropped"]:
+            found[key] = row["dropped"]
+    return found
+
+
 def settle(value: Any) -> Any:
     """The value of a parameter as a guard can name it."""
     if value is None or isinstance(value, (bool, str)):
@@ -351,6 +374,7 @@ def one(cls: Any, given: Found, data: Found) -> Any:
         if not roots or not works(model, roots, sample):
             continue
         state = dict(vars(model))
+        dropped = sorted(set(state) - stored(model))
         broken = []
         for attribute in sorted(state):
             value = model.__dict__.pop(attribute)
@@ -373,7 +397,8 @@ def one(cls: Any, given: Found, data: Found) -> Any:
             "roots": roots,
             "parameters": parameters,
             "has": sorted(state),
-            "needs": broken,
+            "needs": [a for a in broken if a not in dropped],
+            "dropped": dropped,
             "inside": inside,
         }
     return None
@@ -385,7 +410,7 @@ def main() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    result = names(rest) if action == "names" else needs()
+    result = names(rest) if action == "names" else dropped() if action == "dropped" else needs()
     with os.fdopen(out, "w") as file:
         json.dump(result, file)
     os._exit(0)

@@ -20,14 +20,6 @@ def pandas_renames(version: str) -> dict[tuple[str, str], tuple[str, str]]:
     return table.renames(version) if table is not None and version else {}
 
 
-def _cython_periods(number: tuple[int, ...]) -> bool:
-    """Whether periods are compiled objects there, whose state is a tuple."""
-    table = symbols.table("pandas")
-    version = ".".join(map(str, number))
-    home = "pandas._libs.tslibs.period"
-    return table is not None and table.find(home, "__pyx_unpickle_PeriodMixin", version) == "yes"
-
-
 _FRAMES = frozenset({"DataFrame", "Series"})
 
 
@@ -109,7 +101,8 @@ def _refused(
             "TypeError: PeriodMixin.__new__(PeriodArray) is not safe, use PeriodArray.__new__()",
             "load",
         )
-    if name == "PeriodArray" and isinstance(item.state, Mapping) and _cython_periods(number):
+    if name == "PeriodArray" and isinstance(item.state, Mapping) and (1, 1) <= number < (1, 3):
+        # There periods are compiled objects, whose state is a tuple.
         return ("a period array of pandas before 1.1", "TypeError: Expected tuple, got dict", "load")
     if item.callable.endswith("._reconstructor") and item.args:
         first = item.args[0]

@@ -39,6 +39,7 @@ def state_reasons(
     if "sklearn" in tops:
         yield from _trees(pickle, exact)
         yield from _histograms(pickle, exact)
+        yield from _passthrough(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
     if "xgboost" in tops:
@@ -440,6 +441,32 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="scikit-learn",
                 evidence=(("attribute", attribute), ("written by", written)),
             )
+
+
+def _passthrough(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Columns that a ColumnTransformer lets through: 1.4 and newer fit an object for them."""
+    if exact.at_least("scikit-learn", 1, 4) is not True:
+        return
+    for item in pickle.objects:
+        if not item.of.endswith(".ColumnTransformer"):
+            continue
+        state = mapping_of(item)
+        steps = state.get("transformers_") if state is not None else None
+        for step in steps.items if isinstance(steps, Items) else ():
+            if isinstance(step, Items) and len(step.items) == 3 and step.items[1] == "passthrough":
+                columns = step.items[2]
+                if isinstance(columns, Items) and not columns.size:
+                    continue
+                yield Reason(
+                    rule="CMP002",
+                    effect="predict",
+                    message="holds a ColumnTransformer that passes columns through as scikit-learn "
+                    f"before 1.4 noted it; {exact.version('scikit-learn')} looks for an object",
+                    error="AttributeError: 'str' object has no attribute 'transform'",
+                    help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                    distribution="scikit-learn",
+                )
+                return
 
 
 def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:

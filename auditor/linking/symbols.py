@@ -35,7 +35,7 @@ LIBRARIES: dict[str, str] = {
 
 # Names that are looked for in the strings of a compiled module, where it was not imported.
 _STRINGS = re.compile(
-    r"__pyx_unpickle_\w+|newObj|\w*unpickle\w*|__\w*_ctor|_\w*reconstruct\w*|_?[A-Z][a-z]\w*"
+    r"__pyx_unpickle_\w+|newObj|\w*unpickle\w*|__\w*_ctor|_\w*reconstruct\w*|_?[A-Z][a-z]\w*|NA|NaT"
 )
 
 
@@ -117,7 +117,7 @@ class Table:
         if (
             elsewhere
             and int(self._compiled.get(module, "0"), 16) & mask
-            and len(name) > 3
+            and (len(name) > 3 or name in ("NA", "NaT"))
             and _STRINGS.fullmatch(name)
         ):
             # Other releases' compiled module shows the name; this one's was read, and does not.
