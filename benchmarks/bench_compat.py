@@ -87,7 +87,9 @@ def main() -> int:
     for name, value, limit, unit in rows:
         limit *= options.margin if unit == "s" else 1
         over += value > limit
-        print(f"{name:48} {value:7.2f} {unit:2} limit {limit:.1f}{'  OVER' if value > limit else ''}")
+        print(
+            f"{name:48} {value:7.2f} {unit:2} limit {limit:.1f}{'  OVER' if value > limit else ''}"
+        )
     return 1 if options.check and over else 0
 
 

@@ -122,7 +122,9 @@ def main() -> int:
     for producer in made:
         for name, python in pythons.items():
             if not (work / "loads" / f"{producer}__{name}.tsv").exists():
-                run([str(python), worker, "load", str(work), name, producer], project=projects[name])
+                run(
+                    [str(python), worker, "load", str(work), name, producer], project=projects[name]
+                )
     join(work / "made", work / "producers.tsv", PRODUCERS)
     join(work / "loads", work / "loads.tsv", LOADS)
     return 0

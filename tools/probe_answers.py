@@ -53,7 +53,12 @@ def lay_over(facts: dict[str, Any], answer: dict[str, Any]) -> None:
         for inner in {name for row in rows for name in row["inside"]}:
             lists = [row["inside"][inner] for row in rows if inner in row["inside"]]
             for attribute in {a.partition("?")[0] for a in needs.get(inner, ())}:
-                if attribute != "*_" and not any(attribute in broken for broken in lists):
+                # A list without any entry may be a template's that was never fitted.
+                if (
+                    any(lists)
+                    and attribute != "*_"
+                    and not any(attribute in broken for broken in lists)
+                ):
                     shielded.add(f"{inner.rpartition(':')[2]}:{attribute}")
         if shielded:
             shields[cls] = sorted(shielded)
@@ -61,6 +66,9 @@ def lay_over(facts: dict[str, Any], answer: dict[str, Any]) -> None:
 
 def needed(static: list[str], rows: list[Row]) -> list[str]:
     """Attributes without which the first prediction fails, ``a?guard`` where it depends."""
+    if any(row.get("dropped") for row in rows):
+        # Made anew from others when it is loaded: taking an attribute away shows nothing.
+        return static
     broken = [set(row["needs"]) for row in rows]
     always = set.intersection(*broken)
     result = set(always)

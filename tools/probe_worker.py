@@ -1,7 +1,7 @@
 """Asks the libraries of the environment that runs it; started by ``probe_releases.py``.
 
-    probe_worker.py names TOP …      what every module of these packages binds, once imported
-    probe_worker.py needs            which attributes scikit-learn's estimators cannot do without
+probe_worker.py names TOP …      what every module of these packages binds, once imported
+probe_worker.py needs            which attributes scikit-learn's estimators cannot do without
 """
 
 import copy
@@ -18,7 +18,14 @@ import warnings
 from typing import Any, Dict, List, Tuple
 
 warnings.simplefilter("ignore")
-ROOTS = ("predict_proba", "predict", "transform", "decision_function", "score_samples", "kneighbors")
+ROOTS = (
+    "predict_proba",
+    "predict",
+    "transform",
+    "decision_function",
+    "score_samples",
+    "kneighbors",
+)
 SKIP = ("tests", "conftest", "setup", "testing", "_testing", "f2py", "distutils", "__main__")
 Found = Dict[str, Any]
 
@@ -383,7 +390,7 @@ def one(cls: Any, given: Found, data: Found) -> Any:
             model.__dict__[attribute] = value
         inside: Dict[str, List[str]] = {}  # noqa: UP006
         for name, objects in nested(model).items():
-            attributes = set(vars(objects[0]))
+            attributes = {a for o in objects for a in vars(o)}
             for attribute in sorted(attributes):
                 kept = [(o, o.__dict__.pop(attribute)) for o in objects if attribute in o.__dict__]
                 if not works(model, roots, sample):

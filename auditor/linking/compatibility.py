@@ -238,9 +238,7 @@ def _open(
         return {}
     text = f"{python[0]}.{python[1]}"
     settled = {
-        name: version
-        for name in wanted
-        if (version := runtime.installed.version(name)) is not None
+        name: version for name in wanted if (version := runtime.installed.version(name)) is not None
     }
     ends: dict[str, tuple[str, ...]] = {}
     for _ in range(2):

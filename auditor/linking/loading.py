@@ -397,7 +397,19 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
     if answer == "yes":
         return None
     if answer == "unknown":
-        return None
+        known = table.known_with(module, name)
+        numbers = symbols.numbers(version)
+        if known is None or symbols.numbers(known[0]) <= numbers <= symbols.numbers(known[1]):
+            return None
+        if module.startswith("numpy._core."):
+            return None
+        return Reason(
+            rule="CMP004",
+            effect="unknown",
+            message=f"names {module}.{name}, known of {distribution} {known[0]} to {known[1]}; "
+            f"whether {version} has it is not known",
+            distribution=distribution,
+        )
     last, first = table.last_with(module, name), table.first_with(module, name)
     wanted = symbols.numbers(version)
     if not table.covers(version):

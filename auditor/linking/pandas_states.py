@@ -103,7 +103,11 @@ def _refused(
         )
     if name == "PeriodArray" and isinstance(item.state, Mapping) and (1, 1) <= number < (1, 3):
         # There periods are compiled objects, whose state is a tuple.
-        return ("a period array of pandas before 1.1", "TypeError: Expected tuple, got dict", "load")
+        return (
+            "a period array of pandas before 1.1",
+            "TypeError: Expected tuple, got dict",
+            "load",
+        )
     if item.callable.endswith("._reconstructor") and item.args:
         first = item.args[0]
         if isinstance(first, Name) and first.text.endswith("BlockManager") and number >= (1, 3):

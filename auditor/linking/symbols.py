@@ -189,6 +189,15 @@ class Table:
                 return version
         return None
 
+    def known_with(self, module: str, name: str) -> tuple[str, str] | None:
+        """The oldest and the newest release that certainly have the symbol."""
+        found = [
+            version
+            for index, version in enumerate(self.versions)
+            if self._find(module, name, 1 << index) == "yes"
+        ]
+        return (found[0], found[-1]) if found else None
+
     def definition(self, module: str, name: str, version: str) -> str:
         """``module:Class`` under which the class is defined in that release."""
         key = f"{module}:{name}"

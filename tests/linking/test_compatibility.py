@@ -169,7 +169,12 @@ def test_main_class_needs_the_loading_program_to_define_it() -> None:
 def test_project_module() -> None:
     data = Stream().name("features", "Cleaner").bytes()
     assert first(judged(data)) == ("fails", "CMP008")
-    assert judged(data, runtime(project={"features": ProjectModule(names=frozenset({"Cleaner"}))})).outcome == "loads"
+    assert (
+        judged(
+            data, runtime(project={"features": ProjectModule(names=frozenset({"Cleaner"}))})
+        ).outcome
+        == "loads"
+    )
     gone = judged(data, runtime(project={"features": ProjectModule(names=frozenset({"Other"}))}))
     assert first(gone) == ("fails", "CMP008")
     assert judged(data, runtime(project={"features": ProjectModule(names=None)})).outcome == "loads"

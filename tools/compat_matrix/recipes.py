@@ -865,7 +865,11 @@ def exercise(name: str, value: Any) -> Any:
     if name == "Dictionary":
         return value.doc2bow(["a", "b", "z"])
     if name in ("data_frame", "data_frame_types", "data_frame_nullable"):
-        return plain(value), [str(c) for c in value.columns], plain(value.iloc[:2].sum(axis=0, numeric_only=True))
+        return (
+            plain(value),
+            [str(c) for c in value.columns],
+            plain(value.iloc[:2].sum(axis=0, numeric_only=True)),
+        )
     if name == "generator":
         return [value.random() for _ in range(3)]
     if name == "random_state":
@@ -898,7 +902,9 @@ def exercise(name: str, value: Any) -> Any:
         import statsmodels.api as sm
 
         x = xy()[0]
-        return plain(value.predict(sm.add_constant(x[:, :2] if name == "LogitResults" else x[:, 1:])[:5])), plain(value.params)
+        return plain(
+            value.predict(sm.add_constant(x[:, :2] if name == "LogitResults" else x[:, 1:])[:5])
+        ), plain(value.params)
     if name in ("ARIMAResults", "HoltWinters"):
         return plain(value.forecast(2))
     if kind.endswith("Vectorizer") or name == "TextPipeline":

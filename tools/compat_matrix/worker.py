@@ -1,7 +1,7 @@
 """Runs inside an environment of the matrix: writes its artifacts, or loads others'.
 
-    worker.py write FOLDER ENVIRONMENT     worker.py load FOLDER ENVIRONMENT PRODUCER
-    worker.py describe FOLDER ENVIRONMENT PROJECT
+worker.py write FOLDER ENVIRONMENT     worker.py load FOLDER ENVIRONMENT PRODUCER
+worker.py describe FOLDER ENVIRONMENT PROJECT
 """
 
 import contextlib
@@ -58,7 +58,9 @@ def write(folder: str, environment: str) -> None:
             with open(target + ".expected", "w") as file:
                 file.write(expected)
             kind = "project" if "project" in name.lower() else (needs[0] if needs else "stdlib")
-            rows.append((artifact, environment, name, writer, protocol, kind, os.path.getsize(target)))
+            rows.append(
+                (artifact, environment, name, writer, protocol, kind, os.path.getsize(target))
+            )
     with open(os.path.join(folder, "made", environment + ".tsv"), "w") as file:
         for row in rows:
             file.write("\t".join(map(str, row)) + "\n")
