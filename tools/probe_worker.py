@@ -30,27 +30,27 @@ SKIP = ("tests", "conftest", "setup", "testing", "_testing", "f2py", "distutils"
 Found = Dict[str, Any]
 
 
-def names(tops: List[str]) -> Found:  # noqa: UP006
+def names(tops: List[str]) -> Found:
     """module -> {names, open}; None where the module cannot be imported."""
     found: Found = {}
     for top in tops:
         try:
             package = importlib.import_module(top)
         except Exception as error:
-            found[top] = {"error": "%s: %s" % (type(error).__name__, error)}  # noqa: UP031
+            found[top] = {"error": "%s: %s" % (type(error).__name__, error)}
             continue
         found[top] = bound(package)
         for info in walk(package):
             try:
                 module = importlib.import_module(info)
             except BaseException as error:
-                found[info] = {"error": "%s: %s" % (type(error).__name__, error)}  # noqa: UP031
+                found[info] = {"error": "%s: %s" % (type(error).__name__, error)}
                 continue
             found[info] = bound(module)
     return found
 
 
-def walk(package: Any) -> List[str]:  # noqa: UP006
+def walk(package: Any) -> List[str]:
     result = []
     for info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         last = info[1].rpartition(".")[2]
@@ -103,7 +103,7 @@ def bound(module: Any) -> Found:
 # ---- what estimators need ----
 
 
-def samples() -> Dict[str, Tuple[Any, Any]]:  # noqa: UP006
+def samples() -> Dict[str, Tuple[Any, Any]]:
     import numpy as np
 
     x = np.array([[math.sin(i * 7.1 + j * 3.3) for j in range(4)] for i in range(40)])
@@ -127,8 +127,8 @@ def samples() -> Dict[str, Tuple[Any, Any]]:  # noqa: UP006
     }
 
 
-def estimators() -> Dict[str, Any]:  # noqa: UP006
-    found: Dict[str, Any] = {}  # noqa: UP006
+def estimators() -> Dict[str, Any]:
+    found: Dict[str, Any] = {}
     import sklearn
 
     for module in ("sklearn.experimental.enable_hist_gradient_boosting",
@@ -230,9 +230,7 @@ def defaults(cls: Any) -> Found:
             from sklearn.preprocessing import StandardScaler
 
             given[name] = [("scale", StandardScaler(), [0, 1])]
-        elif name == "param_grid":
-            given[name] = {"alpha": [0.1, 1.0]} if regression else {"C": [0.1, 1.0]}
-        elif name == "param_distributions":
+        elif name in ("param_grid", "param_distributions"):
             given[name] = {"alpha": [0.1, 1.0]} if regression else {"C": [0.1, 1.0]}
     if "n_iter" in parameters and "RandomizedSearch" in cls.__name__:
         given["n_iter"] = 2
@@ -244,7 +242,7 @@ def defaults(cls: Any) -> Found:
     return given
 
 
-def configurations(cls: Any) -> List[Found]:  # noqa: UP006
+def configurations(cls: Any) -> List[Found]:
     first = defaults(cls)
     found = [first]
     try:
@@ -254,27 +252,30 @@ def configurations(cls: Any) -> List[Found]:  # noqa: UP006
     for name, parameter in parameters.items():
         if isinstance(parameter.default, bool) and name not in ("verbose", "warm_start"):
             found.append(dict(first, **{name: not parameter.default}))
-        for choice in CHOICES.get(name, ()):
-            if parameter.default is not inspect.Parameter.empty and choice != parameter.default:
-                found.append(dict(first, **{name: choice}))
+        if parameter.default is not inspect.Parameter.empty:
+            found.extend(
+                dict(first, **{name: choice})
+                for choice in CHOICES.get(name, ())
+                if choice != parameter.default
+            )
     return found[:24]
 
 
-def roots_of(model: Any) -> List[str]:  # noqa: UP006
+def roots_of(model: Any) -> List[str]:
     """What a server calls: the prediction with its probabilities, else the first of the others."""
     found = [root for root in ROOTS if hasattr(model, root)]
     return found[:2] if found[:2] == ["predict_proba", "predict"] else found[:1]
 
 
-class Slow(Exception):
+class SlowError(Exception):
     pass
 
 
 def alarm(*_: Any) -> None:
-    raise Slow
+    raise SlowError
 
 
-def works(model: Any, roots: List[str], x: Any) -> bool:  # noqa: UP006
+def works(model: Any, roots: List[str], x: Any) -> bool:
     signal.setitimer(signal.ITIMER_REAL, 3)
     try:
         for root in roots:
@@ -316,11 +317,11 @@ def settle(value: Any) -> Any:
     return "…"
 
 
-def nested(model: Any) -> Dict[str, List[Any]]:  # noqa: UP006
+def nested(model: Any) -> Dict[str, List[Any]]:
     """Estimators inside, by class."""
     from sklearn.base import BaseEstimator
 
-    found: Dict[str, List[Any]] = {}  # noqa: UP006
+    found: Dict[str, List[Any]] = {}
     seen = {id(model)}
 
     def visit(value: Any, depth: int) -> None:
@@ -388,7 +389,7 @@ def one(cls: Any, given: Found, data: Found) -> Any:
             if not works(model, roots, sample):
                 broken.append(attribute)
             model.__dict__[attribute] = value
-        inside: Dict[str, List[str]] = {}  # noqa: UP006
+        inside: Dict[str, List[str]] = {}
         for name, objects in nested(model).items():
             attributes = {a for o in objects for a in vars(o)}
             for attribute in sorted(attributes):

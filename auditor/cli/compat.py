@@ -17,9 +17,9 @@ from auditor.config import nearest
 from auditor.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from auditor.linking.projects import ProjectModule
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.linking.compatibility import Compatibility, Runtime
+    from auditor.linking.projects import ProjectModule
     from auditor.parsers.requirements import ResolvedRequirements
     from auditor.result import AuditResult
 

@@ -27,8 +27,8 @@ from auditor.parsers.python.program import ImageFinder, Program
 from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
-    from auditor.linking.projects import ProjectModule
     from auditor.deployment.base import Base
+    from auditor.linking.projects import ProjectModule
     from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.facts import Server
 

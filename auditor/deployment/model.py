@@ -21,12 +21,12 @@ from auditor.source import Location, Problem, Unknown
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.linking.projects import ProjectModule
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.image import CopyProblem, Image
     from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
+    from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import MainProcess, PipInstall
     from auditor.parsers.commands.facts import Option
     from auditor.parsers.compose import ComposeProject, ComposeService

@@ -229,6 +229,17 @@ def _python2_arrays(pickle: PickleFacts) -> bool:
     return False
 
 
+def _named(pickle: PickleFacts) -> Iterator[tuple[int, str, str]]:
+    """(offset, module, name) of every import, also of NumPy's functions, which name theirs."""
+    for found in pickle.globals:
+        yield found.offset, found.module, found.name
+    for item in pickle.objects:
+        if item.callable.endswith("._ufunc_reconstruct") and len(item.args) == 2:
+            module, name = item.args
+            if isinstance(module, str) and isinstance(name, str):
+                yield item.offset, module, name
+
+
 def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     """Every name that is imported, in the order of the stream."""
     seen: set[tuple[str, str]] = set()
@@ -238,8 +249,8 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
 
         renames = pandas_renames(exact.version("pandas") or "")
     failed_modules: set[str] = set()
-    for found in sorted(pickle.globals, key=lambda g: g.offset):
-        module, name = renames.get((found.module, found.name), (found.module, found.name))
+    for _, *asked in sorted([*_named(pickle)]):
+        module, name = renames.get((asked[0], asked[1]), (asked[0], asked[1]))
         if (module, name) in seen or module in failed_modules:
             continue
         if loader == "dill" and module == "__builtin__":
@@ -257,6 +268,14 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
     """Why ``module.name`` cannot be imported there; None when it can."""
     top = module.partition(".")[0]
     head = name.partition(".")[0]
+    if not (top.isidentifier() and head.isidentifier()) and not head.startswith("<"):
+        return Reason(
+            rule="CMP011",
+            effect="load",
+            message=f"names {module}.{name}, which can be no name: the file is damaged",
+            error=f"ModuleNotFoundError: No module named '{module}', or AttributeError",
+            help="Fetch or write the file again.",
+        )
     if top in ("__main__", "__mp_main__"):
         if head in exact.runtime.main:
             return None
@@ -398,8 +417,7 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
         return None
     if answer == "unknown":
         known = table.known_with(module, name)
-        numbers = symbols.numbers(version)
-        if known is None or symbols.numbers(known[0]) <= numbers <= symbols.numbers(known[1]):
+        if known is None or symbols.numbers(known[0]) <= symbols.numbers(version):
             return None
         if module.startswith("numpy._core."):
             return None

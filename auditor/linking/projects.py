@@ -274,7 +274,7 @@ def _member(name: str, shape: Shape, member: Symbol) -> tuple[str, str] | None:
 
 
 def _refused(name: str, shape: Shape, item: ObjectFacts, exact: Exact) -> tuple[str, str] | None:
-    """(what the artifact holds, the error)"""
+    """(what the artifact holds, the error)."""
     short = name.rpartition(".")[2]
     if shape.kind == "function":
         if item.how.startswith("NEWOBJ"):

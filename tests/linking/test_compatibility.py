@@ -18,7 +18,7 @@ from auditor.artifacts.facts import ArtifactFacts
 from auditor.artifacts.scan import scan_bytes
 from auditor.linking.compatibility import Compatibility, Runtime, guess_loader, link
 from auditor.linking.distributions import close
-from auditor.linking.projects import ProjectModule, project_module
+from auditor.linking.projects import ProjectModule
 
 MODERN = {"scikit-learn": "1.5.2", "numpy": "1.26.4", "scipy": "1.13.1", "joblib": "1.4.2"}
 

@@ -13,14 +13,14 @@ import functools
 import math
 import os
 import warnings
-from typing import Any, Callable, Dict, List, Tuple  # noqa: UP035
+from typing import Any, Callable, Dict, List, Tuple
 
 # name -> (modules it needs, how it is written, the function)
-RECIPES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...], Callable[[], Any]]] = {}  # noqa: UP006
+RECIPES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...], Callable[[], Any]]] = {}
 ALL = ("pickle", "joblib")
 
 
-def recipe(*needs: str, by: Tuple[str, ...] = ALL) -> Callable[[Callable[[], Any]], Any]:  # noqa: UP006
+def recipe(*needs: str, by: Tuple[str, ...] = ALL) -> Callable[[Callable[[], Any]], Any]:
     def keep(function: Callable[[], Any]) -> Callable[[], Any]:
         RECIPES[function.__name__] = (needs, by, function)
         return function
@@ -28,11 +28,11 @@ def recipe(*needs: str, by: Tuple[str, ...] = ALL) -> Callable[[Callable[[], Any
     return keep
 
 
-def table(rows: int = 60, columns: int = 4) -> List[List[float]]:  # noqa: UP006
+def table(rows: int = 60, columns: int = 4) -> List[List[float]]:
     return [[math.sin(i * 7.1 + j * 3.3) * (j + 1) for j in range(columns)] for i in range(rows)]
 
 
-def xy(rows: int = 60, columns: int = 4) -> Tuple[Any, Any]:  # noqa: UP006
+def xy(rows: int = 60, columns: int = 4) -> Tuple[Any, Any]:
     import numpy as np
 
     x = np.array(table(rows, columns))
@@ -55,7 +55,7 @@ def frame() -> Any:
 
 
 @recipe("lightgbm", "sklearn", by=("pickle", "joblib", "pickle-p2"))
-def LGBMClassifier() -> Any:  # noqa: N802
+def LGBMClassifier() -> Any:
     import lightgbm
 
     x, y = xy()
@@ -63,7 +63,7 @@ def LGBMClassifier() -> Any:  # noqa: N802
 
 
 @recipe("lightgbm", "sklearn")
-def LGBMRegressor() -> Any:  # noqa: N802
+def LGBMRegressor() -> Any:
     import lightgbm
 
     x, _ = xy()
@@ -71,7 +71,7 @@ def LGBMRegressor() -> Any:  # noqa: N802
 
 
 @recipe("lightgbm")
-def LGBMBooster() -> Any:  # noqa: N802
+def LGBMBooster() -> Any:
     import lightgbm
 
     x, y = xy()
@@ -80,7 +80,7 @@ def LGBMBooster() -> Any:  # noqa: N802
 
 
 @recipe("xgboost", "sklearn", by=("pickle", "joblib", "joblib-zlib"))
-def XGBClassifier() -> Any:  # noqa: N802
+def XGBClassifier() -> Any:
     import xgboost
 
     x, y = xy()
@@ -88,7 +88,7 @@ def XGBClassifier() -> Any:  # noqa: N802
 
 
 @recipe("xgboost", "sklearn")
-def XGBRegressor() -> Any:  # noqa: N802
+def XGBRegressor() -> Any:
     import xgboost
 
     x, _ = xy()
@@ -96,7 +96,7 @@ def XGBRegressor() -> Any:  # noqa: N802
 
 
 @recipe("xgboost", "sklearn")
-def XGBRanker() -> Any:  # noqa: N802
+def XGBRanker() -> Any:
     import xgboost
 
     x, y = xy()
@@ -105,7 +105,7 @@ def XGBRanker() -> Any:  # noqa: N802
 
 
 @recipe("xgboost")
-def XGBBooster() -> Any:  # noqa: N802
+def XGBBooster() -> Any:
     import xgboost
 
     x, y = xy()
@@ -114,7 +114,7 @@ def XGBBooster() -> Any:  # noqa: N802
 
 
 @recipe("catboost", by=("pickle", "joblib"))
-def CatBoostClassifier() -> Any:  # noqa: N802
+def CatBoostClassifier() -> Any:
     import catboost
 
     x, y = xy()
@@ -125,7 +125,7 @@ def CatBoostClassifier() -> Any:  # noqa: N802
 
 
 @recipe("catboost")
-def CatBoostRegressor() -> Any:  # noqa: N802
+def CatBoostRegressor() -> Any:
     import catboost
 
     x, _ = xy()
@@ -139,7 +139,7 @@ def CatBoostRegressor() -> Any:  # noqa: N802
 
 
 @recipe("statsmodels", by=("pickle", "joblib"))
-def OLSResults() -> Any:  # noqa: N802
+def OLSResults() -> Any:
     import statsmodels.api as sm
 
     x, _ = xy()
@@ -147,7 +147,7 @@ def OLSResults() -> Any:  # noqa: N802
 
 
 @recipe("statsmodels")
-def LogitResults() -> Any:  # noqa: N802
+def LogitResults() -> Any:
     import statsmodels.api as sm
 
     x, _ = xy()
@@ -156,7 +156,7 @@ def LogitResults() -> Any:  # noqa: N802
 
 
 @recipe("statsmodels")
-def GLMResults() -> Any:  # noqa: N802
+def GLMResults() -> Any:
     import statsmodels.api as sm
 
     x, _ = xy()
@@ -166,21 +166,21 @@ def GLMResults() -> Any:  # noqa: N802
 
 
 @recipe("statsmodels")
-def ARIMAResults() -> Any:  # noqa: N802
+def ARIMAResults() -> Any:
     from statsmodels.tsa.arima.model import ARIMA
 
     return ARIMA([row[0] for row in table(60)], order=(1, 0, 0)).fit()
 
 
 @recipe("statsmodels")
-def HoltWinters() -> Any:  # noqa: N802
+def HoltWinters() -> Any:
     from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
     return ExponentialSmoothing([abs(r[0]) + 1 for r in table(40)], trend="add").fit()
 
 
 @recipe("hmmlearn", "sklearn")
-def GaussianHMM() -> Any:  # noqa: N802
+def GaussianHMM() -> Any:
     from hmmlearn.hmm import GaussianHMM as Model
 
     x, _ = xy()
@@ -191,7 +191,7 @@ def GaussianHMM() -> Any:  # noqa: N802
 
 
 @recipe("imblearn", "sklearn")
-def ImbPipeline() -> Any:  # noqa: N802
+def ImbPipeline() -> Any:
     from imblearn.over_sampling import SMOTE
     from imblearn.pipeline import Pipeline
     from sklearn.linear_model import LogisticRegression
@@ -202,7 +202,7 @@ def ImbPipeline() -> Any:  # noqa: N802
 
 
 @recipe("imblearn", "sklearn")
-def BalancedRandomForest() -> Any:  # noqa: N802
+def BalancedRandomForest() -> Any:
     from imblearn.ensemble import BalancedRandomForestClassifier
 
     x, y = xy()
@@ -210,7 +210,7 @@ def BalancedRandomForest() -> Any:  # noqa: N802
 
 
 @recipe("imblearn", "sklearn")
-def RandomUnderSampler() -> Any:  # noqa: N802
+def RandomUnderSampler() -> Any:
     from imblearn.under_sampling import RandomUnderSampler as Sampler
 
     sampler = Sampler(random_state=0)
@@ -219,7 +219,7 @@ def RandomUnderSampler() -> Any:  # noqa: N802
 
 
 @recipe("category_encoders", "pandas")
-def CETargetEncoder() -> Any:  # noqa: N802
+def CETargetEncoder() -> Any:
     import category_encoders
     import pandas as pd
 
@@ -228,21 +228,21 @@ def CETargetEncoder() -> Any:  # noqa: N802
 
 
 @recipe("category_encoders", "pandas")
-def CEOrdinalEncoder() -> Any:  # noqa: N802
+def CEOrdinalEncoder() -> Any:
     import category_encoders
 
     return category_encoders.OrdinalEncoder(cols=["city", "plan"]).fit(frame())
 
 
 @recipe("category_encoders", "pandas")
-def CEBinaryEncoder() -> Any:  # noqa: N802
+def CEBinaryEncoder() -> Any:
     import category_encoders
 
     return category_encoders.BinaryEncoder(cols=["city"]).fit(frame())
 
 
 @recipe("gensim", by=("pickle",))
-def Word2Vec() -> Any:  # noqa: N802
+def Word2Vec() -> Any:
     from gensim.models import Word2Vec as Model
 
     words = [["a", "b", "c"], ["b", "c", "d"], ["a", "d"]] * 4
@@ -250,7 +250,7 @@ def Word2Vec() -> Any:  # noqa: N802
 
 
 @recipe("gensim", by=("pickle",))
-def Dictionary() -> Any:  # noqa: N802
+def Dictionary() -> Any:
     from gensim.corpora import Dictionary as Corpus
 
     return Corpus([["a", "b"], ["b", "c"]])
@@ -351,7 +351,7 @@ for _name in ("LogisticRegression", "RandomForest", "StandardScaler"):
 
 
 @recipe("sklearn")
-def HistGradientBoosting() -> Any:  # noqa: N802
+def HistGradientBoosting() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -365,7 +365,7 @@ def HistGradientBoosting() -> Any:  # noqa: N802
 
 
 @recipe("sklearn", "pandas", by=("pickle", "joblib", "skops"))
-def ColumnPipeline() -> Any:  # noqa: N802
+def ColumnPipeline() -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
@@ -379,7 +379,7 @@ def ColumnPipeline() -> Any:  # noqa: N802
 
 
 @recipe("sklearn", "pandas")
-def RemainderPipeline() -> Any:  # noqa: N802
+def RemainderPipeline() -> Any:
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.pipeline import make_pipeline
@@ -392,7 +392,7 @@ def RemainderPipeline() -> Any:  # noqa: N802
 
 
 @recipe("sklearn")
-def TextPipeline() -> Any:  # noqa: N802
+def TextPipeline() -> Any:
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.naive_bayes import MultinomialNB
     from sklearn.pipeline import make_pipeline
@@ -402,7 +402,7 @@ def TextPipeline() -> Any:  # noqa: N802
 
 
 @recipe("sklearn")
-def GridSearch() -> Any:  # noqa: N802
+def GridSearch() -> Any:
     from sklearn.model_selection import GridSearchCV
     from sklearn.tree import DecisionTreeClassifier
 
@@ -411,7 +411,7 @@ def GridSearch() -> Any:  # noqa: N802
 
 
 @recipe("sklearn")
-def StackingRegressor() -> Any:  # noqa: N802
+def StackingRegressor() -> Any:
     from sklearn.ensemble import StackingRegressor as Model
     from sklearn.linear_model import LinearRegression, Ridge
 
@@ -420,7 +420,7 @@ def StackingRegressor() -> Any:  # noqa: N802
 
 
 @recipe("sklearn", by=("pickle", "cloudpickle"))
-def ProjectEstimator() -> Any:  # noqa: N802
+def ProjectEstimator() -> Any:
     import shop
 
     return shop.ThresholdModel(0.2).fit(*xy())
@@ -656,14 +656,14 @@ LIMIT = 3.0
 
 @recipe("cloudpickle", by=FUNCTIONS)
 def function_plain() -> Any:
-    scope: Dict[str, Any] = {"__name__": "__main__"}  # noqa: UP006
+    scope: Dict[str, Any] = {"__name__": "__main__"}
     exec("def double(x):\n    return x * 2 + 1\n", scope)
     return scope["double"]
 
 
 @recipe("cloudpickle", by=FUNCTIONS)
 def function_loop() -> Any:
-    scope: Dict[str, Any] = {"__name__": "__main__"}  # noqa: UP006
+    scope: Dict[str, Any] = {"__name__": "__main__"}
     exec(
         "def total(x, scale=2.0, *, shift=1.0):\n"
         "    result = 0.0\n"
@@ -680,7 +680,7 @@ def function_loop() -> Any:
 
 @recipe("cloudpickle", by=FUNCTIONS)
 def function_closure() -> Any:
-    scope: Dict[str, Any] = {"__name__": "__main__", "LIMIT": 3.0}  # noqa: UP006
+    scope: Dict[str, Any] = {"__name__": "__main__", "LIMIT": 3.0}
     exec(
         "def outer(n):\n"
         "    def inner(x):\n"
@@ -695,7 +695,7 @@ def function_closure() -> Any:
 
 @recipe("cloudpickle", by=FUNCTIONS)
 def function_lambda() -> Any:
-    scope: Dict[str, Any] = {"__name__": "__main__"}  # noqa: UP006
+    scope: Dict[str, Any] = {"__name__": "__main__"}
     exec("f = lambda x: {'a': x}.get('a') or 0.0", scope)
     return scope["f"]
 
@@ -704,14 +704,14 @@ def function_lambda() -> Any:
 def function_numpy() -> Any:
     import numpy
 
-    scope: Dict[str, Any] = {"__name__": "__main__", "np": numpy}  # noqa: UP006
+    scope: Dict[str, Any] = {"__name__": "__main__", "np": numpy}
     exec("def f(x):\n    return float(np.log1p(np.abs(x)))\n", scope)
     return scope["f"]
 
 
 @recipe("cloudpickle", by=FUNCTIONS)
 def class_instance() -> Any:
-    scope: Dict[str, Any] = {"__name__": "__main__"}  # noqa: UP006
+    scope: Dict[str, Any] = {"__name__": "__main__"}
     exec(
         "class Scaler:\n"
         "    kind = 'linear'\n"
@@ -729,7 +729,7 @@ def pipeline_lambda() -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-    scope: Dict[str, Any] = {"__name__": "__main__"}  # noqa: UP006
+    scope: Dict[str, Any] = {"__name__": "__main__"}
     exec("f = lambda x: x * 2", scope)
     return make_pipeline(FunctionTransformer(scope["f"], validate=False), StandardScaler()).fit(
         xy()[0]
@@ -738,7 +738,7 @@ def pipeline_lambda() -> Any:
 
 @recipe("cloudpickle", by=FUNCTIONS)
 def enum_local() -> Any:
-    scope: Dict[str, Any] = {"__name__": "__main__", "enum": enum}  # noqa: UP006
+    scope: Dict[str, Any] = {"__name__": "__main__", "enum": enum}
     exec("class Level(enum.Enum):\n    LOW = 1\n    HIGH = 2\n", scope)
     return scope["Level"].HIGH
 

@@ -43,7 +43,7 @@ def write(folder: str, environment: str) -> None:
             continue
         for writer in writers:
             suffix = EXTENSIONS.get(writer.partition("-")[0], "pkl")
-            artifact = "%s__%s__%s.%s" % (environment, name, writer, suffix)  # noqa: UP031
+            artifact = "%s__%s__%s.%s" % (environment, name, writer, suffix)
             target = os.path.join(folder, "artifacts", artifact)
             try:
                 warnings.simplefilter("ignore")
@@ -170,7 +170,7 @@ def attempt(path: str, name: str, writer: str) -> Any:
 def _frame() -> str:
     frames = traceback.extract_tb(sys.exc_info()[2])
     last = frames[-1]
-    return "%s:%s:%s" % (os.path.basename(last[0]), last[1], last[2])  # noqa: UP031
+    return "%s:%s:%s" % (os.path.basename(last[0]), last[1], last[2])
 
 
 def load(folder: str, environment: str, producer: str) -> None:
@@ -223,9 +223,9 @@ def child(path: str, name: str, writer: str) -> Any:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGALRM:
-            return "crash:timeout", "no answer within %d s" % SECONDS, ""  # noqa: UP031
-        return "crash:signal%d" % number, "process died by signal %d" % number, ""  # noqa: UP031
-    return "crash:exit%d" % os.WEXITSTATUS(status), "process exited", ""  # noqa: UP031
+            return "crash:timeout", "no answer within %d s" % SECONDS, ""
+        return "crash:signal%d" % number, "process died by signal %d" % number, ""
+    return "crash:exit%d" % os.WEXITSTATUS(status), "process exited", ""
 
 
 def describe(folder: str, environment: str, project: str) -> None:
@@ -253,4 +253,4 @@ if __name__ == "__main__":
     started = time.time()
     command, *arguments = sys.argv[1:]
     {"write": write, "load": load, "describe": describe}[command](*arguments)  # type: ignore[operator]
-    print(command, *arguments[1:], "%.0f s" % (time.time() - started), flush=True)  # noqa: UP031
+    print(command, *arguments[1:], "%.0f s" % (time.time() - started), flush=True)

@@ -39,7 +39,7 @@ class Settings:
         self.threshold = threshold
 
     def __str__(self) -> str:
-        return "%s above %s" % (self.name, self.threshold)  # noqa: UP031
+        return "%s above %s" % (self.name, self.threshold)
 
 
 try:
