@@ -66,7 +66,7 @@ def environment(work: Path, row: dict[str, Any], root: Path) -> Path | None:
     """The environment's interpreter; None where it cannot be made."""
     if "interpreter" in row:
         return Path(row["interpreter"])
-    home = work / "venvs" / row["id"]
+    home: Path = work / "venvs" / row["id"]
     python = home / "bin" / "python"
     done = home / "done"
     if done.exists():
