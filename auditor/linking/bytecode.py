@@ -275,7 +275,7 @@ def _keyword_defaults(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         ignored = exact.at_least("cloudpickle", 1) is False
         given = state.get("kwdefaults")
         if lost or (ignored and isinstance(given, Mapping) and given.size):
-            name = state.get("name")
+            name = str(state.get("name"))
             yield Reason(
                 rule="CMP005",
                 effect="predict",
