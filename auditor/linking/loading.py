@@ -295,6 +295,9 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
             answer = "no-module"
         if answer in ("yes", "unknown"):
             return None
+        if answer == "no-name" and head.startswith("__") and head.endswith("__"):
+            # Every module has its ``__dict__``; the tables leave such names out.
+            return None
         if exact.runtime.project and top in exact.runtime.project:
             return None
         what = "module" if answer == "no-module" else "name"
