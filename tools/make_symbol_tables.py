@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from make_distribution_table import RangeFile, _Links, index_url
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -148,6 +149,20 @@ def fetch(name: str, version: Version, url: str, cache: Path) -> None:
     print(f"{name} {version}", flush=True)
 
 
+def fetch_requires(name: str, version: Version, url: str, cache: Path) -> None:
+    """Keep what the release requires, from the metadata that the index serves beside the wheel."""
+    target = cache / f"{name}-{version}.requires"
+    if target.exists():
+        return
+    try:
+        with urllib.request.urlopen(f"{url}.metadata", timeout=120) as response:
+            text = response.read().decode("utf-8", "replace")
+    except OSError:
+        return
+    lines = [line[14:].strip() for line in text.splitlines() if line.startswith("Requires-Dist:")]
+    target.write_text("\n".join(line for line in lines if "extra ==" not in line))
+
+
 def fetch_all(cache: Path, only: list[str]) -> None:
     """Every release of every library that is not in the cache yet."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -160,6 +175,7 @@ def fetch_all(cache: Path, only: list[str]) -> None:
     def one(job: tuple[str, Version, str]) -> None:
         try:
             fetch(*job, cache)
+            fetch_requires(*job, cache)
         except (OSError, zipfile.BadZipFile) as error:
             print(f"{job[0]} {job[1]}: {error}", file=sys.stderr, flush=True)
 
@@ -215,6 +231,12 @@ class Merged:
         self.renames: dict[tuple[str, str], int] = {}
         # Layouts that the unpickling functions of a compiled module accept.
         self.checksums: dict[tuple[str, str], int] = {}
+        # class -> "Inner:attribute" that an Inner inside it does without, when it predicts.
+        self.shields: dict[tuple[str, str], int] = {}
+        # module -> Pythons under which importing it fails.
+        self.fails: dict[tuple[str, str], int] = {}
+        # distribution -> what the release requires of it.
+        self.requires: dict[tuple[str, str], int] = {}
 
     def add(self, bit: int, facts: dict[str, Any], classes: set[str]) -> None:
         for module, (names, open_ended) in facts["modules"].items():
@@ -228,6 +250,12 @@ class Merged:
         for cls, needs in facts.get("needs", {}).items():
             for attribute in needs:
                 self.needs[cls, attribute] = self.needs.get((cls, attribute), 0) | bit
+        for cls, shielded in facts.get("shields", {}).items():
+            for attribute in shielded:
+                self.shields[cls, attribute] = self.shields.get((cls, attribute), 0) | bit
+        for module, pythons in facts.get("fails", {}).items():
+            for python in pythons:
+                self.fails[module, python] = self.fails.get((module, python), 0) | bit
         for name, target in facts.get("aliases", {}).items():
             if name in classes:
                 self.aliases[name, target] = self.aliases.get((name, target), 0) | bit
@@ -249,6 +277,9 @@ class Merged:
             "renames": grouped(self.renames),
             "checksums": grouped(self.checksums),
             "aliases": grouped(self.aliases),
+            "shields": grouped(self.shields),
+            "fails": grouped(self.fails),
+            "requires": grouped(self.requires),
         }
 
 
@@ -293,6 +324,8 @@ def write(name: str, document: dict[str, Any]) -> None:
 
 def build(cache: Path, only: list[str]) -> None:
     """Merge what the cache holds into one table per library."""
+    from probe_answers import answers, import_failures, lay_over, pure_names
+
     from auditor.online.reader import describe, module_of
 
     for name in only or LIBRARIES:
@@ -308,12 +341,28 @@ def build(cache: Path, only: list[str]) -> None:
                 facts = describe(archive, name in NEEDS)
                 kept.write_text(json.dumps(facts))
             described.append((str(version), json.loads(kept.read_text())))
+        for version_text, facts in described:
+            answer = answers(cache, name, version_text)
+            pure = pure_names(cache, name, version_text)
+            if answer is not None:
+                lay_over(facts, pure or answer)
+                facts["fails"] = import_failures(cache, name, version_text)
         if not described:
             continue
         classes = {c for _, facts in described for c in facts["classes"]}
         merged = Merged([version for version, _ in described])
         for index, (_, facts) in enumerate(described):
             merged.add(1 << index, facts, classes)
+        for index, (version_text, _) in enumerate(described):
+            kept_text = cache / f"{name}-{version_text}.requires"
+            for line in kept_text.read_text().splitlines() if kept_text.exists() else ():
+                try:
+                    wants = Requirement(line)
+                except InvalidRequirement:
+                    continue
+                if canonicalize_name(wants.name) in LIBRARIES and not wants.marker:
+                    pair = (canonicalize_name(wants.name), str(wants.specifier))
+                    merged.requires[pair] = merged.requires.get(pair, 0) | 1 << index
         for index, (_, archive) in enumerate(archives):
             with zipfile.ZipFile(archive) as kept_members:
                 for member in kept_members.namelist():
@@ -367,7 +416,11 @@ OPCODE_SCRIPT: Final = """
 import json, opcode, sys
 jumps = set(opcode.hasjrel) | set(opcode.hasjabs)
 names = {name: number for name, number in opcode.opmap.items() if number < 256}
-print(json.dumps(["%d.%d" % sys.version_info[:2], names, [n for n, i in names.items() if i in jumps]]))
+caches = getattr(opcode, "_inline_cache_entries", {})
+if isinstance(caches, list):
+    caches = {opcode.opname[i]: n for i, n in enumerate(caches)}
+caches = {name: n for name, n in caches.items() if n and name in names}
+print(json.dumps(["%d.%d" % sys.version_info[:2], names, [n for n, i in names.items() if i in jumps], caches]))
 """
 
 
@@ -378,18 +431,20 @@ def build_opcodes(interpreters: list[Path]) -> None:
         "source": "the opcode module of each interpreter",
         "opcodes": {},
         "jumps": {},
+        "caches": {},
     }
-    found: list[tuple[str, dict[str, int], list[str]]] = []
+    found: list[tuple[str, dict[str, int], list[str], dict[str, int]]] = []
     for path in interpreters:
         executable = path / "bin" / "python" if path.is_dir() else path
         run = subprocess.run(
             [executable, "-c", OPCODE_SCRIPT], capture_output=True, text=True, check=True
         )
         found.append(tuple(json.loads(run.stdout)))
-    for version, names, jumps in sorted(found, key=lambda row: Version(row[0])):
+    for version, names, jumps, caches in sorted(found, key=lambda row: Version(row[0])):
         by_number = sorted(names.items(), key=lambda item: item[1])
         document["opcodes"][version] = {str(number): name for name, number in by_number}
         document["jumps"][version] = sorted(jumps)
+        document["caches"][version] = caches
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
     (KNOWLEDGE / "opcodes.json").write_text(text)
 

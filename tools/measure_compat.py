@@ -27,7 +27,7 @@ from auditor.artifacts.facts import ArtifactFacts
 from auditor.artifacts.scan import scan_file
 from auditor.linking.compatibility import Runtime, link
 from auditor.linking.distributions import close
-from auditor.linking.symbols import project_names
+from auditor.linking.projects import ProjectModule, project_module
 
 OUTCOMES = ("loads", "warns", "fails", "unknown")
 
@@ -59,10 +59,10 @@ def runtimes(folder: Path) -> dict[str, Runtime]:
         roots = [
             (name.lower().replace("_", "-"), (), version) for name, version in data["dists"].items()
         ]
-        project: dict[str, frozenset[str] | None] = {}
+        project: dict[str, ProjectModule] = {}
         if data["project"] != "none":
             for module in sorted((folder / f"proj_{data['project']}").glob("*.py")):
-                project[module.stem] = project_names(module.read_text())
+                project[module.stem] = project_module(module.read_text())
         found[data["id"]] = Runtime(
             python=data["python"],
             installed=close(roots, python=data["python"], closed=True),

@@ -18,6 +18,7 @@ from auditor.errors import ExitStatus, UsageError
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.linking.compatibility import Compatibility, Runtime
+    from auditor.linking.projects import ProjectModule
     from auditor.parsers.requirements import ResolvedRequirements
     from auditor.result import AuditResult
 
@@ -221,12 +222,12 @@ def _frozen(direct: set[str], python: str | None) -> bool:
     return True
 
 
-def _project(sources: list[str], facts: list[ArtifactFacts]) -> dict[str, frozenset[str] | None]:
+def _project(sources: list[str], facts: list[ArtifactFacts]) -> dict[str, ProjectModule]:
     """The modules of the source directories that the artifacts name, with what they bind."""
-    from auditor.linking.symbols import project_names
+    from auditor.linking.projects import project_module
 
     wanted = {g.module for item in facts if item.pickle for g in item.pickle.globals}
-    found: dict[str, frozenset[str] | None] = {}
+    found: dict[str, ProjectModule] = {}
     for directory in sources:
         root = Path(directory)
         if not root.is_dir():
@@ -238,7 +239,7 @@ def _project(sources: list[str], facts: list[ArtifactFacts]) -> dict[str, frozen
             base = root.joinpath(*parts)
             for path in (base / "__init__.py", base.with_suffix(".py")):
                 if module not in found and path.is_file() and path.stat().st_size < 5_000_000:
-                    found[module] = project_names(path.read_text("utf-8", errors="replace"))
+                    found[module] = project_module(path.read_text("utf-8", errors="replace"))
     return found
 
 

@@ -30,6 +30,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
+    from auditor.linking.projects import ProjectModule
     from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.facts import Server
 
@@ -224,9 +225,13 @@ def _unanswered(
 
 def _importable(
     entries: list[Entry], view: View
-) -> tuple[dict[str, frozenset[str] | None], frozenset[str]]:
+) -> tuple[dict[str, ProjectModule], frozenset[str]]:
     """Which of the modules that artifacts name the code can import, and which it may."""
-    found: dict[str, frozenset[str] | None] = {}
+    if not view.pickled_modules:
+        return {}, frozenset()
+    from auditor.linking.projects import ProjectModule, project_module
+
+    found: dict[str, ProjectModule] = {}
     unsure: set[str] = set()
     roots = tuple(dict.fromkeys(root for entry in entries for root in entry.roots))
     for module in view.pickled_modules:
@@ -236,7 +241,9 @@ def _importable(
             for path in (f"{base}/__init__.py", f"{base}.py"):
                 facts = view.module(path)
                 if facts is not None and module not in found:
-                    found[module] = _bound(facts)
+                    text = view.text(path)
+                    shapes = project_module(text.text).shapes if text is not None else {}
+                    found[module] = ProjectModule(names=_bound(facts), shapes=shapes)
                 elif facts is None and view.exists(path) is None:
                     unsure.add(module)
             if module not in found and view.is_dir(base):

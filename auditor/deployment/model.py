@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
+    from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import MainProcess, PipInstall
     from auditor.parsers.commands.facts import Option
     from auditor.parsers.compose import ComposeProject, ComposeService
@@ -422,7 +423,7 @@ class Service:
     log_files: tuple[LogFile, ...] = ()
     # Modules of the repository that artifacts name and its code can import, with the names that
     # they bind (None: not known); ``unsure_modules`` may or may not be there.
-    importable: Mapping[str, frozenset[str] | None] = field(default_factory=dict, compare=False)
+    importable: Mapping[str, ProjectModule] = field(default_factory=dict, compare=False)
     unsure_modules: frozenset[str] = frozenset()
     # Modules that artifacts name, the repository has, and the image does not.
     absent_modules: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from auditor.artifacts.facts import Items, Name, Opaque, Ref
+from auditor.artifacts.facts import Items, Mapping, Name, Opaque, Ref
 from auditor.catalog import knowledge
 from auditor.linking.compatibility import Exact, Reason
 from auditor.values import value
@@ -77,6 +77,32 @@ def codes(pickle: PickleFacts) -> Iterator[Code]:
             yield code
 
 
+def _well_formed(raw: bytes | None, python: Python) -> bool:
+    """Whether every instruction is followed by its empty cache, as that Python's compiler leaves it."""
+    if raw is None:
+        return True
+    caches, names = _caches(python), _names(python)
+    if not caches:
+        return True
+    at, before = 0, ""
+    while at < len(raw):
+        name = names.get(raw[at], "")
+        room = 2 * caches.get(name, 0)
+        if not name or name == "CACHE" or any(raw[at + 2 : at + 2 + room]):
+            return False
+        if name == "CALL" and "PRECALL" in caches and before != "PRECALL":
+            return False
+        before = name
+        at += 2 + room
+    return at == len(raw)
+
+
+@lru_cache(maxsize=16)
+def _caches(python: Python) -> dict[str, int]:
+    found: dict[str, int] = knowledge("opcodes.json")["caches"].get(f"{python[0]}.{python[1]}", {})
+    return found
+
+
 def _anonymous_code(item: ObjectFacts) -> bool:
     # cloudpickle calls what ``_builtin_type("CodeType")`` returns.
     if item.callable or len(item.args) not in _COUNTS:
@@ -103,7 +129,11 @@ def _code(item: ObjectFacts, dill: bool) -> Code | None:
         name = names[1]
     opcodes = frozenset(raw[::2]) if raw is not None else None
     if opcodes is not None:
-        fitting = tuple(p for p in writers if all(n in _names(p) for n in opcodes))
+        fitting = tuple(
+            p
+            for p in writers
+            if all(n in _names(p) for n in opcodes) and (p < (3, 11) or _well_formed(raw, p))
+        )
         writers = fitting or writers
     if (3, 10) in writers and len(writers) > 1 and raw is not None:
         table = _bytes(args[-3])
@@ -217,11 +247,45 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             evidence=(("written by Python", by),),
         )
     yield from _types(pickle, exact)
+    yield from _keyword_defaults(pickle, exact)
     yield from main_globals_reasons(pickle, exact)
 
 
 def _same_count(code: Code, target: Python) -> bool:
     return code.arguments == _shape(target)
+
+
+def _keyword_defaults(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Defaults of keyword-only arguments, which cloudpickle carries since 1.0."""
+    from auditor.linking.states import of_ref
+
+    for item in pickle.objects:
+        if not item.callable.endswith("._fill_function") or len(item.args) != 2:
+            continue
+        maker = of_ref(pickle, item.args[0])
+        body = of_ref(pickle, maker.args[0]) if maker is not None and maker.args else None
+        state = item.args[1]
+        if body is None or not isinstance(state, Mapping):
+            continue
+        # positional, (positional-only, from 3.8 on,) keyword-only, …
+        place = {15: 1, 16: 2, 18: 2}.get(len(body.args))
+        if place is None or body.args[place] in (0, None):
+            continue
+        lost = not any(key == "kwdefaults" for key, _ in state.pairs)
+        ignored = exact.at_least("cloudpickle", 1) is False
+        given = state.get("kwdefaults")
+        if lost or (ignored and isinstance(given, Mapping) and given.size):
+            name = str(state.get("name"))
+            yield Reason(
+                rule="CMP005",
+                effect="predict",
+                message=f"holds the function {name}, whose keyword-only arguments lose their "
+                "defaults: cloudpickle before 1.0 does not carry them",
+                error=f"TypeError: {name}() missing 1 required keyword-only argument",
+                help="Write it again with cloudpickle 1.0 or newer.",
+                distribution="cloudpickle",
+            )
+            return
 
 
 def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -249,13 +313,20 @@ def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 )
                 return
         elif function == "_load_type" and item.callable.startswith("dill."):
-            if wanted == "ClassType" and exact.at_least("dill", 0, 3, 4):
-                # Older releases wrote the type of classes under Python 2's name for it.
+            if wanted == "ClassType" and (
+                exact.at_least("dill", 0, 3, 4)
+                or (
+                    exact.at_least("cloudpickle", 1, 3) is not False
+                    and exact.at_least("joblib", 0, 15) is not False
+                )
+            ):
+                # Python 2's name for the type of classes, which cloudpickle before 1.3 (also the
+                # one inside joblib before 0.15) adds to ``types``; dill before 0.3.4 asks there.
                 yield Reason(
                     rule="CMP005",
                     effect="load",
-                    message="holds a class as dill before 0.3.4 wrote it; "
-                    f"dill {exact.version('dill')} does not know that name",
+                    message="holds a class under the name ClassType, which "
+                    f"dill {exact.version('dill')} does not know there",
                     error="KeyError: 'ClassType'",
                     help="Pin the dill that wrote it, or write it again.",
                     distribution="dill",

@@ -8,7 +8,7 @@ pin) is tried at both ends; only what both ends share is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from auditor import versions as plainly
@@ -18,6 +18,7 @@ from auditor.values import field, replace, value
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.linking.distributions import Installed
+    from auditor.linking.projects import ProjectModule
 
 Outcome = Literal["loads", "warns", "fails", "unknown"]
 Loader = Literal["auto", "pickle", "joblib", "dill", "cloudpickle", "pandas", "torch", "onnx"]
@@ -57,14 +58,13 @@ class Compatibility:
 class Runtime:
     """What an environment offers to a load.
 
-    ``project`` maps the importable modules of the repository to the names they bind (None: not
-    known); None means that nothing is known of the project; ``unsure`` modules may be there. ``main`` are the names of the
+    ``project`` maps the importable modules of the repository to what they define; None means that nothing is known of the project; ``unsure`` modules may be there. ``main`` are the names of the
     program's own ``__main__``. ``specifiers`` bound the versions of distributions without a pin.
     """
 
     python: str | None
     installed: Installed
-    project: Mapping[str, frozenset[str] | None] | None = field(default=None, compare=False)
+    project: Mapping[str, ProjectModule] | None = field(default=None, compare=False)
     unsure: frozenset[str] = frozenset()
     # Modules of the project that are certainly not there.
     absent: frozenset[str] = frozenset()
@@ -100,33 +100,64 @@ NEWEST_PYTHON = (3, 13)
 
 def link(facts: ArtifactFacts, runtime: Runtime, *, loader: str = "auto") -> Compatibility:
     """What happens when ``loader`` opens the artifact in that runtime. Never raises."""
+    loader = guess_loader(facts) if loader == "auto" else loader
+    edges = _edges(facts, runtime, loader)
+    results = [_judge(facts, exact, loader) for exact in edges]
+    if len({r.outcome for r in results}) == 1:
+        # The last edge is what pip installs today.
+        return results[-1]
+    return _depends(facts, loader, edges, results)
+
+
+def _judge(facts: ArtifactFacts, exact: Exact, loader: str) -> Compatibility:
     from auditor.linking.loading import reasons_of
 
-    loader = guess_loader(facts) if loader == "auto" else loader
-    results: list[Compatibility] = []
-    open_ends = _open(facts, runtime, loader)
-    for exact in _edges(runtime, open_ends):
-        found = tuple(reasons_of(facts, exact, loader))
-        results.append(Compatibility(outcome=_outcome(found), reasons=_ordered(found)))
-    outcomes = {r.outcome for r in results}
-    if len(outcomes) == 1:
-        return results[0]
-    names = " and ".join(sorted(open_ends)) or "the Python version"
+    found = tuple(reasons_of(facts, exact, loader))
+    return Compatibility(outcome=_outcome(found), reasons=_ordered(found))
+
+
+def _depends(
+    facts: ArtifactFacts, loader: str, edges: list[Exact], results: list[Compatibility]
+) -> Compatibility:
+    """Unknown: which pin would decide, and what happens at either end."""
+    newest, last = edges[-1], results[-1]
+    other = next(i for i, r in enumerate(results) if r.outcome != last.outcome)
+    oldest = edges[other]
+    deciding: list[str] = []
+    if oldest.python == newest.python:
+        for name in newest.versions:
+            moved = replace(
+                newest, versions={**newest.versions, name: oldest.versions.get(name, "")}
+            )
+            if _judge(facts, moved, loader).outcome != last.outcome:
+                deciding.append(name)
+        deciding = deciding or list(newest.versions)
+    what = " and ".join(deciding) or "Python"
+    ends = [
+        f"with {_edge(exact, deciding)}: {_describe(result)}"
+        for exact, result in ((oldest, results[other]), (newest, last))
+    ]
     worst = next(r for r in results if r.outcome in ("fails", "unknown", "warns"))
     decides = Reason(
         rule=worst.reasons[0].rule if worst.reasons else "CMP002",
         effect="unknown",
-        message=f"depends on the version of {names}, which is not pinned: "
-        + "; ".join(_describe(r) for r in (results[0], results[-1])),
-        help=f"Pin {names}.",
-        distribution=sorted(open_ends)[0] if open_ends else "",
+        message=f"depends on the version of {what}, which is not pinned: {'; '.join(ends)}",
+        help=f"Pin {what}." if deciding else "Say which Python runs it.",
+        distribution=deciding[0] if deciding else "",
+        evidence=(("oldest", _edge(oldest, deciding)), ("newest", _edge(newest, deciding))),
     )
     return Compatibility(outcome="unknown", reasons=(decides,))
 
 
+def _edge(exact: Exact, deciding: list[str]) -> str:
+    return (
+        ", ".join(f"{name} {exact.versions[name]}" for name in deciding if name in exact.versions)
+        or f"Python {exact.python[0]}.{exact.python[1]}"
+    )
+
+
 def _describe(result: Compatibility) -> str:
-    why = result.reasons[0].message if result.reasons else "nothing stands in the way"
-    return f"one end {result.outcome} ({why})"
+    return result.outcome + (f" ({result.reasons[0].message})" if result.reasons else "")
 
 
 def _outcome(reasons: Iterable[Reason]) -> Outcome:
@@ -168,7 +199,28 @@ def distributions_needed(facts: ArtifactFacts) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _open(facts: ArtifactFacts, runtime: Runtime, loader: str) -> dict[str, tuple[str, ...]]:
+def _edges(facts: ArtifactFacts, runtime: Runtime, loader: str) -> list[Exact]:
+    """The runtimes at either end of what is left open; the last is what is installed today."""
+    pythons: tuple[tuple[int, int], ...]
+    if runtime.python is None:
+        pythons = (OLDEST_PYTHON, NEWEST_PYTHON)
+    else:
+        parts = symbols.numbers(runtime.python)
+        pythons = ((parts[0], parts[1] if len(parts) > 1 else 0),)
+    found: dict[tuple[object, ...], Exact] = {}
+    for python in pythons:
+        ends = _open(facts, runtime, python, loader)
+        for pick in (0, -1):
+            versions = {name: versions[pick] for name, versions in ends.items()}
+            key = (python, tuple(sorted(versions.items())))
+            found.pop(key, None)
+            found[key] = Exact(python=python, runtime=runtime, versions=versions)
+    return list(found.values())
+
+
+def _open(
+    facts: ArtifactFacts, runtime: Runtime, python: tuple[int, int], loader: str
+) -> dict[str, tuple[str, ...]]:
     """Distributions whose version decides and is not settled, with the versions at both ends."""
     wanted = dict.fromkeys(distributions_needed(facts))
     if loader == "joblib":
@@ -177,10 +229,29 @@ def _open(facts: ArtifactFacts, runtime: Runtime, loader: str) -> dict[str, tupl
         wanted.setdefault("pandas")
     if "scikit-learn" in wanted or "pandas" in wanted or "scipy" in wanted:
         wanted.setdefault("numpy")
+    left = [
+        name
+        for name in wanted
+        if runtime.installed.has(name) and runtime.installed.version(name) is None
+    ]
+    if not left:
+        return {}
+    text = f"{python[0]}.{python[1]}"
+    settled = {
+        name: version for name in wanted if (version := runtime.installed.version(name)) is not None
+    }
     ends: dict[str, tuple[str, ...]] = {}
-    for name in wanted:
-        if runtime.installed.has(name) and runtime.installed.version(name) is None:
-            versions = possible_versions(name, runtime.specifiers.get(name, ""), runtime.python)
+    for _ in range(2):
+        # Twice: the oldest release of the one bounds the other's.
+        oldest = settled | {name: versions[0] for name, versions in ends.items()}
+        for name in left:
+            asked = [
+                table.requires(name, version)
+                for owner, version in oldest.items()
+                if owner != name and (table := symbols.table(owner)) is not None
+            ]
+            specifiers = [runtime.specifiers.get(name, ""), *asked]
+            versions = possible_versions(name, ",".join(filter(None, specifiers)), text)
             if versions:
                 ends[name] = versions
     return ends
@@ -204,34 +275,26 @@ def possible_versions(name: str, specifier: str, python: str | None) -> tuple[st
             except InvalidSpecifier:
                 allowed = SpecifierSet()
             fitting = [v for v in versions if allowed.contains(v)]
-        versions = fitting or versions
+        versions = fitting
+        if not versions and python is not None:
+            # The table has one release of each minor version; the index has more.
+            from auditor.linking.wheels import newest
+
+            only = newest(name, specifier, python)
+            return (only,) if only is not None else ()
     if python is not None:
         from auditor.linking.wheels import installable
 
         fitting = [
             v
             for v in versions
-            if installable(name, v, python=python).outcome in ("wheel", "unknown")
+            if not table.fails_under(table.top, v, python)
+            and installable(name, v, python=python).outcome in ("wheel", "unknown")
         ]
         versions = fitting or versions
+    if not versions:
+        return ()
     return (versions[0], versions[-1]) if versions[0] != versions[-1] else (versions[0],)
-
-
-def _edges(runtime: Runtime, ends: dict[str, tuple[str, ...]]) -> Iterator[Exact]:
-    pythons: tuple[tuple[int, int], ...]
-    if runtime.python is None:
-        pythons = (OLDEST_PYTHON, NEWEST_PYTHON)
-    else:
-        parts = symbols.numbers(runtime.python)
-        pythons = ((parts[0], parts[1] if len(parts) > 1 else 0),)
-    seen: set[tuple[object, ...]] = set()
-    for python in pythons:
-        for pick in (0, -1):
-            versions = {name: found[pick] for name, found in ends.items()}
-            key = (python, tuple(sorted(versions.items())))
-            if key not in seen:
-                seen.add(key)
-                yield Exact(python=python, runtime=runtime, versions=versions)
 
 
 __all__ = [

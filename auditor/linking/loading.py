@@ -229,6 +229,17 @@ def _python2_arrays(pickle: PickleFacts) -> bool:
     return False
 
 
+def _named(pickle: PickleFacts) -> Iterator[tuple[int, str, str]]:
+    """(offset, module, name) of every import, also of NumPy's functions, which name theirs."""
+    for found in pickle.globals:
+        yield found.offset, found.module, found.name
+    for item in pickle.objects:
+        if item.callable.endswith("._ufunc_reconstruct") and len(item.args) == 2:
+            module, name = item.args
+            if isinstance(module, str) and isinstance(name, str):
+                yield item.offset, module, name
+
+
 def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     """Every name that is imported, in the order of the stream."""
     seen: set[tuple[str, str]] = set()
@@ -238,8 +249,8 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
 
         renames = pandas_renames(exact.version("pandas") or "")
     failed_modules: set[str] = set()
-    for found in sorted(pickle.globals, key=lambda g: g.offset):
-        module, name = renames.get((found.module, found.name), (found.module, found.name))
+    for _, *asked in sorted([*_named(pickle)]):
+        module, name = renames.get((asked[0], asked[1]), (asked[0], asked[1]))
         if (module, name) in seen or module in failed_modules:
             continue
         if loader == "dill" and module == "__builtin__":
@@ -257,6 +268,14 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
     """Why ``module.name`` cannot be imported there; None when it can."""
     top = module.partition(".")[0]
     head = name.partition(".")[0]
+    if not (top.isidentifier() and head.isidentifier()) and not head.startswith("<"):
+        return Reason(
+            rule="CMP011",
+            effect="load",
+            message=f"names {module}.{name}, which can be no name: the file is damaged",
+            error=f"ModuleNotFoundError: No module named '{module}', or AttributeError",
+            help="Fetch or write the file again.",
+        )
     if top in ("__main__", "__mp_main__"):
         if head in exact.runtime.main:
             return None
@@ -276,6 +295,9 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
             answer = "no-module"
         if answer in ("yes", "unknown"):
             return None
+        if answer == "no-name" and head.startswith("__") and head.endswith("__"):
+            # Every module has its ``__dict__``; the tables leave such names out.
+            return None
         if exact.runtime.project and top in exact.runtime.project:
             return None
         what = "module" if answer == "no-module" else "name"
@@ -287,7 +309,7 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
             evidence=(("global", f"{module}.{name}"),),
         )
     if exact.runtime.project is not None and module in exact.runtime.project:
-        names = exact.runtime.project[module]
+        names = exact.runtime.project[module].names
         if names is None or head in names:
             return None
         return Reason(
@@ -380,6 +402,17 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
             if table is not None
             else None
         )
+    python = f"{exact.python[0]}.{exact.python[1]}"
+    if table.fails_under(module, version, python):
+        return Reason(
+            rule="CMP004",
+            effect="load",
+            message=f"names {module}.{name}, a module of {distribution} {version} that cannot be "
+            f"imported under Python {python}",
+            error="AttributeError or ImportError, while the module is imported",
+            help=f"Write the artifact with the {distribution} and the Python that load it.",
+            distribution=distribution,
+        )
     answer = table.find(module, name, version)
     if answer == "unknown" and module.startswith("numpy._core."):
         # NumPy 1.26 fills these modules from numpy.core when they are imported.
@@ -388,7 +421,18 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
     if answer == "yes":
         return None
     if answer == "unknown":
-        return None
+        known = table.known_with(module, name)
+        if known is None or symbols.numbers(known[0]) <= symbols.numbers(version):
+            return None
+        if module.startswith("numpy._core."):
+            return None
+        return Reason(
+            rule="CMP004",
+            effect="unknown",
+            message=f"names {module}.{name}, known of {distribution} {known[0]} to {known[1]}; "
+            f"whether {version} has it is not known",
+            distribution=distribution,
+        )
     last, first = table.last_with(module, name), table.first_with(module, name)
     wanted = symbols.numbers(version)
     if not table.covers(version):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from auditor.artifacts.facts import Items, Name
+from auditor.artifacts.facts import Items, Mapping, Name
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import keys_of, of_ref
@@ -101,6 +101,13 @@ def _refused(
             "TypeError: PeriodMixin.__new__(PeriodArray) is not safe, use PeriodArray.__new__()",
             "load",
         )
+    if name == "PeriodArray" and isinstance(item.state, Mapping) and (1, 1) <= number < (1, 3):
+        # There periods are compiled objects, whose state is a tuple.
+        return (
+            "a period array of pandas before 1.1",
+            "TypeError: Expected tuple, got dict",
+            "load",
+        )
     if item.callable.endswith("._reconstructor") and item.args:
         first = item.args[0]
         if isinstance(first, Name) and first.text.endswith("BlockManager") and number >= (1, 3):
@@ -109,7 +116,13 @@ def _refused(
                 "TypeError: object.__new__(BlockManager) is not safe",
                 "load",
             )
-    if name == "BlockManager" and item.how == "REDUCE" and number >= (2, 0) and item.args:
+    if (
+        name == "BlockManager"
+        and item.how == "REDUCE"
+        and number >= (2, 0)
+        and item.args
+        and loader != "pandas"
+    ):
         # pandas 1.3 passes blocks through copyreg with a slice as their place.
         blocks = item.args[0]
         for symbol in blocks.items if isinstance(blocks, Items) else ():

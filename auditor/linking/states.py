@@ -17,6 +17,10 @@ def state_reasons(
     facts: ArtifactFacts, pickle: PickleFacts, exact: Exact, loader: str
 ) -> Iterator[Reason]:
     """What BUILD and the first use of the object meet."""
+    if exact.runtime.project:
+        from auditor.linking.projects import project_reasons
+
+        yield from project_reasons(pickle, exact)
     if pickle.code_objects or "types.CodeType" in facts.globals:
         from auditor.linking.bytecode import bytecode_reasons
 
@@ -35,7 +39,9 @@ def state_reasons(
     if "sklearn" in tops:
         yield from _trees(pickle, exact)
         yield from _histograms(pickle, exact)
+        yield from _passthrough(pickle, exact)
         yield from _estimators(pickle, exact)
+        yield from _byte_labels(pickle)
     if "xgboost" in tops:
         from auditor.linking.boosters import xgboost_reasons
 
@@ -49,13 +55,16 @@ def state_reasons(
 
 
 def keys_of(item: ObjectFacts) -> frozenset[str]:
-    """Names in the object's ``__dict__``."""
+    """Names in the object's ``__dict__``; ``*_`` where one ends as those of fitted estimators do."""
     state = item.state
     if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
         # ``(dict, slots)``
         state = state.items[0]
     if isinstance(state, Mapping):
-        return frozenset(k for k, _ in state.pairs if isinstance(k, str))
+        names = {k for k, _ in state.pairs if isinstance(k, str)}
+        if any(n.endswith("_") and not n.startswith("__") for n in names):
+            names.add("*_")
+        return frozenset(names)
     return frozenset()
 
 
@@ -71,20 +80,22 @@ def applying(needs: frozenset[str], state: Mapping) -> frozenset[str]:
     """The attributes that are read given the values of those which decide it."""
     found: set[str] = set()
     for need in needs:
-        attribute, _, guard = need.partition("?")
-        if not guard:
-            found.add(attribute)
-            continue
-        name, equals, wanted = guard.lstrip("!+").partition("=")
-        value = next((v for k, v in state.pairs if k == name), _ABSENT)
-        if value is _ABSENT:
-            continue
-        holds = value is not None if "+" in guard else _true(value)
-        if equals:
-            holds = value == wanted if isinstance(value, str | None) else None
-        if holds is not None and holds != guard.startswith("!"):
+        attribute, _, guards = need.partition("?")
+        if not guards or all(_holds(guard, state) for guard in guards.split("&")):
             found.add(attribute)
     return frozenset(found)
+
+
+def _holds(guard: str, state: Mapping) -> bool:
+    """Whether a guard is true; False where that is not known."""
+    name, equals, wanted = guard.lstrip("!+").partition("=")
+    value = next((v for k, v in state.pairs if k == name), _ABSENT)
+    if value is _ABSENT:
+        return False
+    holds = value is not None if "+" in guard else _true(value)
+    if equals:
+        holds = value == wanted if isinstance(value, str | None) else None
+    return holds is not None and holds != guard.startswith("!")
 
 
 _ABSENT: Final = Opaque("absent")
@@ -225,6 +236,14 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             and isinstance(item.state.items[0], Ref)
         ):
             what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
+        elif (
+            isinstance(item.state, Mapping)
+            and item.state.get("_ctor_param") is not None
+            and number < (1, 6)
+        ):
+            # Until then the state was (constructor's arguments, random state).
+            what = "a distribution of SciPy 1.6 or newer"
+            error = "ValueError: too many values to unpack (expected 2)"
         if what:
             yield Reason(
                 rule="CMP011",
@@ -367,9 +386,14 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     if version is None or table is None:
         return
     common = sklearn_version(pickle)
+    shielded: set[tuple[str, str]] = set()
+    for item in pickle.objects:
+        if item.of.startswith("sklearn."):
+            module, _, name = item.of.rpartition(".")
+            shielded |= table.shields(module, name, version)
     warned = False
     reported: set[tuple[str, str]] = set()
-    for item in pickle.objects:
+    for index, item in enumerate(pickle.objects):
         if not item.of.startswith("sklearn."):
             continue
         state = mapping_of(item)
@@ -397,20 +421,83 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             # Not fitted (the template of an ensemble): nobody predicts with it.
             continue
         wanted = applying(table.needs(module, name, version), state)
+        root = pickle.root == Ref(index)
         for attribute in sorted(wanted - keys - before):
+            if not root and (name, attribute) in shielded:
+                continue
             if (name, attribute) in reported:
                 continue
             reported.add((name, attribute))
+            what = "any attribute of a fitted estimator" if attribute == "*_" else attribute
             yield Reason(
                 rule="CMP002",
                 effect="predict",
-                message=f"{name} was written by scikit-learn {written} without {attribute}, which "
+                message=f"{name} was written by scikit-learn {written} without {what}, which "
                 f"{version} reads when it predicts",
-                error=f"AttributeError: '{name}' object has no attribute '{attribute}'",
+                error=f"NotFittedError: This {name} instance is not fitted yet"
+                if attribute == "*_"
+                else f"AttributeError: '{name}' object has no attribute '{attribute}'",
                 help=f"Pin scikit-learn=={written}, or train the model again with {version}.",
                 distribution="scikit-learn",
                 evidence=(("attribute", attribute), ("written by", written)),
             )
+
+
+def _passthrough(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Columns that a ColumnTransformer lets through: 1.4 and newer fit an object for them."""
+    if exact.at_least("scikit-learn", 1, 4) is not True:
+        return
+    for item in pickle.objects:
+        if not item.of.endswith(".ColumnTransformer"):
+            continue
+        state = mapping_of(item)
+        steps = state.get("transformers_") if state is not None else None
+        for step in steps.items if isinstance(steps, Items) else ():
+            if isinstance(step, Items) and len(step.items) == 3 and step.items[1] == "passthrough":
+                columns = step.items[2]
+                if isinstance(columns, Items) and not columns.size:
+                    continue
+                yield Reason(
+                    rule="CMP002",
+                    effect="predict",
+                    message="holds a ColumnTransformer that passes columns through as scikit-learn "
+                    f"before 1.4 noted it; {exact.version('scikit-learn')} looks for an object",
+                    error="AttributeError: 'str' object has no attribute 'transform'",
+                    help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                    distribution="scikit-learn",
+                )
+                return
+
+
+def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:
+    """Labels and categories that Python 2 stored as byte strings: nothing else equals them now."""
+    if pickle.protocol > 2:
+        return
+    for item in pickle.objects:
+        state = mapping_of(item) if item.of.startswith("sklearn.") else None
+        if state is None:
+            continue
+        for attribute in ("classes_", "categories_"):
+            found = state.get(attribute)
+            arrays = found.items if isinstance(found, Items) else (found,)
+            for array in arrays:
+                holder = of_ref(pickle, array)
+                kept = holder.state if holder is not None else None
+                if not isinstance(kept, Items) or len(kept.items) < 3:
+                    continue
+                dtype = of_ref(pickle, kept.items[2])
+                code = dtype.args[0] if dtype is not None and dtype.args else None
+                if isinstance(code, str) and code.startswith("S"):
+                    name = item.of.rpartition(".")[2]
+                    yield Reason(
+                        rule="CMP011",
+                        effect="predict",
+                        message=f"{name}.{attribute} holds byte strings, as Python 2 writes text: "
+                        "no text of Python 3 equals them",
+                        error="ValueError: y contains previously unseen labels",
+                        help="Train the model again under Python 3.",
+                    )
+                    return
 
 
 # ---- the standard library ----
@@ -431,6 +518,20 @@ def _standard(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 effect="load",
                 message=f"holds a union of types (X | Y), which Python {python} does not have",
                 error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
+            )
+            return
+        if (
+            item.callable in ("enum.EnumMeta", "enum.EnumType")
+            and len(item.args) == 3
+            and isinstance(item.args[2], Mapping)
+        ):
+            # Old releases of cloudpickle rebuild enumerations like plain classes.
+            yield Reason(
+                rule="CMP005",
+                effect="load",
+                message="holds an enumeration as an old cloudpickle wrote it: no Python rebuilds it",
+                error="AttributeError: 'dict' object has no attribute '_member_names'",
+                help="Put the enumeration into a module, and write the artifact again.",
             )
             return
         if item.of == "statistics.NormalDist" and isinstance(item.state, Items):

@@ -7,12 +7,12 @@ same minor is answered from it, one between two minors only where both agree.
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
+from auditor import lazy_re as re
 from auditor.catalog import CatalogError, knowledge_text
 
 Answer = Literal["yes", "no-module", "no-name", "unknown"]
@@ -33,6 +33,12 @@ LIBRARIES: dict[str, str] = {
     "category_encoders": "category-encoders",
     "pytz": "pytz",
 }
+
+
+# Names that are looked for in the strings of a compiled module, where it was not imported.
+_STRINGS = re.compile(
+    r"__pyx_unpickle_\w+|newObj|\w*unpickle\w*|__\w*_ctor|_\w*reconstruct\w*|_?[A-Z][a-z]\w*|NA|NaT"
+)
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -66,6 +72,14 @@ class Table:
         self._renames: dict[str, dict[str, str]] = document.get("renames", {})
         self._needs: dict[str, dict[str, str]] = document["needs"]
         self._aliases: dict[str, dict[str, str]] = document["aliases"]
+        self._shields: dict[str, dict[str, str]] = document.get("shields", {})
+        self._fails: dict[str, dict[str, str]] = document.get("fails", {})
+        self._requires: dict[str, dict[str, str]] = document.get("requires", {})
+
+    @property
+    def top(self) -> str:
+        """The package itself."""
+        return min(self._modules, key=len, default="")
 
     def masks(self, version: str) -> tuple[int, ...]:
         """The releases that answer for ``version``: its own minor, or those around it."""
@@ -112,7 +126,12 @@ class Table:
                 if int(group, 16) & mask:
                     return "yes"
                 elsewhere = True
-        if elsewhere and int(self._compiled.get(module, "0"), 16) & mask:
+        if (
+            elsewhere
+            and int(self._compiled.get(module, "0"), 16) & mask
+            and (len(name) > 3 or name in ("NA", "NaT"))
+            and _STRINGS.fullmatch(name)
+        ):
             # Other releases' compiled module shows the name; this one's was read, and does not.
             return "no-name"
         if int(self._open.get(module, "0"), 16) & mask:
@@ -142,6 +161,32 @@ class Table:
             for checksum in found.split()
         )
 
+    def requires(self, distribution: str, version: str) -> str:
+        """What that release asks of another distribution, as a specifier; empty when nothing."""
+        masks = self.masks(version)
+        for group, specifiers in self._requires.get(distribution, {}).items():
+            if masks and int(group, 16) & masks[0]:
+                return specifiers.split()[0] if specifiers.strip() else ""
+        return ""
+
+    def fails_under(self, module: str, version: str, python: str) -> bool:
+        """Whether importing the module is known to fail under that Python."""
+        masks = self.masks(version)
+        return any(
+            python in pythons.split() and all(int(group, 16) & mask for mask in masks)
+            for group, pythons in self._fails.get(module, {}).items()
+        )
+
+    def shields(self, module: str, name: str, version: str) -> frozenset[tuple[str, str]]:
+        """(class, attribute) that an estimator inside this one does without when it predicts."""
+        masks = self.masks(version)
+        key = self.definition(module, name, version)
+        found: set[tuple[str, str]] = set()
+        for group, pairs in self._shields.get(key, {}).items():
+            if masks and int(group, 16) & masks[0]:
+                found.update(_pair(pair) for pair in pairs.split())
+        return frozenset(found)
+
     def last_with(self, module: str, name: str) -> str | None:
         """The newest release in the table that has, or may have, the symbol."""
         for index in range(len(self.versions) - 1, -1, -1):
@@ -155,6 +200,15 @@ class Table:
             if self._find(module, name, 1 << index) in ("yes", "unknown"):
                 return version
         return None
+
+    def known_with(self, module: str, name: str) -> tuple[str, str] | None:
+        """The oldest and the newest release that certainly have the symbol."""
+        found = [
+            version
+            for index, version in enumerate(self.versions)
+            if self._find(module, name, 1 << index) == "yes"
+        ]
+        return (found[0], found[-1]) if found else None
 
     def definition(self, module: str, name: str, version: str) -> str:
         """``module:Class`` under which the class is defined in that release."""
@@ -247,32 +301,3 @@ def table(distribution: str) -> Table | None:
 def owner(module: str) -> str | None:
     """The distribution with a table that brings this module."""
     return LIBRARIES.get(module.partition(".")[0])
-
-
-def project_names(text: str) -> frozenset[str] | None:
-    """Names that a module of the project binds at its top level; None when that is not known."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    names: set[str] = set()
-    pending: list[ast.stmt] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                if alias.name == "*":
-                    return None
-                names.add(alias.asname or alias.name.partition(".")[0])
-        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                names.update(n.id for n in ast.walk(target) if isinstance(n, ast.Name))
-        elif isinstance(node, ast.If | ast.For | ast.While | ast.With | ast.Try):
-            for block in ("body", "orelse", "finalbody"):
-                pending += getattr(node, block, [])
-            for handler in getattr(node, "handlers", []):
-                pending += handler.body
-    return frozenset(names)

@@ -690,6 +690,9 @@ class _Walk:
         given = list(node.args[1:2]) + [k.value for k in node.keywords if k.arg == "attributes"]
         if any(k.arg == "all_or_any" for k in node.keywords) or len(node.args) > 3:
             return
+        if not given and "__sklearn_is_fitted__" not in self.facts.members:
+            # Any attribute whose name ends so will do.
+            self.facts.needs.setdefault("*_", "check_is_fitted")
         for value in given:
             parts = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
             for part in parts:

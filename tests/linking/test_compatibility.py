@@ -16,8 +16,16 @@ from hypothesis import strategies as st
 
 from auditor.artifacts.facts import ArtifactFacts
 from auditor.artifacts.scan import scan_bytes
-from auditor.linking.compatibility import Compatibility, Runtime, guess_loader, link
+from auditor.linking import symbols
+from auditor.linking.compatibility import (
+    Compatibility,
+    Runtime,
+    guess_loader,
+    link,
+    possible_versions,
+)
 from auditor.linking.distributions import close
+from auditor.linking.projects import ProjectModule
 
 MODERN = {"scikit-learn": "1.5.2", "numpy": "1.26.4", "scipy": "1.13.1", "joblib": "1.4.2"}
 
@@ -26,7 +34,7 @@ def runtime(
     versions: Mapping[str, str | None] = MODERN,
     *,
     python: str | None = "3.11",
-    project: Mapping[str, frozenset[str] | None] | None = None,
+    project: Mapping[str, ProjectModule] | None = None,
     main: frozenset[str] = frozenset(),
     specifiers: Mapping[str, str] | None = None,
 ) -> Runtime:
@@ -168,10 +176,15 @@ def test_main_class_needs_the_loading_program_to_define_it() -> None:
 def test_project_module() -> None:
     data = Stream().name("features", "Cleaner").bytes()
     assert first(judged(data)) == ("fails", "CMP008")
-    assert judged(data, runtime(project={"features": frozenset({"Cleaner"})})).outcome == "loads"
-    gone = judged(data, runtime(project={"features": frozenset({"Other"})}))
+    assert (
+        judged(
+            data, runtime(project={"features": ProjectModule(names=frozenset({"Cleaner"}))})
+        ).outcome
+        == "loads"
+    )
+    gone = judged(data, runtime(project={"features": ProjectModule(names=frozenset({"Other"}))}))
     assert first(gone) == ("fails", "CMP008")
-    assert judged(data, runtime(project={"features": None})).outcome == "loads"
+    assert judged(data, runtime(project={"features": ProjectModule(names=None)})).outcome == "loads"
 
 
 def test_standard_library_by_python() -> None:
@@ -272,3 +285,64 @@ def test_data_of_builtins_always_loads(value: Any, protocol: int) -> None:
     data = pickle.dumps(value, protocol=protocol)
     pickletools.genops(data)
     assert judged(data, runtime({}, python="3.9")).outcome == "loads"
+
+
+SKLEARN = (
+    Stream()
+    .new("sklearn.preprocessing._data", "StandardScaler", {"_sklearn_version": "1.5.2"})
+    .bytes()
+)
+
+
+def test_edges_are_bounded_by_the_other_pins_and_the_interpreter() -> None:
+    versions = possible_versions("joblib", "", "3.12")
+    oldest = possible_versions("joblib", ">=1.2.0", "3.12")[0]
+    assert versions[-1] == possible_versions("joblib", ">=1.2.0", "3.12")[-1]
+    assert oldest == "1.2.0"
+    assert possible_versions("numpy", "", "3.12")[0] == "1.26.4"
+    table = symbols.table("scikit-learn")
+    assert table is not None
+    assert table.requires("joblib", "1.5.2") == ">=1.2.0"
+
+
+def test_a_missing_pin_is_named_with_both_ends() -> None:
+    open_end = runtime({"scikit-learn": None, "numpy": "1.26.4", "scipy": "1.13.1"})
+    said = judged(SKLEARN, open_end)
+    assert said.outcome == "unknown" or len({r.effect for r in said.reasons}) == 1
+    old = Stream().name("sklearn.linear_model.logistic", "LogisticRegression").raw(b"0N").bytes()
+    said = judged(old, runtime({"scikit-learn": None, "numpy": None}, python="3.8"))
+    assert said.outcome == "unknown"
+    assert said.first is not None
+    assert said.first.distribution == "scikit-learn"
+    assert said.first.help == "Pin scikit-learn."
+    assert {k for k, _ in said.first.evidence} == {"oldest", "newest"}
+
+
+def test_predictions_without_an_attribute_that_the_release_needs() -> None:
+    """What scikit-learn 1.5 itself was asked: a tree without ``monotonic_cst`` does not predict."""
+    state = {
+        "_sklearn_version": "1.3.2", "criterion": "gini", "splitter": "best", "n_features_in_": 2,
+        "n_outputs_": 1, "n_classes_": 2, "classes_": [0, 1], "tree_": None,
+    }  # fmt: skip
+    data = Stream().new("sklearn.tree._classes", "DecisionTreeClassifier", state).bytes()
+    said = judged(data)
+    assert said.outcome == "fails"
+    assert any("monotonic_cst" in r.error for r in said.reasons)
+    whole = Stream().new(
+        "sklearn.tree._classes", "DecisionTreeClassifier", state | {"monotonic_cst": None}
+    )
+    assert judged(whole.bytes()).outcome == "warns"
+
+
+def test_a_universal_function_names_its_module() -> None:
+    data = (
+        Stream()
+        .name("numpy.core", "_ufunc_reconstruct")
+        .value(("scipy.special._ufuncs", "expit"))
+        .raw(b"R")
+        .bytes()
+    )
+    assert judged(data).outcome == "loads"
+    bare = judged(data, runtime({"numpy": "1.26.4"}))
+    assert bare.outcome == "fails"
+    assert bare.first is not None and bare.first.rule == "CMP003"

@@ -9,6 +9,7 @@ import pytest
 
 from auditor.catalog import knowledge_text
 from auditor.linking import symbols
+from auditor.linking.projects import project_module
 
 
 def table(name: str) -> symbols.Table:
@@ -80,12 +81,12 @@ def test_agrees_with_the_installed_library(distribution: str, module: str) -> No
     ],
 )
 def test_project_names(text: str, names: set[str]) -> None:
-    assert symbols.project_names(text) == names
+    assert project_module(text).names == names
 
 
 @pytest.mark.parametrize("text", ["from m import *\n", "def f(:\n"])
 def test_project_names_unknown(text: str) -> None:
-    assert symbols.project_names(text) is None
+    assert project_module(text).names is None
 
 
 def test_names_read_row_by_row_are_the_tables() -> None:

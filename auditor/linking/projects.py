@@ -1,0 +1,330 @@
+"""What the project's own modules define, as far as loading an artifact depends on it.
+
+A pickle names classes and functions of the project and brings their state along: a member of an
+enumeration by its value, the fields of a named tuple by their number, slots by their names. Where
+the code has moved on since, loading raises. Read from the source text; nothing is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING, Final, Literal
+
+from auditor.artifacts.facts import Items, Name
+from auditor.artifacts.facts import Mapping as Pairs
+from auditor.linking.compatibility import Exact, Reason
+from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol
+
+Constant = bool | int | float | str | bytes | None
+
+
+@value
+class Shape:
+    """What a module binds to one name.
+
+    ``members`` are an enumeration's (name, value), ``()`` where they are not all known;
+    ``fields`` a named tuple's with ``required`` of them without a default; ``slots`` those of a
+    class whose instances have no ``__dict__``. ``open``: more may be added elsewhere.
+    """
+
+    kind: Literal["class", "function", "enum", "flag", "namedtuple"]
+    members: tuple[tuple[str, Constant], ...] = ()
+    fields: tuple[str, ...] = ()
+    required: int = 0
+    slots: frozenset[str] | None = None
+    open: bool = False
+
+
+@value
+class ProjectModule:
+    """A module of the project: the names it binds (None: not all are known) and their shapes."""
+
+    names: frozenset[str] | None
+    shapes: Mapping[str, Shape] = field(default_factory=dict, compare=False)
+
+
+def project_module(text: str) -> ProjectModule:
+    """Names and shapes of a module's top level."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ProjectModule(names=None)
+    reader = _Reader()
+    reader.body(tree.body)
+    return ProjectModule(
+        names=None if reader.star else frozenset(reader.names), shapes=reader.shapes
+    )
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.shapes: dict[str, Shape] = {}
+        self.star = False
+
+    def body(self, body: list[ast.stmt]) -> None:
+        pending = [(node, False) for node in body]
+        while pending:
+            node, conditional = pending.pop(0)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.bind(node.name, None if node.decorator_list else Shape(kind="function"))
+                self.names.add(node.name)
+            elif isinstance(node, ast.ClassDef):
+                self.bind(node.name, None if node.decorator_list else _class(node))
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                for alias in node.names:
+                    self.star |= alias.name == "*"
+                    self.bind(alias.asname or alias.name.partition(".")[0], None)
+            elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                shape = _namedtuple(node.value) if node.value is not None else None
+                for target in targets:
+                    for inner in ast.walk(target):
+                        if isinstance(inner, ast.Name):
+                            self.bind(inner.id, shape)
+            elif isinstance(node, ast.If | ast.For | ast.While | ast.With | ast.Try):
+                for block in ("body", "orelse", "finalbody"):
+                    pending += [(n, True) for n in getattr(node, block, [])]
+                for handler in getattr(node, "handlers", []):
+                    pending += [(n, True) for n in handler.body]
+            if conditional and isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Assign):
+                # Which of several definitions holds is not known.
+                for name in _bound(node):
+                    self.shapes.pop(name, None)
+
+    def bind(self, name: str, shape: Shape | None) -> None:
+        self.names.add(name)
+        if shape is None:
+            self.shapes.pop(name, None)
+        else:
+            self.shapes[name] = shape
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        yield node.name
+    elif isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+
+
+_ENUMS: Final = frozenset({"Enum", "IntEnum", "StrEnum"})
+_FLAGS: Final = frozenset({"Flag", "IntFlag"})
+_PLAIN: Final = frozenset({"object", "Generic", "Protocol", "ABC"})
+
+
+def _class(node: ast.ClassDef) -> Shape | None:
+    bases = [ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases]
+    if any(base in _ENUMS or base in _FLAGS for base in bases):
+        return _enumeration(node, bases)
+    if "NamedTuple" in bases:
+        fields = [
+            (i.target.id, i.value is not None)
+            for i in node.body
+            if isinstance(i, ast.AnnAssign) and isinstance(i.target, ast.Name)
+        ]
+        return Shape(
+            kind="namedtuple",
+            fields=tuple(name for name, _ in fields),
+            required=sum(not default for _, default in fields),
+        )
+    slots: frozenset[str] | None = None
+    if all(base in _PLAIN for base in bases) and not node.keywords:
+        for item in node.body:
+            if isinstance(item, ast.Assign) and any(
+                isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets
+            ):
+                slots = _strings(item.value)
+    own = {i.name for i in node.body if isinstance(i, ast.FunctionDef | ast.AsyncFunctionDef)}
+    if own & {"__setstate__", "__setattr__", "__getattr__", "__new__", "__reduce__"}:
+        slots = None
+    return Shape(kind="class", slots=None if slots is None or "__dict__" in slots else slots)
+
+
+def _strings(node: ast.expr) -> frozenset[str] | None:
+    try:
+        found = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    items = (found,) if isinstance(found, str) else found
+    if isinstance(items, tuple | list | set | dict) and all(isinstance(i, str) for i in items):
+        return frozenset(items)
+    return None
+
+
+def _namedtuple(node: ast.expr) -> Shape | None:
+    """``namedtuple("Name", "a b", defaults=(1,))`` and ``NamedTuple("Name", [("a", int)])``."""
+    if not isinstance(node, ast.Call) or len(node.args) < 2:
+        return None
+    function = ast.unparse(node.func).rpartition(".")[2]
+    try:
+        given = ast.literal_eval(node.args[1]) if function == "namedtuple" else None
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    if function == "NamedTuple" and isinstance(node.args[1], ast.List | ast.Tuple):
+        given = []
+        for element in node.args[1].elts:
+            if not (isinstance(element, ast.Tuple) and element.elts):
+                return None
+            first = element.elts[0]
+            if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+                return None
+            given.append(first.value)
+    if isinstance(given, str):
+        given = given.replace(",", " ").split()
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        return None
+    defaults = 0
+    for keyword in node.keywords:
+        if keyword.arg == "defaults" and isinstance(keyword.value, ast.Tuple | ast.List):
+            defaults = len(keyword.value.elts)
+        elif keyword.arg != "module":
+            return None
+    return Shape(kind="namedtuple", fields=tuple(given), required=len(given) - defaults)
+
+
+def _enumeration(node: ast.ClassDef, bases: list[str]) -> Shape:
+    flag = any(base in _FLAGS for base in bases)
+    members: list[tuple[str, Constant]] = []
+    known = True
+    previous = 0
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef):
+            known = known and item.name not in ("_missing_", "_generate_next_value_", "__new__")
+            continue
+        if not isinstance(item, ast.Assign) or len(item.targets) != 1:
+            continue
+        target = item.targets[0]
+        if not isinstance(target, ast.Name) or target.id.startswith("_"):
+            continue
+        content: Constant
+        if isinstance(item.value, ast.Call) and ast.unparse(item.value.func).endswith("auto"):
+            if "StrEnum" in bases:
+                content = target.id.lower()
+            elif flag:
+                content = 1 << previous.bit_length()
+            else:
+                content = previous + 1
+        else:
+            try:
+                evaluated = ast.literal_eval(item.value)
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                known = False
+                continue
+            if not isinstance(evaluated, bool | int | float | str | bytes | None):
+                known = False
+                continue
+            content = evaluated
+        if isinstance(content, int):
+            previous = content
+        members.append((target.id, content))
+    # Other classes mixed in change what a value is.
+    known = known and all(b in _ENUMS or b in _FLAGS or b in ("str", "int") for b in bases)
+    return Shape(kind="flag" if flag else "enum", members=tuple(members), open=not known)
+
+
+def project_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Objects of the project's classes that the code as it is now does not take."""
+    project = exact.runtime.project
+    if not project:
+        return
+    for item in pickle.objects:
+        name, why = item.callable, None
+        if name == "builtins.getattr" and len(item.args) == 2 and isinstance(item.args[0], Name):
+            name = item.args[0].text
+            shape = shape_of(project, name)
+            if shape is not None and shape.kind in ("enum", "flag"):
+                why = _member(name, shape, item.args[1])
+        else:
+            shape = shape_of(project, name) or shape_of(project, item.of)
+            if shape is not None:
+                why = _refused(name, shape, item, exact)
+        if why is not None:
+            what, error = why
+            yield Reason(
+                rule="CMP008",
+                effect="load",
+                message=f"holds {what}, which {name} in the image does not take",
+                error=error,
+                help=f"Bring {name.rpartition('.')[2]} back to what it was, or write the artifact "
+                "again.",
+                evidence=(("global", name),),
+            )
+            return
+
+
+def shape_of(project: Mapping[str, ProjectModule], dotted: str) -> Shape | None:
+    """The shape of a class or function of the project, None when it is none or not known."""
+    module, _, name = dotted.rpartition(".")
+    found = project.get(module)
+    return found.shapes.get(name) if found is not None else None
+
+
+def _member(name: str, shape: Shape, member: Symbol) -> tuple[str, str] | None:
+    names = {n for n, _ in shape.members}
+    if shape.open or not isinstance(member, str) or member in names:
+        return None
+    short = name.rpartition(".")[2]
+    return f"the member {member}", f"AttributeError: type object '{short}' has no attribute"
+
+
+def _refused(name: str, shape: Shape, item: ObjectFacts, exact: Exact) -> tuple[str, str] | None:
+    """(what the artifact holds, the error)."""
+    short = name.rpartition(".")[2]
+    if shape.kind == "function":
+        if item.how.startswith("NEWOBJ"):
+            return "instances of a class", f"TypeError: {short} is not a class"
+        return None
+    if item.how == "REDUCE" and shape.kind in ("enum", "flag") and len(item.args) == 1:
+        given = item.args[0]
+        if shape.open or not isinstance(given, bool | int | float | str | bytes | None):
+            return None
+        values = [v for _, v in shape.members]
+        if shape.kind == "flag":
+            # Flags of integers keep bits that they do not know.
+            return None
+        if given not in values:
+            return f"the member {given!r}", f"ValueError: {given!r} is not a valid {short}"
+        return None
+    if shape.kind == "namedtuple" and item.how == "NEWOBJ":
+        count = len(item.args)
+        if shape.required <= count <= len(shape.fields):
+            return None
+        new = f"{short}.__new__()" if exact.python >= (3, 10) else "__new__()"
+        missing = ", ".join(f"'{f}'" for f in shape.fields[count : shape.required])
+        error = (
+            f"TypeError: {new} missing {shape.required - count} required positional argument"
+            f"{'s' if shape.required - count > 1 else ''}: {missing}"
+            if missing
+            else f"TypeError: {new} takes {len(shape.fields) + 1} positional arguments but "
+            f"{count + 1} were given"
+        )
+        return f"a {short} of {count} fields", error
+    if shape.kind == "class" and shape.slots is not None and item.how.startswith("NEWOBJ"):
+        given_names = _slots(item.state)
+        lost = sorted(given_names - shape.slots)
+        if lost:
+            return (
+                f"a {short} with {lost[0]}",
+                f"AttributeError: '{short}' object has no attribute '{lost[0]}'",
+            )
+    return None
+
+
+def _slots(state: Symbol) -> frozenset[str]:
+    """Names that restoring sets by ``setattr``, or in a ``__dict__`` that slots do without."""
+    parts: tuple[Symbol, ...] = (state,)
+    if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
+        parts = state.items
+    return frozenset(
+        key for part in parts if isinstance(part, Pairs) for key, _ in part.pairs
+        if isinstance(key, str)
+    )  # fmt: skip
+
+
+__all__ = ["ProjectModule", "Shape", "project_module", "project_reasons", "shape_of"]

@@ -1,0 +1,256 @@
+"""Runs inside an environment of the matrix: writes its artifacts, or loads others'.
+
+worker.py write FOLDER ENVIRONMENT     worker.py load FOLDER ENVIRONMENT PRODUCER
+worker.py describe FOLDER ENVIRONMENT PROJECT
+"""
+
+import contextlib
+import importlib
+import json
+import math
+import os
+import pickle
+import platform
+import signal
+import sys
+import time
+import traceback
+import warnings
+from typing import Any
+
+SECONDS = 30
+EXTENSIONS = {"joblib": "joblib", "torch": "pt", "skops": "skops", "dill": "dill"}
+
+
+def libraries() -> None:
+    """What the study's server imports before it loads."""
+    for name in ("numpy", "scipy", "sklearn", "pandas", "xgboost", "lightgbm", "catboost"):
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
+def write(folder: str, environment: str) -> None:
+    import recipes
+
+    rows = []
+    for name, (needs, writers, make) in sorted(recipes.RECIPES.items()):
+        try:
+            for need in needs:
+                importlib.import_module(need)
+            if name.startswith("project_") or name == "ProjectEstimator":
+                importlib.import_module("shop")
+        except Exception:
+            continue
+        for writer in writers:
+            suffix = EXTENSIONS.get(writer.partition("-")[0], "pkl")
+            artifact = "%s__%s__%s.%s" % (environment, name, writer, suffix)
+            target = os.path.join(folder, "artifacts", artifact)
+            try:
+                warnings.simplefilter("ignore")
+                value = make()
+                expected = json.dumps(recipes.exercise(name, make()))
+                protocol = dump(value, writer, target)
+            except Exception as error:
+                print("not written", artifact, type(error).__name__, str(error)[:200], flush=True)
+                if os.path.exists(target):
+                    os.unlink(target)
+                continue
+            with open(target + ".expected", "w") as file:
+                file.write(expected)
+            kind = "project" if "project" in name.lower() else (needs[0] if needs else "stdlib")
+            rows.append(
+                (artifact, environment, name, writer, protocol, kind, os.path.getsize(target))
+            )
+    with open(os.path.join(folder, "made", environment + ".tsv"), "w") as file:
+        for row in rows:
+            file.write("\t".join(map(str, row)) + "\n")
+
+
+def dump(value: Any, writer: str, target: str) -> Any:
+    base, _, option = writer.partition("-")
+    if base == "joblib":
+        import joblib
+
+        joblib.dump(value, target, compress=(option, 3) if option else 0)
+        return ""
+    if base == "torch":
+        import torch
+
+        torch.save(value, target, _use_new_zipfile_serialization=option != "legacy")
+        return 2
+    if base == "skops":
+        import skops.io
+
+        skops.io.dump(value, target)
+        return ""
+    if base == "topickle":
+        value.to_pickle(target)
+        return pickle.HIGHEST_PROTOCOL
+    protocol = int(option[1:]) if option else pickle.DEFAULT_PROTOCOL
+    if protocol > pickle.HIGHEST_PROTOCOL:
+        raise ValueError("protocol")
+    with open(target, "wb") as file:
+        if base in ("cloudpickle", "dill"):
+            importlib.import_module(base).dump(value, file)
+            return pickle.HIGHEST_PROTOCOL
+        pickle.dump(value, file, protocol=protocol)
+    return protocol
+
+
+def open_artifact(path: str, writer: str) -> Any:
+    base, _, option = writer.partition("-")
+    if base == "joblib":
+        import joblib
+
+        return joblib.load(path)
+    if base == "torch":
+        import torch
+
+        return torch.load(path) if option == "default" else torch.load(path, weights_only=False)
+    if base == "skops":
+        import skops.io
+
+        return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    if base == "dill":
+        import dill
+
+        with open(path, "rb") as file:
+            return dill.load(file)
+    if base == "topickle":
+        import pandas
+
+        return pandas.read_pickle(path)
+    with open(path, "rb") as file:
+        return pickle.load(file)
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        if math.isnan(one) or math.isnan(other):
+            return math.isnan(one) and math.isnan(other)
+        return abs(one - other) <= 1e-6 + 1e-5 * abs(one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    return bool(one == other)
+
+
+def clean(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
+def attempt(path: str, name: str, writer: str) -> Any:
+    """(outcome, message, detail)"""
+    import recipes
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        try:
+            value = open_artifact(path, writer)
+        except BaseException as error:
+            return "load_fails:" + type(error).__name__, clean(str(error)), _frame()
+        loud = [
+            w
+            for w in seen
+            if "version" in str(w.message).lower() and "deprecat" not in str(w.message).lower()
+        ]
+        try:
+            got = json.loads(json.dumps(recipes.exercise(name, value)))
+        except BaseException as error:
+            return "predict_fails:" + type(error).__name__, clean(str(error)), _frame()
+    with open(path + ".expected") as file:
+        if not same(json.load(file), got):
+            return "predict_differs", clean(json.dumps(got)), ""
+    if loud:
+        return "ok_version_warning", clean(str(loud[0].message)), ""
+    return "ok", "", ""
+
+
+def _frame() -> str:
+    frames = traceback.extract_tb(sys.exc_info()[2])
+    last = frames[-1]
+    return "%s:%s:%s" % (os.path.basename(last[0]), last[1], last[2])
+
+
+def load(folder: str, environment: str, producer: str) -> None:
+    """Every artifact in a child of its own: a foreign one may crash the interpreter."""
+    libraries()
+    with open(os.path.join(folder, "made", producer + ".tsv")) as file:
+        rows = [line.rstrip("\n").split("\t") for line in file]
+    target = os.path.join(folder, "loads", producer + "__" + environment + ".tsv")
+    with open(target + ".part", "w") as out:
+        for artifact, _, name, writer, *_rest in rows:
+            path = os.path.join(folder, "artifacts", artifact)
+            outcome, message, detail = child(path, name, writer)
+            cause = outcome if outcome.startswith("ok") else outcome + " " + _cause(message)
+            row = (artifact, environment, outcome, message, detail, cause, "")
+            out.write("\t".join(row) + "\n")
+            out.flush()
+    os.rename(target + ".part", target)
+
+
+def _cause(message: str) -> str:
+    return " ".join(message.split()[:4]).replace("'", "")
+
+
+def child(path: str, name: str, writer: str) -> Any:
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read)
+        signal.alarm(SECONDS)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        try:
+            answer = json.dumps(attempt(path, name, writer))
+        except BaseException as error:
+            answer = json.dumps(("harness", type(error).__name__, str(error)[:200]))
+        os.write(write, answer.encode())
+        os._exit(0)
+    os.close(write)
+    data = b""
+    while True:
+        chunk = os.read(read, 65536)
+        if not chunk:
+            break
+        data += chunk
+    os.close(read)
+    _, status = os.waitpid(pid, 0)
+    if data:
+        return json.loads(data.decode())
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number == signal.SIGALRM:
+            return "crash:timeout", "no answer within %d s" % SECONDS, ""
+        return "crash:signal%d" % number, "process died by signal %d" % number, ""
+    return "crash:exit%d" % os.WEXITSTATUS(status), "process exited", ""
+
+
+def describe(folder: str, environment: str, project: str) -> None:
+    try:
+        from importlib.metadata import distributions
+    except ImportError:
+        import pkg_resources
+
+        found = {d.project_name: d.version for d in pkg_resources.working_set}
+    else:
+        found = {d.metadata["Name"]: d.version for d in distributions()}
+    data = {
+        "id": environment,
+        "python": platform.python_version(),
+        "pickle_highest": pickle.HIGHEST_PROTOCOL,
+        "pickle_default": pickle.DEFAULT_PROTOCOL,
+        "dists": {k: v for k, v in found.items() if k not in ("pip", "setuptools", "wheel")},
+        "project": project,
+    }
+    with open(os.path.join(folder, "envs", environment + ".json"), "w") as file:
+        json.dump(data, file, indent=1, sort_keys=True)
+
+
+if __name__ == "__main__":
+    started = time.time()
+    command, *arguments = sys.argv[1:]
+    {"write": write, "load": load, "describe": describe}[command](*arguments)  # type: ignore[operator]
+    print(command, *arguments[1:], "%.0f s" % (time.time() - started), flush=True)
