@@ -7,7 +7,7 @@ of the audited repository is executed, imported or unpickled, and no connection 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,10 +36,28 @@ from auditor.source import Location, SourceText, Unknown
 if TYPE_CHECKING:
     from auditor.config import Settings
     from auditor.findings import Finding
+    from auditor.rehearsal.observed import Rehearsal
 
 
-def audit(root: Path, settings: Settings) -> AuditResult:
-    """Audit the repository at ``root``.
+def deployment_of(root: Path, settings: Settings) -> Deployment:
+    """The deployment alone, without judging it; AuditorError as for ``audit``."""
+    repository = _discovered(root, settings)
+    return assemble(repository, settings, tuple(_artifacts(repository, [])))
+
+
+def _discovered(root: Path, settings: Settings) -> Repository:
+    try:
+        return discover(str(root), exclude=settings.exclude)
+    except OSError as error:
+        raise AuditorError(f"{root}: {error.strerror or error}") from error
+
+
+def audit(
+    root: Path,
+    settings: Settings,
+    rehearse: Callable[[Deployment], Rehearsal] | None = None,
+) -> AuditResult:
+    """Audit the repository at ``root``; ``rehearse`` builds and runs it for observation.
 
     Raises ``auditor.errors.AuditorError`` when the root itself cannot be read. Everything
     else that could not be read is in the result.
@@ -48,13 +66,12 @@ def audit(root: Path, settings: Settings) -> AuditResult:
     from auditor.checks import registry
 
     started = time.perf_counter()
-    try:
-        repository = discover(str(root), exclude=settings.exclude)
-    except OSError as error:
-        raise AuditorError(f"{root}: {error.strerror or error}") from error
+    repository = _discovered(root, settings)
     skipped = list(repository.skipped)
     artifacts = tuple(_artifacts(repository, skipped))
     deployment = assemble(repository, settings, artifacts)
+    if rehearse is not None:
+        deployment = replace(deployment, rehearsal=rehearse(deployment))
 
     catalogue = rules()
     verdicts = registry.run(deployment, settings.enables)

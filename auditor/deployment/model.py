@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from auditor.parsers.python.facts import FileAccess
     from auditor.parsers.pyversion import PythonVersion
     from auditor.parsers.requirements import RequirementsFile
+    from auditor.rehearsal.observed import Rehearsal
 
 Value = str | Unknown
 
@@ -453,6 +454,8 @@ class Deployment:
     is_library: bool = False
     # Manifests, gateways and programs that no service runs.
     surroundings: Surroundings = field(default_factory=Surroundings)
+    # What building and running it showed; None when that was not tried.
+    rehearsal: Rehearsal | None = None
 
     @property
     def deployable(self) -> bool:
