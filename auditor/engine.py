@@ -7,7 +7,7 @@ of the audited repository is executed, imported or unpickled, and no connection 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,13 +100,23 @@ def audit(
     findings = tuple(sorted(findings, key=lambda f: f.sort_key))
 
     undecided = tuple(verdicts.undecided)
-    forecasts = {s.name: forecast(s, findings, undecided) for s in deployment.services}
+    # The forecast is what could be said without running anything.
+    foretold = tuple(f for f in findings if not f.rule.startswith("DYN"))
+    forecasts = {s.name: forecast(s, foretold, undecided) for s in deployment.services}
     judged = {s.name: forecasts[s.name] for s in deployment.services if s.ours and not s.is_dev}
-    outcomes = verdicts.outcomes(findings)
+    counted = findings
+    if deployment.rehearsal is not None:
+        findings, counted, judged = _observed(findings, deployment, judged)
+    outcomes = verdicts.outcomes(counted)
     score = scoring.score(
         outcomes,
-        findings,
-        {r.id: r for r in catalogue.values() if settings.enables(r)},
+        counted,
+        {
+            r.id: r
+            for r in catalogue.values()
+            # Without a rehearsal these were not asked for.
+            if settings.enables(r) and (deployment.rehearsal or not r.id.startswith("DYN"))
+        },
         judged,
         deployable=deployment.deployable,
         undecided=undecided,
@@ -126,6 +136,7 @@ def audit(
         score=score,
         findings=findings,
         services=tuple(_service(s, forecasts[s.name], deployment) for s in deployment.services),
+        rehearsal=deployment.rehearsal,
         environments=tuple(_environment(e) for e in deployment.environments),
         artifacts=tuple(_artifact(a, deployment) for a in deployment.artifacts),
         skipped=tuple(sorted(set(skipped), key=lambda s: (s.path, s.reason))),
@@ -140,6 +151,27 @@ def audit(
         quotes=quotes,
         graph=_graph(deployment),
     )
+
+
+def _observed(
+    findings: tuple[Finding, ...], deployment: Deployment, judged: Mapping[str, Forecast]
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...], dict[str, Forecast]]:
+    """(findings, those that count, what is judged) in the light of what was seen."""
+    from auditor.rehearsal import confirm
+
+    assert deployment.rehearsal is not None
+    findings = confirm.apply(findings, deployment.rehearsal)
+    counted = tuple(f for f in findings if not confirm.withdrawn(f))
+    merged = {}
+    for name, said in judged.items():
+        run = deployment.rehearsal.service(name)
+        because = [
+            f.fingerprint
+            for f in counted
+            if f.suppressed is None and any(service == name for service, _ in f.breaks)
+        ]
+        merged[name] = confirm.merged(said, run, because)
+    return findings, counted, merged
 
 
 def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
@@ -203,6 +235,7 @@ def _service(service: Service, answers: Forecast, deployment: Deployment) -> Ser
     return ServiceReport(
         name=service.name,
         forecast=answers,
+        observed=_seen(service, deployment),
         image=service.image_reference or (image.key if image else None),
         stage=image.image.stage_name if image else None,
         python=environment.python.version if environment and environment.python else None,
@@ -235,6 +268,11 @@ def _service(service: Service, answers: Forecast, deployment: Deployment) -> Ser
         ),
         missing_system_libraries=_missing(service, deployment),
     )
+
+
+def _seen(service: Service, deployment: Deployment) -> Forecast | None:
+    run = deployment.rehearsal.service(service.name) if deployment.rehearsal else None
+    return run.observed if run else None
 
 
 def _missing(service: Service, deployment: Deployment) -> tuple[MissingLibrary, ...]:

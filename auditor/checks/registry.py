@@ -30,6 +30,7 @@ FAMILIES = (
     "cfg",
     "chain",
     "cmp",
+    "dyn",
     "env",
     "img",
     "net",
