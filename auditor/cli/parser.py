@@ -19,6 +19,7 @@ _BY_SUFFIX: Final = {
     ".md": "markdown",
     ".xml": "junit",
     ".txt": "console",
+    ".svg": "svg",
 }
 
 
