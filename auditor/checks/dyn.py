@@ -13,7 +13,7 @@ from auditor.rehearsal.observed import ArtifactLoad, Cause, Drills, Limits, Serv
 from auditor.source import Location
 
 # What a load does that a model has no reason for.
-_ACTS = ("write", "socket", "process", "exec", "other")
+_ACTS = ("write", "read", "socket", "process", "exec", "other")
 
 
 def _runs(deployment: Deployment) -> Iterator[tuple[Service, ServiceRun]]:
@@ -147,6 +147,7 @@ def artifact_acts_while_loading(deployment: Deployment, rule: Rule) -> Iterator[
 
 _VERBS = {
     "write": "writes",
+    "read": "reads",
     "socket": "asks the network:",
     "process": "starts a process:",
     "exec": "runs code:",

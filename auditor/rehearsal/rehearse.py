@@ -13,11 +13,14 @@ from auditor.rehearsal import asking, causes, examples
 from auditor.rehearsal.build import Built, Recipe, build, recipe_of
 from auditor.rehearsal.examples import Request
 from auditor.rehearsal.observed import (
+    ArtifactLoad,
     Build,
     Cause,
     Exchange,
+    Inside,
     Limits,
     Rehearsal,
+    Reproduction,
     ServiceRun,
 )
 from auditor.rehearsal.plan import Group, Port, ServicePlan, groups
@@ -27,7 +30,7 @@ from auditor.source import Unknown
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.deployment.model import Deployment, Service
+    from auditor.deployment.model import BuiltImage, Deployment, Service
     from auditor.rehearsal.engine import Builder
     from auditor.rehearsal.journal import Run
 
@@ -70,6 +73,33 @@ def rehearse(
     found = groups(deployment, options.services)
     built = _build_all(run, builder, root, found, options, say)
     tags = {key: made.tag for key, made in built.items() if made.tag is not None}
+    images = _images(found, tags)
+    inside: list[tuple[str, Inside]] = []
+    artifacts: tuple[ArtifactLoad, ...] = ()
+    reproductions: tuple[Reproduction, ...] = ()
+    if options.inside:
+        from auditor.rehearsal.inside import look
+
+        for image, tag in images:
+            say(f"looking into {image.key}")
+            inside.append((image.key, look(run, image, tag)))
+    if options.artifacts:
+        from auditor.rehearsal.sandbox import load_all
+
+        artifacts = load_all(
+            run,
+            deployment,
+            [(i.environment, tag) for i, tag in images if i.environment is not None],
+            load_dangerous=options.load_dangerous,
+            say=say,
+        )
+    if options.reproducible:
+        from auditor.rehearsal.reproduce import again
+
+        reproductions = tuple(
+            again(run, builder, root, image, tag, options.build_timeout, say)
+            for image, tag in images
+        )
     services: list[ServiceRun] = []
     notes: list[str] = []
     for group in found:
@@ -80,10 +110,23 @@ def rehearse(
         builder=builder.label,
         services=tuple(services),
         builds=tuple(dict.fromkeys(made.build for made in built.values())),
+        inside=tuple(inside),
+        artifacts=artifacts,
+        reproductions=reproductions,
         limits=options.limits,
         notes=tuple(dict.fromkeys(notes)),
     )
     return replace(result, seconds=round(time.monotonic() - started, 1))
+
+
+def _images(found: Sequence[Group], tags: dict[int, str]) -> list[tuple[BuiltImage, str]]:
+    """Every image that was built, with its tag, once."""
+    images = {}
+    for group in found:
+        for plan in group.services:
+            if plan.image is not None and id(plan.image) in tags:
+                images[id(plan.image)] = (plan.image, tags[id(plan.image)])
+    return list({tag: (image, tag) for image, tag in images.values()}.values())
 
 
 def _build_all(
@@ -151,7 +194,7 @@ def _group(
                 stack, plan, built.get(id(plan.image)), observed, deployment, options, say
             )
         found = list(observed.values())
-        if options.drills and False:
+        if options.drills:
             from auditor.rehearsal.drills import drill
 
             found = [drill(stack, seen, deployment, options, say) for seen in found]
@@ -463,6 +506,25 @@ def predict(
             break
         features.insert(0, learned)
     return _unanswered(tried, requests[0], known or container.log(80), options)
+
+
+def valid_request(
+    service: Service, deployment: Deployment, port: int, options: Options
+) -> Request | None:
+    """A request that is answered with 2xx now; None when none is."""
+    document = asking.openapi(port, _openapi_paths(service))
+    features = list(_features(deployment))
+    for _ in range(3):
+        learned = None
+        for request in requests_for(_prediction_routes(service), document, features, options):
+            exchange, _body = asking.ask(port, request, timeout=30.0)
+            if exchange.status is not None and 200 <= exchange.status < 300:
+                return request
+            learned = learned or examples.wanted_features(exchange.answer)
+        if learned is None or learned in features:
+            return None
+        features.insert(0, learned)
+    return None
 
 
 def _key(request: Request) -> str:
