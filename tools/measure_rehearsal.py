@@ -87,7 +87,9 @@ def main() -> int:
         if arguments.out:
             with arguments.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({**row, "wrong": wrong}) + "\n")
-        print(f"{truth['id']:24} {'ok' if not wrong else '; '.join(wrong)}  {cause[:100]}", flush=True)
+        print(
+            f"{truth['id']:24} {'ok' if not wrong else '; '.join(wrong)}  {cause[:100]}", flush=True
+        )
     said = ", ".join(f"{name} {right[name]}/{total}" for name in NAMES)
     print(f"{said}; {time.monotonic() - begun:.0f} s")
     return 0 if all(right[name] == total for name in NAMES) else 1

@@ -46,6 +46,7 @@ def _evidence(cause: Cause | None, **more: Any) -> dict[str, Any]:
 
 @check("DYN001")
 def image_does_not_build(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Image that does not build."""
     for service, run in _runs(deployment):
         build = run.build
         if build is None or build.ok is None:
@@ -68,6 +69,7 @@ def image_does_not_build(deployment: Deployment, rule: Rule) -> Iterator[Outcome
 
 @check("DYN002")
 def container_exits(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Container that exits instead of serving."""
     for service, run in _runs(deployment):
         if run.started is None:
             continue
@@ -84,6 +86,7 @@ def container_exits(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 @check("DYN003")
 def import_fails_in_image(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Installed requirement that cannot be imported."""
     rehearsal = deployment.rehearsal
     for key, inside in rehearsal.inside if rehearsal else ():
         image = next((i for i in deployment.images if i.key == key), None)
@@ -105,6 +108,7 @@ def import_fails_in_image(deployment: Deployment, rule: Rule) -> Iterator[Outcom
 
 @check("DYN004")
 def artifact_does_not_load(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Artifact that the image cannot load."""
     for load in _loads(deployment):
         if load.outcome in ("loads", "warns"):
             yield rule.passed()
@@ -121,6 +125,7 @@ def artifact_does_not_load(deployment: Deployment, rule: Rule) -> Iterator[Outco
 
 @check("DYN005")
 def artifact_acts_while_loading(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Artifact that does more than load."""
     for load in _loads(deployment):
         if load.outcome in ("refused", "skipped"):
             continue
@@ -161,6 +166,7 @@ def _loads(deployment: Deployment) -> Iterable[ArtifactLoad]:
 
 @check("DYN006")
 def port_unreachable(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Published port that answers no HTTP request."""
     for service, run in _runs(deployment):
         if not run.started or run.answer("starts") != "yes":
             continue
@@ -188,6 +194,7 @@ def _drills(deployment: Deployment) -> Iterator[tuple[Service, ServiceRun, Drill
 
 @check("DYN007")
 def limits_missed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Slower, less reliable or weaker than its limits."""
     limits = deployment.rehearsal.limits if deployment.rehearsal else Limits()
     for service, run, drills in _drills(deployment):
         load = drills.load
@@ -220,6 +227,7 @@ def limits_missed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 @check("DYN008")
 def log_growth(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Logs that will fill the disk."""
     for service, run, drills in _drills(deployment):
         log = drills.log
         if log is None or service.workload is not None:
@@ -233,7 +241,10 @@ def log_growth(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             f"`{run.name}` logs {log.bytes_per_request:.0f} bytes per request to {log.driver} "
             f"without a bound: at {limits.throughput:.0f} requests/s, {log.free_gb:.0f} GB of free "
             f"disk are full after {_days(log.days)}",
-            evidence={"bytes_per_request": round(log.bytes_per_request), "days": round(log.days, 1)},
+            evidence={
+                "bytes_per_request": round(log.bytes_per_request),
+                "days": round(log.days, 1),
+            },
         )
 
 
@@ -243,6 +254,7 @@ def _days(days: float) -> str:
 
 @check("DYN009")
 def requests_fail_during_model_swap(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Requests fail while the model is swapped."""
     for service, run, drills in _drills(deployment):
         swap = drills.swap
         if swap is None or swap.way is None:
@@ -264,6 +276,7 @@ def requests_fail_during_model_swap(deployment: Deployment, rule: Rule) -> Itera
 
 @check("DYN010")
 def overload_not_shed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Overload that is neither shed nor recovered from."""
     for service, run, drills in _drills(deployment):
         burst = drills.burst
         if burst is None:
@@ -297,6 +310,7 @@ def overload_not_shed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 @check("DYN011")
 def builds_differ(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Two builds that differ."""
     rehearsal = deployment.rehearsal
     for item in rehearsal.reproductions if rehearsal else ():
         if item.same:
@@ -325,6 +339,7 @@ def builds_differ(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 @check("DYN012")
 def prediction_fails(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Valid request that is answered with an error."""
     for service, run in _runs(deployment):
         if run.answer("reachable") != "yes":
             continue
@@ -348,6 +363,7 @@ def prediction_fails(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 @check("DYN013")
 def requests_lost_on_stop(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Stopping loses requests or takes until the kill."""
     for service, run, drills in _drills(deployment):
         stop = drills.stop
         if stop is None:
@@ -369,6 +385,7 @@ def requests_lost_on_stop(deployment: Deployment, rule: Rule) -> Iterator[Outcom
 
 @check("DYN014")
 def health_check_fails(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Health check that fails on a healthy service."""
     for service, run in _runs(deployment):
         if run.health is None or run.answer("reachable") != "yes":
             continue
@@ -385,6 +402,7 @@ def health_check_fails(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 @check("DYN015")
 def installed_packages_conflict(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Installed packages that do not fit each other."""
     rehearsal = deployment.rehearsal
     for key, inside in rehearsal.inside if rehearsal else ():
         image = next((i for i in deployment.images if i.key == key), None)

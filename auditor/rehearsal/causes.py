@@ -84,12 +84,12 @@ def of_log(text: str) -> Cause | None:
         missing = _EXEC.search(line)
         if missing:
             return _executable(missing, line, lines)
-        if found := _GLIBC.search(line):
+        if old := _GLIBC.search(line):
             return Cause(
                 kind="import",
-                text=f"the image's C library is too old: {found[1]} is missing",
+                text=f"the image's C library is too old: {old[1]} is missing",
                 error=line.strip(),
-                subject=found[1],
+                subject=old[1],
                 tail=tail_of(lines),
             )
         if _EXCEPTION.search(line.strip()):
@@ -193,7 +193,9 @@ def of_build(log: str) -> tuple[bool, Cause]:
     lines = [_STEP.sub("", line) for line in lines_of(log)]
     telling = [line.strip() for line in lines if not _NOISE.match(line.strip())]
     errors = [line for line in telling if _BUILD_ERROR.search(line)]
-    copied = [line for line in lines if re.search(r"COPY failed|ADD failed|not found: not found", line)]
+    copied = [
+        line for line in lines if re.search(r"COPY failed|ADD failed|not found: not found", line)
+    ]
     error = (copied or errors or telling or lines or ["the build failed"])[-1].strip()
     # pip's own summary line says less than the error before it.
     for line in reversed(errors):

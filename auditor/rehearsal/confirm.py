@@ -13,7 +13,24 @@ from auditor.result import Answer, Forecast
 BY = "rehearsal"
 _WORDS = re.compile(r"[\w./:+-]{3,}")
 _COMMON = frozenset(
-    "the and that not with for its from error none file module install installed python image".split()
+    [
+        "the",
+        "and",
+        "that",
+        "not",
+        "with",
+        "for",
+        "its",
+        "from",
+        "error",
+        "none",
+        "file",
+        "module",
+        "install",
+        "installed",
+        "python",
+        "image",
+    ]
 )
 
 
@@ -76,9 +93,7 @@ def cause_of(run: ServiceRun) -> Cause | None:
     return run.cause or run.reach_cause or run.predict_cause
 
 
-def _rivals(
-    finding: Finding, run: ServiceRun, stage: Stage, every: tuple[Finding, ...]
-) -> int:
+def _rivals(finding: Finding, run: ServiceRun, stage: Stage, every: tuple[Finding, ...]) -> int:
     return sum(
         (run.name, stage) in f.breaks and f is not finding and not f.rule.startswith("DYN")
         for f in every
@@ -91,7 +106,9 @@ def _same(finding: Finding, cause: Cause, rivals: int) -> bool:
     words = {w.strip(".:,").lower() for w in _WORDS.findall(said)} - _COMMON
     subject = (cause.subject or "").lower()
     if subject:
-        if any(subject == w or subject.startswith(f"{w}.") or w.endswith(f"/{subject}") for w in words):
+        if any(
+            subject == w or subject.startswith(f"{w}.") or w.endswith(f"/{subject}") for w in words
+        ):
             return True
         if subject.partition(".")[0] in words:
             return True
@@ -109,9 +126,7 @@ def merged(forecast: Forecast, run: ServiceRun | None, because: Iterable[str]) -
         return forecast
     answers: dict[str, Answer] = {
         stage: seen if seen != "unknown" else said
-        for (stage, seen), (_, said) in zip(
-            run.observed.answers(), forecast.answers(), strict=True
-        )
+        for (stage, seen), (_, said) in zip(run.observed.answers(), forecast.answers(), strict=True)
     }
     return Forecast(
         builds=answers["builds"],

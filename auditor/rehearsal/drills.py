@@ -55,9 +55,7 @@ def drill(
         return seen
     ports = container.ports()
     answered = seen.exchanges[0] if seen.exchanges else None
-    outer = next(
-        (o for o in ports.values() if answered and _answers(o, answered.path)), outer
-    )
+    outer = next((o for o in ports.values() if answered and _answers(o, answered.path)), outer)
     request = _request(container, deployment, outer, options, seen)
     say(f"drilling {seen.name} with {request.label}")
     target = Target(host=asking.HOST, port=outer)
@@ -236,22 +234,24 @@ def _settle(target: Target, wire: list[bytes]) -> None:
 
 
 class _Background:
-    """A light load on a thread of its own, without retries: what is lost is counted."""
+    """A light load on a thread of its own, until it is told that it is enough."""
 
     def __init__(self, target: Target, wire: list[bytes], seconds: float) -> None:
         self.outcome = Outcome()
+        self.ended = threading.Event()
         shape = Shape(rate=_STOP_RATE, seconds=seconds, timeout=_TIMEOUT)
 
         def go() -> None:
             with suppress(Exception):
                 self.outcome = asyncio.run(
-                    load.load_async(target, wire, shape, retry=True)
+                    load.load_async(target, wire, shape, enough=self.ended.is_set)
                 )
 
         self.thread = threading.Thread(target=go, daemon=True)
         self.thread.start()
 
     def join(self) -> Outcome:
+        self.ended.set()
         self.thread.join(60.0)
         return self.outcome
 
@@ -273,12 +273,13 @@ def _swap(container: Container, target: Target, wire: list[bytes], say: Say) -> 
     if route is None:
         return Swap(way=None, note="the repository offers no way to replace the model")
     method, path = route
-    background = _Background(target, wire, 4.0)
+    background = _Background(target, wire, 40.0)
     time.sleep(1.0)
     begun = time.monotonic()
     say(f"  swapping the model by {method} {path}")
     exchange, _ = asking.ask(target.port, Request(method=method, path=path), timeout=30.0)
     took = time.monotonic() - begun
+    time.sleep(1.0)
     outcome = background.join()
     good = exchange.status is not None and 200 <= exchange.status < 300
     return Swap(
@@ -309,7 +310,7 @@ def _reload_route(service: Service) -> tuple[str, str] | None:
 def _stop(container: Container, target: Target, wire: list[bytes]) -> Stop:
     """SIGTERM (or the image's own stop signal) while requests are under way."""
     grace = container.plan.grace
-    background = _Background(target, wire, 2.0)
+    background = _Background(target, wire, grace + 5.0)
     time.sleep(1.0)
     begun = time.monotonic()
     with suppress(Exception):

@@ -109,7 +109,7 @@ def builder(client: Any) -> Builder:
 
 
 def _builds_with_buildkit(program: str) -> bool:
-    """buildx is there, or the CLI is of the generation (18.09 to 22) that needs none."""
+    """Buildx is there, or the CLI is of the generation (18.09 to 22) that needs none."""
     if _call(program, "buildx", "version")[0] == 0:
         return True
     said = _call(program, "--version")[1]

@@ -177,7 +177,8 @@ class Schema:
         least = schema.get("minItems") if isinstance(schema.get("minItems"), int) else 0
         most = schema.get("maxItems") if isinstance(schema.get("maxItems"), int) else None
         count = max(least or 0, 1)
-        kinds = items.get("type") if isinstance(items.get("type"), list) else [items.get("type")]
+        kind = items.get("type")
+        kinds: list[Any] = kind if isinstance(kind, list) else [kind]
         if ({"number", "integer"} & set(kinds)) or _any_number(items):
             count = max(least or 0, self.length)
         if most is not None:
@@ -196,7 +197,10 @@ def _looks_numeric(name: str) -> bool:
 
 def number(schema: Mapping[str, Any], *, whole: bool) -> float | int:
     """The number closest to 1 that the bounds allow."""
-    low, high = schema.get("minimum"), schema.get("maximum")
+    low: Any = schema.get("minimum")
+    high: Any = schema.get("maximum")
+    low_open: Any
+    high_open: Any
     low_open, high_open = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     # OpenAPI 3.0 has booleans beside the bounds, 3.1 has the bounds themselves.
     if low_open is True:
@@ -204,8 +208,8 @@ def number(schema: Mapping[str, Any], *, whole: bool) -> float | int:
     if high_open is True:
         high_open = high
     step = 1 if whole else 0.5
-    least = max((x for x in (low, _above(low_open, step)) if _is_number(x)), default=None)
-    most = min((x for x in (high, _below(high_open, step)) if _is_number(x)), default=None)
+    least: Any = max((x for x in (low, _above(low_open, step)) if _is_number(x)), default=None)
+    most: Any = min((x for x in (high, _below(high_open, step)) if _is_number(x)), default=None)
     chosen: float = 1
     if least is not None and chosen < least:
         chosen = least
@@ -460,7 +464,7 @@ def multipart(schema: Schema, wanted: Mapping[str, Any]) -> tuple[bytes, str]:
     parts: list[tuple[str, str | None, bytes]] = []
     required = set(wanted.get("required") or ())
     properties = wanted.get("properties")
-    for name, inner in (properties.items() if isinstance(properties, Mapping) else ()):
+    for name, inner in properties.items() if isinstance(properties, Mapping) else ():
         if required and name not in required:
             continue
         inner = schema.resolve(inner)
@@ -516,9 +520,7 @@ def from_code(
     made: list[Request] = []
 
     def add(body: bytes, kind: str) -> None:
-        request = Request(
-            method=method, path=path, body=body, content_type=kind, source="static"
-        )
+        request = Request(method=method, path=path, body=body, content_type=kind, source="static")
         if request not in made:
             made.append(request)
 

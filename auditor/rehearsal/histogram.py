@@ -39,6 +39,8 @@ class Histogram:
 
     def percentile(self, percent: float) -> int:
         """The latency that so many percent do not exceed; 0 without records."""
+        if percent >= 100:
+            return self.largest
         wanted = percent / 100.0 * self.total
         seen = 0
         for micros, count in self.items():

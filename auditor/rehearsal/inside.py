@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets
@@ -9,9 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from auditor.parsers.requirements import normalise
 from auditor.rehearsal import causes
 from auditor.rehearsal.journal import Run
-from auditor.parsers.requirements import normalise
 from auditor.rehearsal.observed import Imported, Inside
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 _TIMEOUT: Final = 300
 # Needs hardware or a display that a build machine does not have.
-_NEEDS_MORE = re.compile(r"libcuda\.so|libnvidia|no CUDA|DISPLAY|libnvcuvid|could not connect to display")
+_NEEDS_MORE = re.compile(
+    r"libcuda\.so|libnvidia|no CUDA|DISPLAY|libnvcuvid|could not connect to display"
+)
 
 
 def look(run: Run, image: BuiltImage, tag: str) -> Inside:
@@ -78,11 +81,9 @@ def _execute(run: Run, tag: str, command: list[str]) -> tuple[str, bool]:
         data: bytes = client.logs(made["Id"], stdout=True, stderr=True)
         return data.decode("utf-8", "replace"), False
     finally:
-        try:
+        # Where this fails, its label finds it when the run ends.
+        with contextlib.suppress(Exception):
             client.remove_container(made["Id"], force=True, v=True)
-        except Exception:
-            # Found again by its label when the run ends.
-            pass
 
 
 def _parsed(output: str, nonce: str) -> dict[str, Any] | None:
@@ -155,11 +156,9 @@ def differences(
     environment = image.environment
     if environment is not None and environment.python is not None:
         said = environment.python.version
-        certain = environment.python.certain
-        if certain and python != said and not python.startswith(f"{said}."):
-            # The stand-in of a tag may be another patch release.
-            if said.split(".")[:2] != python.split(".")[:2]:
-                yield "Python", said, python
+        # A tag may have moved on to another patch release.
+        if environment.python.certain and said.split(".")[:2] != python.split(".")[:2]:
+            yield "Python", said, python
     for requirement in environment.requirements if environment else ():
         version = requirement.version
         real = installed.get(requirement.key)

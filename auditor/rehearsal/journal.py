@@ -286,7 +286,9 @@ def remove(
         for network in _ask(client.networks, failed, filters=filters):
             busy = True
             _count(counts, "networks", _try(client.remove_network, failed, network["Id"]))
-        volumes = _ask(lambda **k: client.volumes(**k).get("Volumes") or [], failed, filters=filters)
+        volumes = _ask(
+            lambda **k: client.volumes(**k).get("Volumes") or [], failed, filters=filters
+        )
         for volume in volumes:
             busy = True
             _count(
@@ -340,9 +342,7 @@ def _ask(call: Callable[..., Any], failed: dict[str, str], **arguments: Any) -> 
         return []
 
 
-def _try(
-    call: Callable[..., Any], failed: dict[str, str], name: str, **arguments: Any
-) -> bool:
+def _try(call: Callable[..., Any], failed: dict[str, str], name: str, **arguments: Any) -> bool:
     """Whether it was removed; one that is gone already is no failure."""
     try:
         call(name, **arguments)

@@ -80,10 +80,11 @@ def encode(target: Target, request: Request, headers: Sequence[tuple[str, str]] 
     if request.body or request.method in ("POST", "PUT", "PATCH"):
         given["Content-Length"] = str(len(request.body))
     given |= dict(request.headers) | dict(headers)
+    words = (request.method, request.path, *given, *given.values())
+    if any(c in word for word in words for c in "\r\n\0"):
+        raise UsageError("a header or path holds a line break")
     head = f"{request.method} {request.path} HTTP/1.1\r\n"
     head += "".join(f"{name}: {text}\r\n" for name, text in given.items()) + "\r\n"
-    if any(c in head.replace("\r\n", "") for c in "\r\n\0"):
-        raise UsageError("a header or path holds a line break")
     return head.encode("latin-1", "replace") + request.body
 
 
@@ -148,8 +149,18 @@ class _Connection(asyncio.Protocol):
     """One keep-alive connection that carries one request at a time."""
 
     __slots__ = (
-        "buffer", "chunked", "due", "fresh", "left", "load", "sent_at", "state", "status",
-        "transport", "used", "until_close",
+        "buffer",
+        "chunked",
+        "due",
+        "fresh",
+        "left",
+        "load",
+        "sent_at",
+        "state",
+        "status",
+        "transport",
+        "until_close",
+        "used",
     )  # fmt: skip
 
     def __init__(self, load: _Load) -> None:
@@ -289,8 +300,15 @@ class _Load:
     """One phase of load on one target."""
 
     def __init__(
-        self, target: Target, wire: Sequence[bytes], shape: Shape, tick: Tick | None, retry: bool
+        self,
+        target: Target,
+        wire: Sequence[bytes],
+        shape: Shape,
+        tick: Tick | None,
+        retry: bool,
+        enough: Callable[[], bool] | None = None,
     ) -> None:
+        self.enough = enough
         self.target = target
         self.wire = wire
         self.shape = shape
@@ -368,6 +386,8 @@ class _Load:
             if due - start >= limit and self.recording:
                 break
             if self.recording and self.issued >= self.shape.requests:
+                break
+            if self.enough is not None and self.enough():
                 break
             if due > now:
                 await asyncio.sleep(min(due - now, 0.05))
@@ -462,7 +482,7 @@ class _Load:
                 ),
                 self.shape.timeout,
             )
-        except (OSError, asyncio.TimeoutError, ssl.SSLError) as error:
+        except (TimeoutError, OSError, ssl.SSLError) as error:
             self.opening -= 1
             refused = isinstance(error, ConnectionRefusedError)
             kind = "connection refused" if refused else "no connection"
@@ -572,9 +592,13 @@ async def load_async(
     *,
     tick: Tick | None = None,
     retry: bool = True,
+    enough: Callable[[], bool] | None = None,
 ) -> Outcome:
-    """Load the target and say what came back. ``retry``: a kept connection that was closed."""
-    return await _Load(target, wire, bounded(shape), tick, retry).run()
+    """Load the target and say what came back. ``retry``: a kept connection that was closed.
+
+    ``enough`` ends an open loop before its time.
+    """
+    return await _Load(target, wire, bounded(shape), tick, retry, enough).run()
 
 
 def bounded(shape: Shape) -> Shape:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from auditor.deployment.model import BuiltImage, Deployment, Mount, Published, Service
     from auditor.parsers.compose import ComposeHealthcheck, ComposeService
 
+
 @value
 class Volume:
     """Something mounted. ``source`` is a path of the repository to copy; ``shared`` names a volume

@@ -37,7 +37,9 @@ def _height(millis: float, top: float, at: int, high: int) -> float:
 
 def _frame(at: int, high: int, top: float, limit_ms: float) -> list[str]:
     width = _WIDTH - _LEFT - _RIGHT
-    made = [f'<rect x="{_LEFT}" y="{at}" width="{width}" height="{high}" fill="none" stroke="#999"/>']
+    made = [
+        f'<rect x="{_LEFT}" y="{at}" width="{width}" height="{high}" fill="none" stroke="#999"/>'
+    ]
     tick = 0.1
     while tick < top:
         y = _height(tick, top, at, high)

@@ -66,7 +66,7 @@ def choose(
         return (Request(method=method.upper(), path=path, source="body"),)
     wanted = (path.partition("?")[0],) if named else ()
     for request in _candidates(document_of(target, headers), wanted):
-        if named and request.path.partition("?")[0] != wanted[0]:
+        if named and request.path.partition("?")[0] not in wanted:
             continue
         status, answer = fetch(target, request, headers)
         if 200 <= status < 300:

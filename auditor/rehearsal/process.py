@@ -38,7 +38,7 @@ _HIDDEN: Final = ("home", "root", "run", "mnt", "srv", "var")
 
 
 class NoSandboxError(AuditorError):
-    """This machine cannot isolate a process."""
+    """No process can be isolated on this machine."""
 
 
 def check() -> str:
@@ -220,9 +220,7 @@ def _watched(command: Sequence[str], limit: float, memory: int) -> Raw:
         )
 
 
-def rehearse(
-    deployment: Deployment, options: Options, *, say: Callable[[str], None]
-) -> Rehearsal:
+def rehearse(deployment: Deployment, options: Options, *, say: Callable[[str], None]) -> Rehearsal:
     """Load every artifact of the repository; nothing is built or started."""
     program = check()
     started = time.monotonic()

@@ -232,8 +232,8 @@ def _service(
         return replace(base, build=made, cause=cause, observed=_no("builds", cause))
     if plan.image is not None:
         if built is None or built.tag is None:
-            cause = built.build.cause if built else None
-            cause = cause or Cause(kind="build", text="it was not built")
+            said = built.build.cause if built else None
+            cause = said or Cause(kind="build", text="it was not built")
             failed = built is not None and built.build.ok is False
             return replace(
                 base,
@@ -267,9 +267,7 @@ def _service(
             again = stack.start(plan, extra=extra)
             if isinstance(again, Container):
                 container = again
-                seen = watch(
-                    container, timeout=options.start_timeout, paths=_paths(plan.service)
-                )
+                seen = watch(container, timeout=options.start_timeout, paths=_paths(plan.service))
     return _judge(base, plan, container, seen, deployment, options, say)
 
 
@@ -305,9 +303,7 @@ def _blocked(stack: Stack, plan: ServicePlan, before: dict[str, ServiceRun]) -> 
             continue
         if other.started is False and condition != "service_completed_successfully":
             if condition == "service_healthy":
-                return Cause(
-                    kind="config", text=f"its dependency `{alias}` did not become healthy"
-                )
+                return Cause(kind="config", text=f"its dependency `{alias}` did not become healthy")
             continue
         container = stack.containers.get(alias)
         if condition == "service_completed_successfully":
@@ -544,7 +540,7 @@ def requests_for(
         made = examples.from_openapi(document, wanted=paths) if path is None else ()
         if path is None:
             path = made[0].path if made else paths[0] if paths else "/predict"
-        kind = "application/json" if options.body[:1] in b"[{\"" else "application/octet-stream"
+        kind = "application/json" if options.body[:1] in b'[{"' else "application/octet-stream"
         return (
             Request(
                 method="POST",

@@ -26,7 +26,9 @@ _OF_TIME = re.compile(
     r"|^(?:root|home/[^/]+)/\.cache/|^tmp/|/__pycache__/|^var/lib/systemd/|^etc/machine-id$"
     r"|\.dist-info/(?:RECORD|direct_url\.json|INSTALLER|REQUESTED)$|^etc/(?:hosts|hostname|resolv\.conf)$"
 )
-_PACKAGE = re.compile(r"(?:site|dist)-packages/([A-Za-z0-9_.]+?)-([^/-]+)\.(?:dist|egg)-info(?:/|$)")
+_PACKAGE = re.compile(
+    r"(?:site|dist)-packages/([A-Za-z0-9_.]+?)-([^/-]+)\.(?:dist|egg)-info(?:/|$)"
+)
 
 Files = dict[str, tuple[int, str]]
 
@@ -50,16 +52,16 @@ def again(
         return Reproduction(
             image=image.key,
             same=False,
-            differences=(Difference(kind="build", name="build", first="ends", second="fails", why=why),),
+            differences=(
+                Difference(kind="build", name="build", first="ends", second="fails", why=why),
+            ),
         )
     return compare(
         image.key, contents(run, tag), contents(run, second.tag), settings(run, tag, second.tag)
     )
 
 
-def compare(
-    name: str, one: Files, other: Files, more: tuple[Difference, ...] = ()
-) -> Reproduction:
+def compare(name: str, one: Files, other: Files, more: tuple[Difference, ...] = ()) -> Reproduction:
     """What differs, packages first; the files of a package that differs are not told one by one."""
     found = list(more)
     first, second = packages(one), packages(other)
@@ -113,7 +115,9 @@ def packages(files: Files) -> dict[str, str]:
 
 def settings(run: Run, one: str, other: str) -> tuple[Difference, ...]:
     """Environment, command, user and ports, which have nothing to do with files."""
-    configs: list[dict[str, Any]] = [run.client.inspect_image(tag)["Config"] for tag in (one, other)]
+    configs: list[dict[str, Any]] = [
+        run.client.inspect_image(tag)["Config"] for tag in (one, other)
+    ]
     found = []
     for key in ("Env", "Cmd", "Entrypoint", "User", "WorkingDir", "ExposedPorts"):
         a, b = (json.dumps(c.get(key), sort_keys=True) for c in configs)

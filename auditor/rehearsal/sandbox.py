@@ -121,9 +121,11 @@ def read_report(
             outcome="contained",
             reason=f"the process ended in the middle of the load (exit code {raw.exit_code})",
         )
-    warnings = tuple(
-        _line(w) for w in (last.get("warnings") or ())[:20] if isinstance(w, str)
-    ) if isinstance(last.get("warnings"), list) else ()
+    warnings = (
+        tuple(_line(w) for w in (last.get("warnings") or ())[:20] if isinstance(w, str))
+        if isinstance(last.get("warnings"), list)
+        else ()
+    )
     if last.get("t") == "error":
         line = f"{_line(last.get('type'), 60)}: {_line(last.get('text'), 600)}"
         if line.startswith("MemoryError"):
@@ -204,9 +206,7 @@ def loader_of(facts: ArtifactFacts) -> str | None:
     return _BY_FORMAT.get(facts.format)
 
 
-def jobs(
-    deployment: Deployment, environment: Environment
-) -> Iterable[tuple[Artifact, str]]:
+def jobs(deployment: Deployment, environment: Environment) -> Iterable[tuple[Artifact, str]]:
     """(artifact, loader) for everything that this environment would load."""
     seen: set[str] = set()
     for load in deployment.loads:
@@ -549,6 +549,8 @@ def _files(root: Path, artifacts: Sequence[Artifact]) -> list[str]:
         for companion in facts.pickle.companions if facts.pickle else ():
             found[str(folder / companion)] = None
         if facts.onnx is not None:
-            for place in sorted((root / folder).glob("*.data")) + sorted((root / folder).glob("*.bin")):
+            for place in sorted((root / folder).glob("*.data")) + sorted(
+                (root / folder).glob("*.bin")
+            ):
                 found[str(folder / place.name)] = None
     return list(found)

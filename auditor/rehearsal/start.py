@@ -52,7 +52,9 @@ class Container:
             return ""
         return data[-_LOG:].decode("utf-8", "replace")
 
-    def run(self, command: list[str], *, user: str = "", limit: int = 2_000_000) -> tuple[int | None, str]:
+    def run(
+        self, command: list[str], *, user: str = "", limit: int = 2_000_000
+    ) -> tuple[int | None, str]:
         """(exit status, output) of a command inside; None when it could not be run."""
         try:
             made = self.client.exec_create(self.id, command, user=user, stdin=False)
@@ -90,7 +92,7 @@ class Container:
 
     def _from_host(self) -> str:
         """The same table through the main process as the host sees it: nothing is run inside."""
-        pid = self.state().get("Pid")
+        pid = self.state().get("Pid") or 0
         text = ""
         for name in ("tcp", "tcp6"):
             try:
@@ -189,7 +191,7 @@ class Stack:
         self._number += 1
         name = self.run.name(f"{plan.alias}-{self._number}")
         host: dict[str, Any] = {
-            "port_bindings": {port: ("127.0.0.1",) for port in ports},
+            "port_bindings": dict.fromkeys(ports, ("127.0.0.1",)),
             "mounts": mounts,
             "read_only": plan.read_only,
             "pids_limit": plan.pids or _PIDS,
@@ -243,7 +245,11 @@ class Stack:
         except Exception as error:
             said = _words(error)
             found = causes.of_log(said)
-            return found if found and found.kind == "file" else Cause(kind="exit", text=said, error=said)
+            return (
+                found
+                if found and found.kind == "file"
+                else Cause(kind="exit", text=said, error=said)
+            )
         return container
 
     def _mount(self, volume: Volume, image: str) -> dict[str, Any]:
@@ -278,7 +284,12 @@ class Stack:
             return
         self._number += 1
         helper = self.run.name(f"fill-{self._number}")
-        mount = {"Type": "volume", "Source": name, "Target": "/fill", "VolumeOptions": {"NoCopy": True}}
+        mount = {
+            "Type": "volume",
+            "Source": name,
+            "Target": "/fill",
+            "VolumeOptions": {"NoCopy": True},
+        }
         with self.run.shielded():
             self.run.record("container", helper)
             made = self.client.create_container(
@@ -520,4 +531,3 @@ def health_of(container: Container) -> tuple[str | None, str]:
         time.sleep(0.7)
     lines = causes.lines_of(said)
     return "unhealthy", lines[-1] if lines else ""
-

@@ -311,8 +311,8 @@ def _services(page: Page, result: AuditResult) -> None:
             room = " " * max(column - len(label), 1)
             page.add((label + room, "dim"), *_answers(service.observed))
             for stage, reason in service.observed.unresolved:
-                answer = dict(service.observed.answers()).get(stage, "unknown")
-                head: list[Span] = [("    seen: ", "dim"), (f"{stage}: {answer}", answer)]
+                seen = dict(service.observed.answers()).get(stage, "unknown")
+                head: list[Span] = [("    seen: ", "dim"), (f"{stage}: {seen}", seen)]
                 page.paragraph([*head, (". ", "")], reason, 6)
         for stage, answer, reason in reasons(service, result):
             page.paragraph([("    ", ""), (f"{stage}: {answer}", answer), (". ", "")], reason, 6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import socket
 from collections.abc import Callable, Iterator
@@ -62,7 +61,9 @@ def test_an_honest_artifact_loads_without_a_word(load: Load) -> None:
 def test_writing_a_file(load: Load) -> None:
     found = load(Code("open('/deploy-audit-was-here', 'w').write('x')"))
     assert found.outcome == "fails" and "Read-only file system" in found.error
-    assert ("write", "open(/deploy-audit-was-here, w)") in [(e.kind, e.detail) for e in found.events]
+    assert ("write", "open(/deploy-audit-was-here, w)") in [
+        (e.kind, e.detail) for e in found.events
+    ]
     assert not Path("/deploy-audit-was-here").exists()
 
 
@@ -104,7 +105,9 @@ def test_fork_bomb(load: Load) -> None:
 
 
 def test_filling_the_disk(load: Load) -> None:
-    found = load(Code("f = open('/tmp/big', 'wb')\nwhile True: f.write(bytes(1 << 20))"), limit=20.0)
+    found = load(
+        Code("f = open('/tmp/big', 'wb')\nwhile True: f.write(bytes(1 << 20))"), limit=20.0
+    )
     assert found.outcome in ("contained", "fails")
     assert any(e.kind == "write" and "/tmp/big" in e.detail for e in found.events)
 
@@ -169,4 +172,4 @@ def test_nothing_is_left(load: Load, run: Any, client: Any) -> None:
     run.close()
     assert left_of(client, run.id) == []
     assert not run.temporary.exists()
-    assert not [p for p in os.listdir("/tmp") if run.id in p]
+    assert not [p for p in Path("/tmp").iterdir() if run.id in p.name]

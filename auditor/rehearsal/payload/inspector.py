@@ -113,7 +113,15 @@ def missing():
 
 def writable():
     found = []
-    for path in (os.getcwd(), os.path.expanduser("~"), "/tmp", "/app", "/var/log", "/data", "/models"):
+    for path in (
+        os.getcwd(),
+        os.path.expanduser("~"),
+        "/tmp",
+        "/app",
+        "/var/log",
+        "/data",
+        "/models",
+    ):
         if os.path.isdir(path) and os.access(path, os.W_OK) and path not in found:
             found.append(path)
     return found

@@ -105,9 +105,7 @@ def prepared(name):
     if name == "onnx":
         import onnxruntime
 
-        return lambda path: onnxruntime.InferenceSession(
-            path, providers=["CPUExecutionProvider"]
-        )
+        return lambda path: onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     if name == "numpy":
         import numpy
 
