@@ -20,6 +20,7 @@ from auditor.values import value
 
 _DEPTH: Final = 12
 _MOST: Final = 24
+_VALUES: Final = 20_000
 _PREDICTS = re.compile(
     r"predict|infer|classif|score|invocation|forecast|recommend|embed|detect|segment|transcribe"
     r"|translate|generate|analy[sz]e|sentiment|estimate",
@@ -74,6 +75,8 @@ class Schema:
     def __init__(self, document: Mapping[str, Any], length: int = 1) -> None:
         self.document = document
         self.length = length
+        # Values that may still be made: a schema that refers to itself twice doubles each time.
+        self.left = _VALUES
 
     def resolve(self, schema: Any, seen: int = 0) -> Mapping[str, Any]:
         """The schema with its ``$ref`` followed; {} when there is none."""
@@ -88,7 +91,8 @@ class Schema:
 
     def example(self, schema: Any, depth: int = 0, name: str = "") -> Any:
         """A value that validates."""
-        if schema is True or depth > _DEPTH:
+        self.left -= 1
+        if schema is True or depth > _DEPTH or self.left < 0:
             return None
         schema = self.resolve(schema)
         for key in ("example", "const"):
@@ -266,12 +270,14 @@ def from_pattern(pattern: str) -> str | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            if len(pattern) > 300:
+                return None
             compiled = re.compile(pattern)
             parser: Any = getattr(re, "_parser")  # noqa: B009
             made = _spell(parser.parse(pattern), 0)
         except Exception:
             return None
-    return made if made is not None and compiled.search(made) else None
+    return made if made and len(made) <= 256 and compiled.search(made) else None
 
 
 def _spell(parsed: Any, depth: int) -> str | None:
@@ -341,6 +347,16 @@ def from_openapi(
     document: Any, *, wanted: Sequence[str] = (), features: Sequence[int] = ()
 ) -> tuple[Request, ...]:
     """Requests for the prediction operation; ``wanted`` are its paths where the code says them."""
+    try:
+        return _from_openapi(document, wanted, features)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError):
+        # The document comes from the service: one that is malformed describes nothing.
+        return ()
+
+
+def _from_openapi(
+    document: Any, wanted: Sequence[str], features: Sequence[int]
+) -> tuple[Request, ...]:
     if not isinstance(document, Mapping) or not isinstance(document.get("paths"), Mapping):
         return ()
     ranked = sorted(_operations(document, wanted), key=lambda item: item[0])
