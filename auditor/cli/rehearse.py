@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from functools import partial
 from pathlib import Path
@@ -168,7 +169,8 @@ def _read(body: Path | None) -> bytes | None:
 def _clean(*, quiet: bool) -> int:
     from auditor.rehearsal import engine, journal
 
-    removed = journal.clean(engine.connect())
+    with contextlib.closing(engine.connect()) as client:
+        removed = journal.clean(client)
     remark(f"removed {removed.text() or 'nothing: nothing was left'}", quiet=quiet)
     for failure in removed.failed:
         remark(f"not removed: {failure}", quiet=False)
@@ -188,30 +190,28 @@ def _in_docker(
     from auditor.rehearsal import engine, journal
     from auditor.rehearsal.rehearse import rehearse
 
-    client = engine.connect()
-    builder = engine.builder(client)
-    left = journal.clean(client)
-    if left.total:
-        remark(f"removed what an earlier rehearsal left: {left.text()}", quiet=quiet)
-
     def say(text: str) -> None:
         if not text.startswith("  ") or verbose or not text.lstrip().startswith("#"):
             remark(text, quiet=quiet)
 
-    run = journal.Run(client, keep_layers=keep_layers)
-    try:
-        with run:
+    with contextlib.closing(engine.connect()) as client:
+        builder = engine.builder(client)
+        left = journal.clean(client)
+        if left.total:
+            remark(f"removed what an earlier rehearsal left: {left.text()}", quiet=quiet)
+        try:
+            with journal.Run(client, keep_layers=keep_layers) as run:
 
-            def observe(deployment: Deployment) -> Rehearsal:
-                _known(wanted, deployment)
-                return rehearse(
-                    run, builder, deployment, wanted, say=say, engine=engine.version_of(client)
-                )
+                def observe(deployment: Deployment) -> Rehearsal:
+                    _known(wanted, deployment)
+                    return rehearse(
+                        run, builder, deployment, wanted, say=say, engine=engine.version_of(client)
+                    )
 
-            return audit(path, settings, observe)
-    except journal.Interrupted as stopped:
-        remark(f"interrupted by {stopped}; everything was removed", quiet=quiet)
-        raise SystemExit(128 + stopped.signal) from None
+                return audit(path, settings, observe)
+        except journal.Interrupted as stopped:
+            remark(f"interrupted by {stopped}; everything was removed", quiet=quiet)
+            raise SystemExit(128 + stopped.signal) from None
 
 
 def _known(wanted: Wanted, deployment: Deployment) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +73,7 @@ def connect() -> Any:
                 "loopback cannot be asked from here; rehearse there, or unset DOCKER_HOST"
             )
     try:
+        _knock(where or "unix:///var/run/docker.sock")
         client = docker.APIClient(base_url=where, version="auto", timeout=_TIMEOUT)
         client.ping()
     except (DockerException, OSError, ValueError) as error:
@@ -83,6 +85,15 @@ def connect() -> Any:
             )
         raise NoEngineError(text) from None
     return client
+
+
+def _knock(where: str) -> None:
+    """OSError at once where nothing listens on a local socket."""
+    scheme, _, path = where.partition("://")
+    if scheme.endswith("unix") and hasattr(socket, "AF_UNIX"):
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.settimeout(10)
+            trial.connect("/" + path.lstrip("/"))
 
 
 def version_of(client: Any) -> str:
