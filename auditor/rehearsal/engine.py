@@ -6,6 +6,7 @@ the package's builder knows neither here-documents nor ``--mount``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -94,6 +95,14 @@ def _knock(where: str) -> None:
         with socket.socket(socket.AF_UNIX) as trial:
             trial.settimeout(10)
             trial.connect("/" + path.lstrip("/"))
+
+
+def hang_up(stream: Any) -> None:
+    """Close what ``attach_socket`` and ``exec_start(socket=True)`` gave, with the answer behind."""
+    answer = getattr(stream, "_response", None)
+    for item in (getattr(stream, "_sock", None), stream, answer):
+        with contextlib.suppress(Exception):
+            item.close()  # type: ignore[union-attr]
 
 
 def version_of(client: Any) -> str:

@@ -94,20 +94,16 @@ def home_id(directory: Path) -> str:
 
 
 class Run:
-    """One rehearsal's claim on what it creates."""
+    """One rehearsal's claim on what it creates; entering it opens its journal."""
 
     def __init__(self, client: Any, *, keep_layers: bool = False) -> None:
         self.client = client
         self.keep_layers = keep_layers
         self.id = secrets.token_hex(6)
         self.directory = state_directory()
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = self.directory / f"{self.id}.jsonl"
-        self._file: TextIO | None = self.path.open("x", encoding="utf-8")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
         self.temporary = Path(tempfile.gettempdir()) / f"{PREFIX}-{self.id}-{secrets.token_hex(4)}"
-        self.record("directory", str(self.temporary))
-        self.temporary.mkdir(mode=0o700)
+        self._file: TextIO | None = None
         self._lock = threading.RLock()
         self._shields = 0
         self._pending: int | None = None
@@ -141,6 +137,12 @@ class Run:
         import atexit
 
         atexit.register(self.close)
+        with self.shielded():
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = self.path.open("x", encoding="utf-8")
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self.record("directory", str(self.temporary))
+            self.temporary.mkdir(mode=0o700)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from auditor.rehearsal import causes
+from auditor.rehearsal.engine import hang_up
 from auditor.rehearsal.journal import Run
 from auditor.rehearsal.observed import ArtifactLoad, Event
 from auditor.values import value
@@ -430,9 +431,7 @@ class ContainerSandbox:
             thread.join(5.0)
             state = self._state(identity)
         finally:
-            with contextlib.suppress(Exception):
-                connection.close()
-                stream.close()
+            hang_up(stream)
         return Raw(
             output=bytes(reader.standard),
             errors=bytes(reader.errors),

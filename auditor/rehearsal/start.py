@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from auditor.rehearsal import asking, causes
+from auditor.rehearsal.engine import hang_up
 from auditor.rehearsal.journal import Run
 from auditor.rehearsal.observed import Cause, Exchange, Socket
 from auditor.rehearsal.plan import Group, Port, ServicePlan, Volume
@@ -22,6 +23,8 @@ _LARGEST_COPY: Final = 4 * 2**30
 _ENGINE_DNS: Final = "127.0.0.11"
 _STEADY: Final = 4.0
 _LOG: Final = 400_000
+# A command inside that says nothing for so long is not waited for.
+_PATIENCE: Final = 30.0
 
 
 class Container:
@@ -58,15 +61,29 @@ class Container:
         """(exit status, output) of a command inside; None when it could not be run."""
         try:
             made = self.client.exec_create(self.id, command, user=user, stdin=False)
-            output = b""
-            for piece in self.client.exec_start(made["Id"], stream=True):
-                output += piece
-                if len(output) > limit:
-                    break
+            output = self._output(made["Id"], limit)
             code = self.client.exec_inspect(made["Id"]).get("ExitCode")
         except Exception:
             return None, ""
         return code, output.decode("utf-8", "replace")
+
+    def _output(self, command: str, limit: int) -> bytes:
+        stream = self.client.exec_start(command, socket=True)
+        connection = getattr(stream, "_sock", stream)
+        connection.settimeout(_PATIENCE)
+        pending = found = b""
+        try:
+            while len(found) < limit and (data := connection.recv(65_536)):
+                pending += data
+                while len(pending) >= 8:
+                    size = struct.unpack(">I", pending[4:8])[0]
+                    if len(pending) < 8 + size:
+                        break
+                    found += pending[8 : 8 + size]
+                    pending = pending[8 + size :]
+        finally:
+            hang_up(stream)
+        return found
 
     def ports(self) -> dict[int, int]:
         """Container port → port on the loopback address."""
