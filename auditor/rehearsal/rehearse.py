@@ -387,6 +387,12 @@ def _judge(
                     builds="yes", starts="yes", unresolved=(("reachable", "it serves nothing"),)
                 ),
             )
+        if seen.ports and not seen.sockets:
+            why = f"after {seen.seconds:.0f} s it runs and listens on nothing yet: --start-timeout"
+            say(f"  {why}")
+            return replace(
+                base, observed=_unknown("starts", why), notes=(*base.notes, f"{plan.name}: {why}")
+            )
         cause = _unreachable(plan, seen)
         say(f"  not reachable: {cause.text}")
         return replace(base, reach_cause=cause, observed=_no("reachable", cause))

@@ -97,6 +97,8 @@ def missing():
             for name in names:
                 if name.endswith(".so") or ".so." in name:
                     objects.append(os.path.join(base, name))
+    # A wheel's own libraries lie beside it, and are loaded by whoever has their path.
+    brought = {os.path.basename(path) for path in objects}
     found = []
     for index in range(0, min(len(objects), 6000), 200):
         code, text = run(["ldd"] + objects[index : index + 200], 120)
@@ -107,7 +109,9 @@ def missing():
             if line.startswith("/") and line.rstrip().endswith(":"):
                 current = line.rstrip()[:-1]
             elif "=> not found" in line:
-                found.append([current, line.split("=>")[0].strip()])
+                soname = line.split("=>")[0].strip()
+                if soname not in brought:
+                    found.append([current, soname])
     return found[:300]
 
 
