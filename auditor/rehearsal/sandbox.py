@@ -425,6 +425,8 @@ class ContainerSandbox:
                     break
                 late = time.monotonic() - begun > limit
                 if late or reader.flooded:
+                    # An engine whose reader does not read may wait for it with everything else.
+                    hang_up(stream)
                     with contextlib.suppress(Exception):
                         self.client.kill(identity)
                     break
@@ -446,8 +448,9 @@ class ContainerSandbox:
         deadline = time.monotonic() + 10.0
         state: dict[str, Any] = {}
         while time.monotonic() < deadline:
-            state = self.client.inspect_container(identity)["State"]
-            if not state.get("Running"):
+            with contextlib.suppress(Exception):
+                state = self.client.inspect_container(identity)["State"]
+            if state and not state.get("Running"):
                 break
             time.sleep(0.1)
         return state

@@ -349,7 +349,8 @@ def test_interrupted_it_leaves_nothing(
     if number is signal.SIGKILL:
         assert main(["rehearse", "--clean", "-q"]) == 0
     else:
-        assert status in (128 + number, 1, 0)
+        # Before the run has begun there is nothing to remove, and the signal does what it does.
+        assert status in (128 + number, -number, 1, 0)
     assert client.containers(all=True, filters=home) == []
     assert client.networks(filters=home) == []
     assert not client.volumes(filters=home)["Volumes"]
