@@ -54,7 +54,7 @@ def _execute(run: Run, tag: str, command: list[str]) -> tuple[str, bool]:
             image=tag,
             entrypoint=command[:1],
             command=command[1:],
-            environment={"HOME": "/tmp", "OMP_NUM_THREADS": "1", "MPLCONFIGDIR": "/tmp"},
+            environment={"OMP_NUM_THREADS": "1", "MPLCONFIGDIR": "/tmp"},
             labels=run.labels,
             name=name,
             healthcheck={"test": ["NONE"]},

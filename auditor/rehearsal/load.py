@@ -383,7 +383,7 @@ class _Load:
                 self._start(now)
             limit = self.shape.seconds if self.recording else self.shape.warmup
             due = start + number / rate
-            if due - start >= limit and self.recording:
+            if number / rate >= limit - 1e-9 and self.recording:
                 break
             if self.recording and self.issued >= self.shape.requests:
                 break

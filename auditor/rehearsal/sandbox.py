@@ -522,6 +522,18 @@ def load_all(
                 )
         if not allowed:
             continue
+        if _packages_of_root(run, image):
+            found += [
+                ArtifactLoad(
+                    path=artifact.path,
+                    environment=environment.name,
+                    outcome="skipped",
+                    loader=how,
+                    reason="the image keeps its packages in /root/.local, which only root may read",
+                )
+                for artifact, how in allowed
+            ]
+            continue
         sandbox = ContainerSandbox(run, image, root, str(number))
         try:
             sandbox.open(_files(root, [a for a, _ in allowed]))
@@ -539,6 +551,12 @@ def load_all(
         finally:
             sandbox.close()
     return tuple(found)
+
+
+def _packages_of_root(run: Run, image: str) -> bool:
+    """Whether the image runs from what ``pip install --user`` gave root."""
+    config = run.client.inspect_image(image).get("Config") or {}
+    return any("/root/.local" in item for item in config.get("Env") or ())
 
 
 def _files(root: Path, artifacts: Sequence[Artifact]) -> list[str]:

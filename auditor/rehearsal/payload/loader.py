@@ -27,6 +27,12 @@ def main():
     cwd = os.getcwd()
     if cwd not in sys.path:
         sys.path.insert(0, cwd)
+    # What was installed with --user belongs to a user that nobody is here.
+    import glob
+
+    for user in ("/home/*/.local", "/root/.local"):
+        version = "python%d.%d" % sys.version_info[:2]
+        sys.path.extend(sorted(glob.glob(user + "/lib/" + version + "/site-packages")))
     load = prepared(loader)
     # What libraries do when they are imported is theirs, not the artifact's.
     import importlib
