@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from auditor.findings import (
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from auditor.source import Location
 
@@ -116,8 +118,14 @@ def rules_dir() -> Path:
 def rules() -> dict[str, Rule]:
     """Every rule by id, in the order of the ids."""
     found: dict[str, Rule] = {}
-    for family in sorted(p for p in rules_dir().iterdir() if p.is_dir() and p.name.isupper()):
-        for card in sorted(family.glob(f"{family.name}[0-9]*.md")):
+    with os.scandir(rules_dir()) as entries:
+        families = sorted((e.name, e.path) for e in entries if e.name.isupper() and e.is_dir())
+    for family, path in families:
+        with os.scandir(path) as entries:
+            cards = sorted(e.path for e in entries if e.name.endswith(".md"))
+        for card in cards:
+            if not card[len(path) + 1 + len(family) :][:1].isdigit():
+                continue
             rule = _read_front_matter(card)
             if rule.id in found:
                 raise CatalogError(f"{card}: {rule.id} has two cards")
@@ -138,16 +146,17 @@ def card_text(rule_id: str) -> str:
     return split_front_matter(card_path(rule_id))[1]
 
 
-def split_front_matter(card: Path) -> tuple[str, str]:
+def split_front_matter(card: Path | str) -> tuple[str, str]:
     """(TOML front matter, Markdown body) of a card."""
-    text = card.read_text("utf-8")
+    with open(card, encoding="utf-8") as file:
+        text = file.read()
     parts = text.split("+++\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise CatalogError(f"{card}: no TOML front matter between +++ lines")
     return parts[1], parts[2]
 
 
-def _read_front_matter(card: Path) -> Rule:
+def _read_front_matter(card: Path | str) -> Rule:
     front, _ = split_front_matter(card)
     try:
         data = _plain_toml(front)
@@ -169,17 +178,21 @@ def _read_front_matter(card: Path) -> Rule:
 
 
 def _plain_toml(text: str) -> dict[str, Any]:
-    """TOML of ``key = value`` lines whose values are spelled as in JSON, as the cards' are.
+    """TOML of ``key = value`` whose values are spelled as in JSON, as the cards' are.
 
     Anything else goes to ``tomllib``, which takes ten times as long over all cards.
     """
-    pairs = []
+    pairs: list[str] = []
     for line in text.splitlines():
         key, equals, value = line.partition(" = ")
-        if not (equals and key.isidentifier()) and line:
-            break
-        if line:
+        if equals and key.isidentifier():
             pairs.append(f'"{key}":{value}')
+        elif line.startswith((" ", "]")) and pairs:
+            # A list over several lines; TOML lets its last item have a comma.
+            before = pairs[-1].removesuffix(",") if line == "]" else pairs[-1]
+            pairs[-1] = before + line
+        elif line:
+            break
     else:
         try:
             data: dict[str, Any] = json.loads(f"{{{','.join(pairs)}}}")
@@ -206,20 +219,64 @@ def knowledge(name: str) -> Any:
     """A knowledge table by file name (``.json``, ``.json.gz``, ``.toml``), parsed once."""
     if name.endswith(".toml"):
         path = rules_dir() / "knowledge" / f"{name}.json"
+        text = knowledge_text(name)
         if path.is_file():
             # The same table, written beside it by the generator: parsed twenty times as fast.
-            return json.loads(path.read_text("utf-8"))
+            import zlib
+
+            compiled = json.loads(path.read_text("utf-8"))
+            if compiled["crc32"] == zlib.crc32(text.encode()):
+                return compiled["table"]
         import tomllib
 
-        return tomllib.loads(knowledge_text(name))
+        return tomllib.loads(text)
     return json.loads(knowledge_text(name))
+
+
+class Sections:
+    """A large table read in parts: ``.json.gz`` of one gzip member per part, the first its index.
+
+    The first member is the table's small things as JSON, with the parts by section under
+    ``sections``: [first key, offset behind the first member, length] each. A part is text.
+    """
+
+    def __init__(self, name: str) -> None:
+        import zlib
+
+        self._bytes = (rules_dir() / "knowledge" / name).read_bytes()
+        first = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self.head: dict[str, Any] = json.loads(first.decompress(self._bytes))
+        self._start = len(self._bytes) - len(first.unused_data)
+        self._parts: dict[tuple[str, int], str] = {}
+
+    def part(self, section: str, number: int) -> str:
+        """One part of a section, decompressed once."""
+        found = self._parts.get((section, number))
+        if found is None:
+            import zlib
+
+            _, offset, length = self.head["sections"][section][number]
+            start = self._start + offset
+            data = zlib.decompress(self._bytes[start : start + length], zlib.MAX_WBITS | 16)
+            found = self._parts[section, number] = data.decode("utf-8")
+        return found
+
+    def part_with(self, section: str, key: str) -> str:
+        """The part of a sorted section in whose range the key lies."""
+        index = self.head["sections"][section]
+        number = bisect_right(index, key, key=lambda row: row[0]) - 1
+        return self.part(section, max(number, 0))
+
+    def parts(self, section: str) -> Iterator[str]:
+        """Every part of a section in turn."""
+        return (self.part(section, n) for n in range(len(self.head["sections"][section])))
 
 
 def knowledge_text(name: str) -> str:
     """The text of a knowledge table, decompressed."""
     path = rules_dir() / "knowledge" / name
     if name.endswith(".gz"):
-        import gzip
+        import zlib
 
-        return gzip.decompress(path.read_bytes()).decode("utf-8")
+        return zlib.decompress(path.read_bytes(), zlib.MAX_WBITS | 16).decode("utf-8")
     return path.read_text("utf-8")

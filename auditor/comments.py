@@ -7,11 +7,11 @@ quotes and here-documents of a shell script. Linear in the size of the text; nev
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from auditor import lazy_re as re
 from auditor.values import value
 
 if TYPE_CHECKING:

@@ -13,20 +13,17 @@ the directory it lies in.
 from __future__ import annotations
 
 import os
-import re
 import stat
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
+from auditor import lazy_re as re
 from auditor.errors import ConfigError, UsageError
 from auditor.findings import Severity
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import field, record, value
 
 if TYPE_CHECKING:
     from auditor.catalog import Rule
@@ -171,6 +168,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean "x"?`` for the closest known word, or the empty string."""
     known = sorted(known)
     folded = {k.casefold(): k for k in known}
+    from difflib import get_close_matches
+
     close = get_close_matches(word.casefold()[:200], folded, n=1, cutoff=0.6)
     return f'; did you mean "{folded[close[0]]}"?' if close else ""
 
@@ -378,6 +377,8 @@ def _read_file(
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError("is not valid UTF-8", source=shown, line=line) from error
+    import tomllib
+
     try:
         document: Any = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -399,7 +400,7 @@ def _read_file(
 # --- from plain values to typed ones --------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@record
 class _Reader:
     """Checks one table and turns it into field values, naming the line of every mistake."""
 

@@ -14,18 +14,17 @@ import enum
 import errno
 import mmap
 import os
-import re
 import stat
 import struct
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property
 
+from auditor import lazy_re as re
 from auditor.result import Skipped
 from auditor.source import Location, Problem, SourceText
-from auditor.values import value
+from auditor.values import record, replace, value
 
 
 def _words(text: str) -> frozenset[str]:
@@ -1140,7 +1139,7 @@ def _read(path: str, limit: int | None = None) -> bytes:
         return b"".join(chunks)
 
 
-@dataclass(slots=True)
+@record
 class _Frame:
     """A directory still to be read."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from auditor.result import (
     Stats,
 )
 from auditor.source import Location, SourceText, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.config import Settings

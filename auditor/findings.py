@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import field
 from typing import Any
 
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import field, value
 
 
 class Severity(enum.IntEnum):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
+from auditor.digests import sha256
 from auditor.findings import Finding
+from auditor.values import replace
 
 
 def assign_fingerprints(
@@ -52,7 +52,7 @@ def _normal(text: str) -> str:
 
 def _digest(parts: tuple[str, ...]) -> str:
     # Lengths keep ("a", "bc") and ("ab", "c") apart.
-    digest = hashlib.sha256()
+    digest = sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(data))

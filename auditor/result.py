@@ -6,11 +6,10 @@ The shapes mirror the JSON contract (``--format json``); ``reports.json`` only s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from auditor.findings import Finding, RuleOutcome, Undecided
-from auditor.values import value
+from auditor.values import field, value
 
 if TYPE_CHECKING:
     from auditor.rehearsal.observed import Rehearsal

@@ -6,13 +6,12 @@ exclusive (the SARIF convention). Paths are POSIX, relative to the audited root.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cached_property
 
-from auditor.values import value
+from auditor import lazy_re as re
+from auditor.values import replace, value
 
 
 @value(kw_only=False, order=True)

@@ -9,17 +9,15 @@ reported (CFG001 to CFG003); those reports can be accepted by configuration but 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from auditor import lazy_re as re
 from auditor.comments import Comment, comments
 from auditor.config import glob_match, nearest, selects
 from auditor.findings import Suppression
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import field, record, replace, value
 
 if TYPE_CHECKING:
     from auditor.catalog import Rule
@@ -72,6 +70,8 @@ def _directives(path: str, comment: Comment) -> Iterator[Directive]:
         word = match["word"]
         if word not in ("ignore", "ignore-file"):
             # Prose may say "deploy-audit:" too; only what looks like a slip is worth a word.
+            from difflib import get_close_matches
+
             if match["rules"] is None and not get_close_matches(word, ["ignore"], cutoff=0.7):
                 continue
             mistake = f'"{word}" means nothing here; write "ignore" or "ignore-file"'
@@ -117,7 +117,7 @@ def apply(
     return (*kept, *(judge.by_config(f) for f in judge.about_config()))
 
 
-@dataclass(slots=True)
+@record
 class _Judge:
     settings: Settings
     rules: Mapping[str, Rule]

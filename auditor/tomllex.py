@@ -5,10 +5,10 @@ The lexer accepts more than TOML and never raises; whether the text is valid is 
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
+from auditor import lazy_re as re
 from auditor.values import value
 
 # Possessive throughout: no input makes it backtrack. An unterminated multi-line string ends the

@@ -1,6 +1,7 @@
 """What is not imported when it is not needed: start-up is what every hook run pays."""
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,12 @@ HEAVY = {
     "sklearn",
     "tree_sitter_languages",
 }
+
+# What a few lines of our own replace wherever the plain case is all there is.
+NEEDLESS = {
+    "dataclasses", "hashlib", "html", "importlib.resources", "inspect", "logging", "packaging",
+    "subprocess", "typer",
+}  # fmt: skip
 
 PROBE = """
 import json, sys
@@ -74,6 +81,96 @@ def test_a_plain_audit_imports_nothing_heavy(tmp_path, arguments):
     assert status in (0, 1)
     assert "auditor" in loaded
     assert loaded.isdisjoint(HEAVY)
+    assert loaded.isdisjoint(NEEDLESS)
+
+
+def write_service(root: Path) -> None:
+    (root / "requirements.txt").write_text("fastapi==0.115.0\nuvicorn==0.30.6\nnumpy\n")
+    (root / "Dockerfile").write_text(
+        "FROM python:3.11-slim-bookworm\nWORKDIR /app\nCOPY . .\n"
+        "RUN pip install -r requirements.txt\n"
+        'CMD ["uvicorn", "main:app", "--host", "0.0.0.0"]\n'
+    )
+    (root / "main.py").write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")
+
+
+def full_names_after(*arguments: str, cwd: Path) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.replace('m.partition(".")[0]', "m"), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        timeout=120,
+    )
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def of(loaded: set[str], *packages: str) -> set[str]:
+    return {m for m in loaded for p in packages if m == p or m.startswith(f"{p}.")}
+
+
+def test_a_service_without_artifacts_loads_no_module_for_artifacts(tmp_path):
+    write_service(tmp_path)
+    loaded = full_names_after("--format", "json", cwd=tmp_path)
+    assert "auditor.checks.env" in loaded
+    absent = (
+        "auditor.artifacts.formats", "auditor.artifacts.onnx", "auditor.artifacts.pickle",
+        "auditor.artifacts.scan", "auditor.artifacts.tensors", "auditor.checks.art",
+        "auditor.checks.cmp", "auditor.checks.onx", "auditor.linking.compatibility",
+        "auditor.linking.loading", "auditor.linking.opsets", "auditor.linking.states",
+        "auditor.linking.symbols", "auditor.parsers.python.exports", "auditor.reports.html",
+        "auditor.reports.console", "auditor.cli.scan", "auditor.cli.typed",
+    )  # fmt: skip
+    assert not of(loaded, *absent)
+    assert not of(loaded, *NEEDLESS)
+
+
+def test_a_service_with_a_pickle_loads_no_module_for_onnx(tmp_path):
+    write_service(tmp_path)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps({"weights": [1.0, 2.0]}))
+    loaded = full_names_after("--format", "json", cwd=tmp_path)
+    assert "auditor.artifacts.pickle.machine" in loaded
+    assert not of(loaded, "auditor.artifacts.onnx", "auditor.artifacts.sevenzip", "onnx")
+    assert not of(loaded, *NEEDLESS)
+
+
+def test_a_scan_loads_nothing_of_deployments(tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps({"weights": [1.0, 2.0]}))
+    loaded = full_names_after("scan", "model.pkl", cwd=tmp_path)
+    assert "auditor.artifacts.pickle.machine" in loaded
+    assert not of(
+        loaded, "auditor.artifacts.onnx", "auditor.checks", "auditor.deployment", "auditor.discovery",
+        "auditor.engine", "auditor.linking", "auditor.parsers", "bz2", "lzma", "rich", "tempfile",
+        "tomllib", "tree_sitter", "yaml",
+    )  # fmt: skip
+    assert not of(loaded, *NEEDLESS)
+
+
+def test_compat_loads_no_command_line_parser_and_no_yaml(tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps({"weights": [1.0, 2.0]}))
+    (tmp_path / "requirements.txt").write_text("scikit-learn==1.5.2\n")
+    loaded = full_names_after(
+        "compat", "model.pkl", "--python", "3.11", "-r", "requirements.txt", "--format", "json",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert "auditor.linking.compatibility" in loaded
+    assert not of(loaded, "auditor.checks", "rich", "tree_sitter", "yaml", *NEEDLESS)
+
+
+def test_the_process_ends_at_once_with_its_output_and_status(tmp_path):
+    write_service(tmp_path)
+    with (tmp_path / "out.json").open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "auditor", "--format", "json", "--fail-on", "low"],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+            timeout=120,
+        )
+    assert done.returncode == 1
+    assert json.loads((tmp_path / "out.json").read_text())["findings"]
 
 
 def test_only_the_module_of_the_command_is_imported(tmp_path):

@@ -378,8 +378,8 @@ READ: dict[str, dict[str, Any]] = {
     ),
     # The rest comes from the documentation of programs that are no Python distributions, or too
     # large to look into; ``version`` is empty there.
-    "ray-serve": read(["serve"], subcommands=["run"], release="", source="documentation of the Ray Serve CLI", host="127.0.0.1", port=8000,
-        values="--app-dir --runtime-env --runtime-env-json --working-dir=app_dir --address --name --route-prefix=root_path", switches="--blocking --non-blocking --reload -r=reload"),
+    "ray-serve": read(["serve"], subcommands=["run"], release="", source="ray/serve/scripts.py of ray 2.9.3 (which still had --host and --port) and 2.60.0", host="127.0.0.1", port=8000,
+        values="-d=app_dir --app-dir --runtime-env --runtime-env-json --working-dir --address=cluster -a=cluster --host -h=host --port -p=port --name --route-prefix=root_path", switches="--blocking --non-blocking --reload -r=reload"),
     "triton": read(["tritonserver"], release="", source="documentation of tritonserver", host="0.0.0.0", port=8000,
         values="--model-repository=model --model-store=model --http-port=port --http-address=host --grpc-port --grpc-address --metrics-port --model-control-mode --load-model --repository-poll-secs --log-file=error_log --backend-config --http-thread-count=threads --exit-timeout-secs=graceful_timeout --log-verbose", switches="", any_value=True),
     "tensorflow-serving": read(["tensorflow_model_server"], release="", source="documentation of TensorFlow Serving", host="0.0.0.0", port=8500,

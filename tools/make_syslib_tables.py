@@ -359,9 +359,8 @@ def main() -> int:
             programs |= set(need.get("program", ()))
     for suite in syslib_apt.SUITES:
         apt = apt_table(suite, arguments.cache, wanted, programs)
-        data = json.dumps(apt, separators=(",", ":")).encode()
         target = KNOWLEDGE / f"apt-{suite}.json.gz"
-        target.write_bytes(gzip.compress(data, mtime=0))
+        target.write_bytes(syslib_apt.packed(apt))
         print(f"{suite}: {apt['packages'].count(';')} names, {target.stat().st_size:,} bytes")
     return 0
 

@@ -7,6 +7,7 @@ from the mirror that this machine's apt is configured for, into a cache.
 from __future__ import annotations
 
 import gzip
+import json
 import lzma
 import re
 import subprocess
@@ -188,3 +189,39 @@ def read_contents(path: Path) -> tuple[dict[str, list[str]], dict[str, list[str]
         return found
 
     return table(LIBRARY), table(PROGRAM)
+
+
+_MASKS = 64
+_PART = 24_000
+
+
+def packed(table: dict[str, Any]) -> bytes:
+    """The table as ``auditor.catalog.Sections`` reads it: small things first, then rows in parts."""
+    head = {k: v for k, v in table.items() if k not in ("packages", "libraries", "masks")}
+    parts: list[tuple[str, str, str]] = []
+    for section in ("packages", "libraries"):
+        lines = sorted(line.partition("=")[::2] for line in table[section].split(";") if line)
+        rows: list[str] = []
+        first = ""
+        size = 0
+        for key, row in lines:
+            if size > _PART:
+                parts.append((section, first, f";{';'.join(rows)};"))
+                rows, size = [], 0
+            first = first if rows else key
+            rows.append(f"{key}={row}")
+            size += len(rows[-1]) + 1
+        parts.append((section, first, f";{';'.join(rows)};"))
+    masks = table["masks"].split(";")
+    parts += [
+        ("masks", str(start), ";".join(masks[start : start + _MASKS]))
+        for start in range(0, len(masks), _MASKS)
+    ]
+    sections: dict[str, list[tuple[str, int, int]]] = {}
+    body = b""
+    for section, first, text in parts:
+        data = gzip.compress(text.encode(), mtime=0)
+        sections.setdefault(section, []).append((first, len(body), len(data)))
+        body += data
+    first_part = json.dumps({**head, "masks": _MASKS, "sections": sections}, separators=(",", ":"))
+    return gzip.compress(first_part.encode(), mtime=0) + body

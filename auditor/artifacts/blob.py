@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import mmap as _mmap
 from mmap import PAGESIZE, mmap
 from struct import Struct
 from typing import TypeAlias
+
+from auditor.digests import sha256
 
 Buffer: TypeAlias = bytes | mmap
 
@@ -64,7 +65,7 @@ class Blob:
         return form.unpack_from(self.data, self.start + offset)
 
     def sha256(self) -> str:
-        digest = hashlib.sha256()
+        digest = sha256(len(self))
         for offset in range(0, len(self), _CHUNK):
             digest.update(self.read(offset, _CHUNK))
             self.release(offset, _CHUNK)

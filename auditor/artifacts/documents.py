@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.artifacts.identify import as_text, extension
 from auditor.artifacts.keras import judge_config
 from auditor.artifacts.pickle.names import lookup

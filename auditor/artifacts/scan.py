@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, Limits
+from auditor.values import replace
 
 DEFAULT_LIMITS = Limits()
 # Below this size reading beats mapping.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.unpack import Budget, CorruptError, Spool
+from auditor.values import field, record
 
 _START = Struct("<QQL")
 _MAX_HEADER = 64 << 20
@@ -25,7 +25,7 @@ class NotReadError(Exception):
     """The archive is damaged, encrypted, or uses a method that is not read."""
 
 
-@dataclass(slots=True)
+@record
 class _Folder:
     coders: list[tuple[bytes, bytes]] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
-from dataclasses import dataclass, field
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactIssue, Verdict
 from auditor.findings import Severity
+from auditor.values import field, record
 
 
 class BlobFile(io.RawIOBase):
@@ -38,7 +38,7 @@ class BlobFile(io.RawIOBase):
         return data
 
 
-@dataclass(slots=True)
+@record
 class TarContents:
     members: list[tuple[str, Blob]] = field(default_factory=list)
     issues: list[ArtifactIssue] = field(default_factory=list)

@@ -5,8 +5,9 @@ A renderer that is not sandboxed runs what their expressions reach (CVE-2024-343
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+
+from auditor import lazy_re as re
 
 MAX_TEMPLATE = 1 << 20
 

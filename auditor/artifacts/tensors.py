@@ -6,10 +6,10 @@ Each is parsed only as far as its structure goes; array contents are never touch
 from __future__ import annotations
 
 import ast
-import re
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.documents import parse_json
 from auditor.artifacts.keras import judge_config

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
-import lzma
 import mmap
-import tempfile
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Protocol
@@ -73,6 +71,8 @@ class Spool:
             return
         self._parts.append(data)
         if self.size > limits.spool:
+            import tempfile
+
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
             self._file.writelines(self._parts)
             self._parts = []
@@ -136,10 +136,29 @@ _ENGINES: dict[str, Callable[[], _Decompressor]] = {
     "zlib": lambda: zlib.decompressobj(),
     "deflate": lambda: zlib.decompressobj(-15),
     "gzip": lambda: zlib.decompressobj(31),
-    "bz2": lambda: bz2.BZ2Decompressor(),
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
-    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE),
+    "bz2": lambda: _bz2(),
+    "xz": lambda: _lzma("FORMAT_XZ"),
+    "lzma": lambda: _lzma("FORMAT_ALONE"),
 }
+
+
+def _bz2() -> _Decompressor:
+    import bz2
+
+    return bz2.BZ2Decompressor()
+
+
+def _lzma(form: str) -> _Decompressor:
+    import lzma
+
+    return lzma.LZMADecompressor(getattr(lzma, form))
+
+
+def _corruptions() -> tuple[type[Exception], ...]:
+    """What decompressors raise on bad data; lzma's own only where that was imported."""
+    lzma = sys.modules.get("lzma")
+    common = (zlib.error, OSError, EOFError, ValueError, MemoryError)
+    return common if lzma is None else (*common, lzma.LZMAError)
 
 
 def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
@@ -168,7 +187,7 @@ def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
                 break
             if blob.read(consumed, len(magic)) != magic:
                 break
-    except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError, MemoryError) as error:
+    except _corruptions() as error:
         raise CorruptError(str(error) or type(error).__name__, spool.blob()) from None
     return spool.blob(), consumed
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import Struct
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactIssue, Verdict
 from auditor.artifacts.unpack import Budget, CorruptError, TooMuchError, unpack
 from auditor.findings import Severity
+from auditor.values import record
 
 _EOCD = Struct("<4s4H2LH")
 _EOCD64 = Struct("<4sQ2H2L4Q")
@@ -24,7 +24,7 @@ _CENTRAL = Struct("<4s6H3L5H2L")
 _LOCAL = Struct("<4s5H3L2H")
 
 
-@dataclass(slots=True)
+@record
 class Entry:
     """One file of the central directory. ``data`` is the window of its packed bytes, or None."""
 
@@ -44,7 +44,7 @@ class NotZipError(Exception):
     """No end of central directory."""
 
 
-@dataclass(slots=True)
+@record
 class Archive:
     entries: list[Entry]
     issues: list[ArtifactIssue]

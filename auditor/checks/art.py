@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.catalog import Rule
@@ -11,6 +10,7 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Artifact, Deployment
 from auditor.findings import Severity
 from auditor.source import Location
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactIssue

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import posixpath
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from auditor import lazy_re as re
+from auditor import versions
 from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.base import minor
@@ -310,6 +311,10 @@ def _concerns(path: str, environment: Environment) -> bool:
 
 
 def _allows(specifier: str, version: str) -> bool | None:
+    text = version if version.count(".") > 1 else f"{version}.99"
+    plain = versions.admits(specifier, text), versions.admits(specifier, version)
+    if None not in plain:
+        return any(plain)
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.version import Version
 
@@ -317,7 +322,6 @@ def _allows(specifier: str, version: str) -> bool | None:
         allowed = SpecifierSet(specifier)
     except InvalidSpecifier:
         return None
-    text = version if version.count(".") > 1 else f"{version}.99"
     return allowed.contains(Version(text), prereleases=True) or allowed.contains(
         Version(version), prereleases=True
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from auditor import lazy_re as re
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
@@ -213,7 +213,7 @@ def swallowed_sigterm(service: Service, rule: Rule) -> Iterator[Outcome]:
     for process in service.processes:
         if process.background or process.conditional:
             continue
-        if not process.shell_is_pid1 or process.init:
+        if not process.shell_is_pid1 or process.init or service.has_init:
             yield rule.passed()
             continue
         at = process.through[-1] if process.through else service.command_at or service.at

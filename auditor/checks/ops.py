@@ -9,7 +9,6 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related
 from auditor.parsers.compose import ComposeProject
-from auditor.parsers.python.facts import Phase
 
 _BOUNDED_DRIVERS = frozenset(
     {
@@ -27,6 +26,16 @@ _BOUNDED_DRIVERS = frozenset(
     }
 )
 _MORE = 3
+_LOG_HELP = {
+    "the code": "Log to standard output, or use `RotatingFileHandler` (loguru: `rotation=`).",
+    "gunicorn": "`-` in place of the file logs to standard output, where the engine rotates.",
+    "hypercorn": "`-` in place of the file logs to standard output, where the engine rotates.",
+    "supervisord": "Set `stdout_logfile=/dev/stdout` with `stdout_logfile_maxbytes=0`, or a size "
+    "for the file.",
+    "nginx": "Log to `/dev/stdout` and `/dev/stderr`.",
+    "a redirection of the start command": "Leave the redirection out: the engine keeps and "
+    "rotates standard output.",
+}
 
 
 def _projects(deployment: Deployment) -> Iterator[tuple[ComposeProject, list[Service]]]:
@@ -91,29 +100,41 @@ def unrotated_log_file(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A log file inside the container that nothing rotates."""
     if service.is_dev:
         return
-    for entry in service.entries:
-        for handler in entry.trace.log_handlers:
-            if (
-                handler.reach.phase is Phase.UNREACHED
-                or handler.kind == "stream"
-                or handler.path is None
-            ):
-                continue
-            path = handler.path.text
-            shown = path if isinstance(path, str) else "a file"
-            if isinstance(path, str) and path.startswith(("/dev/", "/proc/")):
-                continue
-            if handler.rotates is None:
-                continue
-            if handler.rotates:
-                yield rule.passed()
-                continue
-            yield rule.finding(
-                handler.at,
-                f"`{shown}` grows without bound inside the container: nothing rotates it",
-                help="Log to standard output, or use `RotatingFileHandler` (loguru: `rotation=`).",
-                confidence=None if handler.reach.certain else Confidence.LIKELY,
-            )
+    for log in service.log_files:
+        if log.rotates:
+            yield rule.passed()
+        if log.rotates is not False:
+            continue
+        shown = f"`{log.path}`" if isinstance(log.path, str) else "a file"
+        mount = next(
+            (
+                m
+                for m in service.mounts
+                if isinstance(log.path, str)
+                and isinstance(m.target, str)
+                and f"{log.path}/".startswith(f"{m.target.rstrip('/')}/")
+            ),
+            None,
+        )
+        related = []
+        if log.logrotate is not None:
+            message = f"{shown} grows without bound: logrotate is configured, but nothing in the container runs it"
+            related.append(Related(log.logrotate, "this configuration is never used"))
+        elif mount is None:
+            message = f"{shown} grows without bound inside the container: nothing rotates it"
+        else:
+            message = f"{shown} grows without bound on what is mounted there: nothing in the container rotates it"
+            related.append(Related(mount.at, "mounted here"))
+        # Something outside may rotate what is mounted.
+        sure = log.certain and mount is None
+        yield rule.finding(
+            log.at,
+            message,
+            help=_LOG_HELP.get(log.by, ""),
+            related=related,
+            confidence=None if sure else Confidence.LIKELY,
+            evidence={"file": log.path if isinstance(log.path, str) else None, "by": log.by},
+        )
 
 
 @check("OPS008")

@@ -7,15 +7,16 @@ fault: hence the low severity.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
-from auditor.catalog import Rule
+from auditor import lazy_re as re
+from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related, Severity
 from auditor.linking import serving
 from auditor.linking.serving import Serving, servings
+from auditor.parsers.commands.facts import ServerStart
 from auditor.parsers.kubernetes import Workload
 from auditor.parsers.python.facts import Call, Phase
 from auditor.source import Location
@@ -487,6 +488,7 @@ def no_graceful_shutdown(service: Service, rule: Rule) -> Iterator[Outcome]:
         )
         return
     limit, limit_at = _grace(service, period, grace.at if grace is not None else None)
+    yield from _deaf(service, rule, signal is not None)
     for start in serving.server_starts(service):
         option = serving.server_option(service, start, "graceful_timeout")
         wanted = serving.number(option)
@@ -502,6 +504,48 @@ def no_graceful_shutdown(service: Service, rule: Rule) -> Iterator[Outcome]:
             related=[Related(limit_at, "killed after this long")] if limit_at is not None else (),
             help=f"`stop_grace_period: {wanted + 5}s`, or a shorter graceful timeout.",
         )
+
+
+def _deaf(service: Service, rule: Rule, other_signal: bool) -> Iterator[Outcome]:
+    """Servers without a handler for SIGTERM: as a container's first process they never see it."""
+    if service.has_init or other_signal:
+        return
+    for process in service.processes:
+        if process.background or process.conditional or process.shell_is_pid1 or process.init:
+            continue
+        fact = process.interpretation.fact
+        kinds: list[tuple[str, Location]] = []
+        if isinstance(fact, ServerStart):
+            kinds.append((fact.kind, fact.at))
+        else:
+            for entry in service.entries:
+                if any(c.category == "signal" for c in entry.trace.calls):
+                    continue
+                kinds += [
+                    (_STARTED_BY_CODE.get(server.tool, server.tool), server.at)
+                    for server in entry.trace.servers
+                    if server.reach.certain and server.reach.phase is not Phase.UNREACHED
+                ]
+        for kind, at in dict.fromkeys(kinds):
+            row = knowledge("stops.toml").get(kind)
+            if row is None:
+                continue
+            if row["ends"]:
+                yield rule.passed()
+                continue
+            name = kind.removesuffix(".run").removesuffix(".serve")
+            yield rule.finding(
+                at,
+                f"{name} does not heed SIGTERM as the container's first process: every stop waits "
+                "for the grace period, then kills it with requests in flight",
+                help="`init: true` in Compose (`docker run --init`), or a server that shuts down in "
+                "order, such as gunicorn or uvicorn.",
+                evidence={"server": kind, "measured": row["version"]},
+            )
+
+
+# Servers whose own command behaves otherwise than the call in a program.
+_STARTED_BY_CODE = {"flask": "flask.run", "uvicorn": "uvicorn.run", "waitress": "waitress.serve"}
 
 
 def _grace(

@@ -9,14 +9,12 @@ not apply: it neither helps nor hurts the score.
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from auditor.catalog import Rule, rules
 from auditor.findings import Finding, Passed, RuleOutcome, Undecided
-from auditor.values import value
+from auditor.values import field, record, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Deployment
@@ -41,6 +39,21 @@ FAMILIES = (
     "srv",
     "syslibs",
 )
+# Families that have nothing to say of most repositories, and when they have; the others always do.
+_WANTED: dict[str, Callable[[Deployment], bool]] = {
+    "art": lambda deployment: bool(deployment.artifacts),
+    "cmp": lambda deployment: bool(deployment.loads),
+    "onx": lambda deployment: bool(
+        deployment.artifacts
+        or deployment.exporters
+        or any(
+            call.name.startswith("onnxruntime.")
+            for service in deployment.services
+            for module in service.module_facts.values()
+            for call in module.calls
+        )
+    ),
+}
 SUBJECTS = ("Artifact", "BuiltImage", "Deployment", "Environment", "Service")
 
 
@@ -64,8 +77,9 @@ def check(rule_id: str) -> Callable[[CheckFunction], CheckFunction]:
     """
 
     def bind(function: CheckFunction) -> CheckFunction:
-        parameters = list(inspect.signature(function).parameters.values())
-        subject = str(parameters[0].annotation).rpartition(".")[2]
+        code = function.__code__
+        parameters = code.co_varnames[: code.co_argcount]
+        subject = str(function.__annotations__[parameters[0]]).rpartition(".")[2]
         if subject not in SUBJECTS:
             raise TypeError(f"{rule_id}: no level of the model is called {subject}")
         if rule_id in _checks:
@@ -76,14 +90,19 @@ def check(rule_id: str) -> Callable[[CheckFunction], CheckFunction]:
     return bind
 
 
-def checks() -> dict[str, Check]:
-    """Every check by rule id."""
+def checks(deployment: Deployment | None = None) -> dict[str, Check]:
+    """Every check by rule id; of a deployment, those that may have something to say."""
+    bound: dict[str, Check] = {}
     for family in FAMILIES:
-        importlib.import_module(f"auditor.checks.{family}")
-    return _checks
+        if deployment is not None and family in _WANTED and not _WANTED[family](deployment):
+            continue
+        module = f"auditor.checks.{family}"
+        importlib.import_module(module)
+        bound |= {rule: c for rule, c in _checks.items() if c.function.__module__ == module}
+    return bound
 
 
-@dataclass(slots=True)
+@record
 class Verdicts:
     """What all checks came to."""
 
@@ -123,7 +142,7 @@ def run(deployment: Deployment, selected: Callable[[Rule], bool]) -> Verdicts:
         "BuiltImage": deployment.images,
         "Service": deployment.services,
     }
-    for rule_id, bound in sorted(checks().items()):
+    for rule_id, bound in sorted(checks(deployment).items()):
         rule = catalogue[rule_id]
         if not selected(rule):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ PROGRAM: Final = "deploy-audit"
 
 
 class Command(NamedTuple):
-    """``module`` has ``command``, a function with typer's annotations that returns a status."""
+    """``module`` has ``command``, a function declared with ``cli.declare`` that returns a status."""
 
     module: str
     summary: str
@@ -81,40 +81,19 @@ def _run(arguments: Sequence[str]) -> int:
     if any("\0" in word for word in arguments):
         raise UsageError("an argument holds a null byte")
     name, rest = choose(arguments)
-    import typer
+    command = import_module(COMMANDS[name].module).command
+    from auditor.cli import declare
 
-    from auditor.cli.parser import ReportingCommand
+    given = None if _asks_for_completion(os.environ) else declare.read(command, rest)
+    if given is not None:
+        return int(command(**given) or 0)
+    from auditor.cli import typed
 
-    module = import_module(COMMANDS[name].module)
-    app = typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-    )
-    app.command(cls=ReportingCommand)(module.command)
-    command = typer.main.get_command(app)
-    shown = PROGRAM if name == DEFAULT else f"{PROGRAM} {name}"
-    try:
-        status = command.main(args=rest, prog_name=shown, standalone_mode=False)
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    except Exception as error:
-        if message := usage_message(error):
-            complain(f"{message}\nTry `{shown} --help`.")
-            return ExitStatus.USAGE
-        raise
-    return int(status or 0)
+    return typed.run(command, name, rest)
 
 
-def usage_message(error: Exception) -> str | None:
-    """What the option parser has to say, if it was the one who raised."""
-    import typer
-
-    # typer >= 0.16 carries its own copy of click: its base class is found, not imported.
-    base = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-    describe = getattr(error, "format_message", None)
-    return str(describe()) if describe is not None and isinstance(error, base) else None
+def _asks_for_completion(environ: Mapping[str, str]) -> bool:
+    return any(name.endswith("_COMPLETE") and name.startswith("_") for name in environ)
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from auditor.cli import options
+from auditor.cli.declare import Context, Option
 from auditor.cli.gate import Decision, decide
 from auditor.cli.parser import requests_of
 from auditor.cli.streams import (
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    ctx: typer.Context,
+    ctx: Context,
     path: options.Root = Path(),
     format: options.Format = None,
     output: options.Output = None,
@@ -47,12 +46,12 @@ def command(
     no_cache: options.NoCache = False,
     allow_empty: options.AllowEmpty = None,
     explain_score: Annotated[
-        bool, typer.Option("--explain-score", help="Print the score's arithmetic.")
+        bool, Option("--explain-score", help="Print the score's arithmetic.")
     ] = False,
     color: options.Color = "auto",
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
-    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
+    version: Annotated[bool, Option("--version", "-V", help="Print the version.")] = False,
 ) -> int:
     """Say whether a model deployment will run in production and is safe to load.
 

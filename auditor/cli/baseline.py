@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
-
-import typer
 
 from auditor import baseline
 from auditor.cli import options
 from auditor.cli.audit import check_root
+from auditor.cli.declare import Option
 from auditor.cli.streams import check_writable, remark, write_file
 from auditor.config import load
 from auditor.errors import BaselineError, ExitStatus, UsageError
+from auditor.values import replace
 
 
 def command(
     path: options.Root = Path(),
     file: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             metavar="FILE",

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
 from auditor.cli import options
 from auditor.cli.app import complain
 from auditor.cli.audit import check_request
+from auditor.cli.declare import Argument, Context, Option
 from auditor.cli.parser import requests_of
 from auditor.cli.streams import remark, wants_color, width_of, write_file, write_stdout
 from auditor.config import nearest
@@ -33,24 +32,24 @@ GATES: Final[dict[str, frozenset[str]]] = {
 
 
 def command(
-    ctx: typer.Context,
-    artifacts: Annotated[list[str], typer.Argument(metavar="ARTIFACT", help="Model files.")],
+    ctx: Context,
+    artifacts: Annotated[list[str], Argument(metavar="ARTIFACT", help="Model files.")],
     python: Annotated[
-        str | None, typer.Option("--python", metavar="X.Y", help="Interpreter that loads them.")
+        str | None, Option("--python", metavar="X.Y", help="Interpreter that loads them.")
     ] = None,
     requirement: Annotated[
         list[str] | None,
-        typer.Option("--requirement", "-r", metavar="FILE", help="What is installed; adds up."),
+        Option("--requirement", "-r", metavar="FILE", help="What is installed; adds up."),
     ] = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="DIR", help="Project code that is importable there; adds up."),
+        Option(metavar="DIR", help="Project code that is importable there; adds up."),
     ] = None,
     loader: Annotated[
-        str, typer.Option(metavar="NAME", help=f"What opens them: {', '.join(LOADERS)}.")
+        str, Option(metavar="NAME", help=f"What opens them: {', '.join(LOADERS)}.")
     ] = "auto",
     fail_on: Annotated[
-        str, typer.Option(metavar="OUTCOME", help="fails, unknown, warns or never.")
+        str, Option(metavar="OUTCOME", help="fails, unknown, warns or never.")
     ] = "fails",
     format: options.Format = None,
     output: options.Output = None,
@@ -122,10 +121,9 @@ def _facts(path: str) -> ArtifactFacts:
 def _requirements(files: list[str]) -> ResolvedRequirements | None:
     if not files:
         return None
-    from dataclasses import replace
-
     from auditor.parsers import requirements
     from auditor.source import SourceText
+    from auditor.values import replace
 
     def read(path: str) -> SourceText | None:
         try:
@@ -246,13 +244,12 @@ def result_of(
     resolved: ResolvedRequirements | None,
 ) -> AuditResult:
     """The outcomes as the reports read them."""
-    from dataclasses import replace
-
     from auditor.catalog import rules
     from auditor.findings import Confidence, Finding, Related, Severity
     from auditor.linking.loads import report
     from auditor.result import AuditResult, CompatibilityReport, Score, Stats
     from auditor.source import Location
+    from auditor.values import replace
 
     findings: list[Finding] = []
     reports = []

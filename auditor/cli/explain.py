@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from auditor.cli import options
+from auditor.cli.declare import Argument, Option
 from auditor.cli.rules import as_dict, matching
 from auditor.cli.streams import wants_color, width_of, write_stdout
 from auditor.errors import UsageError
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    which: Annotated[list[str], typer.Argument(metavar="RULE", help="Ids, names or families.")],
+    which: Annotated[list[str], Argument(metavar="RULE", help="Ids, names or families.")],
     form: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="console, markdown or json.")
+        str, Option("--format", "-f", metavar="FORMAT", help="console, markdown or json.")
     ] = "console",
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from auditor.cli import options
 from auditor.cli.audit import check_root
+from auditor.cli.declare import Option
 from auditor.cli.gate import is_empty
 from auditor.cli.streams import check_writable, remark, write_file, write_stdout
 from auditor.config import load
@@ -18,7 +17,7 @@ from auditor.errors import ExitStatus
 def command(
     path: options.Root = Path(),
     file: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")
+        str | None, Option("--output", "-o", metavar="FILE", help="Write it there.")
     ] = None,
     exclude: options.Exclude = None,
     config: options.Config = None,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from auditor.cli.declare import Argument, Option
 
 Root = Annotated[
     Path,
-    typer.Argument(metavar="PATH", help="Root of the repository.", show_default=False),
+    Argument(metavar="PATH", help="Root of the repository.", show_default=False),
 ]
 Format = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--format",
         "-f",
         metavar="FORMAT",
@@ -22,7 +22,7 @@ Format = Annotated[
 ]
 Output = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--output",
         "-o",
         metavar="FILE",
@@ -31,57 +31,51 @@ Output = Annotated[
 ]
 FailOn = Annotated[
     str | None,
-    typer.Option(metavar="SEVERITY", help="critical, high, medium (default), low, info or never."),
+    Option(metavar="SEVERITY", help="critical, high, medium (default), low, info or never."),
 ]
-MinScore = Annotated[
-    str | None, typer.Option(metavar="N", help="Fail below this score (0 to 100).")
-]
+MinScore = Annotated[str | None, Option(metavar="N", help="Fail below this score (0 to 100).")]
 Select = Annotated[
     list[str] | None,
-    typer.Option(metavar="RULE", help="Judge only these: ids, names or families."),
+    Option(metavar="RULE", help="Judge only these: ids, names or families."),
 ]
-Ignore = Annotated[
-    list[str] | None, typer.Option(metavar="RULE", help="Do not judge these; adds up.")
-]
+Ignore = Annotated[list[str] | None, Option(metavar="RULE", help="Do not judge these; adds up.")]
 Exclude = Annotated[
-    list[str] | None, typer.Option(metavar="GLOB", help="Leave these paths out; adds up.")
+    list[str] | None, Option(metavar="GLOB", help="Leave these paths out; adds up.")
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="default, or strict, which adds hardening rules."),
+    Option(metavar="NAME", help="default, or strict, which adds hardening rules."),
 ]
 TargetPython = Annotated[
     str | None,
-    typer.Option(metavar="X.Y", help="Interpreter to audit for, where nothing declares one."),
+    Option(metavar="X.Y", help="Interpreter to audit for, where nothing declares one."),
 ]
 Config = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Configuration to read instead of the closest.")
+    Path | None, Option(metavar="FILE", help="Configuration to read instead of the closest.")
 ]
 Baseline = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Findings on record there do not fail.")
+    str | None, Option(metavar="FILE", help="Findings on record there do not fail.")
 ]
 Isolated = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--isolated",
         help="Heed neither configuration nor suppressions of the repository.",
     ),
 ]
 Online = Annotated[
-    bool | None, typer.Option("--online", help="May ask the package index.", show_default=False)
+    bool | None, Option("--online", help="May ask the package index.", show_default=False)
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")]
+NoCache = Annotated[bool, Option("--no-cache", help="Neither read nor write the cache.")]
 AllowEmpty = Annotated[
     bool | None,
-    typer.Option("--allow-empty", help="Pass when there is nothing to audit.", show_default=False),
+    Option("--allow-empty", help="Pass when there is nothing to audit.", show_default=False),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say less.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Say less.")]
 Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more.")
+    int, Option("--verbose", "-v", count=True, show_default=False, help="Say more.")
 ]
-Color = Annotated[
-    str, typer.Option(metavar="WHEN", help="auto, always or never.", show_default=False)
-]
+Color = Annotated[str, Option(metavar="WHEN", help="auto, always or never.", show_default=False)]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", metavar="N", min=1, max=64, help="Processes to use.")
+    int | None, Option("--jobs", "-j", metavar="N", min=1, max=64, help="Processes to use.")
 ]

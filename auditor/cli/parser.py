@@ -1,16 +1,13 @@
-"""The option parser: typer's, which also remembers in which order reports were asked for."""
+"""Which reports a command line asks for: formats and outputs pair up as they stand on it."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from typer.core import TyperCommand
-
-from auditor.cli.app import COMMANDS, DEFAULT
+from auditor.cli.declare import REPORTS
 from auditor.errors import UsageError
 from auditor.values import value
 
-REPORTS: Final = "auditor.reports"
 _BY_SUFFIX: Final = {
     ".json": "json",
     ".sarif": "sarif",
@@ -68,33 +65,6 @@ def _format_of(output: str) -> str:
         if output.endswith(suffix):
             return format
     raise UsageError(f"--output {output}: say its --format first, for the name does not tell")
-
-
-class ReportingCommand(TyperCommand):
-    """A command whose ``--format`` and ``--output`` pair up as they stand on the line."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse as usual, and leave the paired requests in ``ctx.meta``."""
-        if any(param.name == "output" for param in self.params):
-            given, _, order = self.make_parser(ctx).parse_args(args=list(args))
-            left = {name: list(given.get(name) or ()) for name in ("format", "output")}
-            words = [
-                (str(param.name), str(left[str(param.name)].pop(0)))
-                for param in order
-                if param.name in left and left[str(param.name)]
-            ]
-            ctx.meta[REPORTS] = words
-        return super().parse_args(ctx, args)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """List the other commands under the default one's options."""
-        if " " in ctx.info_name:
-            return
-        with formatter.section("Commands"):
-            formatter.write_dl([(n, c.summary) for n, c in COMMANDS.items() if n != DEFAULT])
-        formatter.write_paragraph()
-        formatter.write_text("Exit status: 0 passed the gate, 1 findings at or above the gate,")
-        formatter.write_text("2 wrong usage or configuration, 3 could not be completed, or empty.")
 
 
 def requests_of(ctx: Any) -> tuple[ReportRequest, ...]:

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from auditor.cli import options
+from auditor.cli.declare import Argument, Context, Option
 from auditor.cli.parser import requests_of
 from auditor.cli.streams import check_writable, remark, wants_color, write_file, write_stdout
 from auditor.errors import AuditorError, ExitStatus, UsageError
@@ -22,49 +21,49 @@ _FORMATS = ("console", "json", "svg")
 
 
 def command(
-    ctx: typer.Context,
-    url: Annotated[str, typer.Argument(metavar="URL", help="The service, or one endpoint of it.")],
+    ctx: Context,
+    url: Annotated[str, Argument(metavar="URL", help="The service, or one endpoint of it.")],
     body: Annotated[
-        Path | None, typer.Option("--body", metavar="FILE", help="A valid request body.")
+        Path | None, Option("--body", metavar="FILE", help="A valid request body.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option("--method", metavar="VERB", help="POST with a body, else GET.")
+        str | None, Option("--method", metavar="VERB", help="POST with a body, else GET.")
     ] = None,
     header: Annotated[
         list[str] | None,
-        typer.Option("--header", "-H", metavar="'NAME: TEXT'", help="Sent along; adds up."),
+        Option("--header", "-H", metavar="'NAME: TEXT'", help="Sent along; adds up."),
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Requests per second (default: --throughput)."),
+        Option(metavar="N", help="Requests per second (default: --throughput)."),
     ] = None,
     closed: Annotated[
         bool,
-        typer.Option("--closed", help="As many as --connections get answered, not at a rate."),
+        Option("--closed", help="As many as --connections get answered, not at a rate."),
     ] = False,
     connections: Annotated[
-        int, typer.Option(metavar="N", min=1, max=2000, help="Connections with --closed.")
+        int, Option(metavar="N", min=1, max=2000, help="Connections with --closed.")
     ] = 10,
     duration: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, max=3600, help="How long to measure.")
+        float, Option(metavar="SECONDS", min=0.1, max=3600, help="How long to measure.")
     ] = 10.0,
     warmup: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, max=60, help="Left out of the figures.")
+        float, Option(metavar="SECONDS", min=0, max=60, help="Left out of the figures.")
     ] = 2.0,
     requests: Annotated[
-        int, typer.Option(metavar="N", min=1, max=2_000_000, help="Never send more than these.")
+        int, Option(metavar="N", min=1, max=2_000_000, help="Never send more than these.")
     ] = 100_000,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, max=120, help="Wait for one answer.")
+        float, Option(metavar="SECONDS", min=0.1, max=120, help="Wait for one answer.")
     ] = 10.0,
-    p95: Annotated[float, typer.Option(metavar="MS", help="Limit of the 95th percentile.")] = 200.0,
-    errors: Annotated[float, typer.Option(metavar="PERCENT", help="Limit of errors.")] = 0.1,
+    p95: Annotated[float, Option(metavar="MS", help="Limit of the 95th percentile.")] = 200.0,
+    errors: Annotated[float, Option(metavar="PERCENT", help="Limit of errors.")] = 0.1,
     throughput: Annotated[
-        float, typer.Option(metavar="N", help="Requests per second it must answer.")
+        float, Option(metavar="N", help="Requests per second it must answer.")
     ] = 100.0,
     format: Annotated[
         list[str] | None,
-        typer.Option("--format", "-f", metavar="FORMAT", help="console, json or svg."),
+        Option("--format", "-f", metavar="FORMAT", help="console, json or svg."),
     ] = None,
     output: options.Output = None,
     color: options.Color = "auto",

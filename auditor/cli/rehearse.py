@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from auditor.cli import options
 from auditor.cli.audit import check_request, check_root, conclude
+from auditor.cli.declare import Context, Option
 from auditor.cli.gate import decide
 from auditor.cli.parser import requests_of
 from auditor.cli.streams import remark, wants_color, width_of, write_file, write_stdout
@@ -27,54 +26,52 @@ if TYPE_CHECKING:
 
 
 def command(
-    ctx: typer.Context,
+    ctx: Context,
     path: options.Root = Path(),
     service: Annotated[
         list[str] | None,
-        typer.Option("--service", metavar="NAME", help="Rehearse only this service; adds up."),
+        Option("--service", metavar="NAME", help="Rehearse only this service; adds up."),
     ] = None,
     body: Annotated[
         Path | None,
-        typer.Option("--body", metavar="FILE", help="A valid request for the prediction endpoint."),
+        Option("--body", metavar="FILE", help="A valid request for the prediction endpoint."),
     ] = None,
     endpoint: Annotated[
         str | None,
-        typer.Option("--endpoint", metavar="PATH", help="Where --body is sent, by POST."),
+        Option("--endpoint", metavar="PATH", help="Where --body is sent, by POST."),
     ] = None,
     drills: Annotated[
-        bool, typer.Option("--drills/--no-drills", help="Load, burst, stop, swap, restart.")
+        bool, Option("--drills/--no-drills", help="Load, burst, stop, swap, restart.")
     ] = True,
     artifacts: Annotated[
-        bool, typer.Option("--artifacts/--no-artifacts", help="Load every artifact in a sandbox.")
+        bool, Option("--artifacts/--no-artifacts", help="Load every artifact in a sandbox.")
     ] = True,
-    inside: Annotated[
-        bool, typer.Option("--inside/--no-inside", help="Look inside the images.")
-    ] = True,
+    inside: Annotated[bool, Option("--inside/--no-inside", help="Look inside the images.")] = True,
     reproducible: Annotated[
-        bool, typer.Option("--reproducible", help="Build every image twice and compare.")
+        bool, Option("--reproducible", help="Build every image twice and compare.")
     ] = False,
     sandbox: Annotated[
-        str, typer.Option(metavar="KIND", help="container, or process: artifacts only, no Docker.")
+        str, Option(metavar="KIND", help="container, or process: artifacts only, no Docker.")
     ] = "container",
     load_dangerous: Annotated[
-        bool, typer.Option("--load-dangerous", help="Load artifacts judged dangerous as well.")
+        bool, Option("--load-dangerous", help="Load artifacts judged dangerous as well.")
     ] = False,
-    p95: Annotated[float, typer.Option(metavar="MS", help="Limit of the 95th percentile.")] = 200.0,
-    errors: Annotated[float, typer.Option(metavar="PERCENT", help="Limit of errors.")] = 0.1,
+    p95: Annotated[float, Option(metavar="MS", help="Limit of the 95th percentile.")] = 200.0,
+    errors: Annotated[float, Option(metavar="PERCENT", help="Limit of errors.")] = 0.1,
     throughput: Annotated[
-        float, typer.Option(metavar="N", help="Requests per second it must sustain.")
+        float, Option(metavar="N", help="Requests per second it must sustain.")
     ] = 100.0,
     start_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long a service may take to answer.")
+        float, Option(metavar="SECONDS", help="How long a service may take to answer.")
     ] = 60.0,
     build_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long one build may take.")
+        float, Option(metavar="SECONDS", help="How long one build may take.")
     ] = 1800.0,
     keep_layers: Annotated[
-        bool, typer.Option("--keep-layers", help="Leave layers of classic builds for the next run.")
+        bool, Option("--keep-layers", help="Leave layers of classic builds for the next run.")
     ] = False,
     clean: Annotated[
-        bool, typer.Option("--clean", help="Only remove what killed rehearsals left behind.")
+        bool, Option("--clean", help="Only remove what killed rehearsals left behind.")
     ] = False,
     format: options.Format = None,
     output: options.Output = None,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from auditor.cli import options
+from auditor.cli.declare import Argument, Option
 from auditor.cli.streams import write_stdout
 from auditor.config import nearest, selects
 from auditor.errors import UsageError
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 def command(
     which: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RULE", help="Only these: ids, names or families."),
+        Argument(metavar="RULE", help="Only these: ids, names or families."),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="console or json.")
+        str, Option("--format", "-f", metavar="FORMAT", help="console or json.")
     ] = "console",
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
 from auditor.cli import options
 from auditor.cli.app import complain
 from auditor.cli.audit import check_request
+from auditor.cli.declare import Argument, Context, Option
 from auditor.cli.gate import Decision
 from auditor.cli.parser import requests_of
 from auditor.cli.streams import remark, wants_color, width_of, write_file, write_stdout
@@ -37,15 +36,15 @@ _BYTES_PER_PROCESS: Final = 64 << 20
 
 
 def command(
-    ctx: typer.Context,
+    ctx: Context,
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help='Files and directories; "-" reads names from stdin.'),
+        Argument(metavar="FILE", help='Files and directories; "-" reads names from stdin.'),
     ],
     format: options.Format = None,
     output: options.Output = None,
     fail_on: Annotated[
-        str, typer.Option(metavar="VERDICT", help="dangerous, suspicious or never.")
+        str, Option(metavar="VERDICT", help="dangerous, suspicious or never.")
     ] = "suspicious",
     exclude: options.Exclude = None,
     allow_empty: options.AllowEmpty = None,

@@ -31,9 +31,9 @@ def wants_color(when: str, stream: TextIO, environ: Mapping[str, str] | None = N
 
 def width_of(stream: TextIO) -> int:
     """Columns to lay out for: the terminal's, ``COLUMNS``, or 80."""
-    import shutil
-
     if "COLUMNS" in os.environ or stream.isatty():
+        import shutil
+
         return max(shutil.get_terminal_size((80, 24)).columns, 40)
     return 80
 

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from auditor.cli import options
 from auditor.cli.app import complain
 from auditor.cli.audit import check_request
+from auditor.cli.declare import Argument, Context, Option
 from auditor.cli.parser import requests_of
 from auditor.cli.streams import remark, wants_color, width_of, write_file, write_stdout
 from auditor.errors import ExitStatus, UsageError
@@ -26,17 +25,17 @@ Root = tuple[str, tuple[str, ...], str | None]
 
 
 def command(
-    ctx: typer.Context,
+    ctx: Context,
     packages: Annotated[
         list[str] | None,
-        typer.Argument(metavar="REQUIREMENT", help="Requirements, as for pip install."),
+        Argument(metavar="REQUIREMENT", help="Requirements, as for pip install."),
     ] = None,
     requirement: Annotated[
         list[str] | None,
-        typer.Option("--requirement", "-r", metavar="FILE", help="A requirements file; adds up."),
+        Option("--requirement", "-r", metavar="FILE", help="A requirements file; adds up."),
     ] = None,
     base: Annotated[
-        str, typer.Option("--base", metavar="IMAGE", help="The image that runs them.")
+        str, Option("--base", metavar="IMAGE", help="The image that runs them.")
     ] = "python:3.12-slim",
     format: options.Format = None,
     output: options.Output = None,

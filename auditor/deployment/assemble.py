@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.deployment import environments, images, manifests, services, surroundings
@@ -24,6 +23,7 @@ from auditor.findings import Stage
 from auditor.parsers import compose, dockercli, locks, pyversion
 from auditor.parsers.dockercli import DockerBuild, DockerRun
 from auditor.source import Location
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.config import Settings

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.deployment.model import Entry, Listen, Service, StartFault, Value
 from auditor.deployment.view import View
 from auditor.findings import Stage
@@ -25,6 +24,7 @@ from auditor.parsers.commands import (
 from auditor.parsers.python.facts import Phase, Trace
 from auditor.parsers.python.program import ImageFinder, Program
 from auditor.source import Location, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
@@ -43,6 +43,10 @@ _PYTHON_SERVERS = frozenset(
 )  # fmt: skip
 
 
+# Distributions that bring a server, where they are named otherwise.
+_DISTRIBUTIONS = {
+    "fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli", "ray-serve": "ray",
+}  # fmt: skip
 # They serve a page that calls the model, not an endpoint.
 _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
 
@@ -131,12 +135,15 @@ def follow(
         for module in view.pickled_modules - importable.keys() - unsure
         if view.repository_like(f"{module.replace('.', '/')}.py") is not None
     )
+    from auditor.deployment.logfiles import log_files
+
+    service = replace(service, processes=tuple(processes), configured=tuple(configured))
     return replace(
         service,
+        log_files=log_files(service, view, env),
         importable=importable,
         unsure_modules=unsure,
         absent_modules=absent,
-        configured=tuple(configured),
         module_facts={
             path: facts
             for entry in entries
@@ -145,7 +152,6 @@ def follow(
         },
         reads=tuple(paths.reads(service, view)),
         writes=tuple(paths.writes(service, view)),
-        processes=tuple(processes),
         listens=tuple(dict.fromkeys(listens)),
         listens_complete=complete,
         faults=tuple(_unique(faults)),
@@ -400,11 +406,17 @@ class _Follower:
     def _python_present(self, kind: str, at: Location) -> None:
         """The server's own distribution must be installed."""
         environment = self.service.environment
-        name = {"fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli"}.get(kind, kind)
+        name = _DISTRIBUTIONS.get(kind, kind)
         if environment is None or environment.installed is None:
             return
         installed = environment.installed
         if installed.has(name) or (name == "fastapi-cli" and installed.has("fastapi")):
+            return
+        image = self.service.image
+        if kind == "uwsgi" and (
+            installed.has("pyuwsgi")
+            or (image is not None and image.provides_program("uwsgi") is not False)
+        ):
             return
         if not installed.complete or installed.unknown:
             self.open_links.append((Stage.STARTS, f"whether {name} is installed is not known"))
@@ -417,7 +429,8 @@ class _Follower:
                     + (
                         f"`No module named {name}`"
                         if self._through_python()
-                        else f'`exec: "{name}": executable file not found in $PATH`'
+                        else f'`exec: "{self.process.interpretation.argv[0].text or name}": executable '
+                        "file not found in $PATH`"
                     )
                 ),
                 at=at,

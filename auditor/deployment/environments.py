@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from auditor.deployment.base import Base
@@ -21,6 +20,7 @@ from auditor.parsers import conda, locks, pyproject, requirements, setup_py
 from auditor.parsers.commands import PipInstall
 from auditor.parsers.requirements import Requirement, RequirementsFile
 from auditor.source import Location, Problem, Unknown
+from auditor.values import field, record, replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
@@ -36,7 +36,7 @@ _SYNC_LOCKS = {
 }
 
 
-@dataclass(slots=True)
+@record
 class _Draft:
     """An environment while its steps are read."""
 

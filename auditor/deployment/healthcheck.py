@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Literal
 
+from auditor import lazy_re as re
 from auditor.deployment.model import HealthCheck
 from auditor.parsers import shell
 from auditor.source import Location

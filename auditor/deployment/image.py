@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
@@ -57,7 +56,7 @@ from auditor.parsers.dockerfile import (
 from auditor.parsers.dockerignore import DockerIgnore, IgnoreMatch
 from auditor.parsers.dockerignore import parse as parse_ignore
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.parsers.shell import Script
@@ -539,6 +538,16 @@ class FileSystem:
                 owner = found.owner if layer.owner is None else layer.owner
                 return replace(found, path=path, at=layer.at, owner=owner)
             return replace(found, path=path)
+        return None
+
+    def link(self, path: str) -> str | None:
+        """Where the symbolic link that a build step made at this path leads."""
+        path = absolute("/", path)
+        for layer in self._newest_first(len(self)):
+            if isinstance(layer, _Link) and layer.path == path:
+                return layer.target
+            if isinstance(layer, (_Removed, _File)) and layer.path == path:
+                return None
         return None
 
     def is_dir(self, path: str) -> bool:

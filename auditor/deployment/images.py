@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping
-from dataclasses import replace
 
+from auditor import lazy_re as re
 from auditor.catalog import knowledge
 from auditor.deployment import environments, system
 from auditor.deployment.base import Base, describe
@@ -15,6 +14,7 @@ from auditor.deployment.facts import Facts
 from auditor.deployment.image import Image, evaluate
 from auditor.deployment.model import BuiltImage, Environment, PythonClaim, Value
 from auditor.parsers.commands import PipInstall, SystemInstall, Venv
+from auditor.values import replace
 
 # Where an interpreter keeps what it installs; copying one of these ships an environment.
 _INSTALL_ROOTS = ("/usr/local", "/usr", "/root/.local", "/install", "/opt", "/venv", "/")

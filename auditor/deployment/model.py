@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
@@ -18,7 +17,7 @@ from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage
 from auditor.parsers.requirements import Requirement
 from auditor.source import Location, Problem, Unknown
-from auditor.values import value
+from auditor.values import field, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
@@ -341,6 +340,22 @@ class StartFault:
 
 
 @value
+class LogFile:
+    """A file that something in the container logs to. ``rotates`` is None when undecided.
+
+    ``by`` says what writes it. ``logrotate``: a configuration that names it, which nothing in
+    the container runs.
+    """
+
+    path: Value
+    at: Location
+    by: str
+    rotates: bool | None
+    certain: bool = True
+    logrotate: Location | None = None
+
+
+@value
 class Service:
     """Something that is started, with everything known of how."""
 
@@ -377,6 +392,8 @@ class Service:
     # Paths that its code opens, resolved against what the container sees.
     reads: tuple[PathLink, ...] = ()
     writes: tuple[WriteLink, ...] = ()
+    # Files in the container that its processes log to.
+    log_files: tuple[LogFile, ...] = ()
     # Modules of the repository that artifacts name and its code can import, with the names that
     # they bind (None: not known); ``unsure_modules`` may or may not be there.
     importable: Mapping[str, frozenset[str] | None] = field(default_factory=dict, compare=False)
@@ -398,6 +415,11 @@ class Service:
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
         """The forecast that a fault of this service turns to no."""
         return ((self.name, stage),)
+
+    @property
+    def has_init(self) -> bool:
+        """The engine puts an init in front (``init: true``), which passes signals on."""
+        return self.compose is not None and self.compose.init
 
     @property
     def ours(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditor.deployment import healthcheck, manifests
@@ -25,6 +24,7 @@ from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.dockercli import DockerRun
 from auditor.source import Fragment, Location, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from auditor.deployment.base import describe
 from auditor.deployment.commands import Ran
@@ -11,6 +10,7 @@ from auditor.deployment.image import Image
 from auditor.deployment.model import SystemPackage
 from auditor.parsers.commands import SystemInstall
 from auditor.source import Location
+from auditor.values import replace
 
 Commands = Iterable[tuple[Ran, Image, bool]]
 

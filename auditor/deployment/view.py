@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from auditor import lazy_re as re
 from auditor.deployment.image import Absent, ContextSource, Present
 from auditor.source import Location, SourceText
 from auditor.values import value
@@ -223,6 +223,28 @@ class View:
         """The parsed shell script at this path."""
         repo = self.repo_file(path)
         return self._facts.script(repo) if repo is not None else None
+
+    def link(self, path: str) -> str | None:
+        """Where the symbolic link at this path leads; None when the build makes none there."""
+        return self._image.image.fs.link(path)
+
+    def copied_to(self, prefix: str) -> tuple[str, ...]:
+        """Repository files that COPY puts at or below paths of the image that begin so."""
+        found = []
+        for step in self._image.image.copies:
+            destination = step.destination
+            if step.origin != "context" or not isinstance(destination, str):
+                continue
+            if destination.startswith(prefix):
+                for source in step.sources:
+                    if isinstance(source, str):
+                        path = posixpath.join(self._image.context, source.strip("/"))
+                        found.append(posixpath.normpath(path))
+        return tuple(found)
+
+    def repository_text(self, path: str) -> SourceText | None:
+        """The text of a file of the repository."""
+        return self._facts.read(path) if self._facts.repository.is_file(path) else None
 
     def is_dir(self, path: str) -> bool:
         seen = self.look(path)

@@ -9,11 +9,11 @@ pin) is tried at both ends; only what both ends share is claimed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
+from auditor import versions as plainly
 from auditor.linking import symbols
-from auditor.values import value
+from auditor.values import field, replace, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
@@ -193,13 +193,18 @@ def possible_versions(name: str, specifier: str, python: str | None) -> tuple[st
         return ()
     versions = list(table.versions)
     if specifier:
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+        plain = [plainly.admits(specifier, v) for v in versions]
+        if None not in plain:
+            fitting = [v for v, admitted in zip(versions, plain, strict=True) if admitted]
+        else:
+            from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-        try:
-            allowed = SpecifierSet(specifier)
-        except InvalidSpecifier:
-            allowed = SpecifierSet()
-        versions = [v for v in versions if allowed.contains(v)] or versions
+            try:
+                allowed = SpecifierSet(specifier)
+            except InvalidSpecifier:
+                allowed = SpecifierSet()
+            fitting = [v for v in versions if allowed.contains(v)]
+        versions = fitting or versions
     if python is not None:
         from auditor.linking.wheels import installable
 

@@ -7,12 +7,13 @@ newest one; that is why a module that is missing here is sometimes only *possibl
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
+from auditor import lazy_re as re
+from auditor import versions
 from auditor.catalog import knowledge
 from auditor.parsers.requirements import normalise
 from auditor.values import value
@@ -282,8 +283,6 @@ def close(
 @lru_cache(maxsize=512)
 def marker_holds(marker: str, python: str | None) -> bool:
     """Whether a marker holds on Linux with that Python; undecided ones hold."""
-    from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
-
     environment = {
         "os_name": "posix",
         "sys_platform": "linux",
@@ -296,6 +295,11 @@ def marker_holds(marker: str, python: str | None) -> bool:
     if python:
         environment["python_version"] = ".".join(python.split(".")[:2])
         environment["python_full_version"] = python if python.count(".") > 1 else f"{python}.0"
+    plain = versions.marker_holds(marker, environment)
+    if plain is not None:
+        return plain
+    from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
+
     try:
         return Marker(marker).evaluate(environment)
     except (InvalidMarker, UndefinedEnvironmentName):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from auditor import lazy_re as re
 from auditor.deployment.model import Entry, Service
 from auditor.deployment.view import Seen, View
 from auditor.source import Location, Unknown

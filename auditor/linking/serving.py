@@ -7,15 +7,14 @@ user interfaces that only ask another service, workers) is none of these rules' 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.parsers.commands.facts import ServerStart
 from auditor.parsers.python.facts import Call, FileAccess, Phase, Route, WebApp
 from auditor.source import Location, Unknown
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Deployment, Entry, Service

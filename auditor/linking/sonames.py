@@ -6,12 +6,12 @@ Knowledge: ``syslibs.json.gz`` (needs, from wheels, code and executed imports) a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-from auditor.catalog import knowledge
+from auditor import lazy_re as re
+from auditor.catalog import Sections, knowledge
 from auditor.values import value
 
 # Ubuntu releases and the Debian release whose package names they share, as far as these tables go.
@@ -167,16 +167,19 @@ class Release:
 
     def __init__(self, suite: str) -> None:
         self.suite = suite
-        self._table: dict[str, Any] = knowledge(f"apt-{suite}.json.gz")
-        # Tens of thousands of rows in a few strings: searched, never split.
-        self._packages: str = self._table["packages"]
-        self._libraries: str = self._table["libraries"]
+        # Tens of thousands of rows in a few dozen strings: one is opened and searched, never split.
+        self._rows = Sections(f"apt-{suite}.json.gz")
+        self._table: dict[str, Any] = self._rows.head
         self._matter: list[str] = self._table["matter"].split()
-        self._masks: list[str] = self._table["masks"].split(";")
         self._left_out = re.compile(self._table["left_out"])
 
     def _row(self, package: str) -> str | None:
-        return _look_up(self._packages, package)
+        return _look_up(self._rows.part_with("packages", package), package)
+
+    def _mask(self, number: int) -> str:
+        part, index = divmod(number, self._table["masks"])
+        mask: str = self._rows.part("masks", part).split(";")[index]
+        return mask
 
     def kind(self, package: str) -> Literal["real", "virtual", "choice", "none"] | None:
         """``virtual``: one package provides it, which apt then takes; ``choice``: several do,
@@ -197,12 +200,12 @@ class Release:
             if not row or row[0] != "R" or len(row) < 2:
                 continue
             mask = row[1:].split(",")[-1 if recommends else 0]
-            found.update(self._matter[int(i)] for i in self._masks[int(mask)].split())
+            found.update(self._matter[int(i)] for i in self._mask(int(mask)).split())
         return frozenset(found)
 
     def library(self, soname: str) -> str | None:
         """The package that has a shared object in the loader's path."""
-        return _look_up(self._libraries, soname)
+        return _look_up(self._rows.part_with("libraries", soname), soname)
 
     def program(self, name: str) -> str | None:
         """The package that has a program."""
@@ -244,10 +247,11 @@ class Release:
     def libraries_of(self, package: str) -> list[str]:
         """The shared objects that a package has."""
         found: list[str] = []
-        end = self._libraries.find(f"={package};")
-        while end >= 0:
-            found.append(self._libraries[self._libraries.rindex(";", 0, end) + 1 : end])
-            end = self._libraries.find(f"={package};", end + 1)
+        for rows in self._rows.parts("libraries"):
+            end = rows.find(f"={package};")
+            while end >= 0:
+                found.append(rows[rows.rindex(";", 0, end) + 1 : end])
+                end = rows.find(f"={package};", end + 1)
         return found
 
 

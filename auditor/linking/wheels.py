@@ -9,6 +9,7 @@ import json
 from functools import lru_cache
 from typing import Any, Literal
 
+from auditor import versions
 from auditor.catalog import knowledge_text
 from auditor.values import value
 
@@ -112,6 +113,16 @@ def newest(name: str, specifier: str, python: str) -> str | None:
 
 
 def _newest(releases: dict[str, Any], specifier: str, python: str) -> str | None:
+    there = [
+        key
+        for key, release in releases.items()
+        if "y" not in release
+        and (not release.get("r") or _admits(release["r"], python))
+        and (release.get("s") or release.get("g"))
+    ]
+    plain = versions.newest(specifier, there)
+    if plain is not None:
+        return plain or None
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.version import Version
 
@@ -119,15 +130,7 @@ def _newest(releases: dict[str, Any], specifier: str, python: str) -> str | None
         allowed = SpecifierSet(specifier)
     except InvalidSpecifier:
         return None
-    fitting = [
-        key
-        for key, release in releases.items()
-        if "y" not in release
-        and allowed.contains(key)
-        and (not release.get("r") or _admits(release["r"], python))
-        and (release.get("s") or release.get("g"))
-    ]
-    return max(fitting, key=Version, default=None)
+    return max((key for key in there if allowed.contains(key)), key=Version, default=None)
 
 
 def _find(releases: dict[str, Any], version: str) -> str | None:
@@ -179,11 +182,14 @@ def _number(text: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1024)
 def _admits(requires: str, python: str) -> bool:
+    text = python if python.count(".") > 1 else f"{python}.99"
+    plain = versions.admits(requires, text)
+    if plain is not None:
+        return plain
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
         allowed = SpecifierSet(requires)
     except InvalidSpecifier:
         return True
-    text = python if python.count(".") > 1 else f"{python}.99"
     return allowed.contains(text, prereleases=True)

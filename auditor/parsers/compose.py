@@ -7,13 +7,12 @@ file that is not in the repository) is ``Unknown`` or a fact of its own, never a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from auditor.parsers import dotenv, yamldoc
 from auditor.parsers.dotenv import HOLE, DotenvFacts, Lookup, interpolate
 from auditor.source import Location, Problem, SourceText, Unknown
-from auditor.values import value
+from auditor.values import replace, value
 
 
 class ProjectFiles(Protocol):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.parsers.pyproject import Declared
 from auditor.parsers.requirements import Include, Option, Requirement, parse_arguments
 from auditor.source import Location, Problem, SourceText

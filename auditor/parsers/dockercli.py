@@ -6,10 +6,10 @@ in a README shows how its author runs the image; a line in CI or a script is wha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from auditor import lazy_re as re
 from auditor.parsers import shell
 from auditor.parsers.shell import Arg
 from auditor.source import Fragment, Location, SourceText, Unknown

@@ -9,12 +9,12 @@ Terms follow the Dockerfile reference: https://docs.docker.com/reference/dockerf
 from __future__ import annotations
 
 import json
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any, Literal
 
+from auditor import lazy_re as re
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
 from auditor.values import value
 

@@ -9,12 +9,11 @@ Reference: https://docs.docker.com/build/concepts/context/#dockerignore-files
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable
-from dataclasses import field
 
+from auditor import lazy_re as re
 from auditor.source import Location, Problem, SourceText
-from auditor.values import value
+from auditor.values import field, value
 
 # A compiled pattern: the length of the path's part that it matches (the path itself or one of
 # its parents), or -1.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
+from auditor import lazy_re as re
 from auditor.parsers.pyproject import load_toml, poetry_specifier, strings, table
 from auditor.parsers.requirements import (
     Requirement,
@@ -17,7 +16,7 @@ from auditor.parsers.requirements import (
     parse_requirement,
 )
 from auditor.source import Location, Problem, SourceText
-from auditor.values import value
+from auditor.values import replace, value
 
 LockKind = Literal["uv", "poetry", "pdm", "pipenv", "pylock", "pip-compile", "conda-lock"]
 SourceKind = Literal["registry", "git", "url", "path", "editable", "virtual", "conda"]

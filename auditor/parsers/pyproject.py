@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
+from auditor import lazy_re as re
 from auditor.parsers.requirements import Requirement, Vcs, normalise, parse_requirement
 from auditor.parsers.toml_index import Path, TomlIndex
 from auditor.source import Location, Problem, SourceText, Unknown

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from auditor import lazy_re as re
 from auditor.source import Location, Problem, SourceText
 from auditor.values import value
 

@@ -9,14 +9,13 @@ lines that need it (markers, several clauses, URLs): most lines are ``name==1.2.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from auditor import lazy_re as re
 from auditor.source import Fragment, Location, Problem, SourceText
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -1065,7 +1064,7 @@ class _Reading:
         if line.comment:
             changes["comment"] = line.comment
         if changes:
-            read = replace(read, **changes)  # type: ignore[arg-type]
+            read = replace(read, **changes)
         self.requirements.append(read)
         self.lines.append(line.number)
 

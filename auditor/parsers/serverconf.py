@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from auditor.parsers.commands.facts import Bind, Option
 from auditor.parsers.shell import Arg, Env, Script, Value, parse, split
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
-from auditor.values import value
+from auditor.values import replace, value
 
 _DEPTH = 60
 

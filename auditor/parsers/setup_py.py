@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
-from dataclasses import replace
 
+from auditor import lazy_re as re
 from auditor.parsers.pyproject import Declared, Group
 from auditor.parsers.requirements import Requirement, parse_requirement
 from auditor.source import Location, Problem, SourceText, Unknown
-from auditor.values import value
+from auditor.values import replace, value
 
 
 @value

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from posixpath import normpath
@@ -25,7 +24,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
-from auditor.values import value
+from auditor.values import record, replace, value
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Tree
@@ -276,6 +275,7 @@ _DEPTH = 60  # nesting of statements
 _NESTING = 4  # sh -c inside sh -c
 _COMMANDS = 5_000
 _SECONDS = 1.0  # the grammar's error recovery is quadratic on hostile text
+_KEPT = 10_000  # commands of parsed scripts
 _FIELDS = 2_000  # words that one word may expand to
 _LENGTH = 200_000  # characters that one word may expand to
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
@@ -286,7 +286,29 @@ def parse(fragment: Fragment, *, errexit: bool = False) -> Script:
 
     ``errexit``: the shell was started with ``-e`` (``SHELL ["/bin/bash", "-e", "-c"]``).
     """
-    return _Parser(fragment, errexit=errexit, nesting=0).script()
+    return _scripts.of(fragment, errexit)
+
+
+class _Scripts:
+    """The scripts of late: what a RUN does to files and what it installs are asked one by one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Fragment, bool], Script] = {}
+        self._commands = 0
+
+    def of(self, fragment: Fragment, errexit: bool) -> Script:
+        # A fragment is the one text at its place, and does not change: it is its own key.
+        script = self._kept.get((fragment, errexit))
+        if script is None:
+            script = _Parser(fragment, errexit=errexit, nesting=0).script()
+            if self._commands > _KEPT:
+                self._kept, self._commands = {}, 0
+            self._kept[fragment, errexit] = script
+            self._commands += len(script.commands) + 1
+        return script
+
+
+_scripts = _Scripts()
 
 
 def parse_file(source: SourceText) -> Script:
@@ -529,7 +551,7 @@ def _shorten(text: str) -> str:
 # --- tracing -----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@record
 class _State:
     env: dict[str, str | Unknown | None]
     cwd: Value
@@ -1036,9 +1058,20 @@ class _Parser:
         self.problems: list[Problem] = []
         self.functions: dict[str, Node] = {}
         self._by_span: dict[tuple[int, int], Command] = {}
-        self._deadline = process_time() + 2 * _SECONDS
+        self._deadline = 0.0
+        self._ticks = 0
         self._scope = 0
         self._offsets: list[int] | None = None
+
+    def _is_late(self) -> bool:
+        """Whether the text has taken its time; the clock is a system call, so it is asked rarely."""
+        self._ticks += 1
+        if self._ticks % 32:
+            return False
+        now = process_time()
+        if not self._deadline:
+            self._deadline = now + 2 * _SECONDS
+        return now > self._deadline
 
     def script(self) -> Script:
         text = self.text
@@ -1133,7 +1166,7 @@ class _Parser:
         if context.depth > _DEPTH:
             self._problem(*self._span(node), "is nested too deeply to be read", fatal=True)
             return
-        if process_time() > self._deadline:
+        if self._is_late():
             if not any(problem.fatal for problem in self.problems):
                 self._problem(*self._span(node), "takes too long to be read", fatal=True)
             return
@@ -1648,7 +1681,7 @@ class _Parser:
 
     def _final(self, node: Node, depth: int, calls: tuple[str, ...]) -> tuple[list[Final], bool]:
         kind = node.type
-        if depth > _DEPTH or process_time() > self._deadline:
+        if depth > _DEPTH or self._is_late():
             return [], False
         if kind in {"command", "declaration_command", "unset_command", "test_command"}:
             return self._final_command(node, depth, calls)
@@ -1833,7 +1866,27 @@ def _tree(data: bytes) -> Tree:
 
 @lru_cache(maxsize=1)
 def _language() -> Language:
-    import tree_sitter_bash
     from tree_sitter import Language
 
-    return Language(tree_sitter_bash.language())
+    return Language(_grammar())
+
+
+def _grammar() -> object:
+    """The pointer to the compiled grammar.
+
+    The package's own module would import ``importlib.resources``, and with it ``tempfile`` and
+    ``shutil``, for query files that nobody here asks for; only its binding is loaded.
+    """
+    from importlib import util
+    from importlib.machinery import PathFinder
+
+    package = util.find_spec("tree_sitter_bash")
+    places = package.submodule_search_locations if package is not None else None
+    found = PathFinder.find_spec("tree_sitter_bash._binding", places) if places else None
+    if found is not None and found.loader is not None:
+        binding = util.module_from_spec(found)
+        found.loader.exec_module(binding)
+        return binding.language()
+    import tree_sitter_bash
+
+    return tree_sitter_bash.language()

@@ -6,11 +6,11 @@ every key and value; it relies on ``tomllib`` having accepted the document and d
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from contextlib import suppress
 from itertools import pairwise
 
+from auditor import lazy_re as re
 from auditor.source import Location, SourceText
 
 Path = tuple[str | int, ...]

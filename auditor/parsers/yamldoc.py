@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
-from dataclasses import field
 from typing import Any
 
 import yaml
 
 from auditor.source import Location, Problem, SourceText
-from auditor.values import value
+from auditor.values import field, value
 
 MAX_CHARACTERS = 4_000_000
 MAX_NODES = 150_000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from auditor.findings import Confidence, Finding, Stage, Suppression
 from auditor.rehearsal.observed import Cause, Rehearsal, ServiceRun
 from auditor.result import Answer, Forecast
+from auditor.values import replace
 
 BY = "rehearsal"
 _WORDS = re.compile(r"[\w./:+-]{3,}")

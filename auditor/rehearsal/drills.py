@@ -11,7 +11,6 @@ import shutil
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from auditor.rehearsal import asking, load
@@ -28,6 +27,7 @@ from auditor.rehearsal.observed import (
     Stop,
     Swap,
 )
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Deployment, Service

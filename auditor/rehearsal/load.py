@@ -603,7 +603,7 @@ async def load_async(
 
 def bounded(shape: Shape) -> Shape:
     """The shape within what may be asked of anybody."""
-    from dataclasses import replace
+    from auditor.values import replace
 
     return replace(
         shape,

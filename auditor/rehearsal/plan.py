@@ -165,7 +165,7 @@ def _ordered(plans: list[ServicePlan]) -> Iterable[ServicePlan]:
 
 def _collisions(plans: list[ServicePlan]) -> list[ServicePlan]:
     """A host port that two services publish: the engine refuses the second."""
-    from dataclasses import replace
+    from auditor.values import replace
 
     taken: dict[tuple[int, str], str] = {}
     made = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -27,7 +26,7 @@ from auditor.rehearsal.plan import Group, Port, ServicePlan, groups
 from auditor.rehearsal.start import Container, Stack, Watch, health_of, watch
 from auditor.result import Answer, Forecast
 from auditor.source import Unknown
-from auditor.values import value
+from auditor.values import field, replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import BuiltImage, Deployment, Service

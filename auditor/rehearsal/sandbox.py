@@ -99,7 +99,7 @@ def read_report(
         seconds=round(_number(last, "seconds", raw.seconds), 3) if last else round(raw.seconds, 3),
         peak_bytes=int(_number(last, "peak", 0)) or None if last else None,
     )
-    from dataclasses import replace
+    from auditor.values import replace
 
     if raw.problem:
         return replace(base, reason=raw.problem)

@@ -8,15 +8,13 @@ workflow commands.
 from __future__ import annotations
 
 import enum
-import html as _html
 import math
-import re
-import unicodedata
 from collections.abc import Mapping, Set
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from auditor import lazy_re as re
 from auditor.source import Location, Unknown
 
 # Everything that has no picture of its own: controls, format characters (bidi overrides, joiners,
@@ -86,7 +84,13 @@ def fit(text: str, width: int) -> int:
 
 def html(text: str) -> str:
     """For HTML text and quoted attributes; invisible characters are spelt out."""
-    return _html.escape(printable(text, keep="\n\t"), quote=True)
+    return _entities(printable(text, keep="\n\t"))
+
+
+def _entities(text: str) -> str:
+    # As html.escape; that module's table of two thousand entities is for reading.
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace('"', "&quot;").replace("'", "&#x27;")
 
 
 def xml(text: str) -> str:
@@ -131,7 +135,7 @@ def markdown_code(text: str) -> str:
     text = one_line(text)
     # A pipe ends a table cell even inside a code span; three backticks may open a block.
     if "|" in text or "```" in text:
-        return f"<code>{_html.escape(text).replace('|', '&#124;')}</code>".replace("@", "&#64;")
+        return f"<code>{_entities(text).replace('|', '&#124;')}</code>".replace("@", "&#64;")
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     pad = " " if not text or text[0] in "` " or text[-1] in "` " else ""
     return f"{fence}{pad}{text}{pad}{fence}"
@@ -202,6 +206,8 @@ def _escaped(path: str) -> bool:
 
 
 def _is_invisible(char: str) -> bool:
+    import unicodedata
+
     return unicodedata.category(char) in _INVISIBLE
 
 
@@ -215,6 +221,8 @@ def _spelt(char: str) -> str:
 def _cells(char: str) -> int:
     if char.isascii():
         return 1
+    import unicodedata
+
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

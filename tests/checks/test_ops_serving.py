@@ -364,6 +364,58 @@ def test_requests_are_finished(tmp_path: Path, command: str, more: str) -> None:
     assert found(write(tmp_path, stopping(command, more)), "OPS010") == []
 
 
+WAITRESS = DOCKERFILE.replace(
+    '"uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"',
+    '"waitress-serve", "--listen=0.0.0.0:8000", "app:app"',
+)
+IN_CODE = DOCKERFILE.replace(
+    '"uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"', '"python", "app.py"'
+)
+SERVED = GOOD + "import waitress\nwaitress.serve(app, host='0.0.0.0', port=8000)\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ({"Dockerfile": WAITRESS, "app.py": GOOD}, ("Dockerfile", 6)),
+        (
+            {"Dockerfile": IN_CODE, "app.py": SERVED},
+            ("app.py", line_of(SERVED, "waitress.serve")),
+        ),
+    ],
+    ids=["command", "code"],
+)
+def test_server_that_does_not_heed_sigterm(
+    tmp_path: Path, files: Files, place: tuple[str, int]
+) -> None:
+    result = found(write(tmp_path, files), "OPS010")
+    assert lines(result) == [("OPS010", *place)]
+    assert dict(result[0].evidence)["server"].startswith("waitress")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Dockerfile": DOCKERFILE, "app.py": GOOD},
+        {"Dockerfile": GUNICORN, "app.py": GOOD},
+        {"Dockerfile": WAITRESS.replace('CMD ["', 'CMD ["tini", "--", "'), "app.py": GOOD},
+        {
+            "Dockerfile": WAITRESS,
+            "app.py": GOOD,
+            "docker-compose.yml": COMPOSE + "    init: true\n",
+        },
+        {
+            "Dockerfile": IN_CODE,
+            "app.py": "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+            + SERVED,
+        },
+    ],
+    ids=["uvicorn", "gunicorn", "tini", "init", "own handler"],
+)
+def test_sigterm_is_heeded(tmp_path: Path, files: Files) -> None:
+    assert found(write(tmp_path, files), "OPS010", "IMG007") == []
+
+
 # ---- together ----
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 
 import pytest
 
+from auditor.catalog import knowledge_text
 from auditor.linking import symbols
 
 
@@ -84,3 +86,20 @@ def test_project_names(text: str, names: set[str]) -> None:
 @pytest.mark.parametrize("text", ["from m import *\n", "def f(:\n"])
 def test_project_names_unknown(text: str) -> None:
     assert symbols.project_names(text) is None
+
+
+def test_names_read_row_by_row_are_the_tables() -> None:
+    for distribution in ("joblib", "stdlib", "scikit-learn"):
+        text = knowledge_text(f"symbols-{distribution}.json.gz")
+        whole = json.loads(text)
+        read = symbols._document(text)
+        assert not isinstance(read["names"], dict)
+        assert set(read["names"]) == set(whole["names"]) and len(read["names"])
+        assert {k: v for k, v in read.items() if k != "names"} == {
+            k: v for k, v in whole.items() if k != "names"
+        }
+        for module, names in whole["names"].items():
+            assert read["names"][module] == names
+        assert read["names"].get("no.such.module") is None
+    # Written in another way, the table is read whole.
+    assert symbols._document(json.dumps(whole, indent=1)) == whole

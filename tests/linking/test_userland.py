@@ -132,3 +132,21 @@ def test_recommended_packages_count_where_they_are_installed() -> None:
     release = sonames.release("bookworm")
     assert "libc6-dev" not in release.brings(["gcc"], recommends=False)
     assert "libc6-dev" in release.brings(["gcc"], recommends=True)
+
+
+@pytest.mark.parametrize("suite", sonames.SUITES)
+def test_every_row_of_a_release_is_found_in_its_part(suite: str) -> None:
+    release = sonames.Release(suite)
+    for section, look in (("packages", release._row), ("libraries", release.library)):
+        rows = [
+            r.partition("=")[::2] for p in release._rows.parts(section) for r in p.split(";") if r
+        ]
+        assert len(rows) > 1_000 and len(dict(rows)) == len(rows)
+        for key, row in rows[::17]:
+            assert look(key) == row
+        # The first and the last of every part are where a part could be missed.
+        for number in range(len(release._rows.head["sections"][section])):
+            part = [r for r in release._rows.part(section, number).split(";") if r]
+            for row in (part[0], part[-1]):
+                assert look(row.partition("=")[0]) == row.partition("=")[2]
+        assert look("") is None and look("~~~~") is None

@@ -60,8 +60,10 @@ def test_compiled_tables_are_up_to_date() -> None:
     assert compiled
     for path in compiled:
         source = path.with_name(path.name.removesuffix(".json"))
-        expected = tomllib.loads(source.read_text("utf-8"))
-        assert json.loads(path.read_text("utf-8")) == expected, "run tools/compile_tables.py"
+        expected = json.loads(json.dumps(tomllib.loads(source.read_text("utf-8")), default=str))
+        assert json.loads(path.read_text("utf-8"))["table"] == expected, (
+            "run tools/compile_tables.py"
+        )
 
 
 def test_the_quick_reader_of_cards_agrees_with_toml() -> None:

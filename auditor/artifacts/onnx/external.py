@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from auditor.artifacts.onnx.facts import ExternalFile, OnnxFacts
+from auditor.values import replace
 
 # The runtime marks tensors in memory with this name; a file that says so is hostile.
 _RESERVED = "*/_ORT_MEM_ADDR_/*"

@@ -8,7 +8,6 @@ that ignorance of a number is never taken for dynamism.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 from auditor.artifacts.onnx import schema
 from auditor.artifacts.onnx.facts import Defect, DynamicPoint, OperatorUse
@@ -25,6 +24,7 @@ from auditor.artifacts.onnx.values import (
     join,
     union,
 )
+from auditor.values import field, record, replace
 
 # Nodes visited, functions and loop bodies counted each time they are followed.
 MAX_VISITS = 400_000
@@ -32,7 +32,7 @@ MAX_CALLS = 60
 _MAX_POINTS = 2_000
 
 
-@dataclass(slots=True)
+@record
 class Frame:
     """One scope: names of values, imports, and attributes given to the function around it."""
 

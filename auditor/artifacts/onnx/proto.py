@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from math import prod
 from mmap import mmap
 from typing import TypeAlias
+
+from auditor.values import field, record
 
 Buffer: TypeAlias = bytes | mmap
 Scalar: TypeAlias = int | float | bool | str
@@ -61,7 +62,7 @@ class DamageError(Exception):
     """The bytes are no message; the text says what is wrong."""
 
 
-@dataclass(slots=True)
+@record
 class Tensor:
     """A constant. ``values`` are its elements when they are few; ``nbytes`` what it occupies."""
 
@@ -89,7 +90,7 @@ class Tensor:
         return f"tensor({known[0]})" if known else None
 
 
-@dataclass(slots=True)
+@record
 class Port:
     """A ValueInfoProto: its type in the runtime's spelling, and per axis a number, name or None."""
 
@@ -98,7 +99,7 @@ class Port:
     shape: tuple[int | str | None, ...] | None = None
 
 
-@dataclass(slots=True)
+@record
 class Attribute:
     """``kind`` is AttributeProto.AttributeType, 0 when the file does not say."""
 
@@ -118,7 +119,7 @@ class Attribute:
     type: Port | None = None
 
 
-@dataclass(slots=True)
+@record
 class Node:
     operator: str = ""
     domain: str = ""
@@ -136,7 +137,7 @@ class Node:
         return f"{self.operator}:{place}" if place else self.operator
 
 
-@dataclass(slots=True)
+@record
 class Graph:
     name: str = ""
     nodes: list[Node] = field(default_factory=list)
@@ -146,7 +147,7 @@ class Graph:
     value_info: list[Port] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@record
 class Function:
     name: str = ""
     domain: str = ""
@@ -159,7 +160,7 @@ class Function:
     opsets: list[tuple[str, int]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@record
 class Model:
     """A ModelProto. ``graph`` is None where the file has none."""
 

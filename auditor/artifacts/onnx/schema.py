@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from auditor.artifacts.onnx.proto import DTYPES, Attribute, Node
+from auditor.values import value
 
 # AttributeProto.AttributeType.
 FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS, TENSORS, GRAPHS = range(1, 11)
@@ -27,7 +27,7 @@ KIND_NAMES = {
 STANDARD = ("", "ai.onnx.ml", "ai.onnx.preview.training", "ai.onnx.preview")
 
 
-@dataclass(slots=True, frozen=True)
+@value(kw_only=False)
 class Formal:
     """A parameter: a type or the name of a type parameter; ``option`` optional, variadic or empty."""
 
@@ -36,7 +36,7 @@ class Formal:
     homogeneous: bool
 
 
-@dataclass(slots=True, frozen=True)
+@value(kw_only=False)
 class Schema:
     """One version of an operator. ``arity``: least and most inputs, least and most outputs."""
 

@@ -6,8 +6,7 @@ filled a wrapper. Layout since joblib 1.1: one length byte, that many bytes of p
 
 from __future__ import annotations
 
-import re
-
+from auditor import lazy_re as re
 from auditor.artifacts.facts import ArtifactIssue
 from auditor.artifacts.pickle.judge import Judge
 from auditor.artifacts.pickle.machine import Buffer, Machine, MachineError

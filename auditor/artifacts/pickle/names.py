@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
+
+from auditor import lazy_re as re
 
 Standing = Literal["allowed", "dangerous", "unknown"]
 

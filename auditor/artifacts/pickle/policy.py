@@ -6,10 +6,10 @@ known, and returns None or the objection in words.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from auditor import lazy_re as re
 from auditor.artifacts.pickle.names import canonical, lookup
 from auditor.artifacts.pickle.values import (
     MISSING,

@@ -8,9 +8,10 @@ of the regular expression engine. Nothing that imports, calls or sets state is e
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from mmap import mmap
+
+from auditor import lazy_re as re
 
 _SHORT = b"|".join(re.escape(bytes([n])) + b".{%d}" % n for n in range(64))
 _LONG = b"|".join(re.escape(bytes([n])) + b"\0\0\0.{%d}" % n for n in range(64))

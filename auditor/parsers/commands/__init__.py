@@ -7,10 +7,9 @@ ends up running.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
+from auditor import lazy_re as re
 from auditor.parsers.commands import files, installers, servers
 from auditor.parsers.commands.facts import (
     AppSpec,
@@ -35,6 +34,7 @@ from auditor.parsers.commands.options import scan
 from auditor.parsers.commands.wrappers import base_name, unwrap
 from auditor.parsers.shell import Arg, Env, Script, Step, Value, join_path, trace
 from auditor.source import Location, Unknown
+from auditor.values import replace
 
 __all__ = [
     "AppSpec",

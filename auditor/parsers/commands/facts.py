@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from auditor.parsers.shell import Arg, Command, Env, Script, Value
 from auditor.source import Location, Unknown
-from auditor.values import value
+from auditor.values import field, value
 
 
 @value

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from auditor.parsers.commands.facts import Option
 from auditor.parsers.shell import Arg, Value
 from auditor.source import Unknown
+from auditor.values import field, record
 
 
-@dataclass(slots=True)
+@record
 class Scanned:
     """Options by canonical name in the order given, and the words that belong to none."""
 

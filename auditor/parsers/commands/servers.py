@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from auditor.parsers.commands.options import Scanned, scan
 from auditor.parsers.commands.wrappers import base_name
 from auditor.parsers.shell import Arg, Env, Value
 from auditor.source import Fragment, Unknown
+from auditor.values import replace
 
 _JUPYTER = frozenset({"lab", "notebook", "server", "labhub", "nbclassic"})
 # What the attribute is when the command line names only the module.
@@ -151,6 +151,8 @@ def _make(
     if kind == "aiohttp" and app is not None:
         app = replace(app, factory=True)
     opaque = next((w.value for w in words if isinstance(w.value, Unknown)), None)
+    if kind == "ray-serve" and app is not None and str(app.raw).endswith((".yaml", ".yml")):
+        opaque, app = Unknown("the Serve configuration file decides"), None
     for name, value in row.get("always", {}).items():
         options.append(Option(name=name, value=value, at=program.at, flag="", source="default"))
     app_dir = next(

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 import enum
-from dataclasses import field
 
 from auditor.source import Location, Problem, Unknown
-from auditor.values import value
+from auditor.values import field, value
 
 Scalar = str | int | float | bool | bytes | None
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import ast
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
     Import,
@@ -57,6 +56,7 @@ from auditor.parsers.python.values import (
     truth,
 )
 from auditor.source import Location, Problem, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.parsers.python.program import Module, Program

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import posixpath
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python import tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
@@ -56,6 +55,7 @@ from auditor.parsers.python.values import (
 )
 from auditor.parsers.python.web import Web, WebModels
 from auditor.source import Unknown
+from auditor.values import record
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Frame, Interpreter
@@ -100,7 +100,7 @@ _WIDE = re.compile(r"\d{4,}|\{[^{}]*[.\[!]")
 _PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
 
 
-@dataclass(slots=True)
+@record
 class Site:
     """One call of something external."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python.facts import (
     ClassFact,
     FunctionFact,
@@ -21,6 +20,7 @@ from auditor.parsers.python.facts import (
     SyntaxNeed,
 )
 from auditor.source import Location, Problem, SourceText, Unknown
+from auditor.values import replace
 
 # Beyond this the tree would cost hundreds of megabytes; no served module is that large.
 MAX_CHARACTERS = 2_000_000

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-import re
-from dataclasses import replace
 from typing import Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python.facts import InstallLine, ModuleFacts
 from auditor.parsers.python.module import MAX_CHARACTERS, Places, install_lines, parse_text
 from auditor.source import Location, Problem, SourceText
-from auditor.values import value
+from auditor.values import replace, value
 
 _MAX_NOTEBOOK = 20_000_000
 _ASSIGNED_MAGIC = re.compile(r"(\s*)([\w.,\s]+?)\s*=\s*[!%]")

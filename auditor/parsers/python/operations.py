@@ -8,11 +8,11 @@ from __future__ import annotations
 import ast
 import operator
 import posixpath
-import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python import values as val
 from auditor.parsers.python.values import (
     Bound,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from auditor.parsers.python import values as val
@@ -23,6 +22,7 @@ from auditor.parsers.python.facts import (
 from auditor.parsers.python.operations import all_deps, reason_of
 from auditor.parsers.python.values import Choice, Const, ListV, Obj, PathV, V, options_of
 from auditor.source import Problem, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Interpreter

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from auditor import lazy_re as re
 from auditor.parsers.python import tables
 from auditor.parsers.python.facts import (
     Phase,
@@ -35,6 +34,7 @@ from auditor.parsers.python.values import (
     options_of,
 )
 from auditor.source import Location, Unknown
+from auditor.values import field, record, replace
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Interpreter, State
@@ -71,7 +71,7 @@ _REQUEST_DATA = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
+@record
 class RawRoute:
     """A registered handler, before prefixes are applied."""
 
@@ -83,7 +83,7 @@ class RawRoute:
     response_model: str = ""
 
 
-@dataclass(slots=True)
+@record
 class Web:
     """The state of an application or router object."""
 
@@ -105,7 +105,7 @@ class Web:
     complete: bool = True
 
 
-@dataclass(slots=True)
+@record
 class _Registering:
     """What ``@app.get("/x")`` evaluates to: it waits for the function."""
 
@@ -164,6 +164,8 @@ class WebModels:
         if routes is None and site.name in (
             "tornado.web.Application",
             "starlette.routing.Router",
+            "litestar.Litestar",
+            "litestar.app.Litestar",
         ):
             routes = site.args[0] if site.args else None
         if site.name == "starlette.routing.Mount":
