@@ -7,7 +7,7 @@ of the audited repository is executed, imported or unpickled, and no connection 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,12 +37,33 @@ from auditor.values import replace
 if TYPE_CHECKING:
     from auditor.config import Settings
     from auditor.findings import Finding
+    from auditor.rehearsal.observed import Rehearsal
+
+
+def deployment_of(root: Path, settings: Settings) -> Deployment:
+    """The deployment alone, without judging it; AuditorError as for ``audit``."""
+    repository = _discovered(root, settings)
+    return assemble(repository, settings, tuple(_artifacts(repository, [])))
+
+
+def _discovered(root: Path, settings: Settings) -> Repository:
+    try:
+        return discover(str(root), exclude=settings.exclude)
+    except OSError as error:
+        raise AuditorError(f"{root}: {error.strerror or error}") from error
 
 
 def audit(
-    root: Path, settings: Settings, *, instead: Mapping[str, bytes] | None = None
+    root: Path,
+    settings: Settings,
+    rehearse: Callable[[Deployment], Rehearsal] | None = None,
+    *,
+    instead: Mapping[str, bytes] | None = None,
 ) -> AuditResult:
-    """Audit the repository at ``root``; ``instead`` gives files other contents than they have.
+    """Audit the repository at ``root``.
+
+    ``rehearse`` builds and runs it for observation; ``instead`` gives files other contents than
+    they have.
 
     Raises ``auditor.errors.AuditorError`` when the root itself cannot be read. Everything
     else that could not be read is in the result.
@@ -51,10 +72,7 @@ def audit(
     from auditor.checks import registry
 
     started = time.perf_counter()
-    try:
-        repository = discover(str(root), exclude=settings.exclude)
-    except OSError as error:
-        raise AuditorError(f"{root}: {error.strerror or error}") from error
+    repository = _discovered(root, settings)
     if instead:
         repository.lay_over(instead)
     skipped = list(repository.skipped)
@@ -71,6 +89,8 @@ def audit(
             from auditor.online.ask import ask
 
             deployment = ask(deployment, index)
+        if rehearse is not None:
+            deployment = replace(deployment, rehearsal=rehearse(deployment))
         verdicts = registry.run(deployment, settings.enables)
         if index is not None:
             skipped.extend(Skipped(path="--online", reason=text) for text in index.remarks)
@@ -103,13 +123,23 @@ def audit(
     findings = tuple(sorted(findings, key=lambda f: f.sort_key))
 
     undecided = tuple(verdicts.undecided)
-    forecasts = {s.name: forecast(s, findings, undecided) for s in deployment.services}
+    # The forecast is what could be said without running anything.
+    foretold = tuple(f for f in findings if not f.rule.startswith("DYN"))
+    forecasts = {s.name: forecast(s, foretold, undecided) for s in deployment.services}
     judged = {s.name: forecasts[s.name] for s in deployment.services if s.ours and not s.is_dev}
-    outcomes = verdicts.outcomes(findings)
+    counted = findings
+    if deployment.rehearsal is not None:
+        findings, counted, judged = _observed(findings, deployment, judged)
+    outcomes = verdicts.outcomes(counted)
     score = scoring.score(
         outcomes,
-        findings,
-        {r.id: r for r in catalogue.values() if settings.enables(r)},
+        counted,
+        {
+            r.id: r
+            for r in catalogue.values()
+            # Without a rehearsal these were not asked for.
+            if settings.enables(r) and (deployment.rehearsal or not r.id.startswith("DYN"))
+        },
         judged,
         deployable=deployment.deployable,
         undecided=undecided,
@@ -129,6 +159,7 @@ def audit(
         score=score,
         findings=findings,
         services=tuple(_service(s, forecasts[s.name], deployment) for s in deployment.services),
+        rehearsal=deployment.rehearsal,
         environments=tuple(_environment(e) for e in deployment.environments),
         artifacts=tuple(_artifact(a, deployment) for a in deployment.artifacts),
         skipped=tuple(sorted(set(skipped), key=lambda s: (s.path, s.reason))),
@@ -143,6 +174,27 @@ def audit(
         quotes=quotes,
         graph=_graph(deployment),
     )
+
+
+def _observed(
+    findings: tuple[Finding, ...], deployment: Deployment, judged: Mapping[str, Forecast]
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...], dict[str, Forecast]]:
+    """(findings, those that count, what is judged) in the light of what was seen."""
+    from auditor.rehearsal import confirm
+
+    assert deployment.rehearsal is not None
+    findings = confirm.apply(findings, deployment.rehearsal)
+    counted = tuple(f for f in findings if not confirm.withdrawn(f))
+    merged = {}
+    for name, said in judged.items():
+        run = deployment.rehearsal.service(name)
+        because = [
+            f.fingerprint
+            for f in counted
+            if f.suppressed is None and any(service == name for service, _ in f.breaks)
+        ]
+        merged[name] = confirm.merged(said, run, because)
+    return findings, counted, merged
 
 
 def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
@@ -206,6 +258,7 @@ def _service(service: Service, answers: Forecast, deployment: Deployment) -> Ser
     return ServiceReport(
         name=service.name,
         forecast=answers,
+        observed=_seen(service, deployment),
         image=service.image_reference or (image.key if image else None),
         stage=image.image.stage_name if image else None,
         python=environment.python.version if environment and environment.python else None,
@@ -238,6 +291,11 @@ def _service(service: Service, answers: Forecast, deployment: Deployment) -> Ser
         ),
         missing_system_libraries=_missing(service, deployment),
     )
+
+
+def _seen(service: Service, deployment: Deployment) -> Forecast | None:
+    run = deployment.rehearsal.service(service.name) if deployment.rehearsal else None
+    return run.observed if run else None
 
 
 def _missing(service: Service, deployment: Deployment) -> tuple[MissingLibrary, ...]:

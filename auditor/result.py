@@ -6,10 +6,13 @@ The shapes mirror the JSON contract (``--format json``); ``reports.json`` only s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from auditor.findings import Finding, RuleOutcome, Undecided
 from auditor.values import field, value
+
+if TYPE_CHECKING:
+    from auditor.rehearsal.observed import Rehearsal
 
 Answer = Literal["yes", "no", "unknown"]
 
@@ -200,6 +203,8 @@ class AuditResult:
     crashed: tuple[tuple[str, str], ...] = ()
     # Source lines that reports quote, by (path, line); filled for every finding and its other ends.
     quotes: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    # What building and running the deployment showed, where that was asked for.
+    rehearsal: Rehearsal | None = None
     # The deployment as Mermaid text, for ``graph`` and the HTML report.
     graph: str = ""
 

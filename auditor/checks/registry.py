@@ -29,6 +29,7 @@ FAMILIES = (
     "chain",
     "cluster",
     "cmp",
+    "dyn",
     "env",
     "img",
     "imports",

@@ -27,6 +27,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "compat": Command("auditor.cli.compat", "Will these artifacts load in that environment?"),
     "syslibs": Command("auditor.cli.syslibs", "Name the system packages that requirements need."),
     "fix": Command("auditor.cli.fix", "Show or write the safe fixes."),
+    "rehearse": Command("auditor.cli.rehearse", "Build, run and break the deployment in Docker."),
+    "probe": Command("auditor.cli.probe", "Load-test a running service against limits."),
     "baseline": Command("auditor.cli.baseline", "Record today's findings: only new ones fail."),
     "graph": Command("auditor.cli.graph", "Print the deployment as a Mermaid diagram."),
     "rules": Command("auditor.cli.rules", "List the rules."),

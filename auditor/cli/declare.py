@@ -28,8 +28,8 @@ class Option:
         help: str = "",
         show_default: bool = True,
         count: bool = False,
-        min: int | None = None,
-        max: int | None = None,
+        min: float | None = None,
+        max: float | None = None,
     ) -> None:
         self.names = names
         self.metavar = metavar

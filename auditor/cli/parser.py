@@ -16,6 +16,7 @@ _BY_SUFFIX: Final = {
     ".md": "markdown",
     ".xml": "junit",
     ".txt": "console",
+    ".svg": "svg",
 }
 
 

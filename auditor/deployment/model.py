@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from auditor.parsers.python.facts import FileAccess
     from auditor.parsers.pyversion import PythonVersion
     from auditor.parsers.requirements import RequirementsFile
+    from auditor.rehearsal.observed import Rehearsal
 
 Value = str | Unknown
 
@@ -542,6 +543,8 @@ class Deployment:
     surroundings: Surroundings = field(default_factory=Surroundings)
     cluster: Cluster = field(default_factory=Cluster)
     packaged: tuple[Packaged, ...] = ()
+    # What building and running it showed; None when that was not tried.
+    rehearsal: Rehearsal | None = None
 
     @property
     def deployable(self) -> bool:

@@ -62,6 +62,10 @@ def render(result: AuditResult, options: Options) -> str:
             page.blank()
     _artifacts(page, result, options)
     _services(page, result)
+    if result.rehearsal is not None:
+        from auditor.reports.rehearsed import sections
+
+        sections(page, result, result.rehearsal)
     _score(page, result, options)
     if options.explain_score:
         _explain(page, result, options)
@@ -122,7 +126,8 @@ def _group(page: Page, group: Group, result: AuditResult, options: Options) -> N
     for finding in shown:
         if finding.suppressed is not None:
             why = f" ({finding.suppressed.reason})" if finding.suppressed.reason else ""
-            _note(page, gutter, "accepted", f"line {finding.at.line}, {finding.suppressed.by}{why}")
+            word = "withdrawn" if finding.suppressed.by == "rehearsal" else "accepted"
+            _note(page, gutter, word, f"line {finding.at.line}, {finding.suppressed.by}{why}")
     if first.help:
         _note(page, gutter, "help", first.help)
     if first.fix is not None:
@@ -305,6 +310,10 @@ def _services(page: Page, result: AuditResult) -> None:
             label = "    observed"
             room = " " * max(column - len(label), 1)
             page.add((label + room, "dim"), *_answers(service.observed))
+            for stage, reason in service.observed.unresolved:
+                seen = dict(service.observed.answers()).get(stage, "unknown")
+                head: list[Span] = [("    seen: ", "dim"), (f"{stage}: {seen}", seen)]
+                page.paragraph([*head, (". ", "")], reason, 6)
         for stage, answer, reason in reasons(service, result):
             page.paragraph([("    ", ""), (f"{stage}: {answer}", answer), (". ", "")], reason, 6)
         _missing_libraries(page, service)

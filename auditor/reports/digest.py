@@ -136,7 +136,17 @@ def quote(result: AuditResult, at: Location) -> str | None:
 
 def accepted(result: AuditResult) -> int:
     """How many findings somebody accepted."""
-    return sum(finding.suppressed is not None for finding in result.findings)
+    return sum(
+        finding.suppressed is not None and finding.suppressed.by != "rehearsal"
+        for finding in result.findings
+    )
+
+
+def withdrawn(result: AuditResult) -> tuple[Finding, ...]:
+    """Findings that a rehearsal refuted."""
+    return tuple(
+        f for f in result.findings if f.suppressed is not None and f.suppressed.by == "rehearsal"
+    )
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:

@@ -55,9 +55,20 @@ def document(result: AuditResult) -> dict[str, Any]:
             "bytes": result.stats.bytes,
             "seconds": result.stats.seconds,
         },
+        "rehearsal": None if result.rehearsal is None else plain(result.rehearsal),
     }
     clean: dict[str, Any] = jsonable(made)
     return clean
+
+
+def plain(value: Any) -> Any:
+    """A value and all that it holds as JSON objects; places and raw answers stay where they are."""
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is not None:
+        return {name: plain(getattr(value, name)) for name in fields if name != "at"}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
 
 
 def score(score: Score) -> dict[str, Any]:

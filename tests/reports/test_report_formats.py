@@ -231,6 +231,7 @@ def test_json_is_the_contract():
         "artifacts",
         "skipped",
         "stats",
+        "rehearsal",
     ]
     assert " ".join(found["findings"][0]) == (
         "rule name category severity confidence message path line column end_line end_column "

@@ -1,0 +1,138 @@
+"""Observation against forecast: static findings that a rehearsal confirmed or refuted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from auditor.findings import Confidence, Finding, Stage, Suppression
+from auditor.rehearsal.observed import Cause, Rehearsal, ServiceRun
+from auditor.result import Answer, Forecast
+from auditor.values import replace
+
+BY = "rehearsal"
+_WORDS = re.compile(r"[\w./:+-]{3,}")
+_COMMON = frozenset(
+    [
+        "the",
+        "and",
+        "that",
+        "not",
+        "with",
+        "for",
+        "its",
+        "from",
+        "error",
+        "none",
+        "file",
+        "module",
+        "install",
+        "installed",
+        "python",
+        "image",
+    ]
+)
+
+
+def withdrawn(finding: Finding) -> bool:
+    """A rehearsal refuted it: it is shown with the reason and costs nothing."""
+    return finding.suppressed is not None and finding.suppressed.by == BY
+
+
+def apply(findings: Iterable[Finding], rehearsal: Rehearsal) -> tuple[Finding, ...]:
+    """Findings that were confirmed become certain, those that were refuted are withdrawn."""
+    found = tuple(findings)
+    return tuple(_judged(f, rehearsal, found) for f in found)
+
+
+def _judged(finding: Finding, rehearsal: Rehearsal, every: tuple[Finding, ...]) -> Finding:
+    if finding.rule.startswith("DYN") or finding.suppressed is not None or not finding.breaks:
+        return finding
+    seen = [(rehearsal.service(name), stage) for name, stage in finding.breaks]
+    answers = [run.answer(stage.label) if run else "unknown" for run, stage in seen]
+    if all(a == "yes" for a in answers):
+        if "git ignores" in finding.message:
+            # It works with the files of this working tree, which a clone does not have.
+            return finding
+        run, stage = seen[0]
+        name = run.name if run else ""
+        reason = f"the rehearsal refutes it: {_saw(name, stage)}"
+        return replace(finding, suppressed=Suppression(by=BY, reason=reason))
+    for run, stage in seen:
+        if run is None or first_failure(run) is not stage:
+            continue
+        cause = cause_of(run)
+        if cause is not None and _same(finding, cause, _rivals(finding, run, stage, every)):
+            evidence = (*finding.evidence, ("observed", cause.error or cause.text))
+            return replace(finding, confidence=Confidence.CERTAIN, evidence=evidence)
+    return finding
+
+
+def _saw(name: str, stage: Stage) -> str:
+    return {
+        Stage.BUILDS: f"`{name}` was built",
+        Stage.STARTS: f"`{name}` was started and stayed up",
+        Stage.REACHABLE: f"`{name}` answered through its published port",
+        Stage.PREDICTS: f"`{name}` answered a prediction request with 2xx",
+    }[stage]
+
+
+def first_failure(run: ServiceRun) -> Stage | None:
+    """The stage that a service did not pass."""
+    for stage in Stage:
+        answer = run.answer(stage.label)
+        if answer != "yes":
+            return stage if answer == "no" else None
+    return None
+
+
+def cause_of(run: ServiceRun) -> Cause | None:
+    """Why the first stage that failed did."""
+    if run.build is not None and run.build.ok is False:
+        return run.build.cause
+    return run.cause or run.reach_cause or run.predict_cause
+
+
+def _rivals(finding: Finding, run: ServiceRun, stage: Stage, every: tuple[Finding, ...]) -> int:
+    return sum(
+        (run.name, stage) in f.breaks and f is not finding and not f.rule.startswith("DYN")
+        for f in every
+    )
+
+
+def _same(finding: Finding, cause: Cause, rivals: int) -> bool:
+    """Whether what was seen is what the finding says: they name the same thing."""
+    said = finding.message + " " + " ".join(str(v) for _, v in finding.evidence)
+    words = {w.strip(".:,").lower() for w in _WORDS.findall(said)} - _COMMON
+    subject = (cause.subject or "").lower()
+    if subject:
+        if any(
+            subject == w or subject.startswith(f"{w}.") or w.endswith(f"/{subject}") for w in words
+        ):
+            return True
+        if subject.partition(".")[0] in words:
+            return True
+    error = {w.strip(".:,'").lower() for w in _WORDS.findall(cause.error)} - _COMMON
+    telling = {w for w in words & error if not w.isalpha() or len(w) > 7}
+    if telling:
+        return True
+    # A port needs no words: where only one finding speaks of reachability, that is it.
+    return not rivals and cause.kind == "port"
+
+
+def merged(forecast: Forecast, run: ServiceRun | None, because: Iterable[str]) -> Forecast:
+    """What is judged: what was seen, and the forecast where nothing was."""
+    if run is None:
+        return forecast
+    answers: dict[str, Answer] = {
+        stage: seen if seen != "unknown" else said
+        for (stage, seen), (_, said) in zip(run.observed.answers(), forecast.answers(), strict=True)
+    }
+    return Forecast(
+        builds=answers["builds"],
+        starts=answers["starts"],
+        reachable=answers["reachable"],
+        predicts=answers["predicts"],
+        because=tuple(because) or forecast.because,
+        unresolved=forecast.unresolved,
+    )

@@ -1,0 +1,184 @@
+"""Looking inside an image: what is really installed, what imports, what the loader lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from auditor.parsers.requirements import normalise
+from auditor.rehearsal import causes
+from auditor.rehearsal.journal import Run
+from auditor.rehearsal.observed import Imported, Inside
+
+if TYPE_CHECKING:
+    from auditor.deployment.model import BuiltImage, Environment
+
+_TIMEOUT: Final = 300
+# Needs hardware or a display that a build machine does not have.
+_NEEDS_MORE = re.compile(
+    r"libcuda\.so|libnvidia|no CUDA|DISPLAY|libnvcuvid|could not connect to display"
+)
+
+
+def look(run: Run, image: BuiltImage, tag: str) -> Inside:
+    """Run the inspector in the image, without a network and under the image's own user."""
+    nonce = secrets.token_hex(12)
+    wanted = dict(modules_of(image.environment)) if image.environment else {}
+    pairs = ",".join(f"{d}={m}" for d, m in wanted.items())
+    text = (Path(__file__).parent / "payload" / "inspector.py").read_text("utf-8")
+    output = ""
+    for interpreter in ("python", "python3"):
+        output, missing = _execute(run, tag, [interpreter, "-B", "-c", text, nonce, pairs])
+        if not missing:
+            break
+    found = _parsed(output, nonce)
+    if found is None:
+        lines = causes.lines_of(output)
+        why = lines[-1] if lines else "no Python was found in it"
+        return Inside(problem=f"it could not be looked into: {why}")
+    return _inside(found, image)
+
+
+def _execute(run: Run, tag: str, command: list[str]) -> tuple[str, bool]:
+    """(output, whether the image lacks the program)."""
+    client = run.client
+    name = run.name(f"inside-{secrets.token_hex(3)}")
+    with run.shielded():
+        run.record("container", name)
+        made = client.create_container(
+            image=tag,
+            entrypoint=command[:1],
+            command=command[1:],
+            environment={"OMP_NUM_THREADS": "1", "MPLCONFIGDIR": "/tmp"},
+            labels=run.labels,
+            name=name,
+            healthcheck={"test": ["NONE"]},
+            host_config=client.create_host_config(
+                network_mode="none",
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                pids_limit=512,
+                mem_limit=4 << 30,
+                log_config={"Type": "json-file", "Config": {"max-size": "20m", "max-file": "1"}},
+            ),
+        )
+    try:
+        try:
+            with run.shielded():
+                client.start(made["Id"])
+        except Exception as error:
+            said = str(getattr(error, "explanation", error))
+            return said, "executable file not found" in said or "no such file" in said
+        try:
+            client.wait(made["Id"], timeout=_TIMEOUT)
+        except Exception:
+            return "it took too long", False
+        data: bytes = client.logs(made["Id"], stdout=True, stderr=True)
+        return data.decode("utf-8", "replace"), False
+    finally:
+        # Where this fails, its label finds it when the run ends.
+        with contextlib.suppress(Exception):
+            client.remove_container(made["Id"], force=True, v=True)
+
+
+def _parsed(output: str, nonce: str) -> dict[str, Any] | None:
+    prefix = f"@{nonce} "
+    for line in output.splitlines():
+        if line.startswith(prefix):
+            try:
+                found = json.loads(line[len(prefix) :])
+            except (ValueError, RecursionError):
+                return None
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def _inside(found: dict[str, Any], image: BuiltImage) -> Inside:
+    installed = {
+        normalise(str(k)[:100]): str(v)[:60]
+        for k, v in (_mapping(found.get("distributions"))).items()
+    }
+    imports = []
+    for item in _list(found.get("imports")):
+        if isinstance(item, list) and len(item) == 4:
+            distribution, module, good, text = item
+            if distribution not in installed and not good:
+                # Not installed here at all: another rule's business.
+                continue
+            if not good and _NEEDS_MORE.search(str(text)):
+                continue
+            imports.append(
+                Imported(
+                    distribution=str(distribution),
+                    module=str(module),
+                    ok=bool(good),
+                    cause=None if good else causes.of_log(str(text)),
+                )
+            )
+    missing = [
+        (str(pair[0])[:300], str(pair[1])[:100])
+        for pair in _list(found.get("missing"))
+        if isinstance(pair, list) and len(pair) == 2
+    ]
+    python = str(found.get("python"))[:20]
+    uid = found.get("uid")
+    return Inside(
+        python=python,
+        distributions=tuple(sorted(installed.items())),
+        pip_check=tuple(str(line)[:300] for line in _list(found.get("pip_check"))[:50]),
+        imports=tuple(imports),
+        missing_sonames=tuple(missing),
+        user=str(found.get("user"))[:60],
+        uid=uid if isinstance(uid, int) else None,
+        workdir=str(found.get("cwd"))[:300],
+        writable=tuple(str(p)[:200] for p in _list(found.get("writable"))[:20]),
+        differences=tuple(differences(image, python, installed, str(found.get("cwd")))),
+    )
+
+
+def _mapping(item: Any) -> dict[Any, Any]:
+    return item if isinstance(item, dict) else {}
+
+
+def _list(item: Any) -> list[Any]:
+    return item if isinstance(item, list) else []
+
+
+def differences(
+    image: BuiltImage, python: str, installed: dict[str, str], workdir: str
+) -> Iterable[tuple[str, str, str]]:
+    """(what, static model, image) where the model was sure and the image is otherwise."""
+    environment = image.environment
+    if environment is not None and environment.python is not None:
+        said = environment.python.version
+        # A tag may have moved on to another patch release.
+        if environment.python.certain and said.split(".")[:2] != python.split(".")[:2]:
+            yield "Python", said, python
+    for requirement in environment.requirements if environment else ():
+        version = requirement.version
+        real = installed.get(requirement.key)
+        if version is None or requirement.fact.marker:
+            continue
+        if real is None:
+            yield requirement.key, version, "not installed"
+        elif real.partition("+")[0] != version.partition("+")[0]:
+            yield requirement.key, version, real
+    said_dir = image.image.workdir.value
+    if isinstance(said_dir, str) and said_dir != workdir:
+        yield "working directory", said_dir, workdir
+
+
+def modules_of(environment: Environment) -> Iterable[tuple[str, str]]:
+    """(distribution, module to import) of every requirement whose import name is on record."""
+    from auditor.linking import distributions
+
+    for requirement in environment.requirements:
+        names = distributions.modules_of(requirement.key)
+        for name in names[:1]:
+            if re.fullmatch(r"[A-Za-z_][\w.]*", name):
+                yield requirement.key, name
