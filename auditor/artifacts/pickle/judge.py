@@ -12,6 +12,7 @@ from auditor.artifacts.pickle.policy import (
     resolve,
     state_objection,
 )
+from auditor.artifacts.pickle.runs import Run, Some
 from auditor.artifacts.pickle.symbols import shown, target_name
 from auditor.artifacts.pickle.values import (
     Call,
@@ -361,6 +362,57 @@ class Judge:
             what="unpicklers do not agree on what this stream means",
         )
 
+    def on_skipped(self) -> None:
+        # Of the calls in a run none is kept.
+        self.call_count = max(self.call_count, len(self.calls)) + 1
+
+    # -- what the machine asks: would these calls be harmless, whatever stands for ``Some``? ----
+
+    def made(self, func: Value, args: Value, how: str) -> Call | None:
+        """What the call makes; None where that depends on more than is known."""
+        if type(func) is not Glob or type(args) is not tuple:
+            return None
+        call = Call(func, tuple(_placed(a) for a in args), None, how, func.offset)
+        entry = lookup(func.module, func.name)
+        if entry.standing == "unknown" and not _is_code_library(func):
+            # One issue is reported for each name.
+            call.cls = func if how == "NEWOBJ" else None
+            return call if ("ART002", f"calls {func.key}") in self._seen else None
+        if entry.standing != "allowed" or entry.policy not in _BLIND or self._scripted(func):
+            return None
+        return call if self._objection(call, func, entry.kind, entry.policy) is None else None
+
+    def built(self, target: Value, state: Value) -> Call | None:
+        """The object with a state; None where setting it is not known to be harmless."""
+        if type(target) is not Call or target.states:
+            return None
+        cls = target.cls
+        if cls is None:
+            message = f"sets the state of what {target_name(target)} returns"
+            if ("ART002", message) not in self._seen:
+                return None
+        else:
+            state = _placed(state)
+            if cls.module.startswith("numpy"):
+                if cls.name != "ndarray" or type(state) is not tuple or not state:
+                    return None
+                if type(state[-1]) is Some and state[-1].kind == "bytes":
+                    state = (*state[:-1], b"")
+                if type(state[-1]) is not bytes or state_objection(cls, state) is not None:
+                    return None
+            elif cls.module.startswith(_STATE_POLICIES) or type(state) is not Dct:
+                return None
+        call = Call(target.func, target.args, target.kwargs, target.how, target.offset)
+        call.cls = cls
+        call.states = [state]
+        return call
+
+    def filled(self, target: Value, wanted: str) -> Call | None:
+        """The object with items added; None where adding them is not known to be harmless."""
+        if type(target) is not Call or target.states or target.cls is None:
+            return None
+        return target if lookup(target.cls.module, target.cls.name).kind == wanted else None
+
     def _code_by_value(self, name: str, offset: int) -> None:
         self.code_objects = True
         self._issue(
@@ -452,6 +504,39 @@ class Judge:
                 evidence=tuple((k, v) for k, v in evidence.items() if v),
             )
         )
+
+
+# Policies that decide by the types of arguments, or by values that are never ``Some``.
+_BLIND = frozenset(
+    [
+        "",
+        "inert",
+        "nothing",
+        "plain",
+        "short",
+        "container",
+        "latin1",
+        "array_reconstruct",
+        "newobj",
+        "class_first",
+        "reconstructor",
+        "default_factory",
+    ]
+)
+_ANY = Run(0, 0)
+
+
+def _placed(value: Value) -> Value:
+    """The value with containers in place of those that are only known by kind."""
+    if type(value) is tuple:
+        return tuple(_placed(part) for part in value)
+    if type(value) is not Some or value.kind in ("number", "text", "bytes"):
+        return value
+    if value.kind == "dict":
+        made = Dct([_ANY, _ANY])
+        made.size = 1 << 40
+        return made
+    return Lst(value.kind, [_ANY, _ANY])
 
 
 _STATE_POLICIES = ("numpy", "scipy.stats", "statsmodels", "joblib", "sklearn.externals")

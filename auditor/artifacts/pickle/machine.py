@@ -12,11 +12,19 @@ from _compat_pickle import IMPORT_MAPPING as IMPORT_MAPPING
 from _compat_pickle import NAME_MAPPING as NAME_MAPPING
 from bisect import bisect_right
 from collections.abc import Callable
-from mmap import mmap
+from mmap import PAGESIZE, mmap
 from struct import Struct
 from typing import Protocol, TypeAlias
 
-from auditor.artifacts.pickle.runs import Run, Shape, count, find_shape, memoised
+from auditor.artifacts.blob import MADV_DONTNEED
+from auditor.artifacts.pickle.runs import (
+    Context,
+    Run,
+    Style,
+    boundaries,
+    indexes,
+    stored,
+)
 from auditor.artifacts.pickle.values import (
     EMPTY_TUPLE,
     KEEP,
@@ -39,8 +47,15 @@ _U8 = Struct("<Q").unpack_from
 _F8 = Struct(">d").unpack_from
 
 HIGHEST_PROTOCOL = 5
-# Batches shorter than this are followed opcode by opcode.
+# Where less than this is left, opcodes are followed one by one.
 _WORTH = 2048
+# A run that is shorter gains nothing.
+_SHORTEST = 64
+# What stands for the values of a run on the stack: enough for any that are taken from its end.
+_PLACES = 40
+_CONTEXTS = 256
+# Learning may cost so much at first (in tokens), and more with every byte behind us.
+_LESSONS = 4000
 # Longer strings, bytes and numbers are noted, not held.
 HOLD = 4096
 # Line-oriented operands are parsed up to this length; int() of more digits is quadratic.
@@ -58,6 +73,11 @@ class Observer(Protocol):
     def on_extension(self, code: int, offset: int) -> None: ...
     def on_buffer(self, offset: int) -> None: ...
     def on_anomaly(self, message: str, offset: int) -> None: ...
+    def on_skipped(self) -> None: ...
+    # Silent questions about calls in which a value may be Some value of a kind.
+    def made(self, func: Value, args: Value, how: str) -> Call | None: ...
+    def built(self, target: Value, state: Value) -> Call | None: ...
+    def filled(self, target: Value, wanted: str) -> Call | None: ...
 
 
 # After BUILD, joblib reads an array from the file. Given the object and where the file stands,
@@ -103,10 +123,25 @@ class Machine:
         # Memo entries inside runs that were skipped: (first index, run), and how many in all.
         self.skipped = 0
         self.holes: list[tuple[int, Run]] = []
-        # The stream stores under numbers of its own (PUT) instead of counting (MEMOIZE).
-        self.puts = False
-        self._retry = self._tries = 0
-        self._shape: Shape | None = None
+        # What was stored behind a run whose entries were not counted yet, and such runs: in order.
+        self.pending: list[Value | _Skipped | tuple[int, Value]] = []
+        # The highest number that PUT stored under; runs are skipped only where numbers ascend.
+        self.top = -1
+        self.orderly = True
+        self.contexts: dict[tuple[str, int, int], Context] = {}
+        self.swallows = True
+        # Where a run goes on, and what ``end`` was before.
+        self._goal = self._beyond = -1
+        self._aim: tuple[Context, int] | None = None
+        # By level, the context in which runs were found.
+        self._paying: dict[int, Context] = {}
+        self._released = 0
+        self._floor = 0
+        # The highest number under which a run that was counted stored.
+        self._last = -1
+        # Values of runs that were followed after all.
+        self.recalled: dict[int, Value] = {}
+        self._spent = 0
 
     def run(self, start: int) -> tuple[Value, int]:
         """Follow the stream from ``start``; the loaded value and the offset after STOP.
@@ -115,9 +150,14 @@ class Machine:
         """
         self.memo = {}
         self.skipped = 0
-        self.puts = False
         self.holes = []
-        self._retry = self._tries = 0
+        self.pending = []
+        self.top = -1
+        self.orderly = True
+        self.recalled = {}
+        self.contexts = {}
+        self._paying = {}
+        self._goal = self._last = -1
         self.stack = []
         self.meta = []
         self.proto = 0
@@ -136,16 +176,27 @@ class Machine:
         stack = self.stack
         meta = self.meta
         slow = _SLOW
+        pending = self.pending
         truncated = False
         while True:
             if pos >= end:
+                if self._goal >= 0:
+                    pos = self._resume(pos)
+                    end = self.end
+                    pending = self.pending
+                    stack = self.stack
+                    continue
                 if end == self.stop:
                     break
                 end = self.end = self.stop
                 continue
             op = data[pos]
             if op == 0x94:  # MEMOIZE
-                memo[len(memo) + self.skipped] = stack[-1]
+                if pending:
+                    self._memoize(stack[-1])
+                    pending = self.pending
+                else:
+                    memo[len(memo) + self.skipped] = stack[-1]
                 pos += 1
             elif op == 0x4B:  # BININT1
                 if pos + 2 > end:
@@ -158,8 +209,12 @@ class Machine:
                     end = self._straddle(pos)
                     continue
                 self._at = pos
-                self.puts = True
-                memo[data[pos + 1]] = stack[-1]
+                index = data[pos + 1]
+                if index > self.top:
+                    self.top = index
+                elif self.orderly:
+                    self._disorder()
+                memo[index] = stack[-1]
                 pos += 2
             elif op == 0x68:  # BINGET
                 if pos + 2 > end:
@@ -187,8 +242,10 @@ class Machine:
                 meta.append(stack)
                 stack = self.stack = []
                 pos += 1
-                if end - pos > _WORTH and (pos >= self._retry or self._shape is not None):
+                if end - pos > _WORTH:
                     pos = self._swallow(pos, end)
+                    end = self.end
+                    pending = self.pending
             elif op == 0x47:  # BINFLOAT
                 if pos + 9 > end:
                     end = self._straddle(pos)
@@ -226,6 +283,12 @@ class Machine:
                 if op == 0x73:
                     value = stack.pop()
                     items = [stack.pop(), value]
+                    if type(stack[-1]) is Dct and end - pos > _WORTH:
+                        stack[-1].extend(items)
+                        pos = self._swallow_added(pos + 1, end, "sets")
+                        end = self.end
+                        pending = self.pending
+                        continue
                 else:
                     items = stack
                     stack = self.stack = meta.pop()
@@ -234,6 +297,8 @@ class Machine:
                         pos += 1
                         continue
                 target = stack[-1]
+                if type(target) is Run:
+                    target = self._unroll(target)
                 if op == 0x65:
                     if type(target) is Lst and target.kind == "list":
                         target.extend(items)
@@ -249,29 +314,21 @@ class Machine:
                     else:
                         self.observer.on_add(target, items, "SETITEMS", pos)
                 pos += 1
-                if self._tries:
-                    pos = self._align(pos, end)
             elif op == 0x85:  # TUPLE1
                 self._at = pos
                 stack[-1] = (stack[-1],)
                 pos += 1
-                if self._tries:
-                    pos = self._align(pos, end)
             elif op == 0x86:  # TUPLE2
                 self._at = pos
                 last = stack.pop()
                 stack[-1] = (stack[-1], last)
                 pos += 1
-                if self._tries:
-                    pos = self._align(pos, end)
             elif op == 0x87:  # TUPLE3
                 self._at = pos
                 last = stack.pop()
                 middle = stack.pop()
                 stack[-1] = (stack[-1], middle, last)
                 pos += 1
-                if self._tries:
-                    pos = self._align(pos, end)
             elif op == 0x4E:  # NONE
                 stack.append(None)
                 pos += 1
@@ -312,7 +369,10 @@ class Machine:
                     if index > self.stop:
                         # The C unpickler allocates a table of that size.
                         self.observer.on_anomaly("a memo index beyond all need", pos)
-                    self.puts = True
+                    if index > self.top:
+                        self.top = index
+                    elif self.orderly:
+                        self._disorder()
                     memo[index] = stack[-1]
                 elif index in memo:
                     stack.append(memo[index])
@@ -336,9 +396,9 @@ class Machine:
                     self.observer.on_anomaly("a frame that begins inside another", pos - 9)
                 self.frame_end = end = self.end = min(pos + length, self.stop)
                 if meta and end - pos > _WORTH:
-                    # The frame may begin in the middle of a period: wait for its seam.
-                    self._tries = 40 if self._shape is not None else 0
                     pos = self._swallow(pos, end)
+                    end = self.end
+                    pending = self.pending
             else:
                 handler = slow.get(op)
                 if handler is None:
@@ -352,6 +412,8 @@ class Machine:
                     end = self._straddle(pos)
                     continue
                 stack = self.stack
+                end = self.end
+                pending = self.pending
         if truncated:
             raise MachineError("the stream ends in the middle", min(pos, end), truncated=True)
         raise MachineError("the stream ends without STOP", min(pos, end), truncated=True)
@@ -368,76 +430,290 @@ class Machine:
         self.end = self.stop
         return self.stop
 
+    # -- runs ------------------------------------------------------------------------------
+
     def _swallow(self, pos: int, end: int) -> int:
-        """Skip a run of repeating plain data in a batch for a list or dictionary."""
+        """Skip a run of like values behind a MARK."""
         below = self.meta[-1]
-        if not below or type(below[-1]) not in (Lst, Dct):
+        kind, batch = "items", b""
+        if below:
+            if type(below[-1]) is Dct:
+                kind, batch = "pairs", rb"u\("
+            elif type(below[-1]) is Lst:
+                batch = rb"e\("
+        context = self._context(kind, batch, 0)
+        if context is None:
             return pos
-        if self.puts:
+        if self._paying and self._seek(pos, end):
             return pos
+        if pos < context.retry:
+            return pos
+        return self._follow(context, pos, end)
+
+    def _swallow_added(self, pos: int, end: int, kind: str) -> int:
+        """Skip a run of values that are each added to what lies on top of the stack."""
+        context = self._context(kind, b"", min(len(self.stack), 6))
+        if context is None or pos < context.retry:
+            return pos
+        return self._follow(context, pos, end)
+
+    def _context(self, kind: str, batch: bytes, depth: int) -> Context | None:
+        key = (kind + batch.decode("ascii"), len(self.meta), depth)
+        context = self.contexts.get(key)
+        if context is None and len(self.contexts) < _CONTEXTS and self.swallows:
+            context = self.contexts[key] = Context(kind, batch)
+        return context
+
+    def _follow(self, context: Context, pos: int, end: int) -> int:
+        """Skip what the context knows, learn what it does not, and look where it goes on."""
         data = self.data
-        shape, stop = self._shape, pos
-        if shape is not None:
-            done = shape.pattern.match(data, pos, end)
-            stop = pos if done is None else done.end()
-        if shape is None or stop - pos < 64:
-            shape = find_shape(data, pos, end) if pos >= self._retry else None
-            if shape is None:
-                self._retry = max(self._retry, pos + 1024)
+        begun = pos
+        again = 0
+        if type(data) is mmap and pos - self._released > _RELEASE:
+            self._release(pos)
+        pos = self._match(context, pos, end)
+        while (
+            end - pos > _WORTH
+            and data[pos] not in _CLOSERS
+            and pos >= context.relearn
+            and self._spent <= _LESSONS + pos // 200
+        ):
+            style = self._style()
+            again = context.learn(data, pos, end, style, self._known, self.observer)
+            self._spent += context.price
+            context.relearn = pos + (256 << min(context.learned, 16))
+            after = self._match(context, pos, end)
+            if after == pos:
+                if context.learned < 4 and again:
+                    # Names are known once they were imported: look again behind the first values.
+                    context.relearn = again
+                break
+            again = 0
+            pos = after
+        if pos - begun < _SHORTEST:
+            context.costs += 1
+            context.retry = max(begun + (128 << min(context.costs, 13)), again)
+        else:
+            context.gain += pos - begun
+            context.costs = 0
+            depth = len(self.meta)
+            if context.kind in ("items", "pairs") and pos - begun > _WORTH:
+                self._paying[depth] = context
+        if end - pos > _WORTH:
+            if again > pos:
+                self._aim_at(context, len(self.meta), again, end)
+            elif data[pos] not in _CLOSERS and not self._seek(pos, end):
+                self._look_ahead(context, len(self.meta), pos, end)
+        return pos
+
+    def _match(self, context: Context, pos: int, end: int) -> int:
+        pattern = context.pattern
+        if pattern is None or not self._usable(context):
+            return pos
+        pattern = context.pattern
+        done = pattern.match(self.data, pos, end) if pattern is not None else None
+        if done is None or done.end() - pos < _SHORTEST:
+            return pos
+        return self._skip_run(context, pos, done.end())
+
+    def _seek(self, pos: int, end: int) -> bool:
+        """Find where a run on an outer level goes on, of which this is the middle of a value."""
+        depth = len(self.meta)
+        for outer, context in self._paying.items():
+            if outer < depth:
+                return self._look_ahead(context, outer, pos, end)
+        return False
+
+    def _look_ahead(self, context: Context, depth: int, pos: int, end: int) -> bool:
+        """Find where the run goes on behind values that are followed one by one."""
+        if context.pattern is None or context.gain < 256 * (context.attempts - 8):
+            return False
+        context.attempts += 1
+        match = context.pattern.match
+        for place in boundaries(self.data, pos, end, 96, len(self.meta) - depth):
+            done = match(self.data, place, end)
+            if done is not None and done.end() - place >= _SHORTEST:
+                self._aim_at(context, depth, place, end)
+                return True
+        return False
+
+    def _aim_at(self, context: Context, depth: int, goal: int, end: int) -> None:
+        self._goal = goal
+        self._beyond = end
+        self._aim = (context, depth)
+        self.end = goal
+
+    def _resume(self, pos: int) -> int:
+        """The place that was looked for is reached, or was passed."""
+        goal, self._goal = self._goal, -1
+        self.end = max(self._beyond, pos) if self._beyond <= self.stop else self.stop
+        aim = self._aim
+        if pos != goal or aim is None or self.end - pos <= _WORTH:
+            return pos
+        context, depth = aim
+        if len(self.meta) != depth:
+            return pos
+        if context.kind in ("items", "pairs"):
+            below = self.meta[-1] if self.meta else None
+            if below is None or (
+                (type(below[-1]) if below else None) is Dct
+            ) != (context.kind == "pairs"):
                 return pos
-            self._shape = shape
-            done = shape.pattern.match(data, pos, end)
-            stop = pos if done is None else done.end()
-            if stop - pos < 64:
-                self._retry = pos + 1024
+            if context.batch and not (below and type(below[-1]) in (Lst, Dct)):
                 return pos
-        odd = bool(shape.net & 1) and (
-            type(below[-1]) is Lst or bool(count(shape.single, data, pos, stop) & 1)
-        )
-        run = Run(pos, stop)
-        # One value or two stand for all, so that pairs stay pairs.
-        self.stack.append(run)
-        if not odd:
-            self.stack.append(run)
-        stored = memoised(data, pos, stop) if shape.memoises else 0
-        if stored:
-            self.holes.append((len(self.memo) + self.skipped, run))
-            self.skipped += stored
+        elif not self.stack or type(self.stack[-1]) is not (
+            Lst if context.kind == "appends" else Dct
+        ):
+            return pos
+        return self._follow(context, pos, self.end)
+
+    def _skip_run(self, context: Context, pos: int, stop: int) -> int:
+        """What lies before ``stop`` was matched: note it."""
+        run = Run(pos, stop, context.kind)
+        if context.kind in ("appends", "sets"):
+            self.stack[-1].extend([run, run])
+        else:
+            self.stack += [run] * _PLACES
+        self.observer.on_skipped()
+        if context.style.puts:
+            # Entries that the run may overwrite are looked up by order.
+            self._floor = min(self._floor, context.style.floor) if self.pending else context.style.floor
+            self._set_aside()
+        self.pending.append(_Skipped(run))
         return stop
 
-    def _align(self, pos: int, end: int) -> int:
-        """Try the last shape where a value is complete; its MEMOIZE belongs to it."""
-        self._tries -= 1
-        shape = self._shape
-        if shape is None or not self.meta or end - pos < _WORTH or self.puts:
-            return pos
-        if self.data[pos] == 0x94:
-            self.memo[len(self.memo) + self.skipped] = self.stack[-1]
-            pos += 1
-        done = shape.pattern.match(self.data, pos, end)
-        if done is None or done.end() - pos < 64:
-            return pos
-        self._tries = 0
-        return self._swallow(pos, end)
+    def _set_aside(self) -> None:
+        """Take what PUT stored under numbers that runs may use, too, out of the memo."""
+        memo = self.memo
+        late: list[Value | _Skipped | tuple[int, Value]] = []
+        while memo:
+            key = next(reversed(memo))
+            if key < self._floor:
+                break
+            late.append((key, memo.pop(key)))
+        self.pending += reversed(late)
+
+    def _style(self) -> Style:
+        puts = self.top >= 0 or self.proto < 4
+        return Style(puts=puts, floor=self.top + 1)
+
+    def _usable(self, context: Context) -> bool:
+        """Whether the pattern still says the truth about the memo."""
+        style = context.style
+        if not style.puts:
+            return self.top < 0
+        if not self.orderly:
+            return False
+        if self.top - style.floor > 4096:
+            # Many entries lie above the floor: raise it.
+            context.write(Style(puts=True, floor=self.top + 1), self.observer)
+            return context.pattern is not None
+        return True
+
+    def _known(self, index: int) -> Value:
+        """A value of the memo, for a sample; unknown where it lies in a run."""
+        return self.memo.get(index, _UNKNOWN)
+
+    def _disorder(self) -> None:
+        """PUT stores under a number that is not the highest, or beside MEMOIZE."""
+        if any(type(entry) is _Skipped for entry in self.pending):
+            self._settle()
+        self.orderly = False
+        self.swallows = False
+        self.contexts.clear()
+        self._paying.clear()
+
+    def _memoize(self, value: Value) -> None:
+        if self.top >= 0:
+            # MEMOIZE counts what PUT stored.
+            self._settle()
+            self.memo[len(self.memo) + self.skipped] = value
+        else:
+            self.pending.append(value)
+
+    def _settle(self) -> None:
+        """Number what runs stored, so that entries can be recalled."""
+        if self.top >= 0:
+            self._set_aside()
+        pending, self.pending = self.pending, []
+        memo = self.memo
+        last = max(next(reversed(memo), -1), self._last)
+        for entry in pending:
+            if type(entry) is _Skipped:
+                tokens = stored(self.data, entry.run.start, entry.run.end)
+                if not tokens:
+                    continue
+                if tokens[0] != b"\x94":
+                    numbers = indexes(tokens)
+                    if numbers != sorted(set(numbers)) or numbers[0] <= last:
+                        self.observer.on_anomaly(
+                            "two values are stored under one number", entry.run.start
+                        )
+                    self.holes.append((numbers[0], entry.run))
+                    last = self._last = numbers[-1]
+                else:
+                    self.holes.append((len(memo) + self.skipped, entry.run))
+                self.skipped += len(tokens)
+            elif type(entry) is tuple and len(entry) == 2 and self.top >= 0:
+                if entry[0] <= last:
+                    self.observer.on_anomaly("two values are stored under one number", 0)
+                last = entry[0]
+                memo[last] = entry[1]
+            else:
+                memo[len(memo) + self.skipped] = entry
 
     def _recall(self, index: int, at: int) -> Value:
         """A value of the memo that lies in a run: the run is followed after all."""
+        if self.pending:
+            self._settle()
+            if index in self.memo:
+                return self.memo[index]
+        if index in self.recalled:
+            return self.recalled[index]
         place = bisect_right(self.holes, index, key=_first) - 1
         if place < 0:
             raise MachineError("recalls a value that was never stored", at)
         first, run = self.holes.pop(place)
+        again = self._again(run, first)
+        self.recalled.update(again.memo)
+        if index not in self.recalled:
+            raise MachineError("recalls a value that was never stored", at)
+        return self.recalled[index]
+
+    def _again(self, run: Run, first: int) -> Machine:
+        """The run followed opcode by opcode."""
         again = Machine(self.data, self.observer, end=run.end)
         again.memo = _Later(self, first)
         again.skipped = first
-        again._retry = run.end
-        again.meta = [[]]
+        again.swallows = False
+        again.proto = self.proto
+        target: Value = Dct([]) if run.kind in ("pairs", "sets") else Lst("list", [])
+        if run.kind in ("appends", "sets"):
+            again.stack = [target]
+        else:
+            again.meta = [[target]]
         with contextlib.suppress(MachineError, IndexError):  # a run has no STOP
             again._run(run.start)
-        self.skipped -= len(again.memo)
-        self.memo.update(again.memo)
-        if index not in self.memo:
-            raise MachineError("recalls a value that was never stored", at)
-        return self.memo[index]
+        return again
+
+    def _unroll(self, run: Run) -> Value:
+        """The last value of a run is changed by what follows: the run is followed after all."""
+        stack = self.stack
+        left = 0
+        while left < len(stack) and stack[-1 - left] is run:
+            left += 1
+        del stack[len(stack) - left :]
+        values = self._again(run, 1 << 40).stack
+        # Values were taken from the end of the run before.
+        stack += values[: max(len(values) - (_PLACES - left), 0)]
+        return stack[-1]
+
+    def _release(self, pos: int) -> None:
+        """Give the pages of a map back that were read."""
+        first = self._released // PAGESIZE * PAGESIZE
+        self._released = pos
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self.data.madvise(MADV_DONTNEED, first, pos - first)  # type: ignore[union-attr]
 
     # -- frequent helpers ------------------------------------------------------------------
 
@@ -459,6 +735,8 @@ class Machine:
     def _build(self, pos: int, stack: list[Value]) -> int:
         state = stack.pop()
         target = stack[-1]
+        if type(target) is Run:
+            target = self._unroll(target)
         self.observer.on_build(target, state, pos)
         if type(target) is Call:
             if len(target.states) < 4:
@@ -707,7 +985,10 @@ class Machine:
             raise MachineError("stores under a negative number", pos)
         if index > self.stop:
             self.observer.on_anomaly("a memo index beyond all need", pos)
-        self.puts = True
+        if index > self.top:
+            self.top = index
+        elif self.orderly:
+            self._disorder()
         self.memo[index] = self.stack[-1]
         return after
 
@@ -723,10 +1004,11 @@ class Machine:
         return after
 
     def _pop(self, pos: int) -> int:
-        if self.stack:
-            self.stack.pop()
-        else:
+        if not self.stack:
             self._pop_mark()
+        elif type(self.stack.pop()) is Run:
+            # How many values a run left is not known.
+            self.observer.on_anomaly("values of a batch are dropped", pos)
         return pos + 1
 
     def _pop_to_mark(self, pos: int) -> int:
@@ -740,8 +1022,12 @@ class Machine:
     def _append(self, pos: int) -> int:
         value = self.stack.pop()
         target = self.stack[-1]
+        if type(target) is Run:
+            target = self._unroll(target)
         if type(target) is Lst and target.kind == "list":
             target.extend([value])
+            if self.end - pos > _WORTH:
+                return self._swallow_added(pos + 1, self.end, "appends")
         else:
             self.observer.on_add(target, [value], "APPEND", pos)
         return pos + 1
@@ -814,6 +1100,15 @@ def _first(hole: tuple[int, Run]) -> int:
     return hole[0]
 
 
+class _Skipped:
+    """A run whose entries in the memo were not counted yet."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+
 class _Later(dict[int, Value]):
     """The memo of a run that is followed later: what it does not hold, the whole stream holds."""
 
@@ -836,6 +1131,11 @@ def _shown(value: Value) -> str:
 
 
 # A STACK_GLOBAL operand of one of these types makes every unpickler raise.
+_UNKNOWN = Unk("recalled")
+# What ends a batch, a stream or a frame: no sample begins there.
+_CLOSERS = frozenset(b"eutld\x90\x91.\x95")
+_RELEASE = 32 << 20
+
 _NEVER_TEXT = frozenset({int, float, bool, type(None), bytes, tuple, Lst, Dct})
 
 _SLOW: dict[int, Callable[[Machine, int], int]] = {

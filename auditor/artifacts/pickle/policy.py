@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from auditor.artifacts.pickle.names import canonical, lookup
+from auditor.artifacts.pickle.runs import Some
 from auditor.artifacts.pickle.values import (
     MISSING,
     Big,
@@ -165,7 +166,9 @@ def policy_digits(call: Call) -> Objection:
 def policy_latin1(call: Call) -> Objection:
     """``encode`` as protocols 0 to 2 write bytes."""
     args = arguments(call)
-    if args is not None and 1 <= len(args) <= 2 and type(args[0]) in (str, Big):
+    if args is not None and 1 <= len(args) <= 2 and (
+        type(args[0]) in (str, Big) or (type(args[0]) is Some and args[0].kind == "text")
+    ):
         if len(args) == 2 and args[1] in ("latin1", "latin-1", "utf-8", "ascii"):
             return None
         if len(args) == 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from auditor.artifacts.pickle.runs import Run
+from auditor.artifacts.pickle.runs import Run, Some
 
 # Python scalars and tuples, or one of the classes below.
 Value: TypeAlias = Any
@@ -161,7 +161,10 @@ def plain(value: Value, budget: int = 400) -> bool:
         kind = type(value)
         if kind in _SCALARS:
             continue
-        if kind is tuple:
+        if kind is Some:
+            if value.kind not in ("number", "text", "bytes"):
+                return False
+        elif kind is tuple:
             pending += value
         elif kind is Lst and value.complete:
             pending += value.items
