@@ -398,7 +398,9 @@ class Judge:
                     return None
                 if type(state[-1]) is Some and state[-1].kind == "bytes":
                     state = (*state[:-1], b"")
-                if type(state[-1]) is not bytes or state_objection(cls, state) is not None:
+                held = state[-1]
+                encoded = type(held) is Call and _names(held.func, "_codecs.encode")
+                if not (type(held) is bytes or encoded) or state_objection(cls, state) is not None:
                     return None
             elif cls.module.startswith(_STATE_POLICIES) or type(state) is not Dct:
                 return None
@@ -524,6 +526,10 @@ _BLIND = frozenset(
     ]
 )
 _ANY = Run(0, 0)
+
+
+def _names(value: Value, dotted: str) -> bool:
+    return type(value) is Glob and value.key == dotted
 
 
 def _placed(value: Value) -> Value:

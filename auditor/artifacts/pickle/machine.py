@@ -55,7 +55,7 @@ _SHORTEST = 64
 _PLACES = 40
 _CONTEXTS = 256
 # Learning may cost so much at first (in tokens), and more with every byte behind us.
-_LESSONS = 4000
+_LESSONS = 16_000
 # Longer strings, bytes and numbers are noted, not held.
 HOLD = 4096
 # Line-oriented operands are parsed up to this length; int() of more digits is quadratic.
@@ -137,8 +137,8 @@ class Machine:
         self._paying: dict[int, Context] = {}
         self._released = 0
         self._floor = 0
-        # The highest number under which a run that was counted stored.
-        self._last = -1
+        # The highest number below which all is counted.
+        self._settled = -1
         # Values of runs that were followed after all.
         self.recalled: dict[int, Value] = {}
         self._spent = 0
@@ -157,7 +157,7 @@ class Machine:
         self.recalled = {}
         self.contexts = {}
         self._paying = {}
-        self._goal = self._last = -1
+        self._goal = self._settled = -1
         self.stack = []
         self.meta = []
         self.proto = 0
@@ -281,6 +281,8 @@ class Machine:
                     pos = self._build(pos, stack)
                     continue
                 if op == 0x73:
+                    if len(stack) > 2 and type(stack[-3]) is Run:
+                        self._unroll(3)
                     value = stack.pop()
                     items = [stack.pop(), value]
                     if type(stack[-1]) is Dct and end - pos > _WORTH:
@@ -298,7 +300,8 @@ class Machine:
                         continue
                 target = stack[-1]
                 if type(target) is Run:
-                    target = self._unroll(target)
+                    self._unroll(1)
+                    target = stack[-1]
                 if op == 0x65:
                     if type(target) is Lst and target.kind == "list":
                         target.extend(items)
@@ -316,15 +319,21 @@ class Machine:
                 pos += 1
             elif op == 0x85:  # TUPLE1
                 self._at = pos
+                if type(stack[-1]) is Run:
+                    self._unroll(1)
                 stack[-1] = (stack[-1],)
                 pos += 1
             elif op == 0x86:  # TUPLE2
                 self._at = pos
+                if type(stack[-2]) is Run:
+                    self._unroll(2)
                 last = stack.pop()
                 stack[-1] = (stack[-1], last)
                 pos += 1
             elif op == 0x87:  # TUPLE3
                 self._at = pos
+                if type(stack[-3]) is Run:
+                    self._unroll(3)
                 last = stack.pop()
                 middle = stack.pop()
                 stack[-1] = (stack[-1], middle, last)
@@ -349,12 +358,16 @@ class Machine:
                 pos += 1
             elif op == 0x81:  # NEWOBJ
                 self._at = pos
+                if type(stack[-2]) is Run:
+                    self._unroll(2)
                 args = stack.pop()
                 cls = stack.pop()
                 self._call(stack, cls, args, None, "NEWOBJ", pos)
                 pos += 1
             elif op == 0x52:  # REDUCE
                 self._at = pos
+                if type(stack[-2]) is Run:
+                    self._unroll(2)
                 args = stack.pop()
                 func = stack.pop()
                 self._call(stack, func, args, None, "REDUCE", pos)
@@ -476,7 +489,7 @@ class Machine:
             end - pos > _WORTH
             and data[pos] not in _CLOSERS
             and pos >= context.relearn
-            and self._spent <= _LESSONS + pos // 200
+            and self._spent <= _LESSONS + pos // 100
         ):
             style = self._style()
             again = context.learn(data, pos, end, style, self._known, self.observer)
@@ -569,7 +582,7 @@ class Machine:
 
     def _skip_run(self, context: Context, pos: int, stop: int) -> int:
         """What lies before ``stop`` was matched: note it."""
-        run = Run(pos, stop, context.kind)
+        run = Run(pos, stop, context.kind, context)
         if context.kind in ("appends", "sets"):
             self.stack[-1].extend([run, run])
         else:
@@ -595,20 +608,24 @@ class Machine:
 
     def _style(self) -> Style:
         puts = self.top >= 0 or self.proto < 4
-        return Style(puts=puts, floor=self.top + 1)
+        return Style(puts=puts, floor=max(self.top, self._settled) + 1)
 
     def _usable(self, context: Context) -> bool:
         """Whether the pattern still says the truth about the memo."""
         style = context.style
         if not style.puts:
-            return self.top < 0
+            return self.top < 0 and context.pattern is not None
         if not self.orderly:
             return False
-        if self.top - style.floor > 4096:
-            # Many entries lie above the floor: raise it.
-            context.write(Style(puts=True, floor=self.top + 1), self.observer)
-            return context.pattern is not None
-        return True
+        if self.top - style.floor > 4096 or style.floor <= self._settled:
+            # Entries lie above the floor: raise it.
+            if self._spent > _LESSONS + self._at // 100:
+                return False
+            context.write(
+                Style(puts=True, floor=max(self.top, self._settled) + 1), self.observer
+            )
+            self._spent += context.price
+        return context.pattern is not None
 
     def _known(self, index: int) -> Value:
         """A value of the memo, for a sample; unknown where it lies in a run."""
@@ -631,14 +648,17 @@ class Machine:
         else:
             self.pending.append(value)
 
-    def _settle(self) -> None:
-        """Number what runs stored, so that entries can be recalled."""
+    def _settle(self, index: int | None = None) -> None:
+        """Number what runs stored, so that entries can be recalled; up to the one wanted."""
         if self.top >= 0:
             self._set_aside()
         pending, self.pending = self.pending, []
         memo = self.memo
-        last = max(next(reversed(memo), -1), self._last)
-        for entry in pending:
+        last = self._settled
+        for place, entry in enumerate(pending):
+            if index is not None and len(memo) + self.skipped > index:
+                self.pending = pending[place:]
+                break
             if type(entry) is _Skipped:
                 tokens = stored(self.data, entry.run.start, entry.run.end)
                 if not tokens:
@@ -650,22 +670,27 @@ class Machine:
                             "two values are stored under one number", entry.run.start
                         )
                     self.holes.append((numbers[0], entry.run))
-                    last = self._last = numbers[-1]
+                    last = max(last, numbers[-1])
                 else:
                     self.holes.append((len(memo) + self.skipped, entry.run))
                 self.skipped += len(tokens)
             elif type(entry) is tuple and len(entry) == 2 and self.top >= 0:
                 if entry[0] <= last:
                     self.observer.on_anomaly("two values are stored under one number", 0)
-                last = entry[0]
-                memo[last] = entry[1]
+                last = max(last, entry[0])
+                memo[entry[0]] = entry[1]
             else:
                 memo[len(memo) + self.skipped] = entry
+        self._settled = last
 
     def _recall(self, index: int, at: int) -> Value:
         """A value of the memo that lies in a run: the run is followed after all."""
         if self.pending:
-            self._settle()
+            if self.top >= 0:
+                if index >= self._floor:
+                    self._settle()
+            elif index >= len(self.memo) + self.skipped:
+                self._settle(index)
             if index in self.memo:
                 return self.memo[index]
         if index in self.recalled:
@@ -696,17 +721,36 @@ class Machine:
             again._run(run.start)
         return again
 
-    def _unroll(self, run: Run) -> Value:
-        """The last value of a run is changed by what follows: the run is followed after all."""
+    def _unroll(self, depth: int) -> None:
+        """What follows takes the last values of a run: put them on the stack after all."""
         stack = self.stack
-        left = 0
-        while left < len(stack) and stack[-1 - left] is run:
-            left += 1
-        del stack[len(stack) - left :]
-        values = self._again(run, 1 << 40).stack
-        # Values were taken from the end of the run before.
-        stack += values[: max(len(values) - (_PLACES - left), 0)]
-        return stack[-1]
+        above: list[Value] = []
+        while stack and len(above) < depth and type(stack[-1]) is not Run:
+            above.append(stack.pop())
+        if stack and type(stack[-1]) is Run:
+            run = stack[-1]
+            left = 0
+            while left < len(stack) and stack[-1 - left] is run:
+                left += 1
+            taken = _PLACES - left
+            del stack[len(stack) - left :]
+            values = self._end_of(run)
+            if len(values) < taken + depth:
+                values = self._again(run, 1 << 40).stack
+            else:
+                stack += [run] * max(_PLACES - len(values), 0)
+            stack += values[: max(len(values) - taken, 0)]
+        stack.extend(reversed(above))
+
+    def _end_of(self, run: Run) -> list[Value]:
+        """The last values of a run, as far as they can be told without all the others."""
+        pattern = run.context.pattern if run.context is not None else None
+        if pattern is None:
+            return []
+        found = pattern.match(self.data, run.start, max(run.end - 256, run.start))
+        if found is None or found.end() == run.start:
+            return []
+        return self._again(Run(found.end(), run.end, run.kind), 1 << 40).stack
 
     def _release(self, pos: int) -> None:
         """Give the pages of a map back that were read."""
@@ -733,10 +777,10 @@ class Machine:
         stack.append(call)
 
     def _build(self, pos: int, stack: list[Value]) -> int:
+        if type(stack[-2]) is Run:
+            self._unroll(2)
         state = stack.pop()
         target = stack[-1]
-        if type(target) is Run:
-            target = self._unroll(target)
         self.observer.on_build(target, state, pos)
         if type(target) is Call:
             if len(target.states) < 4:
@@ -807,6 +851,8 @@ class Machine:
             raise MachineError("a name that is not UTF-8", at) from None
 
     def _stack_global(self, pos: int) -> int:
+        if type(self.stack[-2]) is Run:
+            self._unroll(2)
         name = self.stack.pop()
         module = self.stack.pop()
         if type(name) is str and type(module) is str:
@@ -836,6 +882,8 @@ class Machine:
         return pos + 1
 
     def _newobj_ex(self, pos: int) -> int:
+        if type(self.stack[-3]) is Run:
+            self._unroll(3)
         kwargs = self.stack.pop()
         args = self.stack.pop()
         cls = self.stack.pop()
@@ -1020,10 +1068,10 @@ class Machine:
         return pos + 1
 
     def _append(self, pos: int) -> int:
+        if type(self.stack[-2]) is Run:
+            self._unroll(2)
         value = self.stack.pop()
         target = self.stack[-1]
-        if type(target) is Run:
-            target = self._unroll(target)
         if type(target) is Lst and target.kind == "list":
             target.extend([value])
             if self.end - pos > _WORTH:

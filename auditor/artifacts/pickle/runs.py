@@ -33,9 +33,12 @@ _EXACT = 3
 class Run:
     """Plain values that were skipped; they lie at ``start:end``. ``kind`` as in ``Context``."""
 
-    __slots__ = ("end", "kind", "start")
+    __slots__ = ("context", "end", "kind", "start")
 
-    def __init__(self, start: int, end: int, kind: str = "items") -> None:
+    def __init__(
+        self, start: int, end: int, kind: str = "items", context: Context | None = None
+    ) -> None:
+        self.context = context
         self.start = start
         self.end = end
         self.kind = kind
@@ -111,7 +114,7 @@ _GENERIC = {
     0x4B: b"K.",
     0x4D: b"M..",
     0x4A: b"J....",
-    0x47: b"G.{8}",
+    0x47: b"G........",
     0x29: rb"\)",
     0x49: rb"I-?[0-9]{1,40}\n",
     0x4C: rb"L-?[0-9]{1,40}L?\n",
@@ -120,14 +123,14 @@ _GENERIC = {
     0x53: rb"S'[^'\\\n\x80-\xff]{0,255}'\n",
 }
 # Where one of these stands, any other may.
-_NUMBERS = rb"K.|M..|J....|G.{8}|[N\x88\x89]"
+_NUMBERS = rb"K.|M..|J....|G........|[N\x88\x89]"
 _VALUES = {0x4E: None, 0x88: True, 0x89: False, 0x29: ()}
 # Opcodes with one length byte, or four of which three are zero.
 _SHORT = frozenset(b"\x8cCU\x8a")
-_WIDE = frozenset(b"XTB")
+_WIDE = frozenset(b"XTB\x96")
 _KIND = {
     **dict.fromkeys(b"\x8cXUTVS", "text"),
-    **dict.fromkeys(b"CB", "bytes"),
+    **dict.fromkeys(b"CB\x96", "bytes"),
     **dict.fromkeys(b"KMJGILF\x8a", "number"),
 }
 Key: TypeAlias = tuple[Any, ...]
@@ -189,10 +192,13 @@ class _TooComplexError(Exception):
 class _Writer:
     """Writes a schema as a pattern."""
 
-    def __init__(self, style: Style, jury: Jury) -> None:
+    def __init__(self, style: Style, jury: Jury, schema: Form) -> None:
         self.style = style
         self.jury = jury
         self.depth = 0
+        # What is called is no value that stands alone.
+        called = sorted(_called_tokens(schema, set()))
+        self.apart = b"(?!" + b"|".join(map(re.escape, called)) + b")" if called else b""
 
     def slot(self, slot: Slot) -> tuple[bytes, int] | None:
         """The pattern of a place where values are data only, and how often it may retry."""
@@ -213,6 +219,11 @@ class _Writer:
                 parts.append((own, pattern))
                 cost += own
         self.depth -= 1
+        if ("get",) not in slot.forms and any(f.memo > 1 for f in slot.forms.values()):
+            # What is stored once may be recalled.
+            found = self.form(Form(("get",)))
+            assert found is not None
+            parts.append((1, found[0]))
         # Tuples are told from their items only at their end: what is longest is tried first.
         parts.sort(key=_by_cost, reverse=True)
         if simple:
@@ -235,7 +246,7 @@ class _Writer:
         kind = form.key[0]
         memo = self.memo(form)
         if kind == "get":
-            return rb"(?:h.|j....|g[0-9]{1,9}\n)" + memo, 1
+            return self.apart + rb"(?:h.|j....|g[0-9]{1,9}\n)" + memo, 1
         if type(kind) is int:
             return self.plain(form) + memo, 1
         if kind in ("call", "build", "fill"):
@@ -280,13 +291,7 @@ class _Writer:
         """A list, set or dictionary, with what fills it."""
         opcode = form.key[1]
         starts = {0x5D: rb"\]", 0x7D: rb"\}", 0x8F: rb"\x8f"}
-        blocks = []
-        for how in sorted(form.how):
-            if how in b"eu\x90":
-                blocks.append(rb"\((?:" + item + rb")*+" + re.escape(bytes([how])))
-            else:
-                blocks.append(item + re.escape(bytes([how])))
-        after = b"(?:" + b"|".join(blocks) + b")*+" if blocks and item else b""
+        after = self._filled(form, item, b"") if form.how and item else b""
         if opcode in starts:
             # An unfinished batch belongs to the container: the run ends before it.
             return starts[opcode] + memo + after + rb"(?=[^(])"
@@ -298,7 +303,7 @@ class _Writer:
         known = _GENERIC.get(opcode)
         if known is not None:
             return known
-        return re.escape(bytes([opcode])) + _lengths(form.sizes, wide=opcode in _WIDE)
+        return re.escape(bytes([opcode])) + _lengths(form.sizes, fill=_fill(opcode))
 
     def choices(self, form: Form) -> list[Choice]:
         """Patterns with the values they leave, for what a call depends on."""
@@ -374,37 +379,51 @@ class _Writer:
         for head, target in targets:
             filled = self.jury.filled(target, "dict" if len(parts) == 2 else "list")
             if filled is not None:
-                result.append((self._blocks(head, form, item) + memo, filled))
+                result.append((self._filled(form, item, head) + memo, filled))
         return result
 
     @staticmethod
-    def _blocks(head: bytes, form: Form, item: bytes) -> bytes:
+    def _filled(form: Form, item: bytes, head: bytes) -> bytes:
+        """What adds items: batches, which are told by their first byte, before single ones."""
         blocks = [
             rb"\((?:" + item + rb")*+" + re.escape(bytes([how]))
-            if how in b"eu"
-            else item + re.escape(bytes([how]))
             for how in sorted(form.how)
+            if how in b"eu\x90"
         ]
+        blocks += [item + bytes([how]) for how in sorted(form.how) if how in b"as"]
         return head + b"(?:" + b"|".join(blocks) + b")*+"
+
+
+def _called_tokens(form: Form, found: set[bytes]) -> set[bytes]:
+    if form.key[0] == "call":
+        found.add(form.key[2])
+    for part in form.parts:
+        for inner in part.forms.values():
+            _called_tokens(inner, found)
+    return found
 
 
 def _by_cost(part: tuple[int, bytes]) -> int:
     return part[0]
 
 
-def _lengths(sizes: set[int], *, wide: bool) -> bytes:
+def _fill(opcode: int) -> bytes:
+    """The other bytes of the length: zero."""
+    return b"" if opcode in _SHORT else rb"\0{7}" if opcode == 0x96 else rb"\0{3}"
+
+
+def _lengths(sizes: set[int], *, fill: bytes) -> bytes:
     """A length and that many bytes, for lengths near those seen."""
     low, high = min(sizes), max(sizes)
     slack = 2 + (high - low) // 3 + high // 8
     low, high = max(0, low - slack), min(255, high + slack)
     if low == high:
         high = min(255, high + 1)
-    return _length_table(low, high, wide)
+    return _length_table(low, high, fill)
 
 
 @lru_cache(maxsize=256)
-def _length_table(low: int, high: int, wide: bool) -> bytes:
-    fill = rb"\0\0\0" if wide else b""
+def _length_table(low: int, high: int, fill: bytes) -> bytes:
     groups = []
     for first in range(low, high + 1, 16):
         last = min(first + 15, high)
@@ -501,7 +520,8 @@ class _Sampler:
         if op in _SHORT:
             size, head = data[pos + 1], 2
         else:
-            size, head = int.from_bytes(data[pos + 1 : pos + 5], "little"), 5
+            head = 9 if op == 0x96 else 5
+            size = int.from_bytes(data[pos + 1 : pos + head], "little")
         if size > 255:
             self.push(Slot(), pos)
             return after
@@ -630,8 +650,8 @@ def _line_value(op: int, line: bytes) -> Any:
 
 
 def _string_value(op: int, raw: bytes) -> Any:
-    if op in b"CB":
-        return raw
+    if op in b"CB\x96":
+        return raw if op != 0x96 else Some("bytes")
     if op == 0x8A:
         return int.from_bytes(raw, "little", signed=True)
     return raw.decode("ascii") if raw.isascii() else Some("text")
@@ -690,7 +710,8 @@ def _skip(data: Buffer, pos: int, end: int) -> int:
     elif op in _SHORT:
         after = pos + 2 + data[pos + 1] if pos + 1 < end else end + 1
     elif op in _WIDE:
-        after = pos + 5 + int.from_bytes(data[pos + 1 : pos + 5], "little")
+        head = 9 if op == 0x96 else 5
+        after = pos + head + int.from_bytes(data[pos + 1 : pos + head], "little")
     elif op in b"ILFVSpg":
         after = data.find(b"\n", pos, end) + 1 or end + 1
     elif op == 0x63:
@@ -761,14 +782,15 @@ class Context:
         alone = self.kind in ("appends", "sets")
         if not alone:
             sampler.compose(0x28, pos)
-        sampler.follow(data, pos, end, min(_TOKENS, 60 << self.learned))
+        sampler.follow(data, pos, end, min(_TOKENS, 120 << self.learned))
         again = self._collect(sampler, form, alone=alone, pairs=pairs)
         if self.schema is None:
             self.schema = form
         else:
             self.schema.merge(form)
+        self.price = 0
         self.write(style, jury)
-        self.price = sampler.read + (len(self.pattern.pattern) if self.pattern else 0)
+        self.price += sampler.read
         return again
 
     @staticmethod
@@ -798,10 +820,11 @@ class Context:
         """Compile the schema."""
         self.style = style
         self.pattern = None
+        self.price = 0
         schema = self.schema
         if schema is None:
             return
-        writer = _Writer(style, jury)
+        writer = _Writer(style, jury, schema)
         try:
             parts = [writer.slot(part) for part in schema.parts]
         except _TooComplexError:
@@ -815,6 +838,7 @@ class Context:
         run = b"(?:" + item + b")*+"
         if self.batch:
             run += b"(?:" + self.batch + run + b")*+"
+        self.price = len(run)
         self.pattern = re.compile(run, re.DOTALL)
 
 
@@ -829,9 +853,11 @@ def _stores() -> re.Pattern[bytes]:
         rb"[N\x88\x89)\]}\x8f(tld\x91eu\x90as\x85-\x87R\x81b]|[Kh].|M..|[Jj]....|G.{8}|g[0-9]+\n|"
         + lines
         + rb"|[\x8cCU\x8a]"
-        + _length_table(0, 255, wide=False)
+        + _length_table(0, 255, b"")
         + rb"|[XTB]"
-        + _length_table(0, 255, wide=True)
+        + _length_table(0, 255, _fill(0x58))
+        + rb"|\x96"
+        + _length_table(0, 255, _fill(0x96))
     )
     return re.compile(b"(?:" + plain + rb")*+(\x94|q.|r....|p[0-9]+\n)?+", re.DOTALL)
 
