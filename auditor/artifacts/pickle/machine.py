@@ -568,9 +568,9 @@ class Machine:
             return pos
         if context.kind in ("items", "pairs"):
             below = self.meta[-1] if self.meta else None
-            if below is None or (
-                (type(below[-1]) if below else None) is Dct
-            ) != (context.kind == "pairs"):
+            if below is None or ((type(below[-1]) if below else None) is Dct) != (
+                context.kind == "pairs"
+            ):
                 return pos
             if context.batch and not (below and type(below[-1]) in (Lst, Dct)):
                 return pos
@@ -590,7 +590,9 @@ class Machine:
         self.observer.on_skipped()
         if context.style.puts:
             # Entries that the run may overwrite are looked up by order.
-            self._floor = min(self._floor, context.style.floor) if self.pending else context.style.floor
+            self._floor = (
+                min(self._floor, context.style.floor) if self.pending else context.style.floor
+            )
             self._set_aside()
         self.pending.append(_Skipped(run))
         return stop
@@ -621,9 +623,7 @@ class Machine:
             # Entries lie above the floor: raise it.
             if self._spent > _LESSONS + self._at // 100:
                 return False
-            context.write(
-                Style(puts=True, floor=max(self.top, self._settled) + 1), self.observer
-            )
+            context.write(Style(puts=True, floor=max(self.top, self._settled) + 1), self.observer)
             self._spent += context.price
         return context.pattern is not None
 

@@ -166,8 +166,10 @@ def policy_digits(call: Call) -> Objection:
 def policy_latin1(call: Call) -> Objection:
     """``encode`` as protocols 0 to 2 write bytes."""
     args = arguments(call)
-    if args is not None and 1 <= len(args) <= 2 and (
-        type(args[0]) in (str, Big) or (type(args[0]) is Some and args[0].kind == "text")
+    if (
+        args is not None
+        and 1 <= len(args) <= 2
+        and (type(args[0]) in (str, Big) or (type(args[0]) is Some and args[0].kind == "text"))
     ):
         if len(args) == 2 and args[1] in ("latin1", "latin-1", "utf-8", "ascii"):
             return None

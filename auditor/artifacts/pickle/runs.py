@@ -771,13 +771,21 @@ class Context:
         self.price = 0
 
     def learn(
-        self, data: Buffer, pos: int, end: int, style: Style, recall: Callable[[int], Any], jury: Jury
+        self,
+        data: Buffer,
+        pos: int,
+        end: int,
+        style: Style,
+        recall: Callable[[int], Any],
+        jury: Jury,
     ) -> int:
         """Merge a sample into the schema; returns where to try again if it was no use yet."""
         self.learned += 1
         sampler = _Sampler(recall)
         pairs = self.kind in ("pairs", "sets")
-        form = Form(("dict", 0x7D) if pairs else ("list", 0x5D), [Slot(), *([Slot()] if pairs else [])])
+        form = Form(
+            ("dict", 0x7D) if pairs else ("list", 0x5D), [Slot(), *([Slot()] if pairs else [])]
+        )
         sampler.push(Slot(form), pos)
         alone = self.kind in ("appends", "sets")
         if not alone:
