@@ -43,6 +43,8 @@ class Analysis:
     active: bool = False
     calls: int = 0
     anomalies: bool = False
+    # The bytes that were read, for those who want to show what they do.
+    blob: Blob | None = None
 
 
 def analyse(
@@ -57,7 +59,7 @@ def analyse(
     judge.keep_calls = limits.objects
     arrays = ArrayReader(blob.data, blob.end, judge)
     machine = Machine(blob.data, judge, end=blob.end, array_hook=arrays.hook)
-    out = Analysis(end=0)
+    out = Analysis(end=0, blob=blob)
     pos = blob.start
     first: Value = Unk("nothing")
     roots: list[Value] = []

@@ -610,7 +610,11 @@ class Machine:
 
     def _style(self) -> Style:
         puts = self.top >= 0 or self.proto < 4
-        return Style(puts=puts, floor=max(self.top, self._settled) + 1)
+        floor = max(self.top, self._settled) + 1
+        if floor >= 1 << 31:
+            self.swallows = False
+            floor = 0
+        return Style(puts=puts, floor=floor, ceiling=self.stop)
 
     def _usable(self, context: Context) -> bool:
         """Whether the pattern still says the truth about the memo."""
@@ -623,7 +627,7 @@ class Machine:
             # Entries lie above the floor: raise it.
             if self._spent > _LESSONS + self._at // 100:
                 return False
-            context.write(Style(puts=True, floor=max(self.top, self._settled) + 1), self.observer)
+            context.write(self._style(), self.observer)
             self._spent += context.price
         return context.pattern is not None
 

@@ -70,17 +70,21 @@ class Style:
 
     __slots__ = ("floor", "pattern", "puts")
 
-    def __init__(self, *, puts: bool, floor: int = 0) -> None:
+    def __init__(self, *, puts: bool, floor: int = 0, ceiling: int = 1 << 31) -> None:
         self.puts = puts
         self.floor = floor
-        self.pattern = _put_pattern(floor) if puts else b"\x94"
+        self.pattern = _put_pattern(floor, min(ceiling, (1 << 32) - 1)) if puts else b"\x94"
 
 
-def _put_pattern(floor: int) -> bytes:
-    """PUT, BINPUT or LONG_BINPUT under a number that is not below the floor."""
+def _put_pattern(floor: int, ceiling: int) -> bytes:
+    """PUT, BINPUT or LONG_BINPUT under a number not below the floor, nor far above the ceiling."""
     parts = []
     if floor < 256:
         parts.append(b"q[" + _byte(floor) + rb"-\xff]")
+    # The C unpickler allocates a table up to the number.
+    most = ceiling.to_bytes(4, "little")
+    high = max((i for i in range(4) if most[i]), default=0)
+    below = b"." * high + rb"[\x00-" + _byte(most[high]) + b"]" + rb"\x00" * (3 - high)
     raw = floor.to_bytes(4, "little")
     # From the most significant byte down: equal so far, then greater.
     for index in range(3, -1, -1):
@@ -88,7 +92,7 @@ def _put_pattern(floor: int) -> bytes:
         if low > 255:
             continue
         above = b"".join(_byte(b) for b in raw[index + 1 :])
-        parts.append(b"r" + b"." * index + b"[" + _byte(low) + rb"-\xff]" + above)
+        parts.append(b"r(?=" + below + b")" + b"." * index + b"[" + _byte(low) + rb"-\xff]" + above)
     digits = str(floor)
     for index, digit in enumerate(digits):
         low = int(digit) + (1 if index < len(digits) - 1 else 0)
@@ -96,7 +100,8 @@ def _put_pattern(floor: int) -> bytes:
             continue
         rest = b"[0-9]" * (len(digits) - index - 1)
         parts.append(b"p" + digits[:index].encode() + b"[%d-9]" % low + rest + rb"\n")
-    parts.append(b"p[1-9][0-9]{%d,9}\\n" % len(digits))
+    if len(str(ceiling)) > len(digits):
+        parts.append(b"p[1-9][0-9]{%d,%d}\\n" % (len(digits), len(str(ceiling)) - 1))
     return b"(?:" + b"|".join(parts) + b")"
 
 
