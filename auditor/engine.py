@@ -169,9 +169,7 @@ def _artifacts(repository: Repository, skipped: list[Skipped]) -> Iterable[Artif
     for entry in entries:
         try:
             for facts in scan_file(Path(repository.root, entry.path), display_path=entry.path):
-                yield Artifact(
-                    path=facts.path, facts=explainer.explain(facts), is_dev=entry.is_dev
-                )
+                yield Artifact(path=facts.path, facts=explainer.explain(facts), is_dev=entry.is_dev)
         except OSError as error:
             skipped.append(Skipped(path=entry.path, reason=error.strerror or str(error)))
 

@@ -27,7 +27,11 @@ class Explainer:
     """Adds to artifacts what loading them would execute, within a budget for the whole run."""
 
     def __init__(
-        self, *, artifacts: int = 5, seconds: float = 15.0, verdicts: tuple[str, ...] = ("dangerous",)
+        self,
+        *,
+        artifacts: int = 5,
+        seconds: float = 15.0,
+        verdicts: tuple[str, ...] = ("dangerous",),
     ) -> None:
         self._left = artifacts
         self._until = time.monotonic() + seconds
@@ -46,7 +50,9 @@ class Explainer:
             self._left -= 1
             lines = decompile(facts.stream, timeout=min(5.0, left))
         chain = tuple(
-            _line(issue) for issue in facts.issues if _called(issue) and dict(issue.evidence).get("arguments")
+            _line(issue)
+            for issue in facts.issues
+            if _called(issue) and dict(issue.evidence).get("arguments")
         )
         shown = _relevant(lines, facts.issues) if lines else ()
         # fickling stops where the unpickler goes on, or reads another stream: then ours counts.

@@ -167,11 +167,17 @@ def scan_all(
     if jobs <= 1 or len(given) < 2:
         outcomes = [judge(target) for target in given]
     else:
-        from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 
-        with ProcessPoolExecutor(max_workers=min(jobs, len(given))) as pool:
-            chunk = max(1, min(64, len(given) // (jobs * 4)))
-            outcomes = list(pool.map(judge, given, chunksize=chunk))
+        outcomes = []
+        try:
+            with ProcessPoolExecutor(max_workers=min(jobs, len(given))) as pool:
+                chunk = max(1, min(64, len(given) // (jobs * 4)))
+                outcomes.extend(pool.map(judge, given, chunksize=chunk))
+        except BrokenExecutor:
+            # A worker was killed: which file did it is not known, and none of the rest was judged.
+            rest = len(given) - len(outcomes)
+            outcomes += [((), "the process that read it died")] * rest
     facts = tuple(fact for found, _ in outcomes for fact in found)
     failures = [
         (path, reason)
@@ -325,8 +331,8 @@ def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool, verbose: bool = Fa
             known = dict(issue.evidence)
             if "chain" in known:
                 lines.append(_line(f"                via {known['chain']}"))
-            for line in known.get("executes", "").splitlines():
-                lines.append(_line(f"              > {line}"))
+            executes = known.get("executes", "").splitlines()
+            lines += [_line(f"              > {line}") for line in executes]
         if fact.weights_only is not None and not quiet:
             said = "accepts it"
             if not fact.weights_only:

@@ -207,7 +207,7 @@ def test_calls_in_runs_are_swallowed(kind: str, protocol: int) -> None:
             return super()._skip_run(context, pos, stop)
 
     judge = Judge()
-    value, end = Counting(data, judge).run(0)
+    _, end = Counting(data, judge).run(0)
     assert end == len(data)
     assert judge.verdict == "safe", judge.issues
     assert followed > 0.8 * len(data)
@@ -260,5 +260,7 @@ def test_values_taken_from_the_end_of_a_run() -> None:
     body = b"((](" + b"K\x01" * 3000 + b"0" * 3001 + short("os") + short("system") + b"\x93e0"
     assert run(stream(body)).verdict != "safe"
     # A call whose arguments lie in the run is judged by them.
-    body = b"](" + b"K\x01" * 1500 + short("os") + short("system") + b"\x93" + short("id") + b"\x85Re"
+    body = (
+        b"](" + b"K\x01" * 1500 + short("os") + short("system") + b"\x93" + short("id") + b"\x85Re"
+    )
     assert run(stream(body)).verdict == "dangerous"
