@@ -64,7 +64,7 @@ def test_a_stream_that_is_too_long_is_not_decompiled() -> None:
 def test_every_report_shows_it_escaped(
     format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from auditor.cli.main import main
+    from auditor.__main__ import main
 
     path = tmp_path / "evil.pkl"
     path.write_bytes(pickle.dumps(Evil()))
