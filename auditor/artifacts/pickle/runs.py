@@ -214,10 +214,9 @@ class _Writer:
         cost = 0
         simple = False
         for form in slot.forms.values():
-            if not form.parts and form.key[0] in _SCALARS and form.memo == 1:
-                if form.key[0] != 0x29:
-                    simple = True
-                    continue
+            if form.key[0] in _SCALARS and form.key[0] != 0x29 and form.memo == 1:
+                simple = True
+                continue
             found = self.form(form)
             if found is not None:
                 pattern, own = found
