@@ -234,12 +234,14 @@ def _artifacts(repository: Repository, skipped: list[Skipped]) -> Iterable[Artif
     entries = repository.of_kind(FileKind.ARTIFACT)
     if not entries:
         return
+    from auditor.artifacts.evidence import Explainer
     from auditor.artifacts.scan import scan_file
 
+    explainer = Explainer()
     for entry in entries:
         try:
             for facts in scan_file(Path(repository.root, entry.path), display_path=entry.path):
-                yield Artifact(path=facts.path, facts=facts, is_dev=entry.is_dev)
+                yield Artifact(path=facts.path, facts=explainer.explain(facts), is_dev=entry.is_dev)
         except OSError as error:
             skipped.append(Skipped(path=entry.path, reason=error.strerror or str(error)))
 

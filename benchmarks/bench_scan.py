@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import collections
 import datetime
+import decimal
 import json
 import pickle
 import resource
@@ -38,7 +39,10 @@ OURS = "from auditor.artifacts.scan import scan_file; scan_file({0!r}, display_p
 MEASURE = (
     "import resource, sys, time; began = time.perf_counter()\n{code}\n"
     "u = resource.getrusage(resource.RUSAGE_SELF)\n"
-    "sys.stderr.write('\\n@' + repr((u.ru_utime + u.ru_stime, u.ru_maxrss / 1024, time.perf_counter() - began)))"
+    # The peak of this program alone: ru_maxrss counts what the parent had, too.
+    "peak = [l for l in open('/proc/self/status') if l.startswith('VmHWM')] if sys.platform == 'linux' else []\n"
+    "peak = int(peak[0].split()[1]) / 1024 if peak else u.ru_maxrss / 1024\n"
+    "sys.stderr.write('\\n@' + repr((u.ru_utime + u.ru_stime, peak, time.perf_counter() - began)))"
 )
 
 
@@ -54,6 +58,12 @@ def cases(scale: int) -> dict[str, object]:
         "vocabulary": {f"tok{i}": i for i in range(250_000 * scale)},
         "dates": [datetime.date(2020, 1, 1 + i % 28) for i in range(50_000 * scale)],
         "counters": [collections.Counter(a=i) for i in range(30_000 * scale)],
+        "decimals": [decimal.Decimal(i) / 7 for i in range(60_000 * scale)],
+        "complex": [complex(i, 1) for i in range(100_000 * scale)],
+        "ordered": [collections.OrderedDict(a=i, b=2) for i in range(40_000 * scale)],
+        "nested": {
+            f"k{i}": {f"j{j}": [j] * 3 for j in range(i % 6)} for i in range(40_000 * scale)
+        },
     }
 
 
@@ -83,6 +93,7 @@ def main() -> int:
     )
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--scale", type=int, default=1)
+    parser.add_argument("--protocol", type=int, default=4, help="of the pickles, 0 to 5")
     parser.add_argument("--big", type=int, default=512, help="megabytes of the large file")
     options = parser.parse_args()
     peers = dict(text.split("=", 1) for text in options.peer)
@@ -96,7 +107,7 @@ def main() -> int:
     print("".join(f" {name:>11}" for name in peers))
     with tempfile.TemporaryDirectory() as folder:
         for name, value in cases(options.scale).items():
-            data = pickle.dumps(value, 4)
+            data = pickle.dumps(value, options.protocol)
             began = time.process_time()
             pickle.loads(data)
             loads = time.process_time() - began

@@ -6,8 +6,9 @@
 ``FOLDER/labels.tsv`` has the columns ``path`` and ``label`` (benign, malicious, anything else is
 only counted). A peer is picklescan, fickling, modelscan or modelaudit with the interpreter of an
 environment that has it installed; each runs in one process of its own, through its Python
-interface, with ten seconds per file. A file counts as flagged when a scanner reports anything but
-"clean" about it; an error or a skipped file counts as clean for a peer (its exit status says so).
+interface, and is started anew behind a file on which it hangs. A file counts as flagged when a
+scanner reports anything but "clean" about it; an error, a skipped file and a timeout are columns of
+their own, and count as clean for a peer.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
+import select
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 PEER = r"""
-import json, signal, sys, time, logging, warnings, os
+import json, sys, time, logging, warnings, os
 logging.disable(logging.CRITICAL); warnings.simplefilter("ignore")
 name = sys.argv[1]
 out = os.fdopen(os.dup(1), "w"); os.dup2(os.open(os.devnull, os.O_WRONLY), 1); os.dup2(1, 2)
@@ -49,14 +53,11 @@ else:
         found = scan_model_directory_or_file(path)
         levels = {str(getattr(i.severity, "value", i.severity)).lower() for i in found.issues}
         return "flagged" if levels & {"critical", "warning", "error"} else "clean"
-def late(*a): raise TimeoutError
-signal.signal(signal.SIGALRM, late)
 for line in sys.stdin:
     path = line.rstrip("\n"); began = time.perf_counter()
-    signal.alarm(10)
+    print(json.dumps([path, "timeout", 0.0]), file=out, flush=True)
     try: answer = judge(path)
     except BaseException as error: answer = "error"
-    signal.alarm(0)
     print(json.dumps([path, answer, time.perf_counter() - began]), file=out, flush=True)
 """
 
@@ -72,19 +73,51 @@ def ours(paths: list[str]) -> dict[str, tuple[str, float]]:
     return found
 
 
-def peer(name: str, python: str, paths: list[str]) -> dict[str, tuple[str, float]]:
-    done = subprocess.run(
-        [python, "-c", PEER, name],
-        input="\n".join(paths),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def peer(name: str, python: str, paths: list[str], limit: float) -> dict[str, tuple[str, float]]:
+    """(answer, seconds) of every file; a file that takes longer than the limit is a timeout."""
     found: dict[str, tuple[str, float]] = {}
-    for line in done.stdout.splitlines():
-        path, answer, seconds = json.loads(line)
-        found[path] = (answer, seconds)
+    left = list(paths)
+    while left:
+        with tempfile.TemporaryFile("w+") as names:
+            names.write("".join(f"{path}\n" for path in left))
+            names.seek(0)
+            with subprocess.Popen(
+                [python, "-c", PEER, name],
+                stdin=names,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            ) as process:
+                _follow(process, found, limit)
+        rest = [path for path in left if path not in found]
+        if len(rest) == len(left):
+            # It does not even start.
+            found.update(dict.fromkeys(rest, ("error", 0.0)))
+        left = [path for path in left if path not in found]
     return found
+
+
+def _follow(
+    process: subprocess.Popen[bytes], found: dict[str, tuple[str, float]], limit: float
+) -> None:
+    """Read answers until the process ends, or kill it at a file that takes too long."""
+    assert process.stdout is not None
+    waiting = b""
+    began: float | None = None
+    while True:
+        # Imports take longer than a file may.
+        left = 120.0 if began is None else began + limit - time.monotonic()
+        ready, _, _ = select.select([process.stdout], [], [], max(left, 0.0))
+        if not ready:
+            process.kill()
+            return
+        data = os.read(process.stdout.fileno(), 1 << 16)
+        if not data:
+            return
+        *lines, waiting = (waiting + data).split(b"\n")
+        for line in lines:
+            path, answer, seconds = json.loads(line)
+            began = time.monotonic()
+            found[path] = (answer, limit if answer == "timeout" else seconds)
 
 
 def main() -> int:
@@ -93,6 +126,7 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--limit", type=float, default=10.0, help="seconds for a peer per file")
     parser.add_argument("--list", action="store_true", help="name our misses and false alarms")
     options = parser.parse_args()
     with (options.folder / "labels.tsv").open(encoding="utf-8") as file:
@@ -102,21 +136,24 @@ def main() -> int:
     results = {"deploy-audit": ours(paths)}
     for text in options.peer:
         name, _, python = text.partition("=")
-        results[name] = peer(name, python, paths)
+        results[name] = peer(name, python, paths, options.limit)
     total = {kind: list(labels.values()).count(kind) for kind in ("malicious", "benign")}
     print(f"{total['malicious']} malicious, {total['benign']} benign files")
-    print(f"{'scanner':14} {'caught':>14} {'false alarms':>16} {'errors':>7} {'seconds':>8}")
+    print(
+        f"{'scanner':14} {'caught':>14} {'false alarms':>16} {'errors':>7} {'timeouts':>9} {'seconds':>8}"
+    )
     for name, found in results.items():
-        quiet = ("safe", "clean", "error")
+        quiet = ("safe", "clean", "error", "timeout")
         caught = sum(
             1 for p, (a, _) in found.items() if labels[p] == "malicious" and a not in quiet
         )
         alarms = sum(1 for p, (a, _) in found.items() if labels[p] == "benign" and a not in quiet)
-        errors = sum(1 for a, _ in found.values() if a == "error")
+        errors = sum(1 for a, _ in found.values() if a in ("error", "unreadable"))
+        late = sum(1 for a, _ in found.values() if a == "timeout")
         seconds = sum(s for _, s in found.values())
         print(
             f"{name:14} {caught:6} {caught / max(total['malicious'], 1):7.1%} "
-            f"{alarms:8} {alarms / max(total['benign'], 1):7.2%} {errors:7} {seconds:8.1f}"
+            f"{alarms:8} {alarms / max(total['benign'], 1):7.2%} {errors:7} {late:9} {seconds:8.1f}"
         )
     if options.list:
         for path, (verdict, _) in results["deploy-audit"].items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.findings import Severity
@@ -192,3 +193,5 @@ class ArtifactFacts:
     weights_only: bool | None = None
     weights_only_objections: tuple[str, ...] = ()
     onnx: OnnxFacts | None = None
+    # The pickle itself where it is not safe and not large: what evidence is made from.
+    stream: bytes | None = field(default=None, compare=False, repr=False)

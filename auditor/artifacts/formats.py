@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd"})
 
 
+# Longer streams are not kept for evidence.
+STREAM = 64 << 10
+
+
 class Draft:
     """Facts under construction."""
 
@@ -92,7 +96,14 @@ class Draft:
             weights_only=self.weights_only,
             weights_only_objections=self.objections,
             onnx=self.onnx,
+            stream=self._stream(worst(verdicts)),
         )
+
+    def _stream(self, verdict: Verdict) -> bytes | None:
+        blob = self.analysis.blob if self.analysis is not None else None
+        if blob is None or verdict not in ("dangerous", "suspicious") or len(blob) > STREAM:
+            return None
+        return bytes(blob.read(0, len(blob)))
 
 
 class Scanner:

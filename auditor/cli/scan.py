@@ -69,6 +69,7 @@ def command(
     colored = wants_color(color, sys.stdout)
     given = list(targets(names(files), tuple(exclude or ())))
     facts, failures = scan_all(given, jobs)
+    facts = explained(facts)
     for path, reason in failures:
         complain(f"{path}: cannot be read: {reason}")
     decision = decide(facts, failures, fail_on, allow_empty=bool(allow_empty))
@@ -165,11 +166,17 @@ def scan_all(
     if jobs <= 1 or len(given) < 2:
         outcomes = [judge(target) for target in given]
     else:
-        from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 
-        with ProcessPoolExecutor(max_workers=min(jobs, len(given))) as pool:
-            chunk = max(1, min(64, len(given) // (jobs * 4)))
-            outcomes = list(pool.map(judge, given, chunksize=chunk))
+        outcomes = []
+        try:
+            with ProcessPoolExecutor(max_workers=min(jobs, len(given))) as pool:
+                chunk = max(1, min(64, len(given) // (jobs * 4)))
+                outcomes.extend(pool.map(judge, given, chunksize=chunk))
+        except BrokenExecutor:
+            # A worker was killed: which file did it is not known, and none of the rest was judged.
+            rest = len(given) - len(outcomes)
+            outcomes += [((), "the process that read it died")] * rest
     facts = tuple(fact for found, _ in outcomes for fact in found)
     failures = [
         (path, reason)
@@ -177,6 +184,18 @@ def scan_all(
         if reason is not None
     ]
     return facts, failures
+
+
+def explained(facts: tuple[ArtifactFacts, ...]) -> tuple[ArtifactFacts, ...]:
+    """The facts with what loading the worst of them would execute."""
+    if all(fact.verdict in ("safe", "unreadable") for fact in facts):
+        return facts
+    from auditor.artifacts.evidence import Explainer
+
+    explainer = Explainer(verdicts=("dangerous", "suspicious"))
+    ranked = sorted(range(len(facts)), key=lambda i: facts[i].verdict != "dangerous")
+    told = {i: explainer.explain(facts[i]) for i in ranked}
+    return tuple(told[i] for i in range(len(facts)))
 
 
 def workers(given: list[tuple[str, bool]]) -> int:
@@ -242,7 +261,10 @@ def result_of(facts: tuple[ArtifactFacts, ...], failures: list[tuple[str, str]])
                     Location(outer),
                     issue.message if outer == fact.path else f"{fact.path}: {issue.message}",
                     severity=issue.severity,
-                    evidence=dict(issue.evidence),
+                    evidence={
+                        **dict(issue.evidence),
+                        **({"offset": issue.offset} if issue.offset is not None else {}),
+                    },
                 )
             )
     return AuditResult(
@@ -300,10 +322,21 @@ def summary(facts: tuple[ArtifactFacts, ...], *, quiet: bool, verbose: bool = Fa
             continue
         kind = fact.format + (f" in {fact.container}" if fact.container else "")
         lines.append(_line(f"{fact.verdict:10}  {fact.path}  ({kind}, {fact.size:,} bytes)"))
-        lines += [
-            _line(f"            {issue.rule} {issue.severity.label}: {issue.message}")
-            for issue in fact.issues
-        ]
+        for issue in fact.issues:
+            place = f" (byte {issue.offset})" if issue.offset is not None else ""
+            lines.append(
+                _line(f"            {issue.rule} {issue.severity.label}: {issue.message}{place}")
+            )
+            known = dict(issue.evidence)
+            if "chain" in known:
+                lines.append(_line(f"                via {known['chain']}"))
+            executes = known.get("executes", "").splitlines()
+            lines += [_line(f"              > {line}") for line in executes]
+        if fact.weights_only is not None and not quiet:
+            said = "accepts it"
+            if not fact.weights_only:
+                said = "refuses it: " + ", ".join(fact.weights_only_objections[:5])
+            lines.append(_line(f"            torch.load(weights_only=True) {said}"))
         if fact.onnx is not None and not quiet and len(facts) <= _SUMMARIES:
             from auditor.artifacts.onnx.summary import lines as described
 

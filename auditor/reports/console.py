@@ -245,7 +245,8 @@ def _note(page: Page, gutter: int, kind: str, text: str) -> None:
 
 def _evidence(page: Page, finding: Finding, gutter: int) -> None:
     for name, value in finding.evidence:
-        _note(page, gutter, page.clean(name), str(value))
+        for line in str(value).splitlines() if name == "executes" else [str(value)]:
+            _note(page, gutter, page.clean(name), line)
 
 
 def _fix(page: Page, fix: Fix, result: AuditResult, gutter: int) -> None:

@@ -24,7 +24,7 @@ from auditor.reports.digest import (
     reasons,
 )
 from auditor.reports.escape import html as escape
-from auditor.reports.escape import wellformed
+from auditor.reports.escape import printable, wellformed
 from auditor.reports.picture import graph_of, svg
 from auditor.result import AuditResult, CategoryScore
 from auditor.source import Location
@@ -252,6 +252,12 @@ def _group(group: Group, result: AuditResult, options: Options) -> Markup:
         parts += _place(finding, result, named=many > 1)
     if many > _MOST_PLACES:
         parts.append(tag("p", f"and {many - _MOST_PLACES} more places"))
+    executes = next(
+        (text for f in group.findings for name, text in f.evidence if name == "executes"), None
+    )
+    if executes:
+        parts.append(tag("p", tag("b", "Loading would execute:")))
+        parts.append(tag("pre", printable(str(executes), keep="\n")))
     if first.help:
         parts.append(tag("p", tag("b", "Help: "), prose(first.help)))
     if first.fix is not None:

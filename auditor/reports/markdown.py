@@ -165,6 +165,12 @@ def _group(group: Group, result: AuditResult, options: Options) -> list[str]:
     if many > _EXCERPTS:
         rest = line_ranges(finding.at.line for finding in group.findings[_EXCERPTS:])
         lines += [f"+{many - _EXCERPTS} more: {_text(rest)}", ""]
+    executes = next(
+        (text for f in group.findings for name, text in f.evidence if name == "executes"), None
+    )
+    if executes:
+        lines += ["Loading would execute:", ""]
+        lines += [markdown_block(str(executes).splitlines(), "python"), ""]
     if first.help:
         lines += [f"**Help:** {_text(first.help)}", ""]
     if first.fix is not None:
