@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from bisect import bisect_right
+from dataclasses import dataclass, field
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import (
@@ -20,14 +21,13 @@ from auditor.artifacts.pickle.machine import Machine, MachineError
 from auditor.artifacts.pickle.symbols import Symbols
 from auditor.artifacts.pickle.values import Call, Dct, Glob, Lst, Pers, Unk, Value
 from auditor.findings import Severity
-from auditor.values import field, record
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 # More streams than this in one file are not followed, and said to be.
 MAX_STREAMS = 100_000
 
 
-@record
+@dataclass(slots=True)
 class Analysis:
     """What a run over all streams came to; ``kind`` is ``pickle``, ``joblib`` or ``torch-legacy``."""
 
@@ -43,6 +43,8 @@ class Analysis:
     active: bool = False
     calls: int = 0
     anomalies: bool = False
+    # The bytes that were read, for those who want to show what they do.
+    blob: Blob | None = None
 
 
 def analyse(
@@ -57,7 +59,7 @@ def analyse(
     judge.keep_calls = limits.objects
     arrays = ArrayReader(blob.data, blob.end, judge)
     machine = Machine(blob.data, judge, end=blob.end, array_hook=arrays.hook)
-    out = Analysis(end=0)
+    out = Analysis(end=0, blob=blob)
     pos = blob.start
     first: Value = Unk("nothing")
     roots: list[Value] = []
