@@ -7,10 +7,8 @@ the child takes half a second, so that a run asks for a few artifacts only.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,6 +58,8 @@ class Explainer:
         if not shown:
             return facts
         issue = facts.issues[index]
+        from auditor.values import replace
+
         told = replace(issue, evidence=(*issue.evidence, ("executes", "\n".join(shown[:SHOWN]))))
         return replace(facts, issues=(*facts.issues[:index], told, *facts.issues[index + 1 :]))
 
@@ -90,6 +90,8 @@ def decompile(data: bytes, *, timeout: float = 10.0) -> tuple[str, ...] | None:
     """Python lines for the first stream in ``data``; None when fickling cannot tell."""
     if len(data) > MAX_BYTES:
         return None
+    import subprocess
+
     try:
         done = subprocess.run(
             [sys.executable, "-I", __file__],

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.findings import Severity
-from auditor.values import value
+from auditor.values import field, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.onnx.facts import OnnxFacts

@@ -9,7 +9,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Service
 from auditor.findings import Confidence, Related, Stage
-from auditor.linking import distributions, symbols
+from auditor.linking import distributions
 from auditor.parsers.python.facts import Phase
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ def _library(service: Service, item: ReachedImport) -> tuple[str, list[Related]]
     if environment is None or not item.module:
         return None
     top = item.module.partition(".")[0]
+    if item.module == top and not item.fact.names:
+        return None  # that it is there at all, ENV007 says
+    from auditor.linking import symbols
+
     python = environment.python
     if distributions.is_stdlib(top):
         if python is None or "." not in python.version:

@@ -29,6 +29,7 @@ FAMILIES = (
     "chain",
     "cluster",
     "cmp",
+    "downloads",
     "dyn",
     "env",
     "img",
@@ -77,6 +78,8 @@ class Check:
 
 
 _checks: dict[str, Check] = {}
+# The family that bound each rule.
+_homes: dict[str, str] = {}
 
 
 def check(rule_id: str) -> Callable[[CheckFunction], CheckFunction]:
@@ -93,6 +96,7 @@ def check(rule_id: str) -> Callable[[CheckFunction], CheckFunction]:
             raise TypeError(f"{rule_id}: no level of the model is called {subject}")
         if rule_id in _checks:
             raise TypeError(f"{rule_id} has two checks")
+        _homes[rule_id] = function.__module__
         _checks[rule_id] = Check(rule_id, subject, function, len(parameters) > 2)
         return function
 
@@ -107,7 +111,7 @@ def checks(deployment: Deployment | None = None) -> dict[str, Check]:
             continue
         module = f"auditor.checks.{family}"
         importlib.import_module(module)
-        bound |= {rule: c for rule, c in _checks.items() if c.function.__module__ == module}
+        bound |= {rule: c for rule, c in _checks.items() if _homes[rule] == module}
     return bound
 
 

@@ -145,13 +145,16 @@ def of(
 
 def _charts(facts: Facts, files: _Files) -> Iterator[Chart]:
     from auditor.discovery import FileKind
-    from auditor.parsers import helm
 
     heads = [
         posixpath.dirname(e.path)
         for e in facts.repository.of_kind(FileKind.HELM)
         if posixpath.basename(e.path) == "Chart.yaml" and not e.is_dev
     ]
+    if not heads:
+        return
+    from auditor.parsers import helm
+
     known = set(heads)
     count = 0
     for directory in heads:
@@ -178,10 +181,11 @@ def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], list[Kustomi
     that are not named for development.
     """
     from auditor.discovery import FileKind
-    from auditor.parsers import kustomize
 
     built: list[Kustomization] = []
     for entry in facts.repository.of_kind(FileKind.KUSTOMIZATION):
+        from auditor.parsers import kustomize
+
         if len(built) >= _MAX_KUSTOMIZATIONS:
             break
         made = kustomize.build(files, entry.path)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from auditor import lazy_re as re
 from auditor.deployment.image import RunStep
 from auditor.deployment.model import BuiltImage, Service
 from auditor.parsers.python.facts import Call, FileAccess, Phase, Value

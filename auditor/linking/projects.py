@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal
 
 from auditor.artifacts.facts import Items, Name
 from auditor.artifacts.facts import Mapping as Pairs
 from auditor.linking.compatibility import Exact, Reason
-from auditor.values import value
+from auditor.values import field, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol

@@ -7,7 +7,6 @@ chance, time or a cluster is ``Unknown``; so is what is computed from an unknown
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 import posixpath
@@ -628,6 +627,12 @@ def _unique(items: Any) -> list[Any]:
     return out
 
 
+def _digest(name: str, text: Any) -> str:
+    import hashlib
+
+    return hashlib.new(name, _bytes(text), usedforsecurity=False).hexdigest()
+
+
 _PURE: dict[str, Callable[..., Any]] = {
     # text
     "quote": _quote, "squote": _squote, "indent": _indent,
@@ -652,8 +657,7 @@ _PURE: dict[str, Callable[..., Any]] = {
     "print": _spaced,
     "println": lambda *a: " ".join("<nil>" if i is None else show(i) for i in a) + "\n",
     "b64enc": lambda t: base64.b64encode(_bytes(t)).decode(), "b64dec": _decode,
-    "sha256sum": lambda t: hashlib.sha256(_bytes(t)).hexdigest(),
-    "sha1sum": lambda t: hashlib.sha1(_bytes(t), usedforsecurity=False).hexdigest(),
+    "sha256sum": lambda t: _digest("sha256", t), "sha1sum": lambda t: _digest("sha1", t),
     "base": _text(posixpath.basename), "dir": _text(posixpath.dirname),
     "ext": _text(lambda t: posixpath.splitext(t)[1]), "clean": _text(posixpath.normpath),
     "isAbs": _text(lambda t: t.startswith("/")),

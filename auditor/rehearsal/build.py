@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from auditor import lazy_re as re
 from auditor.rehearsal import causes
 from auditor.rehearsal.engine import Builder, build_environment
 from auditor.rehearsal.journal import Run

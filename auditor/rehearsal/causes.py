@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Sequence
 from typing import Final
 
+from auditor import lazy_re as re
 from auditor.rehearsal.observed import Cause
 
 _TAIL: Final = 15

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from auditor import lazy_re as re
 from auditor.findings import Confidence, Finding, Stage, Suppression
 from auditor.rehearsal.observed import Cause, Rehearsal, ServiceRun
 from auditor.result import Answer, Forecast

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import socket
 import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+from auditor import lazy_re as re
 from auditor.errors import AuditorError
 from auditor.values import value
 

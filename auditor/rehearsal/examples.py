@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from auditor import lazy_re as re
 from auditor.values import value
 
 _DEPTH: Final = 12

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from auditor import lazy_re as re
 from auditor.parsers.requirements import normalise
 from auditor.rehearsal import causes
 from auditor.rehearsal.journal import Run

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -27,6 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TextIO
 
+from auditor import lazy_re as re
 from auditor.values import value
 
 LABEL: Final = "deploy-audit.rehearsal"

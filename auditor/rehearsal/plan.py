@@ -9,10 +9,10 @@ on the loopback address.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from auditor import lazy_re as re
 from auditor.linking.serving import seconds, size_in_bytes
 from auditor.source import Location, Unknown
 from auditor.values import value

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from auditor import lazy_re as re
 from auditor.rehearsal.build import build, recipe_of
 from auditor.rehearsal.engine import Builder
 from auditor.rehearsal.journal import Run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from bisect import bisect_right
-from dataclasses import dataclass, field
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import (
@@ -21,13 +20,14 @@ from auditor.artifacts.pickle.machine import Machine, MachineError
 from auditor.artifacts.pickle.symbols import Symbols
 from auditor.artifacts.pickle.values import Call, Dct, Glob, Lst, Pers, Unk, Value
 from auditor.findings import Severity
+from auditor.values import field, record
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 # More streams than this in one file are not followed, and said to be.
 MAX_STREAMS = 100_000
 
 
-@dataclass(slots=True)
+@record
 class Analysis:
     """What a run over all streams came to; ``kind`` is ``pickle``, ``joblib`` or ``torch-legacy``."""
 
