@@ -425,7 +425,7 @@ def of_project(
         kind = locks.detect(path)
         if path.endswith("pyproject.toml"):
             items = _project(posixpath.dirname(path), (), draft, facts, at, used)
-        elif path.endswith((".yml", ".yaml")):
+        elif path.endswith((".yml", ".yaml")) and kind is None:
             items = _conda(path, draft, facts, at)
         elif path.endswith("setup.py"):
             items = _project(posixpath.dirname(path), (), draft, facts, at, used)
