@@ -153,7 +153,7 @@ def installed_by_tool(lines: Iterable[str]) -> set[str]:
 
 def installed_by_us(lock: locks.Lock, platform: str, groups: Iterable[str]) -> set[str]:
     """The same from our selection of that platform and those categories."""
-    system, machine = _MACHINES[platform]
+    system, machine = _MACHINES.get(platform, (platform, ""))
     found = set()
     for package in lock.select("3.11", system, machine=machine, groups=groups).packages:
         hashes = dict(h.split(":", 1) for h in package.hashes)

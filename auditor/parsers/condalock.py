@@ -11,6 +11,7 @@ from auditor.source import Location, Problem, SourceText
 
 # conda-lock writes 1; it also reads 2, which has ``categories`` where 1 repeats the entry.
 _VERSIONS = ("1", "2")
+_REQUIRED = ("name", "version", "manager", "platform", "url", "hash")
 
 
 def parse(source: SourceText) -> Lock:
@@ -31,18 +32,19 @@ def parse(source: SourceText) -> Lock:
         at = root.at if listed is None else listed.at
         problems.append(Problem(at=at, message="a conda lock without a list `package`"))
     packages: list[LockedPackage] = []
-    unread: list[Location] = []
+    rejected: dict[str, list[Location]] = {}
     for item in _items(listed):
-        if isinstance(item, yamldoc.Mapping) and _virtual(item):
-            continue
-        package = _package(item) if isinstance(item, yamldoc.Mapping) else None
-        if package is None:
-            unread.append(item.at)
-        else:
-            packages.append(package)
-    if unread:
-        message = f"{len(unread)} locked packages without name, version or manager (conda, pip)"
-        problems.append(Problem(at=unread[0], message=message))
+        lacking = "not a mapping"
+        if isinstance(item, yamldoc.Mapping):
+            lacking = _lacking(item, version)
+            package = None if _virtual(item) else _package(item)
+            if package is not None:
+                packages.append(package)
+        if lacking:
+            rejected.setdefault(lacking, []).append(item.at)
+    for lacking, places in rejected.items():
+        message = f"conda-lock rejects {len(places)} entries of the lock: {lacking}"
+        problems.append(Problem(at=places[0], message=message))
     return Lock(
         path=source.path,
         kind="conda-lock",
@@ -62,6 +64,21 @@ def parse(source: SourceText) -> Lock:
 def _virtual(item: yamldoc.Mapping) -> bool:
     """Whether it stands for the machine (``__glibc``): nobody installs those."""
     return _text(item.get("manager")) == "conda" and _text(item.get("name")).startswith("__")
+
+
+def _lacking(item: yamldoc.Mapping, version: str) -> str:
+    """Why conda-lock would not read the entry; empty when it would."""
+    absent = [name for name in _REQUIRED if item.get(name) is None]
+    if version == "1" and item.get("optional") is None:
+        absent.append("optional")
+    if absent:
+        return f"no {', '.join(absent)}"
+    manager = _text(item.get("manager"))
+    if manager not in ("conda", "pip"):
+        return "a manager that is neither conda nor pip"
+    if manager == "conda" and item.get("hash", "md5") is None:
+        return "a conda package without md5"
+    return ""
 
 
 def _package(item: yamldoc.Mapping) -> LockedPackage | None:

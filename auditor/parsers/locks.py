@@ -276,7 +276,7 @@ class _Walk:
         self.by_name: dict[str, list[LockedPackage]] = {}
         for package in lock.packages:
             self.by_name.setdefault(package.name, []).append(package)
-        self.chosen: dict[tuple[str, str | None], LockedPackage] = {}
+        self.chosen: dict[tuple[str | None, ...], LockedPackage] = {}
         self.undecided: dict[str, None] = {}
         self.seen: set[tuple[str, str | None, frozenset[str]]] = set()
         self.queue: list[tuple[LockedPackage, frozenset[str]]] = []
@@ -390,7 +390,9 @@ def _select_marked(
         elif holds and (
             len(walk.by_name[package.name]) == 1 or _admits(package.requires_python, full)
         ):
-            walk.chosen[(package.name, package.version)] = package
+            # conda has ``typing-extensions`` beside ``typing_extensions``, or pip's beside its own.
+            archive = package.source.value if package.manager == "conda" else ""
+            walk.chosen[(package.name, package.version, archive)] = package
 
 
 def _select_old_poetry(
