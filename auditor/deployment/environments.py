@@ -142,6 +142,9 @@ def _step(
             unresolved.append(why)
             continue
         files.append(path)
+        if locks.detect(path) == "conda-lock":
+            used_lock = _use_lock(path, draft, facts, python, (), (), fact.at, add)
+            continue
         if fact.tool in ("conda", "mamba", "micromamba") or path.endswith((".yml", ".yaml")):
             add(_conda(path, draft, facts, fact.at))
             continue
@@ -360,13 +363,14 @@ def _use_lock(
                 specifier=f"=={package.version}" if package.version else "",
                 hashes=package.hashes,
             ),
-            origin="lock",
+            origin="conda" if package.manager == "conda" else "lock",
             locked_version=package.version,
             compiled=True,
             step_at=at,
         )
         for package in selection.packages
         if package.source.kind not in ("virtual", "editable")
+        and not (package.manager == "conda" and package.name in ("python", "pip"))
     )
     return lock
 
