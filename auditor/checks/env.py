@@ -597,8 +597,9 @@ def _relock(kind: str) -> str:
 @check("ENV010")
 def unpinned_conda(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     """Conda dependencies without a version, or a pip section without pins."""
+    held = environment.locked and any(lock.kind == "conda-lock" for lock in environment.locks)
     for conda in environment.conda:
-        if conda.explicit:
+        if conda.explicit or held:
             yield rule.passed()
             continue
         for spec in conda.dependencies:

@@ -491,6 +491,10 @@ def _finish(
     # With hashes pip refuses whatever the file does not list.
     hashed = bool(asked) and all(r.fact.hashes for r in asked if not r.fact.vcs)
     compiled = compiled or hashed
+    # A conda lock beside the environment file it was made from holds all that the file brings.
+    conda_locks = [lock for lock in draft.locks if lock.kind == "conda-lock"]
+    held = kind == "conda" and bool(conda_locks) and bool(asked)
+    held = held and all(r.key in lock_versions or r.fact.vcs is not None for r in asked)
     closed = (closed_by_lock or compiled or (bool(flags) and all(flags))) and not because
     installed = distributions.close(
         roots,
@@ -524,8 +528,9 @@ def _finish(
         base=base,
         complete=not because,
         incomplete_because=tuple(because),
-        locked=bool(kept) and (closed_by_lock or (compiled and everything_pinned) or frozen),
-        hashed=hashed,
+        locked=bool(kept)
+        and (closed_by_lock or held or (compiled and everything_pinned) or frozen),
+        hashed=hashed or (held and all(lock.hashed for lock in conda_locks)),
         installed=installed,
         problems=tuple(dict.fromkeys(draft.problems)),
     )

@@ -342,6 +342,19 @@ def test_a_conda_list_that_no_image_installs_is_no_broken_build(run: Audit) -> N
     assert found and {f.severity for f in found} == {Severity.MEDIUM}
 
 
+@pytest.mark.parametrize("locked", ["numpy", "scipy"])
+def test_what_a_conda_lock_holds_needs_no_pin(run: Audit, locked: str) -> None:
+    lock = (
+        "version: 1\npackage:\n"
+        f"- {{name: {locked}, version: '1.26.4', manager: conda, platform: linux-64,"
+        " url: 'https://h.invalid/n', hash: {md5: a, sha256: b}, optional: false}\n"
+    )
+    files = {"environment.yml": "dependencies:\n- python=3.12\n- numpy\n", "conda-lock.yml": lock}
+    found = {f.rule for f in run(files).active}
+    assert ("ENV010" in found) == (locked != "numpy")
+    assert not found & {"ENV002", "ENV003"}
+
+
 def test_optional_extensions_need_no_compiler(run: Audit) -> None:
     text = dockerfile(*INSTALL, base="python:3.13.0-alpine3.20")
     files = service(**{"requirements.txt": PINNED + "pymongo==3.12.3\n"})

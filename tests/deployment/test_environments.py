@@ -157,3 +157,20 @@ def test_a_conda_lock_beside_its_environment_file_locks_it(tmp_path):
     }
     (env,) = deployment(tmp_path, files).environments
     assert {r.key: r.version for r in env.requirements} == {"numpy": "1.26.4", "flask": "3.0.3"}
+    assert env.locked
+    assert env.hashed
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [CONDA_LOCK.replace("linux-64", "osx-64"), CONDA_LOCK.replace("flask", "quart")],
+    ids=["another platform", "another package"],
+)
+def test_a_conda_lock_of_something_else_locks_nothing(tmp_path, lock):
+    files = {
+        "environment.yml": "dependencies: [python=3.11, numpy, pip, {pip: [flask]}]\n",
+        "conda-lock.yml": lock,
+    }
+    (env,) = deployment(tmp_path, files).environments
+    assert not env.locked
+    assert not env.hashed
