@@ -113,6 +113,7 @@ def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     loose: list[str] = []
     if installed is not None:
         fixed = settled | {c.key for c in environment.constraints}
+        fixed |= _held_by_conda_lock(environment)
         loose = [
             n
             for n, d in installed.distributions.items()
@@ -594,18 +595,30 @@ def _relock(kind: str) -> str:
     )
 
 
+def _held_by_conda_lock(environment: Environment) -> frozenset[str]:
+    """What the environment's conda locks install on some Linux."""
+    return frozenset(
+        package.name
+        for lock in environment.locks
+        if lock.kind == "conda-lock"
+        for package in lock.packages
+        if package.platform.startswith("linux")
+    )
+
+
 @check("ENV010")
 def unpinned_conda(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     """Conda dependencies without a version, or a pip section without pins."""
-    held = environment.locked and any(lock.kind == "conda-lock" for lock in environment.locks)
+    held = _held_by_conda_lock(environment)
     for conda in environment.conda:
-        if conda.explicit or held:
+        if conda.explicit:
             yield rule.passed()
             continue
         for spec in conda.dependencies:
             if spec.name == "pip":
                 continue
-            if spec.exact or spec.fuzzy or spec.version.startswith("="):
+            pinned = spec.exact or spec.fuzzy or spec.version.startswith("=")
+            if pinned or normalise(spec.name) in held:
                 yield rule.passed()
                 continue
             yield rule.finding(
@@ -615,7 +628,8 @@ def unpinned_conda(environment: Environment, rule: Rule) -> Iterator[Outcome]:
                 help=f"Pin it (`{spec.name}=<version>`), or lock with conda-lock.",
             )
         for requirement in conda.pip:
-            if requirement.is_pinned or requirement.vcs or requirement.url:
+            named = requirement.vcs or requirement.url or requirement.path
+            if requirement.is_pinned or named or requirement.key in held:
                 yield rule.passed()
                 continue
             yield rule.finding(
