@@ -105,6 +105,7 @@ def no_lock(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     loose: list[str] = []
     if installed is not None:
         fixed = settled | {c.key for c in environment.constraints}
+        fixed |= _held_by_conda_lock(environment)
         loose = [
             n
             for n, d in installed.distributions.items()
@@ -673,9 +674,21 @@ def _relock(kind: str) -> str:
     )
 
 
+def _held_by_conda_lock(environment: Environment) -> frozenset[str]:
+    """What the environment's conda locks install on some Linux."""
+    return frozenset(
+        package.name
+        for lock in environment.locks
+        if lock.kind == "conda-lock"
+        for package in lock.packages
+        if package.platform.startswith("linux")
+    )
+
+
 @check("ENV010")
 def unpinned_conda(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     """Conda dependencies without a version, or a pip section without pins."""
+    held = _held_by_conda_lock(environment)
     for conda in environment.conda:
         if conda.explicit:
             yield rule.passed()
@@ -683,7 +696,8 @@ def unpinned_conda(environment: Environment, rule: Rule) -> Iterator[Outcome]:
         for spec in conda.dependencies:
             if spec.name == "pip":
                 continue
-            if spec.exact or spec.fuzzy or spec.version.startswith("="):
+            pinned = spec.exact or spec.fuzzy or spec.version.startswith("=")
+            if pinned or normalise(spec.name) in held:
                 yield rule.passed()
                 continue
             yield rule.finding(
@@ -693,7 +707,8 @@ def unpinned_conda(environment: Environment, rule: Rule) -> Iterator[Outcome]:
                 help=f"Pin it (`{spec.name}=<version>`), or lock with conda-lock.",
             )
         for requirement in conda.pip:
-            if requirement.is_pinned or requirement.vcs or requirement.url:
+            named = requirement.vcs or requirement.url or requirement.path
+            if requirement.is_pinned or named or requirement.key in held:
                 yield rule.passed()
                 continue
             yield rule.finding(

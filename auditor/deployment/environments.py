@@ -142,6 +142,9 @@ def _step(
             unresolved.append(why)
             continue
         files.append(path)
+        if locks.detect(path) == "conda-lock":
+            used_lock = _use_lock(path, draft, facts, python, (), (), fact.at, add)
+            continue
         if fact.tool in ("conda", "mamba", "micromamba") or path.endswith((".yml", ".yaml")):
             add(_conda(path, draft, facts, fact.at))
             continue
@@ -360,13 +363,14 @@ def _use_lock(
                 specifier=f"=={package.version}" if package.version else "",
                 hashes=package.hashes,
             ),
-            origin="lock",
+            origin="conda" if package.manager == "conda" else "lock",
             locked_version=package.version,
             compiled=True,
             step_at=at,
         )
         for package in selection.packages
         if package.source.kind not in ("virtual", "editable")
+        and not (package.manager == "conda" and package.name in ("python", "pip"))
     )
     return lock
 
@@ -425,7 +429,7 @@ def of_project(
         kind = locks.detect(path)
         if path.endswith("pyproject.toml"):
             items = _project(posixpath.dirname(path), (), draft, facts, at, used)
-        elif path.endswith((".yml", ".yaml")):
+        elif path.endswith((".yml", ".yaml")) and kind is None:
             items = _conda(path, draft, facts, at)
         elif path.endswith("setup.py"):
             items = _project(posixpath.dirname(path), (), draft, facts, at, used)
@@ -487,6 +491,10 @@ def _finish(
     # With hashes pip refuses whatever the file does not list.
     hashed = bool(asked) and all(r.fact.hashes for r in asked if not r.fact.vcs)
     compiled = compiled or hashed
+    # A conda lock beside the environment file it was made from holds all that the file brings.
+    conda_locks = [lock for lock in draft.locks if lock.kind == "conda-lock"]
+    held = kind == "conda" and bool(conda_locks) and bool(asked)
+    held = held and all(r.key in lock_versions or r.fact.vcs is not None for r in asked)
     closed = (closed_by_lock or compiled or (bool(flags) and all(flags))) and not because
     installed = distributions.close(
         roots,
@@ -520,8 +528,9 @@ def _finish(
         base=base,
         complete=not because,
         incomplete_because=tuple(because),
-        locked=bool(kept) and (closed_by_lock or (compiled and everything_pinned) or frozen),
-        hashed=hashed,
+        locked=bool(kept)
+        and (closed_by_lock or held or (compiled and everything_pinned) or frozen),
+        hashed=hashed or (held and all(lock.hashed for lock in conda_locks)),
         installed=installed,
         problems=tuple(dict.fromkeys(draft.problems)),
     )

@@ -162,9 +162,16 @@ class Disagreement:
 _CONDA_SUBDIRS = {
     ("linux", "x86_64"): "linux-64",
     ("linux", "aarch64"): "linux-aarch64",
+    ("linux", "i686"): "linux-32",
+    ("linux", "armv6l"): "linux-armv6l",
+    ("linux", "armv7l"): "linux-armv7l",
+    ("linux", "ppc64le"): "linux-ppc64le",
+    ("linux", "riscv64"): "linux-riscv64",
+    ("linux", "s390x"): "linux-s390x",
     ("darwin", "x86_64"): "osx-64",
     ("darwin", "arm64"): "osx-arm64",
     ("win32", "x86_64"): "win-64",
+    ("win32", "ARM64"): "win-arm64",
 }
 _NAMES: dict[str, LockKind] = {
     "uv.lock": "uv",
@@ -199,7 +206,9 @@ def parse(source: SourceText, kind: LockKind | None = None) -> Lock:
 
         return from_requirements(parse_requirements(source))
     if kind == "conda-lock":
-        return _conda_lock(source)
+        from auditor.parsers import condalock
+
+        return condalock.parse(source)
     if kind == "pipenv":
         return _pipfile_lock(source)
     document, problem = load_toml(source)
@@ -267,7 +276,7 @@ class _Walk:
         self.by_name: dict[str, list[LockedPackage]] = {}
         for package in lock.packages:
             self.by_name.setdefault(package.name, []).append(package)
-        self.chosen: dict[tuple[str, str | None], LockedPackage] = {}
+        self.chosen: dict[tuple[str | None, ...], LockedPackage] = {}
         self.undecided: dict[str, None] = {}
         self.seen: set[tuple[str, str | None, frozenset[str]]] = set()
         self.queue: list[tuple[LockedPackage, frozenset[str]]] = []
@@ -366,7 +375,8 @@ def _select_marked(
 ) -> None:
     """Locks whose packages carry their groups and markers themselves."""
     main = {"main", "default"} if default else set()
-    wanted = main | groups | (extras if lock.kind == "pdm" else frozenset())
+    # conda-lock has one kind of category for both, asked for with ``--extras``.
+    wanted = main | groups | (extras if lock.kind in ("pdm", "conda-lock") else frozenset())
     full = walk.environment["python_full_version"]
     for package in lock.packages:
         if package.groups and not wanted & {normalise(g) for g in package.groups}:
@@ -380,7 +390,9 @@ def _select_marked(
         elif holds and (
             len(walk.by_name[package.name]) == 1 or _admits(package.requires_python, full)
         ):
-            walk.chosen[(package.name, package.version)] = package
+            # conda has ``typing-extensions`` beside ``typing_extensions``, or pip's beside its own.
+            archive = package.source.value if package.manager == "conda" else ""
+            walk.chosen[(package.name, package.version, archive)] = package
 
 
 def _select_old_poetry(
@@ -949,62 +961,4 @@ def _pipfile_lock(source: SourceText) -> Lock:
         content_hash=_text(table(meta.get("hash")).get("sha256")) or None,
         indexes=tuple(_text(s.get("url")) for s in _tables(meta.get("sources"))),
         problems=source.problems,
-    )
-
-
-def _conda_lock(source: SourceText) -> Lock:
-    from auditor.parsers import yamldoc
-
-    stream = yamldoc.parse(source)
-    problems = stream.problems
-    root = stream.documents[0] if stream.documents else None
-    if not isinstance(root, yamldoc.Mapping):
-        return Lock(path=source.path, kind="conda-lock", problems=problems)
-
-    def scalar(node: object) -> str:
-        return node.text if isinstance(node, yamldoc.Scalar) else ""
-
-    def items(node: object) -> tuple[Any, ...]:
-        return node.items if isinstance(node, yamldoc.Sequence) else ()
-
-    packages = []
-    for item in items(root.get("package")):
-        if not isinstance(item, yamldoc.Mapping):
-            continue
-        hashes = item.get("hash")
-        listed = hashes.entries if isinstance(hashes, yamldoc.Mapping) else ()
-        needs = item.get("dependencies")
-        edges = needs.entries if isinstance(needs, yamldoc.Mapping) else ()
-        manager = scalar(item.get("manager"))
-        url = scalar(item.get("url"))
-        packages.append(
-            LockedPackage(
-                name=normalise(scalar(item.get("name"))),
-                version=scalar(item.get("version")) or None,
-                at=item.at,
-                hashes=tuple(f"{e.name}:{scalar(e.value)}" for e in listed),
-                files=(_filename(url),) if url else (),
-                source=LockedSource(kind="conda" if manager == "conda" else "registry", value=url),
-                dependencies=tuple(
-                    LockedEdge(name=normalise(e.name), specifier=scalar(e.value)) for e in edges
-                ),
-                groups=(scalar(item.get("category")) or "main",),
-                optional=scalar(item.get("optional")) == "true",
-                platform=scalar(item.get("platform")),
-                manager="conda" if manager == "conda" else "pip",
-            )
-        )
-    sources = tuple(scalar(s) for s in items(root.get("metadata", "sources")))
-    channels = items(root.get("metadata", "channels"))
-    return Lock(
-        path=source.path,
-        kind="conda-lock",
-        version=scalar(root.get("version")),
-        generator="conda-lock",
-        sources=sources,
-        packages=tuple(packages),
-        indexes=tuple(
-            scalar(c.get("url")) if isinstance(c, yamldoc.Mapping) else scalar(c) for c in channels
-        ),
-        problems=problems,
     )

@@ -342,6 +342,36 @@ def test_a_conda_list_that_no_image_installs_is_no_broken_build(run: Audit) -> N
     assert found and {f.severity for f in found} == {Severity.MEDIUM}
 
 
+@pytest.mark.parametrize("locked", ["numpy", "scipy"])
+def test_what_a_conda_lock_holds_needs_no_pin(run: Audit, locked: str) -> None:
+    lock = (
+        "version: 1\npackage:\n"
+        f"- {{name: {locked}, version: '1.26.4', manager: conda, platform: linux-64,"
+        " url: 'https://h.invalid/n', hash: {md5: a, sha256: b}, optional: false}\n"
+    )
+    files = {"environment.yml": "dependencies:\n- python=3.12\n- numpy\n", "conda-lock.yml": lock}
+    found = {f.rule for f in run(files).active}
+    assert ("ENV010" in found) == (locked != "numpy")
+    assert not found & {"ENV002", "ENV003"}
+
+
+def test_a_conda_lock_holds_line_by_line(run: Audit) -> None:
+    lock = "version: 1\npackage:\n" + "".join(
+        f"- {{name: {name}, version: '1', manager: {manager}, platform: {platform},"
+        " url: 'https://h.invalid/n', hash: {md5: a, sha256: b}, optional: false}\n"
+        for name, manager, platform in (
+            ("numpy", "conda", "linux-64"),
+            ("flask", "pip", "linux-64"),
+            ("scipy", "conda", "win-64"),
+        )
+    )
+    text = (
+        "dependencies:\n- python=3.12\n- numpy\n- scipy\n- pip:\n  - flask\n  - quart\n  - -e .\n"
+    )
+    result = run({"environment.yml": text, "conda-lock.yml": lock})
+    assert places(result, "ENV010") == [("environment.yml", 4), ("environment.yml", 7)]
+
+
 def test_optional_extensions_need_no_compiler(run: Audit) -> None:
     text = dockerfile(*INSTALL, base="python:3.13.0-alpine3.20")
     files = service(**{"requirements.txt": PINNED + "pymongo==3.12.3\n"})

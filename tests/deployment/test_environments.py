@@ -123,3 +123,54 @@ def test_constraints_settle_versions(tmp_path):
         c__txt="flask==3.0.3\nwerkzeug==3.0.3\n",
     )
     assert [(r.key, r.version) for r in env.requirements] == [("flask", "3.0.3")]
+
+
+CONDA_LOCK = "version: 1\npackage:\n" + "".join(
+    f"- {{name: {name}, version: '{version}', manager: {manager}, platform: {platform},"
+    f" url: 'https://h.invalid/{name}', hash: {{md5: a, sha256: b}}, category: {category},"
+    f" optional: false}}\n"
+    for name, version, manager, platform, category in (
+        ("python", "3.11.9", "conda", "linux-64", "main"),
+        ("numpy", "1.26.4", "conda", "linux-64", "main"),
+        ("numpy", "1.25.2", "conda", "win-64", "main"),
+        ("flask", "3.0.3", "pip", "linux-64", "main"),
+        ("pytest", "8.2.0", "conda", "linux-64", "dev"),
+    )
+)
+
+
+def test_micromamba_installs_the_main_category_of_a_conda_lock(tmp_path):
+    env = environment(
+        tmp_path,
+        "FROM mambaorg/micromamba:1.5.8\nWORKDIR /app\nCOPY conda-lock.yml .\n"
+        "RUN micromamba install -y -n base -f conda-lock.yml\n",
+        **{"conda-lock__yml": CONDA_LOCK},
+    )
+    found = [(r.key, r.version, r.origin) for r in env.requirements]
+    assert sorted(found) == [("flask", "3.0.3", "lock"), ("numpy", "1.26.4", "conda")]
+
+
+def test_a_conda_lock_beside_its_environment_file_locks_it(tmp_path):
+    files = {
+        "environment.yml": "dependencies: [python=3.11, numpy, pip, {pip: [flask]}]\n",
+        "conda-lock.yml": CONDA_LOCK,
+    }
+    (env,) = deployment(tmp_path, files).environments
+    assert {r.key: r.version for r in env.requirements} == {"numpy": "1.26.4", "flask": "3.0.3"}
+    assert env.locked
+    assert env.hashed
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [CONDA_LOCK.replace("linux-64", "osx-64"), CONDA_LOCK.replace("flask", "quart")],
+    ids=["another platform", "another package"],
+)
+def test_a_conda_lock_of_something_else_locks_nothing(tmp_path, lock):
+    files = {
+        "environment.yml": "dependencies: [python=3.11, numpy, pip, {pip: [flask]}]\n",
+        "conda-lock.yml": lock,
+    }
+    (env,) = deployment(tmp_path, files).environments
+    assert not env.locked
+    assert not env.hashed
