@@ -556,9 +556,15 @@ def _claims(facts: Facts) -> tuple[list[PythonClaim], list[pyversion.PythonVersi
     for entry in facts.repository.of_kind(FileKind.CONDA):
         conda = facts.conda(entry.path)
         if conda is not None and conda.python is not None and conda.python.version:
+            told = conda.python.version
+            one = told.lstrip("=").rstrip(".*")
+            single = bool(one) and one.replace(".", "").isdigit()
             claims.append(
                 PythonClaim(
-                    version=conda.python.version.rstrip(".*"), at=conda.python.at, kind="conda"
+                    version=one if single else "",
+                    at=conda.python.at,
+                    kind="conda",
+                    specifier="" if single else told,
                 )
             )
     return claims, versions

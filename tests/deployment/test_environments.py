@@ -174,3 +174,13 @@ def test_a_conda_lock_of_something_else_locks_nothing(tmp_path, lock):
     (env,) = deployment(tmp_path, files).environments
     assert not env.locked
     assert not env.hashed
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version"),
+    [("=3.11", "3.11"), ("=3.11.*", "3.11"), ("==3.11.4", "3.11.4"), (">=3.10", None)],
+)
+def test_a_range_of_pythons_is_no_version(tmp_path, wanted, version):
+    files = {"environment.yml": f"dependencies:\n- python{wanted}\n- numpy\n"}
+    (env,) = deployment(tmp_path, files).environments
+    assert (env.python.version if env.python else None) == version
