@@ -168,7 +168,7 @@ REPAIRS = [
     ),
     ("OPS009", "docker-compose.yml", "    restart:", "    mem_limit: 1g\n    restart:"),
     (
-        "IMG005",
+        "SRV004",
         "docker-compose.yml",
         "    restart:",
         '    healthcheck: {test: [CMD, python, -c, "import app"]}\n    restart:',

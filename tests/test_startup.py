@@ -119,7 +119,7 @@ def test_a_service_without_artifacts_loads_no_module_for_artifacts(tmp_path):
         "auditor.artifacts.scan", "auditor.artifacts.tensors", "auditor.checks.art",
         "auditor.checks.cmp", "auditor.checks.onx", "auditor.linking.compatibility",
         "auditor.linking.loading", "auditor.linking.opsets", "auditor.linking.states",
-        "auditor.linking.symbols", "auditor.parsers.python.exports", "auditor.reports.html",
+        "auditor.parsers.python.exports", "auditor.reports.html",
         "auditor.reports.console", "auditor.cli.scan", "auditor.cli.typed",
     )  # fmt: skip
     assert not of(loaded, *absent)

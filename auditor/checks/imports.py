@@ -99,7 +99,7 @@ def _library(service: Service, item: ReachedImport) -> tuple[str, list[Related]]
     if environment is None or not item.module:
         return None
     top = item.module.partition(".")[0]
-    if item.module == top and not item.fact.names:
+    if item.module == top and not item.fact.names and not distributions.is_stdlib(top):
         return None  # that it is there at all, ENV007 says
     from auditor.linking import symbols
 

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from auditor.cli import options
 from auditor.cli.audit import check_root
+from auditor.cli.declare import Option
 from auditor.cli.streams import remark, wants_color, write_stdout
 from auditor.config import load
 from auditor.errors import ExitStatus, UsageError
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 def command(
     path: options.Root = Path(),
     diff: Annotated[
-        bool, typer.Option("--diff", help="Print the changes as a diff (the default).")
+        bool, Option("--diff", help="Print the changes as a diff (the default).")
     ] = False,
-    write: Annotated[bool, typer.Option("--write", help="Change the files.")] = False,
+    write: Annotated[bool, Option("--write", help="Change the files.")] = False,
     lock: Annotated[
         bool,
-        typer.Option("--lock", help="Also compile locks with pip-tools; needs --online."),
+        Option("--lock", help="Also compile locks with pip-tools; needs --online."),
     ] = False,
     select: options.Select = None,
     ignore: options.Ignore = None,

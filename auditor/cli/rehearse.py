@@ -40,13 +40,15 @@ def command(
         str | None,
         Option("--endpoint", metavar="PATH", help="Where --body is sent, by POST."),
     ] = None,
-    drills: Annotated[
-        bool, Option("--drills/--no-drills", help="Load, burst, stop, swap, restart.")
-    ] = True,
-    artifacts: Annotated[
-        bool, Option("--artifacts/--no-artifacts", help="Load every artifact in a sandbox.")
-    ] = True,
-    inside: Annotated[bool, Option("--inside/--no-inside", help="Look inside the images.")] = True,
+    no_drills: Annotated[
+        bool, Option("--no-drills", help="No load, burst, stop, swap and restart.")
+    ] = False,
+    no_artifacts: Annotated[
+        bool, Option("--no-artifacts", help="Do not load the artifacts in a sandbox.")
+    ] = False,
+    no_inside: Annotated[
+        bool, Option("--no-inside", help="Do not look inside the images.")
+    ] = False,
     reproducible: Annotated[
         bool, Option("--reproducible", help="Build every image twice and compare.")
     ] = False,
@@ -120,9 +122,9 @@ def command(
         services=tuple(service or ()),
         body=_read(body),
         body_path=endpoint,
-        inside=inside,
-        artifacts=artifacts,
-        drills=drills,
+        inside=not no_inside,
+        artifacts=not no_artifacts,
+        drills=not no_drills,
         reproducible=reproducible,
         load_dangerous=load_dangerous,
         start_timeout=start_timeout,

@@ -175,7 +175,7 @@ def follow(
     service = replace(service, processes=tuple(processes), configured=tuple(configured))
     return replace(
         service,
-        log_files=log_files(service, view, env),
+        log_files=log_files(service, view, env, supervisor),
         importable=importable,
         unsure_modules=unsure,
         absent_modules=absent,

@@ -44,7 +44,7 @@ def supervised(
     assert isinstance(fact, ServerStart)
     cwd = process.interpretation.cwd
     where = cwd if isinstance(cwd, str) else "/"
-    configs = _supervisor_configs(fact, view, where)
+    configs = supervisor_configs(fact, view, where)
     if not configs:
         return None
     faults: list[StartFault] = []
@@ -81,7 +81,8 @@ def supervised(
     return children, faults
 
 
-def _supervisor_configs(fact: ServerStart, view: View, where: str) -> list[SupervisorConfig]:
+def supervisor_configs(fact: ServerStart, view: View, where: str) -> list[SupervisorConfig]:
+    """The configuration files that supervisord reads in the image, parsed."""
     option = fact.option("config")
     places: Iterable[str] = _SUPERVISOR_PLACES
     if option is not None:

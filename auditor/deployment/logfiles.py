@@ -32,18 +32,20 @@ _OPTIONS = ("access_log", "error_log", "req_logger", "daemonize")
 _NO_FILE = frozenset({"-", "", "off", "none", "auto", "syslog", "true", "false"})
 _ROTATING = ("RotatingFileHandler", "TimedRotatingFileHandler", "WatchedFileHandler")
 _CRON = frozenset({"cron", "crond", "crontab", "supercronic", "anacron", "logrotate", "busybox"})
-_SUPERVISOR_FILES = ("/etc/supervisord.conf", "/etc/supervisor/supervisord.conf")
 _NGINX_FILES = ("/etc/nginx/nginx.conf", "/etc/nginx/conf.d", "/etc/nginx/sites-enabled")
 _NGINX_LOGS = ("/var/log/nginx/access.log", "/var/log/nginx/error.log")
 _MAX_CONFIG = 200_000
 
 
-def log_files(service: Service, view: View, env: Env) -> tuple[LogFile, ...]:
+def log_files(
+    service: Service, view: View, env: Env, supervisor: MainProcess | None = None
+) -> tuple[LogFile, ...]:
     """Every file that something running in the container is known to log to."""
     found = list(_handlers(service))
-    processes = [(p, env) for p in service.processes]
-    for process, variables in processes:
-        found += _of_process(service, process, view, variables)
+    for process in service.processes:
+        found += _of_process(service, process, view, env)
+    if supervisor is not None:
+        found += _supervisord(supervisor, view, env)
     kept = [f for f in found if not _device(f.path, view)]
     if any(f.rotates is False for f in kept):
         kept = _with_logrotate(kept, service, view)
@@ -78,9 +80,7 @@ def _of_process(service: Service, process: MainProcess, view: View, env: Env) ->
     yield from _redirected(process, env)
     if isinstance(fact, ServerStart):
         yield from _server(service, fact, what.cwd, view, env)
-        if fact.kind == "supervisord":
-            yield from _supervisord(service, fact, what.cwd, view, env)
-        elif fact.kind == "nginx":
+        if fact.kind == "nginx":
             yield from _nginx(service, view)
 
 
@@ -217,34 +217,15 @@ def _ini_handlers(source: SourceText) -> Iterator[LogFile]:
 # ---- supervisord ----
 
 
-def _supervisord(
-    service: Service, fact: ServerStart, cwd: object, view: View, env: Env
-) -> Iterator[LogFile]:
-    from auditor.parsers.serverconf import parse_supervisord
+def _supervisord(process: MainProcess, view: View, env: Env) -> Iterator[LogFile]:
+    from auditor.deployment.fronts import supervisor_configs
 
-    option = fact.value("config")
-    names = [option] if isinstance(option, str) else ["supervisord.conf", *_SUPERVISOR_FILES]
-    for name in names:
-        path = _absolute(name, cwd)
-        text = view.text(path) if isinstance(path, str) else None
-        if text is None:
-            continue
-        config = parse_supervisord(text)
-        for program in config.programs:
-            yield from _program_logs(program, env)
-            if program.command is None:
-                continue
-            from auditor.parsers.commands import main_processes
-
-            directory = program.directory.value.expand(env) if program.directory else cwd
-            where = directory if isinstance(directory, str) else "/"
-            inner = {**env, **dict(program.environment)}
-            for process in main_processes(program.command, env=inner, cwd=where):
-                if isinstance(process.interpretation.fact, ServerStart) and (
-                    process.interpretation.fact.kind != "supervisord"
-                ):
-                    yield from _of_process(service, process, view, inner)
-        return
+    fact, cwd = process.interpretation.fact, process.interpretation.cwd
+    if isinstance(fact, ServerStart):
+        where = cwd if isinstance(cwd, str) else "/"
+        for config in supervisor_configs(fact, view, where):
+            for program in config.programs:
+                yield from _program_logs(program, env)
 
 
 def _program_logs(program: SupervisorProgram, env: Env) -> Iterator[LogFile]:
@@ -369,8 +350,6 @@ def _runs_cron(service: Service) -> bool | None:
             unknown = True
         elif posixpath.basename(name) in _CRON:
             return True
-        if isinstance(fact, ServerStart) and fact.kind == "supervisord":
-            unknown = True
         if process.through:
             # A script on the way may start cron as a daemon, which returns at once.
             unknown = True

@@ -17,12 +17,14 @@ from auditor.parsers.commands import (
     PythonRun,
     ServerStart,
     ShellRun,
+    SystemInstall,
     interpret,
     interpret_script,
 )
 from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
+    from auditor.deployment.model import BuiltImage
     from auditor.deployment.view import Seen, View
     from auditor.parsers.commands import MainProcess
 
@@ -114,7 +116,11 @@ def first_program(
             yield from _started(service, program, at, view, cwd, by_shell=True)
         return
     if "/" not in program:
-        if image.provides_program(program) is False and not python_name(program):
+        if (
+            image.provides_program(program) is False
+            and not python_name(program)
+            and not _makes_programs(image)
+        ):
             yield StartFault(
                 kind="program",
                 message=f"`{program}` is not in the image: the container cannot be started",
@@ -124,6 +130,33 @@ def first_program(
             )
         return
     yield from _started(service, program, at, view, cwd, by_shell=False)
+
+
+# Releases whose packages are known, with what they bring along.
+_KNOWN_RELEASES = frozenset({"bullseye", "bookworm", "trixie"})
+_MAKERS = frozenset(
+    ["make", "ninja", "cmake", "meson", "cargo", "go", "npm", "yarn", "dpkg", "rpm", "installer"]
+)
+
+
+def _makes_programs(image: BuiltImage) -> bool:
+    """A RUN compiles or links programs, or installs packages whose content is not known."""
+    base = image.base
+    if image.system_packages and (base is None or base.release not in _KNOWN_RELEASES):
+        return True
+    for command in ran(image.image):
+        fact = command.what.fact
+        words = [a.text for a in command.what.argv]
+        name = posixpath.basename(words[0]) if words else ""
+        if name in _MAKERS or not name or name.startswith(("./", "install")):
+            return True
+        if isinstance(fact, FileOp) and fact.op in ("ln", "cp", "mv", "install", "tar", "unzip"):
+            return True
+        if isinstance(fact, SystemInstall) and any(
+            not isinstance(package.name, str) for package in fact.packages
+        ):
+            return True
+    return bool(image.opaque_system)
 
 
 def _no_list(service: Service) -> Iterator[StartFault]:

@@ -272,8 +272,10 @@ def from_pattern(pattern: str) -> str | None:
         try:
             if len(pattern) > 300:
                 return None
-            compiled = re.compile(pattern)
-            parser: Any = getattr(re, "_parser")  # noqa: B009
+            import re as patterns
+
+            compiled = patterns.compile(pattern)
+            parser: Any = getattr(patterns, "_parser")  # noqa: B009
             made = _spell(parser.parse(pattern), 0)
         except Exception:
             return None
