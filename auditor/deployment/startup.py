@@ -431,7 +431,7 @@ def _script(
         yield from _walk(service, nested, view, env, cwd, depth + 1, posix=False)
 
 
-def ends(service: Service, processes: list[MainProcess]) -> Iterator[StartFault]:
+def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
     if not staying or any(p.conditional for p in processes):
@@ -452,6 +452,11 @@ def ends(service: Service, processes: list[MainProcess]) -> Iterator[StartFault]
     last = staying[-1].interpretation
     empty = not last.argv or last.argv[0].value == ""
     at = last.command.at if last.command is not None else service.at
+    own = view.repository_script(at.path) if empty else None
+    if own is not None and any(
+        command.conditional and command.name not in _SHORT for command in own.commands
+    ):
+        return  # without arguments it does something else
     image = service.image
     shown = "" if empty else str(last.argv[0].value)
     yield StartFault(

@@ -436,6 +436,10 @@ class View:
         """The text of a file of the repository."""
         return self._facts.read(path) if self._facts.repository.is_file(path) else None
 
+    def repository_script(self, path: str) -> Script | None:
+        """The parsed shell script of the repository; None when the path is none."""
+        return self._facts.script(path) if self._facts.repository.is_file(path) else None
+
     def is_dir(self, path: str) -> bool:
         seen = self.look(path)
         return seen.answer == "yes" and seen.kind == "directory"
