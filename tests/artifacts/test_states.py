@@ -199,3 +199,21 @@ def test_compressed_text_is_no_fault() -> None:
 
     facts = scan_bytes(gzip.compress(b"just a note\n" * 9), "note.txt.gz")[0]
     assert (facts.verdict, facts.container) == ("safe", "gzip")
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"),
+    [
+        (b"X\x05\x00\x00\x001.5.2", "safe"),
+        # Compared with the library's own version, a data type parses that as source.
+        (b"cnumpy\ndtype\nX\x02\x00\x00\x00f8\x85R", "suspicious"),
+    ],
+    ids=["text", "data type"],
+)
+def test_the_version_of_an_estimator_is_text(version: bytes, verdict: str) -> None:
+    data = (
+        b"\x80\x03csklearn.isotonic\nIsotonicRegression\n)\x81}X\x10\x00\x00\x00_sklearn_version"
+        + version
+        + b"sb."
+    )
+    assert scan_bytes(data, "m.pkl")[0].verdict == verdict

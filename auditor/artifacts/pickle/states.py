@@ -877,6 +877,11 @@ def state_objection(call: Call, cls: Glob, state: Value) -> Objection:
         return "its state is no data"
     if type(state) is Call and state.cls is None and not _is_value(state):
         return "its state is no data"
+    if type(state) is Dct:
+        # Compared with text: of anything else the comparison is code of a library.
+        version = state.get("_sklearn_version")
+        if version is not MISSING and type(version) is not str:
+            return "its version is no text"
     policies = lookup(cls.module, cls.name).state.split("|")
     objection = None
     for policy in policies:
