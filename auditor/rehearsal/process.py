@@ -91,7 +91,7 @@ def _walls() -> list[str]:
 def _reachable(path: str) -> list[str]:
     """Directories above a path that lies where an empty one was mounted, open to nobody."""
     parts = Path(path).parents
-    hidden = [p for p in parts if len(p.parts) > 2 and p.parts[1] in _HIDDEN]
+    hidden = [p for p in parts if len(p.parts) > 2 and p.parts[1] in (*_HIDDEN, "tmp")]
     return [word for p in reversed(hidden) for word in ("--perms", "0755", "--dir", str(p))]
 
 
