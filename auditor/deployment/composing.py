@@ -37,12 +37,11 @@ def mounts(service: ComposeService) -> Iterator[Mount]:
 
 
 def _references(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
-    names = {s.name for s in project.services}
     for dependency in service.depends_on:
         if not dependency.required:
             continue
         other = project.service(dependency.service)
-        if other is None and dependency.service not in names:
+        if other is None:
             yield StartFault(
                 kind="compose",
                 message=(
@@ -69,7 +68,7 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 related=((other.healthcheck.at, "switched off here"),),
                 stage=Stage.STARTS,
             )
-    networks = {n.name for n in project.networks} | {"default"}
+    networks = {n.name for n in project.networks} | {"default"} if service.networks else set()
     for network in service.networks:
         if re.fullmatch(r"[\w][\w.-]*", network.name) and network.name not in networks:
             yield StartFault(
