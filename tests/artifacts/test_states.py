@@ -217,3 +217,14 @@ def test_the_version_of_an_estimator_is_text(version: bytes, verdict: str) -> No
         + b"sb."
     )
     assert scan_bytes(data, "m.pkl")[0].verdict == verdict
+
+
+@pytest.mark.parametrize(("code", "verdict"), [("f8", "safe"), ("1,f8", "suspicious")])
+def test_the_data_type_of_a_buffer_is_no_source(code: str, verdict: str) -> None:
+    # NumPy parses a text with a comma as Python source.
+    buffer = b"\x96" + struct.pack("<Q", 16) + bytes(16)
+    dtype = b"\x8c" + bytes([len(code)]) + code.encode()
+    stream = (
+        b"\x80\x05cnumpy.core.numeric\n_frombuffer\n(" + buffer + dtype + b"K\x02\x85\x8c\x01CtR."
+    )
+    assert scan_bytes(stream, "m.pkl")[0].verdict == verdict

@@ -579,6 +579,14 @@ def policy_dtype(call: Call) -> Objection:
     return "its arguments are not those of a data type"
 
 
+def policy_frombuffer(call: Call) -> Objection:
+    """``_frombuffer(buffer, dtype, shape, order)``: data, and a data type that is no source."""
+    args = arguments(call)
+    if args and len(args) > 1 and type(args[1]) is str and not _type_code().fullmatch(args[1]):
+        return "its text is no data type"
+    return policy_values(call)
+
+
 @lru_cache(maxsize=1)
 def _type_code() -> re.Pattern[str]:
     return re.compile(r"[<>=|]?[A-Za-z?][A-Za-z0-9_]*(?:\[\w+\])?")
