@@ -63,12 +63,13 @@ def command(
 
         write_stdout(f"deploy-audit {__version__}\n")
         return 0
-    from auditor.reports import FORMATS, Gate, Options, render
+    from auditor.reports import FORMATS
 
     requests = requests_of(ctx)
     for request in requests:
         check_request(request, FORMATS)
-    colored = wants_color(color, sys.stdout)
+    # A wrong word is told before the audit, not after it.
+    wants_color(color, sys.stdout)
     overrides = {
         "fail_on": fail_on,
         "min_score": min_score,
@@ -90,23 +91,15 @@ def command(
 
     result = audit(path, settings)
     decision = decide(result, settings)
-    for request in requests:
-        to_stdout = request.output is None
-        shown = Options(
-            color=colored if to_stdout else color == "always",
-            width=width_of(sys.stdout) if to_stdout else 80,
-            encoding=(sys.stdout.encoding or "utf-8") if to_stdout else "utf-8",
-            verbose=verbose > 0,
-            quiet=quiet,
-            explain_score=explain_score,
-            gate=Gate(passed=decision.passed, text=decision.text),
-        )
-        text = render(request.format, result, shown)
-        if request.output is None:
-            write_stdout(text)
-        else:
-            write_file(Path(request.output), text)
-    conclude(decision, requests, result, quiet=quiet)
+    emit(
+        result,
+        requests,
+        decision,
+        color=color,
+        quiet=quiet,
+        verbose=verbose > 0,
+        explain_score=explain_score,
+    )
     return decision.status
 
 
@@ -143,6 +136,39 @@ def check_request(request: ReportRequest, formats: tuple[str, ...]) -> None:
         )
     if request.output is not None:
         check_writable(request.output)
+
+
+def emit(
+    result: AuditResult,
+    requests: tuple[ReportRequest, ...],
+    decision: Decision,
+    *,
+    color: str,
+    quiet: bool,
+    verbose: bool,
+    explain_score: bool = False,
+) -> None:
+    """Write every report that was asked for, then say how it ended."""
+    from auditor.reports import Gate, Options, render
+
+    colored = wants_color(color, sys.stdout)
+    for request in requests:
+        to_stdout = request.output is None
+        shown = Options(
+            color=colored if to_stdout else color == "always",
+            width=width_of(sys.stdout) if to_stdout else 80,
+            encoding=(sys.stdout.encoding or "utf-8") if to_stdout else "utf-8",
+            verbose=verbose,
+            quiet=quiet,
+            explain_score=explain_score,
+            gate=Gate(passed=decision.passed, text=decision.text),
+        )
+        text = render(request.format, result, shown)
+        if request.output is None:
+            write_stdout(text)
+        else:
+            write_file(Path(request.output), text)
+    conclude(decision, requests, result, quiet=quiet)
 
 
 def conclude(

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from auditor.cli import options
-from auditor.cli.audit import check_request, check_root, conclude
+from auditor.cli.audit import check_request, check_root, emit
 from auditor.cli.declare import Context, Option
 from auditor.cli.gate import decide
 from auditor.cli.parser import requests_of
-from auditor.cli.streams import remark, wants_color, width_of, write_file, write_stdout
+from auditor.cli.streams import remark, wants_color
 from auditor.config import load
 from auditor.errors import AuditorError, ExitStatus, UsageError
 
@@ -99,14 +99,14 @@ def command(
         return _clean(quiet=quiet)
     from auditor.rehearsal.observed import Limits
     from auditor.rehearsal.rehearse import Options as Wanted
-    from auditor.reports import FORMATS, Gate, Options, render
+    from auditor.reports import FORMATS
 
     if sandbox not in ("container", "process"):
         raise UsageError(f"--sandbox: expected container or process, not {sandbox!r}")
     requests = requests_of(ctx)
     for request in requests:
         check_request(request, FORMATS)
-    colored = wants_color(color, sys.stdout)
+    wants_color(color, sys.stdout)
     check_root(path)
     overrides = {
         "fail_on": fail_on,
@@ -137,22 +137,7 @@ def command(
     else:
         result = _in_docker(path, settings, wanted, keep_layers, quiet=quiet, verbose=verbose > 0)
     decision = decide(result, settings)
-    for request in requests:
-        to_stdout = request.output is None
-        shown = Options(
-            color=colored if to_stdout else color == "always",
-            width=width_of(sys.stdout) if to_stdout else 80,
-            encoding=(sys.stdout.encoding or "utf-8") if to_stdout else "utf-8",
-            verbose=verbose > 0,
-            quiet=quiet,
-            gate=Gate(passed=decision.passed, text=decision.text),
-        )
-        text = render(request.format, result, shown)
-        if request.output is None:
-            write_stdout(text)
-        else:
-            write_file(Path(request.output), text)
-    conclude(decision, requests, result, quiet=quiet)
+    emit(result, requests, decision, color=color, quiet=quiet, verbose=verbose > 0)
     return decision.status
 
 

@@ -147,8 +147,10 @@ def _makes_programs(image: BuiltImage) -> bool:
     for command in ran(image.image):
         fact = command.what.fact
         words = [a.text for a in command.what.argv]
-        name = posixpath.basename(words[0]) if words else ""
-        if name in _MAKERS or not name or name.startswith(("./", "install")):
+        program = words[0] if words else ""
+        name = posixpath.basename(program)
+        # A script of an archive (`./configure`, `install.sh`) may bring anything.
+        if name in _MAKERS or not name or program.startswith("./") or name.startswith("install"):
             return True
         if isinstance(fact, FileOp) and fact.op in ("ln", "cp", "mv", "install", "tar", "unzip"):
             return True

@@ -201,3 +201,30 @@ def test_traefik_is_told_another_port(tmp_path: Path) -> None:
         compose = f'services:\n  api:\n    build: .\n    labels:\n      {label}: "{port}"\n'
         result = run(tmp_path / port, {"docker-compose.yml": compose})
         assert len([f for f in result.findings if f.rule == "NET009"]) == found
+
+
+@pytest.mark.parametrize(
+    ("more", "missing"),
+    [
+        ("", True),
+        ("RUN echo prepared\n", True),
+        # What is compiled or linked may be the program.
+        ("RUN ./configure && make && make install\n", False),
+        ("RUN ln -sf /opt/thing/bin/ffmpeg /usr/bin/ffmpeg\n", False),
+    ],
+    ids=["nothing", "something else", "compiled", "linked"],
+)
+def test_a_program_that_the_build_may_make(tmp_path: Path, more: str, missing: bool) -> None:
+    result = run(tmp_path, {"Dockerfile": recipe('["ffmpeg", "-version"]', more)})
+    assert any("`ffmpeg` is not in the image" in f.message for f in result.findings) is missing
+
+
+@pytest.mark.parametrize("acts", [False, True], ids=["hands over only", "acts without arguments"])
+def test_a_script_without_arguments(tmp_path: Path, acts: bool) -> None:
+    branch = 'if [ -z "$1" ]; then\n  ./serve --foreground\nfi\n' if acts else ""
+    files = {
+        "entry.sh": f'#!/bin/sh\n{branch}exec "$@"\n',
+        "Dockerfile": recipe().replace("CMD " + SERVE, 'ENTRYPOINT ["sh", "entry.sh"]'),
+    }
+    found = [f for f in run(tmp_path, files).findings if "hands over to" in f.message]
+    assert bool(found) is not acts
