@@ -207,6 +207,11 @@ class Release:
             return None if self._left_out.match(package) else "none"
         return "real" if row[0] == "R" else "choice" if row == "C" else "virtual"
 
+    def standing_for(self, package: str) -> str | None:
+        """The package that apt installs for a virtual name of one provider; None for others."""
+        row = self._row(package)
+        return row if row and row[0] not in "RC" else None
+
     def brings(self, packages: Iterable[str], *, recommends: bool) -> frozenset[str]:
         """The packages that matter among those that installing ``packages`` adds."""
         found: set[str] = set()
