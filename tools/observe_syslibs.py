@@ -109,10 +109,17 @@ def observe(
     row.update(package=name, code=code)
     site = outside(requirement, python)
     mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if site is not None else []
+    pip: tuple[str, ...] = ("pip",)
+    if (uv := shutil.which("uv")) is not None and site is None:
+        # The same resolution and builds, in a tenth of the time.
+        mounts = ["-v", f"{uv}:/usr/local/bin/uv:ro", "-v", "syslibs-uv:/root/.cache/uv"]
+        mounts += ["-e", "UV_SYSTEM_PYTHON=1", "-e", "UV_LINK_MODE=copy"]
+        mounts += ["-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
+        pip = ("uv", "pip")
     box = run("docker", "run", "-d", "--rm", *mounts, tag, "sleep", "1500").stdout.strip()
     try:
         if site is None:
-            done = run("docker", "exec", box, "pip", "install", "-q", *requirement.split())
+            done = run("docker", "exec", box, *pip, "install", "-q", *requirement.split())
         else:
             done = subprocess.CompletedProcess((), 0, "", "")
         if done.returncode:
@@ -123,7 +130,7 @@ def observe(
             row["fixing_apt_bookworm"] = "?"
             if hints:
                 applied = _install(box, hints)
-                again = run("docker", "exec", box, "pip", "install", "-q", *requirement.split())
+                again = run("docker", "exec", box, *pip, "install", "-q", *requirement.split())
                 ran = run("docker", "exec", box, "python", "-c", code, timeout=120)
                 works = not (applied or again.returncode or ran.returncode)
                 row["fixing_apt_bookworm"] = f"(build) {' '.join(hints)}" if works else "?"

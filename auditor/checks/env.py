@@ -601,8 +601,8 @@ def _lacking_headers(
         place = building.workshop(image, step)
         if place is None:
             return (), True
-        takes = building.takes(item.key, item.version) or building.PLAIN
-        found.append((place.lacks(takes), place.sure))
+        lacks = place.lacking(building.takes(item.key, item.version))
+        found.append((lacks, not place.reasons))
     return min(found, key=lambda f: len(f[0]), default=((), True))
 
 

@@ -91,7 +91,9 @@ def _finding(
     return rule.finding(
         requirement_at(service, use) or use.at,
         message,
-        help=f"Install it in the stage that is shipped: `RUN {line}`." if line else "",
+        help=f"Install it in the stage that is shipped: `RUN {line}`."
+        if line
+        else _no_manager(image),
         related=related,
         confidence=confidence,
         severity=Severity.MEDIUM if soft else None,
@@ -104,6 +106,12 @@ def _finding(
         },
         breaks=dict.fromkeys(breaks),
     )
+
+
+def _no_manager(image: BuiltImage) -> str:
+    if image.base is None or image.base.flavour != "distroless":
+        return ""
+    return f"`{image.base.text}` has no package manager: take a base that has one."
 
 
 def _imported(use: Use) -> str:
@@ -225,7 +233,7 @@ def vanished_package(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
 _MANAGERS = {
     "apt": ("debian", "ubuntu"),
     "apk": ("alpine",),
-    "dnf": (), "yum": (), "microdnf": (), "zypper": (), "pacman": (),
+    "dnf": ("rpm",), "yum": ("rpm",), "microdnf": ("rpm",), "zypper": (), "pacman": (),
 }  # fmt: skip
 
 
@@ -245,11 +253,13 @@ def foreign_package_manager(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             continue
         reported.add(key)
         program = "apt-get" if package.manager == "apt" else package.manager
-        own = "apk add --no-cache" if base.distro == "alpine" else "apt-get install -y"
+        own = {"alpine": "apk add --no-cache", "rpm": "dnf install -y"}.get(
+            base.distro, "apt-get install -y"
+        )
+        called = "an RPM system" if base.distro == "rpm" else base.distro.capitalize()
         yield rule.finding(
             package.at,
-            f"`{base.text}` is {base.distro.capitalize()} and has no {program}: "
-            f"`/bin/sh: {program}: not found`",
+            f"`{base.text}` is {called} and has no {program}: `/bin/sh: {program}: not found`",
             help=f"Use `{own}` with the names of that distribution, or another base image.",
             related=[Related(image.image.base.at, "the base image")],
             breaks=image.breaks(Stage.BUILDS),

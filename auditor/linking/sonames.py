@@ -309,6 +309,22 @@ def apk_package(names: Collection[str]) -> str | None:
     return next((table[n] for n in names if n in table), None)
 
 
+def apk_build(names: Collection[str]) -> tuple[str, ...]:
+    """Alpine's package for one of Debian's that building takes; empty when not established."""
+    table: dict[str, str] = _needs_table().get("apk_build", {})
+    return next(((table[n],) for n in names if n in table), ())
+
+
+def rpm_capability(need: Need) -> str:
+    """What dnf installs a library or program by, whatever the package is called."""
+    return f"'{need.name}()(64bit)'" if need.kind == "library" else f"/usr/bin/{need.name}"
+
+
+def dnf_line(packages: Iterable[str]) -> str:
+    """The command that installs these on systems of the Red Hat family."""
+    return f"dnf install -y {' '.join(dict.fromkeys(packages))}"
+
+
 def apt_line(packages: Iterable[str]) -> str:
     """The command that installs these on Debian and Ubuntu."""
     names = " ".join(dict.fromkeys(packages))
