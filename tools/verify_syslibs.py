@@ -161,6 +161,20 @@ CASES: tuple[tuple[str, str], ...] = (
     ),
     ("pybullet", "import pybullet"),
     ("h2o", "import h2o; h2o.init()"),
+    ("pyside6-essentials", "import PySide6.QtWidgets"),
+    ("python-mpv", "import mpv"),
+    ("libarchive-c", "import libarchive"),
+    ("pyvips", "import pyvips; pyvips.Image.black(2, 2).avg()"),
+    ("pyudev", "import pyudev; list(pyudev.Context().list_devices())"),
+    ("pyexiftool", "import exiftool; exiftool.ExifToolHelper().version"),
+    ("pyvirtualdisplay", "import pyvirtualdisplay as v; v.Display(visible=False).start().stop()"),
+    ("ffmpy", "import ffmpy; ffmpy.FFmpeg(outputs={'-': '-f null'}, inputs={'anullsrc': '-f lavfi -t 1'}).run()"),
+    ("diagrams", "import diagrams as d\nwith d.Diagram('a', show=False, filename='/tmp/a'): pass"),
+    ("imgkit", "import imgkit; imgkit.config()"),
+    ("pyfluidsynth", "import fluidsynth"),
+    ("konlpy", "import konlpy.tag as t; t.Hannanum()"),
+    ("ocrmypdf", "import ocrmypdf; ocrmypdf._exec.tesseract.version()"),
+    ("language-tool-python", "import subprocess; subprocess.run(['java', '-version'], check=True)"),
 )
 LOADED = """
 import os
