@@ -25,6 +25,29 @@ def test_floating_base(base: str, reported: bool, tmp_path: Path) -> None:
     assert bool(found) is reported
 
 
+@pytest.mark.parametrize(
+    ("base", "line", "reported"),
+    [
+        ("python:3.13-slim", "RUN apt-get update && apt-get install -y git", True),
+        ("python:3.13", "RUN apt-get update && apt-get install -y git", True),
+        ("python:3.13-slim", "", False),
+        ("python:3.13-slim-trixie", "RUN apt-get update && apt-get install -y git", False),
+        ("python:3.13.5-slim", "RUN apt-get update && apt-get install -y git", False),
+        ("python:3.7-slim", "RUN apt-get update && apt-get install -y git", False),
+        ("python:slim", "RUN apt-get update && apt-get install -y git", False),
+        ("python:3.13-slim@sha256:" + "a" * 64, "RUN apt-get install -y git", False),
+        ("python:3.13-alpine", "RUN apk add --no-cache git", False),
+    ],
+)
+def test_moving_release(base: str, line: str, reported: bool, tmp_path: Path) -> None:
+    text = kit.dockerfile(line).replace("python:3.11-slim", base)
+    found = kit.of(kit.service(tmp_path, {"Dockerfile": text}), "IMG016")
+    assert bool(found) is reported
+    if found:
+        assert found[0].help.endswith(f"`{base}-trixie`.")
+        assert found[0].related[0].at.path == "Dockerfile"
+
+
 def test_an_image_of_the_repository_is_no_floating_base(tmp_path: Path) -> None:
     files = {
         "docker/Dockerfile.base": "FROM python:3.11-slim\nRUN pip install flask==3.0.3\n",
