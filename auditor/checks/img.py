@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 
 from auditor import lazy_re as re
@@ -63,30 +62,6 @@ def floating_base(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         help="Name the version: `python:3.12-slim-bookworm`."
         if base.official_python
         else "Name the version.",
-    )
-
-
-@check("IMG016")
-def moving_release(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
-    """Distribution packages are installed by name on a tag that changes its release."""
-    base = image.base
-    if base is None or image.base_is_local or not base.official_python or base.release is None:
-        return
-    named = [p for p in image.system_packages if p.manager == "apt" and p.base == base]
-    if not named or not base.tag_pinned:
-        return
-    if not base.release_moves(datetime.date.today()):
-        yield rule.passed()
-        return
-    names = list(dict.fromkeys(package.name for package in named))
-    shown = ", ".join(f"`{name}`" for name in names[:3]) + (" …" if len(names) > 3 else "")
-    yield rule.finding(
-        image.image.base.at,
-        f"`{base.text}` names no release of Debian: it is {base.release} today and will be the next "
-        f"one, where {shown} may have another name",
-        help=f"Name the release in the tag: `{base.text}-{base.release}`.",
-        related=[Related(named[0].at, "installs packages of that release by name")],
-        evidence={"release": base.release, "packages": names},
     )
 
 

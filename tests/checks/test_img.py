@@ -28,14 +28,20 @@ def test_floating_base(base: str, reported: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("base", "line", "reported"),
     [
-        ("python:3.13-slim", "RUN apt-get update && apt-get install -y git", True),
-        ("python:3.13", "RUN apt-get update && apt-get install -y git", True),
+        ("python:3.13-slim", "RUN apt-get update && apt-get install -y libglib2.0-0t64", True),
+        ("python:3.13", "RUN apt-get update && apt-get install -y libglib2.0-0t64", True),
         ("python:3.13-slim", "", False),
-        ("python:3.13-slim-trixie", "RUN apt-get update && apt-get install -y git", False),
-        ("python:3.13.5-slim", "RUN apt-get update && apt-get install -y git", False),
-        ("python:3.7-slim", "RUN apt-get update && apt-get install -y git", False),
-        ("python:slim", "RUN apt-get update && apt-get install -y git", False),
-        ("python:3.13-slim@sha256:" + "a" * 64, "RUN apt-get install -y git", False),
+        ("python:3.13-slim", "RUN apt-get update && apt-get install -y git build-essential", False),
+        ("python:3.13-slim", "RUN apt-get update && apt-get install -y libglib2.0-0", True),
+        (
+            "python:3.13-slim-trixie",
+            "RUN apt-get update && apt-get install -y libglib2.0-0t64",
+            False,
+        ),
+        ("python:3.13.5-slim", "RUN apt-get update && apt-get install -y libglib2.0-0t64", False),
+        ("python:3.7-slim", "RUN apt-get update && apt-get install -y libglib2.0-0t64", False),
+        ("python:slim", "RUN apt-get update && apt-get install -y libglib2.0-0t64", False),
+        ("python:3.13-slim@sha256:" + "a" * 64, "RUN apt-get install -y libglib2.0-0t64", False),
         ("python:3.13-alpine", "RUN apk add --no-cache git", False),
     ],
 )

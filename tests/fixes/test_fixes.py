@@ -87,7 +87,7 @@ def test_a_command_that_needs_its_shell_keeps_it(tmp_path: Path, command: str) -
 
 
 def test_a_moving_tag_gets_its_release(tmp_path: Path) -> None:
-    install = "RUN apt-get update && apt-get install -y git\n"
+    install = "RUN apt-get update && apt-get install -y git libglib2.0-0t64\n"
     repository(tmp_path, Dockerfile=f"FROM python:3.13-slim AS base\n{install}{CMD}")
     (made,) = fixed(tmp_path, "IMG016").values()
     assert made.splitlines()[0] == "FROM python:3.13-slim-trixie AS base"
