@@ -168,7 +168,10 @@ CASES: tuple[tuple[str, str], ...] = (
     ("pyudev", "import pyudev; list(pyudev.Context().list_devices())"),
     ("pyexiftool", "import exiftool; exiftool.ExifToolHelper().version"),
     ("pyvirtualdisplay", "import pyvirtualdisplay as v; v.Display(visible=False).start().stop()"),
-    ("ffmpy", "import ffmpy; ffmpy.FFmpeg(outputs={'-': '-f null'}, inputs={'anullsrc': '-f lavfi -t 1'}).run()"),
+    (
+        "ffmpy",
+        "import ffmpy; ffmpy.FFmpeg(outputs={'-': '-f null'}, inputs={'anullsrc': '-f lavfi -t 1'}).run()",
+    ),
     ("diagrams", "import diagrams as d\nwith d.Diagram('a', show=False, filename='/tmp/a'): pass"),
     ("imgkit", "import imgkit; imgkit.config()"),
     ("pyfluidsynth", "import fluidsynth"),

@@ -499,6 +499,8 @@ def uninstallable_pin(
         elsewhere = any(not _at_home(s, image) for s in environment.steps)
         if has_compiler is False and elsewhere:
             has_compiler = _compiles(environment, image)
+            if has_compiler is None and _certainly_without(environment, image):
+                has_compiler = False
     conflict = deployment.conflicts.get(environment.name)
     if conflict is not None:
         yield _unresolvable(environment, rule, conflict)
@@ -663,6 +665,17 @@ _WITHOUT_COMPILER = frozenset(
      "sqlalchemy", "tornado", "websockets", "wrapt"}
 )  # fmt: skip
 _COMPILERS = frozenset({"gcc", "g++", "build-essential", "build-base", "clang"})
+
+
+def _certainly_without(environment: Environment, image: BuiltImage) -> bool:
+    """Whether no stage that installs has a compiler, and all that they run is read."""
+    from auditor.linking import building
+
+    places = [building.workshop(image, step) for step in environment.steps if step.shipped]
+    return bool(places) and all(
+        place is not None and not place.reasons and bool(place.lacking(("gcc",)))
+        for place in places
+    )
 
 
 def _brings_gcc(image: BuiltImage) -> bool:

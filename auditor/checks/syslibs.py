@@ -181,7 +181,7 @@ def musl_without_wheels(
     names = ", ".join(f"`{name}`" for name, _ in lacking[:5])
     yield rule.finding(
         at,
-        f"`{base.text}` is musl: {names} have no musllinux wheel for Python {python.version}, so pip "
+        f"`{base.text}` is musl: {names} {'has' if len(lacking) == 1 else 'have'} no musllinux wheel for Python {python.version}, so pip "
         "builds from source or fails",
         help="Use the glibc image (`python:X.Y-slim`): it is smaller once the compilers are counted.",
         related=[Related(where, "needed here") for _, where in lacking[:5]],

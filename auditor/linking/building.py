@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
+from auditor.deployment.base import describe
 from auditor.linking import sonames, userland
 from auditor.values import replace
 
 if TYPE_CHECKING:
+    from auditor.deployment.base import Base
     from auditor.deployment.model import BuiltImage, InstallStep
 
 # Whatever is compiled against CPython takes these two.
@@ -33,7 +36,7 @@ def workshop(image: BuiltImage, step: InstallStep) -> userland.Userland | None:
         if p.stage in line and (p.at.path != step.at.path or p.at.line <= step.at.line)
     ]  # fmt: skip
     final = image.image.stage in line
-    base = image.base if final else next((p.base for p in packages if p.base is not None), None)
+    base = image.base if final else _base(image, line)
     if base is None or base.distro != "debian" or base.release not in sonames.SUITES:
         return None
     if base.flavour not in ("slim", "full", "debian"):
@@ -42,11 +45,26 @@ def workshop(image: BuiltImage, step: InstallStep) -> userland.Userland | None:
         return None
     # What is taken away after the build was there for it.
     there = [replace(p, shipped=True, removed=False) for p in packages]
-    # Scripts are read for in the shipped stage only.
-    opaque = list(image.opaque_system) if final else ["what else its stage runs is not known"]
+    opaque = list(image.opaque_system) if final else []
+    stages = [image.dockerfile.stages[i] for i in line]
+    runs = [i for stage in stages for i in stage.instructions if i.keyword == "RUN"]
+    if any(i.heredocs or _UNREAD.search(i.line.text) for i in runs):
+        opaque.append("a script of its stage may install more")
     if any(p.foreign for p in packages):
         opaque.append("its stage knows other archives")
     return userland.Userland(base, there, opaque=opaque)
+
+
+# Scripts and installers of other toolchains: what they bring is not known.
+_UNREAD = re.compile(r"\.sh\b|\|\s*(?:ba|da|z)?sh\b|rustup|\b(?:conda|mamba|micromamba|brew|nix)\b")
+
+
+def _base(image: BuiltImage, line: frozenset[int]) -> Base | None:
+    """The base image of a stage that is not shipped."""
+    text = image.dockerfile.stages[min(line)].base.text
+    if "$" not in text:
+        return describe(text)
+    return next((p.base for p in image.system_packages if p.stage in line), None)
 
 
 def _lineage(image: BuiltImage, stage: int) -> frozenset[int]:

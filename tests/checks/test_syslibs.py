@@ -236,3 +236,19 @@ def test_what_an_unread_script_installs_may_be_the_headers(tmp_path: Path) -> No
     text = first(apt("gcc") + "RUN curl -sSL https://h.invalid/x -o x.sh && bash x.sh\n")
     result = kit.service(tmp_path, {**COMPILED, "Dockerfile": text})
     assert all(f.confidence is Confidence.POSSIBLE for f in kit.of(result, "ENV008"))
+
+
+@pytest.mark.parametrize(
+    ("line", "confidence"),
+    [("", Confidence.LIKELY), ("RUN curl https://sh.rustup.rs | sh\n", Confidence.POSSIBLE)],
+)
+def test_a_builder_without_a_compiler(line: str, confidence: Confidence, tmp_path: Path) -> None:
+    text = (
+        f"FROM {BOOKWORM} AS build\n{line}COPY requirements.txt .\n"
+        f"RUN pip install --prefix /install -r requirements.txt\nFROM {BOOKWORM}\n"
+        f"{apt('libpq5')}COPY --from=build /install /usr/local\nCOPY app.py .\n"
+        'CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n'
+    )
+    (finding,) = kit.of(kit.service(tmp_path, {**COMPILED, "Dockerfile": text}), "ENV008")
+    assert finding.confidence is confidence
+    assert "no compiler" in finding.message
