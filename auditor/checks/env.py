@@ -555,7 +555,7 @@ def uninstallable_pin(
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
             )
-        elif not found.native or item.key in _WITHOUT_COMPILER:
+        elif not found.native or item.key in wheels.OPTIONAL_EXTENSIONS:
             yield rule.passed()
         elif has_compiler:
             lacks, sure = _lacking_headers(environment, image, item) if image else ((), True)
@@ -659,11 +659,6 @@ def unpublished_version(
             )
 
 
-# Their extensions are optional: without a compiler they install in pure Python.
-_WITHOUT_COMPILER = frozenset(
-    {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
-     "sqlalchemy", "tornado", "websockets", "wrapt"}
-)  # fmt: skip
 _COMPILERS = frozenset({"gcc", "g++", "build-essential", "build-base", "clang"})
 
 

@@ -168,6 +168,8 @@ def musl_without_wheels(
         if there["musl"] == "unknown":
             continue
         judged = True
+        if item.key in wheels.OPTIONAL_EXTENSIONS:
+            continue
         if there["glibc"] == "wheel" and there["musl"] in ("build", "no-file"):
             lacking.append((item.key, item.fact.at))
     if not lacking:

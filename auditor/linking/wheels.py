@@ -14,6 +14,13 @@ from auditor.catalog import knowledge_text
 from auditor.values import value
 
 
+# Their extensions are optional: without a compiler they install in pure Python.
+OPTIONAL_EXTENSIONS = frozenset(
+    {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
+     "sqlalchemy", "tornado", "websockets", "wrapt"}
+)  # fmt: skip
+
+
 @value
 class Installable:
     """What pip will do with one release.
