@@ -229,6 +229,19 @@ class Release:
         """The package that has a shared object in the loader's path."""
         return _look_up(self._rows.part_with("libraries", soname), soname)
 
+    def versions_of(self, name: str) -> tuple[str, ...]:
+        """The sonames that loading by ``name`` finds: itself, or every ``libname.so.N``."""
+        if ".so" in name:
+            return (name,) if self.library(name) is not None else ()
+        found: list[str] = []
+        head = f";lib{name}.so."
+        for rows in self._rows.parts("libraries"):
+            start = rows.find(head)
+            while start >= 0:
+                found.append(rows[start + 1 : rows.index("=", start)])
+                start = rows.find(head, start + 1)
+        return tuple(sorted(found))
+
     def program(self, name: str) -> str | None:
         """The package that has a program."""
         found: str | None = self._table["programs"].get(name)

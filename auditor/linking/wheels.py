@@ -13,7 +13,6 @@ from auditor import versions
 from auditor.catalog import knowledge_text
 from auditor.values import value
 
-
 # Their extensions are optional: without a compiler they install in pure Python.
 OPTIONAL_EXTENSIONS = frozenset(
     {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
