@@ -276,7 +276,7 @@ def _new_model(
     stack: Stack, container: Container, deployment: Deployment, options: Options
 ) -> tuple[str | None, bytes | None, Literal["given", "varied", "same"], str]:
     """(path in the container, content, where it comes from, why there is none)."""
-    read = _model_paths(container.plan.service)
+    read = _model_paths(container.plan.service, deployment)
     if options.new_model is not None:
         place = options.model_path
         if place is None:
@@ -296,14 +296,15 @@ def _new_model(
     return read[0], made, "varied", ""
 
 
-def _model_paths(service: Service) -> list[str]:
+def _model_paths(service: Service, deployment: Deployment) -> list[str]:
     """The model files that the service reads, as the container names them."""
     from auditor.parsers.python.facts import Phase
 
+    models = {posixpath.basename(artifact.path) for artifact in deployment.artifacts}
     found = [
         link.path
         for link in service.reads
-        if link.access.kind == "artifact"
+        if (link.access.kind == "artifact" or posixpath.basename(link.path) in models)
         and link.access.mode == "read"
         and link.access.reach.phase is not Phase.UNREACHED
     ]
