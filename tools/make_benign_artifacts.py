@@ -770,7 +770,7 @@ def build(group, out):
     with log.open("a") as file:
         if not (venv / ".installed").exists():
             subprocess.run([python, "-m", "venv", "--clear", str(venv)], check=True)
-            command = [str(inside), "-m", "pip", "install", "-q", "--prefer-binary"]
+            command = [str(inside), "-m", "pip", "install", "-q", "--no-cache-dir", "--prefer-binary"]
             fine = subprocess.run([*command, *requirements.split()], stdout=file, stderr=file)
             if fine.returncode:
                 print(group, "did not install, see", log)
