@@ -54,6 +54,7 @@ _VALUE_MODULES = (
     "torch._tensor",
     "torch.nn.parameter",
     "torch.serialization",
+    "torch.storage",
     "joblib.numpy_pickle",
     "sklearn.externals.joblib.numpy_pickle",
 )
@@ -410,6 +411,24 @@ def state_memory(call: Call, cls: Glob, state: Value) -> Objection:
     objection = attributes(state)
     if objection is None and not plain(state):
         return "it caches to a place of its own"
+    return objection
+
+
+def state_skorch(call: Call, cls: Glob, state: Value) -> Objection:
+    """Unpickles or ``torch.load``s the bytes under one of its keys, the rest are attributes."""
+    key = "__cuda_dependent_attributes__"
+    if type(state) is not Dct or not state.complete or not plain(state.get("device")):
+        return "its attributes are not known"
+    if state.get("torch_load_kwargs") is not MISSING and not plain(state.get("torch_load_kwargs")):
+        return "it loads with options that are not known"
+    from auditor.artifacts.pickle.nested import judge_bytes
+
+    others = [part for name, own in state.pairs() if name != key for part in (name, own)]
+    objection = attributes(Dct(others))
+    for name, own in state.pairs():
+        if name == key and objection is None:
+            found = judge_bytes(own)
+            objection = found if type(found) is str else None
     return objection
 
 
