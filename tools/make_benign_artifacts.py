@@ -775,8 +775,8 @@ def recipe_pygam():
 
 
 def recipe_sklego():
-    from sklego import linear_model, meta, mixture, preprocessing
     from sklearn.linear_model import Ridge
+    from sklego import linear_model, meta, mixture, preprocessing
 
     x, y, z = data()
     yield "lowess", linear_model.LowessRegression().fit(x, z)
@@ -872,9 +872,8 @@ def recipe_small():
 
 
 def recipe_tabnet(out):
-    from pytorch_tabnet.tab_model import TabNetClassifier
-
     import numpy as np
+    from pytorch_tabnet.tab_model import TabNetClassifier
 
     x, y, _ = data()
     net = TabNetClassifier(n_d=2, n_a=2, n_steps=1, verbose=0)
@@ -957,7 +956,15 @@ def build(group, out):
     with log.open("a") as file:
         if not (venv / ".installed").exists():
             subprocess.run([python, "-m", "venv", "--clear", str(venv)], check=True)
-            command = [str(inside), "-m", "pip", "install", "-q", "--no-cache-dir", "--prefer-binary"]
+            command = [
+                str(inside),
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--no-cache-dir",
+                "--prefer-binary",
+            ]
             fine = subprocess.run([*command, *requirements.split()], stdout=file, stderr=file)
             if fine.returncode:
                 print(group, "did not install, see", log)

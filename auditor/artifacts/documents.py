@@ -19,7 +19,23 @@ if TYPE_CHECKING:
 MAX_DOCUMENT = 32 << 20
 _MAX_STRINGS = 200_000
 _PROGRAMS = frozenset(
-    {"py", "pyi", "md", "rst", "txt", "html", "c", "cc", "cpp", "h", "js", "ts", "sh", "ipynb", "toml"}
+    {
+        "py",
+        "pyi",
+        "md",
+        "rst",
+        "txt",
+        "html",
+        "c",
+        "cc",
+        "cpp",
+        "h",
+        "js",
+        "ts",
+        "sh",
+        "ipynb",
+        "toml",
+    }
 )
 _TEMPLATES = frozenset({"jinja", "jinja2", "j2", "template", "tmpl"})
 
@@ -160,7 +176,9 @@ def _xml(draft: Draft, blob: Blob) -> None:
     if text is None:
         text = raw.decode("latin-1")
     elif "encoding=" in text[:200].lower() and re.search(
-        r"encoding\s*=\s*['\"](?:utf-?7|utf-?16|utf-?32|ebcdic|cp037|ibm)", text[:200], re.IGNORECASE
+        r"encoding\s*=\s*['\"](?:utf-?7|utf-?16|utf-?32|ebcdic|cp037|ibm)",
+        text[:200],
+        re.IGNORECASE,
     ):
         draft.issue(
             "ART003",

@@ -21,9 +21,7 @@ from auditor.findings import Severity
 if TYPE_CHECKING:
     from auditor.artifacts.onnx.facts import OnnxFacts
 
-_COMPRESSED = frozenset(
-    {"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd", "joblib-zfile"}
-)
+_COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd", "joblib-zfile"})
 
 
 # Longer streams are not kept for evidence.
@@ -231,7 +229,9 @@ class Scanner:
 
     def _maybe_pickle(self, draft: Draft, blob: Blob) -> bool:
         """Content without a magic: a protocol 0 or 1 pickle when it runs like one."""
-        if blob.read(0, 1) not in _OPCODES:
+        # One byte is no pickle, but an empty map of MessagePack.
+        surely = extension(draft.path) in ("pkl", "pickle", "joblib")
+        if blob.read(0, 1) not in _OPCODES or (len(blob) < 2 and not surely):
             return False
         analysis = analyse(blob, limits=self.limits)
         whole = analysis.streams > 0 and analysis.end == len(blob)

@@ -197,7 +197,7 @@ def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
 
 
 def _zfile(blob: Blob, budget: Budget) -> tuple[Blob, int]:
-    """joblib before 0.10: ``ZF``, the length in hexadecimal (19 or 20 characters), one zlib stream."""
+    """Joblib before 0.10: ``ZF``, the length in hexadecimal (19 or 20 characters), one zlib stream."""
     start = 22 if blob.read(21, 1) == b" " else 21
     try:
         int(blob.read(2, start - 2), 16)

@@ -12,7 +12,7 @@ _MOST = 64 << 20
 _BLOCK = 128 << 10
 
 
-class _Damaged(ValueError):
+class _DamagedError(ValueError):
     """Not what the format allows."""
 
 
@@ -50,7 +50,7 @@ class _Backward:
 
     def __init__(self, data: bytes) -> None:
         if not data or not data[-1]:
-            raise _Damaged("a bit stream without its end mark")
+            raise _DamagedError("a bit stream without its end mark")
         self.data = data
         self.at = len(data) - 1
         self.left = data[-1].bit_length() - 1
@@ -70,7 +70,7 @@ class _Backward:
         if self.left < count:
             self.fill()
             if self.left < count:
-                raise _Damaged("a bit stream that ends early")
+                raise _DamagedError("a bit stream that ends early")
         self.left -= count
         value = self.value >> self.left
         self.value &= (1 << self.left) - 1
@@ -89,11 +89,11 @@ def unpack_zstd(blob: Blob, budget: Budget) -> tuple[Blob, int]:
             elif len(magic) == 4 and magic[1:] == b"\x2a\x4d\x18" and magic[0] >> 4 == 5:
                 size = int.from_bytes(blob.read(at + 4, 4), "little")
                 if at + 8 + size > len(blob):
-                    raise _Damaged("a frame to skip that is cut off")
+                    raise _DamagedError("a frame to skip that is cut off")
                 at += 8 + size
             else:
                 break
-    except (_Damaged, IndexError) as error:
+    except (_DamagedError, IndexError) as error:
         raise CorruptError(str(error) or "damaged zstd frame", spool.blob()) from None
     return spool.blob(), at
 
@@ -102,30 +102,28 @@ def _frame(blob: Blob, at: int, spool: Spool) -> int:
     head = blob.read(at, 14)
     flags = head[0]
     if flags & 0x08:
-        raise _Damaged("a reserved bit is set")
+        raise _DamagedError("a reserved bit is set")
     single = flags & 0x20
     size = 1 + (0 if single else 1)
     dictionary = (0, 1, 2, 4)[flags & 3]
     if any(head[size : size + dictionary]):
-        raise _Damaged("it needs a dictionary")
+        raise _DamagedError("it needs a dictionary")
     size += dictionary + ((1 if single else 0), 2, 4, 8)[flags >> 6]
     at += size
-    state = _State(
-        huffman=None, tables=[None, None, None], repeats=[1, 4, 8], history=bytearray()
-    )
+    state = _State(huffman=None, tables=[None, None, None], repeats=[1, 4, 8], history=bytearray())
     while True:
         raw = blob.read(at, 3)
         if len(raw) < 3:
-            raise _Damaged("the compressed stream ends in the middle")
+            raise _DamagedError("the compressed stream ends in the middle")
         header = int.from_bytes(raw, "little")
         at += 3
         last, kind, length = header & 1, header >> 1 & 3, header >> 3
         if kind == 3 or length > _BLOCK:
-            raise _Damaged("a block of an unknown kind")
+            raise _DamagedError("a block of an unknown kind")
         stored = 1 if kind == 1 else length
         body = blob.read(at, stored)
         if len(body) < stored:
-            raise _Damaged("the compressed stream ends in the middle")
+            raise _DamagedError("the compressed stream ends in the middle")
         at += stored
         start = len(state.history)
         if kind == 0:
@@ -136,7 +134,7 @@ def _frame(blob: Blob, at: int, spool: Spool) -> int:
             _block(body, state)
         spool.write(bytes(state.history[start:]))
         if spool.size > _MOST:
-            raise _Damaged(f"more than {_MOST >> 20} MB of zstd are not read")
+            raise _DamagedError(f"more than {_MOST >> 20} MB of zstd are not read")
         if last:
             break
     return at + (4 if flags & 4 else 0)
@@ -179,11 +177,11 @@ def _literals(body: bytes, state: _State) -> tuple[bytes, int]:
         else:
             size, at = (body[0] >> 4) + (body[1] << 4) + (body[2] << 12), 3
         if size > _BLOCK:
-            raise _Damaged("literals larger than a block")
+            raise _DamagedError("literals larger than a block")
         if kind:
             return body[at : at + 1] * size, at + 1
         if at + size > len(body):
-            raise _Damaged("literals that are cut off")
+            raise _DamagedError("literals that are cut off")
         return body[at : at + size], at + size
     width = (10, 10, 14, 18)[form]
     at = (3, 3, 4, 5)[form]
@@ -192,13 +190,13 @@ def _literals(body: bytes, state: _State) -> tuple[bytes, int]:
     packed = number >> width & (1 << width) - 1
     data = body[at : at + packed]
     if len(data) < packed or size > _BLOCK:
-        raise _Damaged("literals that are cut off")
+        raise _DamagedError("literals that are cut off")
     after = at + packed
     if kind == 2:
         state.huffman, used = _tree(data)
         data = data[used:]
     if state.huffman is None:
-        raise _Damaged("literals without a tree")
+        raise _DamagedError("literals without a tree")
     if form == 0:
         return _huffman(data, size, state.huffman), after
     first, second, third = (int.from_bytes(data[i : i + 2], "little") for i in (0, 2, 4))
@@ -212,7 +210,7 @@ def _literals(body: bytes, state: _State) -> tuple[bytes, int]:
         (len(data) - 6 - first - second - third, size - 3 * quarter),
     ):
         if length < 1 or want < 0:
-            raise _Damaged("literals of impossible size")
+            raise _DamagedError("literals of impossible size")
         parts.append(_huffman(data[begin : begin + length], want, state.huffman))
         begin += length
     return b"".join(parts), after
@@ -233,11 +231,11 @@ def _tree(data: bytes) -> tuple[_Huffman, int]:
         weights = _weights(stream, table)
     total = sum(1 << w - 1 for w in weights if w)
     if not total:
-        raise _Damaged("a tree without leaves")
+        raise _DamagedError("a tree without leaves")
     width = total.bit_length()
     left = (1 << width) - total
     if left & left - 1 or width > 11:
-        raise _Damaged("a tree that is not full")
+        raise _DamagedError("a tree that is not full")
     weights.append(left.bit_length())
     symbols = bytearray()
     bits = bytearray()
@@ -247,7 +245,7 @@ def _tree(data: bytes) -> tuple[_Huffman, int]:
                 symbols += bytes([symbol]) * (1 << weight - 1)
                 bits += bytes([width + 1 - weight]) * (1 << weight - 1)
     if len(symbols) != 1 << width:
-        raise _Damaged("a tree that is not full")
+        raise _DamagedError("a tree that is not full")
     return _Huffman(width=width, symbols=bytes(symbols), bits=bytes(bits)), used
 
 
@@ -263,7 +261,7 @@ def _weights(stream: _Backward, table: _Table) -> list[int]:
             return weights
         states[turn] = table.bases[state] + stream.read(table.bits[state])
         turn = 1 - turn
-    raise _Damaged("a tree with too many leaves")
+    raise _DamagedError("a tree with too many leaves")
 
 
 def _huffman(data: bytes, size: int, tree: _Huffman) -> bytes:
@@ -280,7 +278,7 @@ def _huffman(data: bytes, size: int, tree: _Huffman) -> bytes:
         out[index] = symbols[code]
         left -= bits[code]
         if left < 0:
-            raise _Damaged("literals that end early")
+            raise _DamagedError("literals that end early")
         value &= (1 << left) - 1
     return bytes(out)
 
@@ -310,13 +308,13 @@ def _sequence_table(
         return _build(log, counts), at
     if mode == 1:
         if body[at] > _LAST[index]:
-            raise _Damaged("an unknown length code")
+            raise _DamagedError("an unknown length code")
         return _Table(log=0, symbols=[body[at]], bits=[0], bases=[0]), at + 1
     if mode == 2:
         return _read_table(body, at, _LOGS[index], _LAST[index])
     table = state.tables[index]
     if table is None:
-        raise _Damaged("a table that was never given")
+        raise _DamagedError("a table that was never given")
     return table, at
 
 
@@ -325,13 +323,13 @@ def _read_table(data: bytes, at: int, most: int, last: int) -> tuple[_Table, int
     limit = 8 * len(data[at : at + 512])
     log = (value & 15) + 5
     if log > most:
-        raise _Damaged("an entropy table that is too large")
+        raise _DamagedError("an entropy table that is too large")
     pos = 4
     remaining = 1 << log
     counts: list[int] = []
     while remaining > 0:
         if len(counts) > last or pos > limit:
-            raise _Damaged("an entropy table of impossible size")
+            raise _DamagedError("an entropy table of impossible size")
         bits = (remaining + 1).bit_length()
         number = value >> pos & (1 << bits) - 1
         low = (1 << bits - 1) - 1
@@ -353,7 +351,7 @@ def _read_table(data: bytes, at: int, most: int, last: int) -> tuple[_Table, int
             if repeat < 3 or len(counts) > last:
                 break
     if remaining or pos > limit or len(counts) > last + 1:
-        raise _Damaged("an entropy table of impossible size")
+        raise _DamagedError("an entropy table of impossible size")
     return _build(log, counts), at + (pos + 7) // 8
 
 
@@ -413,14 +411,14 @@ def _sequences(
         taken += length
         start = len(out) - offset
         if start < 0 or offset <= 0 or taken > len(literals):
-            raise _Damaged("a match before the beginning")
+            raise _DamagedError("a match before the beginning")
         if offset >= match:
             out += out[start : start + match]
         else:
             piece = bytes(out[start:])
             out += (piece * (match // offset + 1))[:match]
         if len(out) - begin > _BLOCK:
-            raise _Damaged("a block that is too large")
+            raise _DamagedError("a block that is too large")
     out += literals[taken:]
 
 

@@ -128,7 +128,8 @@ def _by_new(
         and type(wrapped.args[0]) is Glob
         and prepared
         and type(prepared[0]) is Glob
-        and prepared[0].key == wrapped.args[0].key
+        # The method is named after the class that defines it: the same or one above.
+        and (prepared[0].key == wrapped.args[0].key or is_class(wrapped.args[0]))
         and arguments(call) == ()
     ):
         return Call(prepared[0], prepared[1:], keywords, "NEWOBJ_EX", call.offset)
@@ -341,6 +342,12 @@ def policy_enum_member(call: Call) -> Objection:
             return None
         if cls.module.startswith("scipy.stats.") and args[1] == "_entropy":
             return None
+    if (
+        type(args[0]) is Call
+        and names_global(args[0].func, "re._compile")
+        and args[1] in ("match", "search", "fullmatch", "finditer", "findall", "split", "sub")
+    ):
+        return None
     return "it reaches an attribute that is no member of an enumeration"
 
 

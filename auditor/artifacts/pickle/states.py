@@ -66,7 +66,8 @@ _VALUE_NAMES = frozenset(
         "numpy": "dtype ndarray matrix recarray record chararray",
         "torch": "Size device",
         "_operator": "itemgetter",
-        "scipy.interpolate._interpolate": "_PPoly",
+        "scipy.interpolate._interpolate": "_PPoly _BPoly",
+        "scipy.interpolate._bsplines": "_BSpline",
     }.items()
     for name in names.split()
 )
@@ -428,7 +429,10 @@ def state_skorch(call: Call, cls: Glob, state: Value) -> Objection:
     for name, own in state.pairs():
         if name == key and objection is None:
             found = judge_bytes(own)
-            objection = found if type(found) is str else None
+            if type(found) is str:
+                objection = found
+            elif not found[0].startswith(("pickle", "torch-")):
+                objection = "what it loads is no pickle"
     return objection
 
 
