@@ -88,6 +88,8 @@ _QUIET = frozenset(
         "__orig_class__",
         "__annotations__",
         "__wrapped__",
+        "__version__",
+        "__networkx_cache__",
     ]
 )
 
@@ -434,6 +436,30 @@ def state_skorch(call: Call, cls: Glob, state: Value) -> Objection:
             elif not found[0].startswith(("pickle", "torch-")):
                 objection = "what it loads is no pickle"
     return objection
+
+
+def state_ngboost(call: Call, cls: Glob, state: Value) -> Objection:
+    """Makes a class from the score and the distribution that it names, with their metaclass."""
+    objection = attributes(state)
+    if objection is not None or type(state) is not Dct or not state.complete:
+        return objection or "its attributes are not known"
+    for key, own in state.pairs():
+        if key in ("Score", "Dist", "_basedist"):
+            named = type(own) is Glob and own.module.startswith("ngboost.")
+            if not named or lookup(own.module, own.name).standing != "allowed":
+                return f"its {key} is no class of the library"
+        elif key in ("K", "Dist_name", "uncensor") and not plain(own):
+            return f"its {key} is not known"
+    return None
+
+
+def state_graph_view(call: Call, cls: Glob, state: Value) -> Objection:
+    """A view of a networkx graph: takes dictionaries from the graph that it is given."""
+
+    def graph(inner: Call) -> bool:
+        return inner.cls is not None and inner.cls.module.startswith("networkx.classes.")
+
+    return None if valued(state, graph) else "its state holds more than a graph"
 
 
 def state_none(call: Call, cls: Glob, state: Value) -> Objection:
