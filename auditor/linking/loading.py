@@ -419,20 +419,32 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
         twin = table.find(f"numpy.core.{module[12:]}", name, version)
         answer = "no-name" if twin == "no-name" else answer
     if answer == "yes":
-        return None
-    if answer == "unknown":
-        known = table.known_with(module, name)
-        if known is None or symbols.numbers(known[0]) <= symbols.numbers(version):
-            return None
-        if module.startswith("numpy._core."):
+        if symbols.numbers(version)[:2] >= symbols.numbers(table.versions[0])[:2]:
             return None
         return Reason(
             rule="CMP004",
             effect="unknown",
-            message=f"names {module}.{name}, known of {distribution} {known[0]} to {known[1]}; "
-            f"whether {version} has it is not known",
+            message=f"names {module}.{name}; {distribution} {version} is older than the tables",
             distribution=distribution,
         )
+    if answer == "unknown":
+        if module.startswith("numpy._core."):
+            return None
+        below, above = table.around(module, name, version)
+        if above in ("yes", None) and below == "yes" or below is above is None:
+            return None
+        if "yes" in (below, above) or None in (below, above):
+            known = table.known_with(module, name)
+            where = f"known of {distribution} {known[0]} to {known[1]}" if known else "which is new"
+            return Reason(
+                rule="CMP004",
+                effect="unknown",
+                message=f"names {module}.{name}, {where}; whether {distribution} {version} has it "
+                "is not known",
+                distribution=distribution,
+            )
+        # The releases on both sides are known not to have it.
+        answer = "no-name"
     last, first = table.last_with(module, name), table.first_with(module, name)
     wanted = symbols.numbers(version)
     if not table.covers(version):

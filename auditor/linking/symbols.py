@@ -210,6 +210,24 @@ class Table:
         ]
         return (found[0], found[-1]) if found else None
 
+    def around(self, module: str, name: str, version: str) -> tuple[Answer | None, Answer | None]:
+        """What the nearest releases below and above say for sure; None where none does.
+
+        Of a module that fills itself when it is imported, only some releases were asked.
+        """
+        wanted = numbers(version)
+        below: Answer | None = None
+        for index, key in enumerate(self._keys):
+            if key[:2] == wanted[:2]:
+                continue
+            answer = self._find(module, name, 1 << index)
+            if answer == "unknown":
+                continue
+            if key > wanted:
+                return below, answer
+            below = answer
+        return below, None
+
     def definition(self, module: str, name: str, version: str) -> str:
         """``module:Class`` under which the class is defined in that release."""
         key = f"{module}:{name}"

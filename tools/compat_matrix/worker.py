@@ -19,12 +19,21 @@ import warnings
 from typing import Any
 
 SECONDS = 30
+# Each load forks from a process that has these: what a child imports, it imports every time.
+SERVED = (
+    "numpy", "scipy.stats", "scipy.sparse", "scipy.spatial", "sklearn.ensemble", "sklearn.pipeline",
+    "sklearn.compose", "sklearn.svm", "sklearn.neighbors", "sklearn.linear_model", "sklearn.cluster",
+    "sklearn.decomposition", "sklearn.gaussian_process", "sklearn.feature_extraction.text", "pandas",
+    "xgboost", "lightgbm", "catboost", "statsmodels.api", "statsmodels.tsa.api", "imblearn.ensemble",
+    "imblearn.pipeline", "category_encoders", "gensim.models", "hmmlearn.hmm", "polars", "torch",
+    "keras", "skops.io",
+)  # fmt: skip
 EXTENSIONS = {"joblib": "joblib", "torch": "pt", "skops": "skops", "dill": "dill"}
 
 
 def libraries() -> None:
     """What the study's server imports before it loads."""
-    for name in ("numpy", "scipy", "sklearn", "pandas", "xgboost", "lightgbm", "catboost"):
+    for name in SERVED:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
 
