@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from auditor.artifacts.formats import Draft
 
 MAX_DOCUMENT = 32 << 20
+# What a CatBoost model saved as JSON holds.
+_CATBOOST = frozenset({"features_info", "model_info", "scale_and_bias"})
 _MAX_STRINGS = 200_000
 _TEMPLATES = frozenset({"jinja", "jinja2", "j2", "template", "tmpl"})
 
@@ -95,6 +97,8 @@ def _json(draft: Draft, blob: Blob) -> None:
         return
     if draft.format == "json":
         judge_document(draft, document)
+        if isinstance(document, dict) and _CATBOOST <= document.keys():
+            draft.format = "catboost-json"
 
 
 def judge_document(draft: Draft, document: Any) -> None:
@@ -216,6 +220,8 @@ _SKOPS_LOADERS = frozenset(
 
 def judge_skops(draft: Draft, schema: Any) -> None:
     """Every node names a class, or a function, that ``skops.io.load`` imports when trusted."""
+    if isinstance(schema, dict) and isinstance(schema.get("_skops_version"), str):
+        draft.details.append(("skops_version", schema["_skops_version"][:40]))
     pending = [schema]
     count = 0
     while pending:

@@ -495,7 +495,7 @@ def judge_savedmodel(draft: Draft, blob: Blob) -> bool:
     try:
         for number, kind, _, window in fields(blob):
             if number == 2 and kind == 2 and window is not None:
-                _meta_graph(window, operators)
+                _meta_graph(window, operators, draft)
     except WireError as error:
         if not operators:
             return False
@@ -518,8 +518,15 @@ def judge_savedmodel(draft: Draft, blob: Blob) -> bool:
     return True
 
 
-def _meta_graph(meta: Blob, operators: set[str]) -> None:
+def _meta_graph(meta: Blob, operators: set[str], draft: Draft) -> None:
     for number, kind, _, window in fields(meta):
+        if number == 1 and kind == 2 and window is not None:
+            # MetaInfoDef: the version of TensorFlow is its fifth field.
+            draft.details += [
+                ("tensorflow_version", text(inner, 40))
+                for part, part_kind, _, inner in fields(window)
+                if part == 5 and part_kind == 2 and inner is not None
+            ]
         if number == 2 and kind == 2 and window is not None:
             _graph(window, operators)
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from auditor.linking.projects import ProjectModule
 
 Outcome = Literal["loads", "warns", "fails", "unknown"]
-Loader = Literal["auto", "pickle", "joblib", "dill", "cloudpickle", "pandas", "torch", "onnx"]
 Effect = Literal["load", "predict", "warns", "unknown"]
 
 
@@ -182,6 +181,10 @@ def guess_loader(facts: ArtifactFacts) -> str:
         return "onnx"
     if facts.format.startswith("torch"):
         return "torch"
+    from auditor.linking.saved import FORMATS
+
+    if facts.format in FORMATS:
+        return FORMATS[facts.format]
     if facts.format == "joblib" or (facts.container and facts.pickle is not None):
         return "joblib"
     if facts.path.endswith((".joblib", ".jbl")):
