@@ -236,6 +236,7 @@ def judge_skops(draft: Draft, schema: Any) -> None:
         if not isinstance(node, dict):
             continue
         pending += list(node.values())
+        _skops_estimator(draft, node)
         loader = node.get("__loader__")
         if not isinstance(loader, str):
             continue
@@ -278,6 +279,14 @@ def judge_skops(draft: Draft, schema: Any) -> None:
                 _skops_name(draft, inner_module, inner_name)
         if loader not in ("JsonNode",) and module:
             _skops_name(draft, module, name)
+
+
+def _skops_estimator(draft: Draft, node: dict[str, Any]) -> None:
+    """The scikit-learn that wrote an estimator, which stands among its attributes as JSON text."""
+    written = node.get("_sklearn_version")
+    content = written.get("content") if isinstance(written, dict) else None
+    if isinstance(content, str) and not any(k == "sklearn_version" for k, _ in draft.details):
+        draft.details.append(("sklearn_version", content.strip('"')[:40]))
 
 
 _SKOPS_PLAIN = frozenset(

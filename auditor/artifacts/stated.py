@@ -17,6 +17,7 @@ VERSIONS: dict[str, str] = {
     "keras_version": "keras",
     "tensorflow_version": "tensorflow",
     "skops_version": "skops",
+    "sklearn_version": "scikit-learn",
 }
 _TAIL = 256
 _PARAMETERS = 64 << 10

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from auditor.linking import symbols
+from auditor.linking.boosters import BASE_SCORES
 from auditor.linking.compatibility import Exact, Reason
 
 if TYPE_CHECKING:
@@ -33,17 +34,14 @@ FORMATS: Final[dict[str, str]] = {
 }
 # Loader -> the module it is and the distributions that bring it, the usual one first.
 LIBRARIES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "xgboost": ("xgboost", ("xgboost", "xgboost-cpu")),
+    "xgboost": ("xgboost", ("xgboost",)),
     "lightgbm": ("lightgbm", ("lightgbm",)),
     "catboost": ("catboost", ("catboost",)),
     "keras": (
         "keras",
-        ("keras", "tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "tf-keras"),
+        ("keras", "tensorflow", "tf-keras"),
     ),
-    "tensorflow": (
-        "tensorflow",
-        ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos"),
-    ),
+    "tensorflow": ("tensorflow", ("tensorflow",)),
     "torch": ("torch", ("torch",)),
     "skops": ("skops", ("skops",)),
     "safetensors": ("safetensors", ("safetensors",)),
@@ -149,7 +147,7 @@ def _xgboost(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
             f"was written by XGBoost {written}, whose trees lack what {version} asks of them",
             "XGBoostError: Invalid cast, from Null to Array",
         )
-    elif writer is not None and writer >= (3, 1) and reader < (3, 1):
+    elif writer is not None and reader < BASE_SCORES <= writer:
         found = (
             "predict",
             f"was written by XGBoost {written}, which stores the base score as a list: {version} "
@@ -233,13 +231,12 @@ def keras_version(exact: Exact) -> str | None:
     version = exact.version("keras")
     if version is not None:
         return version
-    for name in LIBRARIES["tensorflow"][1]:
-        found = exact.version(name)
-        if found is not None:
-            number = symbols.numbers(found)
-            # Before 2.16 each TensorFlow asks for the Keras of its own number.
-            return "3" if number[:2] >= _KERAS_OF_TENSORFLOW else ".".join(map(str, number[:2]))
-    return None
+    found = exact.version("tensorflow")
+    if found is None:
+        return None
+    number = symbols.numbers(found)
+    # Before 2.16 each TensorFlow asks for the Keras of its own number.
+    return "3" if number[:2] >= _KERAS_OF_TENSORFLOW else ".".join(map(str, number[:2]))
 
 
 def _keras(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
@@ -302,9 +299,7 @@ def _backend(facts: ArtifactFacts, exact: Exact) -> Iterator[Reason]:
     if facts.format != "keras-v3" or backend is None:
         return
     distribution = _BACKENDS.get(backend)
-    if distribution is None or any(
-        exact.has(n) for n in (distribution, f"{distribution}-cpu", f"{distribution}-intel")
-    ):
+    if distribution is None or exact.has(distribution):
         return
     answer = exact.runtime.installed.provides(distribution).answer
     if answer in ("no", "likely-no"):
@@ -364,12 +359,36 @@ def _torch(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
     yield from archive_reasons(facts, exact)
 
 
+# ---- skops ----
+
+
+def _skops(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
+    """The estimators' attributes are restored as they were stored, as a pickle does."""
+    written = detail(facts, "sklearn_version")
+    version = exact.version("scikit-learn")
+    if written is None or written == version:
+        return
+    if version is None:
+        yield _unpinned(facts, "scikit-learn", written)
+        return
+    yield Reason(
+        rule="CMP002",
+        effect="unknown",
+        message=f"was written by scikit-learn {written}; {version} says so when it loads, and whether "
+        "it finds every attribute that it needs is not decided for this format",
+        help=f"Pin scikit-learn=={written}, or train the model again with {version}.",
+        distribution="scikit-learn",
+        evidence=(("written by", written),),
+    )
+
+
 _JUDGES: Final[dict[str, Callable[[ArtifactFacts, Exact, str], Iterator[Reason]]]] = {
     "xgboost": _xgboost,
     "lightgbm": _lightgbm,
     "keras": _keras,
     "tensorflow": _tensorflow,
     "torch": _torch,
+    "skops": _skops,
 }
 
 __all__ = ["FORMATS", "LIBRARIES", "archive_reasons", "detail", "keras_version", "saved_reasons"]
