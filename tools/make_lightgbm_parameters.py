@@ -13,9 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-TARGET = (
-    Path(__file__).resolve().parent.parent / "rules" / "knowledge" / "lightgbm_parameters.json"
-)
+TARGET = Path(__file__).resolve().parent.parent / "rules" / "knowledge" / "lightgbm_parameters.json"
 
 
 def main() -> int:

@@ -53,9 +53,6 @@ LIBRARIES: Final[dict[str, str]] = {
     "imbalanced-learn": "0.4",
     "category-encoders": "2.0",
     "pytz": "2018.5",
-    "keras": "2.3",
-    "catboost": "0.20",
-    "hmmlearn": "0.2.2",
 }
 # Only the newest release: its modules do not change.
 ONE_RELEASE: Final = frozenset({"pytz"})

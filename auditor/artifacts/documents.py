@@ -97,7 +97,7 @@ def _json(draft: Draft, blob: Blob) -> None:
         return
     if draft.format == "json":
         judge_document(draft, document)
-        if isinstance(document, dict) and _CATBOOST <= document.keys():
+        if isinstance(document, dict) and document.keys() >= _CATBOOST:
             draft.format = "catboost-json"
 
 

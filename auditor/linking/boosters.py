@@ -110,7 +110,12 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             )
             return
         pin = "Pin the xgboost that wrote the model, or save it with save_model() as JSON."
-        if layout == "ubjson" and written and (1, 6) <= number < (1, 7) and _minor(written) >= (2, 0):
+        if (
+            layout == "ubjson"
+            and written
+            and (1, 6) <= number < (1, 7)
+            and _minor(written) >= (2, 0)
+        ):
             yield Reason(
                 rule="CMP011",
                 effect="load",

@@ -482,7 +482,7 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
         if module.startswith("numpy._core."):
             return None
         below, above = table.around(module, name, version)
-        if above in ("yes", None) and below == "yes" or below is above is None:
+        if (above in ("yes", None) and below == "yes") or below is above is None:
             return None
         if "yes" in (below, above) or None in (below, above):
             known = table.known_with(module, name)

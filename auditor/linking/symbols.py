@@ -32,9 +32,6 @@ LIBRARIES: dict[str, str] = {
     "imblearn": "imbalanced-learn",
     "category_encoders": "category-encoders",
     "pytz": "pytz",
-    "keras": "keras",
-    "catboost": "catboost",
-    "hmmlearn": "hmmlearn",
 }
 
 
