@@ -13,17 +13,38 @@ from auditor.linking import distributions
 from auditor.parsers.python.facts import Phase
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.facts import ReachedImport
+    from auditor.parsers.python.facts import Reach, ReachedImport
 
 
 def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], ...]:
-    if not item.reach.certain:
+    return _failing(service, item.reach)
+
+
+def _failing(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
+    if not reach.certain:
         return ()
-    if item.reach.phase.before_serving:
+    if reach.phase.before_serving:
         return service.breaks(Stage.STARTS)
-    if item.reach.phase is Phase.REQUEST and "predict" in item.reach.route.lower():
+    if reach.phase is Phase.REQUEST and "predict" in reach.route.lower():
         return service.breaks(Stage.PREDICTS)
     return ()
+
+
+@check("IMG025")
+def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A statement of the start that raises, whatever is asked of the service."""
+    seen: set[object] = set()
+    for entry in service.entries:
+        for item in entry.trace.failures:
+            if item.reach.phase is Phase.UNREACHED or not item.reach.certain or item.at in seen:
+                continue
+            seen.add(item.at)
+            yield rule.finding(
+                item.at,
+                f"{item.because}: `{item.error}`",
+                evidence={"file": item.file} if item.file else {},
+                breaks=_failing(service, item.reach),
+            )
 
 
 @check("IMG023")

@@ -695,6 +695,7 @@ class _Follower:
             home=home,
             read=self._read,
             exists=self.view.exists,
+            names=self.view.listing,
             python=python,
             budget=self.view.budget,
         )

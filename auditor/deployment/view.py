@@ -385,6 +385,19 @@ class View:
             )
         return self._image.image.fs.list_dir(path).names
 
+    def listing(self, path: str) -> tuple[str, ...] | None:
+        """Every name in a directory; None where more may be there."""
+        mount = self.mount_of(path)
+        if mount is not None:
+            seen = self.look(path)
+            if mount.source is None or not seen.mounted or seen.answer == "unknown":
+                return None
+            return None if mount.made_by_hand else self.names(path)
+        if self._before or self._open or self.look(path).answer == "unknown":
+            return None
+        listing = self._image.image.fs.list_dir(path)
+        return listing.names if listing.complete else None
+
     def repo_file(self, path: str) -> str | None:
         """The repository file that stands at this path, or None."""
         seen = self.look(path)

@@ -41,6 +41,7 @@ from auditor.parsers.python.values import (
     DictV,
     Ext,
     FieldV,
+    Found,
     Func,
     Inst,
     ListV,
@@ -532,6 +533,8 @@ class Models(WebModels):
                 return request
             if owner.name == "environ.Env" or owner.name.startswith("environs."):
                 return self.read_env(node, index, "environ", required=True)
+            if owner.name == "configparser.ConfigParser" and isinstance(index, Const):
+                self.unread_section(owner, index, node)
             if isinstance(owner.data, dict) and isinstance(index, Const):
                 found = owner.data.get(index.value)
                 if isinstance(found, V):
@@ -1074,9 +1077,46 @@ class Models(WebModels):
             self.file(site, owner, mode, kind, loader=f"pathlib.Path.{attr}", missing_ok=missing_ok)
         if attr == "read_text":
             return self.text_of_file(owner) or Unk("the contents of a file")
+        if attr == "glob" and site.args:
+            pattern = site.args[0]
+            if isinstance(pattern, Const) and isinstance(pattern.value, str):
+                return self.search(owner, posixpath.join(owner.text, pattern.value))
         if attr in ("glob", "rglob", "iterdir"):
             return ListV(None)
         return Unk(f"Path.{attr}() is not followed", deps)
+
+    def search(self, start: V, pattern: str) -> V:
+        """What a pattern matches, when every name in its directory is known."""
+        run = self.run
+        folder, _, last = pattern.rpartition("/")
+        if any(char in folder for char in "*?[") or "**" in last or not last:
+            return ListV(None)
+        full = run.absolute(folder or ".")
+        if not isinstance(full, str) or any(
+            made == full or made.startswith(f"{full}/") for made in run.sink.created
+        ):
+            return ListV(None)
+        names = run.program.names(full)
+        if names is None:
+            return ListV(None)
+        from fnmatch import fnmatchcase
+
+        matched = sorted(
+            name
+            for name in names
+            if fnmatchcase(name, last) and (last.startswith(".") or not name.startswith("."))
+        )
+        if len(matched) > 1:
+            return ListV(None)  # in which order is the file system's business
+        deps = deps_of(start)
+        place = f"{folder}/" if folder else ""
+        items: list[V] = [
+            PathV(path_text(place + name), deps)
+            if isinstance(start, PathV)
+            else Const(place + name, deps)
+            for name in matched
+        ]
+        return Found(items, pattern)
 
     def resolved(self, owner: PathV, *, normal: bool) -> V:
         text, deps = owner.text, owner.deps
@@ -1457,6 +1497,14 @@ class Models(WebModels):
             for target in targets or [site.args[0]]:
                 self.file(site, target, "read", "config", missing_ok=True)
                 text = self.text_of_file(target)
+                full = self.run.sink.path(target).resolved
+                if text is None and isinstance(full, str) and owner.data is None:
+                    # It passes over a file that is not there; what is asked of it then fails.
+                    made = full in self.run.sink.created
+                    absent = not made and self.run.program.exists(full) is False
+                    owner.args = [Const(full)] if absent else []
+                else:
+                    owner.args = []
                 if text is not None:
                     sections = read_config(text.value, "ini", text.deps)
                     owner.data = dict(sections.items) if isinstance(sections, DictV) else None
@@ -1464,12 +1512,27 @@ class Models(WebModels):
         if attr in ("get", "getint", "getfloat", "getboolean") and len(site.args) > 1:
             section, key = site.args[0], site.args[1]
             table = (owner.data or {}).get(section.value) if isinstance(section, Const) else None
+            if isinstance(section, Const) and "fallback" not in site.kwargs:
+                self.unread_section(owner, section, site.node)
             if isinstance(table, DictV) and isinstance(key, Const):
                 value = table.items.get(str(key.value).lower())
                 if value is not None:
                     return self.coerce(value, {"getboolean": "bool"}.get(attr, attr[3:]))
             return site.kwargs.get("fallback") or Unk("a configuration value")
         return None
+
+    def unread_section(self, owner: Obj, section: Const, node: ast.AST) -> None:
+        """A section of a configuration whose only file is not there."""
+        if owner.data is not None or not owner.args or not isinstance(owner.args[0], Const):
+            return
+        subscript = isinstance(node, ast.Subscript)
+        error = (
+            f"KeyError: {section.value!r}"
+            if subscript
+            else f"configparser.NoSectionError: No section: {section.value!r}"
+        )
+        path = owner.args[0].value
+        self.run.fails(node, error, f"{path} is not in the image, and `read` passes over it")
 
     def dotenv(self, path: V | None, *, override: bool, site: Site) -> DictV:
         """Load a ``.env`` file: the first one upward from the file that asks, or a given one."""
@@ -1823,6 +1886,8 @@ def _list(models: Models, site: Site) -> V:
     kind = "tuple" if site.name.endswith("tuple") else "list"
     if not site.args:
         return ListV([], kind)
+    if isinstance(site.args[0], Found):
+        return site.args[0]
     items = models.iterate(site.args[0])
     if items is not None and site.name.endswith("reversed"):
         items.reverse()
@@ -1832,6 +1897,34 @@ def _list(models: Models, site: Site) -> V:
         except Exception:
             items = None
     return ListV(items, kind)
+
+
+@model("glob.glob", "glob.iglob")
+def _glob(models: Models, site: Site) -> V | None:
+    pattern = site.get(0, "pathname")
+    if isinstance(pattern, PathV):
+        return models.search(Const(pattern.text, pattern.deps), pattern.text)
+    if isinstance(pattern, Const) and isinstance(pattern.value, str) and not site.kwargs:
+        return models.search(pattern, pattern.value)
+    return ListV(None)
+
+
+@model("builtins.max", "builtins.min", "builtins.next", "builtins.iter")
+def _one_of(models: Models, site: Site) -> V | None:
+    """One of what a search found; it finds nothing: an exception."""
+    found = site.args[0] if site.args else None
+    if not isinstance(found, Found) or found.items is None:
+        return None
+    name = site.name.rpartition(".")[2]
+    if name == "iter":
+        return found
+    if found.items:
+        return found.items[0]
+    if len(site.args) > 1 or "default" in site.kwargs:
+        return None
+    error = "StopIteration" if name == "next" else f"ValueError: {name}() arg is an empty sequence"
+    models.run.fails(site.node, error, f"nothing matches `{found.pattern}`")
+    return Unk("raises")
 
 
 @model("builtins.range")

@@ -9,6 +9,7 @@ from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
     Call,
     EnvRead,
+    Failure,
     FileAccess,
     LogHandler,
     PathValue,
@@ -51,6 +52,7 @@ class Sink:
         self.created: dict[str, Phase] = {}
         self.downloaded: set[str] = set()
         self.crashes: dict[str, str] = {}
+        self.failures: dict[Any, Failure] = {}
 
     def _add(self, table: dict[Any, Any], key: Any, fact: Any) -> None:
         """Keep the earliest and surest of equal facts."""
@@ -112,6 +114,9 @@ class Sink:
 
     def add_log_handler(self, fact: LogHandler) -> None:
         self._add(self.log_handlers, (fact.at, fact.kind), fact)
+
+    def add_failure(self, fact: Failure) -> None:
+        self._add(self.failures, (fact.at, fact.error), fact)
 
     # -- public values --
 
