@@ -58,8 +58,16 @@ class Linked:
 
 
 @value
+class Others:
+    """Whether an account that is neither owner nor group may read or write; None: left as it was."""
+
+    read: bool | None = None
+    write: bool | None = None
+
+
+@value
 class Changed:
-    """chmod (``executable``) or chown (``owner``)."""
+    """chmod (``executable``; ``others``: what everybody may do) or chown (``owner``)."""
 
     path: str
     glob: bool
@@ -67,6 +75,7 @@ class Changed:
     executable: bool | None
     owner: str | None
     at: Location
+    others: Others | None = None
 
 
 @value
@@ -393,9 +402,10 @@ def _chmod(call: _Call) -> Iterator[Effect]:
     if not operands:
         return
     executable = mode_executable(operands[0].text)
+    others = mode_others(operands[0].text)
     for operand in operands[1:]:
         path = call.path(operand)
-        if path is not None and executable is not None:
+        if path is not None and (executable is not None or others is not None):
             yield Changed(
                 path=path,
                 glob=operand.globs,
@@ -403,6 +413,7 @@ def _chmod(call: _Call) -> Iterator[Effect]:
                 executable=executable,
                 owner=None,
                 at=call.at,
+                others=others,
             )
 
 
@@ -421,6 +432,31 @@ def mode_executable(mode: str) -> bool | None:
                     result = operator == "+"
                 break
     return result
+
+
+def mode_others(mode: str) -> Others | None:
+    """What a chmod mode lets everybody else do; None when it leaves that alone."""
+    if mode and set(mode) <= set("01234567"):
+        last = int(mode[-1])
+        return Others(read=bool(last & 4), write=bool(last & 2))
+    read: bool | None = None
+    write: bool | None = None
+    for clause in mode.split(","):
+        operator = next((char for char in clause if char in "+-="), None)
+        if operator is None:
+            return None
+        who, _, bits = clause.partition(operator)
+        # Without "who" the umask decides, which keeps writing from others.
+        if who and not set(who) & set("oa"):
+            continue
+        for bit in "rw":
+            if operator == "=" or bit in bits:
+                allowed = operator != "-" and bit in bits
+                if bit == "r":
+                    read = allowed
+                elif who or not allowed:
+                    write = allowed
+    return Others(read=read, write=write) if read is not None or write is not None else None
 
 
 def _chown(call: _Call) -> Iterator[Effect]:

@@ -976,12 +976,37 @@ class _Follower:
             # Releases before 1.5 served 5000.
             unknown = Unknown("it depends on the release of seldon-core")
             found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
+        self._foreign_option(fact)
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
         for listen in found:
             if isinstance(listen.port, Unknown):
                 self._unset_port(fact, listen, listen.port)
+
+    def _foreign_option(self, fact: ServerStart) -> None:
+        """An option of another server: this one prints its usage and ends."""
+        from auditor.parsers.commands.servers import foreign_option
+
+        found = foreign_option(fact)
+        if found is None:
+            return
+        option, kind = found
+        error = (
+            f"Error: No such option: {option.flag}"
+            if fact.kind == "uvicorn"
+            else f"{fact.kind}: error: unrecognized arguments: {option.flag}"
+        )
+        self.faults.append(
+            StartFault(
+                kind="literal-variable",
+                message=(
+                    f"`{option.flag}` is an option of {kind}, not of {fact.kind}: `{error}`, and the "
+                    "server stops"
+                ),
+                at=option.at,
+            )
+        )
 
     def _unset_port(self, fact: ServerStart, listen: Listen, port: Unknown) -> None:
         """``--port $PORT`` where nothing sets PORT: the option has no value."""

@@ -38,6 +38,8 @@ class Seen:
     owner: str | None = None
     mounted: bool = False
     world_writable: bool = False
+    # A chmod keeps everybody but its owner from reading it.
+    private: bool = False
 
 
 class View:
@@ -207,6 +209,8 @@ class View:
                 at=found.at,
                 executable=found.executable,
                 owner=found.owner if isinstance(found.owner, str) else None,
+                world_writable=bool(found.others and found.others.write),
+                private=bool(found.others and found.others.read is False),
             )
         if isinstance(found, Absent):
             return Seen(path=path, answer="no", at=found.removed_at)

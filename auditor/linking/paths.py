@@ -41,6 +41,8 @@ class PathLink:
     # Git ignores the place where the author has it: it is made or put there by hand.
     made_by_hand: bool = False
     machine: bool = False
+    # It is there, but the container's user may not read it.
+    private: bool = False
 
 
 @value
@@ -150,7 +152,20 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 source_has=source_has,
                 made_by_hand=by_hand and source_has is None,
                 machine=machine_path(text),
+                private=not writing and _private(found, service.user),
             )
+
+
+def _private(seen: Seen, user: object) -> bool:
+    """A chmod keeps everybody but the owner from reading, and the user is not the owner."""
+    if seen.answer != "yes" or not seen.private or seen.owner is None or not isinstance(user, str):
+        return False
+    name, _, group = user.partition(":")
+    owner, _, owners = seen.owner.partition(":")
+    # A group of the same name may be let in by the same mode.
+    if name in ("", "root", "0") or (group and group == owners):
+        return False
+    return owner in ("", "0", "root")
 
 
 def _homeless(link: PathLink, view: View) -> bool:
