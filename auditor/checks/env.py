@@ -329,7 +329,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
     installed = environment.installed
     python = environment.python
     seen: set[str] = set()
-    for entry in service.entries:
+    for entry in service.runs:
         for item in entry.trace.imports:
             top = item.module.partition(".")[0]
             # "missing" inside a project package is not a distribution's fault.

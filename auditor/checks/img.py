@@ -336,7 +336,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
     """Code needs a variable that nothing sets."""
     wild = service.variable("*")
     reported: set[str] = set()
-    for entry in service.entries:
+    for entry in service.runs:
         for read in entry.trace.env_reads:
             name = read.name
             if isinstance(name, Unknown) or not (read.required or read.crash):

@@ -34,7 +34,7 @@ def _failing(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
 def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A statement of the start that raises, whatever is asked of the service."""
     seen: set[object] = set()
-    for entry in service.entries:
+    for entry in service.runs:
         for item in entry.trace.failures:
             if item.reach.phase is Phase.UNREACHED or not item.reach.certain or item.at in seen:
                 continue
@@ -51,7 +51,7 @@ def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
 def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A name that the imported module does not bind, or a relative import outside a package."""
     seen: set[tuple[object, str]] = set()
-    for entry in service.entries:
+    for entry in service.runs:
         for item in entry.trace.imports:
             if item.reach.phase is Phase.UNREACHED or item.fact.at.path.endswith(".ipynb"):
                 continue

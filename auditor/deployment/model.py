@@ -408,6 +408,8 @@ class Service:
     command_form: str | None = None
     processes: tuple[MainProcess, ...] = ()
     entries: tuple[Entry, ...] = ()
+    # Programs of the start script that must succeed before the server is started.
+    preludes: tuple[Entry, ...] = ()
     listens: tuple[Listen, ...] = ()
     listens_complete: bool = False
     published: tuple[Published, ...] = ()
@@ -453,6 +455,11 @@ class Service:
         if self.supervised and stage is Stage.STARTS:
             stage = Stage.REACHABLE
         return ((self.name, stage),)
+
+    @property
+    def runs(self) -> tuple[Entry, ...]:
+        """All code that runs until the service answers, the server's last."""
+        return self.preludes + self.entries
 
     @property
     def has_init(self) -> bool:

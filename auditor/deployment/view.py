@@ -87,6 +87,12 @@ class View:
                 self._seen[path] = found
         return found
 
+    def before_start(self, path: str) -> Seen:
+        """What is known of this path when the container starts, before any script of it runs."""
+        if not self._before and not self._open:
+            return self.look(path)
+        return self._look(posixpath.normpath(path))
+
     def prepared(self, made: Made) -> None:
         """A script that runs in the container before the server does."""
         self._before.append(made)

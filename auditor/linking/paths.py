@@ -113,7 +113,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
     seen: set[tuple[Location, str]] = set()
     # `with open(path) as file: load(file)` is one access, not two.
     opened: set[tuple[str, str, str, object, bool]] = set()
-    for entry in service.entries:
+    for entry in service.runs:
         for access in entry.trace.files:
             if access.mode not in modes:
                 continue
@@ -133,7 +133,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 opened.add(same)
             if path.startswith(_ALWAYS):
                 continue
-            found = view.look(path)
+            found = view.before_start(path) if writing else view.look(path)
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
@@ -158,7 +158,9 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
 
 def _private(seen: Seen, user: object) -> bool:
     """A chmod keeps everybody but the owner from reading, and the user is not the owner."""
-    if seen.answer != "yes" or not seen.private or seen.owner is None or not isinstance(user, str):
+    if seen.answer != "yes" or not isinstance(user, str) or seen.owner is None:
+        return False
+    if not seen.private:
         return False
     name, _, group = user.partition(":")
     owner, _, owners = seen.owner.partition(":")
@@ -214,7 +216,7 @@ def _writable(
         return "yes", None
     current = path
     while True:
-        seen = view.look(current)
+        seen = view.before_start(current)
         if seen.answer == "unknown" or seen.mounted:
             return "unknown", seen
         if seen.answer == "yes":

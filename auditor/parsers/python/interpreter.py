@@ -1425,9 +1425,7 @@ class Interpreter:
     def fails(self, node: ast.AST, error: str, because: str, *, file: str = "") -> None:
         """Note a statement that raises whenever it is reached."""
         self.sink.add_failure(
-            Failure(
-                at=self.at(node), reach=self.reach(), error=error, because=because, file=file
-            )
+            Failure(at=self.at(node), reach=self.reach(), error=error, because=because, file=file)
         )
 
     def eval_call(self, node: ast.Call) -> V:

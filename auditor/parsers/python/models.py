@@ -644,10 +644,16 @@ class Models(WebModels):
                 self.click_option(decorator, target)
             elif name.rpartition(".")[2] in ("command", "callback"):
                 self.unwrap_defaults(target)
+                if isinstance(decorator, Obj) and isinstance(decorator.data, Obj):
+                    self.typer_options(target)
                 if isinstance(decorator, Obj) and isinstance(decorator.args[:1], list):
                     owner = decorator.data
                     if isinstance(owner, Obj) and isinstance(owner.data, list):
-                        owner.data.append(target)
+                        given = decorator.args[0] if decorator.args else None
+                        given = given or decorator.kwargs.get("name")
+                        own = getattr(target.node, "name", "").replace("_", "-")
+                        called = given.value if isinstance(given, Const) else own
+                        owner.data.append((called, target))
         category = self.category(name)
         if category in ("breaker", "rate-limit", "retry", "metrics"):
             site = Site(name, None, [], {}, node)
@@ -680,6 +686,23 @@ class Models(WebModels):
                         _Located(default), default.kwargs["envvar"], "typer", default=inner
                     )
                 func.defaults[name] = self.from_argv([f"--{name.replace('_', '-')}"]) or value
+
+    def typer_options(self, func: Func) -> None:
+        """A parameter with a plain default is an option of that name."""
+        for name, default in list(func.defaults.items()):
+            if not isinstance(default, Const):
+                continue
+            option = f"--{name.replace('_', '-')}"
+            if isinstance(default.value, bool):
+                if f"--no-{option[2:]}" in self.run.argv:
+                    func.defaults[name] = Const(False)
+                elif option in self.run.argv:
+                    func.defaults[name] = Const(True)
+                continue
+            given = self.from_argv([option])
+            if given is not None:
+                kind = type(default.value).__name__
+                func.defaults[name] = self.coerce(given, kind if kind in ("int", "float") else "")
 
     def from_argv(self, names: list[str], *, flag: bool = False) -> V | None:
         argv = self.run.argv
@@ -781,8 +804,11 @@ class Models(WebModels):
             return result
         if isinstance(callee, Obj):
             if callee.name in ("click.command()", "typer.Typer") and isinstance(callee.data, list):
-                with self.run.guard(*(["if"] if len(callee.data) > 1 else [])):
-                    for command in callee.data:
+                word = next((w for w in self.run.argv if not w.startswith("-")), None)
+                chosen = [c for c in callee.data if len(callee.data) > 1 and c[0] == word]
+                commands = chosen or callee.data
+                with self.run.guard(*(["if"] if len(commands) > 1 else [])):
+                    for _, command in commands:
                         self.run.call(command, [], {}, node)
                 return Const(None)
             if callee.name in ("environ.Env", "starlette.config.Config") or callee.name.startswith(
