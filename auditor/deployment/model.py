@@ -314,6 +314,8 @@ class Mount:
     made_by_hand: bool = False
     read_only: bool = False
     named: bool = False
+    # Another service mounts it too, and may put files there.
+    shared_with: str = ""
     # Exactly these files lie there, by their path below the target ("": the target is one);
     # None when that is not known.
     files: tuple[str, ...] | None = None

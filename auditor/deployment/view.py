@@ -122,7 +122,7 @@ class View:
             rest = path[len(target) :].strip("/")
             if mount.kind == "volume":
                 # A named or anonymous volume starts as a copy of what the image has there.
-                break
+                return self._filled(self._in_image(path), mount)
             if mount.files is not None:
                 return self._listed(path, rest, mount, mount.files)
             if mount.kind == "tmpfs" and rest:
@@ -143,8 +143,20 @@ class View:
                     mounted=True,
                 )
             source = posixpath.normpath(posixpath.join(mount.source or ".", rest))
-            return self._repo(path, source, mount)
+            return self._filled(self._repo(path, source, mount), mount)
         return self._in_image(path)
+
+    def _filled(self, seen: Seen, mount: Mount) -> Seen:
+        """What is not there may come from another service that mounts the same place."""
+        if seen.answer != "no" or not mount.shared_with:
+            return seen
+        return Seen(
+            path=seen.path,
+            answer="unknown",
+            at=mount.at,
+            reason=f"`{mount.shared_with}` mounts the same place and may put it there",
+            mounted=seen.mounted,
+        )
 
     def _listed(self, path: str, rest: str, mount: Mount, files: tuple[str, ...]) -> Seen:
         """What a mount has of which every file is known."""

@@ -441,6 +441,16 @@ class WebApp:
 
 
 @value
+class Use:
+    """A name that is taken from a library's module by attribute (``np.float``)."""
+
+    at: Location
+    reach: Reach
+    module: str
+    name: str
+
+
+@value
 class Failure:
     """A statement that certainly raises; ``because`` says of what, in words."""
 
@@ -477,6 +487,7 @@ class Trace:
     log_handlers: tuple[LogHandler, ...] = ()
     unsure: tuple[Unsure, ...] = ()
     failures: tuple[Failure, ...] = ()
+    uses: tuple[Use, ...] = ()
     problems: tuple[Problem, ...] = ()
     attributes: tuple[str, ...] = ()  # names the entry module binds
     values: tuple[tuple[str, Value], ...] = ()  # plain values it binds (a gunicorn.conf.py, say)

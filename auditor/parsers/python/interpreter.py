@@ -25,6 +25,7 @@ from auditor.parsers.python.facts import (
     ReachedImport,
     Trace,
     Unsure,
+    Use,
 )
 from auditor.parsers.python.frames import birth
 from auditor.parsers.python.module import Places, handler_types, is_main_test, text_of, yields
@@ -75,6 +76,10 @@ MAX_UNROLL = 12
 MAX_COMPREHENSION = 64
 MAX_RECURSION = 2
 
+# Modules whose names come and go between releases, taken by attribute.
+_CHANGING = frozenset(
+    ["PIL.Image", "flask", "itsdangerous", "jinja2", "markupsafe", "numpy", "pydantic"]
+)
 _BUILTINS = frozenset(
     [
         "abs",
@@ -551,6 +556,7 @@ class Interpreter:
             log_handlers=tuple(sink.log_handlers.values()),
             unsure=tuple(sink.unsure),
             failures=tuple(sink.failures.values()),
+            uses=tuple(sink.uses.values()),
             problems=tuple(sink.problems),
             attributes=names,
             values=tuple(
@@ -1357,6 +1363,10 @@ class Interpreter:
     def attribute(self, owner: V, name: str, node: ast.AST) -> V:
         """``owner.name``."""
         if isinstance(owner, Ext):
+            if owner.owner is None and owner.name in _CHANGING:
+                self.sink.add_use(
+                    Use(at=self.at(node), reach=self.reach(), module=owner.name, name=name)
+                )
             return self.models.ext_attribute(owner, name, node)
         if isinstance(owner, Mod):
             value = owner.state.frame.vars.get(name)

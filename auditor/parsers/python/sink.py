@@ -18,6 +18,7 @@ from auditor.parsers.python.facts import (
     Scalar,
     Server,
     Unsure,
+    Use,
     Value,
 )
 from auditor.parsers.python.operations import all_deps, reason_of
@@ -53,6 +54,7 @@ class Sink:
         self.downloaded: set[str] = set()
         self.crashes: dict[str, str] = {}
         self.failures: dict[Any, Failure] = {}
+        self.uses: dict[Any, Use] = {}
 
     def _add(self, table: dict[Any, Any], key: Any, fact: Any) -> None:
         """Keep the earliest and surest of equal facts."""
@@ -117,6 +119,9 @@ class Sink:
 
     def add_failure(self, fact: Failure) -> None:
         self._add(self.failures, (fact.at, fact.error), fact)
+
+    def add_use(self, fact: Use) -> None:
+        self._add(self.uses, (fact.at, fact.name), fact)
 
     # -- public values --
 
