@@ -27,7 +27,7 @@ from typing import Any
 FOLDER = Path(__file__).parent / "scenarios"
 TRUTH = FOLDER / "truth.jsonl"
 CONTAINER_PORT = 8000
-PATIENCE = 40.0
+PATIENCE = 120.0
 
 
 def scenarios() -> Iterator[dict[str, Any]]:

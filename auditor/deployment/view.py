@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
-from auditor.deployment.image import Absent, ContextSource, Present, Undetermined
+from auditor.deployment.image import Absent, ContextSource, MadeSource, Present, Undetermined
 from auditor.source import Location, SourceText
 from auditor.values import value
 
@@ -406,6 +406,17 @@ class View:
                 if entry.path.startswith(prefix) and "/" not in entry.path[len(prefix) :]
             )
         return self._image.image.fs.list_dir(path).names
+
+    def left_empty(self, path: str) -> bool:
+        """A RUN makes this directory, or VOLUME names it, and nothing is put into it."""
+        found = self._image.image.fs.lookup(path)
+        if not isinstance(found, Present) or not isinstance(found.source, MadeSource):
+            return False
+        if found.kind != "directory" or path == self._image.image.workdir.value:
+            return False
+        listing = self._image.image.fs.list_dir(path)
+        made = found.source.by.startswith(("mkdir", "install", "VOLUME"))
+        return made and listing.complete and not listing.names
 
     def listing(self, path: str) -> tuple[str, ...] | None:
         """Every name in a directory; None where more may be there."""

@@ -41,6 +41,8 @@ class PathLink:
     # Git ignores the place where the author has it: it is made or put there by hand.
     made_by_hand: bool = False
     machine: bool = False
+    # The image makes its directory and leaves it empty: something is to be mounted there.
+    to_be_mounted: bool = False
     # It is there, but the container's user may not read it.
     private: bool = False
 
@@ -152,6 +154,9 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 source_has=source_has,
                 made_by_hand=by_hand and source_has is None,
                 machine=machine_path(text),
+                to_be_mounted=found.answer == "no"
+                and source_has is None
+                and view.left_empty(posixpath.dirname(path)),
                 private=not writing and _private(found, service.user),
             )
 
