@@ -74,7 +74,9 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 continue
             if set(item.reach.guards) | set(item.fact.guards) or item.fact.dynamic:
                 continue
-            if item.module in service.unsure_modules or _elsewhere(service, item):
+            if item.found != "external" and (
+                item.module in service.unsure_modules or _elsewhere(service, item)
+            ):
                 continue
             found = _project(item) if item.found != "external" else _taken(service, item)
             if found is None:
