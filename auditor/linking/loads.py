@@ -27,6 +27,10 @@ LOADERS: dict[str, str] = {
     "pandas.read_pickle": "pandas",
     "torch.load": "torch",
     "onnxruntime.InferenceSession": "onnx",
+    "openvino.convert_model": "openvino",
+    ".read_model": "openvino",
+    ".compile_model": "openvino",
+    ".parse_from_file": "tensorrt",
 }
 # Formats that an environment is judged against.
 _LINKED = frozenset({"pickle", "joblib", "torch-zip", "torch-legacy", "onnx"})

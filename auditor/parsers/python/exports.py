@@ -74,6 +74,16 @@ def exports(facts: ModuleFacts) -> tuple[Export, ...]:
     return tuple(reader.find(calls))
 
 
+# Code that asks what there is, or brings a provider of its own, knows what it does.
+_CHOOSERS = frozenset(
+    f"onnxruntime.{name}"
+    for name in (
+        "get_available_providers", "get_device", "get_ep_devices",
+        "register_execution_provider_library", "capi._pybind_state.get_available_providers",
+    )
+)  # fmt: skip
+
+
 @value
 class Session:
     """A session of onnxruntime and the execution providers it asks for, first choice first.
@@ -83,6 +93,8 @@ class Session:
 
     at: Location
     providers: tuple[str, ...] | None
+    # It certainly names none.
+    silent: bool = False
 
 
 def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
@@ -94,7 +106,7 @@ def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
     }
     if not calls or facts.tree is None:
         return ()
-    chosen = any(call.name == "onnxruntime.get_available_providers" for call in facts.calls)
+    chosen = any(call.name in _CHOOSERS for call in facts.calls)
     reader = _Reader(facts)
     found = []
     for scope in reader.scopes():
@@ -106,7 +118,13 @@ def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
                 given = next((k.value for k in node.keywords if k.arg == "providers"), None)
                 given = node.args[2] if given is None and len(node.args) > 2 else given
                 names = None if chosen or given is None else reader.names(given, scope)
-                found.append(Session(at=at, providers=names))
+                silent = (
+                    given is None
+                    and not chosen
+                    and not any(isinstance(a, ast.Starred) for a in node.args)
+                    and not any(k.arg is None for k in node.keywords)
+                )
+                found.append(Session(at=at, providers=names, silent=silent))
     return tuple(found)
 
 
