@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 
 from auditor.catalog import Rule
@@ -220,6 +221,48 @@ def vanished_package(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             evidence={"package": package.name, "release": base.release, "instead": instead},
             breaks=image.breaks(Stage.BUILDS),
         )
+
+
+@check("IMG016")
+def moving_release(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """Packages whose names changed between releases, on a tag that moves to the next release."""
+    base = image.base
+    if base is None or image.base_is_local or not base.tag_pinned or not base.official_python:
+        return
+    named = [p for p in image.system_packages if p.manager == "apt" and p.base == base]
+    if not named or base.release not in sonames.SUITES:
+        return
+    if not base.release_moves(datetime.date.today()):
+        yield rule.passed()
+        return
+    here = sonames.release(base.release)
+    others = [sonames.release(suite) for suite in sonames.SUITES if suite != base.release]
+    passing = {}
+    for package in named:
+        if package.foreign or here.kind(package.name) not in ("real", "virtual"):
+            continue  # unknown, or missing today already: IMG013
+        lacking = [
+            r.suite
+            for r in (here, *others)
+            if r.kind(package.name) in ("virtual", "choice", "none")
+        ]
+        if lacking:
+            passing[package.name] = (package, lacking)
+    if not passing:
+        yield rule.passed()
+        return
+    package, lacking = next(iter(passing.values()))
+    names = ", ".join(f"`{name}`" for name in list(passing)[:3]) + (
+        " …" if len(passing) > 3 else ""
+    )
+    yield rule.finding(
+        image.image.base.at,
+        f"`{base.text}` names no release of Debian: it is {base.release} today and will be the next "
+        f"one, and not every release has {names} ({lacking[0]} has not)",
+        help=f"Name the release in the tag: `{base.text}-{base.release}`.",
+        related=[Related(package.at, "asked for by that name here")],
+        evidence={"release": base.release, "packages": list(passing)},
+    )
 
 
 _MANAGERS = {

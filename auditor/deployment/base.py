@@ -6,6 +6,7 @@ A reference is ``[registry/]repository[:tag][@digest]``. Facts come from
 
 from __future__ import annotations
 
+import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -68,6 +69,22 @@ class Base:
         table = _table()
         row = table.get(self.distro or "", {}).get(self.release or "")
         return str(row["glibc"]) if row and "glibc" in row else None
+
+    def release_moves(self, today: datetime.date) -> bool:
+        """Whether a rebuild of the tag may stand on another release of the distribution.
+
+        Only tags of an official image that is still rebuilt do: not a digest, a full version
+        (which stays where its successor found it), or an interpreter that has had its last.
+        """
+        if self.release_pinned or self.reference.digest or not self.official_python:
+            return False
+        version = self.python or ""
+        last = _table()["eol"].get(version)
+        return (
+            version.count(".") == 1
+            and version not in _table()["official"]["frozen_suite"]
+            and (last is None or today <= last)
+        )
 
     @property
     def has_setuptools(self) -> bool | None:

@@ -695,9 +695,14 @@ class _Follower:
             home=home,
             read=self._read,
             exists=self.view.exists,
+            by_hand=self._by_hand,
             python=python,
             budget=self.view.budget,
         )
+
+    def _by_hand(self, path: str) -> bool:
+        seen = self.view.look(path)
+        return seen.answer != "yes" and self.view.would_ignore(path, seen)
 
     def _read(self, path: str) -> str | None:
         text = self.view.text(path)

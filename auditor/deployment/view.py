@@ -327,9 +327,11 @@ class View:
     def would_ignore(self, path: str, seen: Seen) -> bool:
         """Whether git ignores the place in the repository that would become this path.
 
-        That is where a bind mount leads, or what ``COPY . .`` would bring.
+        That is where a bind mount leads, or what ``COPY . .`` would bring past ``.dockerignore``.
         """
         repository = self._facts.repository
+        context = self._image.context
+        ignore = self._facts.dockerignore(context, self._image.dockerfile.path)
         for mount in self._mounts:
             target = str(mount.target).rstrip("/")
             if mount.source is not None and (path == target or path.startswith(f"{target}/")):
@@ -348,9 +350,14 @@ class View:
             for source in step.sources:
                 if not isinstance(source, str):
                     continue
-                start = posixpath.normpath(posixpath.join(self._image.context, source.strip("/")))
-                whole = posixpath.normpath(posixpath.join(start, inside)) if inside else start
-                if repository.would_ignore(whole):
+                start = posixpath.normpath(source.strip("/") or ".")
+                if posixpath.basename(start) != inside:
+                    if inside and repository.is_file(posixpath.join(context, start)):
+                        continue  # one file, and another than this
+                    start = posixpath.normpath(posixpath.join(start, inside))
+                whole = posixpath.normpath(posixpath.join(context, start))
+                left_out = ignore is not None and ignore.match(start) is not None
+                if repository.would_ignore(whole) and not left_out:
                     return True
         return False
 

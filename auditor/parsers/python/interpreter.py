@@ -263,6 +263,9 @@ class Interpreter:
         self.program = program
         self.states: dict[str, State | None] = {}
         self.env: dict[str, V | Unknown | str] = dict(program.environment)
+        # A ``.env`` file that was read and is made by hand: what its template assigns, and why it
+        # may hold more.
+        self.env_by_hand: tuple[DictV, str] | None = None
         self.cwd: str | Unknown = program.cwd
         self.argv: tuple[str, ...] = ()
         self.phase = Phase.IMPORT
