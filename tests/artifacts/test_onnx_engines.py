@@ -42,9 +42,9 @@ def test_openvino(node: str, release: str, outcome: str) -> None:
 
 def test_openvino_names_the_operator() -> None:
     _, reasons = engines.openvino_reads(facts("Gelu(x)"), "2023.3.0")
-    assert reasons == ("OpenVINO 2023.3.0 does not convert Gelu of version 20",)
+    assert reasons == ("does not convert Gelu of version 20",)
     _, reasons = engines.openvino_reads(facts("shop.Price(x)", more=', "shop" : 1'), "2026.4.1")
-    assert reasons == ("shop.Price is a custom operator, which OpenVINO does not convert",)
+    assert reasons == ("does not convert the custom operator shop.Price",)
 
 
 @pytest.mark.parametrize(
@@ -67,5 +67,16 @@ def test_tensorrt_has_no_trees() -> None:
     outcome, reasons = engines.tensorrt_parses(found, "8.6.1")
     assert (outcome, reasons) == (
         "fails",
-        ("TensorRT 8.6 does not convert ai.onnx.ml.Binarizer",),
+        ("does not convert ai.onnx.ml.Binarizer",),
     )
+
+
+def test_range_of_releases() -> None:
+    newest = engines.releases("openvino")[-1]
+    assert engines.range_of(facts("Gelu(x)"), "openvino") == ("2024.6.0", newest)
+    assert engines.range_of(facts("Det(x)"), "openvino") is None
+    first = engines.releases("tensorrt")[0]
+    assert engines.range_of(facts("Relu(x)", 11), "tensorrt") == (first, "10.1")
+    # An opset beyond what a release supports is not known to pass.
+    assert engines.range_of(facts("Relu(x)", 17), "tensorrt") == ("8.4", "10.1")
+    assert engines.tensorrt_parses(facts("Relu(x)", 17), "8.2.1")[0] == "unknown"

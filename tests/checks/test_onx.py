@@ -206,5 +206,5 @@ def test_openvino_in_an_audit(tmp_path: Path, operator: str, release: str, refus
     messages = [f.message for f in found(result, "CMP009")]
     assert bool(messages) is refused, messages
     if refused:
-        assert "OpenVINO 2023.3.0 does not convert Gelu" in messages[0]
+        assert "OpenVINO 2023.3.0: does not convert Gelu" in messages[0]
         assert result.services[0].forecast.starts == "no"

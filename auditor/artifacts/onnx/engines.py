@@ -8,7 +8,7 @@ do not have is enough; what lies between two releases of the table is decided wh
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +29,19 @@ def openvino_reads(facts: OnnxFacts, release: str) -> Verdict:
 
 def tensorrt_parses(facts: OnnxFacts, release: str) -> Verdict:
     """(outcome, reasons) of building an engine from the model with that release of TensorRT."""
-    return _between("tensorrt", release, lambda name: tuple(_tensorrt(facts, name)))
+    outcome, reasons = _between("tensorrt", release, lambda name: tuple(_tensorrt(facts, name)))
+    limit = max(_table()["tensorrt"][r]["opset"] for r in _up_to("tensorrt", release))
+    opset = facts.opset("")
+    if outcome == "loads" and opset is not None and opset > limit:
+        # The parser reads on, and stumbles where an operator has changed.
+        return "unknown", (f"opset {opset} of ai.onnx; it supports up to {limit}",)
+    return outcome, reasons
+
+
+def _up_to(engine: str, release: str) -> tuple[str, ...]:
+    known = releases(engine)
+    wanted = _parts(release)[:2]
+    return tuple(r for r in known if _parts(r)[:2] <= wanted) or known[:1]
 
 
 def releases(engine: str) -> tuple[str, ...]:
@@ -90,43 +102,58 @@ def _openvino(facts: OnnxFacts, release: str) -> Iterator[str]:
     table = _table()["openvino"][release]
     yield from _general(facts)
     if facts.ir_version is not None and facts.ir_version > table["ir"]:
-        yield f"IR version {facts.ir_version}; OpenVINO {release} reads up to {table['ir']}"
-    for use in facts.uses:
-        yield from _converted(use, table, release)
+        yield f"IR version {facts.ir_version}; it reads up to {table['ir']}"
+    yield from _unconverted(_lacked(use, table) for use in facts.uses)
 
 
-def _converted(use: OperatorUse, table: dict[str, Any], release: str) -> Iterator[str]:
+def _unconverted(names: Iterable[str | None]) -> Iterator[str]:
+    """One reason for all operators."""
+    lacked = list(dict.fromkeys(name for name in names if name))
+    if lacked:
+        more = f" and {len(lacked) - 4} more" if len(lacked) > 4 else ""
+        yield f"does not convert {', '.join(lacked[:4])}{more}"
+
+
+def _lacked(use: OperatorUse, table: dict[str, Any]) -> str | None:
+    """The operator, with what it is used on where that is what is lacked; None when it converts."""
     title = f"{use.domain}.{use.operator}" if use.domain else use.operator
     if use.domain == "com.microsoft":
-        if use.operator not in table["com.microsoft"]:
-            yield f"OpenVINO {release} does not convert {title}"
-        return
+        return None if use.operator in table["com.microsoft"] else title
     if use.domain not in schema.STANDARD:
-        yield f"{title} is a custom operator, which OpenVINO does not convert"
-        return
+        return f"the custom operator {title}"
     found = schema.lookup(use.domain, use.operator, use.version)
     if found is None:
-        return
+        return None
     entry = table["operators"].get(use.domain, {}).get(use.operator, {}).get(str(found.since))
     refused: dict[str, list[str]] = {}
     if isinstance(entry, dict):
         refused, entry = entry["refuses"], entry["is"]
     if entry == "no":
-        yield f"OpenVINO {release} does not convert {title} of version {found.since}"
-        return
+        return f"{title} of version {found.since}"
     for index, actual in enumerate(use.inputs):
         formal = found.formal(index)
         if formal is not None and actual is not None and actual in refused.get(formal.type, ()):
-            yield f"OpenVINO {release} does not convert {title} on {actual}"
-            return
+            return f"{title} on {actual}"
+    return None
 
 
 def _tensorrt(facts: OnnxFacts, release: str) -> Iterator[str]:
-    table = _table()["tensorrt"][release]
+    unsupported = frozenset(_table()["tensorrt"][release]["unsupported"])
     yield from _general(facts)
-    for use in facts.uses:
-        title = f"{use.domain}.{use.operator}" if use.domain else use.operator
-        if use.domain == "ai.onnx.ml" or (not use.domain and use.operator in table["unsupported"]):
-            yield f"TensorRT {release} does not convert {title}"
-        elif any(t is not None and "string" in t for t in (*use.inputs, *use.outputs)):
-            yield f"TensorRT {release} has no text, which {title} is given"
+    yield from _unconverted(_missing(use, unsupported) for use in facts.uses)
+
+
+def _missing(use: OperatorUse, unsupported: frozenset[str]) -> str | None:
+    title = f"{use.domain}.{use.operator}" if use.domain else use.operator
+    if use.domain == "ai.onnx.ml" or (not use.domain and use.operator in unsupported):
+        return title
+    if any(t is not None and "string" in t for t in (*use.inputs, *use.outputs)):
+        return f"{title} on text"
+    return None
+
+
+def range_of(facts: OnnxFacts, engine: str) -> tuple[str, str] | None:
+    """(first, last) of the releases of the table that take the model, None when none does."""
+    judge = openvino_reads if engine == "openvino" else tensorrt_parses
+    good = [r for r in releases(engine) if judge(facts, r)[0] == "loads"]
+    return (good[0], good[-1]) if good else None
