@@ -129,11 +129,42 @@ def fewer(asked: list[tuple[tuple[Any, ...], bytes]]) -> Iterator[tuple[tuple[An
         yield key, model
 
 
+def nodes() -> Iterator[tuple[tuple[str, str, str], bytes]]:
+    """The onnx package's own tests of single operators: (domain, operator, version), model."""
+    from onnx import defs
+    from onnx.backend.test.case.node import collect_testcases
+
+    for case in collect_testcases(None):
+        model = case.model
+        if model is None or len(model.graph.node) != 1 or model.functions:
+            continue
+        node = model.graph.node[0]
+        opsets = {i.domain: i.version for i in model.opset_import}
+        if node.domain not in opsets:
+            continue
+        try:
+            since = defs.get_schema(node.op_type, opsets[node.domain], node.domain).since_version
+        except defs.SchemaError:
+            continue
+        yield (node.domain, node.op_type, str(since)), model.SerializeToString()
+
+
+def settled(state: str, tests: Counter[str]) -> str:
+    """What is said of an operator once its tests were read, too; types were asked before."""
+    good, bad = tests["Y"], tests["R"] + tests["U"] + tests["C"]
+    if not good and not bad:
+        return state
+    if not good:
+        return "no"
+    return "unsure" if bad > good else "yes"
+
+
 def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
     """Per release: limits, unsupported operators and types, known operators of com.microsoft."""
     from auditor.catalog import knowledge
 
     asked = list(fewer(list(probes())))
+    tested = list(nodes())
     names = sorted(
         {n for ns in knowledge("onnx_runtimes.json.gz")["com.microsoft"].values() for n in ns}
     )
@@ -155,6 +186,10 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
                 seen = types.setdefault(key, {})
                 for parameter, kind in chosen.items():
                     seen.setdefault(parameter, {}).setdefault(kind, set()).add(code)
+        tests: dict[tuple[str, str, str], Counter[str]] = {}
+        read = ask(release, python, sites, [m for _, m in tested])
+        for (key, _), code in zip(tested, read, strict=True):
+            tests.setdefault(key, Counter())[code] += 1
         operators: dict[str, dict[str, dict[str, Any]]] = {}
         for (domain, name, since), counts in codes.items():
             state: Any = "yes"
@@ -163,6 +198,7 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
             elif not counts["Y"]:
                 # Nothing went through, for a reason that need not be the operator's.
                 state = "unsure"
+            state = settled(state, tests.get((domain, name, since), Counter()))
             refused = {
                 parameter: sorted(k for k, said in kinds.items() if said == {"T"})
                 for parameter, kinds in types[domain, name, since].items()
@@ -172,6 +208,13 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
                 state if not refused or state == "no" else {"refuses": refused, "is": state}
             )
             operators.setdefault(domain, {}).setdefault(name, {})[since] = entry
+        every = [(d, n, v) for d, ns in operators.items() for n, v in ns.items()]
+        for domain, name, versions in every:
+            # Where nothing went through, another version of the operator that did speaks for it.
+            if "yes" in versions.values():
+                for since, entry in versions.items():
+                    if entry == "unsure" and (domain, name, since) not in tests:
+                        versions[since] = "yes"
         said = ask(release, python, sites, [m for _, m in contrib(names)])
         yield (
             release,

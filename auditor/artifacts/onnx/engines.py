@@ -24,7 +24,23 @@ _TOLERATED = frozenset(
 
 def openvino_reads(facts: OnnxFacts, release: str) -> Verdict:
     """(outcome, reasons) of reading the model with that release of OpenVINO."""
-    return _between("openvino", release, lambda name: tuple(_openvino(facts, name)))
+    outcome, reasons = _between("openvino", release, lambda name: tuple(_openvino(facts, name)))
+    if outcome == "loads":
+        table = _table()["openvino"][_up_to("openvino", release)[-1]]
+        unsure = list(dict.fromkeys(n for use in facts.uses if (n := _unsure(use, table))))
+        if unsure:
+            return "unknown", (f"it refuses some uses of {', '.join(unsure[:4])}",)
+    return outcome, reasons
+
+
+def _unsure(use: OperatorUse, table: dict[str, Any]) -> str | None:
+    """An operator of which only some uses convert."""
+    found = schema.lookup(use.domain, use.operator, use.version)
+    if found is None or use.domain not in schema.STANDARD:
+        return None
+    entry = table["operators"].get(use.domain, {}).get(use.operator, {}).get(str(found.since))
+    state = entry["is"] if isinstance(entry, dict) else entry
+    return f"{use.operator} of version {found.since}" if state == "unsure" else None
 
 
 def tensorrt_parses(facts: OnnxFacts, release: str) -> Verdict:
