@@ -230,11 +230,21 @@ def large_unquantised(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
     )
 
 
+def _before(deployment: Deployment, name: str, release: tuple[int, ...]) -> bool:
+    """Every environment that pins the distribution pins an older one, and one does."""
+    from auditor.linking.symbols import numbers
+
+    found = [e.installed.version(name) for e in deployment.environments if e.installed is not None]
+    pinned = [numbers(version) for version in found if version]
+    return bool(pinned) and all(version < release for version in pinned)
+
+
 @check("ONX010")
 def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """Calls of PyTorch's exporters that leave the graph dynamic, in training mode or frozen."""
     from auditor.parsers.python.exports import exports
 
+    older = _before(deployment, "torch", (2, 9))
     for module in deployment.exporters:
         for export in exports(module):
             wrong = False
@@ -252,8 +262,10 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                     evidence={"axes": [f"{a.name}:{a.axis}" for a in export.free]},
                 )
             training = export.training in ("TRAINING", "PRESERVE")
+            # The older exporter, the default before torch 2.9, switches to evaluation by itself.
             quiet = export.training == "EVAL" or (
-                export.tool == "torch.onnx.export" and export.dynamo is False
+                export.tool == "torch.onnx.export"
+                and (export.dynamo is False or (export.dynamo is None and older))
             )
             if training or (export.evaluates is False and not quiet):
                 wrong = True

@@ -208,3 +208,24 @@ def test_openvino_in_an_audit(tmp_path: Path, operator: str, release: str, refus
     if refused:
         assert "OpenVINO 2023.3.0: does not convert Gelu" in messages[0]
         assert result.services[0].forecast.starts == "no"
+
+
+@pytest.mark.parametrize(
+    ("pin", "arguments", "said"),
+    [
+        ("torch==2.13.0", "", True),
+        ("torch==2.8.0", "", False),
+        ("torch==2.8.0", ", dynamo=True", True),
+        ("torch==2.13.0", ", dynamo=False", False),
+    ],
+)
+def test_training_mode_by_release_of_torch(
+    tmp_path: Path, pin: str, arguments: str, said: bool
+) -> None:
+    export = (
+        "import torch\n\n\nclass Net(torch.nn.Module):\n    pass\n\n\nnet = Net()\nnet = net.to('cpu')\n"
+        f"torch.onnx.export(net, torch.zeros(1), 'm.onnx', opset_version=17{arguments})\n"
+    )
+    files = {"export.py": export, "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\n{pin}\n"}
+    result = service(tmp_path, files)
+    assert any("training mode" in f.message for f in found(result, "ONX010")) is said

@@ -137,7 +137,7 @@ class _Reader:
         }
         # What switches a model to evaluation anywhere in the module, by the text it is called on.
         self.evaluated = {
-            ast.unparse(node.func.value)
+            text
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -149,6 +149,11 @@ class _Reader:
                     and isinstance(node.args[0], ast.Constant)
                     and node.args[0].value is False
                 )
+            )
+            for text in (
+                ast.unparse(node.func.value),
+                # `model.to(device).eval()`, but not what `self` begins.
+                (_root(node.func.value) or "") if isinstance(node.func.value, ast.Call) else "",
             )
         }
 
@@ -219,16 +224,16 @@ class _Reader:
 
     # -- mode ----------------------------------------------------------------------------------
 
-    def evaluates(self, model: ast.expr | None, scope: ast.AST) -> bool | None:
+    def evaluates(self, model: ast.expr | None, scope: ast.AST, depth: int = 0) -> bool | None:
         """Whether the model was put into evaluation mode before; None when out of sight."""
-        if model is None:
+        if model is None or depth > 8:
             return None
         if isinstance(model, ast.Call):
             if isinstance(model.func, ast.Attribute):
                 if model.func.attr == "eval":
                     return True
                 if model.func.attr in ("to", "cpu", "cuda", "float", "half", "double"):
-                    return self.evaluates(model.func.value, scope)
+                    return self.evaluates(model.func.value, scope, depth + 1)
             return False if self.constructs(model) else None
         if ast.unparse(model) in self.evaluated:
             return True
@@ -236,7 +241,7 @@ class _Reader:
             given = self.assigned(model.id, scope)
             if given is None or (isinstance(given, ast.Name) and given.id == model.id):
                 return None
-            return self.evaluates(given, scope)
+            return self.evaluates(given, scope, depth + 1)
         return None
 
     def constructs(self, call: ast.Call) -> bool:
@@ -258,7 +263,8 @@ class _Reader:
                 else:
                     continue
                 if any(isinstance(t, ast.Name) and t.id == name for t in targets):
-                    found = given
+                    # `model = model.to(device)` says nothing new of what it is.
+                    found = given if found is None or _root(given) != name else found
             if found is not None:
                 return found
             if isinstance(place, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -354,6 +360,13 @@ class _Reader:
                 )
             elif isinstance(node, ast.For) and _counts(node.iter, tensors):
                 yield TracedBranch(at=self.at(node.iter), owner=owner, construct="for")
+
+
+def _root(expression: ast.expr) -> str | None:
+    """The name that a chain of attributes and calls begins with."""
+    while isinstance(expression, ast.Call | ast.Attribute):
+        expression = expression.func if isinstance(expression, ast.Call) else expression.value
+    return expression.id if isinstance(expression, ast.Name) else None
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
