@@ -34,7 +34,11 @@ LOADERS: dict[str, str] = {
     "keras.saving.load_model": "keras",
     "tensorflow.saved_model.load": "tensorflow",
     "skops.io.load": "skops",
+    "xgboost.Booster": "xgboost",
+    "lightgbm.Booster": "lightgbm",
 }
+# Methods by this name open what the object before the dot is for: the file says which it is.
+_BY_FORMAT = frozenset({".load_model", "xgboost.Booster.load_model"})
 # Formats that an environment is judged against.
 _LINKED = frozenset({"pickle", "joblib", "torch-zip", "torch-legacy", "onnx", *FORMATS})
 
@@ -111,6 +115,8 @@ def loads_of(
             loader = _loader(access)
             path = access.path.resolved
             artifact = by_path.get(seen.get(path) or "") if isinstance(path, str) else None
+            if access.loader in _BY_FORMAT and artifact is not None:
+                loader = FORMATS.get(artifact.facts.format)
             if loader is None or artifact is None:
                 continue
             if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:

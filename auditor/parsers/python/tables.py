@@ -15,6 +15,8 @@ LOADERS: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
     "torch.jit.load": ("artifact", "read", 0, ("f",), False),
     "torch.package.PackageImporter": ("artifact", "read", 0, ("file_or_buffer",), False),
     "onnxruntime.InferenceSession": ("artifact", "read", 0, ("path_or_bytes",), False),
+    "xgboost.Booster": ("artifact", "read", 2, ("model_file",), False),
+    "lightgbm.Booster": ("artifact", "read", 2, ("model_file",), False),
     "onnx.load": ("artifact", "read", 0, ("f",), False),
     "onnx.load_model": ("artifact", "read", 0, ("f",), False),
     "keras.models.load_model": ("artifact", "read", 0, ("filepath",), False),
