@@ -228,7 +228,9 @@ class View:
         for at, made in self._by_python().items():
             later = at.path == copied.path and at.line > copied.line
             if later and any(one.answer(path) == "yes" for one in made):
-                return Seen(path=path, answer="yes", kind="file", at=at, reason="made while building")
+                return Seen(
+                    path=path, answer="yes", kind="file", at=at, reason="made while building"
+                )
         return None
 
     def _decided(self, path: str, found: Undetermined) -> Seen | None:

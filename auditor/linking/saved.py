@@ -62,7 +62,8 @@ def saved_reasons(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[R
         return
     module, distributions = LIBRARIES[wanted]
     present = [name for name in distributions if exact.has(name)]
-    installed = next((name for name in present if exact.version(name)), (present or [None])[0])
+    pinned = [name for name in present if exact.version(name)]
+    installed = next(iter([*pinned, *present]), None)
     if installed is None:
         answer = exact.runtime.installed.provides(module).answer
         if answer != "yes":

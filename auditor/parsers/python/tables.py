@@ -26,8 +26,6 @@ LOADERS: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
     "tensorflow.lite.Interpreter": ("artifact", "read", 0, ("model_path",), False),
     "tflite_runtime.interpreter.Interpreter": ("artifact", "read", 0, ("model_path",), False),
     "tensorflow_hub.load": ("artifact", "read", 0, ("handle",), True),
-    "lightgbm.Booster": ("artifact", "read", 9, ("model_file",), False),
-    "xgboost.Booster": ("artifact", "read", 9, ("model_file",), False),
     "numpy.load": ("artifact", "read", 0, ("file",), False),
     "numpy.loadtxt": ("data", "read", 0, ("fname",), False),
     "numpy.genfromtxt": ("data", "read", 0, ("fname",), False),
