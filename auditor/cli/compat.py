@@ -198,6 +198,7 @@ def runtime_of(
         python=python,
         complete=resolved is not None,
         reason="" if resolved is not None else "no requirements were given (-r FILE)",
+        constraints=pins,
     )
     if roots and all(version for _, _, version in roots) and _frozen(direct, python):
         installed = close(roots, python=python, closed=True)

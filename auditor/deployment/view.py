@@ -225,6 +225,8 @@ class View:
                 repo = posixpath.normpath(
                     posixpath.join(self._image.context, found.source.path or ".")
                 )
+                if found.kind == "file" and (made := self._made_anew(path, found.at)) is not None:
+                    return made
             return Seen(
                 path=path,
                 answer="yes",
@@ -243,6 +245,18 @@ class View:
         if decided is not None:
             return decided
         return Seen(path=path, answer="unknown", at=found.at, reason=found.reason)
+
+    def _made_anew(self, path: str, copied: Location | None) -> Seen | None:
+        """A file that the build makes again after it was copied, as training in a RUN does."""
+        if copied is None:
+            return None
+        for at, made in self._by_python().items():
+            later = at.path == copied.path and at.line > copied.line
+            if later and any(one.answer(path) == "yes" for one in made):
+                return Seen(
+                    path=path, answer="yes", kind="file", at=at, reason="made while building"
+                )
+        return None
 
     def _decided(self, path: str, found: Undetermined) -> Seen | None:
         """What following the project's own code or another stage says of an open question."""

@@ -183,8 +183,8 @@ def _needs(
         yield Reason(
             rule="CMP011",
             effect="predict",
-            message=f"{name} has no {attribute}, which {distribution} {version} reads when it "
-            f"predicts (written by {fits[0]} to {fits[-1]})",
+            message=f"holds a {name} without {attribute}, which {distribution} {version} reads when "
+            f"it predicts (written by {fits[0]} to {fits[-1]})",
             error=f"AttributeError: '{name}' object has no attribute '{attribute}'",
             help=f"Pin the {distribution} that wrote the model, or write it again with {version}.",
             distribution=distribution,

@@ -105,6 +105,12 @@ def link(facts: ArtifactFacts, runtime: Runtime, *, loader: str = "auto") -> Com
     loader = guess_loader(facts) if loader == "auto" else loader
     edges = _edges(facts, runtime, loader)
     results = [_judge(facts, exact, loader) for exact in edges]
+    if len({r.outcome for r in results}) == 1 and results[0].first != results[-1].first:
+        # Both ends come to the same for different reasons: what lies between may not.
+        for name, version in edges[0].versions.items():
+            moved = replace(edges[-1], versions={**edges[-1].versions, name: version})
+            edges.insert(0, moved)
+            results.insert(0, _judge(facts, moved, loader))
     if len({r.outcome for r in results}) == 1:
         # The last edge is what pip installs today.
         return results[-1]

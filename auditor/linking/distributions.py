@@ -266,13 +266,18 @@ def close(
     reason: str = "",
     closed: bool = False,
     extra: Iterable[str] = (),
+    constraints: Mapping[str, str | None] | None = None,
 ) -> Installed:
     """The closure of ``roots`` (normalised name, extras, version or None).
 
     ``closed``: the roots are all there is (a lock, ``--no-deps``). ``extra``: distributions that
-    the base image has anyway (pip, setuptools).
+    the base image has anyway (pip, setuptools). ``constraints`` settle the versions of what comes
+    in by itself.
     """
     table = _table()
+    roots = list(roots)
+    pins = dict(constraints or {})
+    pins.update({name: version for name, _, version in roots if version is not None})
     found: dict[str, Distribution] = {}
     unknown: list[str] = []
     queue: list[tuple[str, tuple[str, ...], str | None, str]] = [
@@ -286,6 +291,8 @@ def close(
             continue
         seen.add((name, extras))
         row = table.get(name)
+        # A root may be met first as what another one requires.
+        version = version or pins.get(name)
         previous = found.get(name)
         if previous is None or (previous.version is None and version):
             found[name] = Distribution(name=name, version=version, via=via, known=row is not None)

@@ -114,7 +114,9 @@ def _missing_loader(loader: str, exact: Exact) -> Reason:
     return Reason(
         rule="CMP003",
         effect="load" if answer in ("no", "likely-no") else "unknown",
-        message=f"{loader} is not installed there",
+        message=f"{loader} is not installed there"
+        if answer in ("no", "likely-no")
+        else f"needs {loader}, and whether it is installed there is not known",
         error=f"ModuleNotFoundError: No module named '{loader}'",
         help=f"Add {loader} to the requirements.",
         distribution=loader,

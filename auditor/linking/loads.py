@@ -38,7 +38,11 @@ LOADERS: dict[str, str] = {
     ".read_model": "openvino",
     ".compile_model": "openvino",
     ".parse_from_file": "tensorrt",
+    "xgboost.Booster": "xgboost",
+    "lightgbm.Booster": "lightgbm",
 }
+# Methods by this name open what the object before the dot is for: the file says which it is.
+_BY_FORMAT = frozenset({".load_model", "xgboost.Booster.load_model"})
 # Formats that an environment is judged against.
 _LINKED = frozenset({"pickle", "joblib", "torch-zip", "torch-legacy", "onnx", *FORMATS})
 
@@ -115,6 +119,8 @@ def loads_of(
             loader = _loader(access)
             path = access.path.resolved
             artifact = by_path.get(seen.get(path) or "") if isinstance(path, str) else None
+            if access.loader in _BY_FORMAT and artifact is not None:
+                loader = FORMATS.get(artifact.facts.format)
             if loader is None or artifact is None:
                 continue
             if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:

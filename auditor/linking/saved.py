@@ -61,14 +61,16 @@ def saved_reasons(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[R
         )
         return
     module, distributions = LIBRARIES[wanted]
-    installed = next((name for name in distributions if exact.has(name)), None)
+    present = [name for name in distributions if exact.has(name)]
+    pinned = [name for name in present if exact.version(name)]
+    installed = next(iter([*pinned, *present]), None)
     if installed is None:
         answer = exact.runtime.installed.provides(module).answer
         if answer != "yes":
             yield Reason(
                 rule="CMP003",
                 effect="load" if answer in ("no", "likely-no") else "unknown",
-                message=f"is a {facts.format} file, and {distributions[0]} is not installed there",
+                message=f"is a {facts.format} file, and {_absence(distributions[0], answer)}",
                 error=f"ModuleNotFoundError: No module named '{module}'",
                 help=f"Add {distributions[0]} to the requirements.",
                 distribution=distributions[0],
@@ -86,6 +88,12 @@ def saved_reasons(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[R
     judge = _JUDGES.get(wanted)
     if judge is not None:
         yield from judge(facts, exact, installed or distributions[0])
+
+
+def _absence(name: str, answer: str) -> str:
+    if answer in ("no", "likely-no"):
+        return f"{name} is not installed there"
+    return f"whether {name} is installed there is not known"
 
 
 def detail(facts: ArtifactFacts, name: str) -> str | None:

@@ -428,7 +428,7 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             yield Reason(
                 rule="CMP002",
                 effect="predict",
-                message=f"{name} was written by scikit-learn {written} without {what}, which "
+                message=f"holds a {name} that scikit-learn {written} wrote without {what}, which "
                 f"{version} reads when it predicts",
                 error=f"NotFittedError: This {name} instance is not fitted yet"
                 if attribute == "*_"
@@ -484,7 +484,7 @@ def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:
                     yield Reason(
                         rule="CMP011",
                         effect="predict",
-                        message=f"{name}.{attribute} holds byte strings, as Python 2 writes text: "
+                        message=f"holds byte strings in {name}.{attribute}, as Python 2 writes text: "
                         "no text of Python 3 equals them",
                         error="ValueError: y contains previously unseen labels",
                         help="Train the model again under Python 3.",

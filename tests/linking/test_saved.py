@@ -212,3 +212,38 @@ def test_every_format_has_its_loader() -> None:
     assert guess_loader(scan_bytes(xgboost_json("2.0.0"), "m.json")[0]) == "xgboost"
     assert guess_loader(scan_bytes(keras_archive("3.8.0"), "m.keras")[0]) == "keras"
     assert guess_loader(scan_bytes(lightgbm_text(), "m.txt")[0]) == "lightgbm"
+
+
+def test_a_root_keeps_its_pin_where_another_requires_it_too() -> None:
+    roots: list[tuple[str, tuple[str, ...], str | None]] = [
+        ("joblib", (), "1.4.2"),
+        ("scikit-learn", (), "1.3.0"),
+    ]
+    installed = close(roots, python="3.11", constraints={"numpy": "1.26.4"})
+    assert installed.version("joblib") == "1.4.2"
+    # What comes in by itself is settled by a constraint.
+    assert installed.version("numpy") == "1.26.4"
+
+
+def test_names_are_judged_from_the_releases_around() -> None:
+    from auditor.linking import symbols
+
+    table = symbols.table("numpy")
+    assert table is not None
+    assert table.around("numpy", "float64", "1.16.6") == ("yes", "yes")
+    assert table.around("numpy", "no_such_name", "1.16.6") == ("no-name", "no-name")
+
+
+def test_boosters_saved_as_json_and_text_are_artifacts() -> None:
+    from auditor.discovery import FileKind, kind_by_content, kind_by_name
+
+    for name, head in (
+        ("app/model.json", b'{"learner":{"attributes":{}'),
+        ("model.txt", b"tree\nversion=v4\n"),
+        ("catboost.json", b'{\n"features_info":{'),
+    ):
+        assert kind_by_name(name) is None
+        assert kind_by_content(name, head)[0] is FileKind.ARTIFACT
+    assert kind_by_content("model.json", b'{"name": "x"}')[0] is FileKind.JSON
+    assert kind_by_content("model.txt", b"words")[0] is FileKind.TEXT
+    assert kind_by_name("package.json") is FileKind.JSON
