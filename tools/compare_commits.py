@@ -6,6 +6,13 @@
 A pair shows the fault when the parent has a finding of the rule that breaks the forecast of a
 service, the child has none of it there, and the score rose. ``--find`` tries the commits that
 touch few files, a Dockerfile, Compose file, requirements, Procfile or script among them.
+
+Public pairs that showed it (owner/name parent child rule):
+alanconqrepo/predictml-api 4b91b15988 35adf4e24b ENV007 (email-validator);
+HwangChulHee/sepsis-mlops f88cf280df 7838ddf5ab ENV007;
+IzharHaq1986/secure-ml-deployment-pipeline 90171e1f0f 1deb6b29fd IMG017;
+phamquiluan/Go5-Project 8160d0a781 5dd5ac4153 IMG019;
+fahmiaziz98/10-11-ml-model-serving 280755fa01 237fb1ebd9 ENV007.
 """
 
 from __future__ import annotations
