@@ -314,6 +314,8 @@ class Mount:
     made_by_hand: bool = False
     read_only: bool = False
     named: bool = False
+    # Another service mounts it too, and may put files there.
+    shared_with: str = ""
     # Exactly these files lie there, by their path below the target ("": the target is one);
     # None when that is not known.
     files: tuple[str, ...] | None = None
@@ -382,6 +384,37 @@ class LogFile:
 
 
 @value
+class Tensor:
+    """An input or output that a model server's configuration declares."""
+
+    name: str
+    type: str
+    dims: tuple[int, ...]
+    at: Location
+
+
+@value
+class ServedModel:
+    """A model that a model server is told to serve; ``file`` is the repository's, None if unseen.
+
+    ``batches``: the largest batch that the server makes (0: the model's own first axis is asked
+    with as it is); None when the configuration does not say.
+    """
+
+    server: str
+    name: str
+    at: Location
+    backend: str = ""
+    file: str | None = None
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    batches: int | None = None
+    batches_at: Location | None = None
+    # ``KIND_GPU`` and the like, with the place.
+    gpu_at: Location | None = None
+
+
+@value
 class Service:
     """Something that is started, with everything known of how."""
 
@@ -408,6 +441,8 @@ class Service:
     command_form: str | None = None
     processes: tuple[MainProcess, ...] = ()
     entries: tuple[Entry, ...] = ()
+    # Programs of the start script that must succeed before the server is started.
+    preludes: tuple[Entry, ...] = ()
     listens: tuple[Listen, ...] = ()
     listens_complete: bool = False
     published: tuple[Published, ...] = ()
@@ -435,6 +470,8 @@ class Service:
     # A supervisor stays up whatever becomes of the programs that it starts.
     supervised: bool = False
     is_web: bool | None = None
+    # What its model servers are told to serve.
+    models: tuple[ServedModel, ...] = ()
     # Options that its servers' configuration files give (``gunicorn.conf.py``, …).
     configured: tuple[Option, ...] = ()
     is_dev: bool = False
@@ -453,6 +490,11 @@ class Service:
         if self.supervised and stage is Stage.STARTS:
             stage = Stage.REACHABLE
         return ((self.name, stage),)
+
+    @property
+    def runs(self) -> tuple[Entry, ...]:
+        """All code that runs until the service answers, the server's last."""
+        return self.preludes + self.entries
 
     @property
     def has_init(self) -> bool:
