@@ -154,7 +154,8 @@ def settled(state: str, tests: Counter[str]) -> str:
     good, bad = tests["Y"], tests["R"] + tests["U"] + tests["C"]
     if not good and not bad:
         return state
-    if not good:
+    # Where a plainer model of the operator went through, it is there.
+    if not good and state == "no":
         return "no"
     return "unsure" if bad > good else "yes"
 
