@@ -17,7 +17,7 @@ from auditor.findings import Confidence, Related, Severity
 from auditor.linking import serving
 from auditor.linking.serving import Serving, servings
 from auditor.parsers.commands.facts import ServerStart
-from auditor.parsers.kubernetes import Workload
+from auditor.parsers.kubernetes import Container, Workload
 from auditor.parsers.python.facts import Call, Phase
 from auditor.source import Location
 
@@ -158,7 +158,12 @@ _CHANGES = re.compile(
 def _swaps_itself(service: Service, found: Serving) -> bool:
     """A reload route, a watcher or a polling model server changes the model in place."""
     if _model_server(service, found):
-        return True
+        # Triton looks at its repository again only when it is told to.
+        return found.entry.server != "triton" or any(
+            str(serving.text(serving.server_option(service, start, "model_control_mode")))
+            in ("poll", "explicit")
+            for start in serving.server_starts(service)
+        )
     if any(r.kind == "reload" for a in found.entry.trace.apps for r in a.routes):
         return True
     if any(found.calls("watcher")):
@@ -235,6 +240,19 @@ def _update_in_cluster(service: Service, workload: Workload, rule: Rule) -> Iter
             "the new model loads",
             help="Use `RollingUpdate` with a readiness probe.",
         )
+    elif (alone := _replaced_in_place(workload)) is not None:
+        yield rule.finding(
+            alone[0],
+            f"{alone[1]}: no predictions while the new model loads",
+            help="`maxSurge: 1` and `maxUnavailable: 0`, or more replicas.",
+        )
+    elif container is not None and (moving := _moving_tag(container)) is not None:
+        yield rule.finding(
+            moving,
+            "a tag that moves with `imagePullPolicy: IfNotPresent`: nodes that have it keep the old "
+            "model, others pull the new one, and the answer depends on the node",
+            help="Give each build a tag of its own.",
+        )
     elif (
         workload.kind == "Deployment"
         and container is not None
@@ -248,6 +266,34 @@ def _update_in_cluster(service: Service, workload: Workload, rule: Rule) -> Iter
         )
     else:
         yield rule.passed()
+
+
+def _replaced_in_place(workload: Workload) -> tuple[Location, str] | None:
+    """The only instance ends before the new one starts, by the workload's own settings."""
+    replicas = workload.replicas.value if workload.replicas is not None else None
+    if replicas not in (None, "1"):
+        return None
+    if workload.kind == "StatefulSet":
+        return workload.at, "a StatefulSet of one replica is replaced in place"
+    strategy = workload.strategy
+    if workload.kind != "Deployment" or strategy is None or strategy.max_surge is None:
+        return None
+    surge, gone = strategy.max_surge.value, strategy.max_unavailable
+    if surge in ("0", "0%") and (gone is None or gone.value not in ("0", "0%")):
+        return strategy.max_surge.at, "one replica, and none may be added while it is replaced"
+    return None
+
+
+def _moving_tag(container: Container) -> Location | None:
+    """``latest`` (or no tag), kept by nodes that have it already."""
+    policy, image = container.image_pull_policy, container.image
+    if policy is None or policy.value != "IfNotPresent" or image is None:
+        return None
+    reference = image.value
+    if not isinstance(reference, str) or "@" in reference or "/" not in reference:
+        return None  # an image without a registry is loaded into the nodes by hand
+    tag = reference.rpartition("/")[2].partition(":")[2]
+    return image.at if tag in ("", "latest") else None
 
 
 # ---- OPS004 ----

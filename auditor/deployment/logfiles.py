@@ -286,7 +286,7 @@ def _nginx(service: Service, fact: ServerStart, view: View) -> Iterator[LogFile]
 
 
 def _packaged(service: Service) -> bool:
-    """nginx comes from the distribution, whose build logs to a file unless told otherwise."""
+    """Nginx comes from the distribution, whose build logs to a file unless told otherwise."""
     return service.image is not None and any(
         package.name in ("nginx", "nginx-full", "nginx-light", "nginx-extras", "nginx-core")
         for package in service.image.system_packages
