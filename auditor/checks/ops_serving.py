@@ -299,16 +299,34 @@ def _moving_tag(container: Container) -> Location | None:
 # ---- OPS004 ----
 
 
-def _waits_for_ever(call: Call) -> bool:
-    """An outbound request that has no time limit of its own or of its library."""
+_ASKS = frozenset(
+    {"get", "post", "put", "patch", "delete", "head", "options", "request", "send", "stream"}
+)
+
+
+def _unlimited(call: Call) -> bool:
+    """``timeout=None``, said in so many words."""
+    given = call.keyword("timeout")
+    return given is not None and given.known and given.value is None
+
+
+def _waits_for_ever(call: Call, clients: frozenset[str] = frozenset()) -> bool:
+    """An outbound request that has no time limit of its own or of its library.
+
+    ``clients``: constructors of httpx clients that switch their limit of five seconds off.
+    """
     name = call.name
+    asks = name.rpartition(".")[2] in _ASKS
+    if name.startswith("httpx."):
+        maker = name.partition("()")[0]
+        own = call.keyword("timeout") is None and maker != name and maker in clients
+        return asks and (_unlimited(call) or own)
+    if _unlimited(call):
+        return asks and name.startswith("requests.")
     if call.keyword("timeout") is not None or any(key == "**" for key, _ in call.keywords):
         return False
-    last = name.rpartition(".")[2]
     if name.startswith("requests."):
-        return last in ("get", "post", "put", "patch", "delete", "head", "request") and (
-            "adapters" not in name
-        )
+        return asks and "adapters" not in name
     return name == "urllib.request.urlopen" and len(call.arguments) < 3
 
 
@@ -318,17 +336,22 @@ def no_overload_protection(
 ) -> Iterator[Outcome]:
     """Nothing bounds how long or how many requests wait."""
     for found in _apis(service):
+        clients = frozenset(
+            c.name
+            for c in found.entry.trace.calls
+            if c.name in ("httpx.Client", "httpx.AsyncClient") and _unlimited(c)
+        )
         waiting = [
             c
             for c in found.calls("http", predicting=True)
-            if _waits_for_ever(c) and "thread" not in c.reach.guards
+            if _waits_for_ever(c, clients) and "thread" not in c.reach.guards
         ]
         if waiting:
             waiting.sort(key=lambda c: c.at)
             first = waiting[0]
             yield rule.finding(
                 first.at,
-                f"`{first.name}` without `timeout` while a prediction is made: when the other side "
+                f"`{first.name}` without a time limit while a prediction is made: when the other side "
                 "does not answer, this worker waits for ever",
                 help="Pass `timeout=(3, 10)`.",
                 severity=Severity.MEDIUM,

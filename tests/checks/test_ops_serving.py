@@ -515,3 +515,22 @@ def test_record_in_a_model_that_could_not_be_followed(tmp_path: Path) -> None:
         + "@app.post('/predict')\ndef predict(item: Item):\n    return app.state.any.predict([item])\n"
     )  # fmt: skip
     assert found(write(tmp_path, {"app.py": text}), "OPS006") == []
+
+
+@pytest.mark.parametrize(
+    ("setup", "call", "waits"),
+    [
+        ("import requests", "requests.get('http://x')", True),
+        ("import requests", "requests.get('http://x', timeout=None)", True),
+        ("import requests", "requests.get('http://x', timeout=(1, 3))", False),
+        ("import requests\nsession = requests.Session()", "session.get('http://x')", True),
+        ("import httpx", "httpx.get('http://x')", False),
+        ("import httpx", "httpx.get('http://x', timeout=None)", True),
+        ("import httpx\nclient = httpx.Client()", "client.get('http://x')", False),
+        ("import httpx\nclient = httpx.Client(timeout=None)", "client.get('http://x')", True),
+        ("import httpx\nclient = httpx.Client(timeout=None)", "client.get('http://x', timeout=2)", False),
+    ],
+)  # fmt: skip
+def test_requests_that_wait_for_ever(setup: str, call: str, waits: bool, tmp_path: Path) -> None:
+    result = found(write(tmp_path, {"app.py": predicts(call, f"{setup}\n")}), "OPS004")
+    assert [f.severity is Severity.MEDIUM for f in result] == [waits]
