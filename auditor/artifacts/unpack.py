@@ -169,7 +169,11 @@ def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
     if method == "lz4":
         return _lz4(blob, budget)
     if method == "zstd":
-        raise CorruptError("zstd is not read")
+        from auditor.artifacts.zstd import unpack_zstd
+
+        return unpack_zstd(blob, budget)
+    if method == "joblib-zfile":
+        return _zfile(blob, budget)
     spool = Spool(budget, len(blob))
     consumed = 0
     members = 0
@@ -190,6 +194,17 @@ def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
     except _corruptions() as error:
         raise CorruptError(str(error) or type(error).__name__, spool.blob()) from None
     return spool.blob(), consumed
+
+
+def _zfile(blob: Blob, budget: Budget) -> tuple[Blob, int]:
+    """Joblib before 0.10: ``ZF``, the length in hexadecimal (19 or 20 characters), one zlib stream."""
+    start = 22 if blob.read(21, 1) == b" " else 21
+    try:
+        int(blob.read(2, start - 2), 16)
+    except ValueError:
+        raise CorruptError("its length is no number") from None
+    data, used = unpack(blob.window(start, len(blob)), "zlib", budget)
+    return data, start + used
 
 
 _JOINED = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00"}

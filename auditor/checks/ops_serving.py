@@ -138,7 +138,7 @@ def no_zero_downtime_update(
         if order == "start-first" or _replicas(service) > 1 or _colours(service):
             yield rule.passed()
             continue
-        if _reloads_by_signal(service, found):
+        if serving.reloads_by_signal(service, found):
             yield rule.passed()
             continue
         yield rule.finding(
@@ -213,21 +213,6 @@ def _colours(service: Service) -> bool:
     names = [s.name.lower() for s in service.project.services]
     pairs = (("blue", "green"), ("canary", "stable"), ("primary", "canary"))
     return any(any(a in n for n in names) and any(b in n for n in names) for a, b in pairs)
-
-
-def _reloads_by_signal(service: Service, found: Serving) -> bool:
-    """Gunicorn replaces its workers one by one on HUP, with a model that lies outside the image."""
-    mounted = [m.target for m in service.mounts if isinstance(m.target, str)]
-    outside = any(
-        isinstance(f.path.resolved, str) and f.path.resolved.startswith(f"{target.rstrip('/')}/")
-        for f in found.loads
-        for target in mounted
-    )
-    return outside and any(
-        start.kind == "gunicorn"
-        and not serving.switched_on(serving.server_option(service, start, "preload"))
-        for start in serving.server_starts(service)
-    )
 
 
 def _update_in_cluster(service: Service, workload: Workload, rule: Rule) -> Iterator[Outcome]:

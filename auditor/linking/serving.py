@@ -251,6 +251,20 @@ def server_option(service: Service, start: ServerStart, name: str) -> Option | N
     return start.effective(name, env=env, config=service.configured)
 
 
+def reloads_by_signal(service: Service, found: Serving) -> bool:
+    """Gunicorn replaces its workers one by one on HUP, with a model that lies outside the image."""
+    mounted = [m.target for m in service.mounts if isinstance(m.target, str)]
+    outside = any(
+        isinstance(f.path.resolved, str) and f.path.resolved.startswith(f"{target.rstrip('/')}/")
+        for f in found.loads
+        for target in mounted
+    )
+    return outside and any(
+        start.kind == "gunicorn" and not switched_on(server_option(service, start, "preload"))
+        for start in server_starts(service)
+    )
+
+
 def number(option: Option | None) -> int | None:
     """The option as a whole number, None when it is not given or not known."""
     text = option.value if option is not None else None
