@@ -180,11 +180,7 @@ CASES: tuple[tuple[str, str], ...] = (
     ("language-tool-python", "import subprocess; subprocess.run(['java', '-version'], check=True)"),
 )
 HEAVY = frozenset(
-    "opencv-python opencv-contrib-python weasyprint wand pyvips pytesseract graphviz pydot pdf2image sox rdkit ffmpeg-python "
-    "ffmpy pydub diagrams h2o jpype1 tabula-py konlpy language-tool-python ocrmypdf pdfkit imgkit pypandoc openslide-python pyopengl "
-    "python-vlc python-mpv gitpython pyqt5 pyqt6 pyside6-essentials pymeshlab vtk mediapipe pygraphviz pyvirtualdisplay gmsh "
-    "phonemizer vosk pymupdf pybullet kaleido open3d pyrubberband python-ldap mysqlclient psycopg2 pyaudio pycairo pdftotext "
-    "pyexiftool aubio hnswlib simpleaudio ghostscript pyfluidsynth".split()
+    ["opencv-python", "opencv-contrib-python", "weasyprint", "wand", "pyvips", "pytesseract", "graphviz", "pydot", "pdf2image", "sox", "rdkit", "ffmpeg-python", "ffmpy", "pydub", "diagrams", "h2o", "jpype1", "tabula-py", "konlpy", "language-tool-python", "ocrmypdf", "pdfkit", "imgkit", "pypandoc", "openslide-python", "pyopengl", "python-vlc", "python-mpv", "gitpython", "pyqt5", "pyqt6", "pyside6-essentials", "pymeshlab", "vtk", "mediapipe", "pygraphviz", "pyvirtualdisplay", "gmsh", "phonemizer", "vosk", "pymupdf", "pybullet", "kaleido", "open3d", "pyrubberband", "python-ldap", "mysqlclient", "psycopg2", "pyaudio", "pycairo", "pdftotext", "pyexiftool", "aubio", "hnswlib", "simpleaudio", "ghostscript", "pyfluidsynth"]
 )  # fmt: skip
 LOADED = """
 import os

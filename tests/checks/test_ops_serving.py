@@ -534,3 +534,20 @@ def test_record_in_a_model_that_could_not_be_followed(tmp_path: Path) -> None:
 def test_requests_that_wait_for_ever(setup: str, call: str, waits: bool, tmp_path: Path) -> None:
     result = found(write(tmp_path, {"app.py": predicts(call, f"{setup}\n")}), "OPS004")
     assert [f.severity is Severity.MEDIUM for f in result] == [waits]
+
+
+def test_a_proxy_predicts_where_what_it_asks_does(tmp_path: Path) -> None:
+    files: Files = {
+        "app.py": GOOD,
+        "proxy/Dockerfile": "FROM nginx:1.27.3\nCOPY nginx.conf /etc/nginx/nginx.conf\n"
+        'CMD ["nginx", "-g", "daemon off;"]\n',
+        "proxy/nginx.conf": "events {}\nhttp { server { listen 80; location / "
+        "{ proxy_pass http://api:8000; } } }\n",
+        "docker-compose.yml": "services:\n  api:\n    build: .\n  proxy:\n    build: proxy\n"
+        '    ports: ["80:80"]\n',
+    }
+    from auditor.config import Settings
+    from auditor.engine import audit
+
+    score = audit(write(tmp_path, files), Settings()).score
+    assert not any("no prediction endpoint" in words for _, words in score.next_level)
