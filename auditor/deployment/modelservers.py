@@ -483,9 +483,9 @@ def _triton_model(
     wanted = message.text("default_model_filename") or _TRITON_FILES.get(backend)
     served, missing = _versions(message, versions)
     if missing and complete:
-        place = message.all("version_policy")[0].at
+        asked = message.all("version_policy")[0].at
         found.fault(
-            place,
+            asked,
             f"`{name}` is to be served in version {missing[0]}, and `{name}/{missing[0]}/` is not there",
             stage=stage,
             possible=_by_hand(view, posixpath.join(root, name, missing[0], wanted or "model")),
