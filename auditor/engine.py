@@ -126,7 +126,11 @@ def audit(
     # The forecast is what could be said without running anything.
     foretold = tuple(f for f in findings if not f.rule.startswith("DYN"))
     forecasts = {s.name: forecast(s, foretold, undecided) for s in deployment.services}
-    judged = {s.name: forecasts[s.name] for s in deployment.services if s.ours and not s.is_dev}
+    judged = {
+        s.name: _for_level(s, forecasts[s.name])
+        for s in deployment.services
+        if s.ours and not s.is_dev
+    }
     counted = findings
     if deployment.rehearsal is not None:
         findings, counted, judged = _observed(findings, deployment, judged)
@@ -174,6 +178,13 @@ def audit(
         quotes=quotes,
         graph=_graph(deployment),
     )
+
+
+def _for_level(service: Service, forecast: Forecast) -> Forecast:
+    """A proxy of the project predicts where what it passes requests to does."""
+    if service.proxies and not service.entries and forecast.predicts == "unknown":
+        return replace(forecast, predicts=forecast.reachable)
+    return forecast
 
 
 def _observed(

@@ -168,6 +168,9 @@ class Score:
     checks_total: int = 0
     # What stands in the way of the next level: (rule id or reason, in words), most effective first.
     next_level: tuple[tuple[str, str], ...] = ()
+    # While open links leave the level unknown: what the lowest rung that fails needs in any case.
+    rung: int | None = None
+    needs: tuple[tuple[str, str], ...] = ()
 
 
 @value

@@ -33,6 +33,7 @@ from typing import Any, Literal
 from auditor.catalog import Rule, catalog
 from auditor.findings import Confidence, Finding, RuleOutcome, Severity, Undecided
 from auditor.result import CategoryScore, Deduction, Forecast, Score
+from auditor.source import Location
 from auditor.values import value
 
 State = Literal["failed", "passed", "undecided", "not-applicable"]
@@ -191,6 +192,7 @@ def score(
         named = [("", forecast) for forecast in forecasts]
     rule_of = {item.reason: item.rule for item in undecided}
     level, ahead = _ladder(entries, found, named, rule_of)
+    rung, needs = _rung(entries, found) if level is None and ahead else (None, ())
     return Score(
         value=value,
         grade=scheme.grade(value),
@@ -202,6 +204,8 @@ def score(
         checks_applied=applied,
         checks_total=len(entries),
         next_level=ahead,
+        rung=rung,
+        needs=needs,
     )
 
 
@@ -368,12 +372,27 @@ def _ladder(
         return 0, _breakers(findings, forecasts)
     if "unknown" in answers:
         return None, _open_links(forecasts, rule_of)
+    rung, needs = _rung(entries, findings)
+    return (3, ()) if rung is None else (rung - 1, needs)
+
+
+def _rung(
+    entries: tuple[RuleTally, ...], findings: tuple[Finding, ...]
+) -> tuple[int | None, tuple[tuple[str, str], ...]]:
+    """The lowest rung that fails, and what it needs: rules, most effective first, with a place."""
+    first = {f.rule: f.at for f in sorted(findings, key=lambda f: f.sort_key, reverse=True)}
     for rung in (2, 3):
         failed = [e for e in entries if e.level == rung and e.state == "failed"]
         if failed:
             failed.sort(key=lambda e: (-e.lost, e.rule))
-            return rung - 1, tuple((e.rule, f"{e.title} ({_times(e.count)})") for e in failed)
-    return 3, ()
+            return rung, tuple((e.rule, f"{e.title} ({_where(e, first)})") for e in failed)
+    return None, ()
+
+
+def _where(entry: RuleTally, first: Mapping[str, Location]) -> str:
+    at = first[entry.rule]
+    more = f" and {entry.count - 1} more" if entry.count > 1 else ""
+    return f"{at.path}:{at.line}{more}"
 
 
 def _breakers(

@@ -70,3 +70,17 @@ def test_what_else_is_found(
         answers = " ".join(f"{stage}={answer}" for stage, answer in service.forecast.answers())
         lines.append(f"{service.name}: {answers}")
     assert "\n".join([*lines, f"level {result.score.level}"]) == snapshot
+
+
+def test_the_next_level_is_said_line_by_line(audits: dict[tuple[str, str], AuditResult]) -> None:
+    from auditor.reports import Options, console
+
+    lines = console.render(audits["3.1", "fault"], Options()).splitlines()
+    begin = next(n for n, line in enumerate(lines) if "Level 2, survives, needs" in line)
+    end = lines.index("", begin)
+    needs = [line.split()[0] for line in lines[begin + 1 : end]]
+    # What weighs most comes first, and all of it fits a screen.
+    assert needs[:2] == ["SRV001", "SRV002"]
+    assert "OPS004" in needs
+    assert len(needs) <= 9
+    assert "(app/main.py:10)" in lines[begin + 1]

@@ -413,3 +413,21 @@ def test_the_catalogue_has_the_same_scheme():
     assert Scheme.load() == SCHEME
     assert [SCHEME.top(grade) for grade in "ABCDF"] == [100, 89, 79, 64, 49]
     assert [SCHEME.grade(v) for v in (100, 90, 89, 80, 79, 65, 64, 50, 49, 0)] == list("AABBCCDDFF")
+
+
+def test_what_the_next_level_needs_names_a_place_each() -> None:
+    heavy, again = finding("ENV002"), finding("ENV002", line=7)
+    light = finding("OPS002", Severity.LOW, line=3)
+    needs = judge([light, again, heavy]).next_level
+    assert [rule for rule, _ in needs] == ["ENV002", "OPS002"]
+    assert needs[0][1].endswith(f"({heavy.at.path}:1 and 1 more)")
+    assert needs[1][1].endswith(f"({light.at.path}:3)")
+
+
+def test_open_links_do_not_hide_what_the_rung_needs() -> None:
+    judged = judge([finding("ENV002")], (), OPEN)
+    assert judged.level is None
+    assert judged.rung == 2
+    assert [rule for rule, _ in judged.needs] == ["ENV002"]
+    assert judge([finding("ENV002")]).needs == ()
+    assert judge([], (), OPEN).rung is None

@@ -190,7 +190,7 @@ def rents() -> None:
     bare = LinearRegression().fit(scaler.transform(features), rent)
     dump_joblib("guide/2.1/fault/models/rent.joblib", bare)
     whole = make_pipeline(StandardScaler(), LinearRegression()).fit(features, rent)
-    for row in sorted((FIXTURES / "guide").iterdir()):
+    for row in sorted(p for p in (FIXTURES / "guide").iterdir() if p.is_dir()):
         for variant in ("fault", "sound", "unusual"):
             if (row.name, variant) in (("2.1", "fault"), ("2.1", "unusual")):
                 continue

@@ -9,7 +9,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.checks.srv import unaskable
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import BuiltImage, Deployment, Service, StartFault
+from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
@@ -428,7 +428,10 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
     """The health check calls a program that the image does not have."""
     image = service.image
     current = asks(service.health)
-    if image is None or current is None or current.disabled:
+    if current is None or current.disabled:
+        return
+    if image is None:
+        yield from _foreign_program(service, rule, deployment, current)
         return
     for program in current.programs:
         if "/" in program or not program or "$" in program:
@@ -445,6 +448,24 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
                 help=f"Install {program}, or ask with Python: "
                 "`python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`.",
                 related=[Related(image.image.base.at, "the base image lacks it")],
+                breaks=waiting(service, deployment),
+            )
+
+
+def _foreign_program(
+    service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
+) -> Iterator[Outcome]:
+    """The same of an image that others make, where it is known what it lacks."""
+    from auditor.deployment.base import lacks
+
+    reference = service.image_reference
+    for program in current.programs if reference is not None else ():
+        if reference is not None and lacks(reference, program):
+            yield rule.finding(
+                current.at,
+                f"the health check calls `{program}`, which the image `{reference}` does not have: "
+                "the container is always unhealthy",
+                help="Ask with a program that the image has, or build an image on top that has it.",
                 breaks=waiting(service, deployment),
             )
 

@@ -17,7 +17,7 @@ from auditor.findings import Confidence, Related, Severity
 from auditor.linking import serving
 from auditor.linking.serving import Serving, servings
 from auditor.parsers.commands.facts import ServerStart
-from auditor.parsers.kubernetes import Workload
+from auditor.parsers.kubernetes import Container, Workload
 from auditor.parsers.python.facts import Call, Phase
 from auditor.source import Location
 
@@ -158,7 +158,12 @@ _CHANGES = re.compile(
 def _swaps_itself(service: Service, found: Serving) -> bool:
     """A reload route, a watcher or a polling model server changes the model in place."""
     if _model_server(service, found):
-        return True
+        # Triton looks at its repository again only when it is told to.
+        return found.entry.server != "triton" or any(
+            str(serving.text(serving.server_option(service, start, "model_control_mode")))
+            in ("poll", "explicit")
+            for start in serving.server_starts(service)
+        )
     if any(r.kind == "reload" for a in found.entry.trace.apps for r in a.routes):
         return True
     if any(found.calls("watcher")):
@@ -220,6 +225,19 @@ def _update_in_cluster(service: Service, workload: Workload, rule: Rule) -> Iter
             "the new model loads",
             help="Use `RollingUpdate` with a readiness probe.",
         )
+    elif (alone := _replaced_in_place(workload)) is not None:
+        yield rule.finding(
+            alone[0],
+            f"{alone[1]}: no predictions while the new model loads",
+            help="`maxSurge: 1` and `maxUnavailable: 0`, or more replicas.",
+        )
+    elif container is not None and (moving := _moving_tag(container)) is not None:
+        yield rule.finding(
+            moving,
+            "a tag that moves with `imagePullPolicy: IfNotPresent`: nodes that have it keep the old "
+            "model, others pull the new one, and the answer depends on the node",
+            help="Give each build a tag of its own.",
+        )
     elif (
         workload.kind == "Deployment"
         and container is not None
@@ -235,19 +253,65 @@ def _update_in_cluster(service: Service, workload: Workload, rule: Rule) -> Iter
         yield rule.passed()
 
 
+def _replaced_in_place(workload: Workload) -> tuple[Location, str] | None:
+    """The only instance ends before the new one starts, by the workload's own settings."""
+    replicas = workload.replicas.value if workload.replicas is not None else None
+    if replicas not in (None, "1"):
+        return None
+    if workload.kind == "StatefulSet":
+        return workload.at, "a StatefulSet of one replica is replaced in place"
+    strategy = workload.strategy
+    if workload.kind != "Deployment" or strategy is None or strategy.max_surge is None:
+        return None
+    surge, gone = strategy.max_surge.value, strategy.max_unavailable
+    if surge in ("0", "0%") and (gone is None or gone.value not in ("0", "0%")):
+        return strategy.max_surge.at, "one replica, and none may be added while it is replaced"
+    return None
+
+
+def _moving_tag(container: Container) -> Location | None:
+    """``latest`` (or no tag), kept by nodes that have it already."""
+    policy, image = container.image_pull_policy, container.image
+    if policy is None or policy.value != "IfNotPresent" or image is None:
+        return None
+    reference = image.value
+    if not isinstance(reference, str) or "@" in reference or "/" not in reference:
+        return None  # an image without a registry is loaded into the nodes by hand
+    tag = reference.rpartition("/")[2].partition(":")[2]
+    return image.at if tag in ("", "latest") else None
+
+
 # ---- OPS004 ----
 
 
-def _waits_for_ever(call: Call) -> bool:
-    """An outbound request that has no time limit of its own or of its library."""
+_ASKS = frozenset(
+    {"get", "post", "put", "patch", "delete", "head", "options", "request", "send", "stream"}
+)
+
+
+def _unlimited(call: Call) -> bool:
+    """``timeout=None``, said in so many words."""
+    given = call.keyword("timeout")
+    return given is not None and given.known and given.value is None
+
+
+def _waits_for_ever(call: Call, clients: frozenset[str] = frozenset()) -> bool:
+    """An outbound request that has no time limit of its own or of its library.
+
+    ``clients``: constructors of httpx clients that switch their limit of five seconds off.
+    """
     name = call.name
+    asks = name.rpartition(".")[2] in _ASKS
+    if name.startswith("httpx."):
+        maker = name.partition("()")[0]
+        own = call.keyword("timeout") is None and maker != name and maker in clients
+        return asks and (_unlimited(call) or own)
+    if _unlimited(call):
+        return asks and name.startswith("requests.")
     if call.keyword("timeout") is not None or any(key == "**" for key, _ in call.keywords):
         return False
-    last = name.rpartition(".")[2]
     if name.startswith("requests."):
-        return last in ("get", "post", "put", "patch", "delete", "head", "request") and (
-            "adapters" not in name
-        )
+        return asks and "adapters" not in name
     return name == "urllib.request.urlopen" and len(call.arguments) < 3
 
 
@@ -257,17 +321,22 @@ def no_overload_protection(
 ) -> Iterator[Outcome]:
     """Nothing bounds how long or how many requests wait."""
     for found in _apis(service):
+        clients = frozenset(
+            c.name
+            for c in found.entry.trace.calls
+            if c.name in ("httpx.Client", "httpx.AsyncClient") and _unlimited(c)
+        )
         waiting = [
             c
             for c in found.calls("http", predicting=True)
-            if _waits_for_ever(c) and "thread" not in c.reach.guards
+            if _waits_for_ever(c, clients) and "thread" not in c.reach.guards
         ]
         if waiting:
             waiting.sort(key=lambda c: c.at)
             first = waiting[0]
             yield rule.finding(
                 first.at,
-                f"`{first.name}` without `timeout` while a prediction is made: when the other side "
+                f"`{first.name}` without a time limit while a prediction is made: when the other side "
                 "does not answer, this worker waits for ever",
                 help="Pass `timeout=(3, 10)`.",
                 severity=Severity.MEDIUM,

@@ -117,6 +117,13 @@ class Base:
         return program in listed
 
 
+def lacks(reference: str, program: str) -> bool:
+    """Whether an image of another maker is known to come without that program."""
+    repository = ImageReference.parse(reference).repository
+    row = _table()["images"].get("/".join(repository.split("/")[-2:]))
+    return row is not None and program in row["lacks"]
+
+
 @lru_cache(maxsize=1)
 def essential_programs() -> frozenset[str]:
     """Programs that every Debian, Ubuntu and Alpine image has."""

@@ -273,7 +273,9 @@ def _mlserver_file(
         if view.look(inside).answer != "no":
             found.load(at, loader, inside)
             return view.repo_file(inside)
-    if names and view.below(target)[1]:
+    if not names or not view.below(target)[1]:
+        found.open_links.append((Stage.STARTS, f"what {runtime[0]} loads is not followed"))
+    else:
         found.fault(
             at,
             f"{runtime[0]} looks for {' or '.join(f'`{n}`' for n in names)} in `{target}`, and none "
@@ -440,6 +442,7 @@ def _triton_model(
         elif versions and any(f.rpartition("/")[2] in _SELF_DESCRIBED for f in inside):
             place = view.repo_file(posixpath.join(root, files[0]))
             at = Location(place) if place else Location(files[0])
+            found.open_links.append((Stage.STARTS, f"`{name}` has no configuration to compare"))
             found.route(at, "POST", f"/v2/models/{name}/infer", "predict")
         return
     message = parse.parse_pbtxt(text)
@@ -478,6 +481,16 @@ def _triton_model(
         found.models.append(ServedModel(server="triton", name=name, at=at, backend="ensemble"))
         return
     wanted = message.text("default_model_filename") or _TRITON_FILES.get(backend)
+    served, missing = _versions(message, versions)
+    if missing and complete:
+        asked = message.all("version_policy")[0].at
+        found.fault(
+            asked,
+            f"`{name}` is to be served in version {missing[0]}, and `{name}/{missing[0]}/` is not there",
+            stage=stage,
+            possible=_by_hand(view, posixpath.join(root, name, missing[0], wanted or "model")),
+        )
+        return
     if not versions:
         loose = next((f for f in inside if "/" not in f and f == wanted), None)
         if complete:
@@ -487,9 +500,10 @@ def _triton_model(
                 "else: at least one version must be available"
                 + (f" (`{loose}` lies beside the configuration)" if loose else ""),
                 stage=stage,
+                possible=_by_hand(view, posixpath.join(root, name, "1", wanted or "model")),
             )
         return
-    version = max(versions, key=int)
+    version = served[-1]
     have = [f.partition("/")[2] for f in inside if f.startswith(f"{version}/")]
     file = None
     if wanted is not None:
@@ -502,9 +516,33 @@ def _triton_model(
                 f"`{name}/{version}/` has no `{wanted}`, which the backend `{backend}` loads"
                 + (f" (there is {others})" if others else ""),
                 stage=stage,
+                possible=_by_hand(view, posixpath.join(root, name, version, wanted)),
             )
             return
+    if backend == "python" or wanted is None:
+        # Programs may need anything, and other backends are not known here.
+        why = f"what the backend `{backend or '?'}` needs for `{name}` is not followed"
+        found.open_links.append((Stage.STARTS, why))
     found.models.append(_triton_told(name, at, backend, file, message))
+
+
+def _versions(message: parse.Message, there: list[str]) -> tuple[list[str], list[str]]:
+    """The versions that are served, oldest first, and those asked for that are not there."""
+    ordered = sorted(there, key=int)
+    asked = [
+        str(version.value)
+        for policy in message.messages("version_policy")
+        for specific in policy.messages("specific")
+        for version in specific.all("versions")
+    ]
+    if not asked:
+        return ordered, []
+    return [v for v in ordered if v in asked], [v for v in asked if v not in there]
+
+
+def _by_hand(view: View, path: str) -> bool:
+    """Git ignores what would lie there: it is made or put there by hand."""
+    return view.would_ignore(path, view.look(path))
 
 
 def _version(text: str) -> bool:

@@ -271,6 +271,12 @@ def number(option: Option | None) -> int | None:
     return int(text) if isinstance(text, str) and text.strip().isdigit() else None
 
 
+def text(option: Option | None) -> str | None:
+    """The option as text, None when it is not given or not known."""
+    value = option.value if option is not None else None
+    return value if isinstance(value, str) else None
+
+
 def switched_on(option: Option | None) -> bool:
     """The switch is given and not off."""
     return option is not None and (

@@ -40,6 +40,7 @@ _EXCERPTS = 3
 _OTHER_ENDS = 3
 _SKIPPED = 3
 _AHEAD = 4
+_NEEDS = 8
 _TAB = 4
 _BAR = 20
 
@@ -368,16 +369,30 @@ def _score(page: Page, result: AuditResult, options: Options) -> None:
 def _ahead(page: Page, score: Score, known: Set[str]) -> None:
     """What the next level needs; what breaks the forecast was explained there already."""
     if score.level is None:
-        head, said = "The level depends on open links:", [words for _, words in score.next_level]
+        _joined(page, "The level depends on open links:", [words for _, words in score.next_level])
+        if score.rung is not None:
+            _needs(page, f"Whatever they come to, level {score.rung}", score.rung, score.needs)
+    elif score.level == 0:
+        said = [what if what in known else f"{what} {words}" for what, words in score.next_level]
+        _joined(page, f"Level 1, {LEVELS[1]}, needs:", said)
     else:
-        head = f"Level {score.level + 1}, {LEVELS[score.level + 1]}, needs:"
-        said = [
-            what if score.level == 0 and what in known else f"{what} {words}"
-            for what, words in score.next_level
-        ]
+        _needs(page, f"Level {score.level + 1}", score.level + 1, score.next_level)
+
+
+def _joined(page: Page, head: str, said: list[str]) -> None:
     said = list(dict.fromkeys(said))
     more = f"; and {len(said) - _AHEAD} more" if len(said) > _AHEAD else ""
     page.paragraph([(f"  {head}", "title"), (" ", "")], "; ".join(said[:_AHEAD]) + more, 4)
+
+
+def _needs(page: Page, head: str, rung: int, needs: tuple[tuple[str, str], ...]) -> None:
+    """One line a rule, in the order of effect."""
+    page.add((f"  {head}, {LEVELS[rung]}, needs, most effective first:", "title"))
+    for what, words in needs[:_NEEDS]:
+        text = cut(page.clean(words), page.width - len(what) - 6, page.ellipsis)
+        page.add((f"    {page.clean(what)}  ", ""), (text, ""))
+    if len(needs) > _NEEDS:
+        page.add((f"    and {len(needs) - _NEEDS} more, each of less weight", "dim"))
 
 
 def _bar(page: Page, name: str, category: CategoryScore) -> None:

@@ -197,6 +197,11 @@ def _score(result: AuditResult) -> Markup:
         parts.append(tag("h3", target))
         ahead = [tag("li", tag("b", what), " ", prose(words)) for what, words in score.next_level]
         parts.append(tag("ul", *ahead))
+    if score.needs and score.rung is not None:
+        target = f"In the way of level {score.rung}, {LEVELS[score.rung]}, in any case"
+        parts.append(tag("h3", target))
+        needs = [tag("li", tag("b", what), " ", prose(words)) for what, words in score.needs]
+        parts.append(tag("ul", *needs))
     return _section("Score", *parts)
 
 

@@ -133,6 +133,9 @@ def _score(result: AuditResult) -> list[str]:
         target = "the level to be known" if score.level is None else f"level {score.level + 1}"
         lines += ["", f"In the way of {target}:", ""]
         lines += [f"- **{_text(what)}** {_text(words)}" for what, words in score.next_level[:8]]
+    if score.needs:
+        lines += ["", f"In the way of level {score.rung} in any case:", ""]
+        lines += [f"- **{_text(what)}** {_text(words)}" for what, words in score.needs[:8]]
     return [*lines, ""]
 
 

@@ -368,3 +368,30 @@ def test_the_template_of_an_env_file_tells_which_defaults_stand(
     }
     found = kit.of(kit.service(tmp_path, files), "NET003")
     assert [dict(f.evidence)["served"] for f in found] == ([(served,)] if served else [])
+
+
+@pytest.mark.parametrize(
+    ("image", "test", "fails"),
+    [
+        ("ghcr.io/mlflow/mlflow:v2.19.0", '["CMD", "curl", "-f", "http://localhost:5000/health"]', True),
+        ("qdrant/qdrant", '["CMD-SHELL", "wget -q http://localhost:6333 || exit 1"]', True),
+        ("ghcr.io/mlflow/mlflow:v2.19.0", '["CMD", "python", "-c", "pass"]', False),
+        ("example/other:1", '["CMD", "curl", "-f", "http://localhost:5000/health"]', False),
+    ],
+)  # fmt: skip
+def test_a_foreign_image_that_lacks_the_health_check_program(
+    image: str, test: str, fails: bool, tmp_path: Path
+) -> None:
+    from auditor.config import Settings
+    from auditor.engine import audit
+    from auditor.findings import Stage
+
+    (tmp_path / "Dockerfile").write_text('FROM python:3.11-slim\nCMD ["python", "-V"]\n')
+    (tmp_path / "compose.yaml").write_text(
+        "services:\n  api:\n    build: .\n    depends_on:\n      store: {condition: service_healthy}\n"
+        f"  store:\n    image: {image}\n    healthcheck:\n      test: {test}\n"
+    )
+    result = audit(tmp_path, Settings())
+    found = [f for f in result.findings if f.rule == "IMG015"]
+    assert bool(found) is fails
+    assert any(b == ("api", Stage.STARTS) for f in found for b in f.breaks) is fails

@@ -119,6 +119,77 @@ def test_recreate(tmp_path: Path) -> None:
     assert "Recreate" in result[0].message
 
 
+SURGE = "  strategy:\n    type: RollingUpdate\n    rollingUpdate: {{maxSurge: {}, maxUnavailable: {}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("replicas", "surge", "gone", "stops"),
+    [
+        (1, "0", "1", True),
+        (1, "0%", "100%", True),
+        (1, "1", "0", False),
+        (1, "1", "1", False),
+        (2, "0", "1", False),
+    ],
+)
+def test_one_replica_without_surge(
+    replicas: int, surge: str, gone: str, stops: bool, tmp_path: Path
+) -> None:
+    text = manifest(SURGE.format(surge, gone), PROBE).replace(
+        "replicas: 2", f"replicas: {replicas}"
+    )
+    result = found(write(tmp_path, {"app.py": GOOD, "k8s/a.yaml": text, **BUILT}), "OPS003")
+    assert [("none may be added" in f.message) for f in result] == ([True] if stops else [])
+
+
+@pytest.mark.parametrize(("replicas", "stops"), [(1, True), (2, False)])
+def test_a_stateful_set_of_one_is_replaced_in_place(
+    replicas: int, stops: bool, tmp_path: Path
+) -> None:
+    text = manifest("", PROBE).replace("kind: Deployment", "kind: StatefulSet")
+    text = text.replace("replicas: 2", f"replicas: {replicas}\n  serviceName: api")
+    result = found(write(tmp_path, {"app.py": GOOD, "k8s/a.yaml": text, **BUILT}), "OPS003")
+    assert bool(result) is stops
+
+
+@pytest.mark.parametrize(
+    ("image", "policy", "mixes"),
+    [
+        ("registry/api:latest", "IfNotPresent", True),
+        ("registry/api", "IfNotPresent", True),
+        ("registry/api:latest", "Always", False),
+        ("registry/api:1", "IfNotPresent", False),
+        ("registry/api:latest", "", False),
+        ("api:latest", "IfNotPresent", False),
+    ],
+)
+def test_a_moving_tag_that_nodes_keep(image: str, policy: str, mixes: bool, tmp_path: Path) -> None:
+    more = f"        imagePullPolicy: {policy}\n" if policy else ""
+    text = manifest("", more + PROBE).replace("registry/api:1", image)
+    built = {"README.md": f"    docker build -t {image} .\n"}
+    result = found(write(tmp_path, {"app.py": GOOD, "k8s/a.yaml": text, **built}), "OPS003")
+    assert [("depends on the node" in f.message) for f in result] == ([True] if mixes else [])
+
+
+@pytest.mark.parametrize(
+    ("options", "swaps"),
+    [
+        ("", False),
+        (', "--model-control-mode=poll"', True),
+        (', "--model-control-mode=none"', False),
+    ],
+)
+def test_triton_looks_again_only_when_told(options: str, swaps: bool, tmp_path: Path) -> None:
+    files: Files = {
+        "Dockerfile": "FROM nvcr.io/nvidia/tritonserver:24.08-py3\nCOPY m /models\n"
+        f'CMD ["tritonserver", "--model-repository=/models"{options}]\n',
+        "m/a/config.pbtxt": 'backend: "python"\n',
+        "m/a/1/model.py": "x = 1\n",
+        "docker-compose.yml": COMPOSE,
+    }
+    assert bool(found(write(tmp_path, files), "OPS003")) is not swaps
+
+
 def test_rolling_update_without_readiness(tmp_path: Path) -> None:
     files: Files = {**BUILT, "app.py": GOOD, "k8s/api.yaml": manifest()}
     result = found(write(tmp_path, files), "OPS003")
@@ -444,3 +515,39 @@ def test_record_in_a_model_that_could_not_be_followed(tmp_path: Path) -> None:
         + "@app.post('/predict')\ndef predict(item: Item):\n    return app.state.any.predict([item])\n"
     )  # fmt: skip
     assert found(write(tmp_path, {"app.py": text}), "OPS006") == []
+
+
+@pytest.mark.parametrize(
+    ("setup", "call", "waits"),
+    [
+        ("import requests", "requests.get('http://x')", True),
+        ("import requests", "requests.get('http://x', timeout=None)", True),
+        ("import requests", "requests.get('http://x', timeout=(1, 3))", False),
+        ("import requests\nsession = requests.Session()", "session.get('http://x')", True),
+        ("import httpx", "httpx.get('http://x')", False),
+        ("import httpx", "httpx.get('http://x', timeout=None)", True),
+        ("import httpx\nclient = httpx.Client()", "client.get('http://x')", False),
+        ("import httpx\nclient = httpx.Client(timeout=None)", "client.get('http://x')", True),
+        ("import httpx\nclient = httpx.Client(timeout=None)", "client.get('http://x', timeout=2)", False),
+    ],
+)  # fmt: skip
+def test_requests_that_wait_for_ever(setup: str, call: str, waits: bool, tmp_path: Path) -> None:
+    result = found(write(tmp_path, {"app.py": predicts(call, f"{setup}\n")}), "OPS004")
+    assert [f.severity is Severity.MEDIUM for f in result] == [waits]
+
+
+def test_a_proxy_predicts_where_what_it_asks_does(tmp_path: Path) -> None:
+    files: Files = {
+        "app.py": GOOD,
+        "proxy/Dockerfile": "FROM nginx:1.27.3\nCOPY nginx.conf /etc/nginx/nginx.conf\n"
+        'CMD ["nginx", "-g", "daemon off;"]\n',
+        "proxy/nginx.conf": "events {}\nhttp { server { listen 80; location / "
+        "{ proxy_pass http://api:8000; } } }\n",
+        "docker-compose.yml": "services:\n  api:\n    build: .\n  proxy:\n    build: proxy\n"
+        '    ports: ["80:80"]\n',
+    }
+    from auditor.config import Settings
+    from auditor.engine import audit
+
+    score = audit(write(tmp_path, files), Settings()).score
+    assert not any("no prediction endpoint" in words for _, words in score.next_level)

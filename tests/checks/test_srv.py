@@ -585,3 +585,44 @@ def check(rows: list[list[float]]):
 def test_an_evaluation_loads_what_it_evaluates(name: str, again: bool, tmp_path: Path) -> None:
     write(tmp_path, {"app.py": WATCH.replace("NAME", name), "model.joblib": b"x"})
     assert bool(found(tmp_path, "SRV001")) is again
+
+
+LOADER = """\
+import joblib
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+class Loader:
+    def __init__(self):
+        self._cache = {}
+    def _add_to_cache(self, key, value):
+        self._cache[key] = value
+    def load(self, path):
+        if path in self._cache:
+            return self._cache[path]
+        model = joblib.load(path)
+        STORE
+        return model
+
+loader = Loader()
+app = FastAPI()
+
+class Item(BaseModel):
+    values: list[float]
+
+@app.get("/health")
+def health():
+    return {}
+
+@app.post("/predict")
+def predict(item: Item):
+    return {"answer": loader.load("model.joblib").predict([item.values]).tolist()}
+"""
+
+
+@pytest.mark.parametrize(
+    ("store", "again"), [("self._add_to_cache(path, model)", False), ("pass", True)]
+)
+def test_a_cache_that_a_method_fills(store: str, again: bool, tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": LOADER.replace("STORE", store), "model.joblib": b"x"})
+    assert bool(found(tmp_path, "SRV001")) is again

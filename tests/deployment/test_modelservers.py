@@ -161,7 +161,7 @@ def test_tensorflow_serving_wants_versions(
 # ---- parsers ----
 
 NAMES = st.sampled_from(["name", "input", "dims", "kind"])
-SCALARS = st.from_regex(r"[A-Za-z0-9_.-]{1,8}", fullmatch=True)
+SCALARS = st.text("abzAZ019._-", min_size=1, max_size=8)
 
 
 FLAT = st.lists(st.tuples(NAMES, SCALARS), max_size=4)
@@ -205,3 +205,38 @@ def test_readers_never_raise(text: str) -> None:
 def test_deep_text_protobuf_is_refused() -> None:
     message = parse.parse_pbtxt(SourceText("config.pbtxt", "a {" * 10_000))
     assert message.problems and message.problems[0].fatal
+
+
+VERSIONED = {
+    "Dockerfile": "FROM nvcr.io/nvidia/tritonserver:24.08-py3\nCOPY m /models\n"
+    'CMD ["tritonserver", "--model-repository=/models"]\n',
+    "m/a/config.pbtxt": 'platform: "tensorrt_plan"\nversion_policy: { specific { versions: [1] } }\n',
+    "m/a/1/model.plan": "x",
+    "m/a/2/other": "x",
+}
+
+
+def test_only_the_versions_that_are_asked_for_count(tmp_path: Path) -> None:
+    assert [f for f in written(tmp_path, VERSIONED).findings if f.rule == "SRV007"] == []
+
+
+def test_a_version_that_is_asked_for_and_not_there(tmp_path: Path) -> None:
+    config = VERSIONED["m/a/config.pbtxt"].replace("[1]", "[3]")
+    result = written(tmp_path, {**VERSIONED, "m/a/config.pbtxt": config})
+    assert [f.message for f in result.findings if f.rule == "SRV007"] == [
+        "`a` is to be served in version 3, and `a/3/` is not there"
+    ]
+
+
+@pytest.mark.parametrize(("ignored", "confidence"), [("*.plan\n", "possible"), ("", "certain")])
+def test_weights_that_git_ignores_are_put_there_by_hand(
+    ignored: str, confidence: str, tmp_path: Path
+) -> None:
+    files = {
+        **{path: text for path, text in VERSIONED.items() if not path.endswith("plan")},
+        "m/a/1/readme": "Put the plan here.",
+        ".gitignore": ignored,
+    }
+    (tmp_path / ".git").mkdir()
+    found = [f for f in written(tmp_path, files).findings if f.rule == "SRV007"]
+    assert [f.confidence.label for f in found] == [confidence]

@@ -1910,7 +1910,8 @@ def _keeps_result(node: ast.AST) -> bool:
 
     ``if KEPT …: return …`` or ``try: return KEPT[…]``, and later ``KEPT = …``, where ``KEPT``
     outlives the call: a global, an attribute, or an entry of something that is not local. Or
-    ``hit = CACHE.get(…)``, ``if hit …: return hit``, and later ``CACHE.put(…)``.
+    ``hit = CACHE.get(…)``, ``if hit …: return hit``, and later ``CACHE.put(…)``; or a method that
+    puts it into the cache by name.
     """
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
@@ -1923,10 +1924,13 @@ def _keeps_result(node: ast.AST) -> bool:
     outer: set[str] = set()
     got: dict[str, str] = {}
     stored: set[str] = set()
+    caches: set[str] = set()
     for part in ast.walk(node):
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
             if part.func.attr in _STORES:
                 stored.add(text_of(part.func.value))
+            elif "cache" in part.func.attr:
+                caches.add(text_of(part.func.value))
             continue
         if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call):
             asks = part.value.func
@@ -1947,7 +1951,12 @@ def _keeps_result(node: ast.AST) -> bool:
                 elif isinstance(target, ast.Subscript):
                     kept.add(text_of(target.value))
     kept = {name for name in kept if name.partition(".")[0] not in own - outer} | (own & outer)
-    made = bool(asked & kept) or any(got[name] in stored for name in asked & got.keys())
+    made = (
+        bool(asked & kept)
+        or any(got[name] in stored for name in asked & got.keys())
+        # ``if key in self._cache: return …``, and ``self._add_to_cache(key, value)``.
+        or any("cache" in name and name.rpartition(".")[0] in caches for name in asked)
+    )
     node.__dict__["_keeps"] = made
     return made
 
