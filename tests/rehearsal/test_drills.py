@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from auditor.rehearsal.observed import Drills, Swap
 from auditor.rehearsal.payload import varier
 from auditor.rehearsal.rehearse import Options, rehearse
 from auditor.rehearsal.slow import address_of
+from auditor.rehearsal.start import watch
 from auditor.rehearsal.swap import Answer, Reader, Way, judged, way_of
 from auditor.result import AuditResult
 
@@ -149,8 +151,13 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auditor.rehearsal.drills._LOAD_SECONDS", 1.0)
     monkeypatch.setattr("auditor.rehearsal.drills._BURST_SECONDS", 0.5)
 
+    # Whatever else this machine does meanwhile.
+    monkeypatch.setattr("auditor.rehearsal.drills._busy", lambda: 0.1)
+
     def restart(stack: Any, container: Any) -> tuple[float | None, str]:
         stack.client.start(container.id)
+        container.begun = time.monotonic()
+        watch(container, timeout=30.0)
         return None, "not killed"
 
     monkeypatch.setattr("auditor.rehearsal.drills._restart", restart)
