@@ -287,6 +287,9 @@ def requests_fail_during_model_swap(deployment: Deployment, rule: Rule) -> Itera
         if not swap.lost and swap.swapped is not False:
             yield rule.passed()
             continue
+        if drills.too_busy and swap.swapped is not False:
+            yield rule.undecided(_machine(drills), at=service.at)
+            continue
         failed = (
             f"{swap.lost} of {swap.sent} requests failed while {swap.way} replaced the model"
             if swap.lost

@@ -200,15 +200,22 @@ def test_a_busy_machine_leaves_open_what_it_may_have_caused(deployment: Deployme
         burst=burst,
         stop=Stop(seconds=1.0, exit_code=0, sent=20, lost=9),
         slow=(replace(HELD, hung=30),),
+        swap=Swap(way="POST /reload", sent=100, lost=7, swapped=True),
     )
     verdicts = judged(deployment, of(run(drills=drills)))
     assert verdicts.findings == []
-    assert {u.rule for u in verdicts.undecided} >= {"DYN007", "DYN010", "DYN013", "DYN016"}
+    assert {u.rule for u in verdicts.undecided} >= {
+        "DYN007",
+        "DYN009",
+        "DYN010",
+        "DYN013",
+        "DYN016",
+    }
     dead = replace(drills, burst=replace(burst, alive=False))
     found = judged(deployment, of(run(drills=dead))).findings
     assert [f.rule for f in found] == ["DYN010"]
     quiet = judged(deployment, of(run(drills=replace(drills, busy=0.2)))).findings
-    assert {f.rule for f in quiet} == {"DYN007", "DYN010", "DYN013", "DYN016"}
+    assert {f.rule for f in quiet} == {"DYN007", "DYN009", "DYN010", "DYN013", "DYN016"}
 
 
 def test_without_a_rehearsal_nothing_applies(deployment: Deployment) -> None:
