@@ -9,10 +9,9 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from auditor.rehearsal import asking, load, slow, swap
+from auditor.rehearsal import asking, load, machine, slow, swap
 from auditor.rehearsal.background import Background
 from auditor.rehearsal.examples import Request
 from auditor.rehearsal.load import Outcome, Shape, Target
@@ -61,7 +60,7 @@ def drill(
     target = Target(host=asking.HOST, port=outer)
     wire = [load.encode(target, request)]
     skipped: list[tuple[str, str]] = []
-    made = Drills(busy=_busy())
+    made = Drills(busy=machine.busy())
     before_log, before_memory = _log_bytes(container), _memory(container)
     first = _load(target, wire, options.limits.throughput, _LOAD_SECONDS)
     requests = first.total
@@ -140,26 +139,6 @@ def _values(outcome: Outcome, rate: float) -> Load:
             *sorted(outcome.failures.items()),
         ),
     )
-
-
-def _busy(seconds: float = 1.0) -> float | None:
-    """How much of the processors is at work while the service has nothing to do."""
-    before = _ticks()
-    time.sleep(seconds)
-    after = _ticks()
-    if before is None or after is None or after[1] <= before[1]:
-        return None
-    return round(1.0 - (after[0] - before[0]) / (after[1] - before[1]), 2)
-
-
-def _ticks() -> tuple[int, int] | None:
-    """(idle, all) of the machine's processors so far; None where the kernel does not say."""
-    try:
-        words = Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]
-        counts = [int(word) for word in words]
-    except (OSError, ValueError):
-        return None
-    return (counts[3] + counts[4], sum(counts)) if len(counts) > 4 else None
 
 
 # Logs and memory

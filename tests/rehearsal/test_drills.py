@@ -152,7 +152,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auditor.rehearsal.drills._BURST_SECONDS", 0.5)
 
     # Whatever else this machine does meanwhile.
-    monkeypatch.setattr("auditor.rehearsal.drills._busy", lambda: 0.1)
+    monkeypatch.setattr("auditor.rehearsal.machine.busy", lambda: 0.1)
 
     def restart(stack: Any, container: Any) -> tuple[float | None, str]:
         stack.client.start(container.id)
