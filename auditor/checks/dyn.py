@@ -225,6 +225,9 @@ def limits_missed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
         if not missed:
             yield rule.passed()
             continue
+        if drills.too_busy:
+            yield rule.undecided(_machine(drills), at=service.at)
+            continue
         yield rule.finding(
             service.at,
             f"`{run.name}` misses its limits at {load.rate:.0f} requests/s: {', '.join(missed)}",
@@ -238,6 +241,13 @@ def limits_missed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 "statuses": [f"{k}: {v}" for k, v in load.statuses],
             },
         )
+
+
+def _machine(drills: Drills) -> str:
+    return (
+        f"this machine was {(drills.busy or 0) * 100:.0f} % busy with other things when the "
+        "drills began: rehearse on a quiet one to see how the service does under load"
+    )
 
 
 @check("DYN008")
@@ -277,6 +287,9 @@ def requests_fail_during_model_swap(deployment: Deployment, rule: Rule) -> Itera
         if not swap.lost and swap.swapped is not False:
             yield rule.passed()
             continue
+        if drills.too_busy and swap.swapped is not False:
+            yield rule.undecided(_machine(drills), at=service.at)
+            continue
         failed = (
             f"{swap.lost} of {swap.sent} requests failed while {swap.way} replaced the model"
             if swap.lost
@@ -300,6 +313,9 @@ def overload_not_shed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
         drowned = burst.timeouts > load.requests / 2 and not burst.shed
         if burst.alive and burst.recovery is not None and not drowned:
             yield rule.passed()
+            continue
+        if drills.too_busy and burst.alive:
+            yield rule.undecided(_machine(drills), at=service.at)
             continue
         if not burst.alive:
             what = "the process ended"
@@ -386,6 +402,9 @@ def requests_lost_on_stop(deployment: Deployment, rule: Rule) -> Iterator[Outcom
         if not stop.killed and not stop.lost:
             yield rule.passed()
             continue
+        if drills.too_busy and not stop.killed:
+            yield rule.undecided(_machine(drills), at=_command_at(service))
+            continue
         if stop.killed:
             what = f"ignores SIGTERM: killed after {stop.seconds:.1f} s, exit code {stop.exit_code}"
         else:
@@ -437,6 +456,9 @@ def slow_dependency_hangs(deployment: Deployment, rule: Rule) -> Iterator[Outcom
             hangs = held.hung > max(1, held.sent // 20)
             if held.alive and held.recovery is not None and not hangs:
                 yield rule.passed()
+                continue
+            if drills.too_busy and held.alive:
+                yield rule.undecided(_machine(drills), at=service.at)
                 continue
             other = (
                 f", and {held.other_route}, which does not need it, did not answer either"

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from auditor.rehearsal import asking, load, slow, swap
+from auditor.rehearsal import asking, load, machine, slow, swap
 from auditor.rehearsal.background import Background
 from auditor.rehearsal.examples import Request
 from auditor.rehearsal.load import Outcome, Shape, Target
@@ -60,7 +60,7 @@ def drill(
     target = Target(host=asking.HOST, port=outer)
     wire = [load.encode(target, request)]
     skipped: list[tuple[str, str]] = []
-    made = Drills()
+    made = Drills(busy=machine.busy())
     before_log, before_memory = _log_bytes(container), _memory(container)
     first = _load(target, wire, options.limits.throughput, _LOAD_SECONDS)
     requests = first.total
@@ -108,9 +108,12 @@ def _request(
     from auditor.rehearsal.rehearse import valid_request
 
     if seen.answer("predicts") == "yes":
-        found = valid_request(container.plan.service, deployment, port, options)
-        if found is not None:
-            return found
+        for _ in range(3):
+            found = valid_request(container.plan.service, deployment, port, options)
+            if found is not None:
+                return found
+            # What it asks may have been restarted a moment ago.
+            time.sleep(2.0)
     first: Exchange | None = seen.exchanges[0] if seen.exchanges else None
     return Request(method="GET", path=first.path if first else "/")
 

@@ -216,6 +216,10 @@ class Memory:
     requests: int
 
 
+# Above this share of the processors at work for others, latencies tell of the machine.
+TOO_BUSY = 0.5
+
+
 @value
 class Drills:
     """What was tried on a service that answers."""
@@ -230,7 +234,14 @@ class Drills:
     # Seconds until it answered again after SIGKILL; None: it was not tried.
     restart: float | None = None
     restart_note: str = ""
+    # How much of this machine's processors others used just before the load, 0 to 1.
+    busy: float | None = None
     skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def too_busy(self) -> bool:
+        """The machine had other things to do: how fast the service is was not to be seen."""
+        return self.busy is not None and self.busy > TOO_BUSY
 
 
 @value

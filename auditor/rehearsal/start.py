@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from auditor.rehearsal import asking, causes
+from auditor.rehearsal import asking, causes, machine
 from auditor.rehearsal.engine import hang_up
 from auditor.rehearsal.journal import Run
-from auditor.rehearsal.observed import Cause, Exchange, Socket
+from auditor.rehearsal.observed import TOO_BUSY, Cause, Exchange, Socket
 from auditor.rehearsal.plan import Group, Port, ServicePlan, Volume
 from auditor.values import value
 
@@ -508,7 +508,10 @@ def watch(
             hopeless = None
         if now > deadline:
             # Importing a large library on a busy machine takes its time.
-            if sockets or now > begun + _BUSY * timeout or not busy(container):
+            if sockets or now > begun + _BUSY * timeout:
+                break
+            # So does waiting for a turn on one.
+            if not busy(container) and (machine.busy() or 0.0) < TOO_BUSY:
                 break
             deadline = now + timeout / 4
         time.sleep(pause)

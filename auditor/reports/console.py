@@ -129,6 +129,8 @@ def _group(page: Page, group: Group, result: AuditResult, options: Options) -> N
             why = f" ({finding.suppressed.reason})" if finding.suppressed.reason else ""
             word = "withdrawn" if finding.suppressed.by == "rehearsal" else "accepted"
             _note(page, gutter, word, f"line {finding.at.line}, {finding.suppressed.by}{why}")
+    for seen in dict.fromkeys(observed for f in shown if (observed := _observed(f))):
+        _note(page, gutter, "confirmed", f"the rehearsal saw {seen}")
     if first.help:
         _note(page, gutter, "help", first.help)
     if first.fix is not None:
@@ -244,8 +246,15 @@ def _note(page: Page, gutter: int, kind: str, text: str) -> None:
     page.paragraph(head, text, gutter + 3 + len(prefix))
 
 
+def _observed(finding: Finding) -> str:
+    """What a rehearsal saw of a finding made without one."""
+    return next((str(text) for name, text in finding.evidence if name == "observed"), "")
+
+
 def _evidence(page: Page, finding: Finding, gutter: int) -> None:
     for name, value in finding.evidence:
+        if name == "observed":
+            continue
         for line in str(value).splitlines() if name == "executes" else [str(value)]:
             _note(page, gutter, page.clean(name), line)
 

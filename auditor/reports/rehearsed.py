@@ -97,6 +97,12 @@ def _service(run: ServiceRun) -> Iterator[str]:
     drills = run.drills
     if drills is None:
         return
+    if drills.too_busy:
+        share = (drills.busy or 0) * 100
+        yield (
+            f"{run.name}: this machine was {share:.0f} % busy with other things: what the drills "
+            "measured says little of the service"
+        )
     if drills.load is not None:
         load = drills.load
         yield (

@@ -191,6 +191,33 @@ def test_what_went_well_is_silent_and_counts(deployment: Deployment) -> None:
     assert set(verdicts.passed) == {r for r in rules() if r.startswith("DYN")}
 
 
+def test_a_busy_machine_leaves_open_what_it_may_have_caused(deployment: Deployment) -> None:
+    slow = replace(LOAD, p95=900.0)
+    burst = Burst(sustained=100, offered=1000, load=slow, shed=0, timeouts=0, recovery=None)
+    drills = Drills(
+        busy=0.9,
+        load=slow,
+        burst=burst,
+        stop=Stop(seconds=1.0, exit_code=0, sent=20, lost=9),
+        slow=(replace(HELD, hung=30),),
+        swap=Swap(way="POST /reload", sent=100, lost=7, swapped=True),
+    )
+    verdicts = judged(deployment, of(run(drills=drills)))
+    assert verdicts.findings == []
+    assert {u.rule for u in verdicts.undecided} >= {
+        "DYN007",
+        "DYN009",
+        "DYN010",
+        "DYN013",
+        "DYN016",
+    }
+    dead = replace(drills, burst=replace(burst, alive=False))
+    found = judged(deployment, of(run(drills=dead))).findings
+    assert [f.rule for f in found] == ["DYN010"]
+    quiet = judged(deployment, of(run(drills=replace(drills, busy=0.2)))).findings
+    assert {f.rule for f in quiet} == {"DYN007", "DYN009", "DYN010", "DYN013", "DYN016"}
+
+
 def test_without_a_rehearsal_nothing_applies(deployment: Deployment) -> None:
     verdicts = registry.run(deployment, lambda rule: rule.id.startswith("DYN"))
     assert not (verdicts.findings or verdicts.passed or verdicts.undecided)
