@@ -239,10 +239,11 @@ def run(*command: str, timeout: int = 900) -> subprocess.CompletedProcess[str]:
 
 def prepare(suite: str) -> str:
     """The slim image with apt's package lists, which every container then shares."""
-    tag = f"syslibs-verify:{suite}"
+    tag = f"syslibs-verify:{PYTHON}-{suite}"
     text = (
         f"FROM python:{PYTHON}-slim-{suite}\nENV PIP_NO_COMPILE=1\n"
-        "RUN apt-get update -qq && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
+        "RUN rm -f /etc/apt/apt.conf.d/docker-clean && apt-get update -qq && apt-get check -qq"
+        " && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
     )
     if run("docker", "image", "inspect", tag).returncode == 0:
         return tag
@@ -324,9 +325,12 @@ def verify(boxes: Boxes, suite: str, requirement: str, code: str) -> dict[str, A
                     row.update(import_ok_bare="n", import_ok_after="n", error=errors[0])
                     row["error_after"] = _last(installed.stderr)
                     return row
-        versions = {
-            canonicalize_name(n): v for n, v in json.loads(run(*python, LISTED).stdout or "[]")
-        }
+        if ready:
+            found = [d.name[:-10] for d in site.glob("*.dist-info")]
+            listed = [name_version.rsplit("-", 1) for name_version in found]
+        else:
+            listed = json.loads(run(*python, LISTED).stdout or "[]")
+        versions = {canonicalize_name(n): v for n, v in listed}
         row["version"] = versions.get(name, "")
         bare = run(*python, code, timeout=240)
         row["import_ok_bare"] = "n" if bare.returncode or errors else "y"
@@ -349,12 +353,11 @@ def verify(boxes: Boxes, suite: str, requirement: str, code: str) -> dict[str, A
             if failed:
                 row.update(import_ok_after="n", error_after=failed)
                 return row
-            after = run(*python, code, timeout=240)
+            after = run(*python, code + "\n" + LOADED, timeout=240)
         row["import_ok_after"] = "n" if after.returncode else "y"
         row["error_after"] = _last(after.stderr) if after.returncode else ""
         if bare.returncode and not after.returncode:
-            loaded = run(*python, code + "\n" + LOADED, timeout=240).stdout
-            names = loaded.partition("LOADED ")[2].split()
+            names = after.stdout.partition("LOADED ")[2].split()
             row["missing"] = ",".join(
                 dict.fromkeys(
                     lack.need.name for lack in lacks
