@@ -179,13 +179,13 @@ CASES: tuple[tuple[str, str], ...] = (
     ("ocrmypdf", "import ocrmypdf; ocrmypdf._exec.tesseract.version()"),
     ("language-tool-python", "import subprocess; subprocess.run(['java', '-version'], check=True)"),
 )
-HEAVY = frozenset(
-    "opencv-python opencv-contrib-python weasyprint wand pyvips pytesseract graphviz pydot pdf2image sox rdkit ffmpeg-python "
-    "ffmpy pydub diagrams h2o jpype1 tabula-py konlpy language-tool-python ocrmypdf pdfkit imgkit pypandoc openslide-python pyopengl "
-    "python-vlc python-mpv gitpython pyqt5 pyqt6 pyside6-essentials pymeshlab vtk mediapipe pygraphviz pyvirtualdisplay gmsh "
-    "phonemizer vosk pymupdf pybullet kaleido open3d pyrubberband python-ldap mysqlclient psycopg2 pyaudio pycairo pdftotext "
-    "pyexiftool aubio hnswlib simpleaudio ghostscript pyfluidsynth".split()
-)  # fmt: skip
+HEAVY = """
+opencv-python opencv-contrib-python weasyprint wand pyvips pytesseract graphviz pydot pdf2image sox rdkit ffmpeg-python ffmpy pydub
+diagrams h2o jpype1 tabula-py konlpy language-tool-python ocrmypdf pdfkit imgkit pypandoc openslide-python pyopengl python-vlc
+python-mpv gitpython pyqt5 pyqt6 pyside6-essentials pymeshlab vtk mediapipe pygraphviz pyvirtualdisplay gmsh phonemizer vosk pymupdf
+pybullet kaleido open3d pyrubberband python-ldap mysqlclient psycopg2 pyaudio pycairo pdftotext pyexiftool aubio hnswlib simpleaudio
+ghostscript pyfluidsynth
+"""
 LOADED = """
 import os
 seen = set()
@@ -395,7 +395,9 @@ def main() -> int:
         atexit.register(boxes.close)
         part, _, parts = arguments.part.partition("/")
         # What takes long (OpenGL, TeX, Java and their like) comes last.
-        ordered = sorted(CASES, key=lambda case: re.split(r"[\[=<>~ ]", case[0])[0] in HEAVY)
+        ordered = sorted(
+            CASES, key=lambda case: re.split(r"[\[=<>~ ]", case[0])[0] in HEAVY.split()
+        )
         for requirement, code in ordered[int(part) :: int(parts)]:
             name = re.split(r"[\[=<>~]", requirement)[0]
             if arguments.only and name not in arguments.only:
