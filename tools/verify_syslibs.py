@@ -46,7 +46,7 @@ UV_INSIDE: tuple[str, ...] = ()
 PIP_INSIDE: tuple[str, ...] = ("pip", "install", "-q")
 if UV := shutil.which("uv"):
     UV_INSIDE = (
-        "-v", f"{UV}:/usr/local/bin/uv:ro", "-v", "syslibs-uv:/root/.cache/uv", "-e", "UV_SYSTEM_PYTHON=1",
+        "-v", f"{UV}:/usr/local/bin/uv:ro", "-e", "UV_NO_CACHE=1", "-e", "UV_SYSTEM_PYTHON=1",
         "-e", "UV_LINK_MODE=copy", "-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
     )  # fmt: skip
     PIP_INSIDE = ("uv", *PIP_INSIDE)
