@@ -892,6 +892,9 @@ class Models(WebModels):
             target = site.get(position, *names)
             if attr == "extractall" and target is None:
                 target = Const(".")
+            if attr in tables.ENGINE_METHODS and not isinstance(target, Const | PathV):
+                # A model that was read before; or another library's method.
+                return self.made(site)
             if target is not None and not self.is_buffer(target):
                 self.file(site, target, mode, kind, loader=f".{attr}")
                 if attr in ("download_file", "download_to_filename"):
