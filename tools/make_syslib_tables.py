@@ -2,7 +2,8 @@
 
 ``rules/knowledge/syslibs.json``: what distributions need of the system. ELF needs come from the
 wheels (see ``syslib_wheels.py``), loads by name and programs from ``syslibs.toml``, and where
-``syslibs_executed.tsv`` (written by ``verify_syslibs.py``) has a row, execution decides: a library
+``syslibs_executed.tsv`` (written by ``verify_syslibs.py``) or ``syslibs_observed.tsv`` (by
+``observe_syslibs.py``) has a row, execution decides: a library
 that ELF names and the import did not miss belongs to an optional layer.
 
 ``rules/knowledge/apt-<suite>.json.gz``: the packages of a Debian release, what each brings of the
@@ -36,6 +37,8 @@ from auditor.linking import sonames
 HERE = Path(__file__).resolve().parent
 KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
+# What `observe_syslibs.py` saw, without knowing what to expect.
+OBSERVED = HERE / "syslibs_observed.tsv"
 # A soname of a public library: no second version behind it (libfoo.so.1.2.3 is the file itself).
 PUBLIC = re.compile(r"^lib[^/]+\.so(\.[\w.]+)?$")
 
@@ -55,6 +58,18 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
                     continue
                 missing = frozenset(m for m in row["missing"].split(",") if m)
                 versions = found.setdefault(canonicalize_name(row["package"]), {})
+                versions[row["version"]] = versions.get(row["version"], frozenset()) | missing
+    if OBSERVED.exists():
+        with OBSERVED.open() as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                # Only what an import did without, or failed for and then had, is known.
+                if row["import_ok_on_slim"] != "y" and row["verified"] != "y":
+                    continue
+                missing = frozenset(
+                    m for m in row["missing"].split(",") if m and row["import_ok_on_slim"] == "n"
+                )
+                key = canonicalize_name(row["package"].partition("[")[0])
+                versions = found.setdefault(key, {})
                 versions[row["version"]] = versions.get(row["version"], frozenset()) | missing
     return found
 

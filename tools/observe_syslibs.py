@@ -111,8 +111,8 @@ def observe(
     mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if site is not None else []
     pip: tuple[str, ...] = ("pip",)
     if (uv := shutil.which("uv")) is not None and site is None:
-        # The same resolution and builds, in a tenth of the time.
-        mounts = ["-v", f"{uv}:/usr/local/bin/uv:ro", "-v", "syslibs-uv:/root/.cache/uv"]
+        # The same resolution and builds, sooner; without its cache, which keeps what was built.
+        mounts = ["-v", f"{uv}:/usr/local/bin/uv:ro", "-e", "UV_NO_CACHE=1"]
         mounts += ["-e", "UV_SYSTEM_PYTHON=1", "-e", "UV_LINK_MODE=copy"]
         mounts += ["-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
         pip = ("uv", "pip")

@@ -46,7 +46,7 @@ UV_INSIDE: tuple[str, ...] = ()
 PIP_INSIDE: tuple[str, ...] = ("pip", "install", "-q")
 if UV := shutil.which("uv"):
     UV_INSIDE = (
-        "-v", f"{UV}:/usr/local/bin/uv:ro", "-v", "syslibs-uv:/root/.cache/uv", "-e", "UV_SYSTEM_PYTHON=1",
+        "-v", f"{UV}:/usr/local/bin/uv:ro", "-e", "UV_NO_CACHE=1", "-e", "UV_SYSTEM_PYTHON=1",
         "-e", "UV_LINK_MODE=copy", "-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
     )  # fmt: skip
     PIP_INSIDE = ("uv", *PIP_INSIDE)
@@ -179,9 +179,13 @@ CASES: tuple[tuple[str, str], ...] = (
     ("ocrmypdf", "import ocrmypdf; ocrmypdf._exec.tesseract.version()"),
     ("language-tool-python", "import subprocess; subprocess.run(['java', '-version'], check=True)"),
 )
-HEAVY = frozenset(
-    ["opencv-python", "opencv-contrib-python", "weasyprint", "wand", "pyvips", "pytesseract", "graphviz", "pydot", "pdf2image", "sox", "rdkit", "ffmpeg-python", "ffmpy", "pydub", "diagrams", "h2o", "jpype1", "tabula-py", "konlpy", "language-tool-python", "ocrmypdf", "pdfkit", "imgkit", "pypandoc", "openslide-python", "pyopengl", "python-vlc", "python-mpv", "gitpython", "pyqt5", "pyqt6", "pyside6-essentials", "pymeshlab", "vtk", "mediapipe", "pygraphviz", "pyvirtualdisplay", "gmsh", "phonemizer", "vosk", "pymupdf", "pybullet", "kaleido", "open3d", "pyrubberband", "python-ldap", "mysqlclient", "psycopg2", "pyaudio", "pycairo", "pdftotext", "pyexiftool", "aubio", "hnswlib", "simpleaudio", "ghostscript", "pyfluidsynth"]
-)  # fmt: skip
+HEAVY = """
+opencv-python opencv-contrib-python weasyprint wand pyvips pytesseract graphviz pydot pdf2image sox rdkit ffmpeg-python ffmpy pydub
+diagrams h2o jpype1 tabula-py konlpy language-tool-python ocrmypdf pdfkit imgkit pypandoc openslide-python pyopengl python-vlc
+python-mpv gitpython pyqt5 pyqt6 pyside6-essentials pymeshlab vtk mediapipe pygraphviz pyvirtualdisplay gmsh phonemizer vosk pymupdf
+pybullet kaleido open3d pyrubberband python-ldap mysqlclient psycopg2 pyaudio pycairo pdftotext pyexiftool aubio hnswlib simpleaudio
+ghostscript pyfluidsynth
+"""
 LOADED = """
 import os
 seen = set()
@@ -235,10 +239,11 @@ def run(*command: str, timeout: int = 900) -> subprocess.CompletedProcess[str]:
 
 def prepare(suite: str) -> str:
     """The slim image with apt's package lists, which every container then shares."""
-    tag = f"syslibs-verify:{suite}"
+    tag = f"syslibs-verify:{PYTHON}-{suite}"
     text = (
         f"FROM python:{PYTHON}-slim-{suite}\nENV PIP_NO_COMPILE=1\n"
-        "RUN apt-get update -qq && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
+        "RUN rm -f /etc/apt/apt.conf.d/docker-clean && apt-get update -qq && apt-get check -qq"
+        " && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
     )
     if run("docker", "image", "inspect", tag).returncode == 0:
         return tag
@@ -320,9 +325,12 @@ def verify(boxes: Boxes, suite: str, requirement: str, code: str) -> dict[str, A
                     row.update(import_ok_bare="n", import_ok_after="n", error=errors[0])
                     row["error_after"] = _last(installed.stderr)
                     return row
-        versions = {
-            canonicalize_name(n): v for n, v in json.loads(run(*python, LISTED).stdout or "[]")
-        }
+        if ready:
+            found = [d.name[:-10] for d in site.glob("*.dist-info")]
+            listed = [name_version.rsplit("-", 1) for name_version in found]
+        else:
+            listed = json.loads(run(*python, LISTED).stdout or "[]")
+        versions = {canonicalize_name(n): v for n, v in listed}
         row["version"] = versions.get(name, "")
         bare = run(*python, code, timeout=240)
         row["import_ok_bare"] = "n" if bare.returncode or errors else "y"
@@ -345,12 +353,11 @@ def verify(boxes: Boxes, suite: str, requirement: str, code: str) -> dict[str, A
             if failed:
                 row.update(import_ok_after="n", error_after=failed)
                 return row
-            after = run(*python, code, timeout=240)
+            after = run(*python, code + "\n" + LOADED, timeout=240)
         row["import_ok_after"] = "n" if after.returncode else "y"
         row["error_after"] = _last(after.stderr) if after.returncode else ""
         if bare.returncode and not after.returncode:
-            loaded = run(*python, code + "\n" + LOADED, timeout=240).stdout
-            names = loaded.partition("LOADED ")[2].split()
+            names = after.stdout.partition("LOADED ")[2].split()
             row["missing"] = ",".join(
                 dict.fromkeys(
                     lack.need.name for lack in lacks
@@ -388,7 +395,9 @@ def main() -> int:
         atexit.register(boxes.close)
         part, _, parts = arguments.part.partition("/")
         # What takes long (OpenGL, TeX, Java and their like) comes last.
-        ordered = sorted(CASES, key=lambda case: re.split(r"[\[=<>~ ]", case[0])[0] in HEAVY)
+        ordered = sorted(
+            CASES, key=lambda case: re.split(r"[\[=<>~ ]", case[0])[0] in HEAVY.split()
+        )
         for requirement, code in ordered[int(part) :: int(parts)]:
             name = re.split(r"[\[=<>~]", requirement)[0]
             if arguments.only and name not in arguments.only:

@@ -640,7 +640,7 @@ def _lacking_headers(
         place = building.workshop(image, step)
         if place is None:
             return (), True
-        lacks = place.lacking(building.takes(item.key, item.version))
+        lacks = place.lacking(sonames.build_packages(item.key, item.version))
         found.append((lacks, not place.reasons))
     return min(found, key=lambda f: len(f[0]), default=((), True))
 

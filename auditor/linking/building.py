@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from auditor.deployment.base import Base
     from auditor.deployment.model import BuiltImage, InstallStep
 
-# Whatever is compiled against CPython takes these two.
-PLAIN = ("gcc", "libc6-dev")
 # Compilers that are not called gcc: what they build is not judged.
 _OTHER_COMPILERS = ("clang", "tcc", "icc", "zig")
 
@@ -80,11 +78,3 @@ def _lineage(image: BuiltImage, stage: int) -> frozenset[int]:
         found.add(earlier)
         current = earlier
     return frozenset(found)
-
-
-def takes(distribution: str, version: str | None) -> tuple[str, ...]:
-    """The packages that building a release takes, as far as the tables know."""
-    for need in sonames.needs(distribution, version):
-        if need.when == "build":
-            return need.packages
-    return PLAIN

@@ -118,6 +118,20 @@ def _known_needs(distribution: str, version: str | None, libc: str | None) -> tu
     return tuple(found)
 
 
+# Whatever is compiled against CPython takes these two.
+PLAIN_BUILD = ("gcc", "libc6-dev")
+
+
+def build_packages(distribution: str, version: str | None = None) -> tuple[str, ...]:
+    """What compiling a release takes, by Debian's names; alternatives as ``a|b``."""
+    row = _needs_table()["distributions"].get(distribution, {})
+    for need in row.get("needs", ()):
+        specifier = need.get("specifier")
+        if need.get("build") and not (specifier and version and not _admits(specifier, version)):
+            return tuple(need["build"])
+    return PLAIN_BUILD
+
+
 def unless(distribution: str) -> Mapping[str, tuple[str, ...]]:
     """Distributions that bring a library themselves, by the library's name."""
     row = _needs_table()["distributions"].get(distribution, {})

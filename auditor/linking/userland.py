@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from auditor.linking import distributions, sonames
+from auditor.linking import distributions, sonames, wheels
 from auditor.linking.sonames import Need
 from auditor.parsers.python.facts import Phase
 from auditor.result import MissingLibrary
@@ -423,13 +423,33 @@ def builds(
         return ()
     listed = dict(roots)
     installed = distributions.close([(n, (), v) for n, v in listed.items()], python=None)
-    return tuple(
-        (name, packages)
-        for name, version in {n: listed.get(n) for n in installed.distributions}.items()
-        for need in sonames.needs(name, version, libc=land.libc)
-        if need.when == "build"
-        if (packages := land.lacking(need.packages))
-    )
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for name in installed.distributions:
+        version = listed.get(name)
+        if _is_compiled(name, version, base, direct=name in listed):
+            packages = land.lacking(sonames.build_packages(name, version))
+            if packages:
+                found.append((name, packages))
+    return tuple(found)
+
+
+def _is_compiled(name: str, version: str | None, base: Base | None, *, direct: bool) -> bool:
+    """Whether pip has to compile the release there, as far as the tables know."""
+    if name in wheels.OPTIONAL_EXTENSIONS:
+        return False
+    python = base.python if base is not None else None
+    # What others bring along is taken in a release that has a wheel, where there is one.
+    if python is not None and "." in python and (direct or version is not None):
+        result = wheels.installable(
+            name,
+            version,
+            python=python,
+            libc=base.libc if base is not None else None,
+            glibc=base.glibc if base is not None else None,
+        )
+        if result.outcome != "unknown":
+            return result.outcome == "build" and result.native
+    return any(need.when == "build" for need in sonames.needs(name, version))
 
 
 def install_line(

@@ -144,6 +144,23 @@ def test_building_takes_a_compiler_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "version", "base", "built"),
+    [
+        ("pandas", "1.5.3", "python:3.12-slim-bookworm", True),
+        ("pandas", "1.5.3", "python:3.9-slim-bookworm", False),
+        ("numpy", "2.2.1", "python:3.12-slim-bookworm", False),
+        ("pyyaml", "5.3.1", "python:3.12-slim-bookworm", False),
+        ("pandas", "1.5.3", "python:3.12-bookworm", False),
+        ("dlib", None, "python:3.12-slim-bookworm", True),
+    ],
+)
+def test_what_pip_compiles_depends_on_the_interpreter(
+    name: str, version: str | None, base: str, built: bool
+) -> None:
+    assert bool(userland.builds([(name, version)], describe(base))) is built
+
+
+@pytest.mark.parametrize(
     ("suite", "package", "kind"),
     [
         ("bookworm", "libgl1-mesa-glx", "real"),
