@@ -120,7 +120,9 @@ def walk(package: str) -> Iterator[types.ModuleType]:
     except Exception:
         return
     yield root
-    for info in pkgutil.walk_packages(getattr(root, "__path__", []), package + ".", onerror=lambda name: None):
+    for info in pkgutil.walk_packages(
+        getattr(root, "__path__", []), package + ".", onerror=lambda name: None
+    ):
         if SKIP_PARTS & set(info.name.split(".")):
             continue
         try:

@@ -15,7 +15,9 @@ _EVERY: Final = 0.1
 _WIDTH: Final = 30
 
 
-def shown(items: Iterable[T], total: int, what: str, *, stream: TextIO | None = None) -> Iterator[T]:
+def shown(
+    items: Iterable[T], total: int, what: str, *, stream: TextIO | None = None
+) -> Iterator[T]:
     """The items as they come, with a bar on the terminal that goes when they end."""
     stream = sys.stderr if stream is None else stream
     began = last = monotonic()
