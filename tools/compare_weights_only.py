@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ruff: noqa: ANN001, ANN201
+# ruff: noqa: ANN001, ANN201, ANN202
 # mypy: ignore-errors
 """Whether ``torch.load(weights_only=True)`` accepts a file: our answer against the real one.
 

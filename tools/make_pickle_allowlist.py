@@ -72,6 +72,7 @@ PACKAGES = [
     "umap",
     "arch",
     "boruta",
+    "cmdstanpy",
     "implicit",
     "interpret",
     "kmodes",
