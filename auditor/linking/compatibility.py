@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from auditor.linking.projects import ProjectModule
 
 Outcome = Literal["loads", "warns", "fails", "unknown"]
-Loader = Literal["auto", "pickle", "joblib", "dill", "cloudpickle", "pandas", "torch", "onnx"]
 Effect = Literal["load", "predict", "warns", "unknown"]
 
 
@@ -83,10 +82,13 @@ class Exact:
     def version(self, distribution: str) -> str | None:
         """The version of a distribution, None when it is not installed or not known."""
         found = self.versions.get(distribution)
-        return found if found is not None else self.runtime.installed.version(distribution)
+        if found is not None:
+            return found
+        build = self.runtime.installed.build_of(distribution)
+        return self.runtime.installed.version(build) if build is not None else None
 
     def has(self, distribution: str) -> bool:
-        return self.runtime.installed.has(distribution)
+        return self.runtime.installed.build_of(distribution) is not None
 
     def at_least(self, distribution: str, *wanted: int) -> bool | None:
         """Whether the installed version is ``wanted`` or newer; None when there is none."""
@@ -182,6 +184,10 @@ def guess_loader(facts: ArtifactFacts) -> str:
         return "onnx"
     if facts.format.startswith("torch"):
         return "torch"
+    from auditor.linking.saved import FORMATS
+
+    if facts.format in FORMATS:
+        return FORMATS[facts.format]
     if facts.format == "joblib" or (facts.container and facts.pickle is not None):
         return "joblib"
     if facts.path.endswith((".joblib", ".jbl")):
@@ -232,7 +238,8 @@ def _open(
     left = [
         name
         for name in wanted
-        if runtime.installed.has(name) and runtime.installed.version(name) is None
+        if (build := runtime.installed.build_of(name)) is not None
+        and runtime.installed.version(build) is None
     ]
     if not left:
         return {}

@@ -34,6 +34,18 @@ _ONCE_COMMON = frozenset(
 _ALWAYS_OPTIONAL = frozenset({"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn"})
 
 
+# Builds of a distribution under other names: the same modules, the same releases.
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "xgboost": ("xgboost-cpu",),
+    "tensorflow": (
+        "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos",
+        "tensorflow-cpu-aws",
+    ),
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
+    "catboost": ("catboost-dev",),
+}  # fmt: skip
+
+
 @value
 class Distribution:
     """One distribution that will be there. ``via`` names what requires it ("" when direct)."""
@@ -80,6 +92,12 @@ class Installed:
         found = self.distributions.get(name)
         return found.version if found else None
 
+    def build_of(self, name: str) -> str | None:
+        """The distribution that is there as ``name``: itself, or a build under another name."""
+        if name in self.distributions:
+            return name
+        return next((v for v in VARIANTS.get(name, ()) if v in self.distributions), None)
+
     def scripts(self) -> frozenset[str]:
         """Console scripts that the known distributions bring."""
         table = _table()
@@ -94,8 +112,8 @@ class Installed:
         top = module.partition(".")[0]
         candidates = distributions_of(module)
         for name in candidates:
-            if name in self.distributions:
-                return Provision(answer="yes", by=name, candidates=candidates)
+            if (build := self.build_of(name)) is not None:
+                return Provision(answer="yes", by=build, candidates=candidates)
         for name in self.unknown:
             if normalise(top) == name or top.lower() == name.replace("-", "_"):
                 return Provision(answer="yes", by=name)
