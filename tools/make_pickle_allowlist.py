@@ -67,6 +67,7 @@ PACKAGES = [
     "skbase",
     "skorch",
     "sktime",
+    "stanio",
     "surprise",
     "tpot",
     "umap",
