@@ -154,6 +154,8 @@ class Installed:
             return False
         table = _table()
         for distribution in self.distributions.values():
+            if not _ever_required(distribution):
+                continue
             row = table.get(distribution.name)
             if row is None or distribution.version in (None, row["version"]):
                 continue
@@ -161,6 +163,17 @@ class Installed:
                 if any(_split(text)[0] == name for text in texts):
                     return True
         return False
+
+
+def _ever_required(distribution: Distribution) -> bool:
+    """Whether a release may have required what the newest one leaves to its extras.
+
+    uvicorn never did; of fastapi only the 0.111 series.
+    """
+    if distribution.name == "uvicorn":
+        return False
+    version = distribution.version
+    return distribution.name != "fastapi" or version is None or version.startswith("0.111.")
 
 
 def _table() -> dict[str, Any]:

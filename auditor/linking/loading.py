@@ -22,10 +22,10 @@ _PANDAS_COMPRESSIONS = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "zip": "zip", "z
 
 def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     """Everything that speaks against a plain load, in the order in which it would be met."""
-    if loader == "onnx" or facts.format == "onnx":
+    if loader in ("onnx", "openvino", "tensorrt") or facts.format == "onnx":
         from auditor.linking.opsets import onnx_reasons
 
-        yield from onnx_reasons(facts, exact)
+        yield from onnx_reasons(facts, exact, loader)
         return
     if loader not in _UNPICKLERS:
         if facts.pickle is not None and loader.startswith("torch"):

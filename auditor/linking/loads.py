@@ -34,6 +34,10 @@ LOADERS: dict[str, str] = {
     "keras.saving.load_model": "keras",
     "tensorflow.saved_model.load": "tensorflow",
     "skops.io.load": "skops",
+    "openvino.convert_model": "openvino",
+    ".read_model": "openvino",
+    ".compile_model": "openvino",
+    ".parse_from_file": "tensorrt",
 }
 # Formats that an environment is judged against.
 _LINKED = frozenset({"pickle", "joblib", "torch-zip", "torch-legacy", "onnx", *FORMATS})
