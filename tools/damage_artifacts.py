@@ -18,8 +18,8 @@ import csv
 import random
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -74,6 +74,19 @@ def damaged(data: bytes, cuts: int, flips: int, rng: random.Random) -> Iterator[
         yield f"bit {bit} of byte {at}", bytes(out)
 
 
+def replay(content: bytes, recent: Iterable[bytes]) -> tuple[Child, str]:
+    """A new child, and whether the crash comes again: alone, or behind what was loaded before."""
+    worker = Child()
+    if worker.ask(content) in ("crash", "hangs"):
+        worker.close()
+        return Child(), "again when it is loaded alone"
+    for number, before in enumerate(recent):
+        if worker.ask(before) in ("crash", "hangs"):
+            worker.close()
+            return Child(), f"not alone; variant {number} of the last ones does: {before.hex()}"
+    return worker, "neither alone nor behind the last 200: the child was ended from outside"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -90,6 +103,8 @@ def main() -> int:
     rng = random.Random(options.seed)
     paths = chosen(options.folder, options.files, rng)
     worker = Child()
+    # One child loads many files: what ends it may have been there before.
+    recent: deque[bytes] = deque(maxlen=200)
     verdicts: Counter[str] = Counter()
     formats: Counter[str] = Counter()
     faults = slow = loaded = misses = crashes = done = 0
@@ -120,11 +135,12 @@ def main() -> int:
                 continue
             loaded += 1
             answer = worker.ask(content)
+            recent.append(content)
             if answer in ("crash", "hangs"):
-                crashes += 1
-                print(f"{path}: {what}: the unpickler {answer}", flush=True)
                 worker.close()
-                worker = Child()
+                worker, told = replay(content, recent)
+                crashes += 1
+                print(f"{path}: {what}: the unpickler {answer}; {told}", flush=True)
             elif answer:
                 misses += 1
                 print(f"{path}: {what}: MISS {answer[:300]}", flush=True)

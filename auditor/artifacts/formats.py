@@ -490,7 +490,10 @@ class Scanner:
         draft.issues += contents.issues
         names = {name for name, _ in contents.members}
         if {"pickle", "storages", "tensors"} <= {n.removeprefix("./") for n in names}:
+            from auditor.artifacts import torch_files
+
             draft.format = "torch-legacy"
+            torch_files.judge_torch(draft)
         for name, inner in contents.members:
             self.scan(inner, f"{draft.path}!{name}", depth + 1)
 

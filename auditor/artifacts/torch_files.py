@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from struct import error as StructError  # noqa: N812
 from typing import TYPE_CHECKING
 
+from auditor.artifacts.weights_only import allowed_globals, objections
 from auditor.findings import Severity
 
 if TYPE_CHECKING:
     from auditor.artifacts.formats import Draft
-
-
-@lru_cache(maxsize=1)
-def allowed_globals() -> frozenset[str]:
-    """What the restricted unpickler of torch knows without ``add_safe_globals``."""
-    from auditor.catalog import knowledge
-
-    return frozenset(knowledge("torch_weights_only.json")["globals"])
+    from auditor.artifacts.pickle.analyse import Analysis
 
 
 def judge_torch(draft: Draft) -> None:
     """Sets ``weights_only`` and its objections; the format must be a torch one."""
-    facts = draft.analysis.facts if draft.analysis is not None else None
-    objections: list[str] = []
+    against: list[str] = []
     if draft.format == "torchscript":
-        objections.append("TorchScript archives need torch.jit.load")
-    elif facts is None:
-        objections.append("it holds no data.pkl")
+        against.append("TorchScript archives need torch.jit.load")
+    elif draft.analysis is None or draft.analysis.blob is None:
+        tar = draft.format == "torch-legacy"
+        against.append("it is in the old tar format" if tar else "it holds no data.pkl")
     else:
-        if facts.protocol != 2:
-            objections.append(f"pickle protocol {facts.protocol}; only 2 is understood")
-        allowed = allowed_globals()
-        objections += [g.dotted for g in facts.globals if g.dotted not in allowed]
-    draft.weights_only = not objections
-    draft.objections = tuple(objections[:100])
-    if objections and draft.format != "torchscript":
+        against += _restricted(draft.analysis, legacy=draft.format == "torch-legacy")
+    draft.weights_only = not against
+    draft.objections = tuple(against[:100])
+    if against and draft.format != "torchscript":
         draft.issue(
             "ART009",
-            "is refused by torch.load(weights_only=True): " + ", ".join(objections[:3])[:300],
+            "is refused by torch.load(weights_only=True): " + ", ".join(against[:3])[:300],
             "safe",
             Severity.MEDIUM,
             what="torch 2.6 and later refuse to load it by default",
@@ -49,3 +40,16 @@ def judge_torch(draft: Draft) -> None:
             "safe",
             Severity.INFO,
         )
+
+
+def _restricted(analysis: Analysis, *, legacy: bool) -> list[str]:
+    """What the restricted unpickler of torch says of the streams that the loader reads."""
+    blob = analysis.blob
+    assert blob is not None
+    try:
+        return objections(blob, streams=5 if legacy else 1, legacy=legacy)
+    except (IndexError, KeyError, StructError):
+        return ["it is damaged"]
+    except TimeoutError:
+        names = analysis.facts.globals if analysis.facts is not None else ()
+        return [g.dotted for g in names if g.dotted not in allowed_globals()]

@@ -133,7 +133,7 @@ def torch_zip(body: bytes, extra: dict[str, bytes] | None = None) -> bytes:
 def test_torch_zip_and_weights_only() -> None:
     facts = first(torch_zip(TENSOR), "m.pt")
     assert (facts.format, facts.verdict, facts.weights_only) == ("torch-zip", "safe", True)
-    refused = first(torch_zip(glob("datetime", "date") + b"C\x04\x07\xe4\x01\x01\x85R"), "m.pt")
+    refused = first(torch_zip(glob("datetime", "date") + b"U\x04\x07\xe4\x01\x01\x85R"), "m.pt")
     assert refused.weights_only is False
     assert refused.weights_only_objections == ("datetime.date",)
     assert "ART009" in {i.rule for i in refused.issues}
