@@ -675,7 +675,14 @@ def policy_zone(call: Call) -> Objection:
 def policy_scalar(call: Call) -> Objection:
     """A NumPy scalar: a data type and the bytes of one item (or the object)."""
     args = arguments(call)
-    if args is not None and 1 <= len(args) <= 2 and valued(args[0]) and valued(args[1:]):
+    # NumPy 2 parses text in the place of the data type.
+    if (
+        args is not None
+        and 1 <= len(args) <= 2
+        and type(args[0]) in (Call, Glob)
+        and valued(args[0])
+        and valued(args[1:])
+    ):
         call.cls = _SCALAR
         return None
     return "its arguments are not those of a scalar"
