@@ -440,7 +440,9 @@ class Judge:
                 asked = (*state[:-1], b"")
                 if varies(asked):
                     return None
-            elif not (attributes_only(cls) or (len(policies) == 1 and policies[0] in _BLIND_STATES)):
+            elif not (
+                attributes_only(cls) or (len(policies) == 1 and policies[0] in _BLIND_STATES)
+            ):
                 return None
         return call if state_objection(target, cls, asked) is None else None
 

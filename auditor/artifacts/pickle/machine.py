@@ -666,9 +666,7 @@ class Machine:
             return pos
         return self._follow(context, pos, self.end)
 
-    def _skip_run(
-        self, context: Context, recipe: Recipe, pos: int, stop: int, batch: int
-    ) -> None:
+    def _skip_run(self, context: Context, recipe: Recipe, pos: int, stop: int, batch: int) -> None:
         """What lies before ``stop`` was matched: note it."""
         self._ran = True
         if recipe.python2:
@@ -728,7 +726,7 @@ class Machine:
         room = 2 * KEEP + 1
         if op in b"eu\x90":
             self._reach(1)
-            top = self.stack[-1] if self.stack else None
+            top: Value = self.stack[-1] if self.stack else None
             if type(top) in (Lst, Dct):
                 room = top.room
             elif type(top) is Call:

@@ -179,13 +179,7 @@ _GENERIC = {
 _NUMBERS = rb"K.|M..|J....|G........|[N\x88\x89]"
 _NUMBER = b"(?:" + _NUMBERS + b")"
 # Eight numbers of a kind are matched at once, where there are many.
-_MANY = (
-    b"(?:"
-    + b"|".join(_GENERIC[op] * 8 for op in b"JGMK")
-    + b"|"
-    + _NUMBERS
-    + b")"
-)
+_MANY = b"(?:" + b"|".join(_GENERIC[op] * 8 for op in b"JGMK") + b"|" + _NUMBERS + b")"
 _VALUES = {0x4E: None, 0x88: True, 0x89: False, 0x29: ()}
 # Opcodes with one length byte, or four of which three are zero.
 _SHORT = frozenset(b"\x8cCU\x8a")
@@ -872,6 +866,8 @@ _FIXED = {
 
 def _skip(data: Buffer, pos: int, end: int) -> int:
     """The offset behind one token; raises where a sample ends."""
+    if pos >= end:
+        raise _SampleEndsError
     op = data[pos]
     size = _FIXED.get(op)
     if size is not None:
@@ -1019,7 +1015,17 @@ class Context:
 class Recipe:
     """The patterns of a schema, and what is known of all that they match."""
 
-    __slots__ = ("_batch", "_chunks", "_item", "calls", "kind", "pattern", "python2", "recalls", "steady")
+    __slots__ = (
+        "_batch",
+        "_chunks",
+        "_item",
+        "calls",
+        "kind",
+        "pattern",
+        "python2",
+        "recalls",
+        "steady",
+    )
 
     def __init__(self, kind: str, item: bytes, batch: bytes, writer: _Writer) -> None:
         self.kind = kind

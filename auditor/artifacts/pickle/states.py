@@ -746,11 +746,7 @@ def _data_fits(dtype: Value, shape: tuple[int, ...], held: Value) -> bool:
     width, refers = _width(dtype)
     if refers:
         # One list of objects, of the very size: NumPy reads on behind a shorter one.
-        return (
-            type(held) is Lst
-            and held.kind == "list"
-            and held.size == _count(shape)
-        )
+        return type(held) is Lst and held.kind == "list" and held.size == _count(shape)
     if type(held) is Lst:
         return width is None and held.size == _count(shape)
     if type(held) in (bytes, str):
