@@ -405,12 +405,20 @@ class Judge:
             return call if ("ART002", f"calls {func.key}") in self._seen else None
         if entry.standing != "allowed" or self._scripted(func):
             return None
-        if varies(args) and entry.policy not in _BLIND:
-            return None
         asked = Call(func, tuple(map(_placed, args)), None, how, func.offset)
         if entry.policy == "latin1" and args and type(args[0]) is Some and args[0].kind == "str":
             # Of the text only the type is asked.
             asked = Call(func, ("", *args[1:]), None, how, func.offset)
+        if (
+            entry.policy == "frombuffer"
+            and args
+            and type(args[0]) is Some
+            and args[0].kind in ("bytes", "bytearray")
+            and not varies(args[1:])
+        ):
+            asked = Call(func, (b"", *args[1:]), None, how, func.offset)
+        elif varies(args) and entry.policy not in _BLIND:
+            return None
         if self._objection(asked, func, entry.kind, entry.policy) is not None:
             return None
         call.cls = asked.cls
@@ -435,11 +443,10 @@ class Judge:
         if varies(state) or varies(target.args):
             if policies == ["array"] and type(state) is tuple and state:
                 # NumPy checks the length itself.
-                if type(state[-1]) is not Some or state[-1].kind != "bytes":
+                if varies(state[:-1]) or varies(target.args):
                     return None
-                asked = (*state[:-1], b"")
-                if varies(asked):
-                    return None
+                if type(state[-1]) is Some and state[-1].kind == "bytes":
+                    asked = (*state[:-1], b"")
             elif not (
                 attributes_only(cls) or (len(policies) == 1 and policies[0] in _BLIND_STATES)
             ):
@@ -462,12 +469,12 @@ class Judge:
 
     def steady(self, made: Value) -> bool:
         """Whether the object is data through and through, and nothing is ever added to it."""
-        return (
-            type(made) is Call
-            and made.cls is not None
-            and of_values(made.cls)
-            and made.cls.module not in _BUILTIN
-        )
+        if type(made) is not Call:
+            return False
+        if made.cls is None:
+            # Bytes, as protocols 0 to 2 write them.
+            return type(made.func) is Glob and made.func.key == "_codecs.encode"
+        return of_values(made.cls) and made.cls.module not in _BUILTIN
 
     def settled(self, value: Value) -> bool:
         """Whether a value of the memo is what it is judged as for ever."""
