@@ -611,6 +611,12 @@ _ARCHIVE_SUFFIXES = _words(
     ".rar .deb .rpm .parquet .so .dylib .dll .exe .o .a"
 )
 
+# What Git LFS keeps under these names is data, a library or a document, and no model.
+_DATA_SUFFIXES = _ARCHIVE_SUFFIXES | _words(
+    ".feather .arrow .orc .avro .db .sqlite .sqlite3 .duckdb .rds .rda .rdata .dta .xls .doc "
+    ".ppt .psd .ai .blend .fbx .obj .glb .stl .ply .las .laz .nii .dcm .mid .flv .wmv .webm"
+)
+
 _DEV_DIRECTORIES = _words(
     "test tests testing __tests__ example examples sample samples doc docs documentation "
     "notebook notebooks benchmark benchmarks tutorial tutorials e2e .devcontainer testdata "
@@ -792,6 +798,8 @@ def kind_by_content(path: str, head: bytes) -> tuple[FileKind, str | None]:
             (b"sh", b"bash", b"dash", b"ksh", b"sh -e", b"sh -eu", b"sh -ex")
         ):
             return FileKind.SHELL, None
+    if content == "git-lfs-pointer" and suffix in _DATA_SUFFIXES:
+        return FileKind.OTHER, content
     if content in _MODEL_CONTENT:
         return FileKind.ARTIFACT, content
     if (

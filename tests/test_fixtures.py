@@ -20,7 +20,7 @@ from auditor.findings import Severity
 from auditor.result import AuditResult
 
 ROOT = Path(__file__).parents[1] / "fixtures"
-NAMES = sorted(p.name for p in ROOT.iterdir() if p.is_dir())
+NAMES = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "guide")
 HEALTHY = sorted(name for name in NAMES if name.startswith("healthy-"))
 
 

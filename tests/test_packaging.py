@@ -215,6 +215,21 @@ def test_the_help_in_the_readme_is_up_to_date():
     assert block[1] == run(sys.executable, "-m", "auditor", "--help", cwd=ROOT, env=env)
 
 
+def test_the_report_in_the_readme_is_what_the_command_prints():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    block = re.search(r"<!-- report -->\n```text\n(.*?)```\n", readme, re.DOTALL)
+    assert block is not None
+    env = {"COLUMNS": "80", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    command = ["-m", "auditor", "--fail-on", "never", "fixtures/churn-fastapi"]
+    printed = run(sys.executable, *command, cwd=ROOT, env=env)
+    parts = [part.strip("\n") for part in block[1].split("\n\n")]
+    assert len(parts) >= 4
+    at = 0
+    for part in parts:
+        if part != "…":
+            at = printed.index(part, at) + len(part)
+
+
 def test_every_command_the_readme_shows_exists():
     from auditor.cli.app import COMMANDS
 

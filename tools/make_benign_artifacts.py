@@ -41,6 +41,8 @@ GROUPS = {
     "p311-keras": ("3.11", "keras h5py numpy tensorflow-cpu", "keras"),
     "p311-hub": ("3.11", "transformers tokenizers sentencepiece numpy", "hub"),
     "p39-surprise": ("3.9", "numpy==1.26.4 scikit-surprise==1.1.4 scikit-learn==1.3.2 pandas==2.0.3 cython<3", "surprise"),
+    "p311-more": ("3.11", "numpy==1.26.4 scipy==1.13.1 scikit-learn==1.5.2 pandas==2.2.3 joblib==1.4.2 ngboost tslearn scikit-optimize scikit-survival kmodes boruta pygam scikit-lego sklearn-pandas mapie bayesian-optimization networkx faiss-cpu sklearn-crfsuite arch minisom rank-bm25 interpret-core cloudpickle dill", "ngboost tslearn skopt sksurv kmodes boruta pygam sklego sklearn_pandas mapie networkx faiss crfsuite arch interpret small"),
+    "p311-tabnet": ("3.11", "torch==2.13.0 numpy==1.26.4 pandas==2.2.3 scikit-learn==1.5.2 pytorch-tabnet lightning-utilities", "tabnet"),
 }  # fmt: skip
 
 
@@ -696,6 +698,190 @@ def recipe_hub(out):
     yield "tokenizer", fast
 
 
+def recipe_ngboost():
+    from ngboost import NGBClassifier, NGBRegressor
+    from ngboost.distns import LogNormal, k_categorical
+
+    x, y, z = data()
+    yield "regressor", NGBRegressor(n_estimators=5, verbose=False).fit(x, z)
+    yield "lognormal", NGBRegressor(Dist=LogNormal, n_estimators=3, verbose=False).fit(x, z + 1)
+    yield "classifier", NGBClassifier(n_estimators=5, verbose=False).fit(x, y)
+    yield "three", NGBClassifier(Dist=k_categorical(3), n_estimators=3, verbose=False).fit(x, y + (x[:, 2] > 0.5))  # fmt: skip
+
+
+def recipe_tslearn(out):
+    import numpy as np
+    from tslearn import clustering, neighbors, preprocessing, svm
+
+    series = np.random.RandomState(0).rand(12, 8, 1)
+    y = np.array([0, 1] * 6)
+    yield "kmeans", clustering.TimeSeriesKMeans(2, metric="dtw", max_iter=2).fit(series)
+    yield "kernel", clustering.KernelKMeans(2, max_iter=3).fit(series)
+    yield "knn", neighbors.KNeighborsTimeSeriesClassifier(2).fit(series, y)
+    yield "svc", svm.TimeSeriesSVC(gamma=0.1).fit(series, y)
+    yield "scale", preprocessing.TimeSeriesScalerMeanVariance()
+    clustering.TimeSeriesKMeans(2, max_iter=2).fit(series).to_json(os.path.join(out, "kmeans.json"))
+
+
+def recipe_skopt():
+    from skopt import gp_minimize
+    from skopt.space import Categorical, Integer, Real
+
+    result = gp_minimize(lambda v: v[0] ** 2, [(-1.0, 1.0)], n_calls=6, n_initial_points=5, random_state=0)  # fmt: skip
+    del result.specs["args"]["func"]
+    yield "result", result
+    yield "space", [Real(0.1, 1, "log-uniform"), Integer(1, 5), Categorical(["a", "b"])]
+
+
+def recipe_sksurv():
+    import numpy as np
+    from sksurv import ensemble, linear_model, tree
+    from sksurv.util import Surv
+
+    x, y, z = data()
+    target = Surv.from_arrays(y.astype(bool), z + 0.1)
+    yield "cox", linear_model.CoxPHSurvivalAnalysis(alpha=0.1).fit(x, target)
+    yield "net", linear_model.CoxnetSurvivalAnalysis().fit(x, target)
+    yield "forest", ensemble.RandomSurvivalForest(5).fit(x, target)
+    yield "boost", ensemble.GradientBoostingSurvivalAnalysis(n_estimators=5).fit(x, target)
+    yield "tree", tree.SurvivalTree().fit(x, target)
+    yield "target", np.asarray(target)
+
+
+def recipe_kmodes():
+    from kmodes.kmodes import KModes
+    from kmodes.kprototypes import KPrototypes
+
+    frame = table()[["a", "kind"]].to_numpy()
+    yield "modes", KModes(2, n_init=1).fit(table()[["kind"]].to_numpy())
+    yield "prototypes", KPrototypes(2, n_init=1).fit(frame, categorical=[1])
+
+
+def recipe_boruta():
+    from boruta import BorutaPy
+    from sklearn.ensemble import RandomForestClassifier
+
+    x, y, _ = data()
+    yield "boruta", BorutaPy(RandomForestClassifier(5, max_depth=3), n_estimators=10, max_iter=3).fit(x, y)  # fmt: skip
+
+
+def recipe_pygam():
+    import pygam
+
+    x, y, z = data()
+    yield "linear", pygam.LinearGAM(pygam.s(0) + pygam.l(1)).fit(x, z)
+    yield "logistic", pygam.LogisticGAM().fit(x, y)
+    yield "poisson", pygam.PoissonGAM().fit(x, y)
+
+
+def recipe_sklego():
+    from sklearn.linear_model import Ridge
+    from sklego import linear_model, meta, mixture, preprocessing
+
+    x, y, z = data()
+    yield "lowess", linear_model.LowessRegression().fit(x, z)
+    yield "zero", meta.ZeroInflatedRegressor(meta.Thresholder(linear_model.ProbWeightRegression(), 0.5), Ridge())  # fmt: skip
+    yield "gmm", mixture.GMMClassifier(n_components=1).fit(x, y)
+    yield "columns", preprocessing.ColumnSelector(["a"])
+    yield "rescale", preprocessing.RandomAdder()
+
+
+def recipe_sklearn_pandas():
+    from sklearn.preprocessing import LabelBinarizer, StandardScaler
+    from sklearn_pandas import DataFrameMapper
+
+    yield "mapper", DataFrameMapper([(["a"], StandardScaler()), ("kind", LabelBinarizer())], df_out=True).fit(table())  # fmt: skip
+
+
+def recipe_mapie():
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    x, y, z = data()
+    try:
+        from mapie.regression import CrossConformalRegressor, SplitConformalRegressor
+
+        yield "split", SplitConformalRegressor(LinearRegression(), prefit=False).fit(x, z).conformalize(x, z)  # fmt: skip
+        yield "cross", CrossConformalRegressor(LinearRegression(), cv=3).fit_conformalize(x, z)
+    except ImportError:
+        from mapie.classification import MapieClassifier
+        from mapie.regression import MapieRegressor
+
+        yield "regressor", MapieRegressor(LinearRegression(), cv=3).fit(x, z)
+        yield "classifier", MapieClassifier(LogisticRegression(), cv=3).fit(x, y)
+
+
+def recipe_networkx():
+    import networkx as nx
+
+    yield "graphs", [nx.karate_club_graph(), nx.DiGraph([(1, 2)]), nx.MultiGraph([(1, 2), (1, 2)]), nx.grid_2d_graph(2, 2)]  # fmt: skip
+    view = nx.path_graph(4)
+    view.nodes, view.edges, view.adj, view.degree  # noqa: B018  (views are cached in the graph)
+    yield "views", view
+
+
+def recipe_faiss(out):
+    import faiss
+
+    x, _, _ = data()
+    index = faiss.IndexFlatL2(4)
+    index.add(x.astype("float32"))
+    faiss.write_index(index, os.path.join(out, "flat.faiss"))
+    hnsw = faiss.IndexHNSWFlat(4, 8)
+    hnsw.add(x.astype("float32"))
+    faiss.write_index(hnsw, os.path.join(out, "hnsw.index"))
+    yield "flat", index
+    yield "bytes", {"index": faiss.serialize_index(index), "ids": list(range(3))}
+
+
+def recipe_crfsuite():
+    import sklearn_crfsuite
+
+    words = [[{"w": "a"}, {"w": "b"}]] * 5
+    yield "crf", sklearn_crfsuite.CRF(max_iterations=3).fit(words, [["X", "Y"]] * 5)
+
+
+def recipe_arch():
+    import numpy as np
+    from arch import arch_model
+
+    returns = np.random.RandomState(0).normal(size=200)
+    yield "garch", arch_model(returns).fit(disp="off")
+    yield "model", arch_model(returns, vol="EGARCH", dist="t")
+
+
+def recipe_interpret():
+    from interpret.glassbox import ExplainableBoostingClassifier, ExplainableBoostingRegressor
+
+    x, y, z = data()
+    yield "classifier", ExplainableBoostingClassifier(max_rounds=3, interactions=0, outer_bags=2, n_jobs=1).fit(x, y)  # fmt: skip
+    yield "regressor", ExplainableBoostingRegressor(max_rounds=3, interactions=0, outer_bags=2, n_jobs=1).fit(x, z)  # fmt: skip
+
+
+def recipe_small():
+    x, _, _ = data()
+    from minisom import MiniSom
+
+    yield "som", MiniSom(3, 3, 4)
+    from rank_bm25 import BM25Okapi, BM25Plus
+
+    texts = [["red", "green"], ["blue"], ["red", "blue"]]
+    yield "bm25", [BM25Okapi(texts), BM25Plus(texts)]
+    from bayes_opt import BayesianOptimization
+
+    yield "bayes", BayesianOptimization(None, {"a": (0, 1)}, verbose=0).max
+
+
+def recipe_tabnet(out):
+    import numpy as np
+    from pytorch_tabnet.tab_model import TabNetClassifier
+
+    x, y, _ = data()
+    net = TabNetClassifier(n_d=2, n_a=2, n_steps=1, verbose=0)
+    net.fit(x.astype(np.float32), y, max_epochs=1, batch_size=32)
+    yield "net", net
+    net.save_model(os.path.join(out, "tabnet"))
+
+
 def produce(recipes, out):
     """Runs inside a group's environment; artifacts of each recipe in a folder of its own."""
     import inspect
@@ -770,7 +956,15 @@ def build(group, out):
     with log.open("a") as file:
         if not (venv / ".installed").exists():
             subprocess.run([python, "-m", "venv", "--clear", str(venv)], check=True)
-            command = [str(inside), "-m", "pip", "install", "-q", "--prefer-binary"]
+            command = [
+                str(inside),
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--no-cache-dir",
+                "--prefer-binary",
+            ]
             fine = subprocess.run([*command, *requirements.split()], stdout=file, stderr=file)
             if fine.returncode:
                 print(group, "did not install, see", log)

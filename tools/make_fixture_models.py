@@ -175,9 +175,32 @@ def loans() -> None:
     dump_joblib("healthy-fastapi/models/loans.joblib", model)
 
 
+def rents() -> None:
+    """The models of ``fixtures/guide``: one Pipeline, and for row 2.1 the same in two files."""
+    import numpy as np
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rng = np.random.default_rng(8)
+    features = np.column_stack([rng.integers(1, 6, 80), rng.uniform(20, 160, 80)])
+    rent = 300 + 9.5 * features[:, 1] + 40 * features[:, 0] + rng.normal(0, 30, 80)
+    scaler = StandardScaler().fit(features)
+    dump_joblib("guide/2.1/fault/models/scaler.joblib", scaler)
+    bare = LinearRegression().fit(scaler.transform(features), rent)
+    dump_joblib("guide/2.1/fault/models/rent.joblib", bare)
+    whole = make_pipeline(StandardScaler(), LinearRegression()).fit(features, rent)
+    for row in sorted((FIXTURES / "guide").iterdir()):
+        for variant in ("fault", "sound", "unusual"):
+            if (row.name, variant) in (("2.1", "fault"), ("2.1", "unusual")):
+                continue
+            folder = "models/rent" if (row.name, variant) == ("3.1", "unusual") else "models"
+            dump_joblib(f"guide/{row.name}/{variant}/{folder}/rent.joblib", whole)
+
+
 def main() -> None:
     """Write every model."""
-    for make in (churn, iris, sentiment, fraud, demand, defects, shop, loans):
+    for make in (churn, iris, sentiment, fraud, demand, defects, shop, loans, rents):
         make()
     for path in sorted(FIXTURES.rglob("models/*")):
         size = path.stat().st_size

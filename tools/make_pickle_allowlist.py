@@ -5,6 +5,9 @@ Two steps, since the libraries live in environments of their own (and of old Pyt
 
     ENV/bin/python tools/make_pickle_allowlist.py dump > raw-ENV.json      # in every environment
     python tools/make_pickle_allowlist.py merge raw-*.json                  # writes the table
+    python tools/make_pickle_allowlist.py extend raw-*.json                 # adds to what it holds
+
+With package names behind it, ``dump`` is limited to those.
 
 ``dump`` imports the modules of the packages below and writes down every class, enumeration,
 exception, function and ufunc with what an unpickler could trigger on it: ``__new__``,
@@ -67,12 +70,31 @@ PACKAGES = [
     "surprise",
     "tpot",
     "umap",
+    "arch",
+    "boruta",
+    "implicit",
+    "interpret",
+    "kmodes",
+    "mapie",
+    "minisom",
+    "networkx.classes",
+    "ngboost",
+    "pygam",
+    "pytorch_tabnet",
+    "rank_bm25",
+    "sklearn_pandas",
+    "sklego",
+    "sksurv",
+    "skopt",
+    "sklearn_crfsuite",
+    "tslearn",
+    "torch.utils.data",
 ]
 SKIP_PARTS = {
     "tests", "test", "testing", "_testing", "conftest", "setup", "externals", "datasets",
     "_build_utils", "f2py", "distutils", "benchmarks", "examples", "sandbox", "dask", "spark",
     "parallel", "estimator_checks", "_array_api", "plotting", "_plot", "io", "compat", "computation",
-    "callback", "callbacks", "__main__", "_joblib", "formatting", "graphics", "tracker", "federated",
+    "__main__", "_joblib", "formatting", "graphics", "tracker", "federated",
     "widget", "array_api_compat", "array_api_extra", "_external", "collective", "libpath", "app",
     "scripts", "docs", "downloader", "x13", "_print_versions",
 }  # fmt: skip
@@ -98,7 +120,9 @@ def walk(package: str) -> Iterator[types.ModuleType]:
     except Exception:
         return
     yield root
-    for info in pkgutil.walk_packages(root.__path__, package + ".", onerror=lambda name: None):
+    for info in pkgutil.walk_packages(
+        getattr(root, "__path__", []), package + ".", onerror=lambda name: None
+    ):
         if SKIP_PARTS & set(info.name.split(".")):
             continue
         try:
@@ -112,7 +136,7 @@ def dump() -> None:
     out, sys.stdout = sys.stdout, sys.stderr
     found: Any = {}
     versions: Any = {}
-    for package in PACKAGES:
+    for package in sys.argv[2:] or PACKAGES:
         for module in walk(package):
             if module.__name__ == package:
                 versions[package] = str(getattr(module, "__version__", ""))
@@ -218,11 +242,12 @@ FUNCTIONS = (
     "scipy.sparse.base", "lightgbm.sklearn", "xgboost.sklearn", "imblearn.metrics", "optuna.samplers", "river.utils.math",
 )  # fmt: skip
 SHADY = ("load", "fetch", "open", "exec", "eval", "run", "save", "dump", "write", "read", "import", "parallel", "delayed", "compile", "call", "apply")  # fmt: skip
+ITEMS = ("__setitem__", "append", "extend")
 CODES = {"class": "c", "enum": "e", "exception": "x", "ufunc": "u", "function": "f"}
 BASES = {"dict": "d", "list": "l", "set": "l", "tuple": "t"}
 
 
-def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
+def merge(paths: List[str], verbose: bool, extend: bool = False) -> None:  # noqa: UP006
     import gzip
     import tomllib
     from fnmatch import fnmatchcase
@@ -235,7 +260,11 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     never_modules = tuple(reviewed["never"]["modules"])
     table: Any = {}
     slots: Any = {}
-    sources = []
+    sources: Any = []
+    if extend:
+        with gzip.open(knowledge / "pickle_allow.json.gz") as file:
+            before = json.load(file)
+        table, slots, sources = before["modules"], before["slots"], before["sources"]
     # Classes of extension modules, to tell their ``__setstate__`` from one in Python.
     native = set()
     for path in paths:
@@ -262,6 +291,8 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
             elif kind in ("class", "exception"):
                 for hook, accepted in reviewed["hooks"].items():
                     owner = facts.get(hook, "")
+                    if hook in ITEMS and (facts.get("base") not in BASES or owner in BASES):
+                        continue  # items are set of dictionaries and lists only
                     if owner and "." not in owner and hook == "__new__":
                         continue  # of a built-in type
                     if owner and not any(fnmatchcase(owner, pattern) for pattern in accepted):
@@ -294,6 +325,7 @@ def merge(paths: List[str], verbose: bool) -> None:  # noqa: UP006
     if verbose:
         for why, names in sorted(left_out.items()):
             print(f"{why}: {', '.join(sorted(set(names))[:4])}", file=sys.stderr)
+    sources = [source for n, source in enumerate(sources) if source not in sources[:n]]
     sources.sort(key=lambda source: source["python"])
     document = {
         "generator": "tools/make_pickle_allowlist.py",
@@ -348,7 +380,8 @@ if __name__ == "__main__":
         dump()
     elif sys.argv[1:2] == ["weights-only"]:
         weights_only()
-    elif sys.argv[1:2] == ["merge"] and len(sys.argv) > 2:
-        merge([a for a in sys.argv[2:] if a != "-v"], "-v" in sys.argv)
+    elif sys.argv[1:2] in (["merge"], ["extend"]) and len(sys.argv) > 2:
+        given = [a for a in sys.argv[2:] if a != "-v"]
+        merge(given, "-v" in sys.argv, extend=sys.argv[1] == "extend")
     else:
         raise SystemExit(__doc__)

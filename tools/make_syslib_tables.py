@@ -144,6 +144,7 @@ def needs_table(cache: Path, *, offline: bool) -> dict[str, Any]:
 def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> dict[str, Any]:
     """One release of Debian."""
     config = settings()
+    built = {p for n in config["need"] for text in n.get("build", ()) for p in text.split("|")}
     packages, contents, security = syslib_apt.fetch(cache / "apt", suite)
     parsed = syslib_apt.read_packages(suite, packages, security)
     libraries, binaries = syslib_apt.read_contents(contents)
@@ -172,6 +173,7 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
     matter = sorted(
         ({sonames[lib] for lib in wanted if lib in sonames} | set(chosen_programs.values()))
         | {p for p in config["matter"]["packages"].split() if p in parsed.packages}
+        | {p for p in built if p in parsed.packages}
     )
     number = {name: i for i, name in enumerate(matter)}
     required = [n for n, p in parsed.packages.items() if p.required or p.essential]
@@ -342,6 +344,7 @@ def main() -> int:
         "lazy": config["lazy"],
         "renamed": config["renamed"],
         "apk": config["apk"],
+        "apk_build": config["apk_build"],
         "distributions": table,
     }
     data = json.dumps(document, separators=(",", ":")).encode()

@@ -57,6 +57,8 @@ LARGEST_MEMBER = 160 << 20
 LARGE = 30 << 20
 # Of a distribution that needs something, so many minor series are looked at, newest first.
 MOST_SERIES = 12
+# Of a distribution whose answer changes with every release, so many are read.
+MOST_RELEASES = 24
 # Part of glibc or of every interpreter's own image.
 OF_THE_SYSTEM = re.compile(
     r"^(ld-linux.*|lib(c|m|mvec|dl|rt|pthread|util|resolv|nsl|crypt|anl|BrokenLocale|gcc_s|stdc\+\+|z)\.so.*)$"
@@ -219,10 +221,12 @@ def survey(
         large = Blocks(urls[versions[-1]]).size > LARGE
         if large:
             marks.discard(native[0])
-        if not large and any(answer(i) for i in sorted(marks)):
+        if every:
+            marks |= set(native[-MOST_RELEASES:])
+        elif not large and any(answer(i) for i in sorted(marks)):
             # Libraries come and go: the newest release of every minor series is read.
             series = {(v.major, v.minor): i for i, v in enumerate(versions) if i in set(native)}
-            marks |= set(native[-40:] if every else list(series.values())[-MOST_SERIES:])
+            marks |= set(list(series.values())[-MOST_SERIES:])
         ordered = sorted(marks)
         for position in ordered:
             answer(position)

@@ -90,6 +90,24 @@ def compose(more: str = "") -> str:
     return COMPOSE.replace("{more}", more)
 
 
+# nginx of the distribution before uvicorn, both in one container.
+NGINX = (
+    "RUN apt-get update && apt-get install -y --no-install-recommends nginx-light\n"
+    "CMD uvicorn app:app --host 127.0.0.1 --port 9000 & exec nginx -c /app/nginx.conf\n"
+)
+PROXY = """\
+daemon off;
+events {{}}
+http {{
+  {log}
+  server {{
+    listen 8000;
+    location / {{ proxy_pass http://127.0.0.1:9000; }}
+  }}
+}}
+"""
+
+
 # name, files, file inside the container that may grow.
 LOGS: tuple[tuple[str, dict[str, str], str | None], ...] = (
     ("engine default", {"docker-compose.yml": compose(), "Dockerfile": UVICORN}, None),
@@ -209,6 +227,60 @@ LOGS: tuple[tuple[str, dict[str, str], str | None], ...] = (
             "stdout_logfile=/tmp/api.log\nstdout_logfile_maxbytes=0\n",
         },
         "/tmp/api.log",
+    ),
+    (
+        "the distribution's nginx in front, with its own log",
+        {
+            "docker-compose.yml": compose("    logging: {driver: local}\n"),
+            "Dockerfile": NGINX,
+            "nginx.conf": PROXY.format(log=""),
+        },
+        "/var/log/nginx/access.log",
+    ),
+    (
+        "the distribution's nginx, not logging",
+        {
+            "docker-compose.yml": compose("    logging: {driver: local}\n"),
+            "Dockerfile": NGINX,
+            "nginx.conf": PROXY.format(log="access_log off;"),
+        },
+        "/var/log/nginx/access.log",
+    ),
+    (
+        "the distribution's nginx, to standard output",
+        {
+            "docker-compose.yml": compose("    logging: {driver: local}\n"),
+            "Dockerfile": NGINX,
+            "nginx.conf": PROXY.format(log="access_log /dev/stdout;"),
+        },
+        "/var/log/nginx/access.log",
+    ),
+    (
+        "the distribution's nginx, to a file of its own",
+        {
+            "docker-compose.yml": compose("    logging: {driver: local}\n"),
+            "Dockerfile": NGINX,
+            "nginx.conf": PROXY.format(log="access_log /tmp/proxy.log;"),
+        },
+        "/tmp/proxy.log",
+    ),
+    (
+        "gunicorn's settings name a file",
+        {
+            "docker-compose.yml": compose("    logging: {driver: local}\n"),
+            "Dockerfile": 'CMD ["gunicorn", "-k", "uvicorn.workers.UvicornWorker", "app:app"]\n',
+            "gunicorn.conf.py": 'bind = "0.0.0.0:8000"\naccesslog = "/tmp/access.log"\n',
+        },
+        "/tmp/access.log",
+    ),
+    (
+        "gunicorn's settings name standard output",
+        {
+            "docker-compose.yml": compose("    logging: {driver: local}\n"),
+            "Dockerfile": 'CMD ["gunicorn", "-k", "uvicorn.workers.UvicornWorker", "app:app"]\n',
+            "gunicorn.conf.py": 'bind = "0.0.0.0:8000"\naccesslog = "-"\n',
+        },
+        "/tmp/access.log",
     ),
 )
 STOPPING: tuple[tuple[str, dict[str, str]], ...] = (

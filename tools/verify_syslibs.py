@@ -1,8 +1,8 @@
 """Install and import packages in slim images, apply the suggested line, and record what happened.
 
-For each case and each Debian release a container of ``python:3.11-slim-<suite>`` is started:
-pip installs the package, the code runs (it fails where the tables say that something is missing,
-and only there), the line that ``deploy-audit syslibs`` suggests is run, and the code runs again.
+For each case and each Debian release: the package is installed, its code runs in a container of
+``python:3.11-slim-<suite>`` (it fails where the tables say that something is missing, and only
+there), and again in one where the line that ``deploy-audit syslibs`` suggests was run before.
 The rows go to ``tools/syslibs_executed.tsv``, which ``make_syslib_tables.py`` reads: execution
 decides which of the libraries that ELF files name an import really loads.
 
@@ -14,6 +14,7 @@ Needs a Docker engine (``DOCKER_HOST``) with those images. Rows that are there a
 from __future__ import annotations
 
 import argparse
+import atexit
 import csv
 import json
 import re
@@ -30,7 +31,8 @@ sys.path.insert(0, str(HERE.parent))
 
 from packaging.utils import canonicalize_name  # noqa: E402
 
-from auditor.linking import sonames, userland  # noqa: E402
+from auditor.deployment.base import describe  # noqa: E402
+from auditor.linking import userland  # noqa: E402
 
 SITES = HERE.parent / "build" / "syslibs" / "sites"
 RESULTS = HERE / "syslibs_executed.tsv"
@@ -39,6 +41,15 @@ COLUMNS = (
     "line", "import_ok_after", "error_after", "seconds",
 )  # fmt: skip
 PYTHON = "3.11"
+# Inside a container: uv where the host has it (the same resolution and builds, sooner), else pip.
+UV_INSIDE: tuple[str, ...] = ()
+PIP_INSIDE: tuple[str, ...] = ("pip", "install", "-q")
+if UV := shutil.which("uv"):
+    UV_INSIDE = (
+        "-v", f"{UV}:/usr/local/bin/uv:ro", "-v", "syslibs-uv:/root/.cache/uv", "-e", "UV_SYSTEM_PYTHON=1",
+        "-e", "UV_LINK_MODE=copy", "-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
+    )  # fmt: skip
+    PIP_INSIDE = ("uv", *PIP_INSIDE)
 PDF = (
     "b'%PDF-1.4\\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj "
     "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>endobj\\ntrailer<</Root 1 0 R>>\\n%%EOF'"
@@ -150,7 +161,27 @@ CASES: tuple[tuple[str, str], ...] = (
     ),
     ("pybullet", "import pybullet"),
     ("h2o", "import h2o; h2o.init()"),
+    ("pyside6-essentials", "import PySide6.QtWidgets"),
+    ("python-mpv", "import mpv"),
+    ("libarchive-c", "import libarchive"),
+    ("pyvips", "import pyvips; pyvips.Image.black(2, 2).avg()"),
+    ("pyudev", "import pyudev; list(pyudev.Context().list_devices())"),
+    ("pyexiftool", "import exiftool; exiftool.ExifToolHelper().version"),
+    ("pyvirtualdisplay", "import pyvirtualdisplay as v; v.Display(visible=False).start().stop()"),
+    (
+        "ffmpy",
+        "import ffmpy; ffmpy.FFmpeg(outputs={'-': '-f null'}, inputs={'anullsrc': '-f lavfi -t 1'}).run()",
+    ),
+    ("diagrams", "import diagrams as d\nwith d.Diagram('a', show=False, filename='/tmp/a'): pass"),
+    ("imgkit", "import imgkit; imgkit.config()"),
+    ("pyfluidsynth", "import fluidsynth"),
+    ("konlpy", "import konlpy.tag as t; t.Hannanum()"),
+    ("ocrmypdf", "import ocrmypdf; ocrmypdf._exec.tesseract.version()"),
+    ("language-tool-python", "import subprocess; subprocess.run(['java', '-version'], check=True)"),
 )
+HEAVY = frozenset(
+    ["opencv-python", "opencv-contrib-python", "weasyprint", "wand", "pyvips", "pytesseract", "graphviz", "pydot", "pdf2image", "sox", "rdkit", "ffmpeg-python", "ffmpy", "pydub", "diagrams", "h2o", "jpype1", "tabula-py", "konlpy", "language-tool-python", "ocrmypdf", "pdfkit", "imgkit", "pypandoc", "openslide-python", "pyopengl", "python-vlc", "python-mpv", "gitpython", "pyqt5", "pyqt6", "pyside6-essentials", "pymeshlab", "vtk", "mediapipe", "pygraphviz", "pyvirtualdisplay", "gmsh", "phonemizer", "vosk", "pymupdf", "pybullet", "kaleido", "open3d", "pyrubberband", "python-ldap", "mysqlclient", "psycopg2", "pyaudio", "pycairo", "pdftotext", "pyexiftool", "aubio", "hnswlib", "simpleaudio", "ghostscript", "pyfluidsynth"]
+)  # fmt: skip
 LOADED = """
 import os
 seen = set()
@@ -223,110 +254,113 @@ def prepare(suite: str) -> str:
     return tag
 
 
-def verify(tag: str, suite: str, requirement: str, code: str) -> dict[str, Any]:
+class Boxes:
+    """Containers of one release: one bare, and one for each line, which cases then share."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.started: dict[str, tuple[str, str]] = {}
+
+    def start(self, *mounts: str) -> str:
+        """A container of the bare image."""
+        return run("docker", "run", "-d", "--rm", *mounts, self.tag, "sleep", "7200").stdout.strip()
+
+    def with_line(self, line: str) -> tuple[str, str]:
+        """The container in which the line (empty: none) was run, and why that failed."""
+        if line not in self.started:
+            box = self.start("-v", f"{SITES}:/sites:ro")
+            self.started[line] = (box, apply(box, line))
+        return self.started[line]
+
+    def close(self) -> None:
+        """End them all."""
+        for box, _ in self.started.values():
+            run("docker", "kill", box)
+
+
+def apply(box: str, line: str) -> str:
+    """Run the suggested line; why it failed, or nothing."""
+    if not line:
+        return ""
+    # The image's package lists are fresh.
+    command = line.partition("&& ")[2]
+    done = run("docker", "exec", "-e", "DEBIAN_FRONTEND=noninteractive", box, "sh", "-c", command)
+    return _last(done.stderr) or f"status {done.returncode}" if done.returncode else ""
+
+
+def verify(boxes: Boxes, suite: str, requirement: str, code: str) -> dict[str, Any]:
     """One case on one release."""
     started = time.time()
-    release = sonames.release(suite)
-    site = SITES / re.sub(r"[^\w.=-]", "_", requirement)
-    ready = install_outside(site, requirement)
-    mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if ready else []
-    box = run(
-        "docker",
-        "run",
-        "-d",
-        "--rm",
-        "-v",
-        "syslibs-pip:/root/.cache/pip",
-        *mounts,
-        tag,
-        "sleep",
-        "1800",
-    ).stdout.strip()
-    name = canonicalize_name(re.split(r"[\[=<>~]", requirement)[0])
+    name = canonicalize_name(re.split(r"[\[=<>~ ]", requirement)[0])
+    extras = tuple(e for e in re.findall(r"\[([^\]]*)\]", requirement) for e in e.split(","))
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     row.update(suite=suite, package=name, requirement=requirement, code=code)
-    python = ("docker", "exec", box, "python", "-c")
+    base = describe(f"python:{PYTHON}-slim-{suite}")
+    site = SITES / re.sub(r"[^\w.=-]", "_", requirement)
+    ready = install_outside(site, requirement)
+    own = "" if ready else boxes.start(*UV_INSIDE)
     try:
         errors = []
-        build = [p for n in sonames.needs(name) if n.when == "build" for p in n.packages]
+        python: tuple[str, ...]
         if ready:
-            installed = subprocess.CompletedProcess((), 0, "", "")
+            box, _ = boxes.with_line("")
+            python = ("docker", "exec", "-e", f"PYTHONPATH=/sites/{site.name}", box, "python", "-c")
         else:
-            installed = run("docker", "exec", box, "pip", "install", "-q", *requirement.split())
-        if installed.returncode:
-            errors.append("install: " + _last(installed.stderr))
-            if build:
-                run(
-                    "docker",
-                    "exec",
-                    "-e",
-                    "DEBIAN_FRONTEND=noninteractive",
-                    box,
-                    "apt-get",
-                    "install",
-                    "-y",
-                    "-qq",
-                    "--no-install-recommends",
-                    *build,
-                )
-                row["line"] = f"(build) {' '.join(build)}"
-                installed = run("docker", "exec", box, "pip", "install", "-q", *requirement.split())
+            python = ("docker", "exec", own, "python", "-c")
+            pip = (*PIP_INSIDE, *requirement.split())
+            installed = run("docker", "exec", own, *pip)
             if installed.returncode:
-                row.update(
-                    import_ok_bare="n",
-                    import_ok_after="n",
-                    error=errors[0],
-                    error_after=_last(installed.stderr),
-                )
-                return row
-        listed = run(*python, LISTED).stdout
-        versions = {canonicalize_name(n): v for n, v in json.loads(listed)}
+                errors.append("install: " + _last(installed.stderr))
+                line = userland.install_line((), userland.builds([(name, None)], base))
+                if line:
+                    row["line"] = f"(build) {line}"
+                    apply(own, line)
+                    installed = run("docker", "exec", own, *pip)
+                if installed.returncode:
+                    row.update(import_ok_bare="n", import_ok_after="n", error=errors[0])
+                    row["error_after"] = _last(installed.stderr)
+                    return row
+        versions = {
+            canonicalize_name(n): v for n, v in json.loads(run(*python, LISTED).stdout or "[]")
+        }
         row["version"] = versions.get(name, "")
-        bare = run(*python, code, timeout=180)
+        bare = run(*python, code, timeout=240)
         row["import_ok_bare"] = "n" if bare.returncode or errors else "y"
         if bare.returncode:
             errors.append(_last(bare.stderr))
         row["error"] = " // ".join(errors)
-        top = code.split()[1].rstrip(";")
-        wanted = [
-            need for owner, need in userland.needed({str(k): v for k, v in versions.items()}, libc="glibc")
-            if need.when != "build" and (not need.direct or owner == name)
-            and (need.when == "import" or owner == name)
-            and (not need.module or need.module in code or need.module == top)
-        ]  # fmt: skip
-        have = release.base("slim") or frozenset()
-        packages = []
-        for need in wanted:
-            package = release.provider(need)
-            if package not in have:
-                row["predicted"] += ("," if row["predicted"] else "") + need.name
-                if package and release.spoken(package) not in packages:
-                    packages.append(release.spoken(package))
-        if packages:
-            line = sonames.apt_line(packages)
+        lacks = userland.of_list([(name, extras, row["version"] or None)], base, python=PYTHON)
+        # The interpreter's own modules are not asked for by any requirement.
+        row["predicted"] = ",".join(dict.fromkeys(lack.need.name for lack in lacks))
+        line = userland.install_line(lacks)
+        after = bare
+        if line:
             row["line"] = f"{row['line']}; {line}".lstrip("; ")
-            # The image's package lists are fresh.
-            line = line.partition("&& ")[2]
-            applied = run(
-                "docker", "exec", "-e", "DEBIAN_FRONTEND=noninteractive", box, "sh", "-c", line
-            )
-            if applied.returncode:
-                row.update(import_ok_after="n", error_after=_last(applied.stderr))
+        if line and bare.returncode:
+            if ready:
+                box, failed = boxes.with_line(line)
+                python = (*python[:4], box, *python[5:])
+            else:
+                failed = apply(own, line)
+            if failed:
+                row.update(import_ok_after="n", error_after=failed)
                 return row
-        after = run(*python, code + "\n" + LOADED, timeout=180)
+            after = run(*python, code, timeout=240)
         row["import_ok_after"] = "n" if after.returncode else "y"
         row["error_after"] = _last(after.stderr) if after.returncode else ""
-        loaded = after.stdout.partition("LOADED ")[2].split()
-        row["missing"] = ",".join(
-            dict.fromkeys(
-                n for need in wanted for n in need.names[:1]
-                if row["import_ok_bare"] == "n" and release.provider(need) not in have
-                and (need.kind == "program" or set(need.names) & set(loaded))
-            )
-        )  # fmt: skip
+        if bare.returncode and not after.returncode:
+            loaded = run(*python, code + "\n" + LOADED, timeout=240).stdout
+            names = loaded.partition("LOADED ")[2].split()
+            row["missing"] = ",".join(
+                dict.fromkeys(
+                    lack.need.name for lack in lacks
+                    if lack.need.kind == "program" or set(lack.need.names) & set(names)
+                )
+            )  # fmt: skip
         return row
     finally:
-        run("docker", "kill", box)
+        if own:
+            run("docker", "kill", own)
         row["seconds"] = str(round(time.time() - started))
 
 
@@ -342,6 +376,7 @@ def main() -> int:
     parser.add_argument("--suites", default="bookworm trixie")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--part", default="0/1", help="one of several workers: 0/2, 1/2")
     parser.add_argument("--again", action="store_true", help="replace the rows of these cases")
     arguments = parser.parse_args()
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -349,14 +384,18 @@ def main() -> int:
         with arguments.results.open() as file:
             rows = {(r["suite"], r["requirement"]): r for r in csv.DictReader(file, delimiter="\t")}
     for suite in arguments.suites.split():
-        tag = prepare(suite)
-        for requirement, code in CASES:
+        boxes = Boxes(prepare(suite))
+        atexit.register(boxes.close)
+        part, _, parts = arguments.part.partition("/")
+        # What takes long (OpenGL, TeX, Java and their like) comes last.
+        ordered = sorted(CASES, key=lambda case: re.split(r"[\[=<>~ ]", case[0])[0] in HEAVY)
+        for requirement, code in ordered[int(part) :: int(parts)]:
             name = re.split(r"[\[=<>~]", requirement)[0]
             if arguments.only and name not in arguments.only:
                 continue
             if (suite, requirement) in rows and not arguments.again:
                 continue
-            row = verify(tag, suite, requirement, code)
+            row = verify(boxes, suite, requirement, code)
             rows[(suite, requirement)] = row
             print(suite, requirement, row["version"], "bare", row["import_ok_bare"], "after", row["import_ok_after"],
                   row["predicted"], row["error_after"] or row["error"], f"{row['seconds']}s", flush=True)  # fmt: skip

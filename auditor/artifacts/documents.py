@@ -18,6 +18,25 @@ if TYPE_CHECKING:
 
 MAX_DOCUMENT = 32 << 20
 _MAX_STRINGS = 200_000
+_PROGRAMS = frozenset(
+    {
+        "py",
+        "pyi",
+        "md",
+        "rst",
+        "txt",
+        "html",
+        "c",
+        "cc",
+        "cpp",
+        "h",
+        "js",
+        "ts",
+        "sh",
+        "ipynb",
+        "toml",
+    }
+)
 _TEMPLATES = frozenset({"jinja", "jinja2", "j2", "template", "tmpl"})
 
 
@@ -52,13 +71,21 @@ def judge_text(draft: Draft, blob: Blob) -> None:
         return
     name = draft.path.replace("!", "/").rpartition("/")[2]
     ext = extension(draft.path)
-    if ext in _TEMPLATES or ext in ("yaml", "yml"):
-        text = as_text(blob.read(0, MAX_DOCUMENT))
-        if text is not None and is_template(text):
-            _template(draft, text, name)
+    text = as_text(blob.read(0, MAX_DOCUMENT)) or ""
+    if (ext in _TEMPLATES or ext in ("yaml", "yml")) and is_template(text):
+        _template(draft, text, name)
     if name == "MLmodel":
         draft.format = "mlflow"
-        _mlflow(draft, blob.read(0, 1 << 20).decode("utf-8", "replace"))
+        _mlflow(draft, text)
+    elif "bentoml_version:" in text[:65536] and re.search(r"(?m)^module\s*:", text[:65536]):
+        _bentoml(draft, text[:65536])
+    elif ext in ("pbtxt", "textproto") or "saved_model_schema_version:" in text[:65536]:
+        from auditor.artifacts import tensorflow
+
+        tensorflow.judge_graph_text(draft, text)
+    # A program (a loader, a notebook) may quote what only a document means.
+    if ext not in _PROGRAMS:
+        _yaml(draft, text)
 
 
 def _template(draft: Draft, text: str, where: str) -> None:
@@ -109,6 +136,9 @@ def judge_document(draft: Draft, document: Any) -> None:
             break
         if isinstance(value, dict):
             keras = keras or ("class_name" in value and "config" in value)
+            target = value.get("_target_")
+            if isinstance(target, str):
+                _constructed(draft, target, "hydra.utils.instantiate", 0, strict=False)
             pending += [(str(k), v) for k, v in value.items()]
         elif isinstance(value, list):
             pending += [(key, v) for v in value]
@@ -128,21 +158,119 @@ def judge_document(draft: Draft, document: Any) -> None:
         )
 
 
+# What a document type, or an inclusion, makes a parser read.
+_XML_READS = (
+    (re.compile(r"<!ENTITY"), "declares XML entities", "reads other files or runs out of memory"),
+    (
+        re.compile(r"<!DOCTYPE[^>\[]*\b(?:SYSTEM|PUBLIC)\b[^>\[]*['\"]"),
+        "names a document type elsewhere",
+        "fetches it",
+    ),
+    (re.compile(r"http://www\.w3\.org/2001/XInclude"), "includes other files", "reads them"),
+)
+
+
 def _xml(draft: Draft, blob: Blob) -> None:
-    head = blob.read(0, 1 << 16)
-    text = as_text(head) or ""
-    if re.search(r"<!ENTITY", text):
+    raw = blob.read(0, MAX_DOCUMENT)
+    text = as_text(raw)
+    if text is None:
+        text = raw.decode("latin-1")
+    elif "encoding=" in text[:200].lower() and re.search(
+        r"encoding\s*=\s*['\"](?:utf-?7|utf-?16|utf-?32|ebcdic|cp037|ibm)",
+        text[:200],
+        re.IGNORECASE,
+    ):
         draft.issue(
-            "ART010",
-            "declares XML entities",
+            "ART003",
+            "states an encoding that is not its own",
             "suspicious",
             Severity.HIGH,
-            what="a parser that expands them reads other files or runs out of memory",
+            what="a parser that follows it reads another document",
         )
+    for pattern, message, what in _XML_READS:
+        if pattern.search(text):
+            draft.issue(
+                "ART010",
+                message,
+                "suspicious",
+                Severity.HIGH,
+                what=f"a parser that follows them {what}",
+            )
     if re.search(
         r"<(?:\w+:)?(?:script|Extension)\b[^>]*(?:java|python|script)", text, re.IGNORECASE
     ):
         draft.issue("ART007", "holds script elements", "suspicious", Severity.MEDIUM)
+    if len(blob) > MAX_DOCUMENT:
+        draft.issue(
+            "ART003", "is an XML file that is too large to judge", "unreadable", Severity.MEDIUM
+        )
+
+
+# -- YAML ----------------------------------------------------------------------------------
+
+# PyYAML's tags that name Python objects, in both spellings, and hyperpyyaml's; Hydra's targets.
+_YAML_TAG = re.compile(
+    r"(?:!!|tag:yaml\.org,2002:)python/(object/apply|object/new|object|name|module):([\w.]+)"
+)
+_HYPER_TAG = re.compile(r"(?<![!\w])!(new|name|apply|module):([\w.]+)")
+_TARGET = re.compile(r"(?m)^[\s\-]*[\"']?_target_[\"']?\s*:\s*[\"']?([A-Za-z_][\w.]*)")
+
+
+def _yaml(draft: Draft, text: str) -> None:
+    """Objects that ``yaml.load`` with an unsafe loader, hyperpyyaml or Hydra would construct."""
+    told: set[str] = set()
+    for pattern, loader, strict in (
+        (_YAML_TAG, "yaml.unsafe_load and yaml.Loader", True),
+        (_HYPER_TAG, "load_hyperpyyaml", False),
+        (_TARGET, "hydra.utils.instantiate", False),
+    ):
+        for found in pattern.finditer(text):
+            dotted = found.group(found.lastindex or 1)
+            if dotted in told or len(told) > 50:
+                continue
+            told.add(dotted)
+            _constructed(draft, dotted, loader, found.start(), strict=strict)
+
+
+def _constructed(draft: Draft, dotted: str, loader: str, offset: int, *, strict: bool) -> None:
+    module, _, name = dotted.rpartition(".")
+    entry = lookup(module or "builtins", name)
+    if entry.standing == "dangerous":
+        draft.issue(
+            "ART001",
+            f"constructs {dotted[:200]}, which {entry.reason}",
+            "dangerous",
+            Severity.CRITICAL,
+            what=f"{loader} imports and calls it",
+            offset=offset,
+            callable=dotted[:200],
+        )
+    elif strict and entry.standing != "allowed":
+        draft.issue(
+            "ART002",
+            f"constructs {dotted[:200]}, which is not on the allow-list",
+            "suspicious",
+            Severity.MEDIUM,
+            what=f"{loader} imports and calls it",
+            offset=offset,
+            callable=dotted[:200],
+        )
+
+
+def _bentoml(draft: Draft, text: str) -> None:
+    draft.format = "bentoml"
+    found = re.search(r"(?m)^module\s*:\s*['\"]?([\w.]+)", text)
+    if found is None:
+        return
+    draft.details.append(("loader_module", found.group(1)[:200]))
+    if not re.fullmatch(r"bentoml(?:\._internal)?(?:\.frameworks)?(?:\.\w+)?", found.group(1)):
+        draft.issue(
+            "ART007",
+            f"is loaded by the module {found.group(1)[:200]}",
+            "suspicious",
+            Severity.HIGH,
+            what="BentoML imports that module to load the model",
+        )
 
 
 _LOADERS = re.compile(

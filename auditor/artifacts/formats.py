@@ -21,7 +21,7 @@ from auditor.findings import Severity
 if TYPE_CHECKING:
     from auditor.artifacts.onnx.facts import OnnxFacts
 
-_COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd"})
+_COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd", "joblib-zfile"})
 
 
 # Longer streams are not kept for evidence.
@@ -43,6 +43,8 @@ class Draft:
         self.weights_only: bool | None = None
         self.objections: tuple[str, ...] = ()
         self.onnx: OnnxFacts | None = None
+        # Its entries were judged as those of a ZIP archive.
+        self.archive = False
 
     def issue(
         self,
@@ -124,6 +126,7 @@ class Scanner:
         self.found.append(placeholder)
         try:
             self._judge(draft, blob, depth)
+            self._also(draft, blob, depth)
         except TooMuchError as error:
             draft.issue(
                 "ART010",
@@ -188,6 +191,31 @@ class Scanner:
         else:
             self._rest(draft, blob, depth)
 
+    # -- files that are two things at once -------------------------------------------------
+
+    def _also(self, draft: Draft, blob: Blob, depth: int) -> None:
+        """What another loader than that of the format would find in the same bytes."""
+        if draft.analysis is not None or draft.container is not None:
+            return
+        first = blob.read(0, 1)
+        # A persistent id at the very beginning (the P of PK) ends every plain unpickler.
+        if draft.format not in _TEXTS and first in _OPCODES and first != b"P":
+            analysis = analyse(blob, limits=self.limits, single=True)
+            if analysis.active and analysis.verdict in ("dangerous", "suspicious"):
+                for issue in analysis.issues:
+                    draft.issue(
+                        "ART004",
+                        f"is also a pickle, which {issue.message}",
+                        issue.verdict,
+                        issue.severity,
+                        what="pickle.load reads the same bytes and runs that",
+                        offset=issue.offset,
+                    )
+        if not draft.archive and draft.format not in ("tar", "7z") and _has_directory(blob):
+            # ZIP readers start at the end: anything may stand in front. What the members of
+            # other archives hold was judged with them.
+            self._zip(draft, blob, depth, also=True)
+
     # -- pickles ---------------------------------------------------------------------------
 
     def _pickle(self, draft: Draft, blob: Blob) -> None:
@@ -201,7 +229,9 @@ class Scanner:
 
     def _maybe_pickle(self, draft: Draft, blob: Blob) -> bool:
         """Content without a magic: a protocol 0 or 1 pickle when it runs like one."""
-        if blob.read(0, 1) not in _OPCODES:
+        # One byte is no pickle, but an empty map of MessagePack.
+        surely = extension(draft.path) in ("pkl", "pickle", "joblib")
+        if blob.read(0, 1) not in _OPCODES or (len(blob) < 2 and not surely):
             return False
         analysis = analyse(blob, limits=self.limits)
         whole = analysis.streams > 0 and analysis.end == len(blob)
@@ -265,12 +295,16 @@ class Scanner:
             draft.analysis = Analysis(kind=first.format, facts=first.pickle, verdict=first.verdict)
         self.found += nested.found[1:]
 
-    def _zip(self, draft: Draft, blob: Blob, depth: int) -> None:
+    def _zip(self, draft: Draft, blob: Blob, depth: int, *, also: bool = False) -> None:
+        """``also``: an archive behind something else, whose format stays the file's own."""
         from auditor.artifacts import torch_files, zipped
 
+        draft.archive = True
         try:
             archive = zipped.read_archive(blob, self.limits.entries)
         except zipped.NotZipError:
+            if also:
+                return
             draft.issue(
                 "ART015",
                 "is a ZIP archive without its directory",
@@ -279,8 +313,11 @@ class Scanner:
                 what="loading fails",
             )
             return
+        if also and not any(entry.data is not None for entry in archive.entries):
+            return
         draft.issues += archive.issues
         names = [e.name for e in archive.entries]
+        own = draft.format
         draft.format = _zip_format(names)
         torch = draft.format.startswith("torch")
         for entry in archive.entries:
@@ -318,6 +355,8 @@ class Scanner:
             self.scan(inner, inner_path, depth + 1)
         if torch:
             torch_files.judge_torch(draft)
+        if also and own not in ("unknown", "text"):
+            draft.format = own
 
     def _keras_part(self, draft: Draft, blob: Blob) -> None:
         from auditor.artifacts import documents, tensors
@@ -363,9 +402,13 @@ class Scanner:
         elif form == "gguf":
             tensors.judge_gguf(draft, blob)
         elif form == "tflite":
-            tensors.judge_tflite(draft, blob)
+            from auditor.artifacts import tensorflow
+
+            tensorflow.judge_tflite(draft, blob)
         elif form == "hdf5":
-            tensors.judge_hdf5(draft, blob)
+            from auditor.artifacts import hdf5
+
+            hdf5.judge_hdf5(draft, blob)
         elif form == "tar":
             self._tar(draft, blob, depth)
         elif form == "7z":
@@ -381,7 +424,7 @@ class Scanner:
                     Severity.HIGH,
                     what="a loader that finds it may run it",
                 )
-        elif form in ("rar", "zstd", "joblib-zfile"):
+        elif form == "rar":
             draft.issue(
                 "ART003",
                 f"is compressed as {form}, which is not read",
@@ -393,19 +436,19 @@ class Scanner:
             self._unknown(draft, blob)
 
     def _unknown(self, draft: Draft, blob: Blob) -> None:
-        from auditor.artifacts import tensors
+        from auditor.artifacts import hdf5, tensorflow, tensors
 
+        graph = tensorflow.judge_graph(draft, blob)
         onnx = tensors.looks_like_onnx(blob)
-        savedmodel = tensors.looks_like_savedmodel(blob) and tensors.judge_savedmodel(draft, blob)
         if onnx:
             tensors.judge_onnx(draft, blob)
-        if onnx or savedmodel:
+        if onnx or graph:
             return
         head = blob.read(0, 64)
         ext = extension(draft.path)
         if blob.find(b'"class_name"', 0, 8 << 20) >= 0:
             # Keras metadata inside another container, such as keras_metadata.pb.
-            tensors.judge_hdf5(draft, blob)
+            hdf5.judge_hdf5(draft, blob)
             return
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
@@ -469,6 +512,15 @@ class Scanner:
             )
 
 
+def _has_directory(blob: Blob) -> bool:
+    """An end record with a directory of at least one entry where it points to."""
+    tail = blob.read(max(len(blob) - 65557, 0), 65557)
+    at = tail.rfind(b"PK\x05\x06")
+    return at >= 0 and blob.rfind(b"PK\x01\x02") >= 0
+
+
+# Judged as pickles already, where they are.
+_TEXTS = frozenset({"unknown", "text", "json", "xml", "keras-config", "xgboost-json"})
 _DULL = frozenset({"text", "json", "empty", "html", "png", "jpeg", "pdf"})
 _MAYBE_PICKLE = frozenset({"unknown", "text", "json", "xml"})
 _WORST_RULE: dict[str, str] = {

@@ -109,14 +109,27 @@ def identify(blob: Blob) -> str:
         return "lzma"
     if head[:2] == b"ZF":
         return "joblib-zfile"
+    if head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5:
+        # A frame to skip, which the LZ4 and Zstandard formats share.
+        return "zstd"
     if _is_old_tar(head):
         return "tar"
-    if blob.read(512, 8) == b"\x89HDF\r\n\x1a\n":
+    if superblock(blob):
         return "hdf5"
     text = as_text(head)
     if text is not None:
         return _text_format(text)
     return "unknown"
+
+
+def superblock(blob: Blob) -> int | None:
+    """Where an HDF5 file begins, which a block of the user's own may precede; None in others."""
+    at = 0
+    while at < min(len(blob), 64 << 20):
+        if blob.read(at, 8) == b"\x89HDF\r\n\x1a\n":
+            return at
+        at = at * 2 or 512
+    return None
 
 
 def _is_safetensors(blob: Blob, head: bytes) -> bool:
@@ -173,7 +186,7 @@ def _text_format(text: str) -> str:
         return "lfs-pointer"
     if lower.startswith(("<!doctype html", "<html", "<head", "<body")):
         return "html"
-    if lower.startswith(("<?xml", "<pmml")):
+    if lower.startswith(("<?xml", "<pmml", "<!doctype", "<!--")):
         if "<!doctype html" in lower or "<html" in lower:
             return "html"
         return "pmml" if "<pmml" in text.lower() or ":pmml" in text.lower() else "xml"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
+from typing import IO
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, Limits
 from auditor.values import replace
 
 DEFAULT_LIMITS = Limits()
+# More than this of a stream goes to an unnamed file.
+_SPOOL = 8 << 20
 # Below this size reading beats mapping.
 _MAP = 1 << 16
 
@@ -43,6 +46,25 @@ def scan_bytes(
 ) -> tuple[ArtifactFacts, ...]:
     """Like ``scan_file``, for content that is already in memory."""
     return _scan(Blob(data), display_path, limits)
+
+
+def scan_stream(
+    stream: IO[bytes], display_path: str, *, limits: Limits = DEFAULT_LIMITS
+) -> tuple[tuple[ArtifactFacts, ...], bytes | None]:
+    """Facts about what can be read but once, and the bytes themselves where they are few."""
+    data = stream.read(_SPOOL)
+    more = stream.read(1)
+    if not more:
+        return scan_bytes(data, display_path, limits=limits), data
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        file.write(data + more)
+        while piece := stream.read(1 << 20):
+            file.write(piece)
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return _scan(Blob(mapped), display_path, limits), None
 
 
 def _scan(blob: Blob, path: str, limits: Limits) -> tuple[ArtifactFacts, ...]:

@@ -6,7 +6,7 @@ import mmap
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import Limits
@@ -139,7 +139,76 @@ _ENGINES: dict[str, Callable[[], _Decompressor]] = {
     "bz2": lambda: _bz2(),
     "xz": lambda: _lzma("FORMAT_XZ"),
     "lzma": lambda: _lzma("FORMAT_ALONE"),
+    "lz4": lambda: _Lz4(),
+    "zstd": lambda: _Zstd(),
 }
+
+
+class _Lz4:
+    """One LZ4 frame; the library gives no trailing bytes before the frame's end."""
+
+    def __init__(self) -> None:
+        from lz4.frame import LZ4FrameDecompressor
+
+        self._engine: Any = LZ4FrameDecompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._engine.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return bool(self._engine.needs_input)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._engine.unused_data or b""
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        try:
+            return bytes(self._engine.decompress(data, max_length))
+        except RuntimeError as error:
+            raise ValueError(f"damaged LZ4 frame: {error}") from None
+
+
+class _Zstd:
+    """One Zstandard frame, fed in sips: the library bounds the window, not the output."""
+
+    _SIP = 512  # at most 128 blocks, hence 16 MB
+    _WINDOW = 1 << 27  # what `zstd -d` accepts without being told to
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self._errors = zstandard.ZstdError
+        self._engine = zstandard.ZstdDecompressor(max_window_size=self._WINDOW).decompressobj()
+        self._rest = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._engine.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._rest
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._engine.unused_data + self._rest
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        data = self._rest + data
+        at = size = 0
+        parts: list[bytes] = []
+        try:
+            while at < len(data) and not self._engine.eof and not 0 <= max_length <= size:
+                parts.append(self._engine.decompress(data[at : at + self._SIP]))
+                at += self._SIP
+                size += len(parts[-1])
+        except self._errors as error:
+            raise ValueError(f"damaged zstd frame: {error}") from None
+        self._rest = data[at:]
+        return b"".join(parts)
 
 
 def _bz2() -> _Decompressor:
@@ -162,19 +231,18 @@ def _corruptions() -> tuple[type[Exception], ...]:
 
 
 def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
-    """(unpacked bytes, packed bytes consumed). Concatenated gzip, bz2 and xz members are joined.
+    """(unpacked bytes, packed bytes consumed). Concatenated members are joined as loaders do.
 
     Raises TooMuchError, or CorruptError with what was unpacked so far.
     """
-    if method == "lz4":
-        return _lz4(blob, budget)
-    if method == "zstd":
-        raise CorruptError("zstd is not read")
+    if method == "joblib-zfile":
+        return _zfile(blob, budget)
     spool = Spool(budget, len(blob))
     consumed = 0
     members = 0
     try:
         while True:
+            consumed += _skippable(blob, consumed) if method in ("lz4", "zstd") else 0
             rest = blob.window(consumed, len(blob))
             used = 0
             for data, read in _steps(rest, _ENGINES[method], _feed):
@@ -192,92 +260,30 @@ def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
     return spool.blob(), consumed
 
 
-_JOINED = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00"}
-
-
-def _lz4(blob: Blob, budget: Budget) -> tuple[Blob, int]:
-    """LZ4 frames, read by ourselves: the format is a page long (lz4_Frame_format.md)."""
-    spool = Spool(budget, len(blob))
-    at = 4
+def _zfile(blob: Blob, budget: Budget) -> tuple[Blob, int]:
+    """Joblib before 0.10: ``ZF``, the length in hexadecimal (19 or 20 characters), one zlib stream."""
+    start = 22 if blob.read(21, 1) == b" " else 21
     try:
-        flags = blob.read(at, 2)
-        if len(flags) < 2 or flags[0] >> 6 != 1:
-            raise ValueError("unknown LZ4 frame version")
-        at += 2
-        if flags[0] & 0x08:
-            at += 8
-        if flags[0] & 0x01:
-            at += 4
-        at += 1
-        history = b""
-        while True:
-            raw = blob.read(at, 4)
-            if len(raw) < 4:
-                raise EOFError("the compressed stream ends in the middle")
-            at += 4
-            size = int.from_bytes(raw, "little")
-            if size == 0:
-                break
-            stored = bool(size & 0x80000000)
-            size &= 0x7FFFFFFF
-            block = blob.read(at, size)
-            if len(block) < size:
-                raise EOFError("the compressed stream ends in the middle")
-            at += size
-            if flags[0] & 0x10:
-                at += 4
-            data = block if stored else lz4_block(block, history, 8 << 20)
-            spool.write(data)
-            history = (history + data)[-65536:] if not flags[0] & 0x20 else b""
-        if flags[0] & 0x04:
-            at += 4
-    except (ValueError, IndexError, EOFError) as error:
-        raise CorruptError(str(error) or "damaged LZ4 frame", spool.blob()) from None
-    return spool.blob(), at
+        int(blob.read(2, start - 2), 16)
+    except ValueError:
+        raise CorruptError("its length is no number") from None
+    data, used = unpack(blob.window(start, len(blob)), "zlib", budget)
+    return data, start + used
 
 
-def lz4_block(block: bytes, history: bytes, limit: int) -> bytes:
-    """One LZ4 block; matches may reach back into ``history``. ValueError when damaged."""
-    out = bytearray(history)
-    base = len(history)
-    at = 0
-    end = len(block)
-    while at < end:
-        token = block[at]
-        at += 1
-        length = token >> 4
-        if length == 15:
-            while True:
-                byte = block[at]
-                at += 1
-                length += byte
-                if byte != 255:
-                    break
-        if at + length > end:
-            raise ValueError("damaged LZ4 block")
-        out += block[at : at + length]
-        at += length
-        if at >= end:
-            break
-        back = block[at] | block[at + 1] << 8
-        at += 2
-        if back == 0 or back > len(out):
-            raise ValueError("damaged LZ4 block")
-        length = token & 15
-        if length == 15:
-            while True:
-                byte = block[at]
-                at += 1
-                length += byte
-                if byte != 255:
-                    break
-        length += 4
-        if len(out) - base + length > limit:
-            raise ValueError("an LZ4 block that is too large")
-        start = len(out) - back
-        if back >= length:
-            out += out[start : start + length]
-        else:
-            piece = bytes(out[start:])
-            out += (piece * (length // back + 1))[:length]
-    return bytes(out[base:])
+_JOINED = {
+    "gzip": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00", "lz4": b"\x04\x22\x4d\x18",
+    "zstd": b"\x28\xb5\x2f\xfd",
+}  # fmt: skip
+
+
+def _skippable(blob: Blob, at: int) -> int:
+    """Length of the frames here that LZ4 and Zstandard decoders step over."""
+    begin = at
+    while True:
+        head = blob.read(at, 8)
+        if len(head) < 8 or head[0] >> 4 != 5 or head[1:4] != b"\x2a\x4d\x18":
+            return at - begin
+        at += 8 + int.from_bytes(head[4:], "little")
+        if at > len(blob):
+            raise EOFError("a frame to step over ends in the middle")

@@ -378,7 +378,7 @@ def _names(archive: Archive) -> None:
             )
 
 
-_METHODS = {8: "deflate", 12: "bz2", 14: "lzma-zip"}
+_METHODS = {8: "deflate", 12: "bz2", 14: "lzma-zip", 93: "zstd"}
 
 
 def contents(entry: Entry, budget: Budget) -> tuple[Blob | None, list[ArtifactIssue]]:

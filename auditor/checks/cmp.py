@@ -109,6 +109,8 @@ def _judge(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
     fails = reason.effect in ("load", "predict")
+    # Another patch release of the same minor: said, but hardly a fault.
+    patch = ("difference", "patch") in reason.evidence
     where = load.service.name if load.service is not None else load.environment.name
     verb = {"load": "does not load", "predict": "loads but does not predict"}.get(
         reason.effect, "loads with a warning"
@@ -130,7 +132,7 @@ def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
             "loader": load.loader,
             **({"distribution": reason.distribution} if reason.distribution else {}),
         },
-        severity=rule.severity if fails else Severity.MEDIUM,
+        severity=rule.severity if fails else Severity.LOW if patch else Severity.MEDIUM,
         confidence=rule.confidence if fails else Confidence.CERTAIN,
         breaks=_stages(load, reason.effect) if fails else (),
     )

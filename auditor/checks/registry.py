@@ -39,6 +39,7 @@ FAMILIES = (
     "ops",
     "ops_serving",
     "pth",
+    "served",
     "srv",
     "syslibs",
 )
@@ -46,6 +47,10 @@ FAMILIES = (
 _WANTED: dict[str, Callable[[Deployment], bool]] = {
     "art": lambda deployment: bool(deployment.artifacts),
     "cmp": lambda deployment: bool(deployment.loads),
+    "served": lambda deployment: any(
+        service.models or any(fault.kind == "model-server" for fault in service.faults)
+        for service in deployment.services
+    ),
     "onx": lambda deployment: bool(
         deployment.artifacts
         or deployment.exporters

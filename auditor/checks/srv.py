@@ -87,10 +87,11 @@ def model_loaded_per_request(service: Service, rule: Rule) -> Iterator[Outcome]:
         first = min(sure or again, key=lambda f: f.at)
         places = _group((f.at, f"`{f.loader}` here too") for f in again)
         places.sort(key=lambda p: p[0] != first.at)
+        routes = {f.reach.route for f in again if f.at == first.at}
         when = (
             "whenever somebody touches a widget: Streamlit runs the script again"
             if found.script and first.reach.phase is not Phase.REQUEST
-            else f"in every request to {_names(f.reach.route for f in again) or 'the service'}"
+            else f"in every request to {_names(routes) or 'the service'}"
         )
         yield rule.finding(
             first.at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 
 from auditor.catalog import Rule
@@ -91,7 +92,9 @@ def _finding(
     return rule.finding(
         requirement_at(service, use) or use.at,
         message,
-        help=f"Install it in the stage that is shipped: `RUN {line}`." if line else "",
+        help=f"Install it in the stage that is shipped: `RUN {line}`."
+        if line
+        else _no_manager(image),
         related=related,
         confidence=confidence,
         severity=Severity.MEDIUM if soft else None,
@@ -104,6 +107,12 @@ def _finding(
         },
         breaks=dict.fromkeys(breaks),
     )
+
+
+def _no_manager(image: BuiltImage) -> str:
+    if image.base is None or image.base.flavour != "distroless":
+        return ""
+    return f"`{image.base.text}` has no package manager: take a base that has one."
 
 
 def _imported(use: Use) -> str:
@@ -159,6 +168,8 @@ def musl_without_wheels(
         if there["musl"] == "unknown":
             continue
         judged = True
+        if item.key in wheels.OPTIONAL_EXTENSIONS:
+            continue
         if there["glibc"] == "wheel" and there["musl"] in ("build", "no-file"):
             lacking.append((item.key, item.fact.at))
     if not lacking:
@@ -172,7 +183,7 @@ def musl_without_wheels(
     names = ", ".join(f"`{name}`" for name, _ in lacking[:5])
     yield rule.finding(
         at,
-        f"`{base.text}` is musl: {names} have no musllinux wheel for Python {python.version}, so pip "
+        f"`{base.text}` is musl: {names} {'has' if len(lacking) == 1 else 'have'} no musllinux wheel for Python {python.version}, so pip "
         "builds from source or fails",
         help="Use the glibc image (`python:X.Y-slim`): it is smaller once the compilers are counted.",
         related=[Related(where, "needed here") for _, where in lacking[:5]],
@@ -222,10 +233,52 @@ def vanished_package(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         )
 
 
+@check("IMG016")
+def moving_release(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
+    """Packages whose names changed between releases, on a tag that moves to the next release."""
+    base = image.base
+    if base is None or image.base_is_local or not base.tag_pinned or not base.official_python:
+        return
+    named = [p for p in image.system_packages if p.manager == "apt" and p.base == base]
+    if not named or base.release not in sonames.SUITES:
+        return
+    if not base.release_moves(datetime.date.today()):
+        yield rule.passed()
+        return
+    here = sonames.release(base.release)
+    others = [sonames.release(suite) for suite in sonames.SUITES if suite != base.release]
+    passing = {}
+    for package in named:
+        if package.foreign or here.kind(package.name) not in ("real", "virtual"):
+            continue  # unknown, or missing today already: IMG013
+        lacking = [
+            r.suite
+            for r in (here, *others)
+            if r.kind(package.name) in ("virtual", "choice", "none")
+        ]
+        if lacking:
+            passing[package.name] = (package, lacking)
+    if not passing:
+        yield rule.passed()
+        return
+    package, lacking = next(iter(passing.values()))
+    names = ", ".join(f"`{name}`" for name in list(passing)[:3]) + (
+        " …" if len(passing) > 3 else ""
+    )
+    yield rule.finding(
+        image.image.base.at,
+        f"`{base.text}` names no release of Debian: it is {base.release} today and will be the next "
+        f"one, and not every release has {names} ({lacking[0]} has not)",
+        help=f"Name the release in the tag: `{base.text}-{base.release}`.",
+        related=[Related(package.at, "asked for by that name here")],
+        evidence={"release": base.release, "packages": list(passing)},
+    )
+
+
 _MANAGERS = {
     "apt": ("debian", "ubuntu"),
     "apk": ("alpine",),
-    "dnf": (), "yum": (), "microdnf": (), "zypper": (), "pacman": (),
+    "dnf": ("rpm",), "yum": ("rpm",), "microdnf": ("rpm",), "zypper": (), "pacman": (),
 }  # fmt: skip
 
 
@@ -245,11 +298,13 @@ def foreign_package_manager(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             continue
         reported.add(key)
         program = "apt-get" if package.manager == "apt" else package.manager
-        own = "apk add --no-cache" if base.distro == "alpine" else "apt-get install -y"
+        own = {"alpine": "apk add --no-cache", "rpm": "dnf install -y"}.get(
+            base.distro, "apt-get install -y"
+        )
+        called = "an RPM system" if base.distro == "rpm" else base.distro.capitalize()
         yield rule.finding(
             package.at,
-            f"`{base.text}` is {base.distro.capitalize()} and has no {program}: "
-            f"`/bin/sh: {program}: not found`",
+            f"`{base.text}` is {called} and has no {program}: `/bin/sh: {program}: not found`",
             help=f"Use `{own}` with the names of that distribution, or another base image.",
             related=[Related(image.image.base.at, "the base image")],
             breaks=image.breaks(Stage.BUILDS),

@@ -40,8 +40,16 @@ def command(
         str | None,
         Option("--endpoint", metavar="PATH", help="Where --body is sent, by POST."),
     ] = None,
+    new_model: Annotated[
+        Path | None,
+        Option("--new-model", metavar="FILE", help="What the swap drill replaces the model by."),
+    ] = None,
+    model_path: Annotated[
+        str | None,
+        Option("--model-path", metavar="PATH", help="Where the container has that model."),
+    ] = None,
     no_drills: Annotated[
-        bool, Option("--no-drills", help="No load, burst, stop, swap and restart.")
+        bool, Option("--no-drills", help="No load, burst, slow dependency, stop, swap and restart.")
     ] = False,
     no_artifacts: Annotated[
         bool, Option("--no-artifacts", help="Do not load the artifacts in a sandbox.")
@@ -120,8 +128,11 @@ def command(
     settings = load(path, config=config, overrides=overrides, isolated=isolated)
     wanted = Wanted(
         services=tuple(service or ()),
-        body=_read(body),
+        body=_read("--body", body),
         body_path=endpoint,
+        new_model=_read("--new-model", new_model),
+        new_model_name=new_model.name if new_model is not None else "",
+        model_path=model_path,
         inside=not no_inside,
         artifacts=not no_artifacts,
         drills=not no_drills,
@@ -141,13 +152,13 @@ def command(
     return decision.status
 
 
-def _read(body: Path | None) -> bytes | None:
-    if body is None:
+def _read(option: str, path: Path | None) -> bytes | None:
+    if path is None:
         return None
     try:
-        return body.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"--body {body}: {error.strerror}") from error
+        raise UsageError(f"{option} {path}: {error.strerror}") from error
 
 
 def _clean(*, quiet: bool) -> int:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from auditor.cli import options
 from auditor.cli.app import complain
@@ -39,7 +39,10 @@ def command(
     ctx: Context,
     files: Annotated[
         list[str],
-        Argument(metavar="FILE", help='Files and directories; "-" reads names from stdin.'),
+        Argument(
+            metavar="FILE",
+            help='Files and directories; "-" is an artifact, or a list of names, on stdin.',
+        ),
     ],
     format: options.Format = None,
     output: options.Output = None,
@@ -67,9 +70,11 @@ def command(
     for request in requests:
         check_request(request, FORMATS)
     colored = wants_color(color, sys.stdout)
-    given = list(targets(names(files), tuple(exclude or ())))
-    facts, failures = scan_all(given, jobs)
-    facts = explained(facts)
+    wanted, streamed = split(files)
+    given = list(targets(wanted, tuple(exclude or ())))
+    # The bar stands beside nothing else that is written while it does.
+    facts, failures = scan_all(given, jobs, live=not quiet and sys.stderr.isatty())
+    facts = explained((*streamed, *facts))
     for path, reason in failures:
         complain(f"{path}: cannot be read: {reason}")
     decision = decide(facts, failures, fail_on, allow_empty=bool(allow_empty))
@@ -96,18 +101,34 @@ def command(
     return decision.status
 
 
-def names(given: Iterable[str]) -> Iterator[str]:
-    """The names given, with ``-`` replaced by the names on standard input.
+def split(given: Iterable[str]) -> tuple[list[str], tuple[ArtifactFacts, ...]]:
+    """The names given, and the facts about an artifact on standard input.
 
-    Those stand one on a line, or are ended by NUL where there is one (``find -print0``).
+    ``-`` stands for what is there: names, one on a line or ended by NUL (``find -print0``), or an
+    artifact itself. What could be both is taken for both.
     """
+    found: list[str] = []
+    streamed: tuple[ArtifactFacts, ...] = ()
     for name in given:
         if name != "-":
-            yield name
+            found.append(name)
             continue
-        data = sys.stdin.buffer.read()
-        separator = b"\0" if b"\0" in data else b"\n"
-        yield from (os.fsdecode(part) for part in data.split(separator) if part)
+        from auditor.artifacts.scan import scan_stream
+
+        facts, head = scan_stream(sys.stdin.buffer, "<stdin>")
+        listed = _names(head) if head is not None else []
+        exist = bool(listed) and all("\0" not in n and os.path.lexists(n) for n in listed)
+        plain = bool(facts) and facts[0].format in ("text", "empty")
+        if exist or plain:
+            found += listed
+        if not (exist or plain) or any(fact.verdict != "safe" for fact in facts):
+            streamed += facts
+    return found, streamed
+
+
+def _names(data: bytes) -> list[str]:
+    separator = b"\0" if b"\0" in data else b"\n"
+    return [os.fsdecode(part) for part in data.split(separator) if part]
 
 
 def targets(given: Iterable[str], exclude: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
@@ -145,6 +166,8 @@ def judge(target: tuple[str, bool]) -> tuple[tuple[ArtifactFacts, ...], str | No
     return (found if named or is_artifact(found) else ()), None
 
 
+_Outcome: TypeAlias = "tuple[tuple[ArtifactFacts, ...], str | None]"
+
 # Formats that hold no model: of a walked directory they are worth a word only with an issue.
 _OTHER: Final = frozenset(
     {"unknown", "empty", "text", "json", "xml", "yaml", "html", "png", "jpeg", "pdf", "elf", "pe"}
@@ -159,20 +182,25 @@ def is_artifact(found: tuple[ArtifactFacts, ...]) -> bool:
 
 
 def scan_all(
-    given: list[tuple[str, bool]], jobs: int | None
+    given: list[tuple[str, bool]], jobs: int | None, *, live: bool = False
 ) -> tuple[tuple[ArtifactFacts, ...], list[tuple[str, str]]]:
     """Facts of every file in the order given, and (path, reason) of those not readable."""
+    from auditor.cli.progress import shown
+
+    def watched(found: Iterable[_Outcome]) -> Iterable[_Outcome]:
+        return shown(found, len(given), "files") if live else found
+
     jobs = workers(given) if jobs is None else jobs
+    outcomes: list[_Outcome] = []
     if jobs <= 1 or len(given) < 2:
-        outcomes = [judge(target) for target in given]
+        outcomes.extend(watched(map(judge, given)))
     else:
         from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 
-        outcomes = []
         try:
             with ProcessPoolExecutor(max_workers=min(jobs, len(given))) as pool:
                 chunk = max(1, min(64, len(given) // (jobs * 4)))
-                outcomes.extend(pool.map(judge, given, chunksize=chunk))
+                outcomes.extend(watched(pool.map(judge, given, chunksize=chunk)))
         except BrokenExecutor:
             # A worker was killed: which file did it is not known, and none of the rest was judged.
             rest = len(given) - len(outcomes)

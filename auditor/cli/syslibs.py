@@ -61,8 +61,8 @@ def command(
     image = describe(base)
     if image.distro is None:
         remark(f"what {base} is based on is not known: assuming Debian trixie", quiet=quiet)
-    elif image.distro not in ("debian", "ubuntu", "alpine"):
-        remark(f"{image.distro} is not covered", quiet=quiet)
+    elif image.distro == "rpm":
+        remark(f"what {base} has already is not known: dnf passes over what is there", quiet=quiet)
     roots, files = read(packages or [], requirement or [], image)
     from auditor.linking import userland
 
@@ -166,14 +166,21 @@ def summary(
     for lack in sorted(lacks, key=lambda x: (x.need.when != "import", not x.need.always)):
         need = lack.need
         note = "" if need.when == "import" or need.always else "  (some of its functions)"
-        package = lack.package or "no package of this release has it"
+        package = lack.package or "no package of it is known here"
         lines.append(
             f"{need.name:{width}}  needed by {need.distribution:{wide}}  {package}{note}".rstrip()
         )
     for name, packages in builds:
         lines.append(f"{name} is built from source, which takes {' '.join(packages)}")
-    if line := userland.install_line(lacks, builds):
+    apk = image.distro == "alpine"
+    if line := userland.install_line(lacks, builds, apk=apk):
         lines += ["", line]
+    elif lacks and image.flavour == "distroless":
+        lines += [
+            "",
+            f"{image.text} has no package manager: take a base that has one, or copy the files from a "
+            "stage that installs them",
+        ]
     return "".join(f"{printable(line)}\n" for line in lines)
 
 

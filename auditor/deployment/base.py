@@ -6,11 +6,20 @@ A reference is ``[registry/]repository[:tag][@digest]``. Facts come from
 
 from __future__ import annotations
 
+import datetime
 from functools import lru_cache
 from typing import Any
 
 from auditor.catalog import knowledge
 from auditor.values import value
+
+# Registries that serve the official images under their own names.
+_MIRRORS = (
+    "docker.io/", "index.docker.io/", "registry.hub.docker.com/", "registry-1.docker.io/",
+    "public.ecr.aws/docker/", "mirror.gcr.io/", "amd64/",
+)  # fmt: skip
+# Repositories of the Red Hat family: packages are asked of dnf, by what they have.
+_RPM = ("ubi", "fedora", "rockylinux", "almalinux", "centos", "oraclelinux", "amazonlinux")
 
 
 @value
@@ -28,7 +37,7 @@ class ImageReference:
         head, slash, last = rest.rpartition("/")
         name, _, tag = last.partition(":")
         repository = f"{head}{slash}{name}"
-        for prefix in ("docker.io/", "index.docker.io/", "registry.hub.docker.com/"):
+        for prefix in _MIRRORS:
             repository = repository.removeprefix(prefix)
         repository = repository.removeprefix("library/")
         return cls(repository=repository, tag=tag or None, digest=digest or None)
@@ -39,8 +48,8 @@ class Base:
     """What is known of a base image.
 
     ``python`` is ``X.Y`` or ``X.Y.Z``; ``python_certain`` is False when the tag moves
-    (``python:3-slim``). ``distro`` is ``debian``, ``ubuntu`` or ``alpine``; ``release`` its
-    suite. ``release_pinned`` tells whether the tag itself names the release.
+    (``python:3-slim``). ``distro`` is ``debian``, ``ubuntu``, ``alpine`` or ``rpm`` (the
+    Red Hat family); ``release`` its suite. ``release_pinned`` tells whether the tag itself names the release.
     ``flavour`` is ``full``, ``slim``, ``alpine``, ``miniconda``, ``distroless`` … or None.
     """
 
@@ -68,6 +77,22 @@ class Base:
         table = _table()
         row = table.get(self.distro or "", {}).get(self.release or "")
         return str(row["glibc"]) if row and "glibc" in row else None
+
+    def release_moves(self, today: datetime.date) -> bool:
+        """Whether a rebuild of the tag may stand on another release of the distribution.
+
+        Only tags of an official image that is still rebuilt do: not a digest, a full version
+        (which stays where its successor found it), or an interpreter that has had its last.
+        """
+        if self.release_pinned or self.reference.digest or not self.official_python:
+            return False
+        version = self.python or ""
+        last = _table()["eol"].get(version)
+        return (
+            version.count(".") == 1
+            and version not in _table()["official"]["frozen_suite"]
+            and (last is None or today <= last)
+        )
 
     @property
     def has_setuptools(self) -> bool | None:
@@ -153,9 +178,7 @@ def describe(text: str) -> Base:
     floating = reference.digest is None and (tag in ("", "latest", "stable", "slim", "alpine"))
 
     distro, release = _distro(parts, table)
-    if name == "python" and "/" not in reference.repository.removeprefix(
-        "public.ecr.aws/docker/library/"
-    ).removeprefix("mirror.gcr.io/"):
+    if reference.repository == "python":
         return _official(text, reference, parts, distro, release, table)
     flavour: str | None = None
     python: str | None = _python_in(tag) or _python_in(name)
@@ -183,15 +206,33 @@ def describe(text: str) -> Base:
         for suite, row in table["debian"].items():
             if f"debian{row['version']}" in text:
                 release = suite
-    elif name == "uv" and tag.startswith("python"):
-        distro = distro or "debian"
-        flavour = "slim" if "slim" in parts else ("alpine" if "alpine" in tag else "full")
+    elif name == "uv" and reference.repository.endswith("astral-sh/uv"):
+        # Without a distribution in its tag it is nothing but the program.
+        if python is not None or {"debian", "alpine"} & set(parts) or distro is not None:
+            distro = distro or "debian"
+            with_python = python is not None
+            flavour = (
+                "alpine" if distro == "alpine"
+                else ("slim" if "slim" in parts else "full") if with_python
+                else "debian" if "slim" in parts else "full"
+            )  # fmt: skip
+            if distro == "debian" and release is None:
+                release = table["official"]["default_suite"]
+                return Base(
+                    reference=reference, text=text, python=python, distro=distro, release=release,
+                    python_certain=python is not None and "." in python, release_pinned=False,
+                    flavour=flavour, tag_pinned=not floating,
+                )  # fmt: skip
+        else:
+            flavour = "distroless"
     elif name == "cuda":
         for version in table["ubuntu"]:
             if f"ubuntu{version}" in tag:
                 distro, release, flavour = "ubuntu", version, "ubuntu"
     elif name == "scratch" and not tag:
         flavour = "distroless"
+    if distro is None and _of_red_hat(reference.repository, tag):
+        distro = "rpm"
     return Base(
         reference=reference,
         text=text,
@@ -202,6 +243,15 @@ def describe(text: str) -> Base:
         release_pinned=release is not None,
         flavour=flavour,
         tag_pinned=not floating,
+    )
+
+
+def _of_red_hat(repository: str, tag: str) -> bool:
+    parts = repository.split("/")
+    return (
+        any(part.startswith(_RPM) for part in parts)
+        or any(f"-{family}" in tag for family in _RPM)
+        or repository.startswith("public.ecr.aws/lambda/")
     )
 
 

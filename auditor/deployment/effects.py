@@ -65,7 +65,7 @@ class Changed:
     glob: bool
     recursive: bool
     executable: bool | None
-    owner: str | None
+    owner: str | Unknown | None
     at: Location
 
 
@@ -393,17 +393,30 @@ def _chmod(call: _Call) -> Iterator[Effect]:
     if not operands:
         return
     executable = mode_executable(operands[0].text)
+    # Whoever owns it: its owner no longer decides who may write.
+    opened = Unknown("chmod lets others write") if _opens(operands[0].text) else None
     for operand in operands[1:]:
         path = call.path(operand)
-        if path is not None and executable is not None:
+        if path is not None and (executable is not None or opened is not None):
             yield Changed(
                 path=path,
                 glob=operand.globs,
                 recursive=recursive,
                 executable=executable,
-                owner=None,
+                owner=opened,
                 at=call.at,
             )
+
+
+def _opens(mode: str) -> bool:
+    """Whether a chmod mode lets the group or everybody write."""
+    if mode.isascii() and mode.isdigit():
+        return set(mode) <= set("01234567") and any(int(digit) & 2 for digit in mode[-2:])
+    for clause in mode.split(","):
+        who, operator, bits = clause.partition("+" if "+" in clause else "=")
+        if operator and "w" in bits and (not who or set(who) & set("goa")):
+            return True
+    return False
 
 
 def mode_executable(mode: str) -> bool | None:

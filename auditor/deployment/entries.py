@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.deployment import endings, fronts, reach, startup, workers
-from auditor.deployment.model import Entry, Listen, Proxied, Service, StartFault, Value
+from auditor.deployment.model import (
+    Entry,
+    Listen,
+    Proxied,
+    ServedModel,
+    Service,
+    StartFault,
+    Value,
+)
 from auditor.deployment.startup import python_name
 from auditor.deployment.view import View
 from auditor.findings import Stage
@@ -46,6 +54,8 @@ _PYTHON_SERVERS = frozenset(
         "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve",
     }
 )  # fmt: skip
+# They are told by files which models to serve.
+_MODEL_SERVERS = frozenset({"mlserver", "torchserve", "triton", "tensorflow-serving"})
 
 
 # They take `module:attribute` and never a file's path.
@@ -120,6 +130,7 @@ def follow(
     entries: list[Entry] = []
     listens: list[Listen] = []
     configured: list[Option] = []
+    models: list[ServedModel] = []
     complete = True
     for process in processes:
         follower = _Follower(service, view, env, process, documented=documented)
@@ -128,6 +139,7 @@ def follow(
         listens.extend(follower.listens)
         faults.extend(follower.faults)
         open_links.extend(follower.open_links)
+        models.extend(follower.models)
         complete = complete and follower.complete
         fact = process.interpretation.fact
         if isinstance(fact, ServerStart):
@@ -172,7 +184,12 @@ def follow(
     )
     from auditor.deployment.logfiles import log_files
 
-    service = replace(service, processes=tuple(processes), configured=tuple(configured))
+    service = replace(
+        service,
+        processes=tuple(processes),
+        configured=tuple(configured),
+        models=tuple(models),
+    )
     return replace(
         service,
         log_files=log_files(service, view, env, supervisor),
@@ -317,6 +334,7 @@ class _Follower:
         self.listens: list[Listen] = []
         self.faults: list[StartFault] = []
         self.open_links: list[tuple[Stage, str]] = []
+        self.models: list[ServedModel] = []
         self.complete = True
 
     @property
@@ -369,6 +387,9 @@ class _Follower:
                 where = self.process.interpretation.cwd
                 if isinstance(where, str):
                     self.cwd = posixpath.normpath(posixpath.join(where, option.value))
+        if fact.kind in _MODEL_SERVERS:
+            self._model_server(fact, config)
+            return
         if fact.kind not in _PYTHON_SERVERS:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))
             return
@@ -437,6 +458,42 @@ class _Follower:
         for entry in self.entries[before:]:
             self.faults.extend(workers.foreign_interface(entry, fact, self.env, config))
             self._django_settings(entry, fact.at)
+
+    def _model_server(self, fact: ServerStart, config: tuple[Option, ...]) -> None:
+        """What the server's model repository makes it serve."""
+        from auditor.deployment import modelservers
+
+        told = modelservers.follow(fact, config, self.env, self.cwd, self.view)
+        self.faults += told.faults
+        self.open_links += told.open_links
+        self.models += told.models
+        if fact.kind in ("mlserver", "torchserve"):
+            self._python_present(fact.kind, fact.at)
+        trace = told.trace(fact.kind, fact.at)
+        self.entries.append(
+            Entry(trace=trace, module=fact.kind, attribute=None, at=fact.at, server=fact.kind)
+        )
+        environment = self.service.environment
+        installed = environment.installed if environment is not None else None
+        for distribution, module, at in told.runtimes:
+            if installed is None or not installed.complete or installed.unknown:
+                why = f"whether {distribution} is installed is not known"
+                self.open_links.append((Stage.STARTS, why))
+            elif not installed.has(distribution):
+                self.faults.append(
+                    StartFault(
+                        kind=modelservers.FAULT,
+                        message=(
+                            f"the runtime comes with {distribution}, which the image does not "
+                            f"install: mlserver stops (`No module named '{module}'`)"
+                        ),
+                        at=at,
+                    )
+                )
+        for module, attribute, at, roots in told.classes:
+            self._run_module(
+                module, attribute, at, (*roots, *self._extra_roots()), server=fact.kind
+            )
 
     def _django_settings(self, entry: Entry, at: Location) -> None:
         """DJANGO_SETTINGS_MODULE names a module of the project that is not there."""
@@ -695,9 +752,14 @@ class _Follower:
             home=home,
             read=self._read,
             exists=self.view.exists,
+            by_hand=self._by_hand,
             python=python,
             budget=self.view.budget,
         )
+
+    def _by_hand(self, path: str) -> bool:
+        seen = self.view.look(path)
+        return seen.answer != "yes" and self.view.would_ignore(path, seen)
 
     def _read(self, path: str) -> str | None:
         text = self.view.text(path)

@@ -35,6 +35,9 @@ _SYNC_LOCKS = {
     "pipenv": ("Pipfile.lock",),
 }
 
+# Locks that hold everything the project beside them asks for.
+_PROJECT_LOCKS = ("uv", "poetry", "pdm", "pylock")
+
 
 @record
 class _Draft:
@@ -425,9 +428,24 @@ def of_project(
     """The environment that a repository without an image declares in ``files``."""
     draft = _Draft()
     used: list[str] = []
+    # Where a project is locked, the lock is what its tool installs.
+    held = {
+        posixpath.dirname(path): path
+        for path in files
+        if locks.detect(path) in _PROJECT_LOCKS
+        and posixpath.join(posixpath.dirname(path), "pyproject.toml") in files
+        and facts.lock(path) is not None
+    }
     for path in files:
         kind = locks.detect(path)
-        if path.endswith("pyproject.toml"):
+        if path.endswith("pyproject.toml") and posixpath.dirname(path) in held:
+            draft.pyproject = draft.pyproject or facts.pyproject(path)
+            items: list[EnvRequirement] = []
+            lock_path = held[posixpath.dirname(path)]
+            _use_lock(lock_path, draft, facts, python, (), (), at, items.extend)
+        elif path in held.values():
+            continue
+        elif path.endswith("pyproject.toml"):
             items = _project(posixpath.dirname(path), (), draft, facts, at, used)
         elif path.endswith((".yml", ".yaml")) and kind is None:
             items = _conda(path, draft, facts, at)

@@ -966,6 +966,27 @@ _KNOWN_BASES: dict[str, _KnownBase] = {
     "pytorch/pytorch": _KnownBase(
         workdir="/workspace", env=(), more_env=("",), opaque=("/opt", "/workspace")
     ),
+    "pytorch/torchserve": _KnownBase(
+        user="model-server",
+        workdir="/home/model-server",
+        env=(),
+        more_env=("",),
+        opaque=("/home", "/opt"),
+    ),
+    "seldonio/mlserver": _KnownBase(
+        user="1000",
+        workdir="/opt/mlserver",
+        env=(("MLSERVER_MODELS_DIR", "/mnt/models"),),
+        more_env=("",),
+        opaque=("/opt", "/mnt"),
+    ),
+    "nvidia/tritonserver": _KnownBase(
+        workdir="/opt/tritonserver", env=(), more_env=("",), opaque=("/opt", "/workspace")
+    ),
+    "tensorflow/serving": _KnownBase(
+        env=(("MODEL_BASE_PATH", "/models"), ("MODEL_NAME", "model")),
+        more_env=("",),
+    ),
     "tensorflow/tensorflow": _KnownBase(env=(), more_env=("",), opaque=("/tf",)),
     "golang": _KnownBase(workdir="/go", env=(), more_env=("",), opaque=("/go",)),
     "openjdk": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),

@@ -145,6 +145,8 @@ def configured(
         "hypercorn": serverconf.parse_hypercorn,
         "streamlit": serverconf.parse_streamlit,
     }
+    if fact.kind in ("torchserve", "mlserver"):
+        return _model_server_settings(fact, env, cwd, view, open_links)
     parse = parsers.get(fact.kind)
     if parse is None or not isinstance(cwd, str):
         return ()
@@ -164,3 +166,47 @@ def configured(
             open_links.append((Stage.REACHABLE, f"{name} could not be read"))
         return ()
     return parse(text).options(env)
+
+
+def _model_server_settings(
+    fact: ServerStart,
+    env: Env,
+    cwd: Value,
+    view: View,
+    open_links: list[tuple[Stage, str]],
+) -> tuple[Option, ...]:
+    """``config.properties`` of TorchServe, ``settings.json`` of MLServer.
+
+    TorchServe reads the file of ``--ts-config``, else ``$TS_CONFIG_FILE``, else the one in the
+    working directory; MLServer the one in the folder that it is started with.
+    """
+    from auditor.parsers import modelservers
+
+    if fact.kind == "mlserver":
+        folder = fact.script.value if fact.script is not None else None
+        name: Value = posixpath.join(folder, "settings.json") if isinstance(folder, str) else ""
+        parse, asked = modelservers.parse_mlserver, False
+    else:
+        given = fact.effective("config", env=env, config=())
+        asked = given is not None and not isinstance(given.value, bool)
+        name = given.value if given is not None and asked else "config.properties"  # type: ignore[assignment]
+        parse = modelservers.parse_torchserve
+    path = None
+    if isinstance(name, str) and name:
+        if name.startswith("/"):
+            path = posixpath.normpath(name)
+        elif isinstance(cwd, str):
+            path = posixpath.normpath(posixpath.join(cwd, name))
+    text = view.text(path) if path is not None else None
+    if text is not None:
+        return parse(text).options(env)
+    if path is not None and view.look(path).answer == "no" and not asked:
+        return ()
+    if fact.kind == "mlserver" and path is None:
+        return ()
+    reason = f"{name} of {fact.kind} could not be read"
+    open_links.append((Stage.REACHABLE, reason))
+    return tuple(
+        Option(name=option, value=Unknown(reason), at=fact.at, source="configuration")
+        for option in ("host", "port")
+    )

@@ -23,7 +23,7 @@ from auditor.source import Location, SourceText, Unknown
 if TYPE_CHECKING:
     from auditor.deployment.model import Service
     from auditor.deployment.view import View
-    from auditor.parsers.serverconf import NginxConfig, Setting, SupervisorProgram
+    from auditor.parsers.serverconf import Setting, SupervisorProgram
 
 Env = Mapping[str, str | Unknown | None]
 
@@ -32,7 +32,6 @@ _OPTIONS = ("access_log", "error_log", "req_logger", "daemonize")
 _NO_FILE = frozenset({"-", "", "off", "none", "auto", "syslog", "true", "false"})
 _ROTATING = ("RotatingFileHandler", "TimedRotatingFileHandler", "WatchedFileHandler")
 _CRON = frozenset({"cron", "crond", "crontab", "supercronic", "anacron", "logrotate", "busybox"})
-_NGINX_FILES = ("/etc/nginx/nginx.conf", "/etc/nginx/conf.d", "/etc/nginx/sites-enabled")
 _NGINX_LOGS = ("/var/log/nginx/access.log", "/var/log/nginx/error.log")
 _MAX_CONFIG = 200_000
 
@@ -81,7 +80,7 @@ def _of_process(service: Service, process: MainProcess, view: View, env: Env) ->
     if isinstance(fact, ServerStart):
         yield from _server(service, fact, what.cwd, view, env)
         if fact.kind == "nginx":
-            yield from _nginx(service, view)
+            yield from _nginx(service, fact, view)
 
 
 # ---- redirections of the start command ----
@@ -252,8 +251,8 @@ def _program_logs(program: SupervisorProgram, env: Env) -> Iterator[LogFile]:
 # ---- nginx beside the service in one container ----
 
 
-def _nginx(service: Service, view: View) -> Iterator[LogFile]:
-    from auditor.parsers.serverconf import parse_nginx
+def _nginx(service: Service, fact: ServerStart, view: View) -> Iterator[LogFile]:
+    from auditor.deployment.fronts import nginx
 
     official = (
         service.image is not None
@@ -263,17 +262,13 @@ def _nginx(service: Service, view: View) -> Iterator[LogFile]:
             in ("nginx", "nginx-unprivileged", "openresty")
         )
     )
-    configs: list[NginxConfig] = []
-    for place in _NGINX_FILES:
-        if view.is_dir(place):
-            continue
-        text = view.text(place)
-        if text is not None:
-            configs.append(parse_nginx(text))
+    configs = nginx(fact, view)
+    told = False
     for config in configs:
         for directive in config.walk():
             if directive.name not in ("access_log", "error_log") or not directive.args:
                 continue
+            told = told or directive.name == "access_log"
             path = directive.args[0]
             if path.lower() in _NO_FILE or path in ("stderr", "memory") or "$" in path:
                 continue
@@ -285,6 +280,17 @@ def _nginx(service: Service, view: View) -> Iterator[LogFile]:
                 by="nginx",
                 rotates=False,
             )
+    if not told and not official and _packaged(service):
+        # Neither the configuration nor, when there is none, the package's own says otherwise.
+        yield LogFile(path=_NGINX_LOGS[0], at=fact.at, by="nginx", rotates=False)
+
+
+def _packaged(service: Service) -> bool:
+    """Nginx comes from the distribution, whose build logs to a file unless told otherwise."""
+    return service.image is not None and any(
+        package.name in ("nginx", "nginx-full", "nginx-light", "nginx-extras", "nginx-core")
+        for package in service.image.system_packages
+    )
 
 
 # ---- what bounds a file from outside ----

@@ -382,6 +382,37 @@ class LogFile:
 
 
 @value
+class Tensor:
+    """An input or output that a model server's configuration declares."""
+
+    name: str
+    type: str
+    dims: tuple[int, ...]
+    at: Location
+
+
+@value
+class ServedModel:
+    """A model that a model server is told to serve; ``file`` is the repository's, None if unseen.
+
+    ``batches``: the largest batch that the server makes (0: the model's own first axis is asked
+    with as it is); None when the configuration does not say.
+    """
+
+    server: str
+    name: str
+    at: Location
+    backend: str = ""
+    file: str | None = None
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    batches: int | None = None
+    batches_at: Location | None = None
+    # ``KIND_GPU`` and the like, with the place.
+    gpu_at: Location | None = None
+
+
+@value
 class Service:
     """Something that is started, with everything known of how."""
 
@@ -435,6 +466,8 @@ class Service:
     # A supervisor stays up whatever becomes of the programs that it starts.
     supervised: bool = False
     is_web: bool | None = None
+    # What its model servers are told to serve.
+    models: tuple[ServedModel, ...] = ()
     # Options that its servers' configuration files give (``gunicorn.conf.py``, …).
     configured: tuple[Option, ...] = ()
     is_dev: bool = False

@@ -28,7 +28,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
-    from auditor.deployment.image import Process
+    from auditor.deployment.image import Image, Process
     from auditor.parsers.compose import (
         ComposeCommand,
         ComposeEnvFile,
@@ -580,6 +580,8 @@ def _finish(
         image_entry = None if entrypoint is not None else own.entrypoint
         image_cmd = None if entrypoint is not None or command is not None else own.cmd
         words, form, command_at = _combine(image_entry, image_cmd, entrypoint, command)
+        if image_entry is None and entrypoint is None and words is not None:
+            words, form, command_at = _of_base(own, env, words, form, command_at)
         if words is None:
             source = image_entry or image_cmd
             if source is not None:
@@ -661,6 +663,36 @@ def _combine(
             words += _exec_words(image_cmd)
         at = at or image_cmd.at
     return words, form, at
+
+
+def _of_base(
+    image: Image,
+    env: Mapping[str, Value | None],
+    words: list[tuple[str, Location]],
+    form: str | None,
+    at: Location | None,
+) -> tuple[list[tuple[str, Location]], str | None, Location | None]:
+    """The command with what the base image of a model server puts around it."""
+    reference = image.base.reference
+    if not isinstance(reference, str):
+        return words, form, at
+    from auditor.deployment.image import repository
+
+    name = repository(reference)
+    if name not in _SERVER_IMAGES:
+        return words, form, at
+    from auditor.deployment.modelservers import base_command
+
+    plain = [word for word, _ in words]
+    made = base_command(name, env, plain)
+    if made == plain:
+        return words, form, at
+    place = image.base.at
+    kept = dict(words)
+    return [(word, kept.get(word, place)) for word in made], "exec", at or place
+
+
+_SERVER_IMAGES = frozenset({"tensorflow/serving", "pytorch/torchserve", "seldonio/mlserver"})
 
 
 def _exec_words(process: Process) -> list[tuple[str, Location]]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from auditor.parsers.python.program import Budget
     from auditor.parsers.shell import Script
 
+# Bounds of listing a directory with everything in it.
+_MAX_BELOW = 2_000
+_MAX_DEPTH = 6
+
 
 @value
 class Seen:
@@ -327,9 +331,11 @@ class View:
     def would_ignore(self, path: str, seen: Seen) -> bool:
         """Whether git ignores the place in the repository that would become this path.
 
-        That is where a bind mount leads, or what ``COPY . .`` would bring.
+        That is where a bind mount leads, or what ``COPY . .`` would bring past ``.dockerignore``.
         """
         repository = self._facts.repository
+        context = self._image.context
+        ignore = self._facts.dockerignore(context, self._image.dockerfile.path)
         for mount in self._mounts:
             target = str(mount.target).rstrip("/")
             if mount.source is not None and (path == target or path.startswith(f"{target}/")):
@@ -348,9 +354,14 @@ class View:
             for source in step.sources:
                 if not isinstance(source, str):
                     continue
-                start = posixpath.normpath(posixpath.join(self._image.context, source.strip("/")))
-                whole = posixpath.normpath(posixpath.join(start, inside)) if inside else start
-                if repository.would_ignore(whole):
+                start = posixpath.normpath(source.strip("/") or ".")
+                if posixpath.basename(start) != inside:
+                    if inside and repository.is_file(posixpath.join(context, start)):
+                        continue  # one file, and another than this
+                    start = posixpath.normpath(posixpath.join(start, inside))
+                whole = posixpath.normpath(posixpath.join(context, start))
+                left_out = ignore is not None and ignore.match(start) is not None
+                if repository.would_ignore(whole) and not left_out:
                     return True
         return False
 
@@ -384,6 +395,36 @@ class View:
                 if entry.path.startswith(prefix) and "/" not in entry.path[len(prefix) :]
             )
         return self._image.image.fs.list_dir(path).names
+
+    def below(self, path: str) -> tuple[tuple[str, ...], bool]:
+        """Files known to lie below a directory, by their path in it, and whether those are all."""
+        found: list[str] = []
+        complete = True
+        mount = self.mount_of(path)
+        if mount is not None and mount.source is not None:
+            inside = path[len(str(mount.target)) :].strip("/")
+            start = posixpath.normpath(posixpath.join(mount.source, inside))
+            prefix = "" if start == "." else f"{start}/"
+            files = [
+                entry.path[len(prefix) :]
+                for entry in self._facts.repository.entries
+                if entry.path.startswith(prefix)
+            ]
+            return tuple(sorted(files)), not self._facts.repository.would_ignore(f"{prefix}x")
+        if mount is not None and mount.kind != "volume":
+            return (), mount.kind == "tmpfs"
+        waiting = [("", 0)]
+        while waiting and len(found) < _MAX_BELOW:
+            where, depth = waiting.pop()
+            listing = self._image.image.fs.list_dir(posixpath.join(path, where))
+            complete = complete and listing.complete
+            for name in listing.names:
+                inner = posixpath.join(where, name)
+                if depth < _MAX_DEPTH and self.is_dir(posixpath.join(path, inner)):
+                    waiting.append((inner, depth + 1))
+                else:
+                    found.append(inner)
+        return tuple(sorted(found)), complete and not waiting
 
     def repo_file(self, path: str) -> str | None:
         """The repository file that stands at this path, or None."""

@@ -349,6 +349,17 @@ def renamed_package(finding: Finding, context: Context) -> Fix | None:
     return _fix(f"install {instead} instead", Edit(finding.at, instead))
 
 
+@recipe("IMG016")
+def named_release(finding: Finding, context: Context) -> Fix | None:
+    """The release that the tag stands on, written into it."""
+    release, base = _evidence(finding, "release"), context.span(finding.at)
+    if not isinstance(release, str) or not re.fullmatch(r"[\w./-]+:[\w.-]+", base):
+        return None
+    at = finding.at
+    end = _on_line(at, at.end_column - 1, at.end_column - 1)
+    return _fix(f"name the release, {release}", Edit(end, f"-{release}"))
+
+
 # ---- Compose ----
 
 _KEY = re.compile(r"(\s+)[\w.\"'-]+:\s*(?:&\w+\s*)?(?:#.*)?")

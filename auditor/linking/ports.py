@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from auditor.deployment.model import Listen, Published, Service
+from auditor.parsers.commands.facts import ServerStart
 from auditor.values import value
 
 # Ports that model servers open beside the one that answers HTTP: gRPC, management, metrics.
@@ -14,6 +17,12 @@ _BESIDE = {
     "seldon": (5000, 6000),
     "ray-serve": (8265,),
 }
+_BESIDE_OPTIONS = frozenset(
+    {
+        "management_address", "metrics_address", "grpc_inference_port", "grpc_management_port",
+        "grpc_port", "metrics_port",
+    }
+)  # fmt: skip
 
 
 @value
@@ -22,10 +31,12 @@ class Served:
 
     listens: tuple[Listen, ...]
     complete: bool
+    # Ports for gRPC, management and metrics, where a configuration gives them.
+    beside: frozenset[int] = frozenset()
 
     @property
     def ports(self) -> frozenset[int]:
-        own = {item.port for item in self.listens if isinstance(item.port, int)}
+        own = {item.port for item in self.listens if isinstance(item.port, int)} | self.beside
         return frozenset(own.union(*(_BESIDE.get(item.server, ()) for item in self.listens)))
 
     def on(self, port: int) -> tuple[Listen, ...]:
@@ -40,7 +51,22 @@ def served(service: Service) -> Served:
         and bool(service.listens)
         and all(isinstance(item.port, int) for item in service.listens)
     )
-    return Served(listens=service.listens, complete=complete)
+    beside = frozenset(_beside(service)) if service.models or service.configured else frozenset()
+    return Served(listens=service.listens, complete=complete, beside=beside)
+
+
+def _beside(service: Service) -> Iterator[int]:
+    """Further ports of model servers, by their configuration files and command lines."""
+    options = list(service.configured)
+    for process in service.processes:
+        fact = process.interpretation.fact
+        if isinstance(fact, ServerStart) and fact.kind in _BESIDE:
+            options += fact.options
+    for option in options:
+        if option.name in _BESIDE_OPTIONS and isinstance(option.value, str):
+            port = option.value.rpartition(":")[2].rstrip("/")
+            if port.isdigit():
+                yield int(port)
 
 
 def host_network(service: Service) -> bool:

@@ -159,7 +159,17 @@ def servings(service: Service) -> tuple[Serving, ...]:
 
 def _training(trace: Trace) -> frozenset[str]:
     """Routes that fit a model rather than ask one, by what they call and by their names."""
-    fits = {
+    asking: dict[str, list[str]] = {}
+    for call in trace.calls:
+        if call.category == "predict" and call.reach.phase is Phase.REQUEST:
+            asking.setdefault(call.reach.route, []).append(call.reach.function)
+    # Every prediction there is made by a function that evaluates or compares.
+    measures = {
+        route
+        for route, functions in asking.items()
+        if all(_TRAINS.search(name.rpartition(".")[2].replace("_", " ")) for name in functions)
+    }
+    fits = measures | {
         c.reach.route
         for c in trace.calls
         if c.category == "preprocess" and c.name == ".fit" and c.reach.phase is Phase.REQUEST
@@ -239,6 +249,20 @@ def server_option(service: Service, start: ServerStart, name: str) -> Option | N
     """The option that decides: command line, environment, configuration file."""
     env = {v.name: v.value for v in service.variables}
     return start.effective(name, env=env, config=service.configured)
+
+
+def reloads_by_signal(service: Service, found: Serving) -> bool:
+    """Gunicorn replaces its workers one by one on HUP, with a model that lies outside the image."""
+    mounted = [m.target for m in service.mounts if isinstance(m.target, str)]
+    outside = any(
+        isinstance(f.path.resolved, str) and f.path.resolved.startswith(f"{target.rstrip('/')}/")
+        for f in found.loads
+        for target in mounted
+    )
+    return outside and any(
+        start.kind == "gunicorn" and not switched_on(server_option(service, start, "preload"))
+        for start in server_starts(service)
+    )
 
 
 def number(option: Option | None) -> int | None:

@@ -207,6 +207,11 @@ class Release:
             return None if self._left_out.match(package) else "none"
         return "real" if row[0] == "R" else "choice" if row == "C" else "virtual"
 
+    def standing_for(self, package: str) -> str | None:
+        """The package that apt installs for a virtual name of one provider; None for others."""
+        row = self._row(package)
+        return row if row and row[0] not in "RC" else None
+
     def brings(self, packages: Iterable[str], *, recommends: bool) -> frozenset[str]:
         """The packages that matter among those that installing ``packages`` adds."""
         found: set[str] = set()
@@ -223,6 +228,19 @@ class Release:
     def library(self, soname: str) -> str | None:
         """The package that has a shared object in the loader's path."""
         return _look_up(self._rows.part_with("libraries", soname), soname)
+
+    def versions_of(self, name: str) -> tuple[str, ...]:
+        """The sonames that loading by ``name`` finds: itself, or every ``libname.so.N``."""
+        if ".so" in name:
+            return (name,) if self.library(name) is not None else ()
+        found: list[str] = []
+        head = f";lib{name}.so."
+        for rows in self._rows.parts("libraries"):
+            start = rows.find(head)
+            while start >= 0:
+                found.append(rows[start + 1 : rows.index("=", start)])
+                start = rows.find(head, start + 1)
+        return tuple(sorted(found))
 
     def program(self, name: str) -> str | None:
         """The package that has a program."""
@@ -302,6 +320,22 @@ def apk_package(names: Collection[str]) -> str | None:
     """The Alpine package that has a library or program, as far as names are established."""
     table: dict[str, str] = _needs_table()["apk"]
     return next((table[n] for n in names if n in table), None)
+
+
+def apk_build(names: Collection[str]) -> tuple[str, ...]:
+    """Alpine's package for one of Debian's that building takes; empty when not established."""
+    table: dict[str, str] = _needs_table().get("apk_build", {})
+    return next(((table[n],) for n in names if n in table), ())
+
+
+def rpm_capability(need: Need) -> str:
+    """What dnf installs a library or program by, whatever the package is called."""
+    return f"'{need.name}()(64bit)'" if need.kind == "library" else f"/usr/bin/{need.name}"
+
+
+def dnf_line(packages: Iterable[str]) -> str:
+    """The command that installs these on systems of the Red Hat family."""
+    return f"dnf install -y {' '.join(dict.fromkeys(packages))}"
 
 
 def apt_line(packages: Iterable[str]) -> str:

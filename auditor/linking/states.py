@@ -403,11 +403,13 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         own = state.get("_sklearn_version")
         if isinstance(own, str) and own != version and not warned:
             warned = True
+            patch = own.split(".")[:2] == version.split(".")[:2]
             yield Reason(
                 rule="CMP002",
                 effect="warns",
-                message=f"was written by scikit-learn {own}; {version} says so when it "
-                "loads, and may predict otherwise",
+                message=f"was written by scikit-learn {own}; {version} says so when it loads"
+                + ("" if patch else ", and may predict otherwise"),
+                evidence=(("difference", "patch" if patch else "minor"),),
                 error="InconsistentVersionWarning",
                 help=f"Pin scikit-learn=={own}, or train the model again with {version}.",
                 distribution="scikit-learn",

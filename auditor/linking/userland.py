@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from auditor.linking.distributions import Installed
 
 Answer = Literal["yes", "no", "unknown"]
+Manager = Literal["apt", "apk", "dnf"]
 
 
 @value
@@ -50,7 +51,8 @@ class Lack:
 
     need: Need
     package: str | None
-    manager: Literal["apt", "apk"] | None
+    # None: the image has no package manager.
+    manager: Manager | None
     elsewhere: SystemPackage | None = None
     sure: bool = True
     verified: bool = True
@@ -71,7 +73,7 @@ class Userland:
         self.libc = base.libc if base is not None else None
         self.packages = tuple(packages)
         self.reasons = list(opaque)
-        self.manager: Literal["apt", "apk"] | None = None
+        self.manager: Manager | None = None
         self.release: sonames.Release | None = None
         self.verified = False
         self.has: frozenset[str] = frozenset()
@@ -82,9 +84,11 @@ class Userland:
         base = self.base
         if base is None or base.distro is None:
             self.reasons.append(f"what {base.text if base else 'the base image'} has is not known")
-        if base is not None and base.distro == "alpine":
-            self.manager = "apk"
+        if base is not None and base.distro in ("alpine", "rpm"):
+            self.manager = "apk" if base.distro == "alpine" else "dnf"
             self.has = frozenset(p.name for p in self._shipped())
+            if self.manager == "dnf":
+                self.reasons.append(f"what {base.text} has is not known")
             return
         suite = sonames.suite_of(base.distro, base.release) if base is not None else None
         if suite is None and any(p.manager == "apk" for p in self.packages):
@@ -96,9 +100,9 @@ class Userland:
         if any(p.manager not in ("apt", "dpkg") for p in self.packages):
             self.reasons.append("it is not a Debian system")
             self.verified = False
-        self.manager = "apt"
-        self.release = release = sonames.release(name)
         flavour = base.flavour if base is not None else None
+        self.manager = "apt" if flavour != "distroless" else None
+        self.release = release = sonames.release(name)
         there = release.base("debian" if flavour == "ubuntu" else flavour or "debian")
         if there is None:
             self.reasons.append(f"what {base.text if base else 'the base'} has is not known")
@@ -131,12 +135,14 @@ class Userland:
         """What to install for a need."""
         if self.manager == "apk":
             return sonames.apk_package(need.names)
+        if self.manager == "dnf":
+            return sonames.rpm_capability(need)
         return self.release.provider(need) if self.release is not None else None
 
     def meets(self, need: Need) -> bool:
         """Whether a package that the image has answers the need."""
         if self.release is None:
-            package = sonames.apk_package(need.names)
+            package = self.package_for(need)
             return package is not None and package in self.has
         look = self.release.library if need.kind == "library" else self.release.program
         return any(look(name) in self.has for name in need.names)
@@ -157,6 +163,33 @@ class Userland:
             verified=self.verified,
             reason="; ".join(dict.fromkeys(self.reasons)),
         )
+
+    def lacking(self, packages: Iterable[str]) -> tuple[str, ...]:
+        """Which of these packages it does not have.
+
+        Each may name alternatives (``a|b``), of which one will do; the first that the release
+        has is named.
+        """
+        found: list[str] = []
+        for text in packages:
+            names = text.split("|")
+            if any(map(self._has_package, names)):
+                continue
+            if self.manager == "apk":
+                found += sonames.apk_build(names)
+                continue
+            there = [n for n in names if self._kind(n) in ("real", "virtual")]
+            found.append((there or names)[0])
+        return tuple(dict.fromkeys(found))
+
+    def _kind(self, name: str) -> str | None:
+        return self.release.kind(name) if self.release is not None else None
+
+    def _has_package(self, name: str) -> bool:
+        if name in self.has:
+            return True
+        other = self.release.standing_for(name) if self.release is not None else None
+        return other is not None and other in self.has
 
     def _has_program(self, need: Need) -> bool:
         return self.base is not None and any(self.base.has_program(n) for n in need.names)
@@ -386,8 +419,7 @@ def builds(
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """(distribution, packages that building it takes) of those without a wheel."""
     land = Userland(base)
-    if land.manager == "apk":
-        # What building takes is known by Debian's names only.
+    if land.manager not in ("apt", "apk"):
         return ()
     listed = dict(roots)
     installed = distributions.close([(n, (), v) for n, v in listed.items()], python=None)
@@ -396,7 +428,7 @@ def builds(
         for name, version in {n: listed.get(n) for n in installed.distributions}.items()
         for need in sonames.needs(name, version, libc=land.libc)
         if need.when == "build"
-        if (packages := tuple(p for p in need.packages if p not in land.has))
+        if (packages := land.lacking(need.packages))
     )
 
 
@@ -408,7 +440,7 @@ def install_line(
     What only some functions need is left out as long as something else is missing. ``builds``
     (see :func:`builds`) is what compiling takes.
     """
-    listed = [x for x in lacks if x.package]
+    listed = [x for x in lacks if x.package and x.manager]
     certain = [x for x in listed if x.need.when == "import" or x.need.always]
     chosen = {x.package for x in certain or listed if x.package}
     chosen |= {package for _, packages in builds for package in packages}
@@ -416,4 +448,6 @@ def install_line(
         return ""
     if apk or any(x.manager == "apk" for x in listed):
         return sonames.apk_line(sorted(chosen))
+    if any(x.manager == "dnf" for x in listed):
+        return sonames.dnf_line(sorted(chosen))
     return sonames.apt_line(sorted(chosen))

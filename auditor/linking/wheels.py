@@ -13,6 +13,12 @@ from auditor import versions
 from auditor.catalog import knowledge_text
 from auditor.values import value
 
+# Their extensions are optional: without a compiler they install in pure Python.
+OPTIONAL_EXTENSIONS = frozenset(
+    {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
+     "sqlalchemy", "tornado", "websockets", "wrapt"}
+)  # fmt: skip
+
 
 @value
 class Installable:

@@ -288,6 +288,8 @@ class ComposeService:
     depends_on: tuple[ComposeDependency, ...] = ()
     restart: Text | None = None
     deploy: ComposeDeploy | None = None
+    # ``gpus`` or ``runtime: nvidia``.
+    gpu: bool = False
     mem_limit: Text | None = None
     cpus: Text | None = None
     pids_limit: Text | None = None
@@ -1456,6 +1458,7 @@ class _Typer:
             depends_on=self.depends_on(get("depends_on")),
             restart=_text(get("restart")),
             deploy=self.deploy(get("deploy")),
+            gpu=get("gpus") is not None or getattr(get("runtime"), "text", "") == "nvidia",
             mem_limit=_text(get("mem_limit")),
             cpus=_text(get("cpus")),
             pids_limit=_text(get("pids_limit")),

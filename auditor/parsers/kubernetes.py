@@ -231,6 +231,8 @@ class Workload(Object):
     # ``serviceName`` of a StatefulSet.
     service_name: Value | None = None
     platform: str = ""
+    # The platform hands requests and answers to a sink (``logger`` of KServe and Seldon).
+    records: bool = False
 
 
 @value
@@ -604,7 +606,12 @@ class _Reader:
             inner = _map(part, "spec")
         if template is None or inner is None or inner.get("containers") is None:
             return None
-        return Workload(pod=self.pod(template, inner), platform=platform, **common)
+        return Workload(
+            pod=self.pod(template, inner),
+            platform=platform,
+            records=_records(spec, platform),
+            **common,
+        )
 
     def utilization(self, spec: Mapping) -> Iterator[Value]:
         if _get(spec, "targetCPUUtilizationPercentage") is not None:
@@ -737,6 +744,17 @@ class _Reader:
                     made = _backend(backend, host, _get(path, "path"))
                     if made is not None:
                         yield made
+
+
+def _records(spec: Mapping, platform: str) -> bool:
+    if platform == "kserve":
+        return any(_map(spec, part, "logger") is not None for part in ("predictor", "transformer"))
+    graphs = [
+        part.get("graph", "logger")
+        for part in getattr(spec.get("predictors"), "items", ())
+        if isinstance(part, Mapping)
+    ]
+    return any(isinstance(graph, Mapping) for graph in graphs)
 
 
 _PLATFORMS = {

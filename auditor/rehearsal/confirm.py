@@ -46,7 +46,16 @@ def apply(findings: Iterable[Finding], rehearsal: Rehearsal) -> tuple[Finding, .
 
 
 def _judged(finding: Finding, rehearsal: Rehearsal, every: tuple[Finding, ...]) -> Finding:
-    if finding.rule.startswith("DYN") or finding.suppressed is not None or not finding.breaks:
+    if finding.rule.startswith("DYN") or finding.suppressed is not None:
+        return finding
+    seen_by = _loader(finding, rehearsal)
+    if seen_by:
+        return replace(
+            finding,
+            confidence=Confidence.CERTAIN,
+            evidence=(*finding.evidence, ("observed", seen_by)),
+        )
+    if not finding.breaks:
         return finding
     seen = [(rehearsal.service(name), stage) for name, stage in finding.breaks]
     answers = [run.answer(stage.label) if run else "unknown" for run, stage in seen]
@@ -66,6 +75,24 @@ def _judged(finding: Finding, rehearsal: Rehearsal, every: tuple[Finding, ...]) 
             evidence = (*finding.evidence, ("observed", cause.error or cause.text))
             return replace(finding, confidence=Confidence.CERTAIN, evidence=evidence)
     return finding
+
+
+def _loader(finding: Finding, rehearsal: Rehearsal) -> str:
+    """What the dynamic loader of an image says of the libraries that a finding names."""
+    if finding.rule not in ("IMG002", "IMG003"):
+        return ""
+    evidence = dict(finding.evidence)
+    needs = evidence.get("needs")
+    named = set(needs) if isinstance(needs, list | tuple) else set()
+    owner = evidence.get("distribution")
+    shipped = {related.at.path for related in finding.related}
+    for key, inside in rehearsal.inside:
+        if key.partition("#")[0] not in shipped:
+            continue
+        for item in inside.missing_sonames:
+            if item.soname in named and item.distribution in ("", owner):
+                return f"ldd {item.path}: {item.soname} => not found"
+    return ""
 
 
 def _saw(name: str, stage: Stage) -> str:

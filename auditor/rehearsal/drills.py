@@ -6,14 +6,13 @@ in requests and time, and says why it was left out where it does not apply.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from auditor.rehearsal import asking, load
+from auditor.rehearsal import asking, load, slow, swap
+from auditor.rehearsal.background import Background
 from auditor.rehearsal.examples import Request
 from auditor.rehearsal.load import Outcome, Shape, Target
 from auditor.rehearsal.observed import (
@@ -25,12 +24,11 @@ from auditor.rehearsal.observed import (
     Memory,
     ServiceRun,
     Stop,
-    Swap,
 )
 from auditor.values import replace
 
 if TYPE_CHECKING:
-    from auditor.deployment.model import Deployment, Service
+    from auditor.deployment.model import Deployment
     from auditor.rehearsal.rehearse import Options, Say
     from auditor.rehearsal.start import Container, Stack
 
@@ -56,6 +54,7 @@ def drill(
     ports = container.ports()
     answered = seen.exchanges[0] if seen.exchanges else None
     outer = next((o for o in ports.values() if answered and _answers(o, answered.path)), outer)
+    inner = next(port for port, published in ports.items() if published == outer)
     request = _request(container, deployment, outer, options, seen)
     say(f"drilling {seen.name} with {request.label}")
     target = Target(host=asking.HOST, port=outer)
@@ -74,10 +73,15 @@ def drill(
     if first.answered:
         made = replace(made, burst=_burst(container, target, wire, first, options))
         _settle(target, wire)
-        swap = _swap(container, target, wire, say)
-        made = replace(made, swap=swap)
-        if swap.way is None:
-            skipped.append(("model swap", swap.note))
+        held, left = slow.drill(stack, container, target, wire, first, request.path, say)
+        made = replace(made, slow=held)
+        skipped += left
+        swapped = swap.drill(stack, container, target, wire, request, deployment, options, say)
+        made = replace(made, swap=swapped)
+        if swapped.way is None:
+            skipped.append(("model swap", swapped.note))
+        # A restart may have given it another port.
+        target = replace(target, port=container.ports().get(inner, target.port))
     else:
         skipped.append(("burst", "it answers nothing under load"))
     if container.running():
@@ -230,87 +234,13 @@ def _settle(target: Target, wire: list[bytes]) -> None:
     load.load(target, wire, Shape(rate=5.0, seconds=0.5, timeout=2.0))
 
 
-# In the background: load while something is done to the service
-
-
-class _Background:
-    """A light load on a thread of its own, until it is told that it is enough."""
-
-    def __init__(self, target: Target, wire: list[bytes], seconds: float) -> None:
-        self.outcome = Outcome()
-        self.ended = threading.Event()
-        shape = Shape(rate=_STOP_RATE, seconds=seconds, timeout=_TIMEOUT)
-
-        def go() -> None:
-            with suppress(Exception):
-                self.outcome = asyncio.run(
-                    load.load_async(target, wire, shape, enough=self.ended.is_set)
-                )
-
-        self.thread = threading.Thread(target=go, daemon=True)
-        self.thread.start()
-
-    def join(self) -> Outcome:
-        self.ended.set()
-        self.thread.join(60.0)
-        return self.outcome
-
-    @property
-    def lost(self) -> int:
-        """Requests that were accepted and not answered, or answered with an error."""
-        refused = ("connection refused", "no connection")
-        failures = sum(n for kind, n in self.outcome.failures.items() if kind not in refused)
-        errors = sum(n for status, n in self.outcome.statuses.items() if status >= 500)
-        return failures + errors
-
-
-# Model swap
-
-
-def _swap(container: Container, target: Target, wire: list[bytes], say: Say) -> Swap:
-    """Use the repository's own way of replacing the model, under load."""
-    route = _reload_route(container.plan.service)
-    if route is None:
-        return Swap(way=None, note="the repository offers no way to replace the model")
-    method, path = route
-    background = _Background(target, wire, 40.0)
-    time.sleep(1.0)
-    begun = time.monotonic()
-    say(f"  swapping the model by {method} {path}")
-    exchange, _ = asking.ask(target.port, Request(method=method, path=path), timeout=30.0)
-    took = time.monotonic() - begun
-    time.sleep(1.0)
-    outcome = background.join()
-    good = exchange.status is not None and 200 <= exchange.status < 300
-    return Swap(
-        way=f"{method} {path}",
-        path=path,
-        sent=outcome.total,
-        lost=background.lost,
-        seconds=took,
-        # One that wants an argument or a password was not really tried.
-        swapped=True if good else None if (exchange.status or 500) < 500 else False,
-        note="" if good else f"it is answered with {exchange.status or exchange.error}",
-    )
-
-
-def _reload_route(service: Service) -> tuple[str, str] | None:
-    for entry in service.entries:
-        for app in entry.trace.apps:
-            for route in app.routes:
-                if route.kind == "reload" and isinstance(route.path, str) and "{" not in route.path:
-                    method = "POST" if "POST" in route.methods else (route.methods or ("GET",))[0]
-                    return method, route.path
-    return None
-
-
 # Stop and restart
 
 
 def _stop(container: Container, target: Target, wire: list[bytes]) -> Stop:
     """SIGTERM (or the image's own stop signal) while requests are under way."""
     grace = container.plan.grace
-    background = _Background(target, wire, grace + 5.0)
+    background = Background(target, wire, rate=_STOP_RATE, seconds=grace + 5.0, timeout=_TIMEOUT)
     time.sleep(1.0)
     begun = time.monotonic()
     with suppress(Exception):

@@ -13,6 +13,7 @@ import socket
 import subprocess
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from auditor import lazy_re as re
 from auditor.errors import AuditorError
@@ -66,13 +67,13 @@ def connect() -> Any:
 
     where = address()
     shown = f" at {where}" if where else ""
-    if where and not where.startswith(("unix://", "npipe://", "http+unix://")):
-        host = re.sub(r"^\w+://", "", where).split("/")[0].rpartition(":")[0].rpartition("@")[2]
-        if host not in ("localhost", "127.0.0.1", "[::1]"):
-            raise NoEngineError(
-                f"the engine at {where} is on another machine: the ports it publishes on its own "
-                "loopback cannot be asked from here; rehearse there, or unset DOCKER_HOST"
-            )
+    if where and not _is_here(where):
+        raise NoEngineError(
+            f"the engine at {where} is on another machine: the ports it publishes on its own "
+            "loopback cannot be asked from here, and its files are not this machine's.\n"
+            "Run deploy-audit on that machine, or name an engine on this one: `unset DOCKER_HOST`, "
+            "`docker context use default`, or DOCKER_HOST=unix:///path/to/docker.sock"
+        )
     try:
         _knock(where or "unix:///var/run/docker.sock")
         client = docker.APIClient(base_url=where, version="auto", timeout=_TIMEOUT)
@@ -86,6 +87,18 @@ def connect() -> Any:
             )
         raise NoEngineError(text) from None
     return client
+
+
+def _is_here(where: str) -> bool:
+    """Whether an engine's address is a socket of this machine; over ssh it never is taken for one."""
+    if where.startswith(("unix://", "npipe://", "http+unix://")):
+        return True
+    try:
+        parts = urlsplit(where if "://" in where else f"tcp://{where}")
+    except ValueError:
+        return False
+    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return here and parts.scheme in ("tcp", "http", "https")
 
 
 def _knock(where: str) -> None:

@@ -13,10 +13,12 @@ from auditor import lazy_re as re
 from auditor.parsers.requirements import normalise
 from auditor.rehearsal import causes
 from auditor.rehearsal.journal import Run
-from auditor.rehearsal.observed import Imported, Inside
+from auditor.rehearsal.observed import Contrast, Imported, Inside, Unfound
+from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.deployment.model import BuiltImage, Environment
+    from auditor.deployment.model import BuiltImage, Deployment, Environment, Service
+    from auditor.source import Location
 
 _TIMEOUT: Final = 300
 # Needs hardware or a display that a build machine does not have.
@@ -25,15 +27,17 @@ _NEEDS_MORE = re.compile(
 )
 
 
-def look(run: Run, image: BuiltImage, tag: str) -> Inside:
+def look(run: Run, image: BuiltImage, tag: str, deployment: Deployment) -> Inside:
     """Run the inspector in the image, without a network and under the image's own user."""
+    claims = tuple(claims_of(image, deployment))
     nonce = secrets.token_hex(12)
     wanted = dict(modules_of(image.environment)) if image.environment else {}
     pairs = ",".join(f"{d}={m}" for d, m in wanted.items())
     text = (Path(__file__).parent / "payload" / "inspector.py").read_text("utf-8")
     output = ""
+    paths = json.dumps(list(dict.fromkeys(claim.path for claim in claims)))
     for interpreter in ("python", "python3"):
-        output, missing = _execute(run, tag, [interpreter, "-B", "-c", text, nonce, pairs])
+        output, missing = _execute(run, tag, [interpreter, "-B", "-c", text, nonce, pairs, paths])
         if not missing:
             break
     found = _parsed(output, nonce)
@@ -41,7 +45,7 @@ def look(run: Run, image: BuiltImage, tag: str) -> Inside:
         lines = causes.lines_of(output)
         why = lines[-1] if lines else "no Python was found in it"
         return Inside(problem=f"it could not be looked into: {why}")
-    return _inside(found, image)
+    return _inside(found, image, claims)
 
 
 def _execute(run: Run, tag: str, command: list[str]) -> tuple[str, bool]:
@@ -98,7 +102,7 @@ def _parsed(output: str, nonce: str) -> dict[str, Any] | None:
     return None
 
 
-def _inside(found: dict[str, Any], image: BuiltImage) -> Inside:
+def _inside(found: dict[str, Any], image: BuiltImage, claims: tuple[Claim, ...] = ()) -> Inside:
     installed = {
         normalise(str(k)[:100]): str(v)[:60]
         for k, v in (_mapping(found.get("distributions"))).items()
@@ -121,9 +125,13 @@ def _inside(found: dict[str, Any], image: BuiltImage) -> Inside:
                 )
             )
     missing = [
-        (str(pair[0])[:300], str(pair[1])[:100])
-        for pair in _list(found.get("missing"))
-        if isinstance(pair, list) and len(pair) == 2
+        Unfound(
+            path=str(item[0])[:300],
+            soname=str(item[1])[:100],
+            distribution=normalise(str(item[2])[:100]),
+        )
+        for item in _list(found.get("missing"))
+        if isinstance(item, list) and len(item) == 3
     ]
     python = str(found.get("python"))[:20]
     uid = found.get("uid")
@@ -137,7 +145,11 @@ def _inside(found: dict[str, Any], image: BuiltImage) -> Inside:
         uid=uid if isinstance(uid, int) else None,
         workdir=str(found.get("cwd"))[:300],
         writable=tuple(str(p)[:200] for p in _list(found.get("writable"))[:20]),
-        differences=tuple(differences(image, python, installed, str(found.get("cwd")))),
+        differences=(
+            *differences(image, python, installed, str(found.get("cwd"))),
+            *_user(image, str(found.get("user")), uid),
+            *_paths(claims, _list(found.get("paths"))),
+        ),
     )
 
 
@@ -151,26 +163,122 @@ def _list(item: Any) -> list[Any]:
 
 def differences(
     image: BuiltImage, python: str, installed: dict[str, str], workdir: str
-) -> Iterable[tuple[str, str, str]]:
-    """(what, static model, image) where the model was sure and the image is otherwise."""
+) -> Iterable[Contrast]:
+    """Where the model was sure of what is installed, and the image is otherwise."""
     environment = image.environment
     if environment is not None and environment.python is not None:
         said = environment.python.version
         # A tag may have moved on to another patch release.
         if environment.python.certain and said.split(".")[:2] != python.split(".")[:2]:
-            yield "Python", said, python
+            yield Contrast(what="Python", said=said, found=python, at=environment.python.at)
     for requirement in environment.requirements if environment else ():
         version = requirement.version
         real = installed.get(requirement.key)
         if version is None or requirement.fact.marker:
             continue
+        at = requirement.fact.at
         if real is None:
-            yield requirement.key, version, "not installed"
+            yield Contrast(what=requirement.key, said=version, found="not installed", at=at)
         elif real.partition("+")[0] != version.partition("+")[0]:
-            yield requirement.key, version, real
+            yield Contrast(
+                what=requirement.key,
+                said=version,
+                found=real,
+                why="something that is installed later replaces it",
+                at=at,
+            )
     said_dir = image.image.workdir.value
     if isinstance(said_dir, str) and said_dir != workdir:
-        yield "working directory", said_dir, workdir
+        yield Contrast(
+            what="working directory", said=said_dir, found=workdir, at=image.image.workdir.at
+        )
+
+
+def _user(image: BuiltImage, name: str, uid: object) -> Iterable[Contrast]:
+    said = image.image.user.value
+    if not isinstance(said, str) or not isinstance(uid, int):
+        return
+    user = said.partition(":")[0] or "root"
+    if user not in (name, str(uid)) and not (user == "root" and uid == 0):
+        yield Contrast(what="user", said=user, found=f"{name} ({uid})", at=image.image.user.at)
+
+
+# Paths of which the model says what stands there, or whether the user may write there
+
+
+@value
+class Claim:
+    """What the model says of one path. ``writable`` None: it says nothing of writing."""
+
+    path: str
+    exists: bool | None = None
+    size: int | None = None
+    source: str = ""
+    writable: bool | None = None
+    at: Location | None = None
+
+
+def claims_of(image: BuiltImage, deployment: Deployment) -> Iterable[Claim]:
+    """What the model is sure of, of the paths that the code reads and writes."""
+    sizes = {a.path: a.facts.size for a in deployment.artifacts}
+    for service in deployment.services_of(image.services):
+        for link in service.reads:
+            seen = link.seen
+            if seen.mounted or seen.answer == "unknown" or link.access.created_before:
+                continue
+            yield Claim(
+                path=link.path,
+                exists=seen.answer == "yes",
+                size=sizes.get(seen.repo or "") if seen.answer == "yes" else None,
+                source=seen.repo or "",
+                at=seen.at or link.access.at,
+            )
+        if not _same_user(service, image):
+            continue
+        for item in service.writes:
+            if item.link.seen.mounted or item.allowed == "unknown" or item.read_only:
+                continue
+            if item.homeless or item.link.access.created_before:
+                continue
+            at = item.decides.at if item.decides and item.decides.at else item.link.access.at
+            yield Claim(path=item.link.path, writable=item.allowed == "yes", at=at)
+
+
+def _same_user(service: Service, image: BuiltImage) -> bool:
+    mine, theirs = service.user or "root", image.image.user.value or "root"
+    return isinstance(mine, str) and mine == theirs
+
+
+def _paths(claims: tuple[Claim, ...], found: list[Any]) -> Iterable[Contrast]:
+    """The claims that do not hold in the image."""
+    standing: dict[str, tuple[str, int, bool]] = {}
+    for item in found:
+        if isinstance(item, list) and len(item) == 4 and isinstance(item[2], int):
+            standing[str(item[0])] = (str(item[1]), item[2], bool(item[3]))
+    for claim in dict.fromkeys(claims):
+        if claim.path not in standing:
+            continue
+        kind, size, writable = standing[claim.path]
+        if claim.exists is not None and claim.exists != bool(kind):
+            yield Contrast(
+                what=claim.path,
+                said=f"there, from {claim.source}" if claim.exists else "not there",
+                found="there" if kind else "not there",
+                at=claim.at,
+            )
+        elif claim.size is not None and kind == "file" and size != claim.size:
+            yield Contrast(
+                what=claim.path,
+                said=f"{claim.size:,} bytes, from {claim.source}",
+                found=f"{size:,} bytes",
+                why="the build puts another file there, and what was judged is not what is loaded",
+                at=claim.at,
+            )
+        if claim.writable is not None and claim.writable != writable:
+            may = {True: "writable", False: "not writable"}
+            yield Contrast(
+                what=claim.path, said=may[claim.writable], found=may[writable], at=claim.at
+            )
 
 
 def modules_of(environment: Environment) -> Iterable[tuple[str, str]]:

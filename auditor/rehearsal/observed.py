@@ -147,7 +147,11 @@ class Burst:
 
 @value
 class Swap:
-    """The model replaced under load, by the way the repository offers. ``way`` None: none."""
+    """The model replaced under load, by the way the repository offers. ``way`` None: none.
+
+    ``model``: given (by the user), varied (a copy with other numbers), same (nothing new to see).
+    ``swapped`` None: it cannot be told. Seconds count from the moment of the trigger.
+    """
 
     way: str | None
     path: str = ""
@@ -156,6 +160,38 @@ class Swap:
     seconds: float = 0.0
     swapped: bool | None = None
     note: str = ""
+    model: Literal["given", "varied", "same"] = "same"
+    # The first answer of the new model, and when the last one of the old had been given.
+    first_new: float | None = None
+    all_new: float | None = None
+    # Answers of the old model after the first of the new; of the last answers watched, how many.
+    mixed: int = 0
+    last: int = 0
+    last_old: int = 0
+
+
+@value
+class Slow:
+    """Something that the service asks, held still for ``seconds`` while requests came in.
+
+    ``kind``: service (of the same project, paused), host (of the network, silent). ``hung`` had
+    no answer within ``patience``; ``recovery`` None: it did not recover while watched.
+    """
+
+    dependency: str
+    kind: Literal["service", "host"]
+    seconds: float
+    patience: float
+    sent: int = 0
+    hung: int = 0
+    failed: int = 0
+    worst: float = 0.0
+    statuses: tuple[tuple[str, int], ...] = ()
+    # Whether another route answered meanwhile; None: there is none to ask.
+    other_route: str = ""
+    other_answered: bool | None = None
+    recovery: float | None = None
+    alive: bool = True
 
 
 @value
@@ -188,6 +224,7 @@ class Drills:
     burst: Burst | None = None
     stop: Stop | None = None
     swap: Swap | None = None
+    slow: tuple[Slow, ...] = ()
     log: LogGrowth | None = None
     memory: Memory | None = None
     # Seconds until it answered again after SIGKILL; None: it was not tried.
@@ -207,6 +244,30 @@ class Imported:
 
 
 @value
+class Contrast:
+    """Something that the static model was sure of and the image has otherwise.
+
+    ``at`` is where the model read it; None where nothing in the repository says so.
+    """
+
+    what: str
+    said: str
+    found: str
+    why: str = ""
+    at: Location | None = None
+
+
+@value
+class Unfound:
+    """A shared object that names another one which the dynamic loader does not find."""
+
+    path: str
+    soname: str
+    # The distribution that brought the object; "" where none is on record.
+    distribution: str = ""
+
+
+@value
 class Inside:
     """What the image really holds."""
 
@@ -214,14 +275,12 @@ class Inside:
     distributions: tuple[tuple[str, str], ...] = ()
     pip_check: tuple[str, ...] = ()
     imports: tuple[Imported, ...] = ()
-    # (shared object, soname) that the loader does not find.
-    missing_sonames: tuple[tuple[str, str], ...] = ()
+    missing_sonames: tuple[Unfound, ...] = ()
     user: str | None = None
     uid: int | None = None
     workdir: str | None = None
     writable: tuple[str, ...] = ()
-    # (what, static model, image) where the two disagree.
-    differences: tuple[tuple[str, str, str], ...] = ()
+    differences: tuple[Contrast, ...] = ()
     problem: str = ""
 
 

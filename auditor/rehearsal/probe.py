@@ -65,6 +65,7 @@ def choose(
     if method is not None and method.upper() != "POST":
         return (Request(method=method.upper(), path=path, source="body"),)
     wanted = (path.partition("?")[0],) if named else ()
+    refused: tuple[Request, int, bytes] | None = None
     for request in _candidates(document_of(target, headers), wanted):
         if named and request.path.partition("?")[0] not in wanted:
             continue
@@ -78,7 +79,21 @@ def choose(
             )
             if again and fetch(target, again[0], headers)[0] < 300:
                 return (again[0],)
+        refused = refused or (request, status, answer)
+    if refused is not None:
+        raise AuditorError(_refusal(*refused))
     return (Request(method=(method or "GET").upper(), path=path, source="body"),)
+
+
+def _refusal(request: Request, status: int, answer: bytes) -> str:
+    """What to do about a request that the service's own document describes and refuses."""
+    said = " ".join(answer[:200].decode("utf-8", "replace").split())
+    advice = (
+        "give what it asks for with --header 'Authorization: …'"
+        if status in (401, 403, 407)
+        else "give a valid request with --body FILE, or another endpoint in the URL"
+    )
+    return f"{request.label} is answered with {status} ({said}): {advice}"
 
 
 def _candidates(document: Any, wanted: Sequence[str]) -> tuple[Request, ...]:

@@ -46,6 +46,10 @@ class Options:
     services: tuple[str, ...] = ()
     body: bytes | None = None
     body_path: str | None = None
+    # What the swap drill puts in the place of the model, and where.
+    new_model: bytes | None = None
+    new_model_name: str = ""
+    model_path: str | None = None
     inside: bool = True
     artifacts: bool = True
     drills: bool = True
@@ -81,7 +85,7 @@ def rehearse(
 
         for image, tag in images:
             say(f"looking into {image.key}")
-            inside.append((image.key, look(run, image, tag)))
+            inside.append((image.key, look(run, image, tag, deployment)))
     if options.artifacts:
         from auditor.rehearsal.sandbox import load_all
 

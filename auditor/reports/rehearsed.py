@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from auditor.reports.digest import plural, withdrawn
 
 if TYPE_CHECKING:
-    from auditor.rehearsal.observed import Rehearsal, ServiceRun
+    from auditor.rehearsal.observed import Rehearsal, ServiceRun, Slow, Swap
     from auditor.reports.styled import Page
     from auditor.result import AuditResult
 
@@ -47,8 +47,8 @@ def lines(seen: Rehearsal) -> Iterator[str]:
             f"{key}: Python {inside.python}, {plural(len(inside.distributions), 'distribution')}, "
             f"{good} of {plural(len(inside.imports), 'requirement')} imported, user {inside.user}"
         )
-        for what, said, found in inside.differences:
-            yield f"{key}: {what}: the model says {said}, the image has {found}"
+        for item in inside.differences:
+            yield f"{key}: {item.what}: the model says {item.said}, the image has {item.found}"
     for load in seen.artifacts:
         peak = f", {load.peak_bytes / _MEGA:,.0f} MB" if load.peak_bytes else ""
         took = f" ({load.seconds:.2f} s{peak})" if load.seconds is not None else ""
@@ -56,11 +56,34 @@ def lines(seen: Rehearsal) -> Iterator[str]:
         yield f"{load.path} in {load.environment}: {load.outcome}{took}{f': {why}' if why else ''}"
     for service in seen.services:
         yield from _service(service)
-    for item in seen.reproductions:
-        if item.same:
-            yield f"{item.image}: two builds agree ({plural(item.timestamps, 'file')} by time only)"
+    for twice in seen.reproductions:
+        if twice.same:
+            yield f"{twice.image}: two builds agree ({plural(twice.timestamps, 'file')} by time only)"
     for note in dict.fromkeys((*seen.notes, *(n for s in seen.services for n in s.notes))):
         yield f"note: {note}"
+
+
+def _swap(swap: Swap) -> str:
+    said = f"model swap by {swap.way}: {swap.lost} of {swap.sent} requests lost"
+    if swap.first_new is not None:
+        said += f", first new answer after {swap.first_new:.1f} s"
+        if swap.all_new is None:
+            said += f", {swap.last_old} of the last {swap.last} answers still of the old model"
+        else:
+            said += f", all new after {swap.all_new:.1f} s"
+            said += f", {plural(swap.mixed, 'old answer')} in between" if swap.mixed else ""
+    return said + (f" ({swap.note})" if swap.note else "")
+
+
+def _slow(held: Slow) -> str:
+    said = (
+        f"{held.dependency} silent for {held.seconds:.0f} s: {held.hung} of {held.sent} requests "
+        f"had no answer within {held.patience:.0f} s, {held.failed} failed"
+    )
+    if held.other_answered is False:
+        said += f", {held.other_route} did not answer either"
+    back = "it did not recover" if held.recovery is None else f"back after {held.recovery:.1f} s"
+    return f"{said}; {back}"
 
 
 def _service(run: ServiceRun) -> Iterator[str]:
@@ -93,8 +116,9 @@ def _service(run: ServiceRun) -> Iterator[str]:
     if drills.log is not None:
         yield f"{run.name}: {drills.log.bytes_per_request:.0f} bytes of log per request"
     if drills.swap is not None and drills.swap.way is not None:
-        swap = drills.swap
-        yield f"{run.name}: model swap by {swap.way}: {swap.lost} of {swap.sent} requests lost"
+        yield f"{run.name}: {_swap(drills.swap)}"
+    for held in drills.slow:
+        yield f"{run.name}: {_slow(held)}"
     if drills.stop is not None:
         stop = drills.stop
         yield (

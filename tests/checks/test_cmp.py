@@ -145,3 +145,15 @@ def predict(values: list[float]) -> float:
     assert rules(result) == {"CMP004"}
     assert starts(result) == "yes"
     assert result.services[0].forecast.predicts == "no"
+
+
+@pytest.mark.parametrize(
+    ("written", "severity"), [("1.5.1", "low"), ("1.4.2", "medium"), ("1.5.2", None)]
+)
+def test_a_patch_release_of_scikit_learn_hardly_matters(
+    written: str, severity: str | None, tmp_path: Path
+) -> None:
+    state = b"}(X\x10\x00\x00\x00_sklearn_versionX\x05\x00\x00\x00" + written.encode() + b"u"
+    model = b"\x80\x04csklearn.preprocessing._data\nNormalizer\n)\x81" + state + b"b."
+    found = [f for f in audited(tmp_path, model).findings if f.rule == "CMP002"]
+    assert [f.severity.label for f in found] == ([severity] if severity else [])

@@ -433,3 +433,47 @@ def test_what_nobody_imports_does_not_break_the_start(run: Audit) -> None:
     files = service(**{"requirements.txt": PINNED + "flask==2.0.3\n"})
     result = run(files)
     assert [(f.severity, f.breaks) for f in of(result, "ENV020")] == [(Severity.MEDIUM, ())]
+
+
+UV_LOCK = """\
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "churn"
+version = "0.1.0"
+source = { virtual = "." }
+dependencies = [{ name = "fastapi" }]
+
+[[package]]
+name = "fastapi"
+version = "0.115.6"
+source = { registry = "index" }
+dependencies = [{ name = "starlette" }]
+wheels = [{ url = "f.whl", hash = "sha256:aa" }]
+
+[[package]]
+name = "starlette"
+version = "0.41.3"
+source = { registry = "index" }
+wheels = [{ url = "s.whl", hash = "sha256:bb" }]
+"""
+PROJECT = (
+    '[project]\nname = "churn"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
+    'dependencies = ["fastapi>=0.115"]\n'
+)
+
+
+def test_a_locked_project_without_an_image_is_locked(run: Audit) -> None:
+    result = run({"pyproject.toml": PROJECT, "uv.lock": UV_LOCK})
+    assert of(result, "ENV001") == of(result, "ENV002") == []
+    (environment,) = result.environments
+    assert environment.locked
+    assert {r.name: r.locked_version for r in environment.requirements} == {
+        "fastapi": "0.115.6", "starlette": "0.41.3",
+    }  # fmt: skip
+
+
+def test_requirements_beside_a_lock_that_they_do_not_use_stay_open(run: Audit) -> None:
+    result = run({"requirements.txt": "fastapi==0.115.6\n", "uv.lock": UV_LOCK, "app.py": APP})
+    assert not result.environments[0].locked

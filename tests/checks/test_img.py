@@ -25,6 +25,35 @@ def test_floating_base(base: str, reported: bool, tmp_path: Path) -> None:
     assert bool(found) is reported
 
 
+@pytest.mark.parametrize(
+    ("base", "line", "reported"),
+    [
+        ("python:3.13-slim", "RUN apt-get update && apt-get install -y libglib2.0-0t64", True),
+        ("python:3.13", "RUN apt-get update && apt-get install -y libglib2.0-0t64", True),
+        ("python:3.13-slim", "", False),
+        ("python:3.13-slim", "RUN apt-get update && apt-get install -y git build-essential", False),
+        ("python:3.13-slim", "RUN apt-get update && apt-get install -y libglib2.0-0", True),
+        (
+            "python:3.13-slim-trixie",
+            "RUN apt-get update && apt-get install -y libglib2.0-0t64",
+            False,
+        ),
+        ("python:3.13.5-slim", "RUN apt-get update && apt-get install -y libglib2.0-0t64", False),
+        ("python:3.7-slim", "RUN apt-get update && apt-get install -y libglib2.0-0t64", False),
+        ("python:slim", "RUN apt-get update && apt-get install -y libglib2.0-0t64", False),
+        ("python:3.13-slim@sha256:" + "a" * 64, "RUN apt-get install -y libglib2.0-0t64", False),
+        ("python:3.13-alpine", "RUN apk add --no-cache git", False),
+    ],
+)
+def test_moving_release(base: str, line: str, reported: bool, tmp_path: Path) -> None:
+    text = kit.dockerfile(line).replace("python:3.11-slim", base)
+    found = kit.of(kit.service(tmp_path, {"Dockerfile": text}), "IMG016")
+    assert bool(found) is reported
+    if found:
+        assert found[0].help.endswith(f"`{base}-trixie`.")
+        assert found[0].related[0].at.path == "Dockerfile"
+
+
 def test_an_image_of_the_repository_is_no_floating_base(tmp_path: Path) -> None:
     files = {
         "docker/Dockerfile.base": "FROM python:3.11-slim\nRUN pip install flask==3.0.3\n",
@@ -267,3 +296,75 @@ def test_what_a_failing_copy_was_to_bring_is_not_missed_again(tmp_path: Path) ->
     text = kit.dockerfile("COPY serve.py ./", '["python", "serve.py"]')
     result = kit.service(tmp_path, {"Dockerfile": text})
     assert [f.rule for f in result.findings if f.breaks] == ["IMG019"]
+
+
+SETTINGS = {
+    "dotenv": "from dotenv import load_dotenv\nload_dotenv()\n",
+    "environs": "from environs import Env\nEnv().read_env()\n",
+}
+HAND_MADE = (
+    "import os\n{load}from flask import Flask\nkey = os.environ['API_KEY']\napp = Flask(__name__)\n"
+)
+PYDANTIC = (
+    "from flask import Flask\nfrom pydantic_settings import BaseSettings\n"
+    "class Settings(BaseSettings):\n    api_key: str\n    model_config = {'env_file': '.env'}\n"
+    "settings = Settings()\napp = Flask(__name__)\n"
+)
+DECOUPLE = (
+    "from decouple import config\nfrom flask import Flask\nkey = config('API_KEY')\n"
+    "app = Flask(__name__)\n"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        HAND_MADE.format(load=SETTINGS["dotenv"]),
+        HAND_MADE.format(load=SETTINGS["environs"]),
+        PYDANTIC,
+        DECOUPLE,
+    ],
+)
+@pytest.mark.parametrize(
+    ("gitignore", "dockerignore", "reported"),
+    [(".env\n", "", False), ("", "", True), (".env\n", ".env\n", True), (".env\n", ".e*\n", True)],
+)
+def test_variables_of_an_env_file_that_git_ignores_are_not_missed(
+    code: str, gitignore: str, dockerignore: str, reported: bool, tmp_path: Path
+) -> None:
+    files = {
+        "app.py": code,
+        "requirements.txt": kit.REQUIREMENTS
+        + "python-dotenv==1.0.1\nenvirons==11.0.0\npydantic-settings==2.5.2\npython-decouple==3.8\n",
+        "Dockerfile": kit.dockerfile().replace("COPY app.py ./", "COPY . ."),
+        "docker-compose.yml": kit.compose(""),
+        ".gitignore": gitignore,
+        ".dockerignore": dockerignore,
+    }
+    assert bool(kit.of(kit.service(tmp_path, files), "IMG012")) is reported
+
+
+@pytest.mark.parametrize(
+    ("template", "served"),
+    [("PORT=4000\n", None), ("PORT=5000\n", 5000), ("OTHER=1\n", 5000), (None, 5000)],
+)
+def test_the_template_of_an_env_file_tells_which_defaults_stand(
+    template: str | None, served: int | None, tmp_path: Path
+) -> None:
+    code = (
+        "import os\nfrom dotenv import load_dotenv\nfrom flask import Flask\nload_dotenv()\n"
+        "app = Flask(__name__)\n"
+        "app.run(host='0.0.0.0', port=int(os.getenv('PORT', 5000)))\n"
+    )
+    files = {
+        "app.py": code,
+        "requirements.txt": kit.REQUIREMENTS + "python-dotenv==1.0.1\n",
+        "Dockerfile": kit.dockerfile(command='["python", "app.py"]').replace(
+            "COPY app.py", "COPY ."
+        ),
+        "docker-compose.yml": kit.compose('ports: ["4000:4000"]'),
+        ".gitignore": ".env\n",
+        **({".env.example": template} if template else {}),
+    }
+    found = kit.of(kit.service(tmp_path, files), "NET003")
+    assert [dict(f.evidence)["served"] for f in found] == ([(served,)] if served else [])

@@ -515,3 +515,73 @@ def test_callable_object_as_dependency(tmp_path: Path) -> None:
         "def predict(item: Item, model=Depends(give)):\n    return model.predict([item.values])\n"
     )
     assert len(found(write(tmp_path, {"app.py": text}), "SRV001")) == 1
+
+
+CACHE = """\
+import joblib
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+class Cache:
+    def __init__(self):
+        self.held = {}
+    def get(self, key):
+        return self.held.get(key)
+    def put(self, key, value):
+        self.held[key] = value
+
+cache = Cache()
+app = FastAPI()
+
+class Item(BaseModel):
+    values: list[float]
+
+def cached(path, loader):
+    store = cache
+    hit = store.get(path)
+    if hit is not None:
+        return hit
+    model = loader(path)
+    STORE
+    return model
+
+@app.get("/health")
+def health():
+    return {}
+
+@app.post("/predict")
+def predict(item: Item):
+    return {"answer": cached("model.joblib", joblib.load).predict([item.values]).tolist()}
+"""
+
+
+@pytest.mark.parametrize(("store", "again"), [("store.put(path, model)", False), ("pass", True)])
+def test_a_cache_that_is_asked_and_filled(store: str, again: bool, tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": CACHE.replace("STORE", store), "model.joblib": b"x"})
+    assert bool(found(tmp_path, "SRV001")) is again
+
+
+WATCH = """\
+import joblib
+from fastapi import FastAPI
+
+app = FastAPI()
+
+def NAME(rows):
+    model = joblib.load("model.joblib")
+    return model.predict(rows).tolist()
+
+@app.get("/health")
+def health():
+    return {}
+
+@app.post("/check")
+def check(rows: list[list[float]]):
+    return NAME(rows)
+"""
+
+
+@pytest.mark.parametrize(("name", "again"), [("evaluate_model", False), ("answer", True)])
+def test_an_evaluation_loads_what_it_evaluates(name: str, again: bool, tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": WATCH.replace("NAME", name), "model.joblib": b"x"})
+    assert bool(found(tmp_path, "SRV001")) is again

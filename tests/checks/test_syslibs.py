@@ -167,3 +167,88 @@ def test_musl_without_wheels(tmp_path: Path) -> None:
     assert "lightgbm" in finding.message and finding.at.path == "Dockerfile"
     files = {"Dockerfile": image(base="python:3.11-alpine")}
     assert not kit.of(kit.service(tmp_path / "plain", files), "IMG010")
+
+
+def first(command: str) -> str:
+    """The command stands before the rest of the only stage."""
+    head, _, rest = image().partition("\n")
+    return f"{head}\n{command}{rest}"
+
+
+COMPILED = {
+    "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\npsycopg2==2.9.9\n",
+    "app.py": importing("psycopg2"),
+}
+
+
+@pytest.mark.parametrize(
+    ("packages", "lacks"),
+    [
+        ("gcc libc6-dev libpq-dev", None),
+        ("build-essential libpq-dev", None),
+        ("gcc libpq-dev", ["libc6-dev"]),
+        ("build-essential", ["libpq-dev"]),
+        ("g++", ["libpq-dev"]),
+    ],
+)
+def test_headers_that_compiling_takes(
+    packages: str, lacks: list[str] | None, tmp_path: Path
+) -> None:
+    result = kit.service(tmp_path, {**COMPILED, "Dockerfile": first(apt(packages))})
+    found = kit.of(result, "ENV008")
+    assert [list(dict(f.evidence)["packages"]) for f in found] == ([lacks] if lacks else [])
+    assert result.services[0].forecast.builds == ("no" if lacks else "yes")
+    for finding in found:
+        assert (finding.at.path, finding.at.line) == ("requirements.txt", 3)
+        assert finding.help.endswith(f"--no-install-recommends {' '.join(lacks or ())}`.")
+
+
+def test_headers_in_the_stage_that_compiles(tmp_path: Path) -> None:
+    def two(build: str, ship: str) -> str:
+        return (
+            f"FROM {BOOKWORM} AS build\n{apt(build)}COPY requirements.txt .\n"
+            f"RUN pip install --prefix /install -r requirements.txt\nFROM {BOOKWORM}\n{apt(ship)}"
+            "COPY --from=build /install /usr/local\nCOPY app.py .\n"
+            'CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n'
+        )
+
+    good = kit.service(
+        tmp_path / "a",
+        {**COMPILED, "Dockerfile": two("build-essential libpq-dev", "libpq5")},
+    )
+    assert not kit.of(good, "ENV008") and not kit.of(good, "IMG002")
+    bad = kit.service(
+        tmp_path / "b",
+        {**COMPILED, "Dockerfile": two("build-essential", "libpq-dev")},
+    )
+    (finding,) = kit.of(bad, "ENV008")
+    assert list(dict(finding.evidence)["packages"]) == ["libpq-dev"]
+
+
+def test_what_comes_after_pip_is_too_late(tmp_path: Path) -> None:
+    text = image() + apt("build-essential libpq-dev")
+    result = kit.service(tmp_path, {**COMPILED, "Dockerfile": text})
+    (finding,) = kit.of(result, "ENV008")
+    assert "libpq-dev" in finding.message or "compiler" in finding.message
+
+
+def test_what_an_unread_script_installs_may_be_the_headers(tmp_path: Path) -> None:
+    text = first(apt("gcc") + "RUN curl -sSL https://h.invalid/x -o x.sh && bash x.sh\n")
+    result = kit.service(tmp_path, {**COMPILED, "Dockerfile": text})
+    assert all(f.confidence is Confidence.POSSIBLE for f in kit.of(result, "ENV008"))
+
+
+@pytest.mark.parametrize(
+    ("line", "confidence"),
+    [("", Confidence.LIKELY), ("RUN curl https://sh.rustup.rs | sh\n", Confidence.POSSIBLE)],
+)
+def test_a_builder_without_a_compiler(line: str, confidence: Confidence, tmp_path: Path) -> None:
+    text = (
+        f"FROM {BOOKWORM} AS build\n{line}COPY requirements.txt .\n"
+        f"RUN pip install --prefix /install -r requirements.txt\nFROM {BOOKWORM}\n"
+        f"{apt('libpq5')}COPY --from=build /install /usr/local\nCOPY app.py .\n"
+        'CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n'
+    )
+    (finding,) = kit.of(kit.service(tmp_path, {**COMPILED, "Dockerfile": text}), "ENV008")
+    assert finding.confidence is confidence
+    assert "no compiler" in finding.message

@@ -97,6 +97,81 @@ def test_names_from_standard_input(run, files, monkeypatch, separator):
     assert "evil.pkl" in out
 
 
+def test_an_artifact_on_standard_input(run, files, monkeypatch):
+    for name, expected in (("evil.pkl", 1), ("safe.pkl", 0)):
+        data = (files / name).read_bytes()
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+        status, out, _ = run("-", "--format", "json")
+        assert status == expected
+        artifact = json.loads(out)["artifacts"][0]
+        assert artifact["path"] == "<stdin>"
+        assert artifact["verdict"] == ("dangerous" if expected else "safe")
+        assert artifact["size"] == len(data)
+
+
+def test_a_large_artifact_on_standard_input(run, monkeypatch):
+    data = pickle.dumps([bytes(9 << 20), Evil()])
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    status, out, _ = run("-")
+    assert status == 1
+    assert out.startswith("dangerous   <stdin>  (pickle")
+
+
+def test_a_list_of_names_that_is_a_pickle_is_judged_as_both(run, files, monkeypatch, tmp_path):
+    for name in ("cos", "system", "(S'id'", "tR."):
+        (tmp_path / name).write_bytes(b"")
+    data = b"cos\nsystem\n(S'id'\ntR."
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    status, out, _ = run("-")
+    assert status == 1
+    assert "dangerous   <stdin>" in out
+    assert "system  (empty" in out
+
+
+def test_a_name_on_standard_input_that_is_missing(run, files, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"safe.pkl\ngone.pkl\n")))
+    assert run("-")[0] == 2
+
+
+def test_progress_is_drawn_on_a_terminal_and_goes(monkeypatch):
+    from auditor.cli import progress
+
+    clock = iter(range(100))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    assert list(progress.shown("abcd", 4, "files", stream=stream)) == list("abcd")
+    text = stream.getvalue()
+    assert text.startswith("\r[")
+    assert "2 of 4 files" in text
+    assert text.endswith("\r\x1b[K")
+    silent = io.StringIO()
+    monkeypatch.setattr(progress, "monotonic", lambda: 0.0)
+    assert list(progress.shown("abcd", 4, "files", stream=silent)) == list("abcd")
+    assert silent.getvalue() == ""
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_only_a_terminal_sees_progress(run, files, monkeypatch, live):
+    from auditor.cli import progress
+
+    times = iter(range(1000))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(times))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: live)
+    out = run("safe.pkl", "evil.pkl", "models/notes.txt")[2]
+    assert ("of 3 files" in out) is live
+    assert "of 3 files" not in run("-q", "safe.pkl", "evil.pkl", "models/notes.txt")[2]
+
+
+@pytest.mark.parametrize(
+    "form", ["console", "json", "sarif", "html", "markdown", "junit", "gitlab", "github"]
+)
+def test_every_format_names_the_verdict(run, files, form):
+    status, out, _ = run("evil.pkl", "safe.pkl", "--format", form)
+    assert status == 1
+    assert "evil.pkl" in out
+    assert "dangerous" in out
+
+
 def test_json_keeps_to_the_contract(run, files):
     status, out, _ = run("evil.pkl", "safe.pkl", "--format", "json")
     assert status == 1

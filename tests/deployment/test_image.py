@@ -675,3 +675,30 @@ def test_lookups_agree_with_the_built_image(
         listing = built.fs.list_dir(path)
         assert listing.complete, path
         assert set(listing.names) == {c for c in children if "/" not in c}, path
+
+
+@pytest.mark.parametrize(
+    ("mode", "alarmed"),
+    [
+        ("777", False),
+        ("0775", False),
+        ("a+w", False),
+        ("o=rwx", False),
+        ("755", True),
+        ("u+w", True),
+    ],
+)
+def test_a_directory_that_chmod_opens_can_be_written(
+    mode: str, alarmed: bool, tmp_path: Path
+) -> None:
+    from auditor.config import Settings
+    from auditor.engine import audit
+
+    (tmp_path / "Dockerfile").write_text(
+        "FROM python:3.11-slim\nWORKDIR /app\nCOPY serve.py .\n"
+        f"RUN mkdir /app/logs && chmod {mode} /app/logs\nRUN useradd -m app\nUSER app\n"
+        'CMD ["python", "serve.py"]\n'
+    )
+    (tmp_path / "serve.py").write_text('open("/app/logs/a.log", "w").write("x")\n')
+    found = [f.rule for f in audit(tmp_path, Settings()).findings if f.rule == "IMG011"]
+    assert bool(found) is alarmed

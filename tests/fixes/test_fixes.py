@@ -86,6 +86,15 @@ def test_a_command_that_needs_its_shell_keeps_it(tmp_path: Path, command: str) -
     assert fixed(tmp_path, "IMG007") == {}
 
 
+def test_a_moving_tag_gets_its_release(tmp_path: Path) -> None:
+    install = "RUN apt-get update && apt-get install -y git libglib2.0-0t64\n"
+    repository(tmp_path, Dockerfile=f"FROM python:3.13-slim AS base\n{install}{CMD}")
+    (made,) = fixed(tmp_path, "IMG016").values()
+    assert made.splitlines()[0] == "FROM python:3.13-slim-trixie AS base"
+    repository(tmp_path, Dockerfile=f"ARG V=3.13\nFROM python:${{V}}-slim AS base\n{install}{CMD}")
+    assert fixed(tmp_path, "IMG016") == {}
+
+
 def test_missing_libraries_join_the_install_or_get_one(tmp_path: Path) -> None:
     files = {"requirements.txt": REQUIREMENTS + "opencv-python==4.10.0.84\n",
              "app.py": "import cv2\n" + APP}  # fmt: skip

@@ -96,6 +96,46 @@ def test_alpine_has_names_of_its_own() -> None:
     assert userland.install_line(lacks) == "apk add --no-cache cairo"
 
 
+@pytest.mark.parametrize(
+    ("base", "line"),
+    [
+        ("registry.access.redhat.com/ubi9/python-311", "dnf install -y 'libgomp.so.1()(64bit)'"),
+        ("nvidia/cuda:12.4.1-base-ubi8", "dnf install -y 'libgomp.so.1()(64bit)'"),
+        ("public.ecr.aws/lambda/python:3.12", "dnf install -y 'libgomp.so.1()(64bit)'"),
+        ("mirror.gcr.io/library/python:3.12-slim", sonames.apt_line(["libgomp1"])),
+        ("ghcr.io/astral-sh/uv:0.5.4-python3.12-bookworm-slim", sonames.apt_line(["libgomp1"])),
+        ("ghcr.io/astral-sh/uv:debian-slim", sonames.apt_line(["libgomp1"])),
+        ("ghcr.io/astral-sh/uv:latest", ""),
+        ("scratch", ""),
+    ],
+)
+def test_every_base_has_its_own_command(base: str, line: str) -> None:
+    lacks = userland.of_list([("lightgbm", (), None)], describe(base))
+    assert userland.install_line(lacks) == line
+    known = base.startswith(("mirror", "ghcr")) and "latest" not in base
+    assert all(lack.sure is known for lack in lacks)
+
+
+def test_distroless_has_nothing_to_install_with() -> None:
+    lacks = userland.of_list(
+        [("cairosvg", (), None)], describe("gcr.io/distroless/python3-debian12")
+    )
+    assert [x.manager for x in lacks] == [None] and lacks[0].package == "libcairo2"
+    assert userland.install_line(lacks) == ""
+    assert userland.missing(lacks)[0].apt is None
+
+
+def test_one_of_several_headers_will_do() -> None:
+    land = userland.Userland(describe("python:3.11-slim-bookworm"))
+    assert land.lacking(["libgomp1|gcc", "libc6"]) == ("libgomp1", "libc6")
+    full = userland.Userland(describe("python:3.11-bookworm"))
+    assert full.lacking(["nothing-of-it|libpq-dev", "gcc"]) == ()
+    old = userland.Userland(describe("python:3.9-slim-bullseye"))
+    assert old.lacking(["libgirepository-2.0-dev|libgirepository1.0-dev"]) == (
+        "libgirepository1.0-dev",
+    )
+
+
 def test_building_takes_a_compiler_where_there_is_none() -> None:
     slim = dict(userland.builds([("psycopg2", None)], describe("python:3.11-slim-bookworm")))
     assert set(slim["psycopg2"]) >= {"gcc", "libpq-dev"}

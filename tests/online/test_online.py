@@ -327,3 +327,27 @@ def test_syslibs_reads_the_wheel_of_what_no_table_knows(
     assert "libgomp1" in said
     assert "libneighbour" not in said
     assert "libm.so" not in said
+
+
+def test_syslibs_reads_what_a_wheel_loads_by_name(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    stock = Shelf()
+    stock.add("labels", wheel("labels", "1.0", {
+        "labels/__init__.py": b"from labels import _lib",
+        "labels/_lib.py": b"import ctypes.util\nfor _n in ('zbar', 'libzbar-64'):\n    x = ctypes.util.find_library(_n)\n",
+        "labels/tests/test_x.py": b"import ctypes\nctypes.CDLL('libportaudio.so.2')\n",
+    }))  # fmt: skip
+    stock.add("bundled", wheel("bundled", "1.0", {
+        "bundled/__init__.py": b"import cffi\ncffi.FFI().dlopen('libvips.so.42')",
+        "bundled.libs/libvips-1a2b3c.so.42": shared_object("libm.so.6"),
+    }, tag="cp311-cp311-manylinux_2_17_x86_64"))  # fmt: skip
+    pip_index(stock)
+    arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online"]
+    assert run([*arguments, "bundled==1.0"]) == 0
+    assert run([*arguments, "labels==1.0"]) == 1
+    said = capsys.readouterr().out
+    assert said.endswith("apt-get install -y --no-install-recommends libzbar0\n")
+    assert "portaudio" not in said and "vips" not in said

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditor.rehearsal import examples
@@ -170,6 +170,7 @@ simple = st.recursive(
 
 
 @given(simple, st.integers(1, 8))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_made_validates(schema: dict[str, Any], length: int) -> None:
     jsonschema.validate(Schema({}, length).example(schema), schema)
 

@@ -278,6 +278,23 @@ def test_probe_fails_by_its_limits(
     assert said in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("status", "advice"), [(401, "--header"), (422, "--body FILE")])
+def test_probe_does_not_load_what_is_refused(
+    serve: Any, capsys: Any, status: int, advice: str
+) -> None:
+    """The endpoint that the document describes is named, not loaded; nor is another instead."""
+    refused = b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nno" % status
+
+    def reply(count: int, head: bytes) -> tuple[float, bytes]:
+        return (0.0, refused) if head.startswith(b"POST") else reply_with_schema(count, head)
+
+    server = serve(reply)
+    assert main(["probe", f"http://127.0.0.1:{server.port}/", "--duration", "0.5"]) == 3
+    said = capsys.readouterr().err
+    assert f"POST /predict is answered with {status} (no)" in said and advice in said
+    assert server.count < 20
+
+
 def test_probe_where_nobody_answers(capsys: Any) -> None:
     assert main(["probe", "http://127.0.0.1:1/"]) == 3
     assert "does not answer" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def load(folder: Path, value: Any, **more: Any) -> ArtifactLoad:
         ("import socket; socket.create_connection(('127.0.0.1', {port}), 1)", "socket", {"fails"}),
         ("import os\nwhile True: os.fork()", "process", {"contained", "fails"}),
         (
-            "f = open('/tmp/b', 'wb')\nwhile True: f.write(bytes(1 << 20))",
+            "f = open('/tmp/deploy-audit-big', 'wb')\nwhile True: f.write(bytes(1 << 20))",
             "write",
             {"contained", "fails"},
         ),
@@ -86,6 +86,7 @@ def test_attacks_are_contained_and_reported(
     assert kind in {e.kind for e in found.events}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.pkl"]
     assert not Path("/etc/deploy-audit-owned").exists()
+    assert not Path("/tmp/deploy-audit-big").exists()
     # A part of the command line that is this test's own: other tests may run sandboxes meanwhile.
     running = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout
     assert str(tmp_path) not in running

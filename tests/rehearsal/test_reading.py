@@ -232,9 +232,21 @@ def test_no_engine_says_how_to_get_one(
     assert "deploy-audit ." in said
 
 
-def test_an_engine_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
-    with pytest.raises(engine.NoEngineError, match="another machine"):
+@pytest.mark.parametrize(
+    "where",
+    ["tcp://192.0.2.1:2375", "tcp://192.0.2.1", "ssh://me@build.example.com", "ssh://localhost"],
+)
+def test_an_engine_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", where)
+    with pytest.raises(engine.NoEngineError, match="another machine") as refused:
+        engine.connect()
+    assert "unset DOCKER_HOST" in str(refused.value)
+
+
+@pytest.mark.parametrize("where", ["tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1"])
+def test_an_engine_of_this_machine_is_asked(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", where)
+    with pytest.raises(engine.NoEngineError, match="none answers"):
         engine.connect()
 
 

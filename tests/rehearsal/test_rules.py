@@ -14,13 +14,14 @@ from auditor.checks import registry
 from auditor.config import Settings
 from auditor.deployment.model import Deployment
 from auditor.engine import audit, deployment_of
-from auditor.findings import Confidence, Finding, Severity, Stage
+from auditor.findings import Confidence, Finding, Related, Severity, Stage
 from auditor.rehearsal import confirm
 from auditor.rehearsal.observed import (
     ArtifactLoad,
     Build,
     Burst,
     Cause,
+    Contrast,
     Difference,
     Drills,
     Event,
@@ -32,8 +33,10 @@ from auditor.rehearsal.observed import (
     Rehearsal,
     Reproduction,
     ServiceRun,
+    Slow,
     Stop,
     Swap,
+    Unfound,
 )
 from auditor.result import Forecast
 from auditor.source import Location
@@ -97,6 +100,22 @@ def key(deployment: Deployment) -> str:
     return deployment.images[0].key
 
 
+HELD = Slow(
+    dependency="redis",
+    kind="service",
+    seconds=8,
+    patience=5,
+    sent=30,
+    recovery=0.2,
+    other_route="/health",
+)
+GL = Unfound(path="/site-packages/cv2.so", soname="libGL.so.1", distribution="requests")
+
+
+def looked_into(**more: Any) -> Rehearsal:
+    return of(inside=(("Dockerfile", Inside(python="3.11.7", **more)),))
+
+
 REPORTED: list[tuple[str, Callable[[], Rehearsal], str, str | None]] = [
     ("DYN001", lambda: of(run(build=Build(image="Dockerfile", ok=False, cause=CAUSE))), "does not build", "Dockerfile"),
     ("DYN002", lambda: of(run(started=False, cause=CAUSE, observed=Forecast(builds="yes", starts="no"))), "does not stay up", "Dockerfile"),
@@ -119,6 +138,14 @@ REPORTED: list[tuple[str, Callable[[], Rehearsal], str, str | None]] = [
     ("DYN013", lambda: drilled(stop=Stop(seconds=1.2, exit_code=0, sent=50, lost=3)), "loses 3 of 50", "Dockerfile"),
     ("DYN014", lambda: of(run(health="unhealthy", health_log="curl: not found")), "curl: not found", "Dockerfile"),
     ("DYN015", lambda: of(inside=(("Dockerfile", Inside(python="3.11.7", pip_check=("a has requirement b",))),)), "a has requirement b", "Dockerfile"),
+    ("DYN016", lambda: drilled(slow=(replace(HELD, hung=30, other_answered=False),)), "30 of 30 requests had no answer within 5 s, and /health", None),
+    ("DYN016", lambda: drilled(slow=(replace(HELD, hung=30, other_answered=True),)), "hangs while `redis` says nothing", None),
+    ("DYN016", lambda: drilled(slow=(replace(HELD, alive=False),)), "the process ended", None),
+    ("DYN016", lambda: drilled(slow=(replace(HELD, recovery=None),)), "did not answer as before", None),
+    ("DYN017", lambda: looked_into(missing_sonames=(GL,)), "needs `libGL.so.1`", "requirements.txt"),
+    ("DYN018", lambda: looked_into(differences=(Contrast(what="requests", said="2.32.3", found="2.0", at=Location("requirements.txt", 1)),)), "the files say 2.32.3, Dockerfile has 2.0", "requirements.txt"),
+    ("DYN018", lambda: looked_into(differences=(Contrast(what="user", said="app", found="root (0)"),)), "Dockerfile has root (0)", "Dockerfile"),
+    ("DYN019", lambda: drilled(swap=Swap(way="POST /reload", sent=100, swapped=True, first_new=0.4, last=20, last_old=11)), "11 of the last 20 answers came from the old one, 9 from the new", None),
 ]  # fmt: skip
 
 
@@ -136,13 +163,19 @@ def test_every_rule_is_tried() -> None:
 
 
 def test_what_went_well_is_silent_and_counts(deployment: Deployment) -> None:
-    swap = Swap(way="POST /reload", sent=100, swapped=True)
+    swap = Swap(way="POST /reload", sent=100, swapped=True, first_new=0.3, all_new=2.0, mixed=9)
+    held = replace(HELD, failed=30, statuses=(("503", 30),))
     burst = Burst(sustained=100, offered=1000, load=LOAD, shed=900, timeouts=0, recovery=0.5)
     log = LogGrowth(
         bytes_per_request=200, requests=1000, driver="json-file", bounded=True, days=2.0
     )
     drills = Drills(
-        load=LOAD, burst=burst, stop=Stop(seconds=1.0, exit_code=0, sent=20), swap=swap, log=log
+        load=LOAD,
+        burst=burst,
+        stop=Stop(seconds=1.0, exit_code=0, sent=20),
+        swap=swap,
+        log=log,
+        slow=(held,),
     )
     inside = Inside(
         python="3.11.7", imports=(Imported(distribution="requests", module="requests", ok=True),)
@@ -173,6 +206,38 @@ def test_what_the_surroundings_failed_is_undecided(deployment: Deployment) -> No
     )
     verdicts = judged(deployment, seen)
     assert verdicts.findings == [] and [u.rule for u in verdicts.undecided] == ["DYN001"]
+
+
+def test_what_is_reported_once_or_is_a_drivers_is_no_missing_library(
+    deployment: Deployment,
+) -> None:
+    cause = Cause(kind="library", text="libGL.so.1 is missing", subject="libGL.so.1")
+    failed = Imported(distribution="requests", module="requests", ok=False, cause=cause)
+    driver = replace(GL, soname="libcuda.so.1")
+    seen = looked_into(imports=(failed,), missing_sonames=(GL, driver))
+    assert {f.rule for f in judged(deployment, seen).findings} == {"DYN003"}
+
+
+def test_the_loader_confirms_a_missing_library() -> None:
+    said = replace(
+        finding(Stage.STARTS, "`requests` needs `libGL.so.1`"),
+        rule="IMG002",
+        breaks=(),
+        related=(Related(Location("Dockerfile", 1), "shipped"),),
+        evidence=(("distribution", "requests"), ("needs", ("libGL.so.1",))),
+    )
+    (found,) = confirm.apply([said], looked_into(missing_sonames=(GL,)))
+    assert found.confidence is Confidence.CERTAIN
+    assert dict(found.evidence)["observed"] == "ldd /site-packages/cv2.so: libGL.so.1 => not found"
+    for other in (
+        replace(GL, soname="libEGL.so.1"),
+        replace(GL, distribution="other"),
+    ):
+        (found,) = confirm.apply([said], looked_into(missing_sonames=(other,)))
+        assert found.confidence is Confidence.LIKELY
+    elsewhere = replace(said, related=(Related(Location("other/Dockerfile", 1), "shipped"),))
+    (found,) = confirm.apply([elsewhere], looked_into(missing_sonames=(GL,)))
+    assert found.confidence is Confidence.LIKELY
 
 
 def finding(stage: Stage, message: str, **more: Any) -> Finding:

@@ -76,6 +76,9 @@ def test_opening_a_socket(load: Load) -> None:
             server.accept()
     assert found.outcome == "fails"
     assert "socket" in kinds(found)
+    # An address that nobody has: without a network it is refused at once, with one it is tried.
+    found = load(Code("import socket; socket.create_connection(('192.0.2.1', 80), 5)"))
+    assert found.outcome == "fails" and "unreachable" in found.error
 
 
 def test_starting_a_process(load: Load) -> None:
@@ -108,8 +111,31 @@ def test_filling_the_disk(load: Load) -> None:
     found = load(
         Code("f = open('/tmp/big', 'wb')\nwhile True: f.write(bytes(1 << 20))"), limit=20.0
     )
-    assert found.outcome in ("contained", "fails")
+    assert found.outcome == "fails" and "No space left" in found.error
     assert any(e.kind == "write" and "/tmp/big" in e.detail for e in found.events)
+    assert not Path("/tmp/big").exists()
+
+
+def test_each_wall_is_there(load: Load, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no attack can show without harm: the limits that the engine was given."""
+    made: list[dict[str, Any]] = []
+    make = run.client.create_container
+
+    def spy(**arguments: Any) -> Any:
+        made.append(arguments)
+        return make(**arguments)
+
+    monkeypatch.setattr(run.client, "create_container", spy)
+    assert load([1]).outcome == "loads"
+    host = made[-1]["host_config"]
+    assert made[-1]["user"] == "65534:65534"
+    assert host["NetworkMode"] == "none" and host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"] and host["SecurityOpt"] == ["no-new-privileges"]
+    assert 0 < host["PidsLimit"] <= 128
+    assert 0 < host["Memory"] == host["MemorySwap"] <= 2 << 30
+    assert "noexec" in host["Tmpfs"]["/tmp"] and "size=" in host["Tmpfs"]["/tmp"]
+    assert all(mount["ReadOnly"] for mount in host["Mounts"])
+    assert not host.get("Binds") and not host.get("Privileged")
 
 
 def test_killing_the_parent(load: Load) -> None:

@@ -774,5 +774,6 @@ _SHARP = frozenset(
         "_functools.reduce",
         "operator.attrgetter",
         "_operator.attrgetter",
+        "torch.storage._load_from_bytes",
     }
 )

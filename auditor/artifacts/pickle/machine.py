@@ -1173,7 +1173,7 @@ class Machine:
     def _unicode(self, pos: int) -> int:
         line, after = self._line(pos + 1)
         if len(line) > HOLD:
-            self.stack.append(Big("str", len(line), pos + 1))
+            self.stack.append(Big("str", len(line), pos + 1, self.data))
             return after
         try:
             self.stack.append(line.decode("raw-unicode-escape"))

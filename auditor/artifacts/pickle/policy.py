@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from auditor import lazy_re as re
 from auditor.artifacts.pickle.names import canonical, known_module, lookup
+from auditor.artifacts.pickle.nested import judge_bytes
 from auditor.artifacts.pickle.states import (
     STATES,
     attributes,
@@ -127,7 +128,8 @@ def _by_new(
         and type(wrapped.args[0]) is Glob
         and prepared
         and type(prepared[0]) is Glob
-        and prepared[0].key == wrapped.args[0].key
+        # The method is named after the class that defines it: the same or one above.
+        and (prepared[0].key == wrapped.args[0].key or is_class(wrapped.args[0]))
         and arguments(call) == ()
     ):
         return Call(prepared[0], prepared[1:], keywords, "NEWOBJ_EX", call.offset)
@@ -382,6 +384,12 @@ def policy_enum_member(call: Call) -> Objection:
             return None
         if cls.module.startswith("scipy.stats.") and args[1] == "_entropy":
             return None
+    if (
+        type(args[0]) is Call
+        and names_global(args[0].func, "re._compile")
+        and args[1] in ("match", "search", "fullmatch", "finditer", "findall", "split", "sub")
+    ):
+        return None
     return "it reaches an attribute that is no member of an enumeration"
 
 
@@ -805,6 +813,23 @@ def policy_module_attribute(call: Call) -> Objection:
 def policy_torch_subclass(call: Call) -> Objection:
     """Tensor subclasses run their own code."""
     return "it makes an instance of a tensor subclass through its own code"
+
+
+def policy_torch_bytes(call: Call) -> Objection:
+    """A torch file in a string of bytes, as storages pickle themselves: it is judged like a file."""
+    args = arguments(call)
+    if args is None or len(args) != 1:
+        return "what it loads is not known"
+    found = judge_bytes(args[0])
+    if type(found) is str:
+        return found
+    if not found[0].startswith("torch-") or not all(map(_STORAGE.fullmatch, found[1])):
+        return "it loads another pickle, which holds more than a storage"
+    call.cls = Glob("torch.storage", "TypedStorage", call.offset)
+    return None
+
+
+_STORAGE = re.compile(r"torch\.(?:(?:storage|cuda)\.)?_?\w+Storage|collections\.OrderedDict")
 
 
 def _as_class(func: Value) -> Glob | None:

@@ -55,6 +55,7 @@ _VALUE_MODULES = (
     "torch._tensor",
     "torch.nn.parameter",
     "torch.serialization",
+    "torch.storage",
     "joblib.numpy_pickle",
     "sklearn.externals.joblib.numpy_pickle",
 )
@@ -66,7 +67,8 @@ _VALUE_NAMES = frozenset(
         "numpy": "dtype ndarray matrix recarray record chararray",
         "torch": "Size device",
         "_operator": "itemgetter",
-        "scipy.interpolate._interpolate": "_PPoly",
+        "scipy.interpolate._interpolate": "_PPoly _BPoly",
+        "scipy.interpolate._bsplines": "_BSpline",
     }.items()
     for name in names.split()
 )
@@ -87,6 +89,8 @@ _QUIET = frozenset(
         "__orig_class__",
         "__annotations__",
         "__wrapped__",
+        "__version__",
+        "__networkx_cache__",
     ]
 )
 
@@ -417,6 +421,51 @@ def state_memory(call: Call, cls: Glob, state: Value) -> Objection:
     if objection is None and not plain(state):
         return "it caches to a place of its own"
     return objection
+
+
+def state_skorch(call: Call, cls: Glob, state: Value) -> Objection:
+    """Unpickles or ``torch.load``s the bytes under one of its keys, the rest are attributes."""
+    key = "__cuda_dependent_attributes__"
+    if type(state) is not Dct or not state.complete or not plain(state.get("device")):
+        return "its attributes are not known"
+    if state.get("torch_load_kwargs") is not MISSING and not plain(state.get("torch_load_kwargs")):
+        return "it loads with options that are not known"
+    from auditor.artifacts.pickle.nested import judge_bytes
+
+    others = [part for name, own in state.pairs() if name != key for part in (name, own)]
+    objection = attributes(Dct(others))
+    for name, own in state.pairs():
+        if name == key and objection is None:
+            found = judge_bytes(own)
+            if type(found) is str:
+                objection = found
+            elif not found[0].startswith(("pickle", "torch-")):
+                objection = "what it loads is no pickle"
+    return objection
+
+
+def state_ngboost(call: Call, cls: Glob, state: Value) -> Objection:
+    """Makes a class from the score and the distribution that it names, with their metaclass."""
+    objection = attributes(state)
+    if objection is not None or type(state) is not Dct or not state.complete:
+        return objection or "its attributes are not known"
+    for key, own in state.pairs():
+        if key in ("Score", "Dist", "_basedist"):
+            named = type(own) is Glob and own.module.startswith("ngboost.")
+            if not named or lookup(own.module, own.name).standing != "allowed":
+                return f"its {key} is no class of the library"
+        elif key in ("K", "Dist_name", "uncensor") and not plain(own):
+            return f"its {key} is not known"
+    return None
+
+
+def state_graph_view(call: Call, cls: Glob, state: Value) -> Objection:
+    """A view of a networkx graph: takes dictionaries from the graph that it is given."""
+
+    def graph(inner: Call) -> bool:
+        return inner.cls is not None and inner.cls.module.startswith("networkx.classes.")
+
+    return None if valued(state, graph) else "its state holds more than a graph"
 
 
 def state_none(call: Call, cls: Glob, state: Value) -> Objection:

@@ -366,6 +366,9 @@ def _layers(server: ServerStart, env: Env, config: tuple[Option, ...]) -> list[l
             list(config),
             environment,
         ]
+    if server.kind == "mlserver":
+        # What its file says is given to the settings by name, before any variable.
+        return [list(server.options), list(config), environment]
     return [list(server.options), environment, list(config)]
 
 

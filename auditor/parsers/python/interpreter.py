@@ -263,6 +263,9 @@ class Interpreter:
         self.program = program
         self.states: dict[str, State | None] = {}
         self.env: dict[str, V | Unknown | str] = dict(program.environment)
+        # A ``.env`` file that was read and is made by hand: what its template assigns, and why it
+        # may hold more.
+        self.env_by_hand: tuple[DictV, str] | None = None
         self.cwd: str | Unknown = program.cwd
         self.argv: tuple[str, ...] = ()
         self.phase = Phase.IMPORT
@@ -1844,11 +1847,15 @@ def _calls_method(body: list[ast.stmt], base: str) -> bool:
     )
 
 
+_STORES = frozenset({"put", "set", "store", "add", "save", "setdefault", "insert"})
+
+
 def _keeps_result(node: ast.AST) -> bool:
     """A function that returns early what an earlier call of it has kept.
 
     ``if KEPT …: return …`` or ``try: return KEPT[…]``, and later ``KEPT = …``, where ``KEPT``
-    outlives the call: a global, an attribute, or an entry of something that is not local.
+    outlives the call: a global, an attribute, or an entry of something that is not local. Or
+    ``hit = CACHE.get(…)``, ``if hit …: return hit``, and later ``CACHE.put(…)``.
     """
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
@@ -1859,7 +1866,17 @@ def _keeps_result(node: ast.AST) -> bool:
     kept: set[str] = set()
     own: set[str] = set()
     outer: set[str] = set()
+    got: dict[str, str] = {}
+    stored: set[str] = set()
     for part in ast.walk(node):
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+            if part.func.attr in _STORES:
+                stored.add(text_of(part.func.value))
+            continue
+        if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call):
+            asks = part.value.func
+            if isinstance(asks, ast.Attribute) and asks.attr.startswith("get"):
+                got |= {t.id: text_of(asks.value) for t in part.targets if isinstance(t, ast.Name)}
         if isinstance(part, ast.Global | ast.Nonlocal):
             outer.update(part.names)
         elif isinstance(part, ast.If) and isinstance(part.body[-1], ast.Return):
@@ -1875,7 +1892,7 @@ def _keeps_result(node: ast.AST) -> bool:
                 elif isinstance(target, ast.Subscript):
                     kept.add(text_of(target.value))
     kept = {name for name in kept if name.partition(".")[0] not in own - outer} | (own & outer)
-    made = bool(asked & kept)
+    made = bool(asked & kept) or any(got[name] in stored for name in asked & got.keys())
     node.__dict__["_keeps"] = made
     return made
 

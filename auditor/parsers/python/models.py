@@ -241,6 +241,10 @@ class Models(WebModels):
                 reason = f"environment variable {name.value}: {value.reason}"
                 return Unk(reason, deps)
             return with_deps(value, deps)
+        by_hand = self.run.env_by_hand
+        if by_hand is not None and (default is None or name.value in by_hand[0].items):
+            likely = self.from_file(by_hand, name, default)
+            return Unk(by_hand[1], deps) if likely is None else with_deps(likely, deps)
         if default is None:
             return Unk(f"environment variable {name.value} is not set", deps)
         if self.run.program.unset(name.value):
@@ -260,6 +264,7 @@ class Models(WebModels):
     ) -> V:
         """Read an environment variable and note it."""
         run, sink = self.run, self.run.sink
+        required = required and run.env_by_hand is None
         value = self.variable(name, None if required else (default or Const(None)))
         if convert is not None:
             value = convert(value)
@@ -913,6 +918,7 @@ class Models(WebModels):
             return self.frames.dump(owner, site)
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
+                self.load_env(site.args[0] if site.args else None, replaces=False, site=site)
                 return Const(None)
             return self.environ_read(site, owner, attr)
         if isinstance(owner, Unk):
@@ -1326,10 +1332,9 @@ class Models(WebModels):
         if starlette and isinstance(owner, Obj) and isinstance(key, Const):
             # The environment wins over the file, and the file over the default.
             file = owner.args[0] if owner.args else owner.kwargs.get("env_file")
-            text = self.text_of_file(file) if file is not None else None
-            table = read_config(text.value, "env", text.deps) if text is not None else None
-            if isinstance(table, DictV):
-                default = table.items.get(str(key.value), default)
+            default = self.from_file(self.assignments(file) if file else None, key, default)
+        elif how == "decouple" and isinstance(key, Const):
+            default = self.from_file(self.dotenv(None, site=site), key, default)
         return self.read_env(
             site.node,
             key,
@@ -1338,6 +1343,28 @@ class Models(WebModels):
             required=default is None,
             convert=lambda value: self.coerce(value, cast),
         )
+
+    def from_file(self, read: tuple[DictV, str] | None, key: Const, default: V | None) -> V | None:
+        """What a ``.env`` file says of a variable, else its default.
+
+        Of a file that is made by hand only the template is known: where that agrees with the
+        default, or says nothing of the variable, the default stands.
+        """
+        if read is None:
+            return default
+        table, why = read
+        value = table.items.get(str(key.value))
+        if not why:
+            return default if value is None else value
+        if value is None:
+            return Unk(why) if default is None else default
+        if (
+            isinstance(default, Const)
+            and isinstance(value, Const)
+            and str(default.value) == str(value.value)
+        ):
+            return default
+        return join(value, Unk(why))
 
     def coerce(self, value: V, kind: str) -> V:
         """A text as another type, the way settings libraries convert."""
@@ -1471,17 +1498,18 @@ class Models(WebModels):
             return site.kwargs.get("fallback") or Unk("a configuration value")
         return None
 
-    def dotenv(self, path: V | None, *, override: bool, site: Site) -> DictV:
-        """Load a ``.env`` file: the first one upward from the file that asks, or a given one."""
-        run = self.run
-        read = DictV({}, partial=True)
+    def dotenv(self, path: V | None, *, site: Site) -> tuple[DictV, str]:
+        """What a ``.env`` file assigns, and why it may assign more.
+
+        The file is the one given, or the first one upward from the module that asks.
+        """
         candidates: list[V] = []
         if path is not None and not (isinstance(path, Const) and path.value is None):
             candidates.append(path)
             self.file(site, path, "read", "config", loader="dotenv.load_dotenv", missing_ok=True)
         else:
-            assert run.frame is not None
-            file = run.frame.state.file
+            assert self.run.frame is not None
+            file = self.run.frame.state.file
             folder = posixpath.dirname(file) if isinstance(file, str) else ""
             while folder:
                 candidates.append(Const(posixpath.join(folder, ".env")))
@@ -1489,13 +1517,41 @@ class Models(WebModels):
                     break
                 folder = posixpath.dirname(folder)
         for candidate in candidates:
-            text = self.text_of_file(candidate)
+            found = self.assignments(candidate)
+            if found is not None:
+                return found
+        return DictV({}, partial=True), ""
+
+    def assignments(self, path: V) -> tuple[DictV, str] | None:
+        """What this ``.env`` file assigns, and why it may assign more; None when there is none.
+
+        One that git ignores is on the machine of whoever builds the image: its template, where
+        the image has one beside it, tells what is likely in it.
+        """
+        text = self.text_of_file(path)
+        if text is not None:
+            table = read_config(text.value, "env", text.deps)
+            return (table, "") if isinstance(table, DictV) else None
+        where = self.run.sink.path(path).resolved
+        if not isinstance(where, str) or not self.run.program.by_hand(where):
+            return None
+        why = f"{posixpath.basename(where)} is made by hand (git ignores it)"
+        for template in _templates(where):
+            text = self.text_of_file(Const(template))
             if text is not None:
                 table = read_config(text.value, "env", text.deps)
-                if isinstance(table, DictV):
-                    read = table
-                break
-        return read
+                return (table if isinstance(table, DictV) else DictV({})), why
+        return DictV({}), why
+
+    def load_env(self, path: V | None, *, replaces: bool, site: Site) -> None:
+        """Put what a ``.env`` file assigns into the environment."""
+        table, why = self.dotenv(path, site=site)
+        if why:
+            self.run.env_by_hand = (table, why)
+            return
+        for key, value in table.items.items():
+            if replaces or key not in self.run.env:
+                self.set_env(Const(key), value)
 
     # -- instances of project classes --
 
@@ -1653,14 +1709,22 @@ def _environ_copy(models: Models, site: Site) -> V:
     return DictV({}, partial=True)
 
 
+_TEMPLATE = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example",
+             "example.env", "sample.env")  # fmt: skip
+
+
+def _templates(path: str) -> list[str]:
+    """Where the template of a ``.env`` file that git ignores would be."""
+    folder, name = posixpath.split(path)
+    own = [f"{name}.example", f"{name}.sample", f"{name}.template"]
+    return [posixpath.join(folder, n) for n in dict.fromkeys((*own, *_TEMPLATE))]
+
+
 @model("dotenv.load_dotenv")
 def _load_dotenv(models: Models, site: Site) -> V:
     override = site.kwargs.get("override")
     replaces = isinstance(override, Const) and bool(override.value)
-    table = models.dotenv(site.get(0, "dotenv_path"), override=replaces, site=site)
-    for key, value in table.items.items():
-        if replaces or key not in models.run.env:
-            models.set_env(Const(key), value)
+    models.load_env(site.get(0, "dotenv_path"), replaces=replaces, site=site)
     return Unk("whether a .env file was found")
 
 
@@ -1671,7 +1735,8 @@ def _find_dotenv(models: Models, site: Site) -> V:
 
 @model("dotenv.dotenv_values")
 def _dotenv_values(models: Models, site: Site) -> V:
-    return models.dotenv(site.get(0, "dotenv_path"), override=False, site=site)
+    table, why = models.dotenv(site.get(0, "dotenv_path"), site=site)
+    return DictV(table.items, partial=True) if why else table
 
 
 @model("decouple.config")

@@ -91,9 +91,10 @@ class Program:
     ``environment`` maps variable names to their values at run time (Unknown: set, value not
     known). With ``environment_complete`` a name that is absent is unset; otherwise undecided.
     ``spoken_of`` are names that something outside the code mentions; with it, any other name
-    that is absent is unset as well. ``cwd`` is the working directory in the image. ``read`` gives the text of a small file of the
-    image by absolute path (configuration, ``.env``), None when it is not there; ``exists`` says
-    whether a path exists in the image (None: not known).
+    that is absent is unset as well. ``cwd`` is the working directory in the image. ``read`` gives
+    the text of a small file of the image by absolute path (configuration, ``.env``), None when it
+    is not there; ``exists`` says whether a path exists in the image (None: not known); ``by_hand``
+    whether a path that is not there is made by hand on the machines that build the image.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Program:
         home: str | Unknown = "/root",
         read: Callable[[str], str | None] = lambda path: None,
         exists: Callable[[str], bool | None] = lambda path: None,
+        by_hand: Callable[[str], bool] = lambda path: False,
         python: tuple[int, int] | None = None,
         budget: Budget | None = None,
     ) -> None:
@@ -119,6 +121,7 @@ class Program:
         self.home = home
         self.read = read
         self.exists = exists
+        self.by_hand = by_hand
         self.python = python
 
     def unset(self, name: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from auditor.parsers.python.config import read_config
 from auditor.parsers.python.module import text_of
 from auditor.parsers.python.values import (
     Class,
@@ -17,7 +16,6 @@ from auditor.parsers.python.values import (
     PathV,
     Unk,
     V,
-    with_deps,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
     prefix = prefix_value.value if isinstance(prefix_value, Const) else None
     sensitive = options.get("case_sensitive")
     exact = isinstance(sensitive, Const) and bool(sensitive.value)
-    from_file = _env_file(models, kwargs.get("_env_file") or options.get("env_file"), node)
+    from_file, why = _env_file(models, kwargs.get("_env_file") or options.get("env_file"), node)
     for cls in reversed(inst.cls.mro()):
         for name, annotation, _value, place in cls.annotations:
             kind = text_of(annotation)
@@ -64,10 +62,8 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
                 continue
             chosen = _present(models, names, exact)
             shown = chosen or (names[0] if exact or not names else names[0].upper())
-            file_value = next(
-                (v for k, v in from_file.items() if any(_same(k, n, exact) for n in names)), None
-            )
-            fallback = file_value if file_value is not None else default
+            key = next((k for k in from_file if any(_same(k, n, exact) for n in names)), "")
+            fallback = models.from_file((DictV(from_file), why), Const(key), default)
             saved = run.frame
             run.frame = cls.state.frame
             value = models.read_env(
@@ -109,22 +105,23 @@ def _aliases(declared: V | None) -> list[str]:
     return found
 
 
-def _env_file(models: Models, given: V | None, node: ast.AST) -> dict[str, V]:
+def _env_file(models: Models, given: V | None, node: ast.AST) -> tuple[dict[str, V], str]:
+    """What the named files assign, and why they may assign more (empty: they do not)."""
     from auditor.parsers.python.models import Site
 
     files = models.iterate(given) if isinstance(given, ListV) else [given]
     found: dict[str, V] = {}
+    open_for = ""
     for file in files or []:
         if not isinstance(file, Const | PathV) or getattr(file, "value", "") is None:
             continue
         site = Site("pydantic.env_file", None, [], {}, node)
         models.file(site, file, "read", "config", missing_ok=True)
-        text = models.text_of_file(file)
-        if text is not None:
-            table = read_config(text.value, "env", text.deps)
-            if isinstance(table, DictV):
-                found.update({k: with_deps(v, text.deps) for k, v in table.items.items()})
-    return found
+        read = models.assignments(file)
+        if read is not None:
+            found.update(read[0].items)
+            open_for = open_for or read[1]
+    return found, open_for
 
 
 __all__ = ["Unk", "read_settings"]

@@ -1,6 +1,6 @@
 """Say what an image holds: interpreter, distributions, what imports, what the loader lacks.
 
-    python inspector.py NONCE MODULES      (MODULES: DISTRIBUTION=MODULE,…)
+    python inspector.py NONCE MODULES PATHS     (MODULES: DISTRIBUTION=MODULE,…; PATHS: JSON)
 
 Prints one line ``@NONCE {json}``. Every import runs in a process of its own.
 """
@@ -12,7 +12,7 @@ import sys
 
 
 def main():
-    nonce, wanted = sys.argv[1:3]
+    nonce, wanted, paths = sys.argv[1:4]
     found = {
         "python": "%d.%d.%d" % sys.version_info[:3],
         "uid": os.getuid(),
@@ -22,6 +22,7 @@ def main():
         "imports": [imported(pair) for pair in wanted.split(",") if "=" in pair],
         "missing": missing(),
         "writable": writable(),
+        "paths": [[path] + standing(path) for path in json.loads(paths)],
         "user": user(),
     }
     sys.stdout.write("@%s %s\n" % (nonce, json.dumps(found)))
@@ -112,7 +113,41 @@ def missing():
                 soname = line.split("=>")[0].strip()
                 if soname not in brought:
                     found.append([current, soname])
-    return found[:300]
+    found = found[:300]
+    owners = owners_of({path for path, _ in found})
+    return [[path, soname, owners.get(path, "")] for path, soname in found]
+
+
+def owners_of(paths):
+    """The distribution that brought each of these files."""
+    found = {}
+    if not paths:
+        return found
+    try:
+        from importlib import metadata
+
+        for item in metadata.distributions():
+            for name in item.files or ():
+                path = os.path.normpath(str(item.locate_file(name)))
+                if path in paths:
+                    found[path] = (item.metadata["Name"] or "").lower().replace("_", "-")
+    except Exception:
+        pass
+    return found
+
+
+def standing(path):
+    """[kind, size, whether this user may write it or make it]"""
+    if os.path.isdir(path):
+        kind, size = "directory", 0
+    elif os.path.isfile(path):
+        kind, size = "file", os.path.getsize(path)
+    else:
+        kind, size = "", 0
+    place = path
+    while not os.path.lexists(place) and os.path.dirname(place) != place:
+        place = os.path.dirname(place)
+    return [kind, size, os.access(place, os.W_OK)]
 
 
 def writable():

@@ -1,0 +1,262 @@
+"""See what packages really miss in a slim image, without asking the tables for it.
+
+Each case of ``syslibs_cases.tsv`` (requirement, code) is installed with pip into a fresh
+container of ``python:<python>-slim-<suite>`` and run. As long as it fails for a shared object or
+a program, what the error names is looked up in Debian's own file lists, installed, and the code
+runs again. What was missing goes to a table that ``measure_syslibs.py libraries`` reads.
+
+    python tools/observe_syslibs.py FILE.tsv [--cases FILE] [--suite bookworm] [--python 3.11]
+
+Needs a Docker engine (``DOCKER_HOST``) with those images. Rows that are in FILE are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import syslib_apt  # noqa: E402
+
+COLUMNS = (
+    "package", "version", "has_manylinux_wheel", "import_ok_on_slim", "call_ok_on_slim", "error",
+    "missing", "fixing_apt_bookworm", "verified", "code", "size_mb", "seconds",
+)  # fmt: skip
+# What an error names: a shared object, or a program.
+LIBRARY = re.compile(r"(lib[\w.+-]*?\.so[\w.]*)(?:: cannot open shared object|['\" ]|$)")
+PROGRAM = re.compile(
+    r"No such file or directory: (?:PosixPath\()?['\"]([\w./+-]+)['\"]|"
+    r"['\"]?\b([\w.+-]+)['\"]?:? (?:not found in path|command not found)",
+    re.IGNORECASE,
+)
+MOST_ROUNDS = 12
+
+
+def run(*command: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
+    """A command of the host, its output as text."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", "timed out")
+
+
+def prepare(suite: str, python: str) -> str:
+    """The slim image with apt's package lists, which every container then shares."""
+    tag = f"syslibs-observe:{python}-{suite}"
+    if run("docker", "image", "inspect", tag).returncode:
+        text = (
+            f"FROM python:{python}-slim-{suite}\nENV PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1\n"
+            "RUN apt-get update -qq && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
+        )
+        built = subprocess.run(
+            ["docker", "build", "-q", "-t", tag, "-"],
+            input=text, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        if built.returncode:
+            raise SystemExit(built.stderr)
+    return tag
+
+
+@cache
+def owners(suite: str, folder: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The packages that have each library, and each program, by Debian's file lists."""
+    _, contents, _ = syslib_apt.fetch(folder, suite)
+    return syslib_apt.read_contents(contents)
+
+
+def owner(name: str, suite: str, folder: Path) -> str | None:
+    """The package to install for a library or program."""
+    libraries, programs = owners(suite, folder)
+    found = libraries.get(name) or programs.get(name) or []
+    if not found and name.endswith(".so"):
+        versioned = sorted(k for k in libraries if re.fullmatch(re.escape(name) + r"\.\d+", k))
+        found = libraries[versioned[-1]] if versioned else []
+    stem = re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("lib").partition(".so")[0])
+    return min(
+        found,
+        key=lambda o: (o.endswith(("-dev", "-dbg")), "cross" in o, stem not in o, len(o), o),
+        default=None,
+    )
+
+
+def telling(text: str) -> str:
+    """The line of a traceback that says what is missing."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    found = [x for x in lines if ".so" in x or "Error" in x or "not found" in x.lower()]
+    return (found or lines or [""])[-1].replace("\t", " ")[:300]
+
+
+def observe(
+    tag: str, suite: str, python: str, requirement: str, code: str, hints: list[str], folder: Path
+) -> dict[str, Any]:
+    """One case: what it missed, and what mended it."""
+    started = time.time()
+    name = re.split(r"[=<>~ ]", requirement)[0]
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
+    row.update(package=name, code=code)
+    site = outside(requirement, python)
+    mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if site is not None else []
+    pip: tuple[str, ...] = ("pip",)
+    if (uv := shutil.which("uv")) is not None and site is None:
+        # The same resolution and builds, in a tenth of the time.
+        mounts = ["-v", f"{uv}:/usr/local/bin/uv:ro", "-v", "syslibs-uv:/root/.cache/uv"]
+        mounts += ["-e", "UV_SYSTEM_PYTHON=1", "-e", "UV_LINK_MODE=copy"]
+        mounts += ["-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
+        pip = ("uv", "pip")
+    box = run("docker", "run", "-d", "--rm", *mounts, tag, "sleep", "1500").stdout.strip()
+    try:
+        if site is None:
+            done = run("docker", "exec", box, *pip, "install", "-q", *requirement.split())
+        else:
+            done = subprocess.CompletedProcess((), 0, "", "")
+        if done.returncode:
+            row.update(
+                has_manylinux_wheel="n", import_ok_on_slim="n(build fails)", call_ok_on_slim="-"
+            )
+            row["error"] = "no wheel; " + telling(done.stderr)
+            row["fixing_apt_bookworm"] = "?"
+            if hints:
+                applied = _install(box, hints)
+                again = run("docker", "exec", box, *pip, "install", "-q", *requirement.split())
+                ran = run("docker", "exec", box, "python", "-c", code, timeout=120)
+                works = not (applied or again.returncode or ran.returncode)
+                row["fixing_apt_bookworm"] = f"(build) {' '.join(hints)}" if works else "?"
+                row["verified"] = "y" if works else "n"
+                if not works:
+                    row["error"] += " // " + telling(again.stderr or ran.stderr)
+            return row
+        show = (
+            "import importlib.metadata as m,sys,subprocess as s\n"
+            f"print(m.version({name.partition('[')[0]!r}))\n"
+            "import os; site = '/site' if os.path.isdir('/site') else '/usr/local/lib'\n"
+            "print(s.run(['du','-sm',site],capture_output=True,text=True).stdout.split()[0])"
+        )
+        facts = run("docker", "exec", box, "python", "-c", show).stdout.split()
+        row["version"], row["size_mb"] = (*facts, "", "")[:2]
+        row["has_manylinux_wheel"] = "y" if site is not None else "pure"
+        imports, _, call = code.partition(" ## ")
+        missing: list[str] = []
+        packages: list[str] = []
+        errors: list[str] = []
+        for stage, text in (("import", imports), ("call", f"{imports}; {call}")):
+            if stage == "call" and not call:
+                row["call_ok_on_slim"] = "-"
+                break
+            ok = "y"
+            for _ in range(MOST_ROUNDS):
+                ran = run("docker", "exec", box, "python", "-c", text, timeout=180)
+                if not ran.returncode:
+                    row["verified"] = "y" if missing else "-"
+                    break
+                ok = "n"
+                output = ran.stderr + ran.stdout
+                errors.append(telling(output))
+                wanted = _wanted(output, suite, folder, missing)
+                if wanted is None and hints:
+                    wanted = hints.pop(0)
+                package = None
+                if wanted is not None:
+                    wanted, _, package = wanted.partition("=")
+                    package = package or owner(wanted, suite, folder)
+                    missing.append(wanted)
+                if package is None or _install(box, [package]):
+                    row["verified"] = "n"
+                    break
+                packages.append(package)
+            row["import_ok_on_slim" if stage == "import" else "call_ok_on_slim"] = ok
+            if row["verified"] == "n":
+                break
+        row["missing"] = ",".join(missing)
+        row["fixing_apt_bookworm"] = "; ".join(packages)
+        row["error"] = " // ".join(errors)[:900]
+        return row
+    finally:
+        run("docker", "kill", box)
+        if site is not None:
+            shutil.rmtree(site, ignore_errors=True)
+        row["seconds"] = str(round(time.time() - started))
+
+
+def outside(requirement: str, python: str) -> Path | None:
+    """A directory with the wheels, made by uv; None where there is none or something is built."""
+    if shutil.which("uv") is None:
+        return None
+    site = Path(tempfile.mkdtemp(prefix="syslibs-"))
+    done = run(
+        "uv", "pip", "install", "-q", "--target", str(site), "--python-version", python,
+        "--python-platform", "x86_64-manylinux_2_34", "--only-binary", ":all:", *requirement.split(),
+    )  # fmt: skip
+    if done.returncode:
+        shutil.rmtree(site, ignore_errors=True)
+        return None
+    site.chmod(0o755)
+    return site
+
+
+def _install(box: str, packages: list[str]) -> int:
+    return run(
+        "docker", "exec", "-e", "DEBIAN_FRONTEND=noninteractive", box,
+        "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages,
+    ).returncode  # fmt: skip
+
+
+def _wanted(output: str, suite: str, folder: Path, known: list[str]) -> str | None:
+    """The library or program that an error names and that Debian has."""
+    names = [m[1] for m in LIBRARY.finditer(output)]
+    names += [(m[1] or m[2]).rpartition("/")[2] for m in PROGRAM.finditer(output)]
+    for name in reversed(names):
+        if name not in known and owner(name, suite, folder):
+            return name
+    return None
+
+
+def main() -> int:
+    """Run the cases that have no row yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--cases", type=Path, default=HERE / "syslibs_cases.tsv")
+    parser.add_argument("--suite", default="bookworm")
+    parser.add_argument("--python", default="3.11")
+    parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "syslibs" / "apt")
+    parser.add_argument("--part", default="0/1", help="one of several workers: 0/2, 1/2")
+    arguments = parser.parse_args()
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    if arguments.target.exists():
+        with arguments.target.open() as file:
+            rows = {(r["package"], r["code"]): r for r in csv.DictReader(file, delimiter="\t")}
+    tag = prepare(arguments.suite, arguments.python)
+    part, _, parts = arguments.part.partition("/")
+    lines = [x for x in arguments.cases.read_text().splitlines() if x and not x.startswith("#")]
+    for line in lines[int(part) :: int(parts)]:
+        requirement, code, *rest = line.split("\t")
+        hints = rest[0].split() if rest else []
+        key = (re.split(r"[=<>~ ]", requirement)[0], code)
+        if key in rows:
+            continue
+        row = observe(
+            tag, arguments.suite, arguments.python, requirement, code, hints, arguments.cache
+        )
+        rows[key] = row
+        print(*(row[c] or "-" for c in COLUMNS if c != "code"), sep=" | ", flush=True)
+        with arguments.target.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows.values())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
