@@ -727,7 +727,8 @@ def kind_by_name(path: str) -> FileKind | None:
         ):
             return FileKind.REQUIREMENTS
         if suffix == ".txt" or suffix == ".in":
-            return FileKind.TEXT
+            maybe = suffix == ".txt" and _maybe_booster(lower)
+            return None if maybe else FileKind.TEXT
     if suffix == ".toml" and lower.startswith("pylock."):
         return FileKind.LOCK
     if lower == ".env" or lower.startswith(".env.") or suffix == ".env":
@@ -746,6 +747,8 @@ def kind_by_name(path: str) -> FileKind | None:
         return FileKind.ARTIFACT
     if suffix in _COMPRESSION_SUFFIXES and _suffix(lower[: -len(suffix)]) in _ARTIFACT_SUFFIXES:
         return FileKind.ARTIFACT
+    if suffix == ".json" and _maybe_booster(lower):
+        return None
     known = _BY_SUFFIX.get(suffix)
     if known is not None:
         return known
@@ -760,11 +763,23 @@ def _maybe_conda(lower: str) -> bool:
     return "env" in lower or "conda" in lower
 
 
+_BOOSTER = re.compile(rb'\s*\{\s*"(?:learner|features_info|model_info)"\s*:|tree\nversion=v')
+
+
+def _maybe_booster(lower: str) -> bool:
+    """Boosters save themselves as JSON and text; other files of that kind are many."""
+    return any(word in lower for word in ("model", "boost", "xgb", "lgb", "lightgbm", "cat"))
+
+
 def kind_by_content(path: str, head: bytes) -> tuple[FileKind, str | None]:
     """What a file is whose name does not decide, from its first bytes; and what they look like."""
     lower = path[path.rfind("/") + 1 :].lower()
     suffix = _suffix(lower)
     content = sniff(head)
+    if suffix in (".json", ".txt") and _maybe_booster(lower):
+        if _BOOSTER.match(head):
+            return FileKind.ARTIFACT, content
+        return FileKind.JSON if suffix == ".json" else FileKind.TEXT, content
     if "dockerfile" in lower or "containerfile" in lower:
         if lower.startswith(("dockerfile", "containerfile")) or suffix in (
             ".dockerfile",

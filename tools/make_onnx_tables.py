@@ -165,8 +165,14 @@ def _combinations(types: dict[str, list[str]]) -> Iterator[dict[str, str]]:
         {n: next((p for p in preferred if p in types[n]), types[n][0]) for n in names}
         for preferred in (_PREFERRED, _PREFERRED[::-1])
     ]
+    # Kernels are registered for combinations: one type for all parameters is the usual one.
+    shared = set.intersection(*(set(allowed) for allowed in types.values()))
+    bases += [dict.fromkeys(names, type_) for type_ in sorted(shared)]
     seen: set[tuple[str, ...]] = set()
-    for base in bases:
+    for base in bases[2:]:
+        seen.add(tuple(base.values()))
+        yield base
+    for base in bases[:2]:
         for name in names:
             for type_ in types[name]:
                 chosen_types = {**base, name: type_}

@@ -341,6 +341,17 @@ def build(cache: Path, only: list[str]) -> None:
                 facts = describe(archive, name in NEEDS)
                 kept.write_text(json.dumps(facts))
             described.append((str(version), json.loads(kept.read_text())))
+        # Releases without a wheel, of libraries in pure Python: what importing them showed.
+        fetched = {version for version, _ in described}
+        for path in cache.glob(f"{name}-*.probe.json"):
+            text = path.name[len(name) + 1 : -len(".probe.json")]
+            only_asked = pure_names(cache, name, text) if text not in fetched else None
+            if only_asked is not None and Version(text) >= Version(LIBRARIES[name]):
+                found = {m: (n["names"], False) for m, n in only_asked["names"].items()}
+                described.append(
+                    (text, {"modules": found, "classes": [], "wheel": f"{name} {text}, imported"})
+                )
+        described.sort(key=lambda row: Version(row[0]))
         for version_text, facts in described:
             answer = answers(cache, name, version_text)
             pure = pure_names(cache, name, version_text)
@@ -363,7 +374,9 @@ def build(cache: Path, only: list[str]) -> None:
                 if canonicalize_name(wants.name) in LIBRARIES and not wants.marker:
                     pair = (canonicalize_name(wants.name), str(wants.specifier))
                     merged.requires[pair] = merged.requires.get(pair, 0) | 1 << index
-        for index, (_, archive) in enumerate(archives):
+        places = {version: index for index, (version, _) in enumerate(described)}
+        for archived, archive in archives:
+            index = places[str(archived)]
             with zipfile.ZipFile(archive) as kept_members:
                 for member in kept_members.namelist():
                     module = module_of(member)

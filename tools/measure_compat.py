@@ -35,6 +35,10 @@ OUTCOMES = ("loads", "warns", "fails", "unknown")
 def loader_of(serializer: str) -> str:
     """The loader that the consumers used for it."""
     kind = serializer.partition("@")[0]
+    if kind.startswith("torch"):
+        return "torch" if kind in ("torch-default", "torchscript") else "torch-full"
+    if kind.startswith(("save", "keras", "skops")):
+        return "auto"
     if kind.startswith("joblib"):
         return "joblib"
     return {"dill": "dill", "topickle": "pandas"}.get(kind, "pickle")

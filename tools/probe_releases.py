@@ -85,7 +85,7 @@ def probe_set(row: dict[str, Any], cache: Path, root: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
 
 
-def probe_made(python: Path, cache: Path, wanted: set[str]) -> None:
+def probe_made(python: Path, cache: Path, wanted: set[str], classes: list[str]) -> None:
     """Ask an environment that is there already about the releases that it holds."""
     script = (
         "import json, pkg_resources as p; print(json.dumps({d.key: d.version for d in p.working_set}))"
@@ -103,7 +103,7 @@ def probe_made(python: Path, cache: Path, wanted: set[str]) -> None:
             continue
         found: dict[str, Any] = {"names": ask(python, "names", TOPS.get(name, name))}
         if name == "scikit-learn":
-            found["needs"] = ask(python, "needs")
+            found["needs"] = ask(python, "needs", *classes)
         target.write_text(json.dumps(found))
         print(f"{name} {have[name]}", flush=True)
 
@@ -132,13 +132,14 @@ def main() -> int:
     parser.add_argument("--python-root", type=Path, default=Path.home() / ".pyenv" / "versions")
     parser.add_argument("--pure", nargs="*", default=[], help="ask only about these")
     parser.add_argument("--venv", type=Path, nargs="*", default=[], help="ask only these")
+    parser.add_argument("--classes", nargs="*", default=[], help="only these estimators (--venv)")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     document = tomllib.loads(arguments.sets.read_text())
     if arguments.venv:
         wanted = {p.partition("==")[0] for row in document["set"] for p in row["packages"]}
         for venv in arguments.venv:
-            probe_made(venv / "bin" / "python", arguments.cache, wanted)
+            probe_made(venv / "bin" / "python", arguments.cache, wanted, arguments.classes)
         return 0
     for row in document["set"] if not arguments.pure else ():
         probe_set(row, arguments.cache, arguments.python_root)

@@ -1,7 +1,7 @@
 """Asks the libraries of the environment that runs it; started by ``probe_releases.py``.
 
 probe_worker.py names TOP …      what every module of these packages binds, once imported
-probe_worker.py needs            which attributes scikit-learn's estimators cannot do without
+probe_worker.py needs [CLASS …]  which attributes scikit-learn's estimators cannot do without
 """
 
 import copy
@@ -348,12 +348,17 @@ def nested(model: Any) -> Dict[str, List[Any]]:
     return found
 
 
-def needs() -> Found:
-    """class -> one row per configuration that works: root, parameters, attributes that break."""
+def needs(only: List[str]) -> Found:
+    """class -> one row per configuration that works: root, parameters, attributes that break.
+
+    Of all estimators, or of those classes.
+    """
     signal.signal(signal.SIGALRM, alarm)
     data = samples()
     found: Found = {}
     for key, cls in sorted(estimators().items()):
+        if only and cls.__name__ not in only:
+            continue
         rows = []
         for given in configurations(cls):
             row = one(cls, given, data)
@@ -418,7 +423,7 @@ def main() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    result = names(rest) if action == "names" else dropped() if action == "dropped" else needs()
+    result = names(rest) if action == "names" else dropped() if action == "dropped" else needs(rest)
     with os.fdopen(out, "w") as file:
         json.dump(result, file)
     os._exit(0)

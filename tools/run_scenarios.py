@@ -11,6 +11,7 @@ log. Stages after a failed one are null. A test compares the forecasts with this
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import re
 import subprocess
@@ -26,7 +27,7 @@ from typing import Any
 FOLDER = Path(__file__).parent / "scenarios"
 TRUTH = FOLDER / "truth.jsonl"
 CONTAINER_PORT = 8000
-PATIENCE = 40.0
+PATIENCE = 120.0
 
 
 def scenarios() -> Iterator[dict[str, Any]]:
@@ -52,7 +53,10 @@ def scenarios() -> Iterator[dict[str, Any]]:
 
 
 def write(scenario: dict[str, Any], root: Path) -> Path:
-    """The scenario's repository; ``executable`` and ``crlf`` name files that are so."""
+    """The scenario's repository; ``executable`` and ``crlf`` name files that are so.
+
+    ``base64`` holds files that are no text: models.
+    """
     for name, text in scenario["files"].items():
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +64,10 @@ def write(scenario: dict[str, Any], root: Path) -> Path:
             text = text.replace("\n", "\r\n")
         target.write_bytes(text.encode())
         target.chmod(0o755 if name in scenario.get("executable", ()) else 0o644)
+    for name, text in scenario.get("base64", {}).items():
+        target = root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(base64.b64decode(text))
     for name in scenario.get("directories", ()):
         (root / name).mkdir(parents=True, exist_ok=True)
     return root

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from auditor.artifacts.formats import Draft
 
 MAX_DOCUMENT = 32 << 20
+# What a CatBoost model saved as JSON holds.
+_CATBOOST = frozenset({"features_info", "model_info", "scale_and_bias"})
 _MAX_STRINGS = 200_000
 _PROGRAMS = frozenset(
     {
@@ -122,6 +124,8 @@ def _json(draft: Draft, blob: Blob) -> None:
         return
     if draft.format == "json":
         judge_document(draft, document)
+        if isinstance(document, dict) and document.keys() >= _CATBOOST:
+            draft.format = "catboost-json"
 
 
 def judge_document(draft: Draft, document: Any) -> None:
@@ -344,6 +348,8 @@ _SKOPS_LOADERS = frozenset(
 
 def judge_skops(draft: Draft, schema: Any) -> None:
     """Every node names a class, or a function, that ``skops.io.load`` imports when trusted."""
+    if isinstance(schema, dict) and isinstance(schema.get("_skops_version"), str):
+        draft.details.append(("skops_version", schema["_skops_version"][:40]))
     pending = [schema]
     count = 0
     while pending:
@@ -358,6 +364,7 @@ def judge_skops(draft: Draft, schema: Any) -> None:
         if not isinstance(node, dict):
             continue
         pending += list(node.values())
+        _skops_estimator(draft, node)
         loader = node.get("__loader__")
         if not isinstance(loader, str):
             continue
@@ -400,6 +407,14 @@ def judge_skops(draft: Draft, schema: Any) -> None:
                 _skops_name(draft, inner_module, inner_name)
         if loader not in ("JsonNode",) and module:
             _skops_name(draft, module, name)
+
+
+def _skops_estimator(draft: Draft, node: dict[str, Any]) -> None:
+    """The scikit-learn that wrote an estimator, which stands among its attributes as JSON text."""
+    written = node.get("_sklearn_version")
+    content = written.get("content") if isinstance(written, dict) else None
+    if isinstance(content, str) and not any(k == "sklearn_version" for k, _ in draft.details):
+        draft.details.append(("sklearn_version", content.strip('"')[:40]))
 
 
 _SKOPS_PLAIN = frozenset(

@@ -75,6 +75,10 @@ class Draft:
             from auditor.artifacts.features import stated_names
 
             self.details += stated_names(self.format, self.blob)
+        if self.format.startswith("xgboost-") or self.format in ("lightgbm", "keras-h5"):
+            from auditor.artifacts.stated import stated
+
+            self.details += [d for d in stated(self.format, self.blob) if d not in self.details]
         issues = list(self.issues)
         if self.analysis is not None:
             issues += self.analysis.issues
@@ -341,6 +345,11 @@ class Scanner:
                 nested.analysis = analysis
                 self.found.append(nested.facts(inner.sha256(), len(inner)))
                 continue
+            if torch and base in ("version", "byteorder") and len(inner) <= 20:
+                from auditor.artifacts.stated import torch_archive
+
+                draft.details += torch_archive(entry.name, inner.read(0, 20))
+                continue
             if torch and ("/data/" in entry.name or "/.data/" in entry.name):
                 continue
             if draft.format == "torchscript" and "/code/" in entry.name:
@@ -359,12 +368,13 @@ class Scanner:
             draft.format = own
 
     def _keras_part(self, draft: Draft, blob: Blob) -> None:
-        from auditor.artifacts import documents, tensors
+        from auditor.artifacts import documents, stated, tensors
 
         try:
-            documents.judge_document(
-                draft, documents.parse_json(blob.read(0, documents.MAX_DOCUMENT))
-            )
+            document = documents.parse_json(blob.read(0, documents.MAX_DOCUMENT))
+            documents.judge_document(draft, document)
+            draft.details += stated.keras_metadata(document)
+            draft.details += stated.keras_needs(document)
         except ValueError as error:
             tensors.broken(draft, f"its configuration is no JSON ({str(error)[:80]})")
         draft.format = "keras-v3"

@@ -24,7 +24,9 @@ _MODULES = (
     "keras.optimizers", "keras.src.optimizers", "keras.dtype_policies", "keras.src.dtype_policies",
     "keras.random", "keras.src.random", "keras.src.models", "keras.models", "keras.src.engine", "keras.engine",
     "keras.src.trainers", "keras.src.ops", "keras.ops", "keras.mixed_precision", "keras.src.mixed_precision",
-    "keras.api", "keras.saving.legacy", "keras.quantizers", "tf_keras.", "tensorflow.keras.",
+    # Where the optimizers of a backend lie.
+    "keras.src.backend.torch.optimizers.", "keras.src.backend.jax.optimizer",
+    "keras.src.backend.tensorflow.optimizer", "keras.api", "keras.saving.legacy", "keras.quantizers", "tf_keras.", "tensorflow.keras.",
 )  # fmt: skip
 _FINE = frozenset({"", "keras", "builtins", "keras_hub", "keras_nlp", "keras_cv", "tensorflow"})
 _MAX_NODES = 300_000

@@ -55,9 +55,15 @@ def provenance(facts: ArtifactFacts) -> Provenance:
     from auditor.artifacts.features import contract
 
     pickle = facts.pickle
-    if pickle is None:
+    if pickle is None or facts.format.startswith("torch"):
         stated = contract(facts)
+        own = tuple(_stated(facts))
+        if pickle is not None:
+            own += (*_layouts(pickle), *_symbols(pickle))
         return Provenance(
+            claims=own,
+            produced_by=tuple(combine(own)),
+            requires=tuple(_requires(pickle)) if pickle is not None else (),
             feature_names=stated.names if stated else None,
             n_features=stated.count if stated else None,
         )
@@ -73,6 +79,35 @@ def provenance(facts: ArtifactFacts) -> Provenance:
         n_features=count,
         pipeline=_is_pipeline(pickle),
     )
+
+
+# LightGBM's text models count their form.
+_LIGHTGBM_FORMS: dict[str, tuple[str, str | None]] = {
+    "v2": ("2.0", "2.3"),
+    "v3": ("2.3", "4.0"),
+    "v4": ("4.0", None),
+}
+
+
+def _stated(facts: ArtifactFacts) -> Iterator[Claim]:
+    """What formats other than pickle say of their writer."""
+    from auditor.artifacts.stated import VERSIONS
+
+    for name, text in facts.details:
+        if name in VERSIONS:
+            yield Claim(subject=VERSIONS[name], exact=text, evidence=name)
+        elif name == "lightgbm_format" and text in _LIGHTGBM_FORMS:
+            low, high = _LIGHTGBM_FORMS[text]
+            yield Claim(subject="lightgbm", low=low, high=high, evidence=f"version={text}")
+        elif name == "torch_archive":
+            yield Claim(subject="torch", low="1.6", evidence=f"form {text} of the archive")
+    if facts.format == "torch-legacy":
+        yield Claim(subject="torch", evidence="the form before archives")
+    if facts.onnx is not None and facts.onnx.producer:
+        name, _, version = facts.onnx.producer.partition(" ")
+        if version[:1].isdigit():
+            subject = {"pytorch": "torch"}.get(name, name)
+            yield Claim(subject=subject, exact=version, evidence="producer_name")
 
 
 def stated_versions(facts: ArtifactFacts) -> dict[str, str]:

@@ -92,21 +92,23 @@ def judge_graph(draft: Draft, blob: Blob) -> bool:
     """A SavedModel, a frozen graph or the graph of a checkpoint; False when it is none of them."""
     for form in _MESSAGES:
         operators: set[str] = set()
+        versions: list[str] = []
         damage = ""
         try:
             if form == "tensorflow-graph":
                 _graph(blob, operators)
             elif form == "tensorflow-metagraph":
-                _meta_graph(blob, operators)
+                _meta_graph(blob, operators, versions)
             else:
                 for number, kind, _, window in fields(blob):
                     if number == 2 and kind == 2 and window is not None:
-                        _meta_graph(window, operators)
+                        _meta_graph(window, operators, versions)
         except WireError as error:
             damage = str(error)
         if not operators or not all(_OPERATOR.fullmatch(name) for name in operators):
             continue
         draft.format = form
+        draft.details += [("tensorflow_version", version) for version in versions]
         if damage:
             broken(draft, damage)
         _operators(draft, operators)
@@ -141,8 +143,15 @@ def _operators(draft: Draft, operators: set[str]) -> None:
             )
 
 
-def _meta_graph(meta: Blob, operators: set[str]) -> None:
+def _meta_graph(meta: Blob, operators: set[str], versions: list[str]) -> None:
     for number, kind, _, window in fields(meta):
+        if number == 1 and kind == 2 and window is not None:
+            # MetaInfoDef: the version of TensorFlow is its fifth field.
+            versions += [
+                text(inner, 40)
+                for part, part_kind, _, inner in fields(window)
+                if part == 5 and part_kind == 2 and inner is not None
+            ]
         if number == 2 and kind == 2 and window is not None:
             _graph(window, operators)
 

@@ -16,6 +16,7 @@ from auditor.deployment.model import (
     BuiltImage,
     Conflict,
     Deployment,
+    Entry,
     Environment,
     EnvRequirement,
     InstallStep,
@@ -329,7 +330,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
     installed = environment.installed
     python = environment.python
     seen: set[str] = set()
-    for entry in service.entries:
+    for entry in service.runs:
         for item in entry.trace.imports:
             top = item.module.partition(".")[0]
             # "missing" inside a project package is not a distribution's fault.
@@ -406,6 +407,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 evidence={"module": item.module, "distributions": list(provision.candidates[:4])},
                 breaks=_stages(service, item.reach.phase, item.reach.certain),
             )
+        yield from _features(service, rule, entry, environment, seen)
         for app in entry.trace.apps:
             for route in app.routes:
                 if not route.needs_multipart or "multipart" in seen:
@@ -431,6 +433,41 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                         ],
                         breaks=service.breaks(Stage.STARTS),
                     )
+
+
+def _features(
+    service: Service, rule: Rule, entry: Entry, environment: Environment, seen: set[str]
+) -> Iterator[Outcome]:
+    """Features of a library that need a distribution which it does not require."""
+    from auditor.linking import optional
+
+    installed = environment.installed
+    for item in optional.wanted(service, entry):
+        if installed is None or item.phase is Phase.UNREACHED or item.distribution in seen:
+            continue
+        seen.add(item.distribution)
+        answers = {installed.provides(module).answer for module in item.any_of}
+        if installed.has(item.distribution) or "yes" in answers:
+            yield rule.passed()
+            continue
+        stages = _stages(service, item.phase, item.certain)
+        if item.phase is Phase.REQUEST and "predict" not in item.route.lower():
+            stages = ()
+        if answers & {"unknown", "possibly-no"}:
+            yield rule.undecided(
+                f"whether {item.distribution} is installed is not known", at=item.at, blocks=stages
+            )
+            continue
+        yield rule.finding(
+            item.at,
+            f"{item.feature} needs {item.distribution}, which nothing that the image installs brings: "
+            f"`{item.error}`",
+            help=f"Add `{item.distribution}` to the requirements that the image installs.",
+            related=[Related(_requirements_end(environment), "the image installs this")],
+            confidence=Confidence.LIKELY,
+            evidence={"distributions": [item.distribution]},
+            breaks=stages,
+        )
 
 
 def _own_package(top: str, deployment: Deployment) -> Iterator[str]:

@@ -336,7 +336,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
     """Code needs a variable that nothing sets."""
     wild = service.variable("*")
     reported: set[str] = set()
-    for entry in service.entries:
+    for entry in service.runs:
         for read in entry.trace.env_reads:
             name = read.name
             if isinstance(name, Unknown) or not (read.required or read.crash):
@@ -394,6 +394,33 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 _ALWAYS_SET = frozenset({"PATH", "HOME", "HOSTNAME", "PWD", "LANG", "PYTHON_VERSION", "GPG_KEY"})
+
+
+@check("IMG026")
+def unreadable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """The code reads what the container's user may not."""
+    seen: set[str] = set()
+    for link in service.reads:
+        access = link.access
+        if not link.private or access.reach.phase is Phase.UNREACHED or link.path in seen:
+            continue
+        seen.add(link.path)
+        shown = access.path.text if isinstance(access.path.text, str) else link.path
+        starts = access.reach.certain and access.reach.phase.before_serving
+        predicts = access.reach.certain and "predict" in access.reach.route.lower()
+        yield rule.finding(
+            access.at,
+            f"`{shown}` belongs to root and only root may read it, and the service runs as "
+            f"{service.user}: `PermissionError: [Errno 13] Permission denied: '{shown}'`",
+            related=[Related(service.user_at, "the user is set here")] if service.user_at else (),
+            confidence=None if access.reach.certain else Confidence.POSSIBLE,
+            severity=None if access.reach.certain else Severity.LOW,
+            breaks=service.breaks(Stage.STARTS)
+            if starts
+            else service.breaks(Stage.PREDICTS)
+            if predicts
+            else (),
+        )
 
 
 @check("IMG015")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from auditor.catalog import Rule
+from auditor.catalog import Rule, knowledge
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Service
 from auditor.findings import Confidence, Related, Stage
@@ -13,32 +14,71 @@ from auditor.linking import distributions
 from auditor.parsers.python.facts import Phase
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.facts import ReachedImport
+    from auditor.parsers.python.facts import Reach, ReachedImport
 
 
 def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], ...]:
-    if not item.reach.certain:
+    return _failing(service, item.reach)
+
+
+def _failing(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
+    if not reach.certain:
         return ()
-    if item.reach.phase.before_serving:
+    if reach.phase.before_serving:
         return service.breaks(Stage.STARTS)
-    if item.reach.phase is Phase.REQUEST and "predict" in item.reach.route.lower():
+    if reach.phase is Phase.REQUEST and "predict" in reach.route.lower():
         return service.breaks(Stage.PREDICTS)
     return ()
+
+
+@check("IMG025")
+def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A statement of the start that raises, whatever is asked of the service."""
+    seen: set[object] = set()
+    for entry in service.runs:
+        for item in entry.trace.failures:
+            if item.reach.phase is Phase.UNREACHED or not item.reach.certain or item.at in seen:
+                continue
+            seen.add(item.at)
+            yield rule.finding(
+                item.at,
+                f"{item.because}: `{item.error}`",
+                evidence={"file": item.file} if item.file else {},
+                breaks=_failing(service, item.reach),
+            )
 
 
 @check("IMG023")
 def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A name that the imported module does not bind, or a relative import outside a package."""
     seen: set[tuple[object, str]] = set()
-    for entry in service.entries:
+    for entry in service.runs:
+        for use in entry.trace.uses:
+            gone = _left(service, use.module, use.name)
+            if gone is None or use.reach.phase is Phase.UNREACHED or use.reach.guards:
+                continue
+            if (use.module, use.name) in seen:
+                continue
+            seen.add((use.module, use.name))
+            yield rule.finding(
+                use.at,
+                gone[0],
+                related=gone[1],
+                confidence=Confidence.LIKELY,
+                evidence={"module": use.module},
+                breaks=_failing(service, use.reach),
+            )
+    for entry in service.runs:
         for item in entry.trace.imports:
             if item.reach.phase is Phase.UNREACHED or item.fact.at.path.endswith(".ipynb"):
                 continue
             if set(item.reach.guards) | set(item.fact.guards) or item.fact.dynamic:
                 continue
-            if item.module in service.unsure_modules or _elsewhere(service, item):
+            if item.found != "external" and (
+                item.module in service.unsure_modules or _elsewhere(service, item)
+            ):
                 continue
-            found = _project(item) if item.found != "external" else _library(service, item)
+            found = _project(item) if item.found != "external" else _taken(service, item)
             if found is None:
                 yield rule.passed()
                 continue
@@ -54,6 +94,37 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 evidence={"module": item.module},
                 breaks=_stages(service, item),
             )
+
+
+def _left(service: Service, module: str, name: str) -> tuple[str, list[Related]] | None:
+    """Why a name that was taken out of a library is not there in the pinned release."""
+    environment = service.environment
+    row = _gone().get((module, name))
+    installed = environment.installed if environment is not None else None
+    if row is None or installed is None or environment is None:
+        return None
+    from auditor.linking.symbols import numbers
+
+    distribution = row["distribution"]
+    version = installed.version(distribution)
+    if version is None or numbers(version) < numbers(row["without"])[:2]:
+        return None
+    at = next((r.fact.at for r in environment.find(distribution)), environment.at)
+    related = [Related(at, "this release is installed")]
+    return (
+        f"`{module}.{name}` left {distribution} (there in {row['with']}, gone in {row['without']}), and "
+        f"{version} is installed: `{row['error']}`",
+        related,
+    )
+
+
+@lru_cache(maxsize=1)
+def _gone() -> dict[tuple[str, str], dict[str, str]]:
+    # A name may leave twice (moved, then removed): the first time counts.
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in knowledge("uses.toml").get("use", ()):
+        found.setdefault((row["module"], row["name"]), row)
+    return found
 
 
 def _elsewhere(service: Service, item: ReachedImport) -> bool:
@@ -91,6 +162,14 @@ def _project(item: ReachedImport) -> tuple[str, list[Related]] | None:
             [],
         )
     return None
+
+
+def _taken(service: Service, item: ReachedImport) -> tuple[str, list[Related]] | None:
+    for name in item.fact.names:
+        found = _left(service, item.module, name)
+        if found is not None:
+            return found
+    return _library(service, item)
 
 
 def _library(service: Service, item: ReachedImport) -> tuple[str, list[Related]] | None:

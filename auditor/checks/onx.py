@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Artifact, Deployment, Service
-from auditor.findings import Related, Severity
+from auditor.findings import Related, Severity, Stage
+from auditor.parsers.python.facts import Phase
 from auditor.source import Location
 
 if TYPE_CHECKING:
@@ -229,11 +230,21 @@ def large_unquantised(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
     )
 
 
+def _before(deployment: Deployment, name: str, release: tuple[int, ...]) -> bool:
+    """Every environment that pins the distribution pins an older one, and one does."""
+    from auditor.linking.symbols import numbers
+
+    found = [e.installed.version(name) for e in deployment.environments if e.installed is not None]
+    pinned = [numbers(version) for version in found if version]
+    return bool(pinned) and all(version < release for version in pinned)
+
+
 @check("ONX010")
 def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """Calls of PyTorch's exporters that leave the graph dynamic, in training mode or frozen."""
     from auditor.parsers.python.exports import exports
 
+    older = _before(deployment, "torch", (2, 9))
     for module in deployment.exporters:
         for export in exports(module):
             wrong = False
@@ -251,8 +262,10 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                     evidence={"axes": [f"{a.name}:{a.axis}" for a in export.free]},
                 )
             training = export.training in ("TRAINING", "PRESERVE")
+            # The older exporter, the default before torch 2.9, switches to evaluation by itself.
             quiet = export.training == "EVAL" or (
-                export.tool == "torch.onnx.export" and export.dynamo is False
+                export.tool == "torch.onnx.export"
+                and (export.dynamo is False or (export.dynamo is None and older))
             )
             if training or (export.evaluates is False and not quiet):
                 wrong = True
@@ -282,49 +295,45 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 yield rule.passed()
 
 
-# Which distributions bring an execution provider; all of them are importable as onnxruntime.
-_PROVIDERS = {
-    "CUDAExecutionProvider": ("onnxruntime-gpu",),
-    "TensorrtExecutionProvider": ("onnxruntime-gpu",),
-    "NvTensorRTRTXExecutionProvider": ("onnxruntime-trt-rtx",),
-    "ROCMExecutionProvider": ("onnxruntime-rocm", "onnxruntime-training"),
-    "MIGraphXExecutionProvider": ("onnxruntime-rocm", "onnxruntime-migraphx"),
-    "OpenVINOExecutionProvider": ("onnxruntime-openvino",),
-    "DmlExecutionProvider": ("onnxruntime-directml",),
-    "QNNExecutionProvider": ("onnxruntime-qnn",),
-}
-
-
 @check("ONX011")
 def missing_provider(service: Service, rule: Rule) -> Iterator[Outcome]:
-    """An execution provider that the installed onnxruntime does not have."""
+    """An execution provider that the installed onnxruntime, or the image, does not have."""
+    from auditor.linking import providers
     from auditor.parsers.python.exports import sessions
 
     environment = service.environment
     if environment is None or environment.installed is None:
         return
-    installed = environment.installed
     for module in service.module_facts.values():
         for session in sessions(module):
-            if session.providers is None:
+            trouble = providers.judge(session, environment.installed, service.image)
+            if trouble is None:
+                if session.providers is not None:
+                    yield rule.passed()
                 continue
-            lacking = [
-                name
-                for name in session.providers
-                if name in _PROVIDERS and not any(installed.has(d) for d in _PROVIDERS[name])
-            ]
-            if not lacking or not installed.has("onnxruntime"):
-                yield rule.passed()
-                continue
+            raises = trouble.raises
             yield rule.finding(
                 session.at,
-                f"asks for {_listed(lacking)}, which the package onnxruntime does not have: the model"
-                " runs on the CPU",
-                help=f"Install {_PROVIDERS[lacking[0]][0]} instead of onnxruntime, or ask for"
-                " CPUExecutionProvider only.",
+                f"{trouble.message}: `{raises}`" if raises else trouble.message,
+                severity=Severity.HIGH if raises else Severity.LOW if trouble.quiet else None,
+                help=trouble.help,
                 related=[
-                    Related(r.fact.at, "the CPU package is installed here")
-                    for r in environment.find("onnxruntime")[:1]
+                    Related(r.fact.at, f"{trouble.distribution} is installed here")
+                    for r in environment.find(trouble.distribution)[:1]
                 ],
-                evidence={"providers": list(session.providers)},
+                evidence={"providers": list(session.providers or ())},
+                breaks=_broken(service, session.at) if raises else (),
             )
+
+
+def _broken(service: Service, at: Location) -> tuple[tuple[str, Stage], ...]:
+    """What a session that cannot be made breaks: the start, or the prediction."""
+    for entry in service.entries:
+        for access in entry.trace.files:
+            if access.at != at or not access.reach.certain:
+                continue
+            if access.reach.phase is Phase.UNREACHED:
+                return ()
+            before = access.reach.phase.before_serving
+            return service.breaks(Stage.STARTS if before else Stage.PREDICTS)
+    return ()

@@ -60,13 +60,13 @@ _SURVIVES = frozenset({"try", "exists"})
 
 def _severity(link: PathLink) -> Severity | None:
     """A file made by hand, or read only under a condition, may well be there when it matters."""
-    if link.made_by_hand:
+    if link.made_by_hand or link.to_be_mounted:
         return Severity.MEDIUM
     return None if link.access.reach.certain else Severity.LOW
 
 
 def _confidence(link: PathLink) -> Confidence:
-    if link.made_by_hand:
+    if link.made_by_hand or link.to_be_mounted:
         return Confidence.POSSIBLE
     return Confidence.LIKELY if link.access.reach.certain else Confidence.POSSIBLE
 
@@ -160,6 +160,8 @@ def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             where = f" (the file is at {link.elsewhere[0]})"
         if link.made_by_hand:
             where = " unless somebody makes it before the build: git ignores it"
+        elif link.to_be_mounted:
+            where = " unless something is mounted over its directory, which the image leaves empty"
         yield rule.finding(
             link.access.at,
             f"`{_shown(link)}` is not in the image{where}: "

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from auditor.parsers.requirements import ResolvedRequirements
     from auditor.result import AuditResult
 
-LOADERS: Final = ("auto", "pickle", "joblib", "dill", "cloudpickle", "pandas", "torch", "onnx")
+# ``torch`` is ``torch.load(path)``, ``torch-full`` and ``torch-weights`` the same with
+# ``weights_only=False`` and ``True``.
+LOADERS: Final = (
+    "auto", "pickle", "joblib", "dill", "cloudpickle", "pandas", "torch", "torch-full",
+    "torch-weights", "onnx", "xgboost", "lightgbm", "catboost", "keras", "tensorflow", "skops",
+    "safetensors",
+)  # fmt: skip
 # Outcomes that fail the gate, by ``--fail-on``.
 GATES: Final[dict[str, frozenset[str]]] = {
     "fails": frozenset({"fails"}),
@@ -192,6 +198,7 @@ def runtime_of(
         python=python,
         complete=resolved is not None,
         reason="" if resolved is not None else "no requirements were given (-r FILE)",
+        constraints=pins,
     )
     if roots and all(version for _, _, version in roots) and _frozen(direct, python):
         installed = close(roots, python=python, closed=True)

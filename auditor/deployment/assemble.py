@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.deployment import cluster as clusters
 from auditor.deployment import (
     environments,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from auditor.config import Settings
     from auditor.parsers.compose import ComposeProject
     from auditor.parsers.python import ModuleFacts
+    from auditor.source import SourceText
 
 # Names of requirement files that an image would not install in production.
 _DEV_WORDS = frozenset(
@@ -388,7 +390,10 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         variant = len(texts) > 1
         if variant and compose.stands_alone(texts[-1]):
             texts, names, variant = texts[-1:], names[-1:], False
-        project = replace(compose.load(texts, facts.repository, is_dev=dev), is_dev=dev)
+        directory = _project_directory(facts, texts)
+        project = replace(
+            compose.load(texts, facts.repository, directory=directory, is_dev=dev), is_dev=dev
+        )
         siblings = [
             key for key in chosen if posixpath.dirname(key[0]) == posixpath.dirname(names[0])
         ]
@@ -406,6 +411,44 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
             chosen.pop(names[:1], None)
         chosen[names] = project
     return list(chosen.values()), aside
+
+
+_PROJECT_DIRECTORY = re.compile(r"--project-directory[ =][\"']?([^\s\"'`]+)")
+_HERE = frozenset({".", "./", "$PWD", "${PWD}", "$(pwd)", "$(PWD)", "$(CURDIR)"})
+
+
+def _project_directory(facts: Facts, texts: list[SourceText]) -> str | None:
+    """The directory that a command line for this file names with ``--project-directory``.
+
+    None: nobody names one, and the file's own directory is meant.
+    """
+    first = texts[0].path
+    if "/" not in first:
+        return None
+    name = posixpath.basename(first)
+    spoken = [texts[0]]
+    left = 2_000_000
+    for entry in facts.repository.entries:
+        written = entry.path.endswith((".md", ".rst")) and entry.path.count("/") <= 1
+        if entry.size > 100_000 or entry.size > left:
+            continue
+        if written or entry.kind in (FileKind.SHELL, FileKind.MAKEFILE):
+            left -= entry.size
+            text = facts.read(entry.path)
+            if text is not None and "--project-directory" in text.text:
+                spoken.append(text)
+    for text in spoken:
+        for line in text.text.splitlines():
+            found = _PROJECT_DIRECTORY.search(line)
+            if found is None or name not in line:
+                continue
+            given = found.group(1)
+            if given in _HERE:
+                return ""
+            place = posixpath.normpath(given)
+            if not place.startswith(("..", "/", "$")) and facts.repository.is_dir(place):
+                return place
+    return None
 
 
 def _dev_name(path: str) -> bool:

@@ -12,11 +12,61 @@ from auditor.source import Unknown
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
-    from auditor.parsers.compose import ComposeProject, ComposeService
+    from auditor.parsers.compose import ComposeProject, ComposeService, ComposeVolume
 
 # A variable that Compose itself replaces (not ``$$NAME``).
 _REPLACED = re.compile(r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _OPERATORS = frozenset({"&&", "||", ";", "|", ">", ">>", "2>&1", "&"})
+
+
+# Services that put files where others find them, by name or command.
+_FILLS = re.compile(
+    r"train|init|download|fetch|seed|migrat|setup|prepare|build|export|pipeline|etl|dvc|pull|sync",
+    re.IGNORECASE,
+)
+
+
+_MANY = 200
+
+
+def shared_with(project: ComposeProject, service: ComposeService, volume: ComposeVolume) -> str:
+    """Another service that mounts the same volume, or directory, and may put files there.
+
+    A volume is empty until somebody fills it; a directory of the repository is shared for many
+    reasons, so there the other service's name or command must say that it makes something.
+    """
+    if volume.source is None or volume.type not in ("volume", "bind"):
+        return ""
+    own = _told(service)
+    for other in project.services[:_MANY]:
+        if other.name == service.name or _told(other) == own:
+            continue
+        for item in other.volumes:
+            if item.type != volume.type or item.source is None or item.read_only:
+                continue
+            same = (
+                item.path == volume.path
+                if volume.type == "bind" and volume.path is not None
+                else item.source.raw == volume.source.raw
+            )
+            if same and (volume.type == "volume" or _FILLS.search(f"{other.name} {_told(other)}")):
+                return other.name
+    return ""
+
+
+def _told(service: ComposeService) -> str:
+    """What the service runs, as far as Compose says it."""
+    words = []
+    for command in (service.entrypoint, service.command):
+        if command is not None and not isinstance(command.words, Unknown):
+            words += [str(word.value) for word in command.words]
+    build = service.build
+    if build is not None:
+        words += [str(build.context), str(build.dockerfile_path)]
+        words.append(build.target.raw if build.target is not None else "")
+    elif service.image is not None:
+        words.append(service.image.raw)
+    return " ".join(words)
 
 
 def faults(

@@ -58,8 +58,20 @@ class Linked:
 
 
 @value
+class Others:
+    """Whether an account that is neither owner nor group may read or write; None: left as it was.
+
+    ``group``: whether the group may write.
+    """
+
+    read: bool | None = None
+    write: bool | None = None
+    group: bool | None = None
+
+
+@value
 class Changed:
-    """chmod (``executable``) or chown (``owner``)."""
+    """chmod (``executable``; ``others``: what everybody may do) or chown (``owner``)."""
 
     path: str
     glob: bool
@@ -67,6 +79,7 @@ class Changed:
     executable: bool | None
     owner: str | Unknown | None
     at: Location
+    others: Others | None = None
 
 
 @value
@@ -393,30 +406,19 @@ def _chmod(call: _Call) -> Iterator[Effect]:
     if not operands:
         return
     executable = mode_executable(operands[0].text)
-    # Whoever owns it: its owner no longer decides who may write.
-    opened = Unknown("chmod lets others write") if _opens(operands[0].text) else None
+    others = mode_others(operands[0].text)
     for operand in operands[1:]:
         path = call.path(operand)
-        if path is not None and (executable is not None or opened is not None):
+        if path is not None and (executable is not None or others is not None):
             yield Changed(
                 path=path,
                 glob=operand.globs,
                 recursive=recursive,
                 executable=executable,
-                owner=opened,
+                owner=None,
                 at=call.at,
+                others=others,
             )
-
-
-def _opens(mode: str) -> bool:
-    """Whether a chmod mode lets the group or everybody write."""
-    if mode.isascii() and mode.isdigit():
-        return set(mode) <= set("01234567") and any(int(digit) & 2 for digit in mode[-2:])
-    for clause in mode.split(","):
-        who, operator, bits = clause.partition("+" if "+" in clause else "=")
-        if operator and "w" in bits and (not who or set(who) & set("goa")):
-            return True
-    return False
 
 
 def mode_executable(mode: str) -> bool | None:
@@ -436,14 +438,51 @@ def mode_executable(mode: str) -> bool | None:
     return result
 
 
+def mode_others(mode: str) -> Others | None:
+    """What a chmod mode lets everybody else do; None when it leaves that alone."""
+    if mode and set(mode) <= set("01234567"):
+        last = int(mode[-1])
+        return Others(
+            read=bool(last & 4), write=bool(last & 2), group=bool(int(mode[-2:-1] or 0) & 2)
+        )
+    read: bool | None = None
+    write: bool | None = None
+    group: bool | None = None
+    for clause in mode.split(","):
+        operator = next((char for char in clause if char in "+-="), None)
+        if operator is None:
+            return None
+        who, _, bits = clause.partition(operator)
+        if set(who) & set("ga"):
+            # ``g=u`` gives what the owner has, which is writing.
+            given = operator != "-" and bool(set("wu") & set(bits))
+            group = given if operator == "=" or set("wu") & set(bits) else group
+        # Without "who" the umask decides, which keeps writing from others.
+        if who and not set(who) & set("oa"):
+            continue
+        for bit in "rw":
+            if operator == "=" or bit in bits:
+                allowed = operator != "-" and bit in bits
+                if bit == "r":
+                    read = allowed
+                elif who or not allowed:
+                    write = allowed
+    told = read is not None or write is not None or group is not None
+    return Others(read=read, write=write, group=group) if told else None
+
+
 def _chown(call: _Call) -> Iterator[Effect]:
     operands, switches, _ = call.operands("--reference", "--from")
-    if not operands or call.name == "chgrp":
+    if not operands:
         return
     owner = operands[0].value
+    if call.name == "chgrp":
+        if owner in ("0", "root"):
+            return
+        owner = Unknown("its group is another")
     for operand in operands[1:]:
         path = call.path(operand)
-        if path is not None and isinstance(owner, str):
+        if path is not None and (isinstance(owner, str) or call.name == "chgrp"):
             yield Changed(
                 path=path,
                 glob=operand.globs,

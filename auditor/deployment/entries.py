@@ -39,6 +39,7 @@ from auditor.values import replace
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
     from auditor.linking.projects import ProjectModule
+    from auditor.parsers.commands import Interpretation
     from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.facts import Server
 
@@ -114,8 +115,11 @@ def follow(
         return view.script(absolute)
 
     faults.extend(startup.unknown_user(service))
+    faults.extend(reach.locked_away(service))
     faults.extend(startup.first_program(service, script, view, cwd))
-    faults.extend(startup.scripts(service, script, view, env, cwd))
+    first: list[Interpretation] = []
+    faults.extend(startup.scripts(service, script, view, env, cwd, first))
+    preludes = _preludes(service, view, env, first, documented=documented)
     startup.before(script, view, env, cwd)
     processes = list(main_processes(script, env=env, cwd=cwd, read_script=read_script))
     supervisor = next((p for p in processes if _kind(p) == "supervisord"), None)
@@ -174,7 +178,7 @@ def follow(
     )
     if not pages and not any(r.kind == "predict" or "POST" in r.methods for r in routes):
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
-    service = replace(service, entries=tuple(entries))
+    service = replace(service, entries=tuple(entries), preludes=preludes)
     importable, unsure = _importable(entries, view)
     unsure |= _doubtful(entries, view)
     absent = frozenset(
@@ -198,7 +202,7 @@ def follow(
         absent_modules=absent,
         module_facts={
             path: facts
-            for entry in entries
+            for entry in service.runs
             for _, path in entry.trace.modules
             if (facts := view.facts_of_repo(path)) is not None
         },
@@ -211,6 +215,24 @@ def follow(
         is_web=web,
         proxies=tuple(proxies),
     )
+
+
+def _preludes(
+    service: Service,
+    view: View,
+    env: Mapping[str, str | Unknown | None],
+    commands: list[Interpretation],
+    *,
+    documented: bool,
+) -> tuple[Entry, ...]:
+    """The traces of programs that must succeed before the server is started."""
+    found: list[Entry] = []
+    for what in commands[:8]:
+        process = MainProcess(interpretation=what)
+        follower = _Follower(service, view, env, process, documented=documented)
+        follower.run()
+        found += follower.entries
+    return tuple(found)
 
 
 def _kind(process: MainProcess) -> str:
@@ -303,6 +325,15 @@ def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
             yield fault
 
 
+def _at_least(version: str | None, wanted: tuple[int, ...]) -> bool:
+    """Whether a release is known, and is that one or a later one."""
+    if version is None:
+        return False
+    from auditor.linking.symbols import numbers
+
+    return numbers(version) >= wanted
+
+
 def _serves(trace: Trace) -> bool:
     return bool(trace.servers or trace.apps)
 
@@ -347,7 +378,7 @@ class _Follower:
             self._server(fact)
         elif isinstance(fact, PythonRun):
             self._python(fact)
-        elif isinstance(fact, Other) and self._python_script(fact):
+        elif isinstance(fact, Other) and (self._python_script(fact) or self._own_program(fact)):
             pass
         elif isinstance(fact, Other):
             self.complete = False
@@ -373,6 +404,78 @@ class _Follower:
         arguments = tuple(a.text for a in fact.argv[1:])
         self._run_file(named.value, named.at, server="python", argv=arguments)
         return True
+
+    def _own_program(self, fact: Other) -> bool:
+        """A console script of a project of the repository that the image installs."""
+        program = fact.argv[0] if fact.argv else None
+        if program is None or not isinstance(program.value, str) or "/" in program.value:
+            return False
+        from auditor.deployment.consoles import console_scripts
+
+        named: dict[str, str] = {}
+        for folder in self._installed_projects():
+            named.update(console_scripts(self.view, folder))
+        target = named.get(program.value)
+        if target is None:
+            if not named or self.service.image is None:
+                return False
+            if self.service.image.provides_program(program.value) is not None:
+                return False
+            close = ", ".join(f"`{name}`" for name in sorted(named)[:3])
+            installed = self.service.environment.installed if self.service.environment else None
+            if installed is None or not installed.complete or installed.unknown:
+                return False
+            self.faults.append(
+                StartFault(
+                    kind="program",
+                    message=(
+                        f"`{program.value}` is not in the image: the project that it installs brings "
+                        f"{close}, and no program of that name"
+                    ),
+                    at=program.at,
+                    certain=False,
+                    evidence=(("program", program.value),),
+                )
+            )
+            return True
+        module, _, attribute = target.partition(":")
+        self._run_module(
+            module.strip(),
+            attribute.partition("[")[0].strip() or None,
+            program.at,
+            self._extra_roots(),
+            server="python",
+            factory=bool(attribute),
+            argv=tuple(a.text for a in fact.argv[1:]),
+        )
+        return True
+
+    def _installed_projects(self) -> tuple[str, ...]:
+        """Directories of the image whose project an install command of it names."""
+        environment = self.service.environment
+        found: list[str] = []
+        for step in environment.steps if environment else ():
+            if step.fact is None or not step.shipped:
+                continue
+            for arg in (*step.fact.local_paths, *step.fact.editable):
+                if isinstance(arg.value, str):
+                    path = arg.value.partition("[")[0]
+                    where = self._workdir_of(step.fact.at)
+                    if path.startswith("/") or where is not None:
+                        found.append(posixpath.normpath(posixpath.join(where or "/", path)))
+            if step.fact.action == "sync" and not step.fact.no_root:
+                where = self._workdir_of(step.fact.at)
+                if where is not None:
+                    found.append(where)
+        return tuple(dict.fromkeys(found))
+
+    def _workdir_of(self, at: Location) -> str | None:
+        """The working directory of the RUN that stands there."""
+        image = self.service.image
+        for step in image.image.runs if image is not None else ():
+            if step.at.path == at.path and step.at.line <= at.line <= step.at.end_line:
+                return step.state.workdir if isinstance(step.state.workdir, str) else None
+        return None
 
     # ---- servers on the command line ----
 
@@ -609,7 +712,11 @@ class _Follower:
         if environment is None or environment.installed is None:
             return
         installed = environment.installed
-        if installed.has(name) or (name == "fastapi-cli" and installed.has("fastapi")):
+        if installed.has(name) or (
+            name == "fastapi-cli"
+            and installed.has("fastapi")
+            and not _at_least(installed.version("fastapi"), (0, 112))
+        ):
             self.faults += reach.out_of_reach(
                 self.service, self.process, name, through_python=self._through_python()
             )
@@ -752,6 +859,7 @@ class _Follower:
             home=home,
             read=self._read,
             exists=self.view.exists,
+            names=self.view.listing,
             by_hand=self._by_hand,
             python=python,
             budget=self.view.budget,
@@ -1037,12 +1145,37 @@ class _Follower:
             # Releases before 1.5 served 5000.
             unknown = Unknown("it depends on the release of seldon-core")
             found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
+        self._foreign_option(fact)
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
         for listen in found:
             if isinstance(listen.port, Unknown):
                 self._unset_port(fact, listen, listen.port)
+
+    def _foreign_option(self, fact: ServerStart) -> None:
+        """An option of another server: this one prints its usage and ends."""
+        from auditor.parsers.commands.servers import foreign_option
+
+        found = foreign_option(fact)
+        if found is None:
+            return
+        option, kind = found
+        error = (
+            f"Error: No such option: {option.flag}"
+            if fact.kind == "uvicorn"
+            else f"{fact.kind}: error: unrecognized arguments: {option.flag}"
+        )
+        self.faults.append(
+            StartFault(
+                kind="literal-variable",
+                message=(
+                    f"`{option.flag}` is an option of {kind}, not of {fact.kind}: `{error}`, and the "
+                    "server stops"
+                ),
+                at=option.at,
+            )
+        )
 
     def _unset_port(self, fact: ServerStart, listen: Listen, port: Unknown) -> None:
         """``--port $PORT`` where nothing sets PORT: the option has no value."""

@@ -521,6 +521,7 @@ def _finish(
         reason="; ".join(because[:2]),
         closed=closed,
         extra=extra,
+        constraints=pinned,
     )
     direct = {name for name, _, _ in roots}
     everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in asked)

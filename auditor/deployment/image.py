@@ -20,6 +20,7 @@ from auditor.deployment.effects import (
     Linked,
     Make,
     MayCreate,
+    Others,
     Removed,
     effects,
     mode_executable,
@@ -274,6 +275,8 @@ class Present:
     at: Location | None
     owner: str | Unknown = "0:0"
     executable: bool | None = None
+    # What a chmod lets everybody else do.
+    others: Others | None = None
 
 
 @value
@@ -387,6 +390,7 @@ class _Attributes(_Layer):
     glob: bool
     executable: bool | None = None
     owner: str | Unknown | None = None
+    others: Others | None = None
 
 
 class _Budget:
@@ -442,6 +446,7 @@ class FileSystem:
         doubt: Undetermined | None = None
         executable: bool | None = None
         owner: str | Unknown | None = None
+        others: Others | None = None
         if path == "/":
             return Present(path="/", kind="directory", source=MadeSource(by="image"), at=None)
         for layer in self._newest_first(count):
@@ -455,6 +460,7 @@ class FileSystem:
                 if _covers(layer.path, path, glob=layer.glob, below=layer.recursive):
                     executable = layer.executable if executable is None else executable
                     owner = layer.owner if owner is None else owner
+                    others = _both(others, layer.others)
                 continue
             if isinstance(layer, _Removed):
                 if _covers(layer.path, path, glob=layer.glob, below=True):
@@ -485,6 +491,8 @@ class FileSystem:
                     answer = replace(answer, executable=executable)
                 if owner is not None:
                     answer = replace(answer, owner=owner)
+                if others is not None:
+                    answer = replace(answer, others=_both(others, answer.others))
                 return doubt or answer
         below = self._base.lookup(path)
         if isinstance(below, Present):
@@ -1603,6 +1611,7 @@ class _Evaluator:
                     glob=effect.glob,
                     executable=effect.executable,
                     owner=effect.owner,
+                    others=effect.others,
                 )
             )
         else:
@@ -2137,6 +2146,17 @@ def run_script(item: Run, shell_words: Sequence[str] = _SHELL) -> Script | None:
         body_text = f"\n{heredoc.body.text}{heredoc.name}"
         pieces.append((body_text, heredoc.at.line - 1, 1))
     return shell.parse(Fragment(item.at.path, pieces), errexit=errexit)
+
+
+def _both(newer: Others | None, older: Others | None) -> Others | None:
+    """Two chmods, one after the other."""
+    if newer is None or older is None:
+        return newer or older
+    return Others(
+        read=newer.read if newer.read is not None else older.read,
+        write=newer.write if newer.write is not None else older.write,
+        group=newer.group if newer.group is not None else older.group,
+    )
 
 
 def _port(text: str) -> int | None:

@@ -314,6 +314,8 @@ class Mount:
     made_by_hand: bool = False
     read_only: bool = False
     named: bool = False
+    # Another service mounts it too, and may put files there.
+    shared_with: str = ""
     # Exactly these files lie there, by their path below the target ("": the target is one);
     # None when that is not known.
     files: tuple[str, ...] | None = None
@@ -439,6 +441,8 @@ class Service:
     command_form: str | None = None
     processes: tuple[MainProcess, ...] = ()
     entries: tuple[Entry, ...] = ()
+    # Programs of the start script that must succeed before the server is started.
+    preludes: tuple[Entry, ...] = ()
     listens: tuple[Listen, ...] = ()
     listens_complete: bool = False
     published: tuple[Published, ...] = ()
@@ -486,6 +490,11 @@ class Service:
         if self.supervised and stage is Stage.STARTS:
             stage = Stage.REACHABLE
         return ((self.name, stage),)
+
+    @property
+    def runs(self) -> tuple[Entry, ...]:
+        """All code that runs until the service answers, the server's last."""
+        return self.preludes + self.entries
 
     @property
     def has_init(self) -> bool:

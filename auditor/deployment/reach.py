@@ -82,6 +82,39 @@ def out_of_reach(
     )
 
 
+def locked_away(service: Service) -> Iterator[StartFault]:
+    """What another stage installed was copied below /root, which no other account may enter."""
+    image, user = service.image, service.user
+    if image is None or not isinstance(user, str) or image.base is None:
+        return
+    if user.partition(":")[0] in ("", "root", "0") or not image.base.official_python:
+        return
+    if any("/root" in step.command.text.text for step in image.image.runs):
+        return  # a chmod may have opened it
+    environment = service.environment
+    lineage = set(image.image.lineage)
+    steps = [step for step in environment.steps if step.shipped] if environment else []
+    if not steps or any(step.stage in lineage for step in steps):
+        return
+    brought = [step for step in image.image.copies if step.origin in ("stage", "unknown")]
+    hidden = [
+        step
+        for step in brought
+        if isinstance(step.destination, str) and step.destination.startswith("/root/.local")
+    ]
+    if not hidden or len(hidden) != len(brought):
+        return
+    yield StartFault(
+        kind="server-missing",
+        message=(
+            f"the packages are copied below /root, which only root may enter, and the service runs as "
+            f"{user}: `permission denied`, or `No module named …`"
+        ),
+        at=hidden[0].at,
+        related=((service.user_at, "the user is set here"),) if service.user_at else (),
+    )
+
+
 def _installs(command: Ran) -> bool:
     return isinstance(command.what.fact, PipInstall)
 

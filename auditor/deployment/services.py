@@ -171,6 +171,7 @@ def from_compose(
             made_by_hand=volume.path is not None and facts.repository.would_ignore(volume.path),
             read_only=volume.read_only,
             named=volume.type == "volume" and volume.source is not None,
+            shared_with=composing.shared_with(project, service, volume),
         )
         for volume in service.volumes
     ]

@@ -22,11 +22,12 @@ from auditor.parsers.commands import (
     interpret_script,
 )
 from auditor.source import Location, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.model import BuiltImage
     from auditor.deployment.view import Seen, View
-    from auditor.parsers.commands import MainProcess
+    from auditor.parsers.commands import Interpretation, MainProcess
 
 Env = Mapping[str, str | Unknown | None]
 
@@ -300,10 +301,18 @@ def _mended(service: Service, name: str) -> bool:
 
 
 def scripts(
-    service: Service, script: shell.Script, view: View, env: Env, cwd: Value
+    service: Service,
+    script: shell.Script,
+    view: View,
+    env: Env,
+    cwd: Value,
+    preludes: list[Interpretation],
 ) -> Iterator[StartFault]:
-    """Faults of the shell text that leads to the server, and of the scripts it goes through."""
-    yield from _walk(service, script, view, env, cwd, 0, posix=script.exec_form)
+    """Faults of the shell text that leads to the server, and of the scripts it goes through.
+
+    ``preludes`` gets the Python programs that must succeed before the server is started.
+    """
+    yield from _walk(service, script, view, env, cwd, 0, preludes)
 
 
 def _walk(
@@ -313,8 +322,7 @@ def _walk(
     env: Env,
     cwd: Value,
     depth: int,
-    *,
-    posix: bool,
+    preludes: list[Interpretation],
 ) -> Iterator[StartFault]:
     image = service.image
     if image is None or depth > 4:
@@ -340,17 +348,26 @@ def _walk(
         if isinstance(fact, ShellRun) and fact.shell not in ("eval", "su"):
             if fact.program is not None:
                 yield from _walk(
-                    service, fact.program, view, found.env, found.cwd, depth + 1, posix=False
+                    service, fact.program, view, found.env, found.cwd, depth + 1, preludes
                 )
             elif fact.script is not None and isinstance(fact.script.value, str):
-                yield from _script(service, fact, view, found.env, found.cwd, depth, fatal=fatal)
+                yield from _script(
+                    service, fact, view, found.env, found.cwd, depth, preludes, fatal=fatal
+                )
             continue
-        if not isinstance(inner.value, str) or (script.exec_form and depth == 0):
+        if not isinstance(inner.value, str):
             continue
         name = inner.value
+        if isinstance(fact, PythonRun) and fatal and id(command) not in finals:
+            if not script.exec_form or depth:
+                preludes.append(replace(found, command=command))
+            continue
+        if script.exec_form and depth == 0:
+            # That it is there and can be run, the engine's own rules say (`first_program`).
+            yield from _own_script(service, name, view, found.env, found.cwd, 0, preludes)
+            continue
         if "/" in name:
             if isinstance(found.cwd, str):
-                path = posixpath.normpath(posixpath.join(found.cwd, name))
                 if depth or index:
                     yield from (
                         fault
@@ -359,12 +376,7 @@ def _walk(
                         )
                         if fatal
                     )
-                if view.repo_file(path) is not None and not path.endswith(".py"):
-                    nested = view.script(path)
-                    if nested is not None:
-                        yield from _walk(
-                            service, nested, view, found.env, found.cwd, depth + 1, posix=False
-                        )
+                yield from _own_script(service, name, view, found.env, found.cwd, depth, preludes)
             continue
         if name in _BUILTINS or name in functions or python_name(name) or not fatal:
             continue
@@ -379,6 +391,29 @@ def _walk(
             )
 
 
+def _own_script(
+    service: Service,
+    name: str,
+    view: View,
+    env: Env,
+    cwd: Value,
+    depth: int,
+    preludes: list[Interpretation],
+) -> Iterator[StartFault]:
+    """A script that is run by its path."""
+    if "/" not in name or not isinstance(cwd, str):
+        return
+    path = posixpath.normpath(posixpath.join(cwd, name))
+    if view.repo_file(path) is None or path.endswith(".py"):
+        return
+    text = view.text(path)
+    if text is None or not text.text.startswith("#!") or "sh" not in text.text.split("\n", 1)[0]:
+        return
+    nested = view.script(path)
+    if nested is not None:
+        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes)
+
+
 def _script(
     service: Service,
     fact: ShellRun,
@@ -386,6 +421,7 @@ def _script(
     env: Env,
     cwd: Value,
     depth: int,
+    preludes: list[Interpretation],
     *,
     fatal: bool,
 ) -> Iterator[StartFault]:
@@ -430,7 +466,7 @@ def _script(
         return
     nested = view.script(path)
     if nested is not None:
-        yield from _walk(service, nested, view, env, cwd, depth + 1, posix=False)
+        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes)
 
 
 def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:

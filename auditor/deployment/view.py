@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
-from auditor.deployment.image import Absent, ContextSource, Present, Undetermined
+from auditor.deployment.image import Absent, ContextSource, MadeSource, Present, Undetermined
 from auditor.source import Location, SourceText
 from auditor.values import value
 
@@ -42,6 +42,10 @@ class Seen:
     owner: str | None = None
     mounted: bool = False
     world_writable: bool = False
+    # Its group may write.
+    group_writable: bool = False
+    # A chmod keeps everybody but its owner from reading it.
+    private: bool = False
 
 
 class View:
@@ -89,6 +93,12 @@ class View:
                 self._seen[path] = found
         return found
 
+    def before_start(self, path: str) -> Seen:
+        """What is known of this path when the container starts, before any script of it runs."""
+        if not self._before and not self._open:
+            return self.look(path)
+        return self._look(posixpath.normpath(path))
+
     def prepared(self, made: Made) -> None:
         """A script that runs in the container before the server does."""
         self._before.append(made)
@@ -118,7 +128,7 @@ class View:
             rest = path[len(target) :].strip("/")
             if mount.kind == "volume":
                 # A named or anonymous volume starts as a copy of what the image has there.
-                break
+                return self._filled(self._in_image(path), mount)
             if mount.files is not None:
                 return self._listed(path, rest, mount, mount.files)
             if mount.kind == "tmpfs" and rest:
@@ -139,8 +149,20 @@ class View:
                     mounted=True,
                 )
             source = posixpath.normpath(posixpath.join(mount.source or ".", rest))
-            return self._repo(path, source, mount)
+            return self._filled(self._repo(path, source, mount), mount)
         return self._in_image(path)
+
+    def _filled(self, seen: Seen, mount: Mount) -> Seen:
+        """What is not there may come from another service that mounts the same place."""
+        if seen.answer != "no" or not mount.shared_with:
+            return seen
+        return Seen(
+            path=seen.path,
+            answer="unknown",
+            at=mount.at,
+            reason=f"`{mount.shared_with}` mounts the same place and may put it there",
+            mounted=seen.mounted,
+        )
 
     def _listed(self, path: str, rest: str, mount: Mount, files: tuple[str, ...]) -> Seen:
         """What a mount has of which every file is known."""
@@ -203,6 +225,8 @@ class View:
                 repo = posixpath.normpath(
                     posixpath.join(self._image.context, found.source.path or ".")
                 )
+                if found.kind == "file" and (made := self._made_anew(path, found.at)) is not None:
+                    return made
             return Seen(
                 path=path,
                 answer="yes",
@@ -211,6 +235,9 @@ class View:
                 at=found.at,
                 executable=found.executable,
                 owner=found.owner if isinstance(found.owner, str) else None,
+                world_writable=bool(found.others and found.others.write),
+                group_writable=bool(found.others and found.others.group),
+                private=bool(found.others and found.others.read is False),
             )
         if isinstance(found, Absent):
             return Seen(path=path, answer="no", at=found.removed_at)
@@ -218,6 +245,18 @@ class View:
         if decided is not None:
             return decided
         return Seen(path=path, answer="unknown", at=found.at, reason=found.reason)
+
+    def _made_anew(self, path: str, copied: Location | None) -> Seen | None:
+        """A file that the build makes again after it was copied, as training in a RUN does."""
+        if copied is None:
+            return None
+        for at, made in self._by_python().items():
+            later = at.path == copied.path and at.line > copied.line
+            if later and any(one.answer(path) == "yes" for one in made):
+                return Seen(
+                    path=path, answer="yes", kind="file", at=at, reason="made while building"
+                )
+        return None
 
     def _decided(self, path: str, found: Undetermined) -> Seen | None:
         """What following the project's own code or another stage says of an open question."""
@@ -425,6 +464,30 @@ class View:
                 else:
                     found.append(inner)
         return tuple(sorted(found)), complete and not waiting
+
+    def left_empty(self, path: str) -> bool:
+        """A RUN makes this directory, or VOLUME names it, and nothing is put into it."""
+        found = self._image.image.fs.lookup(path)
+        if not isinstance(found, Present) or not isinstance(found.source, MadeSource):
+            return False
+        if found.kind != "directory" or path == self._image.image.workdir.value:
+            return False
+        listing = self._image.image.fs.list_dir(path)
+        made = found.source.by.startswith(("mkdir", "install", "VOLUME"))
+        return made and listing.complete and not listing.names
+
+    def listing(self, path: str) -> tuple[str, ...] | None:
+        """Every name in a directory; None where more may be there."""
+        mount = self.mount_of(path)
+        if mount is not None:
+            seen = self.look(path)
+            if mount.source is None or not seen.mounted or seen.answer == "unknown":
+                return None
+            return None if mount.made_by_hand else self.names(path)
+        if self._before or self._open or self.look(path).answer == "unknown":
+            return None
+        listing = self._image.image.fs.list_dir(path)
+        return listing.names if listing.complete else None
 
     def repo_file(self, path: str) -> str | None:
         """The repository file that stands at this path, or None."""

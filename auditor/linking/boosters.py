@@ -13,6 +13,8 @@ from auditor.linking.states import applying, keys_of, mapping_of, of_ref
 if TYPE_CHECKING:
     from auditor.artifacts.facts import PickleFacts, Symbol
 
+# Since this release the base score is stored as a list.
+BASE_SCORES: Final = (3, 1)
 Layout = Literal["binary", "json", "ubjson"]
 _BOOSTERS: Final = frozenset({"xgboost.core.Booster"})
 
@@ -107,6 +109,35 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 evidence=(("written by", written or why),),
             )
             return
+        pin = "Pin the xgboost that wrote the model, or save it with save_model() as JSON."
+        if (
+            layout == "ubjson"
+            and written
+            and (1, 6) <= number < (1, 7)
+            and _minor(written) >= (2, 0)
+        ):
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds a booster that XGBoost {written} wrote, with settings in a form "
+                f"that {version} does not read",
+                error="XGBoostError: Invalid cast, from Array to Object",
+                help=pin,
+                distribution="xgboost",
+                evidence=(("written by", written),),
+            )
+            return
+        if written and number < BASE_SCORES <= _minor(written):
+            yield Reason(
+                rule="CMP011",
+                effect="predict",
+                message=f"holds a booster that XGBoost {written} wrote, whose base score is a list: "
+                f"{version} takes it for another number and predicts otherwise, silently",
+                help=pin,
+                distribution="xgboost",
+                evidence=(("written by", written),),
+            )
+            return
         if written and symbols.numbers(written) != number and not written.startswith("0."):
             yield Reason(
                 rule="CMP011",
@@ -152,8 +183,8 @@ def _needs(
         yield Reason(
             rule="CMP011",
             effect="predict",
-            message=f"{name} has no {attribute}, which {distribution} {version} reads when it "
-            f"predicts (written by {fits[0]} to {fits[-1]})",
+            message=f"holds a {name} without {attribute}, which {distribution} {version} reads when "
+            f"it predicts (written by {fits[0]} to {fits[-1]})",
             error=f"AttributeError: '{name}' object has no attribute '{attribute}'",
             help=f"Pin the {distribution} that wrote the model, or write it again with {version}.",
             distribution=distribution,

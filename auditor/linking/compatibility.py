@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from auditor.linking.projects import ProjectModule
 
 Outcome = Literal["loads", "warns", "fails", "unknown"]
-Loader = Literal["auto", "pickle", "joblib", "dill", "cloudpickle", "pandas", "torch", "onnx"]
 Effect = Literal["load", "predict", "warns", "unknown"]
 
 
@@ -83,10 +82,13 @@ class Exact:
     def version(self, distribution: str) -> str | None:
         """The version of a distribution, None when it is not installed or not known."""
         found = self.versions.get(distribution)
-        return found if found is not None else self.runtime.installed.version(distribution)
+        if found is not None:
+            return found
+        build = self.runtime.installed.build_of(distribution)
+        return self.runtime.installed.version(build) if build is not None else None
 
     def has(self, distribution: str) -> bool:
-        return self.runtime.installed.has(distribution)
+        return self.runtime.installed.build_of(distribution) is not None
 
     def at_least(self, distribution: str, *wanted: int) -> bool | None:
         """Whether the installed version is ``wanted`` or newer; None when there is none."""
@@ -103,6 +105,12 @@ def link(facts: ArtifactFacts, runtime: Runtime, *, loader: str = "auto") -> Com
     loader = guess_loader(facts) if loader == "auto" else loader
     edges = _edges(facts, runtime, loader)
     results = [_judge(facts, exact, loader) for exact in edges]
+    if len({r.outcome for r in results}) == 1 and results[0].first != results[-1].first:
+        # Both ends come to the same for different reasons: what lies between may not.
+        for name, version in edges[0].versions.items():
+            moved = replace(edges[-1], versions={**edges[-1].versions, name: version})
+            edges.insert(0, moved)
+            results.insert(0, _judge(facts, moved, loader))
     if len({r.outcome for r in results}) == 1:
         # The last edge is what pip installs today.
         return results[-1]
@@ -182,6 +190,10 @@ def guess_loader(facts: ArtifactFacts) -> str:
         return "onnx"
     if facts.format.startswith("torch"):
         return "torch"
+    from auditor.linking.saved import FORMATS
+
+    if facts.format in FORMATS:
+        return FORMATS[facts.format]
     if facts.format == "joblib" or (facts.container and facts.pickle is not None):
         return "joblib"
     if facts.path.endswith((".joblib", ".jbl")):
@@ -232,7 +244,8 @@ def _open(
     left = [
         name
         for name in wanted
-        if runtime.installed.has(name) and runtime.installed.version(name) is None
+        if (build := runtime.installed.build_of(name)) is not None
+        and runtime.installed.version(build) is None
     ]
     if not left:
         return {}

@@ -34,6 +34,18 @@ _ONCE_COMMON = frozenset(
 _ALWAYS_OPTIONAL = frozenset({"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn"})
 
 
+# Builds of a distribution under other names: the same modules, the same releases.
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "xgboost": ("xgboost-cpu",),
+    "tensorflow": (
+        "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos",
+        "tensorflow-cpu-aws",
+    ),
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
+    "catboost": ("catboost-dev",),
+}  # fmt: skip
+
+
 @value
 class Distribution:
     """One distribution that will be there. ``via`` names what requires it ("" when direct)."""
@@ -80,6 +92,12 @@ class Installed:
         found = self.distributions.get(name)
         return found.version if found else None
 
+    def build_of(self, name: str) -> str | None:
+        """The distribution that is there as ``name``: itself, or a build under another name."""
+        if name in self.distributions:
+            return name
+        return next((v for v in VARIANTS.get(name, ()) if v in self.distributions), None)
+
     def scripts(self) -> frozenset[str]:
         """Console scripts that the known distributions bring."""
         table = _table()
@@ -94,8 +112,8 @@ class Installed:
         top = module.partition(".")[0]
         candidates = distributions_of(module)
         for name in candidates:
-            if name in self.distributions:
-                return Provision(answer="yes", by=name, candidates=candidates)
+            if (build := self.build_of(name)) is not None:
+                return Provision(answer="yes", by=build, candidates=candidates)
         for name in self.unknown:
             if normalise(top) == name or top.lower() == name.replace("-", "_"):
                 return Provision(answer="yes", by=name)
@@ -136,6 +154,8 @@ class Installed:
             return False
         table = _table()
         for distribution in self.distributions.values():
+            if not _ever_required(distribution):
+                continue
             row = table.get(distribution.name)
             if row is None or distribution.version in (None, row["version"]):
                 continue
@@ -143,6 +163,17 @@ class Installed:
                 if any(_split(text)[0] == name for text in texts):
                     return True
         return False
+
+
+def _ever_required(distribution: Distribution) -> bool:
+    """Whether a release may have required what the newest one leaves to its extras.
+
+    uvicorn never did; of fastapi only the 0.111 series.
+    """
+    if distribution.name == "uvicorn":
+        return False
+    version = distribution.version
+    return distribution.name != "fastapi" or version is None or version.startswith("0.111.")
 
 
 def _table() -> dict[str, Any]:
@@ -235,13 +266,18 @@ def close(
     reason: str = "",
     closed: bool = False,
     extra: Iterable[str] = (),
+    constraints: Mapping[str, str | None] | None = None,
 ) -> Installed:
     """The closure of ``roots`` (normalised name, extras, version or None).
 
     ``closed``: the roots are all there is (a lock, ``--no-deps``). ``extra``: distributions that
-    the base image has anyway (pip, setuptools).
+    the base image has anyway (pip, setuptools). ``constraints`` settle the versions of what comes
+    in by itself.
     """
     table = _table()
+    roots = list(roots)
+    pins = dict(constraints or {})
+    pins.update({name: version for name, _, version in roots if version is not None})
     found: dict[str, Distribution] = {}
     unknown: list[str] = []
     queue: list[tuple[str, tuple[str, ...], str | None, str]] = [
@@ -255,6 +291,8 @@ def close(
             continue
         seen.add((name, extras))
         row = table.get(name)
+        # A root may be met first as what another one requires.
+        version = version or pins.get(name)
         previous = found.get(name)
         if previous is None or (previous.version is None and version):
             found[name] = Distribution(name=name, version=version, via=via, known=row is not None)

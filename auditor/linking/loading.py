@@ -22,24 +22,19 @@ _PANDAS_COMPRESSIONS = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "zip": "zip", "z
 
 def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     """Everything that speaks against a plain load, in the order in which it would be met."""
-    if loader == "onnx" or facts.format == "onnx":
+    if loader in ("onnx", "openvino", "tensorrt") or facts.format == "onnx":
         from auditor.linking.opsets import onnx_reasons
 
-        yield from onnx_reasons(facts, exact)
+        yield from onnx_reasons(facts, exact, loader)
         return
     if loader not in _UNPICKLERS:
-        if facts.pickle is not None and loader == "torch":
-            if not exact.has("torch"):
-                yield _missing_loader("torch", exact)
-            yield from _globals(facts.pickle, exact, loader)
-            return
-        if facts.pickle is None:
-            yield Reason(
-                rule="CMP002",
-                effect="unknown",
-                message=f"what {loader} does with {facts.format} files is not decided here",
-            )
-            return
+        if facts.pickle is not None and loader.startswith("torch"):
+            yield from _torch(facts, facts.pickle, exact, loader)
+        else:
+            from auditor.linking.saved import saved_reasons
+
+            yield from saved_reasons(facts, exact, loader)
+        return
     yield from _file(facts, loader)
     yield from _codec(facts, exact, loader)
     pickle = facts.pickle
@@ -58,12 +53,70 @@ def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reas
     yield from state_reasons(facts, pickle, exact, loader)
 
 
+# ``torch.load`` takes ``weights_only=True`` for granted since this release.
+WEIGHTS_ONLY = (2, 6)
+
+
+def _torch(
+    facts: ArtifactFacts, pickle: PickleFacts, exact: Exact, loader: str
+) -> Iterator[Reason]:
+    """``torch.load`` of an archive or of the older form."""
+    from auditor.linking.saved import archive_reasons
+
+    if not exact.has("torch") and exact.runtime.installed.provides("torch").answer != "yes":
+        yield _missing_loader("torch", exact)
+        return
+    if facts.format == "torchscript":
+        yield from archive_reasons(facts, exact)
+        return
+    yield from archive_reasons(facts, exact)
+    if loader != "torch-full" and facts.weights_only is False:
+        version = exact.version("torch")
+        what = ", ".join(facts.weights_only_objections[:3])
+        if loader == "torch-weights":
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds more than tensors ({what}), which weights_only=True refuses",
+                error="UnpicklingError: Weights only load failed",
+                help="Save the state_dict alone and load it into the model.",
+            )
+            return
+        if version is None:
+            yield Reason(
+                rule="CMP011",
+                effect="unknown",
+                message=f"holds more than tensors ({what}): torch.load refuses it by default since "
+                "2.6, and which torch is installed is not known",
+                help="Pin torch, or pass weights_only=False for a file that you trust.",
+                distribution="torch",
+            )
+        elif symbols.numbers(version) >= WEIGHTS_ONLY:
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds more than tensors ({what}), which torch.load of torch {version} "
+                "refuses by default",
+                error="UnpicklingError: Weights only load failed",
+                help="Save the state_dict alone, or pass weights_only=False for a file that you "
+                "trust.",
+                distribution="torch",
+            )
+            return
+    yield from _globals(pickle, exact, loader)
+    from auditor.linking.states import state_reasons
+
+    yield from state_reasons(facts, pickle, exact, loader)
+
+
 def _missing_loader(loader: str, exact: Exact) -> Reason:
     answer = exact.runtime.installed.provides(loader).answer
     return Reason(
         rule="CMP003",
         effect="load" if answer in ("no", "likely-no") else "unknown",
-        message=f"{loader} is not installed there",
+        message=f"{loader} is not installed there"
+        if answer in ("no", "likely-no")
+        else f"needs {loader}, and whether it is installed there is not known",
         error=f"ModuleNotFoundError: No module named '{loader}'",
         help=f"Add {loader} to the requirements.",
         distribution=loader,
@@ -419,20 +472,32 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
         twin = table.find(f"numpy.core.{module[12:]}", name, version)
         answer = "no-name" if twin == "no-name" else answer
     if answer == "yes":
-        return None
-    if answer == "unknown":
-        known = table.known_with(module, name)
-        if known is None or symbols.numbers(known[0]) <= symbols.numbers(version):
-            return None
-        if module.startswith("numpy._core."):
+        if symbols.numbers(version)[:2] >= symbols.numbers(table.versions[0])[:2]:
             return None
         return Reason(
             rule="CMP004",
             effect="unknown",
-            message=f"names {module}.{name}, known of {distribution} {known[0]} to {known[1]}; "
-            f"whether {version} has it is not known",
+            message=f"names {module}.{name}; {distribution} {version} is older than the tables",
             distribution=distribution,
         )
+    if answer == "unknown":
+        if module.startswith("numpy._core."):
+            return None
+        below, above = table.around(module, name, version)
+        if (above in ("yes", None) and below == "yes") or below is above is None:
+            return None
+        if "yes" in (below, above) or None in (below, above):
+            known = table.known_with(module, name)
+            where = f"known of {distribution} {known[0]} to {known[1]}" if known else "which is new"
+            return Reason(
+                rule="CMP004",
+                effect="unknown",
+                message=f"names {module}.{name}, {where}; whether {distribution} {version} has it "
+                "is not known",
+                distribution=distribution,
+            )
+        # The releases on both sides are known not to have it.
+        answer = "no-name"
     last, first = table.last_with(module, name), table.first_with(module, name)
     wanted = symbols.numbers(version)
     if not table.covers(version):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from auditor.linking import symbols
 from auditor.linking.compatibility import Runtime, guess_loader, link
 from auditor.linking.distributions import is_stdlib
+from auditor.linking.saved import FORMATS
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.model import Artifact, Environment, Load, Service
+    from auditor.parsers.python.facts import FileAccess
     from auditor.result import ArtifactReport
 
 # Calls that open an artifact, and the loader they are.
@@ -26,10 +28,23 @@ LOADERS: dict[str, str] = {
     "dill.load": "dill",
     "pandas.read_pickle": "pandas",
     "torch.load": "torch",
+    "torch.jit.load": "torch",
     "onnxruntime.InferenceSession": "onnx",
+    "keras.models.load_model": "keras",
+    "keras.saving.load_model": "keras",
+    "tensorflow.saved_model.load": "tensorflow",
+    "skops.io.load": "skops",
+    "openvino.convert_model": "openvino",
+    ".read_model": "openvino",
+    ".compile_model": "openvino",
+    ".parse_from_file": "tensorrt",
+    "xgboost.Booster": "xgboost",
+    "lightgbm.Booster": "lightgbm",
 }
+# Methods by this name open what the object before the dot is for: the file says which it is.
+_BY_FORMAT = frozenset({".load_model", "xgboost.Booster.load_model"})
 # Formats that an environment is judged against.
-_LINKED = frozenset({"pickle", "joblib", "torch-zip", "torch-legacy", "onnx"})
+_LINKED = frozenset({"pickle", "joblib", "torch-zip", "torch-legacy", "onnx", *FORMATS})
 
 
 def project_modules(artifacts: Iterable[Artifact]) -> frozenset[str]:
@@ -101,9 +116,11 @@ def loads_of(
             for read in service.reads
         }
         for access in (a for entry in service.entries for a in entry.trace.files):
-            loader = LOADERS.get(access.loader)
+            loader = _loader(access)
             path = access.path.resolved
             artifact = by_path.get(seen.get(path) or "") if isinstance(path, str) else None
+            if access.loader in _BY_FORMAT and artifact is not None:
+                loader = FORMATS.get(artifact.facts.format)
             if loader is None or artifact is None:
                 continue
             if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:
@@ -133,6 +150,18 @@ def loads_of(
                 result=link(artifact.facts, runtime, loader=loader),
                 loader=loader,
             )
+
+
+def _loader(access: FileAccess) -> str | None:
+    """What the call opens files with."""
+    loader = LOADERS.get(access.loader)
+    if access.loader != "torch.load":
+        return loader
+    given = access.option("weights_only")
+    if given is None:
+        return loader
+    # What is not known is not held against it.
+    return "torch-weights" if given.known and given.value is True else "torch-full"
 
 
 def report(facts: ArtifactFacts, loads: Iterable[Load]) -> ArtifactReport:

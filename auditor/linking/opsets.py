@@ -1,4 +1,4 @@
-"""ONNX models against the onnxruntime of an environment."""
+"""ONNX models against the onnxruntime, OpenVINO or TensorRT of an environment."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from auditor.linking.compatibility import Exact, Reason
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
+    from auditor.artifacts.onnx.facts import OnnxFacts
 
 # Distributions that bring the module ``onnxruntime`` and follow its release numbers.
 RUNTIMES = (
@@ -21,8 +22,18 @@ RUNTIMES = (
 )
 
 
-def onnx_reasons(facts: ArtifactFacts, exact: Exact) -> Iterator[Reason]:
-    """What keeps an ``InferenceSession`` of that environment from opening the model."""
+# Distributions that convert models themselves: which engine's table speaks for them.
+ENGINES = {
+    "openvino": "openvino",
+    "tensorrt": "tensorrt",
+    "tensorrt-cu11": "tensorrt",
+    "tensorrt-cu12": "tensorrt",
+    "tensorrt-cu13": "tensorrt",
+}
+
+
+def onnx_reasons(facts: ArtifactFacts, exact: Exact, loader: str = "onnx") -> Iterator[Reason]:
+    """What keeps an ``InferenceSession`` of that environment, or the engine, from the model."""
     if facts.onnx is None:
         yield Reason(
             rule="CMP009",
@@ -34,6 +45,10 @@ def onnx_reasons(facts: ArtifactFacts, exact: Exact) -> Iterator[Reason]:
     from auditor.artifacts.onnx import runtime
 
     name = next((n for n in RUNTIMES if exact.has(n)), None)
+    engine = next((n for n in ENGINES if exact.has(n)), None)
+    if engine is not None and (name is None or loader in ENGINES.values()):
+        yield from _engine_reasons(facts.onnx, exact, engine)
+        return
     if name is None:
         yield Reason(
             rule="CMP009",
@@ -71,6 +86,43 @@ def onnx_reasons(facts: ArtifactFacts, exact: Exact) -> Iterator[Reason]:
         help=f"Pin {name} between {fitting[0]} and {fitting[1]}, or export the model again."
         if fitting
         else "Export the model again.",
+        distribution=name,
+    )
+
+
+def _engine_reasons(facts: OnnxFacts, exact: Exact, name: str) -> Iterator[Reason]:
+    from auditor.artifacts.onnx import engines
+
+    judge = engines.openvino_reads if ENGINES[name] == "openvino" else engines.tensorrt_parses
+    version = exact.version(name)
+    title = {"openvino": "OpenVINO", "tensorrt": "TensorRT"}[ENGINES[name]]
+    if version is None:
+        results = {r: judge(facts, r) for r in engines.releases(ENGINES[name])}
+        if {outcome for outcome, _ in results.values()} == {"loads"}:
+            return
+        last, (outcome, reasons) = next(reversed(results.items()))
+        fails = {o for o, _ in results.values()} == {"fails"}
+        yield Reason(
+            rule="CMP009",
+            effect="load" if fails else "unknown",
+            message=f"is refused by {title}: {'; '.join(reasons[:3])}"
+            if fails
+            else f"depends on the version of {name}, which is not pinned: {last} "
+            + ("takes it" if outcome == "loads" else f"does not ({'; '.join(reasons[:2])})"),
+            help="Export the model again." if fails else f"Pin {name}.",
+            distribution=name,
+        )
+        return
+    outcome, reasons = judge(facts, version)
+    if outcome == "loads":
+        return
+    yield Reason(
+        rule="CMP009",
+        effect="load" if outcome == "fails" else "unknown",
+        message=f"is refused by {title} {version}: {'; '.join(reasons[:3])}"
+        if outcome == "fails"
+        else f"may be refused by {title} {version}: {'; '.join(reasons[:3])}",
+        help=f"Pin a newer {name}, or export the model with operators that it has.",
         distribution=name,
     )
 

@@ -41,6 +41,10 @@ class PathLink:
     # Git ignores the place where the author has it: it is made or put there by hand.
     made_by_hand: bool = False
     machine: bool = False
+    # The image makes its directory and leaves it empty: something is to be mounted there.
+    to_be_mounted: bool = False
+    # It is there, but the container's user may not read it.
+    private: bool = False
 
 
 @value
@@ -111,7 +115,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
     seen: set[tuple[Location, str]] = set()
     # `with open(path) as file: load(file)` is one access, not two.
     opened: set[tuple[str, str, str, object, bool]] = set()
-    for entry in service.entries:
+    for entry in service.runs:
         for access in entry.trace.files:
             if access.mode not in modes:
                 continue
@@ -131,7 +135,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 opened.add(same)
             if path.startswith(_ALWAYS):
                 continue
-            found = view.look(path)
+            found = view.before_start(path) if writing else view.look(path)
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
@@ -150,7 +154,25 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 source_has=source_has,
                 made_by_hand=by_hand and source_has is None,
                 machine=machine_path(text),
+                to_be_mounted=found.answer == "no"
+                and source_has is None
+                and view.left_empty(posixpath.dirname(path)),
+                private=not writing and _private(found, service.user),
             )
+
+
+def _private(seen: Seen, user: object) -> bool:
+    """A chmod keeps everybody but the owner from reading, and the user is not the owner."""
+    if seen.answer != "yes" or not isinstance(user, str) or seen.owner is None:
+        return False
+    if not seen.private:
+        return False
+    name, _, group = user.partition(":")
+    owner, _, owners = seen.owner.partition(":")
+    # A group of the same name may be let in by the same mode.
+    if name in ("", "root", "0") or (group and group == owners):
+        return False
+    return owner in ("", "0", "root")
 
 
 def _homeless(link: PathLink, view: View) -> bool:
@@ -199,18 +221,32 @@ def _writable(
         return "yes", None
     current = path
     while True:
-        seen = view.look(current)
+        seen = view.before_start(current)
         if seen.answer == "unknown" or seen.mounted:
             return "unknown", seen
         if seen.answer == "yes":
             if seen.owner is None:
                 return "unknown", seen
-            owner = seen.owner.partition(":")[0]
+            owner, _, group = seen.owner.partition(":")
             if owner in ("0", "root", ""):
-                return ("no" if not seen.world_writable else "yes"), seen
+                if seen.world_writable:
+                    return "yes", seen
+                return (_by_group(user or "", group) if seen.group_writable else "no"), seen
             same = owner == (user or "").partition(":")[0]
             return ("yes" if same else "unknown"), seen
         parent = posixpath.dirname(current)
         if parent == current:
             return "unknown", None
         current = parent
+
+
+def _by_group(user: str, group: str) -> Literal["yes", "no", "unknown"]:
+    """Whether ``USER`` is of the group that may write. A number without an account has group 0."""
+    name, _, own = user.partition(":")
+    root = group in ("", "0", "root")
+    if own:
+        same = own in ("0", "root") if root else own == group
+        return "yes" if same else "no"
+    if root:
+        return "unknown" if name.isdigit() else "no"
+    return "yes" if name == group else "unknown"

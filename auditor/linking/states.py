@@ -263,8 +263,8 @@ _NODE_NEW: Final = "missing_go_to_left"
 _TREE: Final = "sklearn.tree._tree.Tree"
 
 
-def _fields(pickle: PickleFacts, array: Symbol) -> tuple[str, ...] | None:
-    """Field names of the structured array that a symbol refers to."""
+def dtype_of(pickle: PickleFacts, array: Symbol) -> ObjectFacts | None:
+    """The data type of the array that a symbol refers to, however it was written."""
     item = of_ref(pickle, array)
     if item is None:
         return None
@@ -276,7 +276,12 @@ def _fields(pickle: PickleFacts, array: Symbol) -> tuple[str, ...] | None:
         dtype = state.get("dtype") if state else None
     elif isinstance(item.state, Items) and len(item.state.items) >= 3:
         dtype = item.state.items[2]
-    found = of_ref(pickle, dtype)
+    return of_ref(pickle, dtype)
+
+
+def _fields(pickle: PickleFacts, array: Symbol) -> tuple[str, ...] | None:
+    """Field names of the structured array that a symbol refers to."""
+    found = dtype_of(pickle, array)
     if found is None or not isinstance(found.state, Items) or len(found.state.items) < 4:
         return None
     names = found.state.items[3]
@@ -316,18 +321,7 @@ def _trees(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 
 def _field_type(pickle: PickleFacts, array: Symbol, field: str) -> str | None:
     """The type code of one field of a structured array."""
-    item = of_ref(pickle, array)
-    if item is None:
-        return None
-    dtype: Symbol = None
-    if item.of.endswith("NumpyArrayWrapper"):
-        state = mapping_of(item)
-        dtype = state.get("dtype") if state else None
-    elif item.callable.endswith("._frombuffer") and len(item.args) > 1:
-        dtype = item.args[1]
-    elif isinstance(item.state, Items) and len(item.state.items) >= 3:
-        dtype = item.state.items[2]
-    found = of_ref(pickle, dtype)
+    found = dtype_of(pickle, array)
     if found is None or not isinstance(found.state, Items) or len(found.state.items) < 5:
         return None
     fields = found.state.items[4]
@@ -434,7 +428,7 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             yield Reason(
                 rule="CMP002",
                 effect="predict",
-                message=f"{name} was written by scikit-learn {written} without {what}, which "
+                message=f"holds a {name} that scikit-learn {written} wrote without {what}, which "
                 f"{version} reads when it predicts",
                 error=f"NotFittedError: This {name} instance is not fitted yet"
                 if attribute == "*_"
@@ -483,18 +477,14 @@ def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:
             found = state.get(attribute)
             arrays = found.items if isinstance(found, Items) else (found,)
             for array in arrays:
-                holder = of_ref(pickle, array)
-                kept = holder.state if holder is not None else None
-                if not isinstance(kept, Items) or len(kept.items) < 3:
-                    continue
-                dtype = of_ref(pickle, kept.items[2])
+                dtype = dtype_of(pickle, array)
                 code = dtype.args[0] if dtype is not None and dtype.args else None
                 if isinstance(code, str) and code.startswith("S"):
                     name = item.of.rpartition(".")[2]
                     yield Reason(
                         rule="CMP011",
                         effect="predict",
-                        message=f"{name}.{attribute} holds byte strings, as Python 2 writes text: "
+                        message=f"holds byte strings in {name}.{attribute}, as Python 2 writes text: "
                         "no text of Python 3 equals them",
                         error="ValueError: y contains previously unseen labels",
                         help="Train the model again under Python 3.",

@@ -210,6 +210,27 @@ class Table:
         ]
         return (found[0], found[-1]) if found else None
 
+    def around(self, module: str, name: str, version: str) -> tuple[Answer | None, Answer | None]:
+        """What the nearest releases below and above say for sure; None where none does.
+
+        Of a module that fills itself when it is imported, only some releases were asked. Releases
+        without the module say nothing of a name in it.
+        """
+        wanted = numbers(version)
+        below: Answer | None = None
+        unasked = False
+        for index, key in enumerate(self._keys):
+            if key[:2] == wanted[:2] or not self.has_module(module, 1 << index):
+                continue
+            answer = self._find(module, name, 1 << index)
+            if key > wanted and answer != "unknown":
+                # A module that came with this release came with the names that it has next.
+                return (below if below or unasked else answer), answer
+            if key < wanted:
+                unasked = unasked or answer == "unknown"
+                below = answer if answer != "unknown" else below
+        return below, None
+
     def definition(self, module: str, name: str, version: str) -> str:
         """``module:Class`` under which the class is defined in that release."""
         key = f"{module}:{name}"

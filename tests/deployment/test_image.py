@@ -678,10 +678,36 @@ def test_lookups_agree_with_the_built_image(
 
 
 @pytest.mark.parametrize(
+    ("change", "user", "alarmed"),
+    [
+        ("chgrp -R 0 /app && chmod -R g=u /app", "1001", False),
+        ("chmod -R g+rwX /app", "1001", False),
+        ("chmod 775 /app/logs", "1001:0", False),
+        ("chmod 775 /app/logs", "1001:1001", True),
+        ("chmod 755 /app/logs", "1001", True),
+        ("useradd -m app && chgrp app /app/logs && chmod g+w /app/logs", "app", False),
+        ("useradd -m app && chown root:app /app/logs && chmod 770 /app/logs", "app", False),
+    ],
+)
+def test_what_a_group_may_write(change: str, user: str, alarmed: bool, tmp_path: Path) -> None:
+    from auditor.config import Settings
+    from auditor.engine import audit
+
+    (tmp_path / "Dockerfile").write_text(
+        "FROM python:3.11-slim\nWORKDIR /app\nCOPY serve.py .\n"
+        f"RUN mkdir /app/logs && {change}\nUSER {user}\n"
+        'CMD ["python", "serve.py"]\n'
+    )
+    (tmp_path / "serve.py").write_text('open("/app/logs/a.log", "w").write("x")\n')
+    found = [f.rule for f in audit(tmp_path, Settings()).findings if f.rule == "IMG011"]
+    assert bool(found) is alarmed
+
+
+@pytest.mark.parametrize(
     ("mode", "alarmed"),
     [
         ("777", False),
-        ("0775", False),
+        ("0775", True),
         ("a+w", False),
         ("o=rwx", False),
         ("755", True),

@@ -70,7 +70,7 @@ def LGBMRegressor() -> Any:
     return lightgbm.LGBMRegressor(n_estimators=5, min_child_samples=3, n_jobs=1).fit(x, x[:, 0])
 
 
-@recipe("lightgbm")
+@recipe("lightgbm", by=(*ALL, "save-txt"))
 def LGBMBooster() -> Any:
     import lightgbm
 
@@ -79,7 +79,7 @@ def LGBMBooster() -> Any:
     return lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 4)
 
 
-@recipe("xgboost", "sklearn", by=("pickle", "joblib", "joblib-zlib"))
+@recipe("xgboost", "sklearn", by=(*ALL, "joblib-zlib", "save-json", "save-ubj", "save-model"))
 def XGBClassifier() -> Any:
     import xgboost
 
@@ -87,7 +87,7 @@ def XGBClassifier() -> Any:
     return xgboost.XGBClassifier(n_estimators=4, max_depth=2, n_jobs=1).fit(x, y)
 
 
-@recipe("xgboost", "sklearn")
+@recipe("xgboost", "sklearn", by=(*ALL, "save-json", "save-ubj"))
 def XGBRegressor() -> Any:
     import xgboost
 
@@ -104,7 +104,7 @@ def XGBRanker() -> Any:
     return model.fit(x, y, group=[30, 30])
 
 
-@recipe("xgboost")
+@recipe("xgboost", by=(*ALL, "save-json", "save-ubj", "save-model"))
 def XGBBooster() -> Any:
     import xgboost
 
@@ -113,7 +113,7 @@ def XGBBooster() -> Any:
     return xgboost.train({"objective": "binary:logistic", "max_depth": 2}, data, 4)
 
 
-@recipe("catboost", by=("pickle", "joblib"))
+@recipe("catboost", by=("pickle", "joblib", "save-cbm", "save-json"))
 def CatBoostClassifier() -> Any:
     import catboost
 
@@ -124,7 +124,7 @@ def CatBoostClassifier() -> Any:
     return model.fit(x, y)
 
 
-@recipe("catboost")
+@recipe("catboost", by=(*ALL, "save-cbm"))
 def CatBoostRegressor() -> Any:
     import catboost
 
@@ -641,11 +641,41 @@ def torch_checkpoint() -> Any:
     return {"epoch": 3, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
 
 
-@recipe("keras", by=("pickle",))
+@recipe("torch", by=("torchscript",))
+def torch_script() -> Any:
+    import torch
+
+    torch.manual_seed(0)
+    return torch.jit.script(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()))
+
+
+@recipe("keras", by=("pickle", "keras", "keras-h5"))
 def keras_model() -> Any:
     import keras
 
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, kernel_initializer="ones")])
+
+
+@recipe("keras", by=("keras", "keras-h5"))
+def keras_layers() -> Any:
+    import keras
+
+    first = keras.Input((4,))
+    inner = keras.layers.BatchNormalization()(keras.layers.Dense(3, activation="relu")(first))
+    last = keras.layers.Dropout(0.2)(keras.layers.Concatenate()([inner, first]))
+    model = keras.Model(first, keras.layers.Dense(1, activation="sigmoid")(last))
+    model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+# ---- tables of polars ----
+
+
+@recipe("polars")
+def polars_frame() -> Any:
+    import polars
+
+    return polars.DataFrame({"age": [1.0, 2.0, None], "city": ["a", "b", "c"]})
 
 
 # ---- functions and classes ----
@@ -851,15 +881,17 @@ def exercise(name: str, value: Any) -> Any:
     """What a server would ask of it."""
     kind = type(value).__name__
     module = type(value).__module__
-    if module.startswith("torch"):
+    if module.startswith("torch") and callable(value):
         import torch
 
         with torch.no_grad():
             return plain(value(torch.ones(1, 4)))
     if name.startswith("torch_"):
         return sorted(map(str, value))
-    if name == "keras_model":
-        return plain(value.predict([[1.0, 2.0, 3.0, 4.0]] if False else _ones(), verbose=0))
+    if name.startswith("keras_"):
+        # The weights are drawn anew for every model: what comes back is compared by its form.
+        found = value.predict(_ones(), verbose=0)
+        return plain(found) if name == "keras_model" else list(found.shape)
     if name == "Word2Vec":
         return sorted(value.wv.key_to_index), len(value.wv["a"])
     if name == "Dictionary":
@@ -870,6 +902,8 @@ def exercise(name: str, value: Any) -> Any:
             [str(c) for c in value.columns],
             plain(value.iloc[:2].sum(axis=0, numeric_only=True)),
         )
+    if name == "polars_frame":
+        return plain(value.to_dict(as_series=False))
     if name == "generator":
         return [value.random() for _ in range(3)]
     if name == "random_state":

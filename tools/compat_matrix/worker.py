@@ -19,12 +19,23 @@ import warnings
 from typing import Any
 
 SECONDS = 30
-EXTENSIONS = {"joblib": "joblib", "torch": "pt", "skops": "skops", "dill": "dill"}
+# Each load forks from a process that has these: what a child imports, it imports every time.
+SERVED = (
+    "numpy", "scipy.stats", "scipy.sparse", "scipy.spatial", "sklearn.ensemble", "sklearn.pipeline",
+    "sklearn.compose", "sklearn.svm", "sklearn.neighbors", "sklearn.linear_model", "sklearn.cluster",
+    "sklearn.decomposition", "sklearn.gaussian_process", "sklearn.feature_extraction.text", "pandas",
+    "xgboost", "lightgbm", "catboost", "statsmodels.api", "statsmodels.tsa.api", "imblearn.ensemble",
+    "imblearn.pipeline", "category_encoders", "gensim.models", "hmmlearn.hmm", "polars", "torch",
+    "keras", "skops.io",
+)  # fmt: skip
+EXTENSIONS = {"joblib": "joblib", "torch": "pt", "skops": "skops", "dill": "dill", "keras": "keras"}
+# The extension decides how these are written.
+BY_EXTENSION = ("save", "keras")
 
 
 def libraries() -> None:
     """What the study's server imports before it loads."""
-    for name in ("numpy", "scipy", "sklearn", "pandas", "xgboost", "lightgbm", "catboost"):
+    for name in SERVED:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
 
@@ -42,7 +53,12 @@ def write(folder: str, environment: str) -> None:
         except Exception:
             continue
         for writer in writers:
-            suffix = EXTENSIONS.get(writer.partition("-")[0], "pkl")
+            base, _, option = writer.partition("-")
+            suffix = EXTENSIONS.get(base, "pkl")
+            if base in BY_EXTENSION and option:
+                suffix = option
+            if base == "torchscript":
+                suffix = "pt"
             artifact = "%s__%s__%s.%s" % (environment, name, writer, suffix)
             target = os.path.join(folder, "artifacts", artifact)
             try:
@@ -83,6 +99,15 @@ def dump(value: Any, writer: str, target: str) -> Any:
 
         skops.io.dump(value, target)
         return ""
+    if base == "save":
+        if option == "json" and type(value).__module__.startswith("catboost"):
+            value.save_model(target, format="json")
+        else:
+            value.save_model(target)
+        return ""
+    if base in ("keras", "torchscript"):
+        value.save(target)
+        return ""
     if base == "topickle":
         value.to_pickle(target)
         return pickle.HIGHEST_PROTOCOL
@@ -97,8 +122,32 @@ def dump(value: Any, writer: str, target: str) -> Any:
     return protocol
 
 
-def open_artifact(path: str, writer: str) -> Any:
+def open_artifact(path: str, name: str, writer: str) -> Any:
     base, _, option = writer.partition("-")
+    if base == "save":
+        if name.startswith("LGBM"):
+            import lightgbm
+
+            return lightgbm.Booster(model_file=path)
+        if name.startswith("CatBoost"):
+            import catboost
+
+            return getattr(catboost, name)().load_model(path, format=option)
+        import xgboost
+
+        model = xgboost.Booster() if name == "XGBBooster" else getattr(xgboost, name)()
+        model.load_model(path)
+        return model
+    if base == "keras":
+        try:
+            import keras
+        except ImportError:
+            from tensorflow import keras
+        return keras.models.load_model(path)
+    if base == "torchscript":
+        import torch
+
+        return torch.jit.load(path)
     if base == "joblib":
         import joblib
 
@@ -147,7 +196,7 @@ def attempt(path: str, name: str, writer: str) -> Any:
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         try:
-            value = open_artifact(path, writer)
+            value = open_artifact(path, name, writer)
         except BaseException as error:
             return "load_fails:" + type(error).__name__, clean(str(error)), _frame()
         loud = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from auditor.artifacts.onnx.facts import OnnxFacts, OnnxPort
@@ -12,9 +13,10 @@ _SHOWN = 12
 
 def report(facts: OnnxFacts) -> dict[str, Any]:
     """The ``onnx`` object of an artifact in the JSON report. Sizes in bytes."""
-    from auditor.artifacts.onnx import runtime
+    from auditor.artifacts.onnx import engines, runtime
 
     fitting = runtime.range_of(facts)
+    converted = {name: engines.range_of(facts, name) for name in ("openvino", "tensorrt")}
     return {
         "ir_version": facts.ir_version,
         "opsets": {domain or "ai.onnx": version for domain, version in facts.opsets},
@@ -45,6 +47,10 @@ def report(facts: OnnxFacts) -> dict[str, Any]:
             {"kind": d.kind, "message": d.message, "node": d.path or None} for d in facts.defects[:50]
         ],
         "onnxruntime": {"oldest": fitting[0], "newest": fitting[1]} if fitting else None,
+        **{
+            name: {"oldest": found[0], "newest": found[1]} if found else None
+            for name, found in converted.items()
+        },
         "problems": list(facts.problems),
     }  # fmt: skip
 
@@ -85,6 +91,9 @@ def lines(facts: OnnxFacts) -> list[str]:
     more = f", {len(facts.operators) - 6} more kinds" if len(facts.operators) > 6 else ""
     found.append(("nodes", f"{facts.nodes:,} ({top}{more})"))
     found.append(("static-ness", f"{facts.staticness}{_why(facts)}"))
+    found += [("", f"{point.path}: {point.why}") for point in facts.dynamic[:_SHOWN]]
+    if len(facts.dynamic) > _SHOWN:
+        found.append(("", f"and {len(facts.dynamic) - _SHOWN} more nodes"))
     for file in facts.external[:5]:
         found.append(
             (
@@ -102,11 +111,27 @@ def lines(facts: OnnxFacts) -> list[str]:
         found.append(("opens in", f"onnxruntime {fitting[0]} and later"))
     else:
         found.append(("opens in", f"onnxruntime {fitting[0]} to {fitting[1]}"))
-    shown = [f"{title:<12}{text}" for title, text in found]
-    shown += [f"{'':<12}{point.path}: {point.why}" for point in facts.dynamic[:_SHOWN]]
-    if len(facts.dynamic) > _SHOWN:
-        shown.append(f"{'':<12}and {len(facts.dynamic) - _SHOWN} more nodes")
-    return shown
+    found += [("", text) for text in _engines(facts)]
+    return [f"{title:<12}{text}" for title, text in found]
+
+
+def _engines(facts: OnnxFacts) -> Iterator[str]:
+    """What else opens it, of the engines whose releases are known."""
+    from auditor.artifacts.onnx import engines
+
+    for engine, name, judge in (
+        ("openvino", "OpenVINO", engines.openvino_reads),
+        ("tensorrt", "TensorRT", engines.tensorrt_parses),
+    ):
+        fitting = engines.range_of(facts, engine)
+        newest = engines.releases(engine)[-1]
+        if fitting is None:
+            _, reasons = judge(facts, newest)
+            yield f"no {name}: {'; '.join(reasons[:2])}"
+        elif fitting[1] == newest:
+            yield f"{name} {fitting[0]} and later"
+        else:
+            yield f"{name} {fitting[0]} to {fitting[1]}"
 
 
 def _ports(title: str, ports: tuple[OnnxPort, ...]) -> list[tuple[str, str]]:
@@ -123,8 +148,10 @@ def shaped(port: OnnxPort) -> str:
     kind = port.type or "untyped"
     if kind.startswith("tensor("):
         kind = kind[7:-1]
-    if port.shape is None:
-        sizes = "" if "(" in kind else "[...]"
+    if "(" in kind:
+        sizes = ""
+    elif port.shape is None:
+        sizes = "[...]"
     else:
         sizes = f"[{', '.join('?' if d is None else str(d) for d in port.shape)}]"
     return f"{port.name} {kind}{sizes}{' (has a default)' if port.default else ''}"
@@ -141,7 +168,7 @@ def _why(facts: OnnxFacts) -> str:
         ]
         return ": " + ", ".join(places[:6]) + (" and more" if len(places) > 6 else "")
     count = sum(point.kind == facts.staticness for point in facts.dynamic)
-    return f": {count} node{'' if count == 1 else 's'}, listed below"
+    return f": {count} node{'' if count == 1 else 's'}"
 
 
 def _size(facts: OnnxFacts) -> str:

@@ -81,6 +81,32 @@ def _scan(kind: str, argv: Sequence[Arg]) -> Scanned:
     )
 
 
+def foreign_option(server: ServerStart) -> tuple[Option, str] | None:
+    """An option that this server does not know and another one does, with that one's name.
+
+    Only where both tables come from the programs' own parsers; what a server dropped or learnt
+    between releases is no option of another one, so it does not count.
+    """
+    table = _table()
+    if server.kind not in _STRICT or server.opaque is not None:
+        return None
+    row = table[server.kind]
+    own = {*row.get("values", {}), *row.get("switches", {}), *row.get("off", {})}
+    for option in server.options:
+        if option.source != "argv" or not option.flag or option.flag in own | _COMMON:
+            continue
+        for kind in _STRICT:
+            other = table[kind]
+            if option.flag in {*other.get("values", {}), *other.get("switches", {})}:
+                return option, kind
+    return None
+
+
+# Servers that refuse what they do not know, whose table is their own parser's.
+_STRICT = ("gunicorn", "uvicorn", "hypercorn")
+_COMMON = frozenset({"-h", "--help", "-v", "--version", "--debug", "--no-sendfile"})
+
+
 def _start(
     kinds: Sequence[str], program: Arg, rest: Sequence[Arg], argv: Sequence[Arg]
 ) -> ServerStart | None:

@@ -74,6 +74,16 @@ def exports(facts: ModuleFacts) -> tuple[Export, ...]:
     return tuple(reader.find(calls))
 
 
+# Code that asks what there is, or brings a provider of its own, knows what it does.
+_CHOOSERS = frozenset(
+    f"onnxruntime.{name}"
+    for name in (
+        "get_available_providers", "get_device", "get_ep_devices",
+        "register_execution_provider_library", "capi._pybind_state.get_available_providers",
+    )
+)  # fmt: skip
+
+
 @value
 class Session:
     """A session of onnxruntime and the execution providers it asks for, first choice first.
@@ -83,6 +93,8 @@ class Session:
 
     at: Location
     providers: tuple[str, ...] | None
+    # It certainly names none.
+    silent: bool = False
 
 
 def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
@@ -94,7 +106,7 @@ def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
     }
     if not calls or facts.tree is None:
         return ()
-    chosen = any(call.name == "onnxruntime.get_available_providers" for call in facts.calls)
+    chosen = any(call.name in _CHOOSERS for call in facts.calls)
     reader = _Reader(facts)
     found = []
     for scope in reader.scopes():
@@ -106,7 +118,13 @@ def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
                 given = next((k.value for k in node.keywords if k.arg == "providers"), None)
                 given = node.args[2] if given is None and len(node.args) > 2 else given
                 names = None if chosen or given is None else reader.names(given, scope)
-                found.append(Session(at=at, providers=names))
+                silent = (
+                    given is None
+                    and not chosen
+                    and not any(isinstance(a, ast.Starred) for a in node.args)
+                    and not any(k.arg is None for k in node.keywords)
+                )
+                found.append(Session(at=at, providers=names, silent=silent))
     return tuple(found)
 
 
@@ -119,7 +137,7 @@ class _Reader:
         }
         # What switches a model to evaluation anywhere in the module, by the text it is called on.
         self.evaluated = {
-            ast.unparse(node.func.value)
+            text
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -131,6 +149,11 @@ class _Reader:
                     and isinstance(node.args[0], ast.Constant)
                     and node.args[0].value is False
                 )
+            )
+            for text in (
+                ast.unparse(node.func.value),
+                # `model.to(device).eval()`, but not what `self` begins.
+                (_root(node.func.value) or "") if isinstance(node.func.value, ast.Call) else "",
             )
         }
 
@@ -201,16 +224,16 @@ class _Reader:
 
     # -- mode ----------------------------------------------------------------------------------
 
-    def evaluates(self, model: ast.expr | None, scope: ast.AST) -> bool | None:
+    def evaluates(self, model: ast.expr | None, scope: ast.AST, depth: int = 0) -> bool | None:
         """Whether the model was put into evaluation mode before; None when out of sight."""
-        if model is None:
+        if model is None or depth > 8:
             return None
         if isinstance(model, ast.Call):
             if isinstance(model.func, ast.Attribute):
                 if model.func.attr == "eval":
                     return True
                 if model.func.attr in ("to", "cpu", "cuda", "float", "half", "double"):
-                    return self.evaluates(model.func.value, scope)
+                    return self.evaluates(model.func.value, scope, depth + 1)
             return False if self.constructs(model) else None
         if ast.unparse(model) in self.evaluated:
             return True
@@ -218,7 +241,7 @@ class _Reader:
             given = self.assigned(model.id, scope)
             if given is None or (isinstance(given, ast.Name) and given.id == model.id):
                 return None
-            return self.evaluates(given, scope)
+            return self.evaluates(given, scope, depth + 1)
         return None
 
     def constructs(self, call: ast.Call) -> bool:
@@ -240,7 +263,8 @@ class _Reader:
                 else:
                     continue
                 if any(isinstance(t, ast.Name) and t.id == name for t in targets):
-                    found = given
+                    # `model = model.to(device)` says nothing new of what it is.
+                    found = given if found is None or _root(given) != name else found
             if found is not None:
                 return found
             if isinstance(place, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -336,6 +360,13 @@ class _Reader:
                 )
             elif isinstance(node, ast.For) and _counts(node.iter, tensors):
                 yield TracedBranch(at=self.at(node.iter), owner=owner, construct="for")
+
+
+def _root(expression: ast.expr) -> str | None:
+    """The name that a chain of attributes and calls begins with."""
+    while isinstance(expression, ast.Call | ast.Attribute):
+        expression = expression.func if isinstance(expression, ast.Call) else expression.value
+    return expression.id if isinstance(expression, ast.Name) else None
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:

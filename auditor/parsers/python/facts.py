@@ -441,6 +441,27 @@ class WebApp:
 
 
 @value
+class Use:
+    """A name that is taken from a library's module by attribute (``np.float``)."""
+
+    at: Location
+    reach: Reach
+    module: str
+    name: str
+
+
+@value
+class Failure:
+    """A statement that certainly raises; ``because`` says of what, in words."""
+
+    at: Location
+    reach: Reach
+    error: str  # as Python prints it
+    because: str
+    file: str = ""  # the configuration file in the image whose content decides it
+
+
+@value
 class Unsure:
     """Something the run does that could not be followed; ``what`` says it in words."""
 
@@ -465,6 +486,8 @@ class Trace:
     calls: tuple[Call, ...] = ()
     log_handlers: tuple[LogHandler, ...] = ()
     unsure: tuple[Unsure, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    uses: tuple[Use, ...] = ()
     problems: tuple[Problem, ...] = ()
     attributes: tuple[str, ...] = ()  # names the entry module binds
     values: tuple[tuple[str, Value], ...] = ()  # plain values it binds (a gunicorn.conf.py, say)

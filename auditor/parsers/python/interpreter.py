@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from auditor import lazy_re as re
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
+    Failure,
     Import,
     ModuleFacts,
     Phase,
@@ -24,6 +25,7 @@ from auditor.parsers.python.facts import (
     ReachedImport,
     Trace,
     Unsure,
+    Use,
 )
 from auditor.parsers.python.frames import birth
 from auditor.parsers.python.module import Places, handler_types, is_main_test, text_of, yields
@@ -42,6 +44,7 @@ from auditor.parsers.python.values import (
     Const,
     DictV,
     Ext,
+    Found,
     Func,
     Inst,
     ListV,
@@ -73,6 +76,10 @@ MAX_UNROLL = 12
 MAX_COMPREHENSION = 64
 MAX_RECURSION = 2
 
+# Modules whose names come and go between releases, taken by attribute.
+_CHANGING = frozenset(
+    ["PIL.Image", "flask", "itsdangerous", "jinja2", "markupsafe", "numpy", "pydantic"]
+)
 _BUILTINS = frozenset(
     [
         "abs",
@@ -551,6 +558,8 @@ class Interpreter:
             calls=tuple(sink.calls.values()),
             log_handlers=tuple(sink.log_handlers.values()),
             unsure=tuple(sink.unsure),
+            failures=tuple(sink.failures.values()),
+            uses=tuple(sink.uses.values()),
             problems=tuple(sink.problems),
             attributes=names,
             values=tuple(
@@ -648,6 +657,8 @@ class Interpreter:
                 self.cached += 1
             try:
                 flow = self.block(node.body if known_truth else node.orelse)
+                if flow == RAISE and isinstance(test, Found | Const):
+                    self.failing_search(node)
             finally:
                 if caching and known_truth:
                     self.cached -= 1
@@ -675,6 +686,18 @@ class Interpreter:
         if exists is not None:
             self.models.required_paths(exists, node, first, None, second)
         return first | second
+
+    def failing_search(self, node: ast.If) -> None:
+        """``if not found: raise …`` after a search that finds nothing."""
+        test = node.test
+        if not (isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)):
+            return
+        found = self.eval(test.operand)
+        last = node.body[-1]
+        if isinstance(found, Found) and found.items == [] and isinstance(last, ast.Raise):
+            raised = last.exc.func if isinstance(last.exc, ast.Call) else last.exc
+            error = ast.unparse(raised)[:80] if raised is not None else "an exception"
+            self.fails(last, error, f"nothing matches `{found.pattern}`")
 
     def is_main(self, frame: Frame) -> bool:
         name = frame.state.frame.vars.get("__name__")
@@ -1343,6 +1366,10 @@ class Interpreter:
     def attribute(self, owner: V, name: str, node: ast.AST) -> V:
         """``owner.name``."""
         if isinstance(owner, Ext):
+            if owner.owner is None and owner.name in _CHANGING:
+                self.sink.add_use(
+                    Use(at=self.at(node), reach=self.reach(), module=owner.name, name=name)
+                )
             return self.models.ext_attribute(owner, name, node)
         if isinstance(owner, Mod):
             value = owner.state.frame.vars.get(name)
@@ -1384,7 +1411,35 @@ class Interpreter:
         else:
             index = self.eval(node.slice)
         special = self.models.subscript(owner, index, node)
-        return special if special is not None else get_item(owner, index)
+        if special is not None:
+            return special
+        self.failing_item(owner, index, node)
+        return get_item(owner, index)
+
+    def failing_item(self, owner: V, index: V, node: ast.AST) -> None:
+        """Note an item that is certainly not there: of a configuration file, of a search."""
+        if not isinstance(index, Const):
+            return
+        if isinstance(owner, Found) and owner.items == [] and isinstance(index.value, int):
+            self.fails(
+                node, "IndexError: list index out of range", f"nothing matches `{owner.pattern}`"
+            )
+        elif isinstance(owner, DictV) and not owner.partial and index.value not in owner.items:
+            file = next((d for d in sorted(owner.origin_deps) if d.startswith("file:")), None)
+            if file is not None:
+                path = file.removeprefix("file:")
+                self.fails(
+                    node,
+                    f"KeyError: {index.value!r}",
+                    f"{path} has no `{index.value}` there",
+                    file=path,
+                )
+
+    def fails(self, node: ast.AST, error: str, because: str, *, file: str = "") -> None:
+        """Note a statement that raises whenever it is reached."""
+        self.sink.add_failure(
+            Failure(at=self.at(node), reach=self.reach(), error=error, because=because, file=file)
+        )
 
     def eval_call(self, node: ast.Call) -> V:
         callee = self.eval(node.func)

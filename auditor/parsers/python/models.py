@@ -41,6 +41,7 @@ from auditor.parsers.python.values import (
     DictV,
     Ext,
     FieldV,
+    Found,
     Func,
     Inst,
     ListV,
@@ -537,6 +538,8 @@ class Models(WebModels):
                 return request
             if owner.name == "environ.Env" or owner.name.startswith("environs."):
                 return self.read_env(node, index, "environ", required=True)
+            if owner.name == "configparser.ConfigParser" and isinstance(index, Const):
+                self.unread_section(owner, index, node)
             if isinstance(owner.data, dict) and isinstance(index, Const):
                 found = owner.data.get(index.value)
                 if isinstance(found, V):
@@ -646,10 +649,16 @@ class Models(WebModels):
                 self.click_option(decorator, target)
             elif name.rpartition(".")[2] in ("command", "callback"):
                 self.unwrap_defaults(target)
+                if isinstance(decorator, Obj) and isinstance(decorator.data, Obj):
+                    self.typer_options(target)
                 if isinstance(decorator, Obj) and isinstance(decorator.args[:1], list):
                     owner = decorator.data
                     if isinstance(owner, Obj) and isinstance(owner.data, list):
-                        owner.data.append(target)
+                        given = decorator.args[0] if decorator.args else None
+                        given = given or decorator.kwargs.get("name")
+                        own = getattr(target.node, "name", "").replace("_", "-")
+                        called = given.value if isinstance(given, Const) else own
+                        owner.data.append((called, target))
         category = self.category(name)
         if category in ("breaker", "rate-limit", "retry", "metrics"):
             site = Site(name, None, [], {}, node)
@@ -682,6 +691,23 @@ class Models(WebModels):
                         _Located(default), default.kwargs["envvar"], "typer", default=inner
                     )
                 func.defaults[name] = self.from_argv([f"--{name.replace('_', '-')}"]) or value
+
+    def typer_options(self, func: Func) -> None:
+        """A parameter with a plain default is an option of that name."""
+        for name, default in list(func.defaults.items()):
+            if not isinstance(default, Const):
+                continue
+            option = f"--{name.replace('_', '-')}"
+            if isinstance(default.value, bool):
+                if f"--no-{option[2:]}" in self.run.argv:
+                    func.defaults[name] = Const(False)
+                elif option in self.run.argv:
+                    func.defaults[name] = Const(True)
+                continue
+            given = self.from_argv([option])
+            if given is not None:
+                kind = type(default.value).__name__
+                func.defaults[name] = self.coerce(given, kind if kind in ("int", "float") else "")
 
     def from_argv(self, names: list[str], *, flag: bool = False) -> V | None:
         argv = self.run.argv
@@ -783,8 +809,11 @@ class Models(WebModels):
             return result
         if isinstance(callee, Obj):
             if callee.name in ("click.command()", "typer.Typer") and isinstance(callee.data, list):
-                with self.run.guard(*(["if"] if len(callee.data) > 1 else [])):
-                    for command in callee.data:
+                word = next((w for w in self.run.argv if not w.startswith("-")), None)
+                chosen = [c for c in callee.data if len(callee.data) > 1 and c[0] == word]
+                commands = chosen or callee.data
+                with self.run.guard(*(["if"] if len(commands) > 1 else [])):
+                    for _, command in commands:
                         self.run.call(command, [], {}, node)
                 return Const(None)
             if callee.name in ("environ.Env", "starlette.config.Config") or callee.name.startswith(
@@ -863,6 +892,9 @@ class Models(WebModels):
             target = site.get(position, *names)
             if attr == "extractall" and target is None:
                 target = Const(".")
+            if attr in tables.ENGINE_METHODS and not isinstance(target, Const | PathV):
+                # A model that was read before; or another library's method.
+                return self.made(site)
             if target is not None and not self.is_buffer(target):
                 self.file(site, target, mode, kind, loader=f".{attr}")
                 if attr in ("download_file", "download_to_filename"):
@@ -1080,9 +1112,46 @@ class Models(WebModels):
             self.file(site, owner, mode, kind, loader=f"pathlib.Path.{attr}", missing_ok=missing_ok)
         if attr == "read_text":
             return self.text_of_file(owner) or Unk("the contents of a file")
+        if attr == "glob" and site.args:
+            pattern = site.args[0]
+            if isinstance(pattern, Const) and isinstance(pattern.value, str):
+                return self.search(owner, posixpath.join(owner.text, pattern.value))
         if attr in ("glob", "rglob", "iterdir"):
             return ListV(None)
         return Unk(f"Path.{attr}() is not followed", deps)
+
+    def search(self, start: V, pattern: str) -> V:
+        """What a pattern matches, when every name in its directory is known."""
+        run = self.run
+        folder, _, last = pattern.rpartition("/")
+        if any(char in folder for char in "*?[") or "**" in last or not last:
+            return ListV(None)
+        full = run.absolute(folder or ".")
+        if not isinstance(full, str) or any(
+            made == full or made.startswith(f"{full}/") for made in run.sink.created
+        ):
+            return ListV(None)
+        names = run.program.names(full)
+        if names is None:
+            return ListV(None)
+        from fnmatch import fnmatchcase
+
+        matched = sorted(
+            name
+            for name in names
+            if fnmatchcase(name, last) and (last.startswith(".") or not name.startswith("."))
+        )
+        if len(matched) > 1:
+            return ListV(None)  # in which order is the file system's business
+        deps = deps_of(start)
+        place = f"{folder}/" if folder else ""
+        items: list[V] = [
+            PathV(path_text(place + name), deps)
+            if isinstance(start, PathV)
+            else Const(place + name, deps)
+            for name in matched
+        ]
+        return Found(items, pattern)
 
     def resolved(self, owner: PathV, *, normal: bool) -> V:
         text, deps = owner.text, owner.deps
@@ -1484,6 +1553,14 @@ class Models(WebModels):
             for target in targets or [site.args[0]]:
                 self.file(site, target, "read", "config", missing_ok=True)
                 text = self.text_of_file(target)
+                full = self.run.sink.path(target).resolved
+                if text is None and isinstance(full, str) and owner.data is None:
+                    # It passes over a file that is not there; what is asked of it then fails.
+                    made = full in self.run.sink.created
+                    absent = not made and self.run.program.exists(full) is False
+                    owner.args = [Const(full)] if absent else []
+                else:
+                    owner.args = []
                 if text is not None:
                     sections = read_config(text.value, "ini", text.deps)
                     owner.data = dict(sections.items) if isinstance(sections, DictV) else None
@@ -1491,12 +1568,27 @@ class Models(WebModels):
         if attr in ("get", "getint", "getfloat", "getboolean") and len(site.args) > 1:
             section, key = site.args[0], site.args[1]
             table = (owner.data or {}).get(section.value) if isinstance(section, Const) else None
+            if isinstance(section, Const) and "fallback" not in site.kwargs:
+                self.unread_section(owner, section, site.node)
             if isinstance(table, DictV) and isinstance(key, Const):
                 value = table.items.get(str(key.value).lower())
                 if value is not None:
                     return self.coerce(value, {"getboolean": "bool"}.get(attr, attr[3:]))
             return site.kwargs.get("fallback") or Unk("a configuration value")
         return None
+
+    def unread_section(self, owner: Obj, section: Const, node: ast.AST) -> None:
+        """A section of a configuration whose only file is not there."""
+        if owner.data is not None or not owner.args or not isinstance(owner.args[0], Const):
+            return
+        subscript = isinstance(node, ast.Subscript)
+        error = (
+            f"KeyError: {section.value!r}"
+            if subscript
+            else f"configparser.NoSectionError: No section: {section.value!r}"
+        )
+        path = owner.args[0].value
+        self.run.fails(node, error, f"{path} is not in the image, and `read` passes over it")
 
     def dotenv(self, path: V | None, *, site: Site) -> tuple[DictV, str]:
         """What a ``.env`` file assigns, and why it may assign more.
@@ -1888,6 +1980,8 @@ def _list(models: Models, site: Site) -> V:
     kind = "tuple" if site.name.endswith("tuple") else "list"
     if not site.args:
         return ListV([], kind)
+    if isinstance(site.args[0], Found):
+        return site.args[0]
     items = models.iterate(site.args[0])
     if items is not None and site.name.endswith("reversed"):
         items.reverse()
@@ -1897,6 +1991,34 @@ def _list(models: Models, site: Site) -> V:
         except Exception:
             items = None
     return ListV(items, kind)
+
+
+@model("glob.glob", "glob.iglob")
+def _glob(models: Models, site: Site) -> V | None:
+    pattern = site.get(0, "pathname")
+    if isinstance(pattern, PathV):
+        return models.search(Const(pattern.text, pattern.deps), pattern.text)
+    if isinstance(pattern, Const) and isinstance(pattern.value, str) and not site.kwargs:
+        return models.search(pattern, pattern.value)
+    return ListV(None)
+
+
+@model("builtins.max", "builtins.min", "builtins.next", "builtins.iter")
+def _one_of(models: Models, site: Site) -> V | None:
+    """One of what a search found; it finds nothing: an exception."""
+    found = site.args[0] if site.args else None
+    if not isinstance(found, Found) or found.items is None:
+        return None
+    name = site.name.rpartition(".")[2]
+    if name == "iter":
+        return found
+    if found.items:
+        return found.items[0]
+    if len(site.args) > 1 or "default" in site.kwargs:
+        return None
+    error = "StopIteration" if name == "next" else f"ValueError: {name}() arg is an empty sequence"
+    models.run.fails(site.node, error, f"nothing matches `{found.pattern}`")
+    return Unk("raises")
 
 
 @model("builtins.range")

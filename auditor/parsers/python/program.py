@@ -93,7 +93,8 @@ class Program:
     ``spoken_of`` are names that something outside the code mentions; with it, any other name
     that is absent is unset as well. ``cwd`` is the working directory in the image. ``read`` gives
     the text of a small file of the image by absolute path (configuration, ``.env``), None when it
-    is not there; ``exists`` says whether a path exists in the image (None: not known); ``by_hand``
+    is not there; ``exists`` says whether a path exists in the image (None: not known); ``names`` what
+    a directory holds (None: not all of it is known); ``by_hand``
     whether a path that is not there is made by hand on the machines that build the image.
     """
 
@@ -108,6 +109,7 @@ class Program:
         home: str | Unknown = "/root",
         read: Callable[[str], str | None] = lambda path: None,
         exists: Callable[[str], bool | None] = lambda path: None,
+        names: Callable[[str], tuple[str, ...] | None] = lambda path: None,
         by_hand: Callable[[str], bool] = lambda path: False,
         python: tuple[int, int] | None = None,
         budget: Budget | None = None,
@@ -121,6 +123,7 @@ class Program:
         self.home = home
         self.read = read
         self.exists = exists
+        self.names = names
         self.by_hand = by_hand
         self.python = python
 

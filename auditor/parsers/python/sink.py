@@ -9,6 +9,7 @@ from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
     Call,
     EnvRead,
+    Failure,
     FileAccess,
     LogHandler,
     PathValue,
@@ -17,6 +18,7 @@ from auditor.parsers.python.facts import (
     Scalar,
     Server,
     Unsure,
+    Use,
     Value,
 )
 from auditor.parsers.python.operations import all_deps, reason_of
@@ -51,6 +53,8 @@ class Sink:
         self.created: dict[str, Phase] = {}
         self.downloaded: set[str] = set()
         self.crashes: dict[str, str] = {}
+        self.failures: dict[Any, Failure] = {}
+        self.uses: dict[Any, Use] = {}
 
     def _add(self, table: dict[Any, Any], key: Any, fact: Any) -> None:
         """Keep the earliest and surest of equal facts."""
@@ -112,6 +116,12 @@ class Sink:
 
     def add_log_handler(self, fact: LogHandler) -> None:
         self._add(self.log_handlers, (fact.at, fact.kind), fact)
+
+    def add_failure(self, fact: Failure) -> None:
+        self._add(self.failures, (fact.at, fact.error), fact)
+
+    def add_use(self, fact: Use) -> None:
+        self._add(self.uses, (fact.at, fact.name), fact)
 
     # -- public values --
 

@@ -15,6 +15,9 @@ LOADERS: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
     "torch.jit.load": ("artifact", "read", 0, ("f",), False),
     "torch.package.PackageImporter": ("artifact", "read", 0, ("file_or_buffer",), False),
     "onnxruntime.InferenceSession": ("artifact", "read", 0, ("path_or_bytes",), False),
+    "openvino.convert_model": ("artifact", "read", 0, ("input_model",), False),
+    "xgboost.Booster": ("artifact", "read", 2, ("model_file",), False),
+    "lightgbm.Booster": ("artifact", "read", 2, ("model_file",), False),
     "onnx.load": ("artifact", "read", 0, ("f",), False),
     "onnx.load_model": ("artifact", "read", 0, ("f",), False),
     "keras.models.load_model": ("artifact", "read", 0, ("filepath",), False),
@@ -24,8 +27,6 @@ LOADERS: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
     "tensorflow.lite.Interpreter": ("artifact", "read", 0, ("model_path",), False),
     "tflite_runtime.interpreter.Interpreter": ("artifact", "read", 0, ("model_path",), False),
     "tensorflow_hub.load": ("artifact", "read", 0, ("handle",), True),
-    "lightgbm.Booster": ("artifact", "read", 9, ("model_file",), False),
-    "xgboost.Booster": ("artifact", "read", 9, ("model_file",), False),
     "numpy.load": ("artifact", "read", 0, ("file",), False),
     "numpy.loadtxt": ("data", "read", 0, ("fname",), False),
     "numpy.genfromtxt": ("data", "read", 0, ("fname",), False),
@@ -132,6 +133,10 @@ LOADERS: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
 METHOD_LOADERS: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
     "load_model": ("artifact", "read", 0, ("fname", "path", "filepath")),
     "load_weights": ("artifact", "read", 0, ("filepath",)),
+    # OpenVINO's Core, TensorRT's OnnxParser.
+    "read_model": ("artifact", "read", 0, ("model",)),
+    "compile_model": ("artifact", "read", 0, ("model",)),
+    "parse_from_file": ("artifact", "read", 0, ("onnx_model_file",)),
     "to_csv": ("data", "write", 0, ("path_or_buf",)),
     "to_parquet": ("data", "write", 0, ("path",)),
     "to_pickle": ("artifact", "write", 0, ("path",)),
@@ -141,6 +146,9 @@ METHOD_LOADERS: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
     "extractall": ("directory", "write", 0, ("path",)),
     "savefig": ("data", "write", 0, ("fname",)),
 }
+
+# Methods that take a path or what another method made of it.
+ENGINE_METHODS = frozenset({"read_model", "compile_model", "parse_from_file"})
 
 SAFETY_OPTIONS = frozenset(
     {

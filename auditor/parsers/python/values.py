@@ -114,6 +114,16 @@ class ListV(V):
         self.born: Born | None = None
 
 
+class Found(ListV):
+    """What a search of a directory found, of which every name is known; ``pattern`` as asked."""
+
+    __slots__ = ("pattern",)
+
+    def __init__(self, items: list[V] | None, pattern: str) -> None:
+        super().__init__(items)
+        self.pattern = pattern
+
+
 class DictV(V):
     """A mapping; ``partial`` when there may be other keys or values. ``attr``: keys as attributes."""
 

@@ -120,3 +120,22 @@ def test_sessions(arguments: str, providers: tuple[str, ...] | None) -> None:
     assert found.providers == providers
     asking = code + "print(ort.get_available_providers())\n"
     assert sessions(module(asking))[0].providers is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "evaluates"),
+    [
+        ("model = Net()\nmodel = model.to('cpu')", False),
+        ("model = Net()\nmodel = model.to('cpu')\nmodel.eval()", True),
+        ("model = Net()\nmodel = model.to('cpu').eval()", True),
+        ("model = load()\nmodel = model.to('cpu')", None),
+        ("model = model.to('cpu')", None),
+        ("model = other.to('cpu')\nother = model.to('cpu')", None),
+    ],
+)
+def test_a_model_assigned_to_itself(lines: str, evaluates: bool | None) -> None:
+    code = (
+        f"import torch\nclass Net(torch.nn.Module):\n    pass\n{lines}\ntorch.jit.trace(model, x)\n"
+    )
+    (found,) = exports(module(code))
+    assert found.evaluates is evaluates

@@ -1,0 +1,139 @@
+"""What formats other than pickle state of their writer: details by name, as written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from auditor import lazy_re as re
+
+if TYPE_CHECKING:
+    from auditor.artifacts.blob import Blob
+
+Detail = tuple[str, str]
+# Names of the details that state the writer's version, and the distribution that they mean.
+VERSIONS: dict[str, str] = {
+    "xgboost_version": "xgboost",
+    "keras_version": "keras",
+    "tensorflow_version": "tensorflow",
+    "skops_version": "skops",
+    "sklearn_version": "scikit-learn",
+}
+_TAIL = 256
+_PARAMETERS = 64 << 10
+_WRAPPER = 64 << 20
+_HEAD = 4096
+
+
+def stated(format: str, blob: Blob) -> Iterator[Detail]:
+    """The details of a file of that format."""
+    if format in ("xgboost-json", "xgboost-ubj"):
+        from auditor.linking.boosters import xgboost_version
+
+        version = xgboost_version(blob.read(max(len(blob) - _TAIL, 0), _TAIL))
+        if version is not None:
+            yield "xgboost_version", version
+    elif format == "lightgbm":
+        found = re.search(rb"^version=(v\d+)\s*$", blob.read(0, _HEAD), re.MULTILINE)
+        if found is not None:
+            yield "lightgbm_format", found[1].decode("ascii")
+        strange = _parameters(blob)
+        if strange:
+            yield "lightgbm_parameters", " ".join(strange[:5])
+    elif format == "xgboost-binary":
+        yield from _xgboost_binary(blob)
+    elif format == "keras-h5":
+        yield from _hdf5(blob)
+
+
+def _xgboost_binary(blob: Blob) -> Iterator[Detail]:
+    """The header: base score, features, classes, two flags, major and minor version."""
+    head = blob.read(0, 32)
+    if len(head) == 32 and head[:4] == b"binf":
+        major, minor = (int.from_bytes(head[at : at + 4], "little") for at in (24, 28))
+        if 0 < major < 100 and minor < 100:
+            yield "xgboost_version", f"{major}.{minor}"
+    at = blob.find(b"scikit_learn", 0, _WRAPPER)
+    if at >= 0 and b'"_estimator_type": "classifier"' in blob.read(at, 4096):
+        yield "xgboost_wrapper", "classifier"
+
+
+def _parameters(blob: Blob) -> list[str]:
+    """Parameters at the end of a text model that LightGBM 4.0 does not know."""
+    at = blob.rfind(b"\nparameters:")
+    if at < 0:
+        return []
+    from auditor.catalog import knowledge
+
+    known = frozenset(knowledge("lightgbm_parameters.json")["parameters"])
+    raw = blob.read(at, _PARAMETERS)
+    names = [n.decode("ascii") for n in re.findall(rb"^\[(\w+):", raw, re.MULTILINE)]
+    return [name for name in names if name not in known]
+
+
+def keras_metadata(document: Any) -> Iterator[Detail]:
+    """``metadata.json`` of a .keras archive."""
+    if isinstance(document, dict):
+        for name in ("keras_version", "date_saved"):
+            value = document.get(name)
+            if isinstance(value, str):
+                yield name, value[:100]
+
+
+def keras_needs(document: Any) -> Iterator[Detail]:
+    """The backend whose classes a ``config.json`` names, as a compiled model's optimizer does."""
+    if not isinstance(document, dict):
+        return
+    compiled = document.get("compile_config")
+    optimizer = compiled.get("optimizer") if isinstance(compiled, dict) else None
+    module = optimizer.get("module") if isinstance(optimizer, dict) else None
+    if isinstance(module, str):
+        found = re.match(r"keras\.src\.backend\.(\w+)\.", module)
+        if found is not None:
+            yield "keras_backend", found[1]
+
+
+def _hdf5(blob: Blob) -> Iterator[Detail]:
+    """``keras_version`` and ``backend``: short texts in the heap where the attributes' texts lie."""
+    if blob.find(b"keras_version") < 0:
+        return
+    at = 0
+    seen: set[str] = set()
+    while len(seen) < 2:
+        at = blob.find(b"GCOL", at)
+        if at < 0:
+            return
+        for name, text in _heap(blob, at):
+            if name not in seen:
+                seen.add(name)
+                yield name, text
+        at += 4
+
+
+def _heap(blob: Blob, start: int) -> Iterator[Detail]:
+    """Texts of one global heap: index, references, reserved, size, then the object, to 8 bytes."""
+    head = blob.read(start, 16)
+    end = min(start + int.from_bytes(head[8:16], "little"), len(blob))
+    at = start + 16
+    for _ in range(10_000):
+        entry = blob.read(at, 16)
+        size = int.from_bytes(entry[8:16], "little")
+        if len(entry) < 16 or not int.from_bytes(entry[:2], "little") or at + 16 + size > end:
+            return
+        if size < 24:
+            text = blob.read(at + 16, size).rstrip(b"\0")
+            if re.fullmatch(rb"\d+\.\d+\.\d+[\w.+-]{0,16}", text):
+                yield "keras_version", text.decode("ascii")
+            elif text in (b"tensorflow", b"torch", b"jax", b"theano", b"cntk"):
+                yield "keras_backend", text.decode("ascii")
+        at += 16 + (size + 7) // 8 * 8
+
+
+def torch_archive(name: str, raw: bytes) -> Iterator[Detail]:
+    """A small record of a torch archive: ``version`` counts the forms of the archive."""
+    base = name.rpartition("/")[2]
+    text = raw[:20].strip()
+    if base == "version" and text.isdigit():
+        yield "torch_archive", text.decode("ascii")
+    elif base == "byteorder" and text in (b"little", b"big"):
+        yield "byteorder", text.decode("ascii")

@@ -1,0 +1,147 @@
+"""Distributions that a library asks for only when one of its features is used.
+
+Neither the code nor the library's own requirements name them: ``EmailStr`` needs
+``email-validator``, ``create_engine("postgresql://…")`` needs ``psycopg2``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from auditor import lazy_re as re
+from auditor.parsers.python.facts import Phase
+from auditor.source import Location
+from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.deployment.model import Entry, Service
+    from auditor.parsers.python.facts import ModuleFacts, Reach
+
+
+@value
+class Wanted:
+    """A feature that is used, and the module that it needs. ``any_of``: one of them will do."""
+
+    at: Location
+    feature: str
+    any_of: tuple[str, ...]
+    distribution: str
+    error: str
+    phase: Phase
+    certain: bool
+    route: str = ""
+
+
+_EMAIL = re.compile(r"\b(EmailStr|NameEmail)\b")
+# Modules that import what their package does not require.
+_IMPORTS = {
+    "starlette.middleware.sessions": ("itsdangerous", "No module named 'itsdangerous'"),
+    "fastapi.testclient": ("httpx", "The starlette.testclient module requires the httpx package"),
+    "starlette.testclient": ("httpx", "The starlette.testclient module requires the httpx package"),
+}
+# Readers of pandas, and what one of must be there.
+_READERS = {
+    "pandas.read_excel": (("openpyxl", "calamine", "xlrd"), "openpyxl"),
+    "pandas.read_parquet": (("pyarrow", "fastparquet"), "pyarrow"),
+    "pandas.read_feather": (("pyarrow",), "pyarrow"),
+    "pandas.read_hdf": (("tables",), "tables"),
+    "pandas.read_html": (("lxml", "bs4"), "lxml"),
+}
+# What SQLAlchemy imports for the scheme of a URL.
+_DRIVERS = {
+    "postgresql": ("psycopg2", "psycopg2-binary"),
+    "postgresql+psycopg2": ("psycopg2", "psycopg2-binary"),
+    "postgresql+psycopg": ("psycopg", "psycopg"),
+    "postgresql+asyncpg": ("asyncpg", "asyncpg"),
+    "postgresql+pg8000": ("pg8000", "pg8000"),
+    "mysql": ("MySQLdb", "mysqlclient"),
+    "mysql+mysqldb": ("MySQLdb", "mysqlclient"),
+    "mysql+pymysql": ("pymysql", "pymysql"),
+    "mysql+aiomysql": ("aiomysql", "aiomysql"),
+    "sqlite+aiosqlite": ("aiosqlite", "aiosqlite"),
+    "mssql+pyodbc": ("pyodbc", "pyodbc"),
+}
+
+
+def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
+    """Features that the run uses and that ask for a distribution of their own."""
+    for name, path in entry.trace.modules:
+        facts = service.module_facts.get(path)
+        if facts is not None:
+            yield from _declared(name, facts, entry)
+    for item in entry.trace.imports:
+        known = _IMPORTS.get(item.module)
+        if known is not None and item.found == "external":
+            module, error = known
+            yield _of(item.fact.at, f"`{item.module}`", (module,), module, error, item.reach)
+    for access in entry.trace.files:
+        reader = _READERS.get(access.loader)
+        if reader is not None and access.option("engine") is None:
+            modules, distribution = reader
+            error = f"ImportError: Missing optional dependency '{distribution}'"
+            yield _of(access.at, f"`{access.loader}`", modules, distribution, error, access.reach)
+    for call in entry.trace.calls:
+        if call.name.rpartition(".")[2] not in ("create_engine", "create_async_engine"):
+            continue
+        first = call.arguments[0].text if call.arguments else None
+        driver = _DRIVERS.get(first.partition("://")[0]) if first and "://" in first else None
+        if driver is not None:
+            module, distribution = driver
+            error = f"ModuleNotFoundError: No module named '{module}'"
+            yield _of(call.at, f"`{call.name}`", (module,), distribution, error, call.reach)
+
+
+def _of(
+    at: Location,
+    feature: str,
+    modules: tuple[str, ...],
+    distribution: str,
+    error: str,
+    reach: Reach,
+) -> Wanted:
+    return Wanted(
+        at=at,
+        feature=feature,
+        any_of=modules,
+        distribution=distribution,
+        error=error,
+        phase=reach.phase,
+        certain=reach.certain,
+        route=reach.route,
+    )
+
+
+def _declared(name: str, facts: ModuleFacts, entry: Entry) -> Iterator[Wanted]:
+    """What the body of a module that is certainly imported asks for."""
+    reached = next((i.reach for i in entry.trace.imports if i.module == name), None)
+    certain = reached is None or reached.certain
+    phase = reached.phase if reached is not None else Phase.IMPORT
+    named = {n for i in facts.imports if i.module == "pydantic" for n in i.names}
+    for cls in facts.classes:
+        if "." in cls.qualname:
+            continue
+        for item in cls.fields:
+            found = _EMAIL.search(item.annotation)
+            if found is not None and found.group(1) in named:
+                yield Wanted(
+                    at=item.at,
+                    feature=f"`{found.group(1)}`",
+                    any_of=("email_validator",),
+                    distribution="email-validator",
+                    error="ImportError: email-validator is not installed",
+                    phase=phase,
+                    certain=certain,
+                )
+                break
+    for call in facts.calls:
+        if call.name.endswith(".templating.Jinja2Templates") and not call.function:
+            yield Wanted(
+                at=call.at,
+                feature="`Jinja2Templates`",
+                any_of=("jinja2",),
+                distribution="jinja2",
+                error="jinja2 must be installed to use Jinja2Templates",
+                phase=phase,
+                certain=certain,
+            )

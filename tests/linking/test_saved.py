@@ -1,0 +1,249 @@
+"""Models in formats of their own against the library that opens them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from auditor.artifacts.provenance import provenance
+from auditor.artifacts.scan import scan_bytes
+from auditor.linking.compatibility import Compatibility, Runtime, guess_loader, link
+from auditor.linking.distributions import close
+
+
+def runtime(python: str = "3.11", **pins: str) -> Runtime:
+    roots = [(name.replace("_", "-"), (), version or None) for name, version in pins.items()]
+    return Runtime(python=python, installed=close(roots, python=python, closed=True))
+
+
+def judged(data: bytes, name: str, loader: str = "auto", **pins: str) -> Compatibility:
+    return link(scan_bytes(data, name)[0], runtime(**pins), loader=loader)
+
+
+def xgboost_json(version: str) -> bytes:
+    numbers = [int(n) for n in version.split(".")]
+    document = {"learner": {"attributes": {}, "learner_model_param": {}}, "version": numbers}
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def xgboost_binary(major: int, minor: int, attributes: bytes = b"") -> bytes:
+    words = (0, 4, 0, 1, 0, major, minor)
+    return b"binf" + b"".join(n.to_bytes(4, "little") for n in words) + bytes(200) + attributes
+
+
+@pytest.mark.parametrize(
+    ("written", "installed", "outcome"),
+    [
+        ("2.0.3", "2.0.3", "loads"),
+        ("1.7.6", "2.1.4", "loads"),
+        ("2.1.4", "1.6.2", "loads"),
+        ("2.0.3", "1.2.1", "fails"),
+        ("1.1.1", "1.2.1", "loads"),
+        ("1.2.1", "2.1.4", "warns"),
+        ("3.4.1", "3.0.5", "fails"),
+        ("3.4.1", "2.0.3", "fails"),
+        ("3.4.1", "3.1.3", "loads"),
+        ("1.0.0", "0.90", "fails"),
+    ],
+)
+def test_xgboost_json(written: str, installed: str, outcome: str) -> None:
+    result = judged(xgboost_json(written), "model.json", xgboost=installed)
+    assert result.outcome == outcome, result.reasons
+
+
+def test_xgboost_from_before_its_base_score_became_a_list_predicts_otherwise() -> None:
+    first = judged(xgboost_json("3.2.0"), "model.json", xgboost="2.1.4").first
+    assert first is not None and first.effect == "predict" and "silently" in first.message
+
+
+@pytest.mark.parametrize(
+    ("name", "installed", "outcome"),
+    [
+        ("model.model", "1.7.6", "loads"),
+        ("model.model", "3.1.0", "fails"),
+        ("model.ubj", "1.7.6", "fails"),
+        ("model.ubj", "1.5.2", "loads"),
+    ],
+)
+def test_xgboost_binary_layout(name: str, installed: str, outcome: str) -> None:
+    assert judged(xgboost_binary(1, 5), name, xgboost=installed).outcome == outcome
+
+
+def test_a_classifier_in_the_binary_layout_is_no_booster() -> None:
+    data = xgboost_binary(2, 0, b'scikit_learn!\0\0\0\0\0\0\0{"_estimator_type": "classifier"}')
+    assert judged(data, "m.model", xgboost="1.2.1").outcome == "unknown"
+    assert judged(data, "m.model", xgboost="1.7.6").outcome == "loads"
+
+
+def test_a_build_under_another_name_is_the_library() -> None:
+    assert judged(xgboost_json("3.4.1"), "model.json", xgboost_cpu="3.4.1").outcome == "loads"
+    assert judged(xgboost_json("3.4.1"), "model.json", xgboost_cpu="2.1.4").outcome == "fails"
+
+
+def test_the_library_is_not_there() -> None:
+    result = judged(xgboost_json("2.0.3"), "model.json", lightgbm="4.5.0")
+    assert result.outcome == "fails" and result.reasons[0].rule == "CMP003"
+
+
+def test_without_a_pin_the_pin_is_named() -> None:
+    result = judged(xgboost_json("3.4.1"), "model.json", xgboost="")
+    assert result.outcome == "unknown" and result.reasons[0].distribution == "xgboost"
+
+
+def lightgbm_text(*parameters: str) -> bytes:
+    lines = ["tree", "version=v4", "num_class=1", "feature_names=a b", "", "Tree=0", ""]
+    lines += ["end of trees", "", "parameters:", "[boosting: gbdt]"]
+    return "\n".join([*lines, *(f"[{p}: 1]" for p in parameters), "end of parameters", ""]).encode()
+
+
+def test_lightgbm_4_0_looks_every_parameter_up() -> None:
+    newer = lightgbm_text("use_quantized_grad")
+    assert judged(newer, "model.txt", lightgbm="4.0.0").outcome == "fails"
+    assert judged(newer, "model.txt", lightgbm="4.5.0").outcome == "loads"
+    assert judged(lightgbm_text("learning_rate"), "model.txt", lightgbm="4.0.0").outcome == "loads"
+
+
+def keras_archive(version: str, optimizer: str = "") -> bytes:
+    config: dict[str, object] = {"module": "keras", "class_name": "Sequential", "config": {}}
+    if optimizer:
+        config["compile_config"] = {
+            "optimizer": {"module": optimizer, "class_name": "Adam", "config": {}}
+        }
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n" + bytes(64))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("pins", "outcome"),
+    [
+        ({"keras": "3.8.0", "tensorflow": "2.18.0"}, "loads"),
+        ({"keras": "2.15.0", "tensorflow": "2.15.0"}, "fails"),
+        ({"tensorflow": "2.15.0"}, "fails"),
+        ({"tensorflow": "2.10.0"}, "fails"),
+        ({"tensorflow-cpu": "2.18.0"}, "loads"),
+        ({"keras": "3.6.0", "torch": "2.5.0"}, "unknown"),
+        ({"torch": "2.5.0"}, "fails"),
+    ],
+)
+def test_keras_archives(pins: dict[str, str], outcome: str) -> None:
+    result = judged(keras_archive("3.8.0"), "model.keras", **pins)
+    assert result.outcome == outcome, result.reasons
+
+
+def test_a_model_compiled_under_torch_names_its_optimizer() -> None:
+    data = keras_archive("3.8.0", "keras.src.backend.torch.optimizers.torch_adam")
+    facts = scan_bytes(data, "model.keras")[0]
+    assert facts.verdict == "safe"
+    assert judged(data, "model.keras", keras="3.8.0", torch="2.6.0").outcome == "loads"
+    result = judged(data, "model.keras", keras="3.8.0", tensorflow="2.18.0")
+    assert result.outcome == "fails" and result.reasons[0].distribution == "torch"
+
+
+def torch_archive(*names: str) -> bytes:
+    body = b"\x80\x02" + b"".join(f"c{n.replace(':', chr(10))}\n0".encode() for n in names) + b"}."
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("m/data.pkl", body)
+        archive.writestr("m/version", b"3\n")
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("loader", "torch", "outcome"),
+    [
+        ("torch", "2.5.1", "loads"),
+        ("torch", "2.6.0", "fails"),
+        ("torch-full", "2.6.0", "loads"),
+        ("torch-weights", "2.5.1", "fails"),
+        ("torch", "", "unknown"),
+        ("torch-full", "1.5.1", "fails"),
+    ],
+)
+def test_torch_load_refuses_modules_by_default_since_2_6(
+    loader: str, torch: str, outcome: str
+) -> None:
+    data = torch_archive("torch.nn.modules.linear:Linear")
+    result = judged(data, "model.pt", loader, torch=torch)
+    assert result.outcome == outcome, result.reasons
+
+
+def test_weights_alone_load_by_default() -> None:
+    data = torch_archive("torch._utils:_rebuild_tensor_v2")
+    assert judged(data, "model.pt", torch="2.6.0").outcome == "loads"
+
+
+def test_the_writer_is_stated() -> None:
+    for data, name, who in (
+        (xgboost_json("2.1.4"), "m.json", ("xgboost", "2.1.4")),
+        (xgboost_binary(1, 5), "m.model", ("xgboost", "1.5")),
+        (keras_archive("3.8.0"), "m.keras", ("keras", "3.8.0")),
+        (torch_archive("torch._utils:_rebuild_tensor_v2"), "m.pt", ("torch", ">=1.6")),
+        (lightgbm_text(), "m.txt", ("lightgbm", ">=4.0")),
+    ):
+        assert who in provenance(scan_bytes(data, name)[0]).produced_by
+
+
+def test_the_exporter_of_an_onnx_model_is_stated() -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    kind = (TensorProto.FLOAT, [1])
+    node = helper.make_node("Relu", ["x"], ["y"])
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", *kind)],
+        [helper.make_tensor_value_info("y", *kind)],
+    )
+    model = helper.make_model(graph, producer_name="pytorch", producer_version="2.3.1")
+    assert onnx.__version__
+    made = provenance(scan_bytes(model.SerializeToString(), "m.onnx")[0]).produced_by
+    assert ("torch", "2.3.1") in made
+
+
+def test_every_format_has_its_loader() -> None:
+    assert guess_loader(scan_bytes(xgboost_json("2.0.0"), "m.json")[0]) == "xgboost"
+    assert guess_loader(scan_bytes(keras_archive("3.8.0"), "m.keras")[0]) == "keras"
+    assert guess_loader(scan_bytes(lightgbm_text(), "m.txt")[0]) == "lightgbm"
+
+
+def test_a_root_keeps_its_pin_where_another_requires_it_too() -> None:
+    roots: list[tuple[str, tuple[str, ...], str | None]] = [
+        ("joblib", (), "1.4.2"),
+        ("scikit-learn", (), "1.3.0"),
+    ]
+    installed = close(roots, python="3.11", constraints={"numpy": "1.26.4"})
+    assert installed.version("joblib") == "1.4.2"
+    # What comes in by itself is settled by a constraint.
+    assert installed.version("numpy") == "1.26.4"
+
+
+def test_names_are_judged_from_the_releases_around() -> None:
+    from auditor.linking import symbols
+
+    table = symbols.table("numpy")
+    assert table is not None
+    assert table.around("numpy", "float64", "1.16.6") == ("yes", "yes")
+    assert table.around("numpy", "no_such_name", "1.16.6") == ("no-name", "no-name")
+
+
+def test_boosters_saved_as_json_and_text_are_artifacts() -> None:
+    from auditor.discovery import FileKind, kind_by_content, kind_by_name
+
+    for name, head in (
+        ("app/model.json", b'{"learner":{"attributes":{}'),
+        ("model.txt", b"tree\nversion=v4\n"),
+        ("catboost.json", b'{\n"features_info":{'),
+    ):
+        assert kind_by_name(name) is None
+        assert kind_by_content(name, head)[0] is FileKind.ARTIFACT
+    assert kind_by_content("model.json", b'{"name": "x"}')[0] is FileKind.JSON
+    assert kind_by_content("model.txt", b"words")[0] is FileKind.TEXT
+    assert kind_by_name("package.json") is FileKind.JSON

@@ -1,0 +1,126 @@
+"""Prove which names left a library, and write ``rules/knowledge/uses.toml``.
+
+Names that a module gives by ``__getattr__``, or that it takes away with an error of its own, cannot
+be read from its source. Each release at both sides of a boundary is really installed in a fresh
+virtual environment of a pyenv Python, and each name is asked of it: it must be there in the earlier
+one and fail in the later one. Names that do not behave so are left out and named on standard error.
+
+    python tools/verify_uses.py --python-root ~/.pyenv/versions
+    python tools/compile_tables.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TARGET = Path(__file__).resolve().parents[1] / "rules" / "knowledge" / "uses.toml"
+
+# (Python, the last release with the names, the first without, names as "module:name").
+BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
+    ("3.10", "numpy==1.23.5", "numpy==1.24.4",
+     # bool and long came back with 2.0.
+     "numpy:float numpy:int numpy:object numpy:str numpy:complex"),
+    ("3.11", "numpy==1.26.4", "numpy==2.0.2",
+     "numpy:float_ numpy:complex_ numpy:unicode_ numpy:NaN numpy:Inf numpy:Infinity numpy:infty "
+     "numpy:product numpy:cumproduct numpy:sometrue numpy:alltrue numpy:asfarray numpy:string_ "
+     "numpy:cast numpy:mat numpy:PINF numpy:NINF numpy:find_common_type numpy:set_string_function"),
+    ("3.11", "pydantic==1.10.19", "pydantic==2.0.3",
+     "pydantic:BaseSettings pydantic:PyObject pydantic.error_wrappers:ErrorWrapper "
+     "pydantic.utils:GetterDict pydantic:create_model_from_typeddict "
+     "pydantic.env_settings:BaseSettings pydantic.typing:get_args"),
+    ("3.8", "scikit-learn==0.22.2.post1", "scikit-learn==0.23.2",
+     "sklearn.externals:joblib sklearn.externals:six"),
+    ("3.9", "flask==2.2.5 werkzeug==2.2.3", "flask==2.3.3 werkzeug==2.3.8",
+     "flask:Markup flask:escape flask.json:JSONEncoder flask.json:JSONDecoder "
+     "flask:_app_ctx_stack flask.helpers:safe_join"),
+    ("3.9", "flask==1.1.4 werkzeug==1.0.1 jinja2==2.11.3 markupsafe==2.0.1",
+     "flask==2.1.3 werkzeug==2.1.2", "flask:safe_join flask.helpers:safe_join"),
+    ("3.9", "werkzeug==2.0.3", "werkzeug==2.1.2",
+     "werkzeug.security:safe_str_cmp werkzeug.wrappers:BaseResponse werkzeug:BaseResponse"),
+    ("3.9", "werkzeug==2.3.8", "werkzeug==3.0.6",
+     "werkzeug.urls:url_quote werkzeug.urls:url_encode werkzeug.urls:url_parse "
+     "werkzeug.urls:url_decode werkzeug:__version__"),
+    ("3.9", "jinja2==3.0.3", "jinja2==3.1.6",
+     "jinja2:Markup jinja2:escape jinja2:contextfilter jinja2:environmentfilter"),
+    ("3.9", "markupsafe==2.0.1", "markupsafe==2.1.5", "markupsafe:soft_unicode"),
+    ("3.9", "itsdangerous==2.0.1", "itsdangerous==2.1.2",
+     "itsdangerous:json itsdangerous:JSONWebSignatureSerializer "
+     "itsdangerous:TimedJSONWebSignatureSerializer"),
+    ("3.10", "pillow==9.5.0", "pillow==10.0.1",
+     "PIL.Image:ANTIALIAS PIL.Image:LINEAR PIL.Image:CUBIC"),
+    ("3.10", "starlette==0.27.0", "starlette==1.0.0", "starlette.middleware.wsgi:WSGIMiddleware"),
+)  # fmt: skip
+
+ASK = """
+import importlib, json, sys
+found = {}
+for text in sys.argv[1:]:
+    module, _, name = text.partition(":")
+    try:
+        try:
+            loaded = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            found[text] = f"ModuleNotFoundError: {error}"
+            continue
+        if not hasattr(loaded, name):
+            try:
+                importlib.import_module(f"{module}.{name}")
+            except ModuleNotFoundError:
+                pass
+        getattr(loaded, name)
+        found[text] = ""
+    except Exception as error:
+        found[text] = f"{type(error).__name__}: {error}".strip().splitlines()[0][:160]
+print(json.dumps(found))
+"""
+
+
+def asked(python: Path, requirements: str, names: list[str]) -> dict[str, str]:
+    """What asking a fresh environment for each name raises; empty where it is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([str(python), "-m", "venv", folder], check=True)
+        own = Path(folder) / "bin" / "python"
+        quiet = ["-m", "pip", "install", "-q", "--no-cache-dir", "--disable-pip-version-check"]
+        subprocess.run([str(own), *quiet, *requirements.split()], check=True)
+        command = [str(own), "-W", "ignore", "-c", ASK, *names]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    result: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    """Run every boundary and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python-root", type=Path, required=True)
+    arguments = parser.parse_args()
+    lines = ["# Written by tools/verify_uses.py, which installed and asked both sides.\n"]
+    for minor, earlier, later, text in BOUNDARIES:
+        names = text.split()
+        python = next(arguments.python_root.glob(f"{minor}.*")) / "bin" / "python"
+        try:
+            before, after = asked(python, earlier, names), asked(python, later, names)
+        except subprocess.CalledProcessError as error:
+            print(f"{later}: {error}", file=sys.stderr)
+            continue
+        distribution, _, release = later.split()[0].partition("==")
+        for name in names:
+            if before[name] or not after[name]:
+                print(f"{name}: {before[name]!r}, then {after[name]!r}", file=sys.stderr)
+                continue
+            module, _, attribute = name.partition(":")
+            lines.append(
+                f"[[use]]\ndistribution = {json.dumps(distribution)}\nmodule = {json.dumps(module)}\n"
+                f"name = {json.dumps(attribute)}\n"
+                f"with = {json.dumps(earlier.split()[0].partition('==')[2])}\n"
+                f"without = {json.dumps(release)}\nerror = {json.dumps(after[name])}\n"
+            )
+    TARGET.write_text("\n".join(lines), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
