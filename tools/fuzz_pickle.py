@@ -12,7 +12,9 @@ with the seed and number that make them again; the exit status is 1 when there a
 Generators take turns: a grammar over a typed stack, which makes well-formed streams around calls of
 allowed and of forbidden names; pickles of real objects with single opcodes replaced by other values,
 so that classes get states that are nearly theirs; mutations (flips, cuts, splices, opcode swaps) of
-both. Streams that hold joblib's arrays are loaded with joblib's unpickler, too.
+both; long runs of like values with something else hidden in them, for the part of the analyser that
+skips runs. Its limits are tightened so that runs are skipped after a few values. Streams that hold
+joblib's arrays are loaded with joblib's unpickler, too.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -454,15 +457,201 @@ def Maker_value(rng: random.Random) -> bytes:  # noqa: N802
     return maker.value(2)
 
 
-def generate(seed: int, count: int) -> Iterator[bytes]:
+def rows() -> list[object]:
+    """One of many like values, by its number."""
+    import argparse as forms
+    import collections
+    import datetime
+    import decimal
+    import fractions
+    import types
+    import uuid
+
+    makers: list[object] = [
+        lambda i: i, lambda i: i * 1.5, lambda i: f"row {i}", lambda i: (i, f"r{i % 7}"), lambda i: [i, None], lambda i: {"id": i, "name": f"n{i}"},
+        lambda i: {i, i + 1}, lambda i: b"%d" % i, lambda i: datetime.date(2020, 1, 1 + i % 28), lambda i: datetime.datetime(2020, 1, 1, i % 24),
+        lambda i: decimal.Decimal(i) / 7, lambda i: complex(i, 1), lambda i: uuid.UUID(int=i), lambda i: fractions.Fraction(i, 7), lambda i: frozenset([i]),
+        lambda i: collections.OrderedDict(a=i), lambda i: collections.Counter(a=i), lambda i: collections.defaultdict(list, a=[i]), lambda i: collections.deque([i]),
+        lambda i: types.SimpleNamespace(a=i, b=f"x{i}"), lambda i: forms.Namespace(a=i), lambda i: forms.Namespace(a=[i], b=forms.Namespace(c=i)),
+        lambda i: datetime.timedelta(i), lambda i: range(i), lambda i: slice(i), lambda i: ValueError(i), lambda i: bytearray(b"%d" % i),
+    ]  # fmt: skip
+    try:
+        import numpy as np
+
+        line = np.arange(3.0)
+        makers += [
+            lambda i: np.float64(i), lambda i: np.array([i, 1.0]), lambda i: np.array([i, "x"], dtype=object), lambda i: np.dtype("i4"), lambda i: line * i,
+            lambda i: np.zeros(2, [("a", "f4"), ("b", "O")]), lambda i: np.datetime64(i, "D"), lambda i: np.str_(i), lambda i: np.random.SeedSequence(i),
+        ]  # fmt: skip
+        from sklearn.linear_model import LinearRegression
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.tree import DecisionTreeRegressor
+
+        tree = DecisionTreeRegressor().fit([[0.0], [1.0]], [0, 1])
+        makers += [
+            lambda i: LinearRegression(), lambda i: StandardScaler(), lambda i: tree.tree_.__getstate__(),
+            lambda i: DecisionTreeRegressor(max_depth=1).fit([[0.0], [1.0]], [0, i]),
+        ]  # fmt: skip
+        import pandas as pd
+
+        makers += [lambda i: pd.Timestamp(i), lambda i: pd.Interval(i, i + 1), lambda i: pd.Timedelta(i)]  # fmt: skip
+    except ImportError:
+        pass
+    return makers
+
+
+def real_runs() -> list[list[bytes]]:
+    """Pickles of many like values, cut into opcodes."""
+    found: list[list[bytes]] = []
+    for maker in rows():
+        for protocol in range(6):
+            count = 40
+            made = [maker(i) for i in range(count)]  # type: ignore[operator]
+            shapes: list[object] = [made, tuple(made), dict(enumerate(made))]
+            with contextlib.suppress(ImportError):
+                import numpy as np
+
+                held = np.empty(count, dtype=object)
+                held[:] = made
+                shapes.append(held)
+            for value in shapes:
+                with contextlib.suppress(TypeError, ValueError):
+                    parts = operations(pickle.dumps(value, protocol))
+                    if len(parts) < 6000:
+                        found.append(parts)
+    return found
+
+
+def hidden(parts: list[bytes], rng: random.Random) -> bytes:
+    """A run with something else in the middle or at the end of it."""
+    out = list(parts)
+    if rng.random() < 0.3:
+        return nearly(out, rng)
+    maker = Maker(rng)
+    maker.proto, maker.memo = 2, rng.choice((0, 5, 40))
+    maker.names = SAFE_NAMES + (BAD_NAMES if rng.random() < 0.3 else [])
+    maker.silent = True
+    late = rng.choice((len(out) // 2, len(out) - 1, rng.randrange(len(out))))
+    # In the place of a value, most often.
+    places = [i for i, p in enumerate(out) if p[:1] in _PUSHES and i >= late] or [late]
+    at = places[0]
+    odd = maker.value(rng.choice((1, 2, 3)))
+    kind = rng.randrange(6)
+    if kind <= 2:
+        out[at] = odd
+    elif kind == 3:
+        out.insert(at, odd + b"0")
+    elif kind == 4:
+        # What was stored is changed later.
+        out.insert(len(out) - 1, maker.get() + maker.after(2) + b"0")
+    else:
+        out[at : at + rng.randrange(1, 4)] = [odd]
+    return b"".join(out)
+
+
+def made_up_runs(rng: random.Random) -> bytes:
+    """A value of the grammar many times over with other scalars, given to something that takes it."""
+    maker = Maker(rng)
+    maker.proto = rng.choice((2, 3, 4, 4, 5))
+    maker.memo, maker.names = 0, SAFE_NAMES
+    begin = bytes([0x80, maker.proto])
+    names = b"".join(
+        b"c" + module.encode() + b"\n" + name.encode() + b"\nq" + bytes([n]) + b"0"
+        for n, (module, name) in enumerate(rng.sample(SAFE_NAMES, 12))
+    )
+    maker.memo = 12
+    maker.silent = rng.random() < 0.5
+    template = Template(maker, rng)
+    unit = template.value(rng.choice((1, 2, 2, 3)))
+    count = rng.choice((20, 40, 110))
+    items = [b"".join(p() if callable(p) else p for p in unit) for _ in range(count)]
+    for _ in range(rng.choice((0, 1, 1, 2))):
+        maker.names = SAFE_NAMES + (BAD_NAMES if rng.random() < 0.3 else [])
+        at = rng.choice((count // 2, count - 1, rng.randrange(count)))
+        kind, item = rng.randrange(5), items[at]
+        if kind == 0:
+            items[at] = maker.value(3)
+        elif kind == 1:
+            items[at] = maker.get()
+        elif kind == 2:
+            items[at] += maker.after(2)
+        elif kind == 3:
+            items[at] += b"0" + maker.value(2)
+        else:
+            items[at] = mutate(item, rng, items)
+    body = b"".join(items)
+    pairs = b"".join(b"K" + bytes([i & 255]) + item for i, item in enumerate(items))
+    keyed = b"".join(maker.text(f"a{i}") + item for i, item in enumerate(items))
+    value = rng.choice((
+        lambda: b"](" + body + b"e", lambda: b"(" + body + b"l", lambda: b"(" + body + b"t", lambda: b"}(" + pairs + b"u", lambda: b"}(" + keyed + b"u",
+        lambda: b"]" + b"".join(i + b"a" for i in items), lambda: b"}" + b"".join(b"K" + bytes([n & 255]) + i + b"s" for n, i in enumerate(items)),
+        lambda: b"](" + body + b"e(" + body + b"e", lambda: b"(" + pairs + b"d", lambda: b"\x8f(" + body + b"\x90", lambda: b"(" + body + b"\x91",
+        lambda: b"ccollections\nOrderedDict\n)R(" + keyed + b"u", lambda: b"(" + body + b"0" * rng.randrange(3) + b"\x86" * rng.randrange(3) + b"l",
+    ))()  # fmt: skip
+    wrapped = rng.choice((
+        lambda: value, lambda: value, lambda: maker.name() + value + b"\x85R", lambda: maker.name() + value + b"R", lambda: maker.name() + b")\x81" + value + b"b",
+        lambda: maker.name() + b")\x81}" + maker.text(rng.choice(WORDS)) + value + b"sb", lambda: value + maker.after(2), lambda: maker.name() + b")\x81N" + value + b"\x86b",
+        lambda: value + maker.get() + maker.after(2) + b"0",
+    ))()  # fmt: skip
+    return begin + names + wrapped + b"."
+
+
+Parts: TypeAlias = list[bytes | Callable[[], bytes]]
+
+
+class Template:
+    """A value of which the scalars are made anew each time."""
+
+    def __init__(self, maker: Maker, rng: random.Random) -> None:
+        self.maker = maker
+        self.rng = rng
+
+    def value(self, depth: int) -> Parts:
+        if depth <= 0:
+            return [self.leaf()]
+        rng, maker = self.rng, self.maker
+
+        def inner() -> Parts:
+            return self.value(depth - 1)
+
+        def attributes() -> Parts:
+            words = [maker.text(rng.choice(WORDS)) for _ in range(2)]
+            return [b"}(", words[0], *inner(), words[1], *inner(), b"u"]
+
+        def call() -> Parts:
+            return [name, *inner(), rng.choice((b"\x85R", b"\x85\x81"))]
+
+        name = b"h" + bytes([rng.randrange(12)])
+        kinds: list[Callable[[], Parts]] = [
+            lambda: [self.leaf()], lambda: [*inner(), *inner(), b"\x86", maker.put()], lambda: [b"](", *inner(), *inner(), b"e"], attributes,
+            call, call, lambda: [name, *inner(), *inner(), b"\x86R"], lambda: [name, b")R"], lambda: [name, b")\x81", *attributes(), b"b"],
+            lambda: [name, b")\x81", *attributes(), b"b"], lambda: [*call(), b"(", *inner(), *inner(), b"u"], lambda: [*call(), *inner(), b"b"],
+            lambda: [name, b")RN", *attributes(), b"\x86b"], lambda: [name, b")R", b"\x94" if maker.proto > 3 else b""],
+            lambda: [b"\x8f(", *inner(), b"\x90"], lambda: [b"(", *inner(), *inner(), b"t"], lambda: [name, *inner(), b"R"],
+        ]  # fmt: skip
+        return rng.choice(kinds)()
+
+    def leaf(self) -> bytes | Callable[[], bytes]:
+        rng, maker = self.rng, self.maker
+        kinds: list[Callable[[], bytes | Callable[[], bytes]]] = [
+            lambda: lambda: b"K" + bytes([rng.randrange(256)]), lambda: lambda: b"\x8c\x03" + b"%03d" % rng.randrange(1000),
+            lambda: lambda: b"G" + struct.pack(">d", rng.random()), lambda: lambda: b"C\x02" + bytes([rng.randrange(256), 65]),
+            lambda: lambda: maker.text(rng.choice(WORDS)), lambda: lambda: b"h" + bytes([rng.randrange(12)]), lambda: maker.scalar,
+            lambda: maker.text(rng.choice(WORDS)), lambda: maker.text("f8"), lambda: b"h" + bytes([rng.randrange(12)]), lambda: b"N", lambda: b"K\x01",
+        ]  # fmt: skip
+        return rng.choice(kinds)()
+
+
+def generate(seed: int, count: int, *, only_runs: bool = False) -> Iterator[bytes]:
     rng = random.Random(seed)
     maker = Maker(rng)
     pool = seeds()
     small = [p for p in pool if len(p) < 4000]
     files = joblib_seeds()
     cut = [parts for parts in map(operations, pool) if parts and len(parts) < 3000]
+    long = real_runs()
     for number in range(count):
-        turn = number % 8
+        turn = number % 10 if not only_runs else 8 + number % 2
         if turn in (0, 1, 2):
             yield maker.stream()
         elif turn == 3:
@@ -471,6 +660,10 @@ def generate(seed: int, count: int) -> Iterator[bytes]:
             yield mutate(maker.stream(), rng, small)
         elif turn == 5 and files and rng.random() < 0.5:
             yield mutate(rng.choice(files), rng, files)
+        elif turn == 8:
+            yield hidden(rng.choice(long), rng)
+        elif turn == 9:
+            yield made_up_runs(rng)
         else:
             yield nearly(rng.choice(cut), rng)
 
@@ -704,17 +897,23 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--runs", action="store_true", help="long runs of like values only")
+    parser.add_argument("--as-shipped", action="store_true", help="leave the limits of runs")
     options = parser.parse_args()
     from auditor.artifacts.blob import Blob
     from auditor.artifacts.facts import Limits
     from auditor.artifacts.pickle.analyse import analyse
 
+    if not options.as_shipped:
+        from compare_runs import tighten
+
+        tighten()
     limits = Limits(objects=0)
     worker = Child()
     verdicts: dict[str, int] = {}
     misses = crashes = slow = 0
     started = time.time()
-    for number, data in enumerate(generate(options.seed, options.count)):
+    for number, data in enumerate(generate(options.seed, options.count, only_runs=options.runs)):
         began = time.perf_counter()
         verdict = analyse(Blob(data), limits=limits).verdict
         if time.perf_counter() - began > 1:

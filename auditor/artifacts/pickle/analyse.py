@@ -260,8 +260,8 @@ def multiplies(root: Value) -> bool:
 
 
 def part_size(value: Value) -> int:
-    """How many items a container has."""
-    return len(value) if type(value) is tuple else value.size
+    """How many items a container has, at least."""
+    return len(value) if type(value) is tuple else value.least
 
 
 _CONTAINERS = frozenset({tuple, Lst, Dct})

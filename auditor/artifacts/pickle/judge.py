@@ -12,7 +12,14 @@ from auditor.artifacts.pickle.policy import (
     new_objection,
     resolve,
 )
-from auditor.artifacts.pickle.states import attributes_only, hook, partial_state, state_objection
+from auditor.artifacts.pickle.runs import Some
+from auditor.artifacts.pickle.states import (
+    attributes_only,
+    hook,
+    of_values,
+    partial_state,
+    state_objection,
+)
 from auditor.artifacts.pickle.symbols import shown, target_name
 from auditor.artifacts.pickle.values import (
     Call,
@@ -26,6 +33,8 @@ from auditor.artifacts.pickle.values import (
 from auditor.findings import Severity
 
 _MAX_GLOBALS = 20_000
+# After so many calls like ones are no longer told of one by one.
+_TOLD = 400
 
 
 class Judge:
@@ -372,6 +381,109 @@ class Judge:
             what="unpicklers do not agree on what this stream means",
         )
 
+    def on_skipped(self, *, calls: bool) -> None:
+        if calls:
+            # Of the calls in a run none is kept.
+            self.call_count = max(self.call_count, len(self.calls)) + 1
+
+    # -- what the machine asks: would these calls be harmless, whatever stands for ``Some``? ----
+
+    @property
+    def ripe(self) -> bool:
+        """Whether enough calls were told of: of those in runs none is kept."""
+        return self.call_count >= min(self.keep_calls, _TOLD)
+
+    def made(self, func: Value, args: Value, how: str) -> Call | None:
+        """What the call makes; None where that depends on more than is known."""
+        if not self.ripe or type(func) is not Glob or type(args) is not tuple:
+            return None
+        call = Call(func, args, None, how, func.offset)
+        entry = lookup(func.module, func.name)
+        if entry.standing == "unknown" and not _is_code_library(func):
+            # One issue is reported for each name.
+            call.cls = func if how == "NEWOBJ" else None
+            return call if ("ART002", f"calls {func.key}") in self._seen else None
+        if entry.standing != "allowed" or self._scripted(func):
+            return None
+        asked = Call(func, tuple(map(_placed, args)), None, how, func.offset)
+        if entry.policy == "latin1" and args and type(args[0]) is Some and args[0].kind == "str":
+            # Of the text only the type is asked.
+            asked = Call(func, ("", *args[1:]), None, how, func.offset)
+        if (
+            entry.policy == "frombuffer"
+            and args
+            and type(args[0]) is Some
+            and args[0].kind in ("bytes", "bytearray")
+            and not varies(args[1:])
+        ):
+            asked = Call(func, (b"", *args[1:]), None, how, func.offset)
+        elif varies(args) and entry.policy not in _BLIND:
+            return None
+        if self._objection(asked, func, entry.kind, entry.policy) is not None:
+            return None
+        call.cls = asked.cls
+        return call
+
+    def built(self, target: Value, state: Value) -> Call | None:
+        """The object with a state; None where setting it is not known to be harmless."""
+        if type(target) is not Call or target.states or target.items:
+            return None
+        cls = target.cls
+        call = Call(target.func, target.args, target.kwargs, target.how, target.offset)
+        call.cls = cls
+        call.states = [state]
+        if cls is None:
+            message = f"sets the state of what {target_name(target)} returns"
+            return call if ("ART002", message) in self._seen else None
+        # joblib reads from the file after some of these.
+        if "joblib" in cls.module:
+            return None
+        policies = lookup(cls.module, cls.name).state.split("|")
+        asked = state
+        if varies(state) or varies(target.args):
+            if policies == ["array"] and type(state) is tuple and state:
+                # NumPy checks the length itself.
+                if varies(state[:-1]) or varies(target.args):
+                    return None
+                if type(state[-1]) is Some and state[-1].kind == "bytes":
+                    asked = (*state[:-1], b"")
+            elif not (
+                attributes_only(cls) or (len(policies) == 1 and policies[0] in _BLIND_STATES)
+            ):
+                return None
+        return call if state_objection(target, cls, asked) is None else None
+
+    def filled(self, target: Value, wanted: str) -> Call | None:
+        """The object with items added; None where adding them is not known to be harmless."""
+        if type(target) is not Call or self.holds(target) != wanted:
+            return None
+        return target
+
+    def holds(self, target: Call) -> str:
+        """``dict`` or ``list`` where whatever is added to the object is harmless."""
+        cls = target.cls
+        if cls is None or target.states or cls.module not in _BUILTIN:
+            return ""
+        kind = lookup(cls.module, cls.name).kind
+        return kind if kind in ("dict", "list") else ""
+
+    def steady(self, made: Value) -> bool:
+        """Whether the object is data through and through, and nothing is ever added to it."""
+        if type(made) is not Call:
+            return False
+        if made.cls is None:
+            # Bytes, as protocols 0 to 2 write them.
+            return type(made.func) is Glob and made.func.key == "_codecs.encode"
+        return of_values(made.cls) and made.cls.module not in _BUILTIN
+
+    def settled(self, value: Value) -> bool:
+        """Whether a value of the memo is what it is judged as for ever."""
+        if type(value) is tuple:
+            return all(map(self.settled, value))
+        if type(value) is Call:
+            return bool(value.states) or self.steady(value)
+        return type(value) is Glob or type(value) in _SCALAR_TYPES
+
     def _code_by_value(self, name: str, offset: int) -> None:
         self.code_objects = True
         self._issue(
@@ -466,6 +578,48 @@ class Judge:
 
 
 _BUILTIN = frozenset({"collections", "builtins"})
+# Policies that decide by the types of what varies; by values only where they know them exactly.
+_BLIND = frozenset(
+    [
+        *("", "inert", "nothing", "plain", "short", "values", "latin1", "scalar", "container"),
+        "default_factory",
+    ]
+)
+_BLIND_STATES = frozenset({"plain", "uuid", "empty"})
+
+
+def _placed(value: Value) -> Value:
+    """A container of which no policy is told more than its type."""
+    if type(value) is not Some or value.scalar:
+        return value
+    if value.kind == "dict":
+        made = Dct([])
+        made.odd = True
+        return made
+    if value.kind in ("list", "set", "frozenset", "tuple"):
+        filled = Lst(value.kind, [])
+        filled.odd = True
+        return filled
+    return value
+
+
+def varies(value: Value) -> bool:
+    """Whether anything of the value is only known by its kind."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        kind = type(value)
+        if kind is Some:
+            return True
+        if kind is tuple:
+            pending += value
+        elif kind is Dct:
+            pending += value.flat
+        elif kind is Call:
+            pending += (value.args, *value.states)
+    return False
+
+
 _TYPED_POLICIES = frozenset({"inert", "nothing"})
 _SCALAR_TYPES = frozenset({str, int, float, bool, type(None), bytes})
 

@@ -12,14 +12,25 @@ from _compat_pickle import IMPORT_MAPPING as IMPORT_MAPPING
 from _compat_pickle import NAME_MAPPING as NAME_MAPPING
 from bisect import bisect_right
 from collections.abc import Callable
-from mmap import mmap
+from mmap import PAGESIZE, mmap
 from struct import Struct
 from typing import Protocol, TypeAlias
 
-from auditor.artifacts.pickle.runs import Run, Shape, count, find_shape, memoised
+from auditor.artifacts.blob import MADV_DONTNEED
+from auditor.artifacts.pickle.runs import (
+    Context,
+    Recipe,
+    Run,
+    Style,
+    boundaries,
+    indexes,
+    recalled,
+    stored,
+)
 from auditor.artifacts.pickle.values import (
     EMPTY_TUPLE,
     KEEP,
+    MISSING,
     Big,
     Call,
     Dct,
@@ -31,6 +42,8 @@ from auditor.artifacts.pickle.values import (
 )
 
 Buffer: TypeAlias = bytes | mmap
+# What a run matches: where it ends, its last item begins, and its last batch begins.
+Found: TypeAlias = tuple[Recipe, int, int, int]
 
 _U2 = Struct("<H").unpack_from
 _I4 = Struct("<i").unpack_from
@@ -39,8 +52,14 @@ _U8 = Struct("<Q").unpack_from
 _F8 = Struct(">d").unpack_from
 
 HIGHEST_PROTOCOL = 5
-# Batches shorter than this are followed opcode by opcode.
+# Where less than this is left, opcodes are followed one by one.
 _WORTH = 2048
+# A run that is shorter gains nothing.
+_SHORTEST = 64
+_CONTEXTS = 256
+# Learning may cost so much at first (in tokens), and more with every byte behind us.
+_LESSONS = 16_000
+_NESTING = 40
 # Longer strings, bytes and numbers are noted, not held.
 HOLD = 4096
 # Line-oriented operands are parsed up to this length; int() of more digits is quadratic.
@@ -58,6 +77,19 @@ class Observer(Protocol):
     def on_extension(self, code: int, offset: int) -> None: ...
     def on_buffer(self, offset: int) -> None: ...
     def on_anomaly(self, message: str, offset: int) -> None: ...
+    def on_skipped(self, *, calls: bool) -> None: ...
+    # Whether calls may be skipped: enough were told of.
+    @property
+    def ripe(self) -> bool: ...
+    # Silent questions about calls in which a value may be Some value of a kind.
+    def made(self, func: Value, args: Value, how: str) -> Call | None: ...
+    def built(self, target: Value, state: Value) -> Call | None: ...
+    def filled(self, target: Value, wanted: str) -> Call | None: ...
+    # Whether it is data through and through; whether nothing can change what was judged.
+    def steady(self, made: Value) -> bool: ...
+    def settled(self, value: Value) -> bool: ...
+    # What a call made takes: ``dict`` or ``list`` where any items will do.
+    def holds(self, target: Call) -> str: ...
 
 
 # After BUILD, joblib reads an array from the file. Given the object and where the file stands,
@@ -76,7 +108,12 @@ class MachineError(Exception):
 
 
 class Machine:
-    """One unpickler over one buffer. Run it once per stream; the memo starts anew each time."""
+    """One unpickler over one buffer. Run it once per stream; the memo starts anew each time.
+
+    Without ``swallows`` every opcode is followed by itself.
+    """
+
+    swallows = True
 
     def __init__(
         self,
@@ -103,10 +140,27 @@ class Machine:
         # Memo entries inside runs that were skipped: (first index, run), and how many in all.
         self.skipped = 0
         self.holes: list[tuple[int, Run]] = []
-        # The stream stores under numbers of its own (PUT) instead of counting (MEMOIZE).
-        self.puts = False
-        self._retry = self._tries = 0
-        self._shape: Shape | None = None
+        # What was stored behind a run whose entries were not counted yet, and such runs: in order.
+        self.pending: list[Value | _Skipped | tuple[int, Value]] = []
+        # The highest number that PUT stored under; runs are skipped only where numbers ascend.
+        self.top = -1
+        self.orderly = True
+        self.contexts: dict[tuple[str, int, int], Context] = {}
+        self._early = True
+        # Where runs go on, what ``end`` was before, and of which context and level.
+        self._goals: list[tuple[int, int, Context, int]] = []
+        self._ran = False
+        # By level, the context in which runs were found.
+        self._paying: dict[int, Context] = {}
+        self._released = 0
+        self._floor = 0
+        # The highest number below which all is counted.
+        self._settled = -1
+        # Values of runs that were followed after all.
+        self.recalled: dict[int, Value] = {}
+        self._spent = 0
+        # How many runs are being followed after all, one for the other.
+        self.nesting = 0
 
     def run(self, start: int) -> tuple[Value, int]:
         """Follow the stream from ``start``; the loaded value and the offset after STOP.
@@ -115,9 +169,17 @@ class Machine:
         """
         self.memo = {}
         self.skipped = 0
-        self.puts = False
         self.holes = []
-        self._retry = self._tries = 0
+        self.pending = []
+        self.top = -1
+        self.orderly = True
+        self.recalled = {}
+        self.contexts = {}
+        self._paying = {}
+        self._settled = -1
+        self._goals = []
+        self._early = True
+        self._ran = False
         self.stack = []
         self.meta = []
         self.proto = 0
@@ -136,16 +198,27 @@ class Machine:
         stack = self.stack
         meta = self.meta
         slow = _SLOW
+        pending = self.pending
         truncated = False
         while True:
             if pos >= end:
+                if self._goals:
+                    pos = self._resume(pos)
+                    end = self.end
+                    pending = self.pending
+                    stack = self.stack
+                    continue
                 if end == self.stop:
                     break
                 end = self.end = self.stop
                 continue
             op = data[pos]
             if op == 0x94:  # MEMOIZE
-                memo[len(memo) + self.skipped] = stack[-1]
+                if pending:
+                    self._memoize(stack[-1])
+                    pending = self.pending
+                else:
+                    memo[len(memo) + self.skipped] = stack[-1]
                 pos += 1
             elif op == 0x4B:  # BININT1
                 if pos + 2 > end:
@@ -158,8 +231,12 @@ class Machine:
                     end = self._straddle(pos)
                     continue
                 self._at = pos
-                self.puts = True
-                memo[data[pos + 1]] = stack[-1]
+                index = data[pos + 1]
+                if index > self.top:
+                    self.top = index
+                elif self.orderly:
+                    self._disorder()
+                memo[index] = stack[-1]
                 pos += 2
             elif op == 0x68:  # BINGET
                 if pos + 2 > end:
@@ -187,8 +264,10 @@ class Machine:
                 meta.append(stack)
                 stack = self.stack = []
                 pos += 1
-                if end - pos > _WORTH and (pos >= self._retry or self._shape is not None):
+                if end - pos > _WORTH:
                     pos = self._swallow(pos, end)
+                    end = self.end
+                    pending = self.pending
             elif op == 0x47:  # BINFLOAT
                 if pos + 9 > end:
                     end = self._straddle(pos)
@@ -224,11 +303,21 @@ class Machine:
                     pos = self._build(pos, stack)
                     continue
                 if op == 0x73:
+                    if self._ran:
+                        self._reach(3)
                     value = stack.pop()
                     items = [stack.pop(), value]
+                    if type(stack[-1]) is Dct and end - pos > _WORTH:
+                        stack[-1].extend(items)
+                        pos = self._swallow_added(pos + 1, end, "sets")
+                        end = self.end
+                        pending = self.pending
+                        continue
                 else:
                     items = stack
                     stack = self.stack = meta.pop()
+                    if self._ran:
+                        items = self._spread(items, op)
                     if op == 0x74:
                         stack.append(tuple(items) if len(items) <= KEEP else Lst("tuple", items))
                         pos += 1
@@ -240,7 +329,7 @@ class Machine:
                     else:
                         self.observer.on_add(target, items, "APPENDS", pos)
                 else:
-                    if len(items) & 1:
+                    if (len(items) if not self._ran else _number(items)) & 1:
                         if type(target) is not Dct:
                             self.observer.on_add(target, items, "SETITEMS", pos)
                         raise MachineError("a dictionary key without a value", pos)
@@ -249,29 +338,25 @@ class Machine:
                     else:
                         self.observer.on_add(target, items, "SETITEMS", pos)
                 pos += 1
-                if self._tries:
-                    pos = self._align(pos, end)
             elif op == 0x85:  # TUPLE1
                 self._at = pos
                 stack[-1] = (stack[-1],)
                 pos += 1
-                if self._tries:
-                    pos = self._align(pos, end)
             elif op == 0x86:  # TUPLE2
                 self._at = pos
+                if self._ran:
+                    self._reach(2)
                 last = stack.pop()
                 stack[-1] = (stack[-1], last)
                 pos += 1
-                if self._tries:
-                    pos = self._align(pos, end)
             elif op == 0x87:  # TUPLE3
                 self._at = pos
+                if self._ran:
+                    self._reach(3)
                 last = stack.pop()
                 middle = stack.pop()
                 stack[-1] = (stack[-1], middle, last)
                 pos += 1
-                if self._tries:
-                    pos = self._align(pos, end)
             elif op == 0x4E:  # NONE
                 stack.append(None)
                 pos += 1
@@ -292,12 +377,16 @@ class Machine:
                 pos += 1
             elif op == 0x81:  # NEWOBJ
                 self._at = pos
+                if self._ran:
+                    self._reach(2)
                 args = stack.pop()
                 cls = stack.pop()
                 self._call(stack, cls, args, None, "NEWOBJ", pos)
                 pos += 1
             elif op == 0x52:  # REDUCE
                 self._at = pos
+                if self._ran:
+                    self._reach(2)
                 args = stack.pop()
                 func = stack.pop()
                 self._call(stack, func, args, None, "REDUCE", pos)
@@ -312,7 +401,10 @@ class Machine:
                     if index > self.stop:
                         # The C unpickler allocates a table of that size.
                         self.observer.on_anomaly("a memo index beyond all need", pos)
-                    self.puts = True
+                    if index > self.top:
+                        self.top = index
+                    elif self.orderly:
+                        self._disorder()
                     memo[index] = stack[-1]
                 elif index in memo:
                     stack.append(memo[index])
@@ -328,6 +420,7 @@ class Machine:
                     continue
                 length = _U8(data, pos + 1)[0]
                 pos += 9
+                self._goals.clear()
                 if pos + length > self.stop:
                     # The C unpickler gives up, pickle.py reads what there is and goes on.
                     self.observer.on_anomaly("a frame that is longer than the file", pos - 9)
@@ -336,9 +429,9 @@ class Machine:
                     self.observer.on_anomaly("a frame that begins inside another", pos - 9)
                 self.frame_end = end = self.end = min(pos + length, self.stop)
                 if meta and end - pos > _WORTH:
-                    # The frame may begin in the middle of a period: wait for its seam.
-                    self._tries = 40 if self._shape is not None else 0
-                    pos = self._swallow(pos, end)
+                    pos = self._swallow(pos, end, seam=True)
+                    end = self.end
+                    pending = self.pending
             else:
                 handler = slow.get(op)
                 if handler is None:
@@ -352,6 +445,8 @@ class Machine:
                     end = self._straddle(pos)
                     continue
                 stack = self.stack
+                end = self.end
+                pending = self.pending
         if truncated:
             raise MachineError("the stream ends in the middle", min(pos, end), truncated=True)
         raise MachineError("the stream ends without STOP", min(pos, end), truncated=True)
@@ -362,82 +457,490 @@ class Machine:
         pickle.py raises; the C unpickler, when it reads from a file that cannot peek, drops what
         it had buffered and goes on reading behind the frame: another stream altogether.
         """
+        if self._goals:
+            # The place that was looked for is none, after all.
+            self.end = self._goals[0][1]
+            self._goals.clear()
+            return self.end
         if self.end == self.stop:
             raise MachineError("the stream ends in the middle", pos, truncated=True)
         self.observer.on_anomaly("an operand that crosses the end of its frame", pos)
         self.end = self.stop
         return self.stop
 
-    def _swallow(self, pos: int, end: int) -> int:
-        """Skip a run of repeating plain data in a batch for a list or dictionary."""
-        below = self.meta[-1]
-        if not below or type(below[-1]) not in (Lst, Dct):
-            return pos
-        if self.puts:
-            return pos
-        data = self.data
-        shape, stop = self._shape, pos
-        if shape is not None:
-            done = shape.pattern.match(data, pos, end)
-            stop = pos if done is None else done.end()
-        if shape is None or stop - pos < 64:
-            shape = find_shape(data, pos, end) if pos >= self._retry else None
-            if shape is None:
-                self._retry = max(self._retry, pos + 1024)
-                return pos
-            self._shape = shape
-            done = shape.pattern.match(data, pos, end)
-            stop = pos if done is None else done.end()
-            if stop - pos < 64:
-                self._retry = pos + 1024
-                return pos
-        odd = bool(shape.net & 1) and (
-            type(below[-1]) is Lst or bool(count(shape.single, data, pos, stop) & 1)
-        )
-        run = Run(pos, stop)
-        # One value or two stand for all, so that pairs stay pairs.
-        self.stack.append(run)
-        if not odd:
-            self.stack.append(run)
-        stored = memoised(data, pos, stop) if shape.memoises else 0
-        if stored:
-            self.holes.append((len(self.memo) + self.skipped, run))
-            self.skipped += stored
-        return stop
+    # -- runs ------------------------------------------------------------------------------
 
-    def _align(self, pos: int, end: int) -> int:
-        """Try the last shape where a value is complete; its MEMOIZE belongs to it."""
-        self._tries -= 1
-        shape = self._shape
-        if shape is None or not self.meta or end - pos < _WORTH or self.puts:
+    def _swallow(self, pos: int, end: int, *, seam: bool = False) -> int:
+        """Skip a run of like values behind a MARK; at a seam it may be the middle of a value."""
+        if not self.swallows:
             return pos
-        if self.data[pos] == 0x94:
-            self.memo[len(self.memo) + self.skipped] = self.stack[-1]
-            pos += 1
-        done = shape.pattern.match(self.data, pos, end)
-        if done is None or done.end() - pos < 64:
+        if self._early and self.observer.ripe:
+            # From now on calls may be skipped, too.
+            self._early = False
+            self.contexts.clear()
+            self._paying.clear()
+        below = self.meta[-1]
+        kind, batch = "items", b""
+        if below:
+            top = below[-1]
+            if type(top) is Dct:
+                kind, batch = "pairs", rb"u\("
+            elif type(top) is Lst:
+                batch = rb"e\(" if top.kind == "list" else rb"\x90\("
+            elif type(top) is Call and top.cls is not None:
+                holds = self.observer.holds(top)
+                if holds == "dict":
+                    kind = "pairs"
+        context = self._context(kind, batch, 0)
+        if context is None:
             return pos
-        self._tries = 0
-        return self._swallow(pos, end)
+        if self._paying and self._seek(pos, end):
+            return pos
+        if seam and context.recipe is not None:
+            found = self._match(context, pos, end)
+            if found is not None:
+                return self._follow(context, pos, end, found)
+            if self._look_ahead(context, len(self.meta), pos, end):
+                return pos
+        if pos < context.retry:
+            return pos
+        return self._follow(context, pos, end)
+
+    def _swallow_added(self, pos: int, end: int, kind: str) -> int:
+        """Skip a run of values that are each added to what lies on top of the stack."""
+        if not self.swallows or self.stack[-1].room > 0:
+            return pos
+        if self._early and self.observer.ripe:
+            self._early = False
+            self.contexts.clear()
+            self._paying.clear()
+        context = self._context(kind, b"", min(len(self.stack), 6))
+        if context is None or pos < context.retry:
+            return pos
+        return self._follow(context, pos, end)
+
+    def _context(self, kind: str, batch: bytes, depth: int) -> Context | None:
+        key = (kind + batch.decode("latin-1"), len(self.meta), depth)
+        context = self.contexts.get(key)
+        if context is None and len(self.contexts) < _CONTEXTS:
+            context = self.contexts[key] = Context(kind, batch)
+        return context
+
+    def _lack(self, context: Context) -> int:
+        """How many values must be followed one by one before any are skipped: those that are kept."""
+        if context.kind in ("appends", "sets"):
+            return self.stack[-1].room  # type: ignore[no-any-return]
+        below = self.meta[-1]
+        room = 2 * KEEP + 1
+        if below and type(below[-1]) in (Dct, Lst, Call):
+            room = below[-1].room
+        return room - len(self.stack)
+
+    def _follow(self, context: Context, pos: int, end: int, found: Found | None = None) -> int:
+        """Skip what the context knows, learn what it does not, and look where it goes on."""
+        data = self.data
+        again = 0
+        if type(data) is mmap and pos - self._released > _RELEASE:
+            self._release(pos)
+        found = found or self._match(context, pos, end)
+        if (
+            found is None
+            and end - pos > _WORTH
+            and data[pos] not in _CLOSERS
+            and pos >= context.relearn
+            and self._spent <= _LESSONS + pos // 100
+        ):
+            again = context.learn(data, pos, end, self._style(), self._known, self.observer)
+            self._spent += context.price
+            context.relearn = pos + (256 << min(context.learned, 16))
+            found = self._match(context, pos, end)
+            if found is None and context.learned < 4 and again:
+                # Names are known once they were imported: look again behind the first values.
+                context.relearn = again
+        if found is None:
+            context.costs += 1
+            context.retry = max(pos + (128 << min(context.costs, 13)), again)
+            if end - pos > _WORTH:
+                if again > pos:
+                    self._aim_at(context, len(self.meta), again)
+                elif data[pos] not in _CLOSERS and not self._seek(pos, end):
+                    self._look_ahead(context, len(self.meta), pos, end)
+            return pos
+        recipe, stop, begins, batch = found
+        lack = self._lack(context)
+        if lack > 0:
+            step = 2 if context.kind in ("pairs", "sets") else 1
+            goal = recipe.after(data, pos, stop, -(-lack // step))
+            if goal < 0 or stop - goal < _SHORTEST:
+                # A container of which all is kept.
+                context.retry = stop
+                return pos
+            self._aim_at(context, len(self.meta), goal)
+            return pos
+        context.costs = 0
+        context.gain += begins - pos
+        if context.kind in ("items", "pairs") and begins - pos > _WORTH:
+            self._paying[len(self.meta)] = context
+        self._skip_run(context, recipe, pos, begins, batch)
+        # The last value is followed by itself: what comes next may take it.
+        if stop < end:
+            self._aim_at(context, len(self.meta), stop)
+        return begins
+
+    def _match(self, context: Context, pos: int, end: int) -> Found | None:
+        """What a run matches: where it ends, its last item begins, and its last batch begins."""
+        if context.recipe is None or not self._usable(context):
+            return None
+        recipe = context.recipe
+        if recipe is None:
+            return None
+        done = recipe.pattern.match(self.data, pos, end)
+        if done is None or done.end() - pos < _SHORTEST:
+            return None
+        begins, batch = done.start(1), -1
+        if recipe.pattern.groups > 1 and done.start(2) >= 0:
+            batch = done.start(2)
+            begins = max(begins, done.start(3))
+            if begins < batch:
+                # The last batch that was begun holds nothing yet.
+                done = recipe.pattern.match(self.data, pos, batch - 2)
+                if done is None or done.end() - pos < _SHORTEST:
+                    return None
+                begins, batch = done.start(1), done.start(2)
+                begins = max(begins, done.start(3))
+                if begins < batch:
+                    return None
+        if begins - pos < _SHORTEST // 2:
+            return None
+        return recipe, done.end(), begins, batch
+
+    def _seek(self, pos: int, end: int) -> bool:
+        """Find where a run on an outer level goes on, of which this is the middle of a value."""
+        depth = len(self.meta)
+        for outer, context in self._paying.items():
+            if outer < depth:
+                return self._look_ahead(context, outer, pos, end)
+        return False
+
+    def _look_ahead(self, context: Context, depth: int, pos: int, end: int) -> bool:
+        """Find where the run goes on behind values that are followed one by one."""
+        recipe = context.recipe
+        if recipe is None or context.gain < 256 * (context.attempts - 8):
+            return False
+        context.attempts += 1
+        match = recipe.pattern.match
+        for place in boundaries(self.data, pos, end, 96, len(self.meta) - depth):
+            done = match(self.data, place, end)
+            if done is not None and done.end() - place >= _SHORTEST:
+                self._aim_at(context, depth, place)
+                return True
+        return False
+
+    def _aim_at(self, context: Context, depth: int, goal: int) -> None:
+        """Stop at the goal to go on with the context."""
+        self._goals.append((goal, self.end, context, depth))
+        self.end = goal
+
+    def _resume(self, pos: int) -> int:
+        """The place that was looked for is reached, or was passed."""
+        goal, self.end, context, depth = self._goals.pop()
+        if pos != goal or self.end - pos <= _SHORTEST or len(self.meta) != depth:
+            return pos
+        if context.kind in ("items", "pairs"):
+            below = self.meta[-1] if self.meta else None
+            if below is None:
+                return pos
+            top = below[-1] if below else None
+            pairs = type(top) is Dct or (type(top) is Call and self.observer.holds(top) == "dict")
+            if pairs != (context.kind == "pairs"):
+                return pos
+            if context.batch:
+                wanted = rb"e\(" if type(top) is Lst and top.kind == "list" else rb"\x90\("
+                if context.batch != (rb"u\(" if type(top) is Dct else wanted):
+                    return pos
+                if type(top) not in (Lst, Dct):
+                    return pos
+        elif not self.stack or type(self.stack[-1]) is not (
+            Lst if context.kind == "appends" else Dct
+        ):
+            return pos
+        return self._follow(context, pos, self.end)
+
+    def _skip_run(self, context: Context, recipe: Recipe, pos: int, stop: int, batch: int) -> None:
+        """What lies before ``stop`` was matched: note it."""
+        self._ran = True
+        if recipe.python2:
+            self.python2_strings = True
+        self.observer.on_skipped(calls=recipe.calls)
+        if batch > pos:
+            # What lies before the last batch was added already.
+            below = self.meta[-1][-1]
+            below.extend([*self.stack, self._skipped(context, recipe, pos, batch - 2)])
+            self.stack.clear()
+            pos = batch
+        if pos < stop:
+            run = self._skipped(context, recipe, pos, stop)
+            if context.kind in ("appends", "sets"):
+                self.stack[-1].extend([run])
+            else:
+                self.stack.append(run)
+
+    def _skipped(self, context: Context, recipe: Recipe, pos: int, stop: int) -> Run:
+        run = Run(pos, stop, recipe, self)
+        if context.style.puts:
+            # Entries that the run may overwrite are looked up by order.
+            self._floor = (
+                min(self._floor, context.style.floor) if self.pending else context.style.floor
+            )
+            self._set_aside()
+        self.pending.append(_Skipped(run))
+        return run
+
+    def _set_aside(self) -> None:
+        """Take what PUT stored under numbers that runs may use, too, out of the memo."""
+        memo = self.memo
+        late: list[Value | _Skipped | tuple[int, Value]] = []
+        while memo:
+            key = next(reversed(memo))
+            if key < self._floor:
+                break
+            late.append((key, memo.pop(key)))
+        self.pending += reversed(late)
+
+    # What takes values of a run gets them: the run is followed after all.
+
+    def _reach(self, depth: int) -> None:
+        """The next opcode takes so many values from the stack."""
+        stack = self.stack
+        index = 1
+        while index <= depth and index <= len(stack):
+            value = stack[-index]
+            if type(value) is Run:
+                values = self._values(value)
+                stack[len(stack) - index : len(stack) - index + 1] = values
+            else:
+                index += 1
+
+    def _spread(self, items: list[Value], op: int) -> list[Value]:
+        """A level was closed: what takes its values, and which of them may stay skipped."""
+        room = 2 * KEEP + 1
+        if op in b"eu\x90":
+            self._reach(1)
+            top: Value = self.stack[-1] if self.stack else None
+            if type(top) in (Lst, Dct):
+                room = top.room
+            elif type(top) is Call:
+                wanted = "dict" if op == 0x75 else "list"
+                room = top.room if self.observer.holds(top) == wanted else 1 << 60
+            else:
+                room = 1 << 60
+        if Run not in map(type, items):
+            return items
+        result: list[Value] = []
+        for item in items:
+            if type(item) is Run and (
+                len(result) < room or (item.kind == "items" and op in b"ud" and item.count() & 1)
+            ):
+                result += self._values(item)
+            else:
+                result.append(item)
+        return result
+
+    def _values(self, run: Run) -> list[Value]:
+        """The values of a run, followed one by one."""
+        if run.values is None:
+            self._settle()
+            if run.first < 0:
+                # It stores nothing.
+                return self._again(run, 1 << 40)
+            place = bisect_right(self.holes, run.first, key=_first) - 1
+            if place >= 0 and self.holes[place][1] is run:
+                del self.holes[place]
+            self._again(run, run.first)
+        assert run.values is not None
+        return run.values
+
+    def _again(self, run: Run, first: int) -> list[Value]:
+        """The run followed opcode by opcode; its values are those that are recalled, too."""
+        target = Call(None, None, None, "", run.start)
+        again = Machine(self.data, _Collector(self.observer, target), end=run.end)
+        again.memo = _Later(self, first)
+        again.skipped = first
+        again.swallows = False
+        again.proto = self.proto
+        if run.kind in ("appends", "sets"):
+            again.stack = [target]
+        else:
+            again.meta = [[target]]
+        collector = again.observer
+        with contextlib.suppress(MachineError, IndexError):  # a run has no STOP
+            again._run(run.start)
+        assert type(collector) is _Collector
+        run.values = [*collector.items, *(again.stack if again.stack != [target] else [])]
+        self.recalled.update(again.memo)
+        return run.values
+
+    def recalls_values(self, run: Run) -> bool:
+        """Whether what runs recall from the memo is data through and through."""
+        from auditor.artifacts.pickle.states import valued
+
+        self._settle()
+        pending, seen = [run], {run}
+        found: dict[int, Value] = {}
+        # Meanwhile they count as such: what holds itself holds nothing else by that.
+        run.proven = True
+        good = True
+        while pending and good:
+            here = pending.pop()
+            for index in recalled(self.data, here.start, here.end):
+                if index in found:
+                    continue
+                value = self.memo.get(index, self.recalled.get(index, MISSING))
+                if value is MISSING:
+                    place = bisect_right(self.holes, index, key=_first) - 1
+                    if place < 0:
+                        continue
+                    other = self.holes[place][1]
+                    if other not in seen:
+                        seen.add(other)
+                        if not other.recipe.steady:
+                            good = False
+                            break
+                        if other.recipe.recalls and not other.proven:
+                            pending.append(other)
+                    continue
+                found[index] = value
+        good = good and valued(tuple(found.values()))
+        run.proven = False
+        if good and _LITERALS.issuperset(map(type, found.values())):
+            for other in seen:
+                other.proven = True
+        return good
+
+    def _style(self) -> Style:
+        puts = self.top >= 0 or self.proto < 4
+        floor = max(self.top, self._settled) + 1
+        if floor >= 1 << 31:
+            self.swallows = False
+            floor = 0
+        return Style(puts=puts, floor=floor, ceiling=self.stop)
+
+    def _usable(self, context: Context) -> bool:
+        """Whether the pattern still says the truth about the memo."""
+        style = context.style
+        if not style.puts:
+            return self.top < 0
+        if not self.orderly:
+            return False
+        if self.top - style.floor > 4096 or style.floor <= self._settled:
+            # Entries lie above the floor: raise it.
+            if self._spent > _LESSONS + self._at // 100:
+                return False
+            context.write(self._style(), self.observer)
+            self._spent += context.price
+        return context.recipe is not None
+
+    def _known(self, index: int) -> Value:
+        """A value of the memo, for a sample; unknown where it lies in a run."""
+        return self.memo.get(index, _UNKNOWN)
+
+    def _disorder(self) -> None:
+        """PUT stores under a number that is not the highest, or beside MEMOIZE."""
+        if any(type(entry) is _Skipped for entry in self.pending):
+            self._settle()
+        self.orderly = False
+        self.swallows = False
+        self.contexts.clear()
+        self._paying.clear()
+
+    def _memoize(self, value: Value) -> None:
+        if self.top >= 0:
+            # MEMOIZE counts what PUT stored.
+            self._settle()
+            self.memo[len(self.memo) + self.skipped] = value
+        else:
+            self.pending.append(value)
+
+    def _settle(self, index: int | None = None) -> None:
+        """Number what runs stored, so that entries can be recalled; up to the one wanted."""
+        if self.top >= 0:
+            self._set_aside()
+        pending, self.pending = self.pending, []
+        memo = self.memo
+        last = self._settled
+        for place, entry in enumerate(pending):
+            if index is not None and len(memo) + self.skipped > index:
+                self.pending = pending[place:]
+                break
+            if type(entry) is _Skipped:
+                tokens = stored(self.data, entry.run.start, entry.run.end)
+                if not tokens:
+                    continue
+                if tokens[0] != b"\x94":
+                    numbers = indexes(tokens)
+                    if numbers != sorted(set(numbers)) or numbers[0] <= last:
+                        self.observer.on_anomaly(
+                            "two values are stored under one number", entry.run.start
+                        )
+                    self.holes.append((numbers[0], entry.run))
+                    entry.run.first = numbers[0]
+                    last = max(last, numbers[-1])
+                else:
+                    entry.run.first = len(memo) + self.skipped
+                    self.holes.append((entry.run.first, entry.run))
+                self.skipped += len(tokens)
+            elif type(entry) is tuple and len(entry) == 2 and self.top >= 0:
+                if entry[0] <= last:
+                    self.observer.on_anomaly("two values are stored under one number", 0)
+                last = max(last, entry[0])
+                memo[entry[0]] = entry[1]
+            else:
+                memo[len(memo) + self.skipped] = entry
+        self._settled = last
 
     def _recall(self, index: int, at: int) -> Value:
         """A value of the memo that lies in a run: the run is followed after all."""
+        if self.pending:
+            if self.top >= 0:
+                if index >= self._floor:
+                    self._settle()
+            elif index >= len(self.memo) + self.skipped:
+                self._settle(index)
+            if index in self.memo:
+                return self.memo[index]
+        if index in self.recalled:
+            return self.recalled[index]
         place = bisect_right(self.holes, index, key=_first) - 1
         if place < 0:
             raise MachineError("recalls a value that was never stored", at)
-        first, run = self.holes.pop(place)
-        again = Machine(self.data, self.observer, end=run.end)
-        again.memo = _Later(self, first)
-        again.skipped = first
-        again._retry = run.end
-        again.meta = [[]]
-        with contextlib.suppress(MachineError, IndexError):  # a run has no STOP
-            again._run(run.start)
-        self.skipped -= len(again.memo)
-        self.memo.update(again.memo)
-        if index not in self.memo:
+        first, run = self.holes[place]
+        text = self._text_in(run, index, first)
+        if text is not None:
+            return text
+        del self.holes[place]
+        self._again(run, first)
+        if index not in self.recalled:
             raise MachineError("recalls a value that was never stored", at)
-        return self.memo[index]
+        return self.recalled[index]
+
+    def _text_in(self, run: Run, index: int, first: int) -> str | None:
+        """Text that a run stores, without following the run."""
+        if self.top >= 0:
+            return None
+        at = run.token_of(index - first)
+        if at < 0 or self.data[at] not in b"\x8cX":
+            return None
+        head = 2 if self.data[at] == 0x8C else 5
+        size = int.from_bytes(self.data[at + 1 : at + head], "little")
+        text = self._text(at, at + head, at + head + size)
+        return text if type(text) is str else None
+
+    def _release(self, pos: int) -> None:
+        """Give the pages of a map back that were read."""
+        first = self._released // PAGESIZE * PAGESIZE
+        self._released = pos
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self.data.madvise(MADV_DONTNEED, first, pos - first)  # type: ignore[union-attr]
 
     # -- frequent helpers ------------------------------------------------------------------
 
@@ -457,6 +960,8 @@ class Machine:
         stack.append(call)
 
     def _build(self, pos: int, stack: list[Value]) -> int:
+        if self._ran:
+            self._reach(2)
         state = stack.pop()
         target = stack[-1]
         self.observer.on_build(target, state, pos)
@@ -529,6 +1034,8 @@ class Machine:
             raise MachineError("a name that is not UTF-8", at) from None
 
     def _stack_global(self, pos: int) -> int:
+        if self._ran:
+            self._reach(2)
         name = self.stack.pop()
         module = self.stack.pop()
         if type(name) is str and type(module) is str:
@@ -545,19 +1052,21 @@ class Machine:
     def _inst(self, pos: int) -> int:
         module, after = self._line(pos + 1)
         name, after = self._line(after)
-        args = self._pop_mark()
+        args = self._all()
         self._find_class(self._utf8(module, pos), self._utf8(name, pos), pos)
         cls = self.stack.pop()
         self._call(self.stack, cls, tuple(args[: KEEP + 1]), None, "INST", pos)
         return after
 
     def _obj(self, pos: int) -> int:
-        args = self._pop_mark()
+        args = self._all()
         cls = args.pop(0)
         self._call(self.stack, cls, tuple(args[: KEEP + 1]), None, "OBJ", pos)
         return pos + 1
 
     def _newobj_ex(self, pos: int) -> int:
+        if self._ran:
+            self._reach(3)
         kwargs = self.stack.pop()
         args = self.stack.pop()
         cls = self.stack.pop()
@@ -707,7 +1216,10 @@ class Machine:
             raise MachineError("stores under a negative number", pos)
         if index > self.stop:
             self.observer.on_anomaly("a memo index beyond all need", pos)
-        self.puts = True
+        if index > self.top:
+            self.top = index
+        elif self.orderly:
+            self._disorder()
         self.memo[index] = self.stack[-1]
         return after
 
@@ -723,14 +1235,18 @@ class Machine:
         return after
 
     def _pop(self, pos: int) -> int:
-        if self.stack:
-            self.stack.pop()
-        else:
+        if not self.stack:
             self._pop_mark()
+        else:
+            self.stack.pop()
+        if self._ran:
+            self._reach(1)
         return pos + 1
 
     def _pop_to_mark(self, pos: int) -> int:
         self._pop_mark()
+        if self._ran:
+            self._reach(1)
         return pos + 1
 
     def _dup(self, pos: int) -> int:
@@ -738,22 +1254,33 @@ class Machine:
         return pos + 1
 
     def _append(self, pos: int) -> int:
+        if self._ran:
+            self._reach(2)
         value = self.stack.pop()
         target = self.stack[-1]
         if type(target) is Lst and target.kind == "list":
             target.extend([value])
+            if self.end - pos > _WORTH:
+                return self._swallow_added(pos + 1, self.end, "appends")
         else:
             self.observer.on_add(target, [value], "APPEND", pos)
         return pos + 1
 
-    def _list(self, pos: int) -> int:
+    def _all(self) -> list[Value]:
+        """The values of the level that is closed."""
         items = self._pop_mark()
+        return self._spread(items, 0x74) if self._ran else items
+
+    def _list(self, pos: int) -> int:
+        items = self._all()
         self.stack.append(Lst("list", items))
         return pos + 1
 
     def _dict(self, pos: int) -> int:
         items = self._pop_mark()
-        if len(items) & 1:
+        if self._ran:
+            items = self._spread(items, 0x64)
+        if _number(items) & 1:
             raise MachineError("a dictionary key without a value", pos)
         self.stack.append(Dct(items))
         return pos + 1
@@ -764,6 +1291,8 @@ class Machine:
 
     def _additems(self, pos: int) -> int:
         items = self._pop_mark()
+        if self._ran:
+            items = self._spread(items, 0x90)
         target = self.stack[-1]
         if type(target) is Lst and target.kind == "set":
             target.extend(items)
@@ -772,7 +1301,7 @@ class Machine:
         return pos + 1
 
     def _frozenset(self, pos: int) -> int:
-        items = self._pop_mark()
+        items = self._all()
         self.stack.append(Lst("frozenset", items))
         return pos + 1
 
@@ -814,6 +1343,54 @@ def _first(hole: tuple[int, Run]) -> int:
     return hole[0]
 
 
+def _number(items: list[Value]) -> int:
+    """How many values these are, as far as it matters whether that is even."""
+    return sum(1 for item in items if type(item) is not Run)
+
+
+class _Collector:
+    """Observes a run that is followed after all, and collects its values."""
+
+    def __init__(self, observer: Observer, target: Call) -> None:
+        self.target = target
+        self.items: list[Value] = []
+        self._observer = observer
+        self.ripe = False
+        self.on_global = observer.on_global
+        self.on_call = observer.on_call
+        self.on_build = observer.on_build
+        self.on_persistent = observer.on_persistent
+        self.on_extension = observer.on_extension
+        self.on_buffer = observer.on_buffer
+        self.on_anomaly = observer.on_anomaly
+        self.made = observer.made
+        self.built = observer.built
+        self.filled = observer.filled
+        self.steady = observer.steady
+        self.settled = observer.settled
+        self.holds = observer.holds
+
+    def on_skipped(self, *, calls: bool) -> None: ...
+
+    def on_add(self, target: Value, items: list[Value], how: str, offset: int) -> None:
+        if target is self.target:
+            self.items += items
+        else:
+            self._observer.on_add(target, items, how, offset)
+
+
+_LITERALS = frozenset({str, int, float, bool, type(None), bytes, Big})
+
+
+class _Skipped:
+    """A run whose entries in the memo were not counted yet."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+
 class _Later(dict[int, Value]):
     """The memo of a run that is followed later: what it does not hold, the whole stream holds."""
 
@@ -823,9 +1400,19 @@ class _Later(dict[int, Value]):
         self._first = first
 
     def __missing__(self, index: int) -> Value:
-        memo = self._machine.memo
-        # Values of other runs are plain data, too.
-        return memo[index] if index in memo else Unk("plain data")
+        machine = self._machine
+        if index >= self._first:
+            raise KeyError(index)
+        if index in machine.memo:
+            return machine.memo[index]
+        machine.nesting += 1
+        try:
+            if machine.nesting > _NESTING:
+                machine.observer.on_anomaly("values that recall each other without end", 0)
+                return Unk("a value that was recalled")
+            return machine._recall(index, 0)
+        finally:
+            machine.nesting -= 1
 
     def __contains__(self, index: object) -> bool:
         return dict.__contains__(self, index) or (type(index) is int and index < self._first)
@@ -836,6 +1423,11 @@ def _shown(value: Value) -> str:
 
 
 # A STACK_GLOBAL operand of one of these types makes every unpickler raise.
+_UNKNOWN = Unk("recalled")
+# What ends a batch, a stream or a frame: no sample begins there.
+_CLOSERS = frozenset(b"eutld\x90\x91.\x95")
+_RELEASE = 32 << 20
+
 _NEVER_TEXT = frozenset({int, float, bool, type(None), bytes, tuple, Lst, Dct})
 
 _SLOW: dict[int, Callable[[Machine, int], int]] = {

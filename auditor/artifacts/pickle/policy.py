@@ -161,8 +161,48 @@ def policy_values(call: Call) -> Objection:
     args = arguments(call)
     if args is None or not valued(args) or call.kwargs is not None:
         return "its arguments are not plain data"
+    if type(call.func) is Glob and not no_source(_data_types(call.func, args)):
+        return "its text is no data type"
     call.cls = _as_class(call.func)
     return None
+
+
+def _data_types(func: Glob, args: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The arguments that NumPy takes for a data type, of functions that look into values."""
+    module = canonical(func.module).partition(".")[0]
+    if module == "numpy":
+        return args if func.name in ("void", "dtype") or func.name.endswith("DType") else args[1:]
+    if module != "pandas":
+        return ()
+    if func.name.endswith("Index"):
+        return args[1:]
+    return args if func.name.endswith("Dtype") and func.name != "CategoricalDtype" else ()
+
+
+def no_source(value: Value) -> bool:
+    """Where NumPy is given a data type it parses text as Python: type codes only, however deep."""
+    pending = [value]
+    for _ in range(1000):
+        if not pending:
+            return True
+        value = pending.pop()
+        kind = type(value)
+        if kind is bytes:
+            value, kind = value.decode("latin-1"), str
+        if kind is str:
+            if not _type_code().fullmatch(value):
+                return False
+        elif kind is tuple:
+            pending += value
+        elif kind is Call:
+            pending += (value.args, value.kwargs)
+        elif kind is Lst or kind is Dct:
+            if not value.complete:
+                return False
+            pending += value.items if kind is Lst else value.flat
+        elif kind not in (int, float, bool, type(None), Glob):
+            return False
+    return False
 
 
 def new_objection(call: Call, cls: Glob) -> Objection:
@@ -184,6 +224,8 @@ def new_objection(call: Call, cls: Glob) -> Objection:
         return None if all(inert(a) for a in args) else "its arguments are not known"
     if is_array_type(cls):
         return "arrays are not made this way"
+    if not no_source((_data_types(cls, args), call.kwargs if _data_types(cls, (0, 0)) else None)):
+        return "its text is no data type"
     return None if valued(args) else "its arguments are not plain data"
 
 
@@ -527,7 +569,9 @@ def policy_new_index(call: Call) -> Objection:
         and is_class(args[0])
         and args[0].module.startswith("pandas")
         and type(args[1]) is Dct
+        and args[1].complete
         and valued(args[1])
+        and all(no_source(value) for key, value in args[1].pairs() if key == "dtype")
     ):
         call.cls = args[0]
         return None
@@ -538,7 +582,7 @@ def policy_array_reconstruct(call: Call) -> Objection:
     """An empty array of a class, filled by BUILD."""
     args = arguments(call)
     known = args is not None and len(args) == 3 and is_array_class(args[0])
-    if args and known and args[1] == (0,) and (plain(args[2]) or valued(args[2])):
+    if args and known and args[1] == (0,) and valued(args[2]) and no_source(args[2]):
         call.cls = args[0]
         return None
     return "its arguments are not those of an array"
@@ -565,6 +609,7 @@ def policy_mareconstruct(call: Call) -> Objection:
         and is_array_class(args[1])
         and args[2] == (0,)
         and valued(args[3])
+        and no_source(args[3])
     ):
         call.cls = args[0]
         return None
@@ -579,8 +624,7 @@ def policy_dtype(call: Call) -> Objection:
             entry = lookup(args[0].module, args[0].name)
             if entry.kind not in ("function", "class") or entry.standing != "allowed":
                 return "its argument is no data type"
-        # NumPy parses any other text as Python source.
-        if type(args[0]) is str and not _type_code().fullmatch(args[0]):
+        if not no_source(args):
             return "its text is no data type"
         call.cls = _as_class(call.func)
         return None
@@ -590,14 +634,14 @@ def policy_dtype(call: Call) -> Objection:
 def policy_frombuffer(call: Call) -> Objection:
     """``_frombuffer(buffer, dtype, shape, order)``: data, and a data type that is no source."""
     args = arguments(call)
-    if args and len(args) > 1 and type(args[1]) is str and not _type_code().fullmatch(args[1]):
+    if not args or not no_source(args[1:]):
         return "its text is no data type"
     return policy_values(call)
 
 
 @lru_cache(maxsize=1)
 def _type_code() -> re.Pattern[str]:
-    return re.compile(r"[<>=|]?[A-Za-z?][A-Za-z0-9_]*(?:\[\w+\])?")
+    return re.compile(r"[<>=|]?[A-Za-z?][\w/+\-]*(?:\[\w+\])?", re.ASCII)
 
 
 def policy_ufunc(call: Call) -> Objection:
@@ -683,7 +727,14 @@ def policy_zone(call: Call) -> Objection:
 def policy_scalar(call: Call) -> Objection:
     """A NumPy scalar: a data type and the bytes of one item (or the object)."""
     args = arguments(call)
-    if args is not None and 1 <= len(args) <= 2 and valued(args[0]) and valued(args[1:]):
+    # NumPy 2 parses text in the place of the data type.
+    if (
+        args is not None
+        and 1 <= len(args) <= 2
+        and type(args[0]) in (Call, Glob)
+        and valued(args[0])
+        and valued(args[1:])
+    ):
         call.cls = _SCALAR
         return None
     return "its arguments are not those of a scalar"

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from auditor import lazy_re as re
 from auditor.artifacts.pickle.names import canonical, lookup
+from auditor.artifacts.pickle.runs import Run, Some
 from auditor.artifacts.pickle.values import MISSING, Big, Call, Dct, Glob, Lst, Pers, Value, plain
 
 Objection: TypeAlias = str | None
@@ -121,10 +122,12 @@ def valued(value: Value, extra: Callable[[Call], bool] | None = None) -> bool:
             if value.odd:
                 return False
             pending += value.items
+            pending += value.rest
         elif kind is Dct:
             if value.odd:
                 return False
             pending += value.flat
+            pending += value.rest
         elif kind is Glob:
             if not _names_type(value):
                 return False
@@ -135,6 +138,7 @@ def valued(value: Value, extra: Callable[[Call], bool] | None = None) -> bool:
                 return False
             if type(value.func) is Glob and value.func.module in ("collections", "builtins"):
                 pending += value.items
+                pending += value.rest
                 if value.more_items:
                     return False
                 if type(value.args) is tuple:
@@ -142,15 +146,17 @@ def valued(value: Value, extra: Callable[[Call], bool] | None = None) -> bool:
         elif kind is Pers:
             # Only where the loader resolves them to storages: elsewhere they are a finding.
             continue
-        elif kind is not Big and kind is not _run():
+        elif kind is Run:
+            if value.values is not None:
+                pending += value.values
+            elif not value.literal():
+                return False
+        elif kind is Some:
+            if not value.scalar:
+                return False
+        else:
             return False
     return True
-
-
-def _run() -> type:
-    from auditor.artifacts.pickle.runs import Run
-
-    return Run
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None), bytes, Big})
@@ -297,7 +303,7 @@ def attributes(state: Value) -> Objection:
         if entry is None or entry.kind != "dict" or state.states:
             return "its state is no dictionary"
         keys = state.items[::2]
-        if state.more_items:
+        if state.more_items or state.rest:
             return "its attributes are not known"
     elif type(state) is Dct:
         keys = state.flat[::2]
@@ -789,13 +795,9 @@ def _data_fits(dtype: Value, shape: tuple[int, ...], held: Value) -> bool:
     width, refers = _width(dtype)
     if refers:
         # One list of objects, of the very size: NumPy reads on behind a shorter one.
-        return (
-            type(held) is Lst
-            and held.kind == "list"
-            and (held.size == _count(shape) if held.exact else held.size <= _count(shape))
-        )
+        return type(held) is Lst and held.kind == "list" and held.size == _count(shape)
     if type(held) is Lst:
-        return width is None and (not held.exact or held.size == _count(shape))
+        return width is None and held.size == _count(shape)
     if type(held) in (bytes, str):
         # Text was written by Python 2; NumPy checks the length itself.
         return True

@@ -31,14 +31,14 @@ def shown(value: Value, depth: int = 3) -> str:
         if depth <= 0:
             return "[…]"
         inner = ", ".join(shown(i, depth - 1) for i in value.items[:4])
-        return _cut(f"[{inner}{', …' if value.size > 4 else ''}]", 400)
+        return _cut(f"[{inner}{', …' if value.least > 4 else ''}]", 400)
     if kind is Dct:
         if depth <= 0:
             return "{…}"
         inner = ", ".join(
             f"{shown(k, depth - 1)}: {shown(v, depth - 1)}" for k, v in value.pairs()[:4]
         )
-        return _cut(f"{{{inner}{', …' if value.size > 4 else ''}}}", 400)
+        return _cut(f"{{{inner}{', …' if value.least > 4 else ''}}}", 400)
     if kind is tuple:
         if depth <= 0:
             return "(…)"
@@ -146,14 +146,14 @@ class Symbols:
             return Items(
                 value.kind,
                 tuple(self.symbol(v, depth - 1) for v in value.items[: self._items]),
-                value.size,
+                value.least,
             )
         if kind is Dct:
             return Mapping(
                 tuple(
                     (self.symbol(k, depth - 1), self.symbol(v, depth - 1)) for k, v in value.pairs()
                 ),
-                value.size,
+                value.least,
             )
         if kind is Big:
             end = value.offset + value.size

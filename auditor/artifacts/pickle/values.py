@@ -6,15 +6,17 @@ None of them hashes or compares by content, so hostile structures cost nothing t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from auditor.artifacts.pickle.runs import Run
+from auditor.artifacts.pickle.runs import Run, Some
 
 # Python scalars and tuples, or one of the classes below.
 Value: TypeAlias = Any
 
-# Items kept per container; the rest is only counted.
+# Items kept per container; of the rest only what is more than a scalar, up to so many.
 KEEP = 256
+_REST = 20_000
 
 
 class Glob:
@@ -36,7 +38,8 @@ class Glob:
 class Call:
     """What calling ``func`` gave; ``states`` is what BUILD did to it, ``items`` what was added."""
 
-    __slots__ = ("args", "cls", "func", "how", "items", "kwargs", "more_items", "offset", "states")
+    __slots__ = ("args", "cls", "func", "how", "items", "kwargs", "more_items", "offset", "rest",
+                 "states")  # fmt: skip
 
     def __init__(self, func: Value, args: Value, kwargs: Value, how: str, offset: int) -> None:
         self.func = func
@@ -48,75 +51,129 @@ class Call:
         self.cls: Glob | None = None
         self.states: list[Value] = []
         self.items: list[Value] = []
-        # More was added than is kept, and not all of that is scalars.
+        # What follows the kept items and is more than a scalar; more of that than can be held.
+        self.rest: Sequence[Value] = ()
         self.more_items = False
 
     def add(self, items: list[Value]) -> None:
         """Keep the first items that are added."""
         room = KEEP - len(self.items)
         if len(items) > room:
-            self.more_items = self.more_items or _odd(items[room:])
+            if not _SCALARS.issuperset(map(type, items[room:])):
+                self.rest, more = _spill(self.rest, items[room:])
+                self.more_items = more or self.more_items
             items = items[:room]
         self.items += items
+
+    @property
+    def room(self) -> int:
+        """How many more items would be kept."""
+        return KEEP - len(self.items)
 
 
 class Lst:
     """A list, set or frozenset, or a tuple too long to hold.
 
-    ``odd`` when the items that are not kept are anything but scalars.
+    ``rest`` holds what follows the kept items and is more than a scalar; ``odd`` when it is more
+    than can be held.
     """
 
-    __slots__ = ("exact", "items", "kind", "odd", "size")
+    __slots__ = ("_runs", "_size", "items", "kind", "odd", "rest")
 
     def __init__(self, kind: str, items: list[Value]) -> None:
         self.kind = kind
         self.items = items
-        self.size = len(items)
-        # One value that stands for a run of them makes the size a lower bound.
-        self.exact = Run not in map(type, items)
+        self._size = len(items)
+        self._runs: Sequence[Run] = ()
         self.odd = False
-        if self.size > KEEP:
-            self.odd = _odd(items[KEEP:])
+        self.rest: Sequence[Value] = ()
+        if self._size > KEEP:
+            self._spill(items[KEEP:])
             del items[KEEP:]
 
     def extend(self, items: list[Value]) -> None:
-        self.size += len(items)
-        self.exact = self.exact and Run not in map(type, items)
+        self._size += len(items)
         room = KEEP - len(self.items)
         if len(items) > room:
-            self.odd = self.odd or _odd(items[room:])
+            self._spill(items[room:] if room > 0 else items)
         if room > 0:
             self.items += items[:room]
 
+    def _spill(self, items: list[Value]) -> None:
+        if not _SCALARS.issuperset(map(type, items)):
+            self._runs = _more(self._runs, [i for i in items if type(i) is Run])
+            self.rest, odd = _spill(self.rest, items)
+            self.odd = odd or self.odd
+
+    @property
+    def size(self) -> int:
+        """How many items there are; those of runs are counted when it is asked for."""
+        return self._size + sum(run.count() - 1 for run in self._runs)
+
+    @property
+    def least(self) -> int:
+        """The size without what runs hold."""
+        return self._size
+
+    @property
+    def room(self) -> int:
+        """How many more items would be kept."""
+        return KEEP - len(self.items)
+
     @property
     def complete(self) -> bool:
-        return self.exact and self.size == len(self.items)
+        return self._size == len(self.items)
 
 
 class Dct:
     """A dictionary as the list of its assignments: flat ``[key, value, key, value, …]``."""
 
-    __slots__ = ("flat", "odd", "size")
+    __slots__ = ("_runs", "_size", "flat", "odd", "rest")
 
     def __init__(self, flat: list[Value]) -> None:
-        self.size = len(flat) // 2
+        self._size = 0
+        self._runs: Sequence[Run] = ()
         self.odd = False
-        if len(flat) > 2 * KEEP:
-            self.odd = _odd(flat[2 * KEEP :])
-            flat = flat[: 2 * KEEP]
-        self.flat = flat
+        self.rest: Sequence[Value] = ()
+        self.flat: list[Value] = flat if len(flat) <= 2 * KEEP else []
+        if self.flat is flat:
+            self._size = len(flat) // 2
+        else:
+            self.extend(flat)
 
     def extend(self, flat: list[Value]) -> None:
-        self.size += len(flat) // 2
+        number = len(flat)
         room = 2 * KEEP - len(self.flat)
-        if len(flat) > room:
-            self.odd = self.odd or _odd(flat[room:])
+        if number > room:
+            spilled = flat[max(room, 0) :]
+            if not _SCALARS.issuperset(map(type, spilled)):
+                runs = [i for i in spilled if type(i) is Run]
+                self._runs = _more(self._runs, runs)
+                number -= len(runs)
+                self.rest, odd = _spill(self.rest, spilled)
+                self.odd = odd or self.odd
+        self._size += number // 2
         if room > 0:
             self.flat += flat[:room]
 
     @property
+    def size(self) -> int:
+        """How many assignments there are; those of runs are counted when it is asked for."""
+        return self._size + sum(run.count() // 2 for run in self._runs)
+
+    @property
+    def least(self) -> int:
+        """The size without what runs hold."""
+        return self._size
+
+    @property
+    def room(self) -> int:
+        """How many more keys and values would be kept."""
+        return 2 * KEEP - len(self.flat)
+
+    @property
     def complete(self) -> bool:
-        return self.size == len(self.flat) // 2
+        return not self._runs and self._size == len(self.flat) // 2
 
     def pairs(self) -> list[tuple[Value, Value]]:
         return list(zip(self.flat[::2], self.flat[1::2], strict=False))
@@ -173,12 +230,22 @@ MISSING = _Missing()
 EMPTY_TUPLE: tuple[Value, ...] = ()
 
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes, Big})
-_FLAT = _SCALARS | {Run}
 
 
-def _odd(items: list[Value]) -> bool:
-    """Whether any of these is more than a scalar."""
-    return not _FLAT.issuperset(map(type, items))
+def _more(runs: Sequence[Run], others: list[Run]) -> Sequence[Run]:
+    if type(runs) is list:
+        runs += others
+        return runs
+    return others
+
+
+def _spill(rest: Sequence[Value], items: list[Value]) -> tuple[list[Value], bool]:
+    """Hold what is more than a scalar; true when that is too much."""
+    held = rest if type(rest) is list else []
+    more = [item for item in items if type(item) not in _SCALARS]
+    room = _REST - len(held)
+    held += more[: max(room, 0)]
+    return held, len(more) > room
 
 
 def plain(value: Value, budget: int = 400) -> bool:
@@ -192,7 +259,10 @@ def plain(value: Value, budget: int = 400) -> bool:
         kind = type(value)
         if kind in _SCALARS:
             continue
-        if kind is tuple:
+        if kind is Some:
+            if not value.scalar:
+                return False
+        elif kind is tuple:
             pending += value
         elif kind is Lst and value.complete:
             pending += value.items
