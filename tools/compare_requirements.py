@@ -107,15 +107,15 @@ def by_us(data: bytes) -> Reading:
     facts = requirements.parse(source)
     starts = [line.number for line in requirements._logical(source)]
     found: list[tuple[Any, ...]] = []
-    # pip numbers a logical line by its first physical one.
-    rejected = {
-        starts[bisect_right(starts, p.at.line) - 1]
-        for p in facts.problems
-        if p.message.startswith("pip rejects")
-    }
+
+    def begin(line: int) -> int:
+        """Pip numbers a logical line by its first physical one, we by where its text begins."""
+        return starts[bisect_right(starts, line) - 1]
+
+    rejected = {begin(p.at.line) for p in facts.problems if p.message.startswith("pip rejects")}
     for requirement in facts.requirements:
         if requirement.rejected or _unset_variable(requirement):
-            rejected.add(requirement.at.line)
+            rejected.add(begin(requirement.at.line))
             continue
         specifiers = requirement.specifier_set
         marker = requirements.marker_object(requirement.marker) if requirement.marker else None
@@ -124,7 +124,7 @@ def by_us(data: bytes) -> Reading:
         from_url = {h for h in requirement.hashes if url and h.partition(":")[2] in url.lower()}
         found.append(
             (
-                requirement.at.line,
+                begin(requirement.at.line),
                 "" if is_local and requirement.name_at is None else requirement.key,
                 str(specifiers) if not url and not is_local else "",
                 tuple(sorted({normalise(e) for e in requirement.extras})),

@@ -236,6 +236,7 @@ def test_generated_files_are_read_as_pip_reads_them(text):
 
 @pytest.mark.oracle
 @settings(max_examples=300, deadline=None)
+@example("\\\n1")
 @given(st.text(alphabet="ab1=<>~!.,;#\\\"'[]() -@:/$+\n\t", max_size=40))
 def test_noise_is_read_as_pip_reads_it(text):
     assert compare.differences(text.encode()) == []
