@@ -111,6 +111,8 @@ def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
     fails = reason.effect in ("load", "predict")
     # Another patch release of the same minor: said, but hardly a fault.
     patch = ("difference", "patch") in reason.evidence
+    open_version = any(name == "installed_today" for name, _ in reason.evidence)
+    bound = Confidence.LIKELY if open_version else Confidence.CERTAIN
     where = load.service.name if load.service is not None else load.environment.name
     verb = {"load": "does not load", "predict": "loads but does not predict"}.get(
         reason.effect, "loads with a warning"
@@ -133,7 +135,7 @@ def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
             **({"distribution": reason.distribution} if reason.distribution else {}),
         },
         severity=rule.severity if fails else Severity.LOW if patch else Severity.MEDIUM,
-        confidence=rule.confidence if fails else Confidence.CERTAIN,
+        confidence=min(rule.confidence if fails else Confidence.CERTAIN, bound),
         breaks=_stages(load, reason.effect) if fails else (),
     )
 

@@ -58,7 +58,8 @@ class Runtime:
     """What an environment offers to a load.
 
     ``project`` maps the importable modules of the repository to what they define; None means that nothing is known of the project; ``unsure`` modules may be there. ``main`` are the names of the
-    program's own ``__main__``. ``specifiers`` bound the versions of distributions without a pin.
+    program's own ``__main__``. ``specifiers`` bound the versions of distributions without a pin;
+    ``fresh``: they are installed anew, so that the newest release of each is what comes.
     """
 
     python: str | None
@@ -69,6 +70,7 @@ class Runtime:
     absent: frozenset[str] = frozenset()
     main: frozenset[str] = frozenset()
     specifiers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    fresh: bool = False
 
 
 @value
@@ -114,7 +116,23 @@ def link(facts: ArtifactFacts, runtime: Runtime, *, loader: str = "auto") -> Com
     if len({r.outcome for r in results}) == 1:
         # The last edge is what pip installs today.
         return results[-1]
+    if runtime.fresh and edges[0].python == edges[-1].python and results[-1].outcome != "unknown":
+        return _today(edges[-1], results[-1])
     return _depends(facts, loader, edges, results)
+
+
+def _today(newest: Exact, result: Compatibility) -> Compatibility:
+    """What happens with the releases that a build of today installs, and that it rests on them."""
+    versions = _edge(newest, list(newest.versions))
+    reasons = tuple(
+        replace(
+            reason,
+            message=f"{reason.message} ({versions}: no pin, so what a build installs today)",
+            evidence=(*reason.evidence, ("installed_today", versions)),
+        )
+        for reason in result.reasons
+    )
+    return replace(result, reasons=reasons)
 
 
 def _judge(facts: ArtifactFacts, exact: Exact, loader: str) -> Compatibility:

@@ -89,6 +89,9 @@ def runtime_of(
         absent=absent,
         main=main,
         specifiers={r.key: r.fact.specifier for r in environment.requirements if r.key},
+        fresh=environment.kind == "image"
+        and environment.installed.complete
+        and not environment.installed.unknown,
     )
 
 

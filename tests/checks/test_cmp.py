@@ -157,3 +157,13 @@ def test_a_patch_release_of_scikit_learn_hardly_matters(
     model = b"\x80\x04csklearn.preprocessing._data\nNormalizer\n)\x81" + state + b"b."
     found = [f for f in audited(tmp_path, model).findings if f.rule == "CMP002"]
     assert [f.severity.label for f in found] == ([severity] if severity else [])
+
+
+def test_an_open_version_is_what_a_build_of_today_installs(tmp_path: Path) -> None:
+    state = b"}(X\x10\x00\x00\x00_sklearn_versionX\x05\x00\x00\x001.1.3u"
+    model = b"\x80\x04csklearn.preprocessing._data\nNormalizer\n)\x81" + state + b"b."
+    pins = "fastapi==0.115.6\nuvicorn==0.34.0\nscikit-learn\n"
+    result = audited(tmp_path, model, more={"requirements.txt": pins})
+    (found,) = [f for f in result.findings if f.rule == "CMP002"]
+    assert found.confidence.label == "likely"
+    assert "no pin, so what a build installs today" in found.message
