@@ -15,7 +15,7 @@ from auditor.values import value
 
 # Registries that serve the official images under their own names.
 _MIRRORS = (
-    "docker.io/", "index.docker.io/", "registry.hub.docker.com/", "registry-1.docker.io/",
+    "docker.io/", "index.docker.io/", "registry.hub.docker.com/",
     "public.ecr.aws/docker/", "mirror.gcr.io/", "amd64/",
 )  # fmt: skip
 # Repositories of the Red Hat family: packages are asked of dnf, by what they have.
