@@ -63,6 +63,8 @@ def main() -> int:
     parser.add_argument("--longest", type=float, default=40.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     arguments = parser.parse_args()
+    if not arguments.repository.is_dir():
+        parser.error(f"{arguments.repository} is no directory: nothing would be interrupted")
     chance = random.Random(arguments.seed)
     client = engine.connect()
     failed = 0
