@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import pickle
 import re
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
 
-from make_onnx_tables import KNOWLEDGE, contrib, probes  # noqa: E402
+from make_onnx_tables import KNOWLEDGE, ask, contrib, probes  # noqa: E402
 
 # Outcomes: Y converts, U an operator that is not supported, T a type that is not, R refused
 # otherwise (a made-up attribute, a rank that is not known), C crashes.
@@ -89,34 +88,6 @@ def parsed(text: str) -> tuple[str, str, list[str]]:
     return release, python, sites
 
 
-def ask(release: str, python: str, sites: list[str], models: list[bytes]) -> list[str]:
-    """The outcome of each model in that release."""
-    answers = ["R"] * len(models)
-    with tempfile.TemporaryDirectory() as folder:
-        question, answer, runner = (Path(folder, n) for n in ("models", "answers", "runner.py"))
-        question.write_bytes(pickle.dumps(models, protocol=4))
-        runner.write_text(_READER)
-        start = 0
-        while start < len(models):
-            answer.write_text("")
-            process = subprocess.run(
-                [python, str(runner), str(question), str(answer), str(start)],
-                env={"PYTHONPATH": ":".join(sites), "LC_ALL": "C.UTF-8"},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                check=False,
-            )
-            lines = answer.read_text().splitlines()
-            if not lines and process.returncode:
-                raise SystemExit(f"{release} does not run: {process.stderr[-400:]!r}")
-            for line in lines:
-                index, _, code = line.partition(" ")
-                answers[int(index)] = code or "C"
-                start = int(index) + 1
-    print(f"openvino {release}: {Counter(answers)}", file=sys.stderr)
-    return answers
-
-
 def fewer(asked: list[tuple[tuple[Any, ...], bytes]]) -> Iterator[tuple[tuple[Any, ...], bytes]]:
     """Of the models that differ in types only, as many as name every type of every parameter."""
     seen: set[tuple[str, ...]] = set()
@@ -171,7 +142,7 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
     )
     for text in releases:
         release, python, sites = parsed(text)
-        answers = ask(release, python, sites, [m for _, m in asked])
+        answers = ask(release, python, sites, [m for _, m in asked], _READER)
         limits: dict[str, Any] = {"ir": [], "opset": []}
         codes: dict[tuple[str, str, str], Counter[str]] = {}
         types: dict[tuple[str, str, str], dict[str, dict[str, set[str]]]] = {}
@@ -188,7 +159,7 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
                 for parameter, kind in chosen.items():
                     seen.setdefault(parameter, {}).setdefault(kind, set()).add(code)
         tests: dict[tuple[str, str, str], Counter[str]] = {}
-        read = ask(release, python, sites, [m for _, m in tested])
+        read = ask(release, python, sites, [m for _, m in tested], _READER)
         for (key, _), code in zip(tested, read, strict=True):
             tests.setdefault(key, Counter())[code] += 1
         operators: dict[str, dict[str, dict[str, Any]]] = {}
@@ -216,7 +187,7 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
                 for since, entry in versions.items():
                     if entry == "unsure" and (domain, name, since) not in tests:
                         versions[since] = "yes"
-        said = ask(release, python, sites, [m for _, m in contrib(names)])
+        said = ask(release, python, sites, [m for _, m in contrib(names)], _READER)
         yield (
             release,
             {

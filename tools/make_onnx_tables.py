@@ -288,13 +288,15 @@ def candidates(sites: list[str]) -> set[str]:
     return found
 
 
-def ask(release: str, python: str, sites: list[str], models: list[bytes]) -> list[str]:
-    """The outcome of each model in that release."""
+def ask(
+    release: str, python: str, sites: list[str], models: list[bytes], runner_text: str = _RUNNER
+) -> list[str]:
+    """The outcome of each model in that release, by the program that asks it."""
     answers = ["R"] * len(models)
     with tempfile.TemporaryDirectory() as folder:
         question, answer, runner = (Path(folder, n) for n in ("models", "answers", "runner.py"))
         question.write_bytes(pickle.dumps(models, protocol=4))
-        runner.write_text(_RUNNER)
+        runner.write_text(runner_text)
         start = 0
         while start < len(models):
             answer.write_text("")
@@ -302,12 +304,12 @@ def ask(release: str, python: str, sites: list[str], models: list[bytes]) -> lis
                 [python, str(runner), str(question), str(answer), str(start)],
                 env={"PYTHONPATH": ":".join(sites), "LC_ALL": "C.UTF-8"},
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 check=False,
             )
             lines = answer.read_text().splitlines()
             if not lines and process.returncode:
-                raise SystemExit(f"{release} does not run: status {process.returncode}")
+                raise SystemExit(f"{release} does not run: {process.stderr[-400:]!r}")
             for line in lines:
                 index, _, code = line.partition(" ")
                 answers[int(index)] = code or "C"

@@ -23,7 +23,10 @@ from auditor.config import load, nearest, unknown_variables
 from auditor.errors import AuditorError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from auditor.cli.parser import ReportRequest
+    from auditor.reports import Options
     from auditor.result import AuditResult
 
 
@@ -149,7 +152,32 @@ def emit(
     explain_score: bool = False,
 ) -> None:
     """Write every report that was asked for, then say how it ended."""
-    from auditor.reports import Gate, Options, render
+    from auditor.reports import render
+
+    write(
+        requests,
+        decision,
+        lambda form, shown: render(form, result, shown),
+        color=color,
+        quiet=quiet,
+        verbose=verbose,
+        explain_score=explain_score,
+    )
+    conclude(decision, requests, result, quiet=quiet)
+
+
+def write(
+    requests: tuple[ReportRequest, ...],
+    decision: Decision,
+    text_of: Callable[[str, Options], str],
+    *,
+    color: str,
+    quiet: bool,
+    verbose: bool,
+    explain_score: bool = False,
+) -> None:
+    """Put ``text_of(format, options)`` of every request where it goes."""
+    from auditor.reports import Gate, Options
 
     colored = wants_color(color, sys.stdout)
     for request in requests:
@@ -163,12 +191,11 @@ def emit(
             explain_score=explain_score,
             gate=Gate(passed=decision.passed, text=decision.text),
         )
-        text = render(request.format, result, shown)
+        text = text_of(request.format, shown)
         if request.output is None:
             write_stdout(text)
         else:
             write_file(Path(request.output), text)
-    conclude(decision, requests, result, quiet=quiet)
 
 
 def conclude(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from auditor.cli import options
 from auditor.cli.app import complain
-from auditor.cli.audit import check_request
+from auditor.cli.audit import check_request, write
 from auditor.cli.declare import Argument, Context, Option
 from auditor.cli.gate import Decision
 from auditor.cli.parser import requests_of
-from auditor.cli.streams import remark, wants_color, width_of, write_file, write_stdout
+from auditor.cli.streams import remark
 from auditor.config import glob_match, nearest
 from auditor.errors import ExitStatus, UsageError
 
@@ -64,12 +64,11 @@ def command(
     if fail_on not in GATES:
         hint = nearest(fail_on, GATES)
         raise UsageError(f"--fail-on: expected one of {', '.join(GATES)}, not {fail_on!r}{hint}")
-    from auditor.reports import FORMATS, Gate, Options, render
+    from auditor.reports import FORMATS, Options, render
 
     requests = requests_of(ctx)
     for request in requests:
         check_request(request, FORMATS)
-    colored = wants_color(color, sys.stdout)
     wanted, streamed = split(files)
     given = list(targets(wanted, tuple(exclude or ())))
     # The bar stands beside nothing else that is written while it does.
@@ -79,24 +78,13 @@ def command(
         complain(f"{path}: cannot be read: {reason}")
     decision = decide(facts, failures, fail_on, allow_empty=bool(allow_empty))
     result = result_of(facts, failures)
-    for request in requests:
-        to_stdout = request.output is None
-        shown = Options(
-            color=colored if to_stdout else color == "always",
-            width=width_of(sys.stdout) if to_stdout else 80,
-            encoding=(sys.stdout.encoding or "utf-8") if to_stdout else "utf-8",
-            verbose=verbose > 0,
-            quiet=quiet,
-            gate=Gate(passed=decision.passed, text=decision.text),
-        )
-        if request.format == "console":
-            text = summary(facts, quiet=quiet, verbose=verbose > 0)
-        else:
-            text = render(request.format, result, shown)
-        if request.output is None:
-            write_stdout(text)
-        else:
-            write_file(Path(request.output), text)
+
+    def text_of(form: str, shown: Options) -> str:
+        if form == "console":
+            return summary(facts, quiet=quiet, verbose=verbose > 0)
+        return render(form, result, shown)
+
+    write(requests, decision, text_of, color=color, quiet=quiet, verbose=verbose > 0)
     remark(decision.sentence, quiet=quiet and decision.passed)
     return decision.status
 
