@@ -52,6 +52,8 @@ LIBRARIES: Final[dict[str, str]] = {
     "statsmodels": "0.10",
     "imbalanced-learn": "0.4",
     "category-encoders": "2.0",
+    "catboost": "0.20",
+    "keras": "2.3",
     "pytz": "2018.5",
 }
 # Only the newest release: its modules do not change.

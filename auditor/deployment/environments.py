@@ -259,6 +259,20 @@ def conda_requirement(spec: conda.CondaSpec) -> Requirement:
     return Requirement(name=spec.name, at=spec.at, specifier=specifier)
 
 
+def conda_python(spec: conda.CondaSpec | None) -> PythonClaim | None:
+    """What a conda file says of the interpreter: one version, or a range."""
+    if spec is None or not spec.version:
+        return None
+    one = spec.version.lstrip("=").rstrip(".*")
+    single = bool(one) and one.replace(".", "").isdigit()
+    return PythonClaim(
+        version=one if single else "",
+        at=spec.at,
+        kind="conda",
+        specifier="" if single else spec.version,
+    )
+
+
 def _requirements(
     path: str, draft: _Draft, facts: Facts, at: Location, files: list[str]
 ) -> list[EnvRequirement]:

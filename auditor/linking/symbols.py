@@ -31,6 +31,9 @@ LIBRARIES: dict[str, str] = {
     "statsmodels": "statsmodels",
     "imblearn": "imbalanced-learn",
     "category_encoders": "category-encoders",
+    "catboost": "catboost",
+    "_catboost": "catboost",
+    "keras": "keras",
     "pytz": "pytz",
 }
 

@@ -12,6 +12,7 @@ import enum
 import functools
 import math
 import os
+import signal
 import warnings
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -293,14 +294,17 @@ _SK = {
     "LinearRegression": sk("sklearn.linear_model.LinearRegression", kind="number"),
     "RandomForest": sk("sklearn.ensemble.RandomForestClassifier", n_estimators=3, random_state=0),
     "ExtraTrees": sk("sklearn.ensemble.ExtraTreesClassifier", n_estimators=3, random_state=0),
-    "GradientBoosting": sk("sklearn.ensemble.GradientBoostingClassifier", n_estimators=3),
-    "IsolationForest": sk("sklearn.ensemble.IsolationForest", kind="x", n_estimators=3),
-    "AdaBoostRegressor": sk("sklearn.ensemble.AdaBoostRegressor", kind="number", n_estimators=3),
-    "DecisionTree": sk("sklearn.tree.DecisionTreeClassifier", max_depth=3),
+    "GradientBoosting": sk("sklearn.ensemble.GradientBoostingClassifier", n_estimators=3,
+                           random_state=0),
+    "IsolationForest": sk("sklearn.ensemble.IsolationForest", kind="x", n_estimators=3,
+                          random_state=0),
+    "AdaBoostRegressor": sk("sklearn.ensemble.AdaBoostRegressor", kind="number", n_estimators=3,
+                            random_state=0),
+    "DecisionTree": sk("sklearn.tree.DecisionTreeClassifier", max_depth=3, random_state=0),
     "ExtraTree": sk("sklearn.tree.ExtraTreeRegressor", kind="number", max_depth=3, random_state=0),
-    "SVC": sk("sklearn.svm.SVC", probability=True),
+    "SVC": sk("sklearn.svm.SVC", probability=True, random_state=0),
     "NuSVR": sk("sklearn.svm.NuSVR", kind="number"),
-    "LinearSVR": sk("sklearn.svm.LinearSVR", kind="number"),
+    "LinearSVR": sk("sklearn.svm.LinearSVR", kind="number", random_state=0),
     "KNeighborsRegressor": sk("sklearn.neighbors.KNeighborsRegressor", kind="number"),
     "KNeighborsBallTree": sk("sklearn.neighbors.KNeighborsClassifier", algorithm="ball_tree"),
     "RadiusNeighbors": sk("sklearn.neighbors.RadiusNeighborsRegressor", kind="number", radius=9.0),
@@ -310,13 +314,15 @@ _SK = {
     "GaussianNB": sk("sklearn.naive_bayes.GaussianNB"),
     "LDA": sk("sklearn.discriminant_analysis.LinearDiscriminantAnalysis"),
     "QDA": sk("sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis"),
-    "MLPClassifier": sk("sklearn.neural_network.MLPClassifier", hidden_layer_sizes=(4,), max_iter=20),
+    "MLPClassifier": sk("sklearn.neural_network.MLPClassifier", hidden_layer_sizes=(4,), max_iter=20,
+                        random_state=0),
     "GaussianProcess": sk("sklearn.gaussian_process.GaussianProcessRegressor", kind="number"),
     "KMeans": sk("sklearn.cluster.KMeans", kind="x", n_clusters=2, n_init=2, random_state=0),
-    "MiniBatchKMeans": sk("sklearn.cluster.MiniBatchKMeans", kind="x", n_clusters=2, n_init=2),
+    "MiniBatchKMeans": sk("sklearn.cluster.MiniBatchKMeans", kind="x", n_clusters=2, n_init=2,
+                          random_state=0),
     "PCA": sk("sklearn.decomposition.PCA", kind="x", n_components=2),
     "IncrementalPCA": sk("sklearn.decomposition.IncrementalPCA", kind="x", n_components=2),
-    "TruncatedSVD": sk("sklearn.decomposition.TruncatedSVD", kind="x", n_components=2),
+    "TruncatedSVD": sk("sklearn.decomposition.TruncatedSVD", kind="x", n_components=2, random_state=0),
     "FastICA": sk("sklearn.decomposition.FastICA", kind="x", n_components=2, random_state=0),
     "LatentDirichlet": sk("sklearn.decomposition.LatentDirichletAllocation", kind="positive",
                           n_components=2, max_iter=2, random_state=0),
@@ -877,8 +883,72 @@ def plain(value: Any, depth: int = 0) -> Any:
     return str(value)
 
 
+# ---- every estimator of scikit-learn, as the probes of releases make them ----
+
+SWEPT = "every-"
+
+
+def swept() -> Dict[str, Callable[[], Any]]:
+    """One recipe for each estimator that fits one of the samples; the name tells the sample."""
+    import sys
+
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    import probe_worker
+
+    signal.signal(signal.SIGALRM, probe_worker.alarm)
+    data = probe_worker.samples()
+    found: Dict[str, Callable[[], Any]] = {}
+    for key, cls in sorted(probe_worker.estimators().items()):
+        if cls.__name__.startswith("_"):
+            continue
+        for kind, (x, y) in data.items():
+            model = _fitted(probe_worker, cls, x, y)
+            if model is not None:
+                name = SWEPT + key.rpartition(":")[2] + "-" + kind.replace(" ", "_")
+                found[name] = functools.partial(_fitted, probe_worker, cls, x, y)
+                break
+    return found
+
+
+def _fitted(probes: Any, cls: Any, x: Any, y: Any) -> Any:
+    import copy
+
+    signal.setitimer(signal.ITIMER_REAL, 4)
+    try:
+        model = cls(**copy.deepcopy(probes.defaults(cls)))
+        model = model.fit(x, y) if y is not None else model.fit(x)
+        return model if _asked(probes, model, x) else None
+    except BaseException:
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _asked(probes: Any, model: Any, x: Any) -> List[Any]:
+    answers = []
+    for root in probes.roots_of(model):
+        try:
+            answers.append(plain(getattr(model, root)(x[:3])))
+        except Exception:
+            if root != "predict_proba":
+                raise
+    return answers
+
+
+def _exercise_swept(name: str, value: Any) -> Any:
+    import sys
+
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    import probe_worker
+
+    kind = name.rpartition("-")[2].replace("_", " ")
+    return _asked(probe_worker, value, probe_worker.samples()[kind][0])
+
+
 def exercise(name: str, value: Any) -> Any:
     """What a server would ask of it."""
+    if name.startswith(SWEPT):
+        return _exercise_swept(name, value)
     kind = type(value).__name__
     module = type(value).__module__
     if module.startswith("torch") and callable(value):

@@ -44,7 +44,10 @@ def write(folder: str, environment: str) -> None:
     import recipes
 
     rows = []
-    for name, (needs, writers, make) in sorted(recipes.RECIPES.items()):
+    todo = dict(recipes.RECIPES)
+    with contextlib.suppress(ImportError):
+        todo.update((name, (("sklearn",), ("pickle",), make)) for name, make in recipes.swept().items())
+    for name, (needs, writers, make) in sorted(todo.items()):
         try:
             for need in needs:
                 importlib.import_module(need)
