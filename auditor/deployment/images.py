@@ -92,10 +92,9 @@ def build(
 
     environment = with_python(_python(image, base, ordered))
     if environment.python is None:
-        told = [environments.conda_python(item.python) for item in environment.conda]
-        single = next((claim for claim in told if claim is not None and claim.version), None)
-        if single is not None:
-            environment = with_python(single)
+        told = environments.told_by_conda(environment)
+        if told is not None:
+            environment = with_python(told)
     packages = tuple(system.packages(ordered, image))
     sources = [source for paths in copied.values() for source in paths]
     scripts_shipped = _ships_scripts(environment, sources, own)

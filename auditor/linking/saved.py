@@ -57,7 +57,9 @@ def saved_reasons(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[R
         yield Reason(
             rule="CMP011",
             effect="unknown",
-            message=f"is a {facts.format} file; whether {loader} opens it is not decided here",
+            message=f"is a {facts.format} file; whether {loader} opens it is not decided here"
+            if loader
+            else "is in a format that is not known, and so is what would open it",
         )
         return
     module, distributions = LIBRARIES[wanted]

@@ -39,6 +39,8 @@ def state_reasons(
     if "sklearn" in tops:
         yield from _trees(pickle, exact)
         yield from _histograms(pickle, exact)
+        yield from _neighbours(pickle, exact)
+        yield from _jobs(pickle, exact)
         yield from _passthrough(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
@@ -357,6 +359,68 @@ def _histograms(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 message="holds histogram trees in the node layout of another scikit-learn, which "
                 f"{version} refuses when it predicts",
                 error="ValueError: Buffer dtype mismatch",
+                help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                distribution="scikit-learn",
+            )
+            return
+
+
+# Ball and k-d trees: how many values their state has since it holds the weights of the samples.
+_WEIGHTED: Final = (13, (0, 20))
+
+
+def _neighbours(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Trees of neighbours: compiled code takes their state apart without counting its values."""
+    version = exact.version("scikit-learn")
+    count, since = _WEIGHTED
+    if version is None or symbols.numbers(version) < since:
+        return
+    for item in pickle.objects:
+        if (
+            item.of.startswith("sklearn.neighbors.")
+            and item.callable.endswith(".newObj")
+            and item.of.endswith("Tree")
+            and isinstance(item.state, Items)
+            and item.state.size < count
+        ):
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message="holds a tree of neighbours as scikit-learn before 0.20 wrote it, on which "
+                f"{version} crashes",
+                error="Segmentation fault",
+                help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                distribution="scikit-learn",
+            )
+            return
+
+
+# Until then ``n_jobs`` had to be a number.
+_NO_JOBS: Final = (0, 20)
+# These hand it to joblib, which takes None.
+_ONLY_PARALLEL: Final = ("sklearn.pipeline.", "sklearn.multioutput.")
+
+
+def _jobs(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """``n_jobs=None``, the default since 0.20, where it is compared with numbers."""
+    version = exact.version("scikit-learn")
+    table = symbols.table("scikit-learn")
+    if version is None or table is None or symbols.numbers(version) >= _NO_JOBS:
+        return
+    for item in pickle.objects:
+        if not item.of.startswith("sklearn.") or item.of.startswith(_ONLY_PARALLEL):
+            continue
+        state = mapping_of(item)
+        if state is None or next((v for k, v in state.pairs if k == "n_jobs"), 1) is not None:
+            continue
+        module, _, name = item.of.rpartition(".")
+        if "n_jobs" in applying(table.needs(module, name, version), state):
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message=f"holds a {name} with n_jobs=None, which scikit-learn {version} compares "
+                "with numbers when it predicts",
+                error="TypeError: '<' not supported between instances of 'NoneType' and 'int'",
                 help="Pin scikit-learn to the version that wrote the model, or train it again.",
                 distribution="scikit-learn",
             )
