@@ -136,7 +136,11 @@ def virtual_environment(work: Path, root: Path, python: str, wanted: list[str]) 
     pip = [str(interpreter), "-m", "pip", "--no-cache-dir", "install", "-q"]
     if short == "3.6":
         run([*pip, "pip==21.3.1", "setuptools<60"])
-    if wanted and not run([*pip, "--disable-pip-version-check", "--prefer-binary", *wanted]):
+    pip += ["--disable-pip-version-check", "--only-binary", ":all:"]
+    # What XGBoost asks for besides is for graphics cards.
+    bare = [name for name in wanted if name.startswith("xgboost")]
+    rest = [name for name in wanted if name not in bare] + (["scipy"] if bare else [])
+    if (rest and not run([*pip, *rest])) or (bare and not run([*pip, "--no-deps", *bare])):
         return None
     (home / "done").touch()
     return interpreter
