@@ -186,14 +186,17 @@ def main() -> int:
             claim = load.environment.python
             python = claim.version if claim is not None and claim.version else NEWEST
             count[load.environment.name] = count.get(load.environment.name, 0) + 1
-            if load.artifact.facts.verdict != "safe" or count[load.environment.name] > arguments.most:
+            if (
+                load.artifact.facts.verdict != "safe"
+                or count[load.environment.name] > arguments.most
+            ):
                 continue
             wanted = pins(load.environment)
-            interpreter = virtual_environment(
-                arguments.work, arguments.python_root, python, wanted
-            )
+            interpreter = virtual_environment(arguments.work, arguments.python_root, python, wanted)
             if interpreter is None:
-                print(f"{repository.name}: Python {python} with {wanted} does not install", flush=True)
+                print(
+                    f"{repository.name}: Python {python} with {wanted} does not install", flush=True
+                )
                 continue
             truth = really(repository, load, interpreter)
             said = load.result

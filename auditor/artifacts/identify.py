@@ -151,7 +151,9 @@ def _is_plain_xgboost(head: bytes) -> bool:
             return False
         texts.append(head[at + 8 : at + 8 + size])
         at += 8 + size
-    return texts[1] in _XGBOOST_BOOSTERS and bool(re.fullmatch(rb"[a-z0-9_]+:?[a-z0-9_]*", texts[0]))
+    return texts[1] in _XGBOOST_BOOSTERS and bool(
+        re.fullmatch(rb"[a-z0-9_]+:?[a-z0-9_]*", texts[0])
+    )
 
 
 def _is_safetensors(blob: Blob, head: bytes) -> bool:

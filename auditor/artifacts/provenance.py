@@ -115,8 +115,8 @@ def _stated(facts: ArtifactFacts) -> Iterator[Claim]:
             low, high = _LIGHTGBM_FORMS[text]
             yield Claim(subject="lightgbm", low=low, high=high, evidence=f"version={text}")
         elif name == "catboost_revision":
-            low, high = catboost_range(int(text))
-            yield Claim(subject="catboost", low=low, high=high, evidence=f"revision {text}")
+            since, until = catboost_range(int(text))
+            yield Claim(subject="catboost", low=since, high=until, evidence=f"revision {text}")
         elif name == "safetensors_format" and text in _FRAMEWORKS:
             yield Claim(subject=_FRAMEWORKS[text], evidence=f'format "{text}" in __metadata__')
         elif name == "torch_archive":

@@ -100,7 +100,9 @@ def _xgboost_binary(blob: Blob) -> Iterator[Detail]:
     head = blob.read(0, 32)
     start = 4 if head[:4] == b"binf" else 0
     if len(head) == 32:
-        major, minor = (int.from_bytes(head[start + at : start + at + 4], "little") for at in (20, 24))
+        major, minor = (
+            int.from_bytes(head[start + at : start + at + 4], "little") for at in (20, 24)
+        )
         if 0 < major < 100 and minor < 100:
             yield "xgboost_version", f"{major}.{minor}"
     at = blob.find(b"scikit_learn", 0, _WRAPPER)

@@ -46,7 +46,9 @@ def write(folder: str, environment: str) -> None:
     rows = []
     todo = dict(recipes.RECIPES)
     with contextlib.suppress(ImportError):
-        todo.update((name, (("sklearn",), ("pickle",), make)) for name, make in recipes.swept().items())
+        todo.update(
+            (name, (("sklearn",), ("pickle",), make)) for name, make in recipes.swept().items()
+        )
     for name, (needs, writers, make) in sorted(todo.items()):
         try:
             for need in needs:
