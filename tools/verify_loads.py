@@ -40,7 +40,10 @@ import json, sys, warnings
 path, loader, width, names = sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4])
 def opened():
     if loader == "joblib":
-        import joblib
+        try:
+            import joblib
+        except ImportError:
+            from sklearn.externals import joblib
         return joblib.load(path)
     if loader == "pandas":
         import pandas
@@ -160,6 +163,7 @@ def really(repository: Path, load: Load, interpreter: Path) -> dict[str, Any]:
         "bwrap", "--ro-bind", "/", "/", "--tmpfs", "/run", "--dev", "/dev", "--unshare-all",
         "--die-with-parent", "--clearenv", "--setenv", "PYTHONPATH", ":".join(map(str, folders)),
         "--setenv", "OMP_NUM_THREADS", "1", "--setenv", "PYTHONDONTWRITEBYTECODE", "1",
+        "--setenv", "TMPDIR", "/run", "--setenv", "HOME", "/run",
         "--chdir", str(home), str(interpreter), "-c", LOADER,
         str(home / load.artifact.path), load.loader, width, names,
     ]  # fmt: skip

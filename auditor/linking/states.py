@@ -58,24 +58,24 @@ def state_reasons(
 
 def keys_of(item: ObjectFacts) -> frozenset[str]:
     """Names in the object's ``__dict__``; ``*_`` where one ends as those of fitted estimators do."""
-    state = item.state
-    if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
-        # ``(dict, slots)``
-        state = state.items[0]
-    if isinstance(state, Mapping):
-        names = {k for k, _ in state.pairs if isinstance(k, str)}
-        if any(n.endswith("_") and not n.startswith("__") for n in names):
-            names.add("*_")
-        return frozenset(names)
-    return frozenset()
+    names = {k for state in _mappings(item) for k, _ in state.pairs if isinstance(k, str)}
+    if any(n.endswith("_") and not n.startswith("__") for n in names):
+        names.add("*_")
+    return frozenset(names)
 
 
 def mapping_of(item: ObjectFacts) -> Mapping | None:
-    """The object's ``__dict__`` as restored; None when it has another form."""
+    """The object's ``__dict__`` as restored, or its slots; None when it has another form."""
+    return next(iter(_mappings(item)), None)
+
+
+def _mappings(item: ObjectFacts) -> tuple[Mapping, ...]:
+    """The mappings of a state: one, or ``(dict, slots)``, of which either may be None."""
     state = item.state
+    parts: tuple[Symbol, ...] = (state,)
     if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
-        state = state.items[0]
-    return state if isinstance(state, Mapping) else None
+        parts = state.items
+    return tuple(part for part in parts if isinstance(part, Mapping))
 
 
 def applying(needs: frozenset[str], state: Mapping) -> frozenset[str]:
@@ -209,6 +209,10 @@ def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 # ---- SciPy ----
 
 
+# Until then these matrices were dictionaries themselves.
+_DOK_DICT: Final = (1, 12)
+
+
 def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Trees that became compiled ones in 1.6, coordinates that got another name in 1.13."""
     version = exact.version("scipy")
@@ -227,6 +231,20 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 "a KDTree of SciPy 1.6 or newer",
                 "UnpicklingError: state is not a dictionary",
             )
+        elif (
+            name in ("rv_sample", "rv_histogram")
+            and isinstance(item.state, Items)
+            and number >= (1, 6)
+        ):
+            what = "a distribution made from values, of SciPy before 1.6"
+            error = "TypeError or ValueError, from its constructor"
+        elif name == "Rotation" and isinstance(item.state, Mapping) and number >= (1, 6):
+            what, error = "a rotation of SciPy before 1.6", "AttributeError or ValueError"
+        elif name.startswith("dok_") and ("_dict" in keys_of(item)) != (number >= _DOK_DICT):
+            what = "a dictionary of keys of SciPy " + (
+                "before 1.12" if number >= _DOK_DICT else "1.12 or newer"
+            )
+            error = f"AttributeError: '{name}' object has no attribute '_dict', or an empty matrix"
         elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
             what = "a sparse matrix of SciPy 1.13 or newer"
             error = f"AttributeError: '{name}' object has no attribute 'row'"
@@ -256,6 +274,9 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="scipy",
             )
             return
+    from auditor.linking.boosters import needs_reasons
+
+    yield from needs_reasons(pickle, exact, "scipy")
 
 
 # ---- scikit-learn ----

@@ -568,6 +568,157 @@ def rotation() -> Any:
     return Rotation.from_euler("z", 90, degrees=True)
 
 
+# What SciPy makes, and how it is asked.
+_SCIPY: Dict[str, Tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
+
+
+def _scipy(name: str, ask: Callable[[Any], Any]) -> Callable[[Callable[[], Any]], Any]:
+    def keep(make: Callable[[], Any]) -> Any:
+        _SCIPY["scipy_" + name] = (make, ask)
+        RECIPES["scipy_" + name] = (("scipy",), ("pickle",), make)
+        return make
+
+    return keep
+
+
+X5, Y5 = [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 5.0, 4.0]
+_AT = [0.5, 1.5]
+for _path in ("PchipInterpolator", "Akima1DInterpolator", "KroghInterpolator", "BarycentricInterpolator",
+              "UnivariateSpline", "InterpolatedUnivariateSpline", "make_interp_spline"):  # fmt: skip
+
+    @_scipy(_path, lambda value: value(_AT))
+    def _interpolator(_path: str = _path) -> Any:
+        import scipy.interpolate
+
+        return getattr(scipy.interpolate, _path)(X5, Y5)
+
+
+@_scipy("PPoly", lambda value: value(_AT))
+def _ppoly() -> Any:
+    from scipy.interpolate import PPoly
+
+    return PPoly([[1.0, 2.0], [0.0, 1.0]], [0.0, 1.0, 2.0])
+
+
+@_scipy("interp1d_cubic", lambda value: value(_AT))
+def _cubic() -> Any:
+    from scipy.interpolate import interp1d as make
+
+    return make(X5, Y5, kind="cubic")
+
+
+@_scipy("RegularGridInterpolator", lambda value: value([[0.5, 0.5]]))
+def _grid() -> Any:
+    import numpy as np
+    from scipy.interpolate import RegularGridInterpolator
+
+    return RegularGridInterpolator((X5, X5), np.outer(Y5, Y5))
+
+
+@_scipy("RBFInterpolator", lambda value: value([[0.5, 0.5]]))
+def _rbf() -> Any:
+    from scipy.interpolate import RBFInterpolator
+
+    return RBFInterpolator(table(12, 2), [row[0] for row in table(12, 1)])
+
+
+@_scipy("LinearNDInterpolator", lambda value: value([[0.1, 0.1]]))
+def _linear_nd() -> Any:
+    from scipy.interpolate import LinearNDInterpolator
+
+    return LinearNDInterpolator(table(12, 2), [row[0] for row in table(12, 1)])
+
+
+@_scipy("NearestNDInterpolator", lambda value: value([[0.1, 0.1]]))
+def _nearest_nd() -> Any:
+    from scipy.interpolate import NearestNDInterpolator
+
+    return NearestNDInterpolator(table(12, 2), [row[0] for row in table(12, 1)])
+
+
+@_scipy("RectBivariateSpline", lambda value: value(0.5, 0.5))
+def _rectangle() -> Any:
+    import numpy as np
+    from scipy.interpolate import RectBivariateSpline
+
+    return RectBivariateSpline(X5, X5, np.outer(Y5, Y5))
+
+
+@_scipy("KDTree", lambda value: value.query([0.1, 0.2])[1])
+def _tree() -> Any:
+    from scipy.spatial import KDTree
+
+    return KDTree(table(20, 2))
+
+
+@_scipy("Delaunay", lambda value: value.find_simplex([[0.1, 0.1]]))
+def _delaunay() -> Any:
+    from scipy.spatial import Delaunay
+
+    return Delaunay(table(12, 2))
+
+
+for _path in ("bsr", "dia", "csc"):
+
+    @_scipy(_path + "_matrix", lambda value: value.toarray())
+    def _sparse(_path: str = _path) -> Any:
+        import numpy as np
+        import scipy.sparse
+
+        return getattr(scipy.sparse, _path + "_matrix")(np.eye(4))
+
+
+@_scipy("csr_array", lambda value: value.toarray())
+def _sparse_array() -> Any:
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    return csr_array(np.eye(4))
+
+
+@_scipy("multivariate_normal", lambda value: value.pdf([0.1, 0.2]))
+def _normal() -> Any:
+    from scipy.stats import multivariate_normal
+
+    return multivariate_normal([0.0, 0.0], [[1.0, 0.2], [0.2, 1.0]])
+
+
+@_scipy("rv_histogram", lambda value: value.cdf(2.0))
+def _histogram() -> Any:
+    import numpy as np
+    from scipy.stats import rv_histogram
+
+    return rv_histogram(np.histogram(Y5, bins=3))
+
+
+@_scipy("rv_discrete", lambda value: value.pmf(2))
+def _discrete() -> Any:
+    from scipy.stats import rv_discrete
+
+    return rv_discrete(values=([1, 2, 3], [0.2, 0.5, 0.3]))
+
+
+@_scipy("TransferFunction", lambda value: value.poles)
+def _transfer() -> Any:
+    from scipy.signal import TransferFunction
+
+    return TransferFunction([1.0], [1.0, 2.0])
+
+
+@_scipy("OptimizeResult", lambda value: value.x)
+def _result() -> Any:
+    from scipy.optimize import minimize
+
+    return minimize(lambda x: (x[0] - 1) ** 2, [0.0])
+
+
+@_scipy("Slerp", lambda value: value([0.5]).as_quat())
+def _slerp() -> Any:
+    from scipy.spatial.transform import Rotation, Slerp
+
+    return Slerp([0.0, 1.0], Rotation.from_euler("z", [0, 90], degrees=True))
+
+
 @recipe("pandas", by=("pickle", "topickle", "joblib"))
 def data_frame() -> Any:
     return frame()
@@ -956,6 +1107,8 @@ def exercise(name: str, value: Any) -> Any:
     """What a server would ask of it."""
     if name.startswith(SWEPT):
         return _exercise_swept(name, value)
+    if name in _SCIPY:
+        return plain(_SCIPY[name][1](value))
     kind = type(value).__name__
     module = type(value).__module__
     if module.startswith("torch") and callable(value):
