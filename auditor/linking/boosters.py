@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # Since this release the base score is stored as a list.
 BASE_SCORES: Final = (3, 1)
-# Since this release models in the binary layout, also those behind a configuration, are not read.
-_NO_BINARY: Final = (3, 1)
+# Since this release a pickled booster has to be UBJSON.
+_ONLY_UBJSON: Final = (3, 1)
 Layout = Literal["binary", "json", "ubjson"]
 _BOOSTERS: Final = frozenset({"xgboost.core.Booster"})
 
@@ -96,7 +96,7 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             why = "before 1.0"
         elif layout == "json" and number < (1, 0):
             why = "1.0 and newer"
-        elif number >= _NO_BINARY and found[0].startswith(b"CONFIG-offset:"):
+        elif layout == "json" and number >= _ONLY_UBJSON:
             why = "1.0 to 1.5"
         elif layout == "ubjson" and number < (1, 6):
             why = "1.6 and newer"

@@ -135,7 +135,12 @@ def _code(item: ObjectFacts, dill: bool) -> Code | None:
             if all(n in _names(p) for n in opcodes) and (p < (3, 11) or _well_formed(raw, p))
         )
         writers = fitting or writers
-    if (3, 10) in writers and len(writers) > 1 and raw is not None:
+    if dill and len(args) == len(item.args) == 16 and len(writers) > 1 and raw is not None:
+        # Without the table in front, dill writes it in the old form, whatever the Python.
+        counted = _jumps_counted(raw)
+        if counted is not None:
+            writers = tuple(p for p in writers if (p == (3, 10)) == counted) or writers
+    elif (3, 10) in writers and len(writers) > 1 and raw is not None:
         table = _bytes(args[-3])
         if table is not None and len(args) == 16:
             # PEP 626: the deltas of 3.10's line table add up to the whole code.
@@ -150,6 +155,31 @@ def _code(item: ObjectFacts, dill: bool) -> Code | None:
         opcodes=opcodes,
         offset=item.offset,
     )
+
+
+def _jumps_counted(raw: bytes) -> bool | None:
+    """Whether jumps count instructions, as since 3.10, and not bytes; None when both may be."""
+    jumps = {number for number, name in _names((3, 9)).items() if name in _jumps((3, 9))}
+    relative = {n for n in jumps if _names((3, 9))[n] in _RELATIVE}
+    if _EXTENDED in raw[::2]:
+        return None
+    found: bool | None = None
+    for at in range(0, len(raw) - 1, 2):
+        if raw[at] not in jumps:
+            continue
+        argument = raw[at + 1]
+        if argument % 2:
+            return True
+        start = at // 2 + 1 if raw[at] in relative else 0
+        if start + argument >= len(raw) // 2:
+            found = False
+    return found
+
+
+_EXTENDED: Final = 144
+_RELATIVE: Final = frozenset(
+    {"FOR_ITER", "JUMP_FORWARD", "SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH"}
+)
 
 
 def _bytes(value: Symbol) -> bytes | None:
@@ -232,6 +262,15 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         what = f"function {code.name}" if code.name else "a function"
         if target in common and len(wrong) < len(common):
             # Some writer that is possible would do no harm, the target itself among them.
+            if code.by_dill and not code.extended and (3, 10) in common:
+                reported = True
+                yield Reason(
+                    rule="CMP005",
+                    effect="unknown",
+                    message=f"holds {what} as bytecode that Python {by} can have written: the jumps "
+                    "in it mean one thing before 3.10 and another since",
+                    help="Put the function into a module, and write the artifact again.",
+                )
             continue
         reported = True
         loads = code.by_dill and (exact.at_least("dill", 0, 3, 6) or _same_count(code, target))

@@ -350,3 +350,121 @@ def test_a_universal_function_names_its_module() -> None:
     bare = judged(data, runtime({"numpy": "1.26.4"}))
     assert bare.outcome == "fails"
     assert bare.first is not None and bare.first.rule == "CMP003"
+
+
+def neighbours(values: int) -> bytes:
+    """A k-d tree whose state has so many values."""
+    stream = Stream().name("sklearn.neighbors.kd_tree", "newObj")
+    stream.name("sklearn.neighbors.kd_tree", "KDTree").raw(b"\x85R(")
+    for _ in range(values):
+        stream.raw(b"K\x01")
+    return stream.raw(b"tb").bytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "version", "outcome"),
+    [(12, "0.20.3", "fails"), (12, "0.19.2", "loads"), (13, "0.20.3", "loads")],
+)
+def test_trees_of_neighbours_from_before_they_had_weights(
+    values: int, version: str, outcome: str
+) -> None:
+    target = runtime({"scikit-learn": version, "numpy": "1.14.6"}, python="3.6")
+    assert judged(neighbours(values), target).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("jobs", "version", "outcome"),
+    [(None, "0.19.2", "fails"), (1, "0.19.2", "loads"), (None, "0.20.3", "loads")],
+)
+def test_no_number_of_jobs(jobs: int | None, version: str, outcome: str) -> None:
+    state = {"n_jobs": jobs, "estimators_": [], "n_outputs_": 1}
+    data = Stream().new("sklearn.ensemble.forest", "RandomForestClassifier", state).bytes()
+    target = runtime({"scikit-learn": version, "numpy": "1.14.6"}, python="3.6")
+    assert judged(data, target).outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("0.23.4", "fails"), ("0.24.1", "loads")])
+def test_multi_index_that_has_codes(version: str, outcome: str) -> None:
+    data = (
+        Stream()
+        .name("pandas.core.indexes.base", "_new_Index")
+        .name("pandas.core.indexes.multi", "MultiIndex")
+        .value({"levels": [], "codes": []})
+        .raw(b"\x86R")
+        .bytes()
+    )
+    target = runtime({"pandas": version, "numpy": "1.14.6"}, python="3.6")
+    assert judged(data, target).outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("0.2.9", "fails"), ("0.3.1.1", "loads")])
+def test_function_with_more_than_an_old_dill_takes(version: str, outcome: str) -> None:
+    arguments = b"NNNNNNN"
+    data = Stream().name("dill._dill", "_create_function").raw(b"(" + arguments + b"tR").bytes()
+    target = runtime({"dill": version}, python="3.6")
+    assert judged(data, target, "dill").outcome == outcome
+
+
+def booster(buffer: bytes) -> bytes:
+    stream = Stream().name("xgboost.core", "Booster").raw(b")\x81}").value("handle")
+    return stream.name("builtins", "bytearray").value(buffer).raw(b"\x85Rsb").bytes()
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("3.0.5", "warns"), ("3.1.2", "fails")])
+def test_a_pickled_booster_has_to_be_ubjson_since_3_1(version: str, outcome: str) -> None:
+    data = booster(b'{"Config":{"learner":{}}' + b" " * 100 + b',"version":[1,4,2]}}')
+    target = runtime({"xgboost": version, "numpy": "2.2.6"}, python="3.12")
+    assert judged(data, target).outcome == outcome
+
+
+SCIPY = {"numpy": "2.2.6"}
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "state", "good", "bad"),
+    [
+        # SciPy 1.18 takes it apart otherwise, 1.17 looks for other slots.
+        ("scipy.interpolate._cubic", "CubicSpline", {"c": 1, "x": 1, "axis": 0}, "1.15.3", "1.18.1"),
+        ("scipy.interpolate._cubic", "CubicSpline", {"c": 1, "x": 1, "axis": 0}, "1.16.1", "1.17.1"),
+        ("scipy.interpolate._bsplines", "BSpline",
+         {"t": 1, "c": 1, "k": 3, "axis": 0}, "1.16.1", "1.18.1"),
+        ("scipy.stats._kde", "gaussian_kde",
+         {"dataset": 1, "d": 1, "covariance": 1, "inv_cov": 1}, "1.9.3", "1.16.1"),
+        ("scipy.sparse._dok", "dok_matrix", {"_shape": 1}, "1.11.4", "1.12.0"),
+        ("scipy.spatial.transform.rotation", "Rotation", {"_quat": 1, "_single": 1}, "1.5.4", "1.7.1"),
+        # Behind a module that only forwards.
+        ("scipy.stats.kde", "gaussian_kde",
+         {"dataset": 1, "d": 1, "covariance": 1, "inv_cov": 1}, "1.7.1", "1.16.1"),
+    ],
+)  # fmt: skip
+def test_states_of_scipy(
+    module: str, name: str, state: dict[str, int], good: str, bad: str
+) -> None:
+    data = Stream().new(module, name, state).bytes()
+    assert judged(data, runtime({"scipy": good, **SCIPY}, python="3.12")).outcome == "loads"
+    assert judged(data, runtime({"scipy": bad, **SCIPY}, python="3.12")).outcome == "fails"
+
+
+@pytest.mark.parametrize(
+    ("code", "writers"),
+    [
+        # A loop that jumps by an odd number counts instructions; one beyond the end counts bytes.
+        (b"|\x00]\x07}\x01|\x01\x91\x02q\x02S\x00", ((3, 10),)),
+        (b"|\x00]\x0a}\x01|\x01\x91\x02q\x02S\x00", ((3, 8), (3, 9))),
+        (b"|\x00S\x00", ((3, 8), (3, 9), (3, 10))),
+    ],
+)
+def test_who_wrote_a_function_of_an_older_dill(
+    code: bytes, writers: tuple[tuple[int, int], ...]
+) -> None:
+    from auditor.linking.bytecode import codes
+
+    stream = Stream().name("dill._dill", "_create_code").raw(b"(")
+    for number in (1, 0, 0, 2, 4, 67):
+        stream.value(number)
+    stream.raw(b"C" + bytes([len(code)]) + code)
+    for item in ((None,), (), ("x", "v"), "<string>", "f", 1):
+        stream.value(item)
+    stream.raw(b"C\x00").value(()).value(())
+    (found,) = codes(facts(stream.raw(b"tR").bytes()).pickle)
+    assert found.writers == writers
