@@ -350,7 +350,7 @@ class Scanner:
 
                 draft.details += torch_archive(entry.name, inner.read(0, 20))
                 continue
-            if torch and ("/data/" in entry.name or "/.data/" in entry.name):
+            if torch and _STORAGE.search(entry.name):
                 continue
             if draft.format == "torchscript" and "/code/" in entry.name:
                 _script(draft, inner, entry.name)
@@ -452,7 +452,7 @@ class Scanner:
         onnx = tensors.looks_like_onnx(blob)
         if onnx:
             tensors.judge_onnx(draft, blob)
-        if onnx or graph:
+        if onnx or graph or tensorflow.judge_fingerprint(draft, blob):
             return
         head = blob.read(0, 64)
         ext = extension(draft.path)
@@ -546,6 +546,8 @@ _OPCODES = frozenset(
 )
 
 
+# What torch names its storages; anything else beside them is nothing that it wrote.
+_STORAGE = re.compile(r"(?:^|/)(?:data/\d+|\.data/\w+)$")
 _SCRIPT_CALLS = re.compile(
     rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b"
 )
