@@ -764,6 +764,7 @@ def _public_attribute(call: Call) -> bool:
 _SHARP = frozenset(
     {
         "builtins.getattr",
+        "dill._dill._getattr",
         "builtins.map",
         "builtins.filter",
         "builtins.pow",
