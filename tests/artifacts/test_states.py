@@ -126,6 +126,11 @@ HOSTILE = {
     "dill-method-of-another": call(glob("dill._dill", "_getattr"), STR, text("split"), text("<method 'split' of 'os' objects>")),
     "dill-private-method": call(glob("dill._dill", "_getattr"), STR, text("__class__"), text("<method '__class__' of 'str' objects>")),
     "cloudpickle-type": call(call(glob("cloudpickle.cloudpickle", "_builtin_type"), text("FunctionType")), b"N"),
+    "dill-attribute-by-name": call(call(glob("dill._dill", "_get_attr"), text("os"), text("system")), text("id")),
+    "dill-attribute-of-os": call(glob("dill._dill", "_get_attr"), text("os"), text("system")),
+    "dill-exception": call(call(glob("dill._dill", "_load_type"), text("CodeType")), text("x")),
+    "dill-evaluates-all": call(glob("dill._dill", "_eval_repr"), text("exit()")),
+    "dill-evaluates-arguments": call(glob("dill._dill", "_eval_repr"), text("range(0, exit())")),
     # Iterators that call, and what would ask an endless one.
     "iterator-that-calls": call(glob("builtins", "iter"), glob("builtins", "input"), b"N"),
     "cycle-over-a-call": call(glob("itertools", "cycle"), call(glob("builtins", "iter"), glob("builtins", "input"), b"N")),
@@ -153,6 +158,9 @@ def test_hostile(name: str) -> None:
 
 BENIGN = {
     "dill-method": call(glob("dill._dill", "_getattr"), STR, text("split"), text("<method 'split' of 'str' objects>")),
+    "dill-attribute": call(glob("dill._dill", "_get_attr"), text("builtins"), text("abs")),
+    "dill-error": call(call(glob("dill._dill", "_load_type"), text("ValueError")), text("x")),
+    "dill-range": call(glob("dill._dill", "_eval_repr"), text("range(0, 4)")),
     "dill-factory": call(glob("collections", "defaultdict"), call(call(glob("dill._dill", "_load_type"), text("PartialType")), glob("collections", "Counter"))),
     "namespace": call(call(glob("cloudpickle.cloudpickle", "_builtin_type"), text("SimpleNamespace"))) + attributes(x=b"N") + b"b",
     "cycle": call(glob("itertools", "cycle"), call(glob("builtins", "iter"), call(glob("builtins", "range"), b"K\x05"))) + b"]\x89\x86b",

@@ -823,6 +823,20 @@ def policy_dill_method(call: Call) -> Objection:
     return "it evaluates text as Python code"
 
 
+def policy_dill_range(call: Call) -> Objection:
+    """``dill`` evaluates the text of a range."""
+    args = arguments(call)
+    if args is not None and len(args) == 1 and type(args[0]) is str and _range().fullmatch(args[0]):
+        call.cls = Glob("builtins", "range", call.offset)
+        return None
+    return "it evaluates text as Python code"
+
+
+@lru_cache(maxsize=1)
+def _range() -> re.Pattern[str]:
+    return re.compile(r"range\(-?\d{1,18}, -?\d{1,18}(?:, -?\d{1,18})?\)", re.ASCII)
+
+
 def policy_iterator(call: Call) -> Objection:
     """An iterator over plain data, which nothing asks for an item while loading."""
     args = arguments(call)
@@ -834,7 +848,8 @@ def policy_iterator(call: Call) -> Objection:
 
 def _iterates(value: Value) -> bool:
     if type(value) is Call:
-        return names_global(value.func, "builtins.iter", "builtins.range")
+        known = names_global(value.func, "builtins.iter", "builtins.range")
+        return known or names_global(value.cls, "builtins.range")
     return type(value) in (Lst, Dct, tuple, str, bytes)
 
 

@@ -228,7 +228,8 @@ def target(func: Value) -> Value:
     if key == "dill._dill._load_type" and len(args) == 1 and type(args[0]) is str:
         if args[0] in ("partial", "PartialType"):
             return Glob("functools", "partial", func.offset)
-        return Glob("builtins", args[0], func.offset) if args[0] in _TYPES else func
+        known = args[0] in _TYPES or lookup("builtins", args[0]).kind == "exception"
+        return Glob("builtins", args[0], func.offset) if known else func
     if key in ("cloudpickle.cloudpickle._builtin_type", "cloudpickle._builtin_type"):
         return Glob("types", "SimpleNamespace", func.offset) if args == ("SimpleNamespace",) else func
     if key == "dill._dill._getattr" and len(args) == 3 and type(args[1]) is str:
@@ -236,7 +237,8 @@ def target(func: Value) -> Value:
         named = type(owner) is Glob and owner.module == "builtins"
         return Glob("builtins", f"{owner.name}.{args[1]}", func.offset) if named else func
     if key == "dill._dill._get_attr" and len(args) == 2 and type(args[1]) is str:
-        module = module_of(args[0])
+        # Releases before 0.3.5 name the module.
+        module = args[0] if type(args[0]) is str else module_of(args[0])
         return func if module is None else Glob(module, args[1], func.offset)
     if key == "dill._dill._create_namedtuple" and 3 <= len(args) <= 4:
         named = type(args[0]) is str and type(args[2]) is str
