@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Service
-from auditor.findings import Severity
+from auditor.findings import Related, Severity
 from auditor.source import Location
 
 if TYPE_CHECKING:
@@ -70,3 +70,35 @@ def unsafe_load(service: Service, rule: Rule, deployment: Deployment) -> Iterato
             severity=None if unsafe.foreign else Severity.LOW,
             evidence={"path": unsafe.path},
         )
+    yield from _untrusted(service, rule)
+
+
+def _untrusted(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """Loads of uploads, request bodies and downloads that never were a file of the image."""
+    from auditor.linking.uploads import untrusted_loads
+
+    found = service.environment.find("torch") if service.environment is not None else ()
+    old = any(_before_2_6(requirement.version) for requirement in found)
+    for load in untrusted_loads(service.module_facts, torch_executes=old):
+        request = load.kind == "request"
+        yield rule.finding(
+            load.at,
+            f"`{load.loader}` unpickles {load.source}: "
+            + (
+                "whoever may send a request runs code in the service"
+                if request
+                else "who changes what is fetched runs code here"
+            ),
+            help=load.advice,
+            related=(Related(at=load.source_at, message="here it comes in"),)
+            if load.source_at != load.at
+            else (),
+            severity=Severity.HIGH if request else None,
+            evidence={"loader": load.loader, "source": load.source},
+        )
+
+
+def _before_2_6(version: str | None) -> bool:
+    """``torch.load`` takes weights only since then, unless told otherwise."""
+    parts = (version or "9").split(".")[:2]
+    return all(part.isdecimal() for part in parts) and tuple(map(int, parts)) < (2, 6)

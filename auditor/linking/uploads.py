@@ -170,18 +170,10 @@ def untrusted_loads(
 
 def _worth(facts: ModuleFacts) -> bool:
     """Whether a module loads anything in a way that matters here."""
-    wanted = _OF_BYTES | _OF_FILES
-    return (
-        facts.tree is not None
-        and any(call.name in wanted for call in facts.calls)
-        or any(i.top in _TOPS for i in facts.imports)
-    )
+    return facts.tree is not None and any(i.top in _TOPS for i in facts.imports)
 
 
-_TOPS = frozenset(
-    {name.partition(".")[0] for name in _OF_BYTES | _OF_FILES}
-    - {"numpy", "pandas", "yaml", "sklearn"}
-)
+_TOPS = frozenset(name.partition(".")[0] for name in _OF_BYTES | _OF_FILES)
 
 
 class _Project:

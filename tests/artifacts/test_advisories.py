@@ -253,21 +253,42 @@ ADVISORIES: dict[str, tuple[Callable[[], list[bytes]], str]] = {
 
 
 def torch_zip(body: bytes) -> bytes:
-    return archive({"archive/data.pkl": stream(body, 2), "archive/version": b"3\n", "archive/data/0": bytes(16)})
+    return archive(
+        {
+            "archive/data.pkl": stream(body, 2),
+            "archive/version": b"3\n",
+            "archive/data/0": bytes(16),
+        }
+    )
 
 
 def tensor() -> bytes:
     """A tensor of four numbers over a storage of the archive."""
-    storage = tup(text("storage"), glob("torch", "FloatStorage"), text("0"), text("cpu"), b"K\x04") + b"Q"
-    parts = (storage, b"K\x00", tup(b"K\x04"), tup(b"K\x01"), b"\x89", call(glob("collections", "OrderedDict")))
+    storage = (
+        tup(text("storage"), glob("torch", "FloatStorage"), text("0"), text("cpu"), b"K\x04") + b"Q"
+    )
+    parts = (
+        storage,
+        b"K\x00",
+        tup(b"K\x04"),
+        tup(b"K\x01"),
+        b"\x89",
+        call(glob("collections", "OrderedDict")),
+    )
     return call(glob("torch._utils", "_rebuild_tensor_v2"), *parts)
 
 
 def keras(layer: dict[str, object]) -> bytes:
     import json
 
-    config = {"module": "keras", "class_name": "Sequential", "config": {"name": "s", "layers": [layer]}}
-    return archive({"metadata.json": b'{"keras_version": "3.9.0"}', "config.json": json.dumps(config).encode()})
+    config = {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {"name": "s", "layers": [layer]},
+    }
+    return archive(
+        {"metadata.json": b'{"keras_version": "3.9.0"}', "config.json": json.dumps(config).encode()}
+    )
 
 
 def tarred(members: dict[str, bytes]) -> bytes:

@@ -231,7 +231,9 @@ def target(func: Value) -> Value:
         known = args[0] in _TYPES or lookup("builtins", args[0]).kind == "exception"
         return Glob("builtins", args[0], func.offset) if known else func
     if key in ("cloudpickle.cloudpickle._builtin_type", "cloudpickle._builtin_type"):
-        return Glob("types", "SimpleNamespace", func.offset) if args == ("SimpleNamespace",) else func
+        return (
+            Glob("types", "SimpleNamespace", func.offset) if args == ("SimpleNamespace",) else func
+        )
     if key == "dill._dill._getattr" and len(args) == 3 and type(args[1]) is str:
         owner = target(args[0])
         named = type(owner) is Glob and owner.module == "builtins"
@@ -947,7 +949,9 @@ def _vectorized(call: Call) -> bool:
     if type(call.func) is Glob and call.func.key == "builtins.getattr" and type(args) is tuple:
         owner = args[0] if args and type(args[0]) is Call else None
         cls = owner.cls if owner is not None else None
-        return cls is not None and args[1:] == ("_entropy",) and cls.module.startswith("scipy.stats.")
+        return (
+            cls is not None and args[1:] == ("_entropy",) and cls.module.startswith("scipy.stats.")
+        )
     return bool(
         type(call.func) is Call
         and type(call.func.func) is Glob
