@@ -547,7 +547,7 @@ _OPCODES = frozenset(
 
 
 # What torch names its storages; anything else beside them is nothing that it wrote.
-_STORAGE = re.compile(r"(?:^|/)(?:data/\d+|\.data/\w+)$")
+_STORAGE = re.compile(r"(?:^|/)data/\d+$")
 _SCRIPT_CALLS = re.compile(
     rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b"
 )
