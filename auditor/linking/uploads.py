@@ -497,10 +497,10 @@ class _Module:
         if isinstance(base, ast.Call) and self.dotted(base.func) in _ANSWERS and attr in _ANSWERED:
             return self._answer(base)
         if attr in _ANSWERED and isinstance(base, ast.Name):
-            answer = state.same.get(base.id, "").partition("(")[0]
-            name, _, rest = answer.partition(".")
+            answer = state.same.get(base.id, "")
+            name, _, rest = answer.partition("(")[0].partition(".")
             if f"{self.aliases.get(name, name)}.{rest}".rstrip(".") in _ANSWERS:
-                return self._answer(base)
+                return _Taint(source=f"`{answer[:80]}`", at=self.at(base), kind="network")
         return None
 
     def _answer(self, node: ast.AST) -> _Taint:
