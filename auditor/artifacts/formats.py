@@ -9,6 +9,7 @@ from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, ArtifactIssue, Limits, Verdict, worst
 from auditor.artifacts.identify import (
     DATA_EXTENSIONS,
+    MODEL_EXTENSIONS,
     PICKLE_EXTENSIONS,
     as_text,
     extension,
@@ -462,19 +463,7 @@ class Scanner:
             return
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
-        elif ext in (
-            "pkl",
-            "pickle",
-            "joblib",
-            "dill",
-            "pt",
-            "pth",
-            "ckpt",
-            "onnx",
-            "pb",
-            "keras",
-            "h5",
-        ):
+        elif ext in MODEL_EXTENSIONS:
             draft.issue(
                 "ART015",
                 f"is nothing that a loader of .{ext} files reads",
