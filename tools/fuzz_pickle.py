@@ -707,6 +707,7 @@ def child() -> None:
     from auditor.artifacts.pickle.judge import _DEFERRED
     from auditor.artifacts.pickle.machine import IMPORT_MAPPING, NAME_MAPPING
     from auditor.artifacts.pickle.names import known_module, lookup
+    from auditor.artifacts.pickle.policy import _range
     from auditor.artifacts.pickle.states import _RV_TEMPLATE
 
     lookup("builtins", "set")
@@ -784,7 +785,7 @@ def child() -> None:
         ):
             return  # what an import reads
         if event in ("compile", "exec") and _template(args[0]):
-            return  # SciPy's own text, which is all that its state may hold
+            return  # SciPy's and dill's own text, which is all that they may be given
         if event in ("os.listdir", "os.stat", "compile", "exec") and _importing():
             return
         events.append(f"{event}{args!r}"[:300])
@@ -794,9 +795,14 @@ def child() -> None:
         if isinstance(source, bytes):
             source = source.decode("utf-8", "replace")
         name = getattr(source, "co_filename", "")
-        return name == "<string>" or (
-            isinstance(source, str) and _RV_TEMPLATE.fullmatch(source) is not None
-        )
+        if name == "<string>" or not isinstance(source, str):
+            return bool(name == "<string>")
+        if _RV_TEMPLATE.fullmatch(source) or _range().fullmatch(source):
+            return True
+        kind, _, rest = source.partition('.__dict__["')
+        method = rest.removesuffix('"]')
+        known = lookup("builtins", f"{kind}.{method}").standing == "allowed"
+        return known and source.endswith('"]')
 
     def _importing() -> bool:
         frame = sys._getframe(2)
