@@ -145,6 +145,8 @@ class Machine:
         # What was stored behind a run whose entries were not counted yet, and such runs: in order.
         self.pending: list[Value | _Skipped | tuple[int, Value]] = []
         # The highest number that PUT stored under; runs are skipped only where numbers ascend.
+        # How many bytes of runs are not counted yet.
+        self._uncounted = 0
         self.top = -1
         # Whether that is written as lines of text.
         self.lines = False
@@ -175,6 +177,7 @@ class Machine:
         self.skipped = 0
         self.holes = []
         self.pending = []
+        self._uncounted = 0
         self.top = -1
         self.lines = False
         self.orderly = True
@@ -704,12 +707,17 @@ class Machine:
     def _skipped(self, context: Context, recipe: Recipe, pos: int, stop: int) -> Run:
         run = Run(pos, stop, recipe, self)
         if context.style.puts:
+            below = bool(self.pending) and self._floor < context.style.floor
+            if below and 8 * self._uncounted < stop - pos:
+                # So little is counted at once: what it stored is recalled without this run.
+                self._settle()
             # Entries that the run may overwrite are looked up by order.
             self._floor = (
                 min(self._floor, context.style.floor) if self.pending else context.style.floor
             )
             self._set_aside()
         self.pending.append(_Skipped(run))
+        self._uncounted += stop - pos
         return run
 
     def _set_aside(self) -> None:
@@ -914,6 +922,8 @@ class Machine:
             else:
                 memo[len(memo) + self.skipped] = entry
         self._settled = last
+        if not self.pending:
+            self._uncounted = 0
 
     def _recall(self, index: int, at: int) -> Value:
         """A value of the memo that lies in a run: the run is followed after all."""

@@ -145,9 +145,9 @@ def _put_bytes(floor: int, ceiling: int) -> list[bytes]:
     raw, most = floor.to_bytes(4, "little"), ceiling.to_bytes(4, "little")
     if floor < 256:
         parts.append(b"q[" + _byte(floor) + rb"-\xff]")
-    # From the most significant byte down: equal so far, then greater. The likeliest comes first.
+    # A byte that is greater, and those above it equal. The likeliest comes first.
     wide = []
-    for index in range(3, -1, -1):
+    for index in (2, 1, 3, 0):
         low = raw[index] + (1 if index else 0)
         high = 255 if any(raw[index + 1 :]) or any(most[index + 1 :]) else most[index]
         if low > high:
@@ -568,20 +568,24 @@ def _fill(opcode: int) -> bytes:
 def _lengths(sizes: set[int], *, fill: bytes) -> bytes:
     """A length and that many bytes, for lengths near those seen."""
     low, high = min(sizes), max(sizes)
+    likely = high
     slack = 2 + (high - low) // 3 + high // 8
     low, high = max(0, low - slack), min(255, high + slack)
     if low == high:
         high = min(255, high + 1)
-    return _length_table(low, high, fill)
+    return _length_table(low, high, fill, likely)
 
 
 @lru_cache(maxsize=256)
-def _length_table(low: int, high: int, fill: bytes) -> bytes:
+def _length_table(low: int, high: int, fill: bytes, likely: int = 0) -> bytes:
+    """The lengths from ``low`` to ``high``; those next to the likely one are tried first."""
     groups = []
     for first in range(low, high + 1, 16):
         last = min(first + 15, high)
-        text = b"|".join(_byte(n) + fill + b".{%d}" % n for n in range(first, last + 1))
+        sizes = sorted(range(first, last + 1), key=lambda size: abs(size - likely))
+        text = b"|".join(_byte(size) + fill + b".{%d}" % size for size in sizes)
         groups.append((first, last, text))
+    groups.sort(key=lambda group: not group[0] <= likely <= group[1])
     if len(groups) == 1:
         return b"(?:" + groups[0][2] + b")"
     return (
