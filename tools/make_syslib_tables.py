@@ -10,7 +10,10 @@ that ELF names and the import did not miss belongs to an optional layer.
 packages that matter (with and without recommended ones), and which package has a library or
 program. Made from Debian's own Packages and Contents files.
 
-    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels | --no-apt]
+    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels] [--site DIR] [--no-apt]
+
+A new distribution costs no reading of the others: install it with
+``pip install --no-deps --target DIR NAME`` and give ``--no-wheels --site DIR``.
 """
 
 from __future__ import annotations
@@ -119,15 +122,51 @@ def elf_rows(
     return rows
 
 
-def needs_table(cache: Path, *, offline: bool) -> dict[str, Any]:
-    """The table of needs by distribution."""
+def settled(
+    rows: list[dict[str, Any]], seen: dict[str, frozenset[str]]
+) -> list[dict[str, Any]]:
+    """Rows of an earlier reading of the wheels, with what was executed since."""
+    ran = {Version(v): missed for v, missed in seen.items()}
+    starts = [Version(row["from"] or "0") for row in rows]
+    optional: set[str] = set()
+    for version, missed in ran.items() if rows else ():
+        row = rows[sum(start <= version for start in starts) - 1]
+        optional |= set(row["libs"]) - missed
+        row["libs"].update({lib: "executed" for lib in row["libs"] if lib in missed})
+    for row in rows:
+        row["libs"] = {k: v for k, v in row["libs"].items() if k not in optional}
+    return rows
+
+
+def read_site(site: Path, cache: Path) -> list[str]:
+    """Take what a package installer put into a directory as read; the names."""
+    names = []
+    for info in sorted(site.glob("*.dist-info")):
+        name, version, read = syslib_wheels.read_installed(info)
+        cached = cache / f"{name}.json"
+        known = json.loads(cached.read_text()) if cached.exists() else {"read": {}}
+        known["read"][version] = read
+        cached.write_text(json.dumps(known))
+        names.append(name)
+    return names
+
+
+def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, Any]:
+    """The table of needs by distribution.
+
+    What is neither read nor in the cache keeps its row of the shipped table.
+    """
     config = settings()
     siblings = re.compile(config["siblings"])
     seen = executed()
     table: dict[str, Any] = {}
+    kept = json.loads(gzip.decompress((KNOWLEDGE / "syslibs.json.gz").read_bytes()))["distributions"]
     index = "" if offline else index_url()
     (cache / "wheels").mkdir(parents=True, exist_ok=True)
-    for name in config["wheels"].split():
+    names = config["wheels"].split()
+    if site is not None:
+        names += read_site(site, cache / "wheels")
+    for name in names:
         key = canonicalize_name(name)
         cached = cache / "wheels" / f"{key}.json"
         try:
@@ -140,18 +179,24 @@ def needs_table(cache: Path, *, offline: bool) -> dict[str, Any]:
         except (urllib.error.URLError, OSError) as error:
             print(f"{name}: {error}")
             continue
-        if not found["read"]:
+        earlier = kept.get(key, {})
+        if found["read"]:
+            rows = elf_rows(key, found["read"], siblings, seen.get(key, {}))
+            checked = sorted(found["read"], key=Version)
+        elif "checked" in earlier:
+            rows = settled(earlier.get("elf", []), seen.get(key, {}))
+            checked = earlier["checked"]
+        else:
             continue
-        rows = elf_rows(key, found["read"], siblings, seen.get(key, {}))
-        table[key] = {"checked": sorted(found["read"], key=Version)}
+        table[key] = {"checked": checked}
         if any(row["libs"] for row in rows):
             table[key]["elf"] = rows
     for need in config["need"]:
         row = {k: v for k, v in need.items() if k != "of" and v}
         missed = {m for libs in seen.get(canonicalize_name(need["of"]), {}).values() for m in libs}
-        names = set(row.get("lib", ())) | set(row.get("program", ()))
-        row["how"] = "executed" if names & missed else "code"
-        if names or row.get("build"):
+        lacked = set(row.get("lib", ())) | set(row.get("program", ()))
+        row["how"] = "executed" if lacked & missed else "code"
+        if lacked or row.get("build"):
             table.setdefault(canonicalize_name(need["of"]), {}).setdefault("needs", []).append(row)
     return dict(sorted(table.items()))
 
@@ -329,6 +374,13 @@ LEFT_OUT = (
 )
 
 
+def _tops(lead: dict[str, str]) -> list[str]:
+    """The dotted names of one row of ``[[lead]]``."""
+    return [
+        f"{module}.{name}" for module in lead["modules"].split() for name in lead["names"].split()
+    ]
+
+
 def _plain(name: str) -> bool:
     """Names that a person may type (not the thousands of language-specific ones)."""
     return not re.match(LEFT_OUT, name)
@@ -348,15 +400,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "syslibs")
     parser.add_argument("--no-wheels", action="store_true", help="use the wheels in the cache only")
+    parser.add_argument("--site", type=Path, help="a directory of installed wheels to read as well")
     parser.add_argument("--no-apt", action="store_true", help="leave the package tables alone")
     arguments = parser.parse_args()
     config = settings()
-    table = needs_table(arguments.cache, offline=arguments.no_wheels)
+    table = needs_table(arguments.cache, offline=arguments.no_wheels, site=arguments.site)
     document = {
         "generator": "tools/make_syslib_tables.py",
         "source": "ELF files of wheels on the package index, tools/syslibs.toml, executed imports",
         "date": datetime.date.today().isoformat(),
         "lazy": config["lazy"],
+        "leads": {top: row["to"].split() for row in config["lead"] for top in _tops(row)},
+        "models": config["models"].split(),
         "renamed": config["renamed"],
         "apk": config["apk"],
         "apk_build": config["apk_build"],

@@ -142,6 +142,18 @@ def unless(distribution: str) -> Mapping[str, tuple[str, ...]]:
     }
 
 
+def leads_to(module: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Distributions that a name of another library imports when it is used."""
+    table: dict[str, list[str]] = _needs_table()["leads"]
+    tops = (module, *(f"{module}.{name}" for name in names))
+    return tuple(dict.fromkeys(d for top in tops for d in table.get(top, ())))
+
+
+def of_models() -> tuple[str, ...]:
+    """Libraries whose models are pickled, and whose import needs something of the system."""
+    return tuple(_needs_table()["models"])
+
+
 def lazy(distribution: str) -> tuple[str, ...]:
     """What a distribution requires but does not import when it is imported itself."""
     return tuple(_needs_table()["lazy"].get(distribution, ()))
