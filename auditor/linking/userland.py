@@ -6,7 +6,7 @@ other. See ``sonames`` for the tables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from auditor.linking import distributions, sonames, wheels
@@ -133,9 +133,18 @@ class Userland:
         listed = list(packages)
         found: set[str] = {p.name for p in listed}
         for recommends in (False, True):
-            names = [p.name for p in listed if p.recommends is recommends]
+            names = [self._meant(p.name) for p in listed if p.recommends is recommends]
             found |= self.release.brings(names, recommends=recommends)
         return frozenset(found)
+
+    def _meant(self, name: str) -> str:
+        """A name that the release no longer has counts as what replaced it: it is reported once,
+        where it is asked for.
+        """
+        release = self.release
+        if release is None or release.kind(name) != "none":
+            return name
+        return release.replacement(name) or name
 
     def package_for(self, need: Need) -> str | None:
         """What to install for a need."""
@@ -223,8 +232,8 @@ def needed(
             yield name, need
 
 
-# What stands before an import that the run is made to do without, or that is not for this system.
-_WITHOUT = frozenset({"try", "import-error", "type-checking", "platform", "version"})
+# What may stand before an import that the run is not made to do without.
+_UNDECIDED = frozenset({"if", "except", "loop", "early-return", "exists", "missing", "thread"})
 
 
 def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
@@ -247,7 +256,7 @@ def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
         add(use)
     for use in _artifact_uses(service, deployment, installed):
         add(use)
-    for use in _unread_uses(service, environment, {name for name, _ in found}):
+    for use in _unread_uses(service, environment):
         add(use)
     for use in list(found.values()):
         asked = tuple(e for r in environment.find(use.distribution) for e in r.fact.extras)
@@ -276,7 +285,7 @@ def _imported(service: Service, installed: Installed) -> Iterator[Use]:
             if item.found != "external" or item.reach.phase is Phase.UNREACHED or item.fact.level:
                 continue
             guards = {*item.reach.guards, *item.fact.guards}
-            if guards & _WITHOUT:
+            if guards - _UNDECIDED:
                 continue
             top = item.module.partition(".")[0]
             owner = "python" if distributions.is_stdlib(top) else installed.provides(item.module).by
@@ -294,24 +303,31 @@ def _imported(service: Service, installed: Installed) -> Iterator[Use]:
                     yield replace(use, distribution=name, certain=False)
 
 
-def _unread_uses(
-    service: Service, environment: Environment, imported: Collection[str]
-) -> Iterator[Use]:
-    """Libraries of models that are asked for and that nothing imports, as far as a model is loaded
+_UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "mlflow"})
+
+
+def _unread_uses(service: Service, environment: Environment) -> Iterator[Use]:
+    """Libraries of models that are asked for and that no code names, as far as a model is loaded
     that is not in the repository: it may be one of theirs.
     """
+    named = {item.module for entry in service.entries for item in entry.trace.imports}
+    if not _UNPICKLERS & {module.partition(".")[0] for module in named}:
+        return
     unread = next(
         (
             link.access
             for link in service.reads
             if link.seen.repo is None
-            and (link.access.kind, link.access.mode) == ("artifact", "read")
+            and link.access.mode == "read"
+            and link.access.kind in ("artifact", "file")
             and link.access.reach.phase is not Phase.UNREACHED
         ),
         None,
     )
-    for name in sonames.of_models() if unread is not None else ():
-        if name not in imported and environment.find(name):
+    if unread is None:
+        return
+    for name in sonames.of_models():
+        if environment.find(name) and not named & {*distributions.modules_of(name)}:
             yield Use(
                 distribution=name,
                 module="",
