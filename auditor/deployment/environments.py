@@ -192,7 +192,7 @@ def _step(
         if text.endswith((".whl", ".tar.gz", ".zip")) or "*" in text:
             unresolved.append(f"{text} is an archive whose requirements are not read")
             continue
-        path, why = resolve(text)
+        path, why = _directory(resolve, text, "pyproject.toml", "setup.py", "setup.cfg")
         if path is None:
             unresolved.append(why)
             continue
@@ -203,11 +203,8 @@ def _step(
         and fact.action == "install"
         and not (fact.requirements or fact.requirement_files or fact.local_paths or fact.editable)
     ):
-        directory, why = resolve(".")
-        if directory is None:
-            # The directory itself may be made by WORKDIR; its files come by COPY or mount.
-            project, why = resolve("pyproject.toml" if fact.tool != "pipenv" else "Pipfile")
-            directory = posixpath.dirname(project) if project is not None else None
+        name = "pyproject.toml" if fact.tool != "pipenv" else "Pipfile"
+        directory, why = _directory(resolve, ".", name)
         if directory is None:
             unresolved.append(why)
         else:
@@ -231,6 +228,21 @@ def _step(
         unresolved=tuple(unresolved),
         stage=ran.step.stage,
     )
+
+
+def _directory(
+    resolve: Callable[[str], tuple[str | None, str]], text: str, *names: str
+) -> tuple[str | None, str]:
+    """The repository's directory behind a path of the image, and why there is none.
+
+    The directory itself may be made by WORKDIR; its files (``names``) come by COPY or mount.
+    """
+    path, why = resolve(text)
+    for name in names if path is None else ():
+        held, _ = resolve(posixpath.join(text, name))
+        if held is not None:
+            return posixpath.dirname(held), ""
+    return path, why
 
 
 def _inline(
