@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Artifact, Deployment, Service
-from auditor.findings import Related, Severity, Stage
+from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
 
@@ -246,7 +246,7 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
     older = _before(deployment, "torch", (2, 9))
     for module in deployment.exporters:
-        for export in exports(module):
+        for export in exports(module, deployment.module_for):
             wrong = False
             axes = sorted({axis.axis for axis in export.free if axis.axis})
             if axes:
@@ -262,17 +262,26 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                     evidence={"axes": [f"{a.name}:{a.axis}" for a in export.free]},
                 )
             training = export.training in ("TRAINING", "PRESERVE")
-            # The older exporter, the default before torch 2.9, switches to evaluation by itself.
-            quiet = export.training == "EVAL" or (
-                export.tool == "torch.onnx.export"
-                and (export.dynamo is False or (export.dynamo is None and older))
+            # The older exporter, the default before torch 2.9, switches to evaluation by itself;
+            # a scripted module keeps its mode as something that can still be changed.
+            quiet = (
+                export.training == "EVAL"
+                or export.tool == "torch.jit.script"
+                or (
+                    export.tool == "torch.onnx.export"
+                    and (export.dynamo is False or (export.dynamo is None and older))
+                )
             )
-            if training or (export.evaluates is False and not quiet):
+            modal = export.mode.known
+            if training or (export.evaluates is False and not quiet and modal is not False):
                 wrong = True
+                why = f"training={export.training}" if training else "nothing calls eval() on it"
+                if modal:
+                    why += f", and {export.mode.layers[0]} acts otherwise in training"
                 yield rule.finding(
                     export.at,
-                    f"{export.tool} exports {export.model or 'the model'} in training mode: "
-                    + (f"training={export.training}" if training else "nothing calls eval() on it"),
+                    f"{export.tool} exports {export.model or 'the model'} in training mode: {why}",
+                    confidence=None if training or modal else Confidence.POSSIBLE,
                     help="Call eval() on the model before it is exported.",
                 )
             for branch in export.branches:

@@ -313,9 +313,37 @@ def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
         module = facts.modules.get(entry.path) or python.parse(source)
         if any(call.name.startswith("torch.") for call in module.calls):
             found.append(module)
+    _read_models(facts, found)
     return tuple(found)
 
 
+def _read_models(facts: Facts, exporters: Iterable[ModuleFacts]) -> None:
+    """Read the project's modules from which exported models may come."""
+    from auditor.parsers.python.modes import module_paths
+
+    python = {entry.path for entry in facts.repository.of_kind(FileKind.PYTHON)}
+    pending = list(exporters)
+    seen = {module.path for module in pending}
+    while pending and len(seen) < _MOST_MODELS:
+        module = pending.pop()
+        for item in module.imports:
+            dots = "." * item.level
+            names = [f"{dots}{item.module}"]
+            if item.level or item.names:
+                # ``from package import module``.
+                joint = "." if item.module else ""
+                names += [f"{dots}{item.module}{joint}{name}" for name in item.names]
+            for name in names:
+                path = next((p for p in module_paths(module.path, name) if p in python), None)
+                if path is None or path in seen:
+                    continue
+                seen.add(path)
+                read = facts.module(path)
+                if read is not None:
+                    pending.append(read)
+
+
+_MOST_MODELS = 60
 _EXPORTERS = ("torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit")
 
 

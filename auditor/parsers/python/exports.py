@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from auditor.parsers.python.facts import ModuleFacts
+from auditor.parsers.python.modes import Find, Mode, Modes
 from auditor.source import Location
 from auditor.values import value
 
@@ -47,13 +48,14 @@ class TracedBranch:
 class Export:
     """One call of an exporter. ``evaluates`` None: the code seen here does not say.
 
-    ``opset_pinned`` is None for tools that take no opset; ``training`` the mode when given.
+    ``mode`` is what ``eval()`` would change of the model that is constructed here. ``opset_pinned`` is None for tools that take no opset; ``training`` the mode when given.
     """
 
     at: Location
     tool: Tool
     model: str
     evaluates: bool | None
+    mode: Mode = Mode(open=True)
     opset_pinned: bool | None = None
     dynamo: bool | None = None
     training: str = ""
@@ -61,8 +63,8 @@ class Export:
     branches: tuple[TracedBranch, ...] = ()
 
 
-def exports(facts: ModuleFacts) -> tuple[Export, ...]:
-    """Every call of an exporter in the module."""
+def exports(facts: ModuleFacts, find: Find | None = None) -> tuple[Export, ...]:
+    """Every call of an exporter in the module; ``find`` gives the project's other modules."""
     calls = {
         (call.at.line, call.at.column): _TOOLS[call.name]
         for call in facts.calls
@@ -70,7 +72,7 @@ def exports(facts: ModuleFacts) -> tuple[Export, ...]:
     }
     if not calls or facts.tree is None:
         return ()
-    reader = _Reader(facts)
+    reader = _Reader(facts, find)
     return tuple(reader.find(calls))
 
 
@@ -129,8 +131,9 @@ def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
 
 
 class _Reader:
-    def __init__(self, facts: ModuleFacts) -> None:
+    def __init__(self, facts: ModuleFacts, find: Find | None = None) -> None:
         self.facts = facts
+        self.modes = Modes(facts, find)
         self.tree = facts.tree or ast.Module(body=[], type_ignores=[])
         self.classes = {
             node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)
@@ -196,6 +199,7 @@ class _Reader:
             tool=tool,
             model=ast.unparse(model)[:100] if model is not None else "",
             evaluates=self.evaluates(model, scope),
+            mode=self.mode(model, scope),
             opset_pinned=pinned,
             dynamo=dynamo.value
             if isinstance(dynamo, ast.Constant) and isinstance(dynamo.value, bool)
@@ -244,10 +248,33 @@ class _Reader:
             return self.evaluates(given, scope, depth + 1)
         return None
 
+    def mode(self, model: ast.expr | None, scope: ast.AST, depth: int = 0) -> Mode:
+        """What of the model that is constructed in sight changes with ``eval()``."""
+        if isinstance(model, ast.Name) and depth <= 8:
+            given = self.assigned(model.id, scope)
+            if given is not None and not (isinstance(given, ast.Name) and given.id == model.id):
+                return self.mode(given, scope, depth + 1)
+        if not isinstance(model, ast.Call):
+            return Mode(open=True)
+        found = self.modes.of(model)
+        if not found.given or found.open or found.layers:
+            return found
+        # A wrapper of modules that are in evaluation mode, or have none.
+        parts = [*model.args, *(k.value for k in model.keywords)]
+        quiet = bool(parts) and all(
+            isinstance(g, ast.Constant)
+            or self.evaluates(g, scope) is True
+            or self.mode(g, scope, depth + 1).known is False
+            for g in parts
+        )
+        return Mode() if quiet else found
+
     def constructs(self, call: ast.Call) -> bool:
         """The call makes a fresh module (which is in training mode): a class, by its name."""
-        name = ast.unparse(call.func)
+        name = self.modes.canonical(call.func) or ast.unparse(call.func)
         last = name.rpartition(".")[2]
+        if name.startswith(("torchvision.models.", "timm.create_model")):
+            return True
         return last in self.classes or last[:1].isupper()
 
     def assigned(self, name: str, scope: ast.AST) -> ast.expr | None:
