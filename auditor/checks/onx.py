@@ -20,7 +20,9 @@ _LARGE = 100_000_000
 # What the runtime refuses, or fails on at the first prediction, because shapes contradict.
 _SHAPES = frozenset({"shape-error", "reshape", "predict", "gemm"})
 # Opened all the same, and nothing a person needs to mend.
-_HARMLESS = frozenset({"opset-twice", "external-data", "no-outputs", "kernel"})
+_HARMLESS = frozenset(
+    {"opset-twice", "external-data", "no-outputs", "kernel", "attribute-reference"}
+)
 
 
 def _graph(artifact: Artifact) -> OnnxFacts | None:

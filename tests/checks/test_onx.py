@@ -71,9 +71,9 @@ def found(result: AuditResult, rule: str = "ONX011") -> list[Finding]:
         ("onnxruntime==1.20.1", "['OpenVINOExecutionProvider']", "OpenVINOExecutionProvider"),
         ("onnxruntime==1.20.1", "['CoreMLExecutionProvider']", "CoreMLExecutionProvider"),
         ("onnxruntime==1.20.1", "['CudaExecutionProvider']", "a name that onnxruntime does not"),
-        ("onnxruntime-gpu==1.18.1", CUDA, "needs CUDA 11 and cuDNN 8"),
-        ("onnxruntime-gpu==1.20.2", CUDA, "needs CUDA 12 and cuDNN 9"),
-        ("onnxruntime-gpu==1.31.1", CUDA, "needs CUDA 13 and cuDNN 9"),
+        ("onnxruntime-gpu==1.18.1", CUDA, "is linked to CUDA 11 and cuDNN 8"),
+        ("onnxruntime-gpu==1.20.2", CUDA, "is linked to CUDA 12 and cuDNN 9"),
+        ("onnxruntime-gpu==1.31.1", CUDA, "is linked to CUDA 13, which"),
     ],
 )
 def test_runs_on_the_cpu(tmp_path: Path, runtime: str, providers: str, said: str) -> None:
@@ -117,8 +117,14 @@ def test_nothing_to_say(tmp_path: Path, runtime: str, providers: str | None) -> 
         ("11.8.0-cudnn8-runtime-ubuntu22.04", "1.20.2", "has CUDA 11"),
         ("11.8.0-cudnn8-runtime-ubuntu22.04", "1.18.1", None),
         ("12.4.1-runtime-ubuntu22.04", "1.20.2", "has no cuDNN"),
-        ("12.4.1-base-ubuntu22.04", "1.20.2", "has no cuDNN"),
+        ("12.4.1-base-ubuntu22.04", "1.20.2", "has no cuBLAS"),
         ("13.0.1-cudnn-runtime-ubuntu24.04", "1.31.1", None),
+        # Since 1.28 the provider is no longer linked to cuDNN.
+        ("13.0.1-runtime-ubuntu24.04", "1.31.1", None),
+        ("13.0.1-runtime-ubuntu24.04", "1.27.0", "has no cuDNN"),
+        ("13.0.1-base-ubuntu24.04", "1.31.1", "has no cuBLAS"),
+        # No wheel of that release was read.
+        ("12.4.1-base-ubuntu22.04", "1.9.0", None),
         ("12.4.1-cudnn-runtime-ubuntu22.04", "1.31.1", "has CUDA 12"),
     ],
 )
