@@ -295,7 +295,8 @@ def _structure(model: Model, graph: Graph, named: Counter[str]) -> Iterator[Defe
     for function in model.functions:
         for node in function.nodes:
             for name, attribute in node.attributes.items():
-                if attribute.reference not in ("", name):
+                # A constant becomes a weight before anybody looks.
+                if attribute.reference not in ("", name) and node.operator != "Constant":
                     yield Defect(
                         kind="attribute-reference",
                         message=f"the function {function.name!r} gives {attribute.reference!r} to"
