@@ -28,6 +28,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
+
 KNOWLEDGE = Path(__file__).resolve().parent.parent / "rules" / "knowledge"
 _DOMAINS = ("", "ai.onnx.ml", "ai.onnx.preview.training", "ai.onnx.preview")
 
@@ -420,6 +422,8 @@ def _state(
     opened = [traits for traits, code in tests if code == "Y"]
     if codes <= {"U", "D"}:
         return "unknown"
+    if "Y" not in codes and tests and all(code == "N" for _, code in tests):
+        return "none"
     if not codes & {"Y", "N"} and not opened:
         return None
     if "Y" not in codes and not opened:

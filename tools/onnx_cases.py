@@ -7,6 +7,7 @@ used, in every version that it has had.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 Case = tuple[tuple[str, str, str], frozenset[str], bytes]
@@ -98,12 +99,27 @@ def versions(model: Any, data: list[list[Any]]) -> Iterator[Any]:
 
 
 def refused(said: list[tuple[frozenset[str], str]]) -> list[list[str]]:
-    """Combinations of traits that only refused tests have, the plainest first."""
-    accepted = frozenset(t for traits, code in said if code == "Y" for t in traits)
+    """Combinations of traits that only refused tests have, the plainest first.
+
+    Where each trait of a refused test is accepted elsewhere, two settings that never go together.
+    """
+    passed = [traits for traits, code in said if code == "Y"]
+    accepted = frozenset(t for traits in passed for t in traits)
+    left = [traits for traits, code in said if code != "Y"]
     found: list[frozenset[str]] = []
-    for rest in sorted((t - accepted for t, code in said if code != "Y"), key=len):
+    for rest in sorted((traits - accepted for traits in left), key=len):
         if rest and not any(known <= rest for known in found):
             found.append(rest)
+    for traits in left:
+        if traits <= accepted:
+            settings = sorted(t for t in traits if "=" in t)
+            pairs = [
+                pair
+                for pair in map(frozenset, combinations(settings, 2))
+                if not any(pair <= other for other in passed)
+            ]
+            if len(pairs) == 1 and pairs[0] not in found:
+                found.append(pairs[0])
     return [sorted(combination) for combination in found[:24]]
 
 

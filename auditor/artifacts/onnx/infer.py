@@ -351,6 +351,14 @@ class Interpreter:
         if found is not None:
             for kind, message in schema.faults(node, found):
                 self.defect(kind, message, path)
+            if (
+                node.operator == "Split"
+                and not domain
+                and found.since >= 18
+                and len(node.inputs) < 2
+                and "num_outputs" not in node.attributes
+            ):
+                self.defect("shape-error", f"{node.label}: it is not told how to split", path)
             layout = node.attributes.get("layout")
             if layout is not None and layout.number and node.operator in ("GRU", "LSTM", "RNN"):
                 self.defect(
