@@ -191,7 +191,7 @@ def keras() -> Made:
     models["attention"] = k.Model(a, layers.MultiHeadAttention(2, 4)(a, a))
     f32, i32 = tf.float32, tf.int32
 
-    functions = {
+    functions: dict[str, tuple[Callable[..., Any], list[tuple[Any, Any]]]] = {
         "mask": (lambda x: tf.boolean_mask(x, x[:, 0] > 0), [((None, 4), f32)]),
         "where": (lambda x: tf.where(x > 0), [((None, 4), f32)]),
         "unique": (lambda x: tf.unique(x)[0], [((None,), i32)]),

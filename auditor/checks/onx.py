@@ -241,9 +241,19 @@ def _before(deployment: Deployment, name: str, release: tuple[int, ...]) -> bool
     return bool(pinned) and all(version < release for version in pinned)
 
 
+# By exporter, the argument that names the opset, and whose release chooses it otherwise.
+_OPSETS = {
+    "torch.onnx.export": ("opset_version", "torch"),
+    "skl2onnx": ("target_opset", "skl2onnx and onnx"),
+    "onnxmltools": ("target_opset", "onnxmltools and onnx"),
+    "tf2onnx": ("opset", "tf2onnx"),
+    "optimum": ("opset", "optimum"),
+}
+
+
 @check("ONX010")
 def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
-    """Calls of PyTorch's exporters that leave the graph dynamic, in training mode or frozen."""
+    """Calls of exporters that leave the graph dynamic, in training mode or frozen."""
     from auditor.parsers.python.exports import exports
 
     older = _before(deployment, "torch", (2, 9))
@@ -296,11 +306,12 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 )
             if export.opset_pinned is False:
                 wrong = True
+                name, writer = _OPSETS[export.tool]
                 yield rule.finding(
                     export.at,
-                    "torch.onnx.export without opset_version: each torch release writes another",
+                    f"{export.tool} without {name}: each {writer} release writes another",
                     severity=Severity.INFO,
-                    help="Give opset_version, one that the pinned onnxruntime knows.",
+                    help=f"Give {name}, one that the pinned onnxruntime knows.",
                 )
             if not wrong:
                 yield rule.passed()

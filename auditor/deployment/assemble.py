@@ -300,7 +300,7 @@ def _linked(
 
 
 def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
-    """Modules that export PyTorch models; training code is nobody's entry, so they are looked for."""
+    """Modules that export models; training code is nobody's entry, so they are looked for."""
     found = []
     for entry in facts.repository.of_kind(FileKind.PYTHON, FileKind.NOTEBOOK):
         if entry.is_dev or entry.size > 1_000_000:
@@ -309,9 +309,10 @@ def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
         if source is None or not any(word in source.text for word in _EXPORTERS):
             continue
         from auditor.parsers import python
+        from auditor.parsers.python.exports import exporting
 
         module = facts.modules.get(entry.path) or python.parse(source)
-        if any(call.name.startswith("torch.") for call in module.calls):
+        if exporting(module):
             found.append(module)
     _read_models(facts, found)
     return tuple(found)
@@ -344,7 +345,10 @@ def _read_models(facts: Facts, exporters: Iterable[ModuleFacts]) -> None:
 
 
 _MOST_MODELS = 60
-_EXPORTERS = ("torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit")
+_EXPORTERS = (
+    "torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit", "skl2onnx",
+    "onnxmltools", "tf2onnx", "optimum.exporters",
+)  # fmt: skip
 
 
 def _workload_name(item: manifests.Running) -> str:

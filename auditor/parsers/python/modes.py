@@ -39,6 +39,16 @@ _LAYERLESS = frozenset(
 _OTHER_FRAMEWORKS = frozenset({"keras", "tensorflow", "tf_keras"})
 # Those of torch that give a model of which nothing is seen.
 _LOADERS = ("torch.load", "torch.jit.", "torch.hub.", "torch.package.", "torch.export.")
+# Layers of torchvision that have a mode, or are made with batch normalisation.
+_VISION = frozenset(
+    {
+        "Conv2dNormActivation",
+        "Conv3dNormActivation",
+        "DropBlock2d",
+        "DropBlock3d",
+        "StochasticDepth",
+    }
+)
 # Detection and video aside, all of torchvision's models have batch normalisation or dropout.
 _ZOO = "torchvision.models."
 _DEEPEST = 12
@@ -153,7 +163,7 @@ class Modes:
     def _walk(self, node: ast.AST, parameters: frozenset[str], depth: int) -> Mode:
         """All that is made or asked inside."""
         found = Mode()
-        runs = isinstance(node, ast.FunctionDef) and node.name == "forward"
+        runs = isinstance(node, ast.FunctionDef) and node.name.startswith("forward")
         nodes = list(ast.walk(node))
         bound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         callees = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
@@ -163,12 +173,7 @@ class Modes:
                     found |= Mode(given=True)
                 elif isinstance(inner.func, ast.Name) and inner.func.id in bound:
                     continue  # A layer out of a list of layers.
-                elif not (
-                    runs
-                    and _after_dot(ast.unparse(inner.func))[:1].islower()
-                    and self.canonical(inner.func)
-                ):
-                    # What a ``forward`` calls of other libraries are functions.
+                elif not (runs and self._function(inner.func)):
                     found |= self._used(inner.func, inner, depth)
             elif id(inner) in callees:
                 continue
@@ -180,6 +185,25 @@ class Modes:
             elif isinstance(inner, ast.Name) and _after_dot(self.aliases.get(inner.id)) in _MODAL:
                 found |= self._used(inner, None, depth)
         return found
+
+    def _function(self, callee: ast.expr) -> bool:
+        """What a ``forward`` calls by a small letter and is not of this module: it makes no layer."""
+        if isinstance(callee, ast.Name) and callee.id in self.made:
+            return False
+        if not isinstance(callee, ast.Name) and self.canonical(callee) is None:
+            return False
+        return _after_dot(ast.unparse(callee))[:1].islower()
+
+    def switches(self, callee: ast.expr) -> bool:
+        """A function of the project that calls ``eval()`` on something."""
+        name = callee.id if isinstance(callee, ast.Name) else ""
+        node = self.made.get(name)
+        if node is None and (dotted := self.canonical(callee)) is not None:
+            other, symbol = self._other(dotted)
+            node = other.made.get(symbol) if other is not None else None
+        return node is not None and any(
+            isinstance(n, ast.Attribute) and n.attr == "eval" for n in ast.walk(node)
+        )
 
     def _used(self, callee: ast.expr, call: ast.Call | None, depth: int) -> Mode:
         """What using this class or function adds."""
@@ -195,6 +219,8 @@ class Modes:
             if name.startswith("torch.nn."):
                 return _layer(last, call)
             return Mode(open=name.startswith(_LOADERS) and "script" not in name)
+        if name.startswith("torchvision.ops."):
+            return Mode(layers=(last,) if last in _VISION else ())
         if name.startswith(_ZOO):
             return Mode(layers=() if "vit_" in last else (name,), open=True)
         if root in _LAYERLESS or root in _OTHER_FRAMEWORKS or last in _CONTAINERS:

@@ -235,3 +235,47 @@ def test_layers_of_other_modules() -> None:
     assert mode("nn.Linear(2, 2)") is False
     assert mode("Net()") is False
     assert mode("Missing()") is None
+
+
+@pytest.mark.parametrize(
+    ("call", "pinned"),
+    [
+        ("skl2onnx.convert_sklearn(model, initial_types=t)", False),
+        ("skl2onnx.convert_sklearn(model, initial_types=t, target_opset=17)", True),
+        ("skl2onnx.to_onnx(model, x)", False),
+        ("skl2onnx.to_onnx(model, x, 'n', None, None, 17)", True),
+        ("onnxmltools.convert_lightgbm(model, **options)", True),
+        ("tf2onnx.convert.from_keras(model, opset=13)", True),
+        ("tf2onnx.convert.from_keras(model)", False),
+        ("main_export('bert', output='m')", False),
+    ],
+)
+def test_converters(call: str, pinned: bool) -> None:
+    head = "import skl2onnx, onnxmltools, tf2onnx\nfrom optimum.exporters.onnx import main_export\n"
+    (found,) = exports(module(f"{head}{call}\n"))
+    assert (found.opset_pinned, found.evaluates) == (pinned, None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "evaluates"),
+    [
+        # The function leaves it in the mode of its last turn.
+        ("net, best = train(net)\ntorch.jit.trace(net, x)", None),
+        ("train(net)\ntorch.jit.trace(net, x)", None),
+        ("show(net)\ntorch.jit.trace(net, x)", False),
+    ],
+)
+def test_models_that_go_through_functions(lines: str, evaluates: bool | None) -> None:
+    code = (
+        f"{HEAD}def train(m):\n    m.train()\n    m.eval()\n    return m, 1\n"
+        f"def show(m):\n    print(m)\nnet = nn.Dropout()\n{lines}\n"
+    )
+    (found,) = exports(module(code))
+    assert found.evaluates is evaluates
+
+
+def test_functions_of_a_forward_are_no_layers() -> None:
+    code = net("pass", "return my_add(x, x) + vendor.twice(x)")
+    code = code.replace("import torch\n", "import torch, vendor\n", 1)
+    (found,) = exports(module(f"{code}my_add = vendor.Add.apply\ntorch.jit.trace(Net(), x)\n"))
+    assert found.mode.known is False
