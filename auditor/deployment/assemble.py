@@ -630,18 +630,9 @@ def _claims(facts: Facts) -> tuple[list[PythonClaim], list[pyversion.PythonVersi
             )
     for entry in facts.repository.of_kind(FileKind.CONDA):
         conda = facts.conda(entry.path)
-        if conda is not None and conda.python is not None and conda.python.version:
-            told = conda.python.version
-            one = told.lstrip("=").rstrip(".*")
-            single = bool(one) and one.replace(".", "").isdigit()
-            claims.append(
-                PythonClaim(
-                    version=one if single else "",
-                    at=conda.python.at,
-                    kind="conda",
-                    specifier="" if single else told,
-                )
-            )
+        claim = environments.conda_python(conda.python) if conda is not None else None
+        if claim is not None:
+            claims.append(claim)
     return claims, versions
 
 

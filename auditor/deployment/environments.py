@@ -271,6 +271,39 @@ def conda_requirement(spec: conda.CondaSpec) -> Requirement:
     return Requirement(name=spec.name, at=spec.at, specifier=specifier)
 
 
+def conda_python(spec: conda.CondaSpec | None) -> PythonClaim | None:
+    """What a conda file says of the interpreter: one version, or a range."""
+    if spec is None or not spec.version:
+        return None
+    one = spec.version.lstrip("=").rstrip(".*")
+    single = bool(one) and one.replace(".", "").isdigit()
+    return PythonClaim(
+        version=one if single else "",
+        at=spec.at,
+        kind="conda",
+        specifier="" if single else spec.version,
+    )
+
+
+def told_by_conda(environment: Environment) -> PythonClaim | None:
+    """The interpreter that the environment's conda locks and files install."""
+    for lock in environment.locks:
+        for package in lock.packages:
+            if package.manager == "conda" and package.name == "python" and package.version:
+                return PythonClaim(version=package.version, at=package.at, kind="lock")
+    told = [conda_python(item.python) for item in environment.conda]
+    return next((claim for claim in told if claim is not None and claim.version), None)
+
+
+def _own_interpreter(draft: _Draft) -> bool:
+    """Whether conda installs the interpreter along with the packages."""
+    return any(item.python is not None for item in draft.conda) or any(
+        package.manager == "conda" and package.name == "python"
+        for lock in draft.locks
+        for package in lock.packages
+    )
+
+
 def _requirements(
     path: str, draft: _Draft, facts: Facts, at: Location, files: list[str]
 ) -> list[EnvRequirement]:
@@ -513,6 +546,9 @@ def _finish(
     extra: tuple[str, ...] = ()
     if base is not None and base.official_python:
         extra = ("pip", "setuptools", "wheel") if base.has_setuptools else ("pip",)
+    elif base is not None and base.flavour != "miniconda" and _own_interpreter(draft):
+        # What the image has besides belongs to another interpreter, if there is one.
+        extra = ("pip", "setuptools", "wheel")
     elif base is not None and base.text != "scratch" and kind == "image":
         because.append(f"what {base.text} brings is not known")
     asked = [r for r in kept if r.origin != "command" or r.key not in _INSTALLERS]
