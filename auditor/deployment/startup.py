@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -312,7 +312,7 @@ def scripts(
 
     ``preludes`` gets the Python programs that must succeed before the server is started.
     """
-    yield from _walk(service, script, view, env, cwd, 0, preludes)
+    yield from _walk(service, script, view, env, cwd, 0, preludes, ())
 
 
 def _walk(
@@ -323,16 +323,20 @@ def _walk(
     cwd: Value,
     depth: int,
     preludes: list[Interpretation],
+    args: Sequence[Value],
 ) -> Iterator[StartFault]:
     image = service.image
     if image is None or depth > 4:
         return
     functions = {c.function for c in script.commands if c.function}
-    finals = {id(f.command) for f in script.finals if not f.conditional}
-    steps = list(shell.trace(script, env=env, cwd=cwd, args=None))
+    steps = list(shell.trace(script, env=env, cwd=cwd, args=args))
+    certain = {id(step.command) for step in steps if not step.conditional}
+    finals = {
+        id(f.command) for f in script.finals if not f.conditional or id(f.command) in certain
+    }
     for index, step in enumerate(steps):
         command = step.command
-        if command.substitution or command.conditional or command.loop or command.background:
+        if command.substitution or step.conditional or command.loop or command.background:
             continue
         if command.negated or command.function is not None or not step.argv:
             continue
@@ -347,8 +351,16 @@ def _walk(
         fact = found.fact
         if isinstance(fact, ShellRun) and fact.shell not in ("eval", "su"):
             if fact.program is not None:
+                inner_args = tuple(arg.value for arg in fact.args[1:])
                 yield from _walk(
-                    service, fact.program, view, found.env, found.cwd, depth + 1, preludes
+                    service,
+                    fact.program,
+                    view,
+                    found.env,
+                    found.cwd,
+                    depth + 1,
+                    preludes,
+                    inner_args,
                 )
             elif fact.script is not None and isinstance(fact.script.value, str):
                 yield from _script(
@@ -364,7 +376,7 @@ def _walk(
             continue
         if script.exec_form and depth == 0:
             # That it is there and can be run, the engine's own rules say (`first_program`).
-            yield from _own_script(service, name, view, found.env, found.cwd, 0, preludes)
+            yield from _own_script(service, found, view, 0, preludes)
             continue
         if "/" in name:
             if isinstance(found.cwd, str):
@@ -376,7 +388,7 @@ def _walk(
                         )
                         if fatal
                     )
-                yield from _own_script(service, name, view, found.env, found.cwd, depth, preludes)
+                yield from _own_script(service, found, view, depth, preludes)
             continue
         if name in _BUILTINS or name in functions or python_name(name) or not fatal:
             continue
@@ -393,14 +405,13 @@ def _walk(
 
 def _own_script(
     service: Service,
-    name: str,
+    found: Interpretation,
     view: View,
-    env: Env,
-    cwd: Value,
     depth: int,
     preludes: list[Interpretation],
 ) -> Iterator[StartFault]:
     """A script that is run by its path."""
+    name, cwd = found.argv[0].text, found.cwd
     if "/" not in name or not isinstance(cwd, str):
         return
     path = posixpath.normpath(posixpath.join(cwd, name))
@@ -411,7 +422,8 @@ def _own_script(
         return
     nested = view.script(path)
     if nested is not None:
-        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes)
+        args = tuple(arg.value for arg in found.argv[1:])
+        yield from _walk(service, nested, view, found.env, cwd, depth + 1, preludes, args)
 
 
 def _script(
@@ -466,7 +478,8 @@ def _script(
         return
     nested = view.script(path)
     if nested is not None:
-        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes)
+        args = tuple(arg.value for arg in fact.args)
+        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes, args)
 
 
 def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:
