@@ -135,9 +135,10 @@ class Pod:
                     if key in item["valueFrom"]:
                         reference = item["valueFrom"][key]
                         held = self.held(kind, reference["name"]) or {}
-                        if reference["key"] not in held:
+                        if reference["key"] in held:
+                            env[item["name"]] = held[reference["key"]]
+                        elif not reference.get("optional"):
                             self.error = f"couldn't find key {reference['key']} in {kind}"
-                        env[item["name"]] = held.get(reference["key"], "")
             else:
                 env[item["name"]] = self.expanded(item.get("value", ""), env)
         if self.platform and "PORT" not in env:

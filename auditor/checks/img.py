@@ -336,6 +336,9 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
     """Code needs a variable that nothing sets."""
     wild = service.variable("*")
     reported: set[str] = set()
+    for fault in service.faults:
+        if fault.kind == "variable":
+            yield _fault_finding(service, rule, fault)
     for entry in service.runs:
         for read in entry.trace.env_reads:
             name = read.name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.deployment.commands import ran
 from auditor.deployment.model import Service, StartFault, Value
+from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.commands import (
     Download,
@@ -330,6 +331,8 @@ def _walk(
         return
     functions = {c.function for c in script.commands if c.function}
     steps = list(shell.trace(script, env=env, cwd=cwd, args=args))
+    sourced = False
+    posix = _is_dash(service, script)
     certain = {id(step.command) for step in steps if not step.conditional}
     finals = {
         id(f.command) for f in script.finals if not f.conditional or id(f.command) in certain
@@ -338,8 +341,20 @@ def _walk(
         command = step.command
         if command.substitution or step.conditional or command.loop or command.background:
             continue
-        if command.negated or command.function is not None or not step.argv:
+        if command.function is not None or not step.argv:
             continue
+        if command.tested or command.negated:
+            yield from _waits_for_ever(service, script, step)
+            continue
+        if not sourced:
+            unset = next(_unset(service, step), None)
+            if unset is not None:
+                yield unset
+                return
+        sourced = sourced or _sets_more(step)
+        if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
+            yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
+            return
         found = interpret(step.argv, env=step.env, cwd=step.cwd)
         if found is None:
             continue
@@ -393,14 +408,110 @@ def _walk(
         if name in _BUILTINS or name in functions or python_name(name) or not fatal:
             continue
         if image.provides_program(name) is False:
+            yield _not_found(service, name, inner.at)
+
+
+def _not_found(service: Service, name: str, at: Location, *, certain: bool = False) -> StartFault:
+    """A command of a script that no program or built-in answers to."""
+    why = (
+        f"`{name}` is a word of bash, and this script is run by the plain `sh` of the image"
+        if name in _BASH_ONLY
+        else f"`{name}` is not in the image"
+    )
+    return StartFault(
+        kind="program",
+        message=f"{why}: `{name}: not found`, and the script stops",
+        at=at,
+        related=((service.command_at, "started here"),) if service.command_at else (),
+        certain=certain,
+        evidence=(("program", name),),
+    )
+
+
+# Built-ins of bash that dash, the `sh` of Debian, does not have.
+_BASH_ONLY = frozenset({"source", "declare", "typeset", "shopt", "pushd", "popd", "mapfile", "let"})
+# Variables that a shell sets by itself.
+_SHELL_VARIABLES = frozenset(
+    """
+    HOME PATH PWD OLDPWD HOSTNAME SHLVL IFS PPID UID EUID RANDOM SECONDS LINENO OPTIND OPTARG PS1 PS4
+    BASH BASH_VERSION BASH_SOURCE FUNCNAME HOSTTYPE OSTYPE MACHTYPE PIPESTATUS GROUPS TERM LANG
+    """.split()  # noqa: SIM905
+)
+
+
+def _is_dash(service: Service, script: shell.Script) -> bool:
+    """The script is run by Debian's `sh`."""
+    base = service.image.base if service.image is not None else None
+    interpreter = script.interpreter
+    if base is None or base.release not in _KNOWN_RELEASES or interpreter is None:
+        return False
+    return posixpath.basename(interpreter.path) in ("sh", "dash")
+
+
+def _sets_more(step: shell.Step) -> bool:
+    """After it the shell may know variables that are seen nowhere."""
+    name = step.command.name
+    if name in ("export", "declare"):
+        return any(arg.pieces or arg.globs for arg in step.argv[1:])
+    flags = step.argv[1].text if name == "set" and len(step.argv) > 1 else ""
+    return name in ("source", ".", "eval", "read") or (flags[:1] == "-" and "a" in flags)
+
+
+def _unset(service: Service, step: shell.Step) -> Iterator[StartFault]:
+    """Under ``set -u`` a variable is used that nothing sets."""
+    command = step.command
+    if not command.nounset or "*" in step.env:
+        return
+    for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
+        for part in word.parts:
+            if not isinstance(part, shell.Parameter) or part.operator or not part.name.isidentifier():
+                continue
+            name = part.name
+            if step.env.get(name) is not None or name in _SHELL_VARIABLES:
+                continue
             yield StartFault(
-                kind="program",
-                message=f"`{name}` is not in the image: `{name}: not found`, and the script stops",
-                at=inner.at,
+                kind="variable",
+                message=(
+                    f"`{name}` is used under `set -u`, and nothing sets it: "
+                    f"`{name}: unbound variable`, and the script stops"
+                ),
+                at=word.at,
                 related=((service.command_at, "started here"),) if service.command_at else (),
-                certain=False,
-                evidence=(("program", name),),
+                certain=service.variables_complete,
+                possible=service.may_be_set(name),
+                evidence=(("variable", name),),
             )
+            return
+
+
+def _waits_for_ever(
+    service: Service, script: shell.Script, step: shell.Step
+) -> Iterator[StartFault]:
+    """A loop that ends when a program succeeds which the image does not have."""
+    command, image = step.command, service.image
+    if image is None or command.tested != ("while" if command.negated else "until"):
+        return
+    name = step.argv[0].text
+    if not name or "/" in name or name in _BUILTINS or python_name(name):
+        return
+    if command.pipeline != (0, 1) or command.connector in ("&&", "||"):
+        return
+    if any(c.loop and c.name in ("break", "exit", "return", "exec") for c in script.commands):
+        return
+    if image.provides_program(name) is not False:
+        return
+    yield StartFault(
+        kind="program",
+        message=(
+            f"the loop waits until `{name}` succeeds, which the image does not have "
+            f"(`{name}: not found`): the server is never started"
+        ),
+        at=step.argv[0].at,
+        related=((service.command_at, "started here"),) if service.command_at else (),
+        certain=False,
+        stage=Stage.REACHABLE,
+        evidence=(("program", name),),
+    )
 
 
 def _own_script(

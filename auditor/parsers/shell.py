@@ -157,7 +157,8 @@ class Command:
 
     ``connector`` is what stands before it (``&&``, ``||``, ``|``, ``;`` or empty for the first).
     ``conditional`` counts what it depends on: if and case branches, loop bodies, ``||``, and
-    ``&&`` after a test. ``subshell`` counts enclosing ``( )``. ``errexit``: ``set -e`` is on.
+    ``&&`` after a test. ``subshell`` counts enclosing ``( )``. ``errexit``: ``set -e`` is on,
+    ``nounset``: ``set -u``. ``tested``: its status decides an ``if``, a ``while`` or an ``until``.
     ``words`` excludes prefix assignments and, for ``exec cmd``, includes ``exec``.
     ``scopes`` names the branches (positive) and subshells (negative) around it, outermost first.
     """
@@ -176,6 +177,8 @@ class Command:
     substitution: bool = False
     negated: bool = False
     errexit: bool = False
+    nounset: bool = False
+    tested: str = ""
     scopes: tuple[int, ...] = ()
 
     @property
@@ -331,10 +334,14 @@ def parse_file(source: SourceText) -> Script:
     else:
         pieces = [(source.text, 1, 1)]
     interpreter = _shebang(source)
-    errexit = interpreter is not None and any(
-        arg.startswith("-") and not arg.startswith("--") and "e" in arg for arg in interpreter.args
+    flags = "".join(
+        arg
+        for arg in (interpreter.args if interpreter is not None else ())
+        if arg.startswith("-") and not arg.startswith("--")
     )
-    script = _Parser(Fragment(source.path, pieces), errexit=errexit, nesting=0).script()
+    script = _Parser(
+        Fragment(source.path, pieces), errexit="e" in flags, nounset="u" in flags, nesting=0
+    ).script()
     return replace(
         script,
         interpreter=interpreter,
@@ -1125,6 +1132,7 @@ class _Context:
     substitution: bool = False
     negated: bool = False
     redirects: tuple[Redirect, ...] = ()
+    tested: str = ""
     scopes: tuple[int, ...] = ()
     depth: int = 0
 
@@ -1136,10 +1144,13 @@ _NO_WORDS = frozenset(
 
 
 class _Parser:
-    def __init__(self, fragment: Fragment, *, errexit: bool, nesting: int) -> None:
+    def __init__(
+        self, fragment: Fragment, *, errexit: bool, nesting: int, nounset: bool = False
+    ) -> None:
         self.fragment = fragment
         self.text = fragment.text[:_LIMIT]
         self.errexit = errexit
+        self.nounset = nounset
         self.nesting = nesting
         self.commands: list[Command] = []
         self.problems: list[Problem] = []
@@ -1503,10 +1514,11 @@ class _Parser:
                 )
         failed: list[Condition] = []
         for index, (condition, body) in enumerate(clauses):
+            asked = replace(context, tested="if")
             if index and condition:
-                self._branch(condition, context, Guard(conditions=tuple(failed)))
+                self._branch(condition, asked, Guard(conditions=tuple(failed)))
             else:
-                self._sequence(condition, context)
+                self._sequence(condition, asked)
             holds = list(failed)
             if condition:
                 command = self._simple(condition)
@@ -1522,7 +1534,11 @@ class _Parser:
             (c for c in node.children if c.type in {"do_group", "compound_statement"}), None
         )
         if node.type == "while_statement":
-            self._sequence([c for c in condition if c is not body], context)
+            word = self.text[slice(*self._span(node.children[0]))]
+            self._sequence(
+                [c for c in condition if body is None or c.id != body.id],
+                replace(context, tested=word),
+            )
         else:
             for child in condition:
                 if body is None or child.id != body.id:
@@ -1680,6 +1696,8 @@ class _Parser:
             substitution=context.substitution,
             negated=context.negated,
             errexit=self.errexit,
+            nounset=self.nounset,
+            tested=context.tested,
             scopes=context.scopes,
         )
         self.commands.append(command)
@@ -1693,9 +1711,11 @@ class _Parser:
             if word in {"--", "-"}:
                 break
             if word[:1] in {"-", "+"} and not word.startswith("--"):
-                long = "o" in word and index + 1 < len(words) and words[index + 1] == "errexit"
-                if "e" in word[1:] or long:
+                long = words[index + 1] if "o" in word and index + 1 < len(words) else ""
+                if "e" in word[1:] or long == "errexit":
                     self.errexit = word[0] == "-"
+                if "u" in word[1:] or long == "nounset":
+                    self.nounset = word[0] == "-"
 
     def _assignment(self, node: Node, *, export: bool) -> Assignment:
         start, end = self._span(node)
