@@ -545,10 +545,21 @@ _CLASSIC_ONLY = frozenset({"outside", "no-match", "not-a-directory", "later-stag
 
 
 @check("IMG019")
-def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
-    """COPY of something that is not in the build context."""
+def copy_finds_nothing(image: BuiltImage, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """COPY of something that is not in the build context, or in the stage copied from."""
     if image.image.copies:
         yield rule.passed()
+    first = next(iter(deployment.services_of(image.services)), None)
+    for fault in first.faults if first is not None else ():
+        if fault.kind == "copy":
+            yield rule.finding(
+                fault.at,
+                fault.message,
+                related=[Related(at, text) for at, text in fault.related],
+                confidence=Confidence.LIKELY,
+                evidence=dict(fault.evidence),
+                breaks=image.breaks(Stage.BUILDS),
+            )
     for problem in image.copy_problems:
         if problem.kind == "ignored":
             continue

@@ -116,6 +116,7 @@ def follow(
 
     faults.extend(startup.unknown_user(service))
     faults.extend(reach.locked_away(service))
+    faults.extend(reach.absent_sources(service, view))
     faults.extend(startup.first_program(service, script, view, cwd))
     first: list[Interpretation] = []
     faults.extend(startup.scripts(service, script, view, env, cwd, first))
@@ -718,7 +719,11 @@ class _Follower:
             and not _at_least(installed.version("fastapi"), (0, 112))
         ):
             self.faults += reach.out_of_reach(
-                self.service, self.process, name, through_python=self._through_python()
+                self.service,
+                self.process,
+                name,
+                self.view,
+                through_python=self._through_python(),
             )
             return
         image = self.service.image
