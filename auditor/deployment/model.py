@@ -93,6 +93,8 @@ class InstallStep:
     at: Location
     fact: PipInstall | None
     requirements: tuple[EnvRequirement, ...] = ()
+    # What it may install at most, of those that it installs at all (``-c``).
+    constraints: tuple[Requirement, ...] = ()
     # Repository paths of the requirement files, locks and projects it reads.
     files: tuple[str, ...] = ()
     lock: Lock | None = None
