@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.deployment import endings, fronts, reach, startup, workers
+from auditor.deployment.accounts import account
 from auditor.deployment.model import (
     Entry,
     Listen,
@@ -851,17 +852,13 @@ class _Follower:
             facts_of=self.view.module,
             is_dir=self.view.is_dir,
         )
-        user = self.service.user
-        home: Value = "/root"
-        if isinstance(user, str) and user.partition(":")[0] not in ("", "root", "0"):
-            home = Unknown("the user's home directory is not known")
         return Program(
             finder,
             environment=environment,
             environment_complete=(self.service.variables_complete or self.documented) and not wild,
             spoken_of=None if wild else self.view.spoken_of,
             cwd=self.cwd,
-            home=home,
+            home=account(self.service.image, self.service.user).home,
             read=self._read,
             exists=self.view.exists,
             names=self.view.listing,

@@ -287,7 +287,8 @@ class View:
         ):
             return False
         top = "/" + path.split("/")[1]
-        return not any(top in step.command.text.text for step in self._image.image.runs)
+        texts = (step.command.text.text for step in self._image.image.runs)
+        return not any(top in text and "pip" in text for text in texts)
 
     def _by_python(self) -> dict[Location, tuple[Made, ...]]:
         if self._runs is not None:
