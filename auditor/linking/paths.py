@@ -152,7 +152,9 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 if same in opened:
                     continue
                 opened.add(same)
-            if path.startswith(_ALWAYS):
+            mount = view.mount_of(path)
+            listed = mount is not None and mount.files is not None
+            if path.startswith(_ALWAYS) and not listed:
                 continue
             found = view.before_start(path) if writing else view.look(path)
             text = access.path.text if isinstance(access.path.text, str) else path

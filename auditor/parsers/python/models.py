@@ -1935,6 +1935,16 @@ def _number(models: Models, site: Site) -> V:
             text = one.value[:400] if isinstance(one.value, str | bytes) else one.value
             return Const(kind(text), one.deps, one.origin)
         except (ValueError, TypeError, OverflowError):
+            if one is site.args[0] and isinstance(one.value, str) and one.deps:
+                error = (
+                    f"invalid literal for int() with base 10: {one.value[:80]!r}"
+                    if kind is int
+                    else f"could not convert string to float: {one.value[:80]!r}"
+                )
+                named = ", ".join(sorted(one.deps))
+                models.run.fails(
+                    site.node, f"ValueError: {error}", f"`{named}` is `{one.value[:80]}`"
+                )
             return Unk("raises ValueError", one.deps)
 
     return over(convert, site.args[0])
