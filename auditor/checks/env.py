@@ -539,8 +539,8 @@ def uninstallable_pin(
             if has_compiler is None and _certainly_without(environment, image):
                 has_compiler = False
     conflict = deployment.conflicts.get(environment.name)
-    for found in (conflict,) if conflict is not None else pins.conflicts(environment):
-        yield _unresolvable(environment, rule, found)
+    for one in (conflict,) if conflict is not None else pins.conflicts(environment):
+        yield _unresolvable(environment, rule, one)
     seen: set[str] = set()
     for item in _shipped(environment):
         if item.fact.url or item.fact.path or item.fact.vcs or item.key in seen:

@@ -85,7 +85,6 @@ def mounts(service: ComposeService) -> Iterator[Mount]:
             target = item.value.partition(":")[0]
             yield Mount(target=target, kind="tmpfs", at=item.at, source_text="an empty tmpfs")
 
-
     held = [str(use.target).removeprefix(_SECRETS) for use in service.secrets]
     if held:
         yield Mount(

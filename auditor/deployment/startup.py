@@ -334,9 +334,7 @@ def _walk(
     sourced = False
     posix = _is_dash(service, script)
     certain = {id(step.command) for step in steps if not step.conditional}
-    finals = {
-        id(f.command) for f in script.finals if not f.conditional or id(f.command) in certain
-    }
+    finals = {id(f.command) for f in script.finals if not f.conditional or id(f.command) in certain}
     for index, step in enumerate(steps):
         command = step.command
         if command.substitution or step.conditional or command.loop or command.background:
@@ -464,7 +462,11 @@ def _unset(service: Service, step: shell.Step) -> Iterator[StartFault]:
         return
     for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
         for part in word.parts:
-            if not isinstance(part, shell.Parameter) or part.operator or not part.name.isidentifier():
+            if (
+                not isinstance(part, shell.Parameter)
+                or part.operator
+                or not part.name.isidentifier()
+            ):
                 continue
             name = part.name
             if step.env.get(name) is not None or name in _SHELL_VARIABLES:

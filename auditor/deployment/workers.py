@@ -83,8 +83,9 @@ def missing_modules(
     for module, option in (*wanted, *read):
         # uvicorn's extras may come with another requirement; gunicorn's workers hardly do.
         known = (module, option) in read and installed.complete and not installed.unknown
-        absent = ("no", "possibly-no") if fact.kind == "gunicorn" or known else ("no",)
-        absent += ("likely-no",) if known else ()
+        absent = {"no", "possibly-no"} if fact.kind == "gunicorn" or known else {"no"}
+        if known:
+            absent.add("likely-no")
         if installed.provides(module).answer not in absent:
             continue
         yield StartFault(

@@ -108,7 +108,9 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
         if isinstance(service.user, Unknown):
             yield WriteLink(link=link, allowed="unknown")
             continue
-        allowed, decides = _in_home(service, view, link.path, own) or _writable(view, link.path, user)
+        allowed, decides = _in_home(service, view, link.path, own) or _writable(
+            view, link.path, user
+        )
         yield WriteLink(link=link, allowed=allowed, decides=decides)
 
 

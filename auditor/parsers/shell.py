@@ -647,9 +647,7 @@ class _Tracer:
                 state.env = {**state.env, **lasting}
             if name in self.functions and name not in calls and len(calls) < 5:
                 outer, state.args = state.args, tuple(arg.value for arg in argv[1:])
-                yield from self.walk(
-                    self.functions[name], (*calls, name), conditional + open_ways
-                )
+                yield from self.walk(self.functions[name], (*calls, name), conditional + open_ways)
                 state.args = outer
             else:
                 _builtin(name, argv, state)
@@ -675,9 +673,7 @@ class _Tracer:
             guard = self.guards.get(number)
             known = taken(guard, state.env, state.args) if guard is not None else None
             entered.append(
-                _Scope(
-                    number=number, env=state.env, cwd=state.cwd, args=state.args, taken=known
-                )
+                _Scope(number=number, env=state.env, cwd=state.cwd, args=state.args, taken=known)
             )
 
 
@@ -1251,9 +1247,7 @@ class _Parser:
             self._statement(node, inner)
             first = False
 
-    def _branch(
-        self, nodes: Sequence[Node], context: _Context, guard: Guard | None = None
-    ) -> None:
+    def _branch(self, nodes: Sequence[Node], context: _Context, guard: Guard | None = None) -> None:
         self._sequence(
             nodes,
             replace(
