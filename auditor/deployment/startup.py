@@ -339,16 +339,17 @@ def _walk(
         command = step.command
         if command.substitution or step.conditional or command.loop or command.background:
             continue
-        if command.function is not None or not step.argv:
+        if command.function is not None:
+            continue
+        unset = next(_unset(service, step), None) if not sourced else None
+        if unset is not None:
+            yield unset
+            return
+        if not step.argv:
             continue
         if command.tested or command.negated:
             yield from _waits_for_ever(service, script, step)
             continue
-        if not sourced:
-            unset = next(_unset(service, step), None)
-            if unset is not None:
-                yield unset
-                return
         sourced = sourced or _sets_more(step)
         if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
@@ -380,8 +381,8 @@ def _walk(
                     service, fact, view, found.env, found.cwd, depth, preludes, fatal=fatal
                 )
             continue
-        if not isinstance(inner.value, str):
-            continue
+        if not isinstance(inner.value, str) or not inner.value:
+            continue  # `exec "$@"` without arguments: `ends` says it
         name = inner.value
         if isinstance(fact, PythonRun) and fatal and id(command) not in finals:
             if not script.exec_form or depth:

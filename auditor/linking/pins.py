@@ -1,7 +1,7 @@
 """Whether the pins of one installation can be installed together, as far as a table knows.
 
 Knowledge: ``rules/knowledge/requirements.json`` (what some releases of common distributions
-require). Between two releases of the table, what both state word for word holds as well.
+require). Of a release between two of the table it is believed what both of them refuse.
 """
 
 from __future__ import annotations
@@ -20,19 +20,40 @@ _NOWHERE = Location("")
 
 
 @lru_cache(maxsize=512)
-def required(name: str, version: str) -> tuple[Requirement, ...]:
-    """What a release is known to require; nothing where the table does not reach."""
+def required(name: str, version: str) -> tuple[tuple[Requirement, ...], ...]:
+    """What a release is known to require; of one between two of the table, what those require."""
     releases: dict[str, list[str]] = knowledge("requirements.json")["releases"].get(name, {})
-    texts = releases.get(version)
-    if texts is None:
-        below = [v for v in releases if numbers(v) < numbers(version)]
-        above = [v for v in releases if numbers(v) > numbers(version)]
-        if not below or not above:
-            return ()
-        later = set(releases[above[0]])
-        texts = [text for text in releases[below[-1]] if text in later]
+    if version in releases:
+        return (_read(releases[version]),)
+    below = [v for v in releases if numbers(v) < numbers(version)]
+    above = [v for v in releases if numbers(v) > numbers(version)]
+    if not below or not above:
+        return ()
+    return _read(releases[below[-1]]), _read(releases[above[0]])
+
+
+def _read(texts: list[str]) -> tuple[Requirement, ...]:
     found = (parse_requirement(text, lambda start, end: _NOWHERE) for text in texts)
     return tuple(item for item in found if isinstance(item, Requirement) and item.specifier)
+
+
+def _refusal(
+    name: str, version: str, other: str, pinned: str, markers: Mapping[str, str]
+) -> Requirement | None:
+    """What a release requires of another distribution, where its pin is not that."""
+    found: Requirement | None = None
+    for needs in required(name, version):
+        refused = [
+            need
+            for need in needs
+            if need.key == other
+            and need.allows(pinned) is False
+            and (not need.marker or need.applies(markers) is True)
+        ]
+        if not refused:
+            return None
+        found = found or refused[0]
+    return found
 
 
 def conflicts(environment: Environment) -> Iterator[Conflict]:
@@ -56,14 +77,11 @@ def _of_step(step: InstallStep, markers: Mapping[str, str]) -> Iterator[Conflict
         if limit.pinned_version is not None:
             pinned.setdefault(limit.key, limit.pinned_version)
     for name, version in pinned.items():
-        for need in required(name, version):
-            other = pinned.get(need.key)
-            if other is None or need.allows(other) is not False:
+        for other in sorted({need.key for needs in required(name, version) for need in needs}):
+            held = pinned.get(other)
+            need = _refusal(name, version, other, held, markers) if held is not None else None
+            if need is None:
                 continue
-            if need.marker and need.applies(markers) is not True:
-                continue
-            yield Conflict(
-                name=need.key,
-                parts=((f"{name} {version}", f"{need.key}{need.specifier}"),
-                       ("", f"{need.key}=={other}")),
-            )  # fmt: skip
+            wanted = f"{other}{need.specifier}"
+            parts = ((f"{name} {version}", wanted), ("", f"{other}=={held}"))
+            yield Conflict(name=other, parts=parts)

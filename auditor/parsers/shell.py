@@ -158,7 +158,8 @@ class Command:
     ``connector`` is what stands before it (``&&``, ``||``, ``|``, ``;`` or empty for the first).
     ``conditional`` counts what it depends on: if and case branches, loop bodies, ``||``, and
     ``&&`` after a test. ``subshell`` counts enclosing ``( )``. ``errexit``: ``set -e`` is on,
-    ``nounset``: ``set -u``. ``tested``: its status decides an ``if``, a ``while`` or an ``until``.
+    ``nounset``: ``set -u``. ``tested``: it is the condition of a ``while`` or an ``until``, or (``if``)
+    a part of any condition.
     ``words`` excludes prefix assignments and, for ``exec cmd``, includes ``exec``.
     ``scopes`` names the branches (positive) and subshells (negative) around it, outermost first.
     """
@@ -1528,11 +1529,11 @@ class _Parser:
             (c for c in node.children if c.type in {"do_group", "compound_statement"}), None
         )
         if node.type == "while_statement":
-            word = self.text[slice(*self._span(node.children[0]))]
-            self._sequence(
-                [c for c in condition if body is None or c.id != body.id],
-                replace(context, tested=word),
-            )
+            asked = [c for c in condition if body is None or c.id != body.id]
+            # Of several commands, each alone decides nothing.
+            plain = len(asked) == 1 and asked[0].type in {"command", "negated_command"}
+            word = self.text[slice(*self._span(node.children[0]))] if plain else "if"
+            self._sequence(asked, replace(context, tested=word))
         else:
             for child in condition:
                 if body is None or child.id != body.id:

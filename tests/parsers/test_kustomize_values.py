@@ -88,7 +88,11 @@ def write(case: tuple[str, ...], folder: Path) -> None:
     lines = ["resources: [base.yaml]", "replacements:", "  - source:", f"      kind: {kind}"]
     lines += [f"      fieldPath: '{path}'"] if path else []
     lines += [f"      options: {{{options}}}"] if options else []
-    lines += ["    targets:", f"      - select: {{kind: {into}}}", f"        fieldPaths: ['{target}']"]
+    lines += [
+        "    targets:",
+        f"      - select: {{kind: {into}}}",
+        f"        fieldPaths: ['{target}']",
+    ]
     lines += [f"        options: {{{given}}}"] if given else []
     (folder / "kustomization.yaml").write_text("\n".join(lines) + "\n", "utf-8")
     (folder / "base.yaml").write_text(BASE, "utf-8")
