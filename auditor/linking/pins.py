@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from auditor import versions
 from auditor.catalog import knowledge
 from auditor.deployment.model import Conflict, Environment, InstallStep
 from auditor.linking.symbols import numbers
@@ -47,7 +48,7 @@ def _refusal(
             need
             for need in needs
             if need.key == other
-            and need.allows(pinned) is False
+            and versions.admits(need.specifier, pinned) is False
             and (not need.marker or need.applies(markers) is True)
         ]
         if not refused:
