@@ -288,7 +288,8 @@ class Proxied:
 class Published:
     """A port of the container made reachable. ``host_port`` None: the engine picks one.
 
-    ``source``: compose, docker-run (README, script, CI), kubernetes, platform ($PORT).
+    ``source``: compose, docker-run (README, script, CI), kubernetes, platform ($PORT), routed (a
+    platform's own setting).
     """
 
     container_port: int | Unknown
@@ -422,7 +423,7 @@ class Service:
 
     name: str
     at: Location
-    origin: Literal["compose", "dockerfile", "procfile", "kubernetes"]
+    origin: Literal["compose", "dockerfile", "procfile", "kubernetes", "platform", "systemd"]
     image: BuiltImage | None = None
     image_reference: str | None = None
     compose: ComposeService | None = None
