@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
+from auditor.deployment import packagedata
 from auditor.deployment.accounts import Account, account
 from auditor.deployment.model import Entry, Service
 from auditor.deployment.view import Seen, View
@@ -159,6 +160,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             if path.startswith(_ALWAYS) and not listed:
                 continue
             found = view.before_start(path) if writing else view.look(path)
+            if not writing and access.path.base == "file" and found.answer == "yes":
+                found = _installed(service, view, entry, found)
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
@@ -182,6 +185,24 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 and view.left_empty(posixpath.dirname(path)),
                 private=not writing and _private(found, service.user),
             )
+
+
+def _installed(service: Service, view: View, entry: Entry, seen: Seen) -> Seen:
+    """What is seen of a file beside a module, where an installed copy of the module is imported."""
+    python_path = service.variable("PYTHONPATH")
+    named = str(python_path.value) if python_path is not None else ""
+    direct = {service.cwd, *entry.roots[:1], *named.split(":")}
+    for project in packagedata.installed(service):
+        folder = project.folder
+        if not project.copied or not seen.path.startswith(f"{folder}/"):
+            continue
+        if {folder, f"{folder}/src"} & direct:
+            continue
+        at = packagedata.left_out(view, folder, seen.path)
+        if at is not None:
+            reason = "the package is installed without this file"
+            return Seen(path=seen.path, answer="no", at=at, reason=reason)
+    return seen
 
 
 def _private(seen: Seen, user: object) -> bool:
