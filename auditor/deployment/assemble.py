@@ -10,6 +10,7 @@ from auditor import lazy_re as re
 from auditor.deployment import cluster as clusters
 from auditor.deployment import (
     environments,
+    hosted,
     images,
     manifests,
     packaged,
@@ -136,6 +137,16 @@ def assemble(
                     name=unique(service.name, project.files[-1]),
                 )
             )
+
+    for app in hosted.apps(facts):
+        if app.dockerfile is None:
+            image = services.platform_image(facts, app)
+        else:
+            image = image_of(app.dockerfile, app.context, None, (), is_dev=False)
+            used.add(app.dockerfile)
+        if image is not None:
+            name = unique(app.name, app.at.path)
+            found.append(services.from_platform(facts, app=app, image=image, name=name))
 
     cluster = clusters.read(facts)
     for problem in cluster.problems:
