@@ -174,7 +174,11 @@ def assemble(
         mine = _runs_of(entry, tags, runs, repository)
         found.append(
             services.from_image(
-                facts, name=unique(_service_name(entry.path), entry.path), image=image, runs=mine
+                facts,
+                name=unique(_service_name(entry.path), entry.path),
+                image=image,
+                runs=mine,
+                beside=any(s.origin in ("compose", "kubernetes") for s in found),
             )
         )
 
