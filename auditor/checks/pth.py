@@ -158,8 +158,12 @@ def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             where = f" ({link.source_has} is in the repository, but no COPY brings it there)"
         if link.elsewhere:
             where = f" (the file is at {link.elsewhere[0]})"
-        if link.made_by_hand:
+        if link.made_by_hand and link.seen.mounted:
+            where = " unless somebody puts it on the host first: git ignores it"
+        elif link.made_by_hand:
             where = " unless somebody makes it before the build: git ignores it"
+        elif link.to_be_mounted and link.seen.mounted:
+            where = " unless it is on the host by the time the profile is started"
         elif link.to_be_mounted:
             where = " unless something is mounted over its directory, which the image leaves empty"
         yield rule.finding(

@@ -210,7 +210,7 @@ def follow(
         writes=tuple(paths.writes(service, view)),
         listens=tuple(dict.fromkeys(listens)),
         listens_complete=complete,
-        faults=tuple(_unique(faults)),
+        faults=tuple(_unlikely_alone(service, _unique(faults))),
         open_links=tuple(dict.fromkeys(open_links)),
         is_web=web,
         proxies=tuple(proxies),
@@ -322,6 +322,21 @@ def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
     for fault in faults:
         if (fault.kind, fault.at) not in seen:
             seen.add((fault.kind, fault.at))
+            yield fault
+
+
+def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[StartFault]:
+    """What is missing in an image that takes nothing from the repository is mounted by its user."""
+    image = service.image
+    alone = (
+        service.origin == "dockerfile"
+        and image is not None
+        and not any(copy.origin == "context" for copy in image.image.copies)
+    )
+    for fault in faults:
+        if alone and fault.kind in ("module", "attribute", "script"):
+            yield replace(fault, possible=True)
+        else:
             yield fault
 
 
