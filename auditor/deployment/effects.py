@@ -773,7 +773,7 @@ _NODE_ONLY_INSTALLS = frozenset({"ci", "i", "install", "add", "config", "set", "
 
 
 def _node(call: _Call) -> Iterator[Effect]:
-    """npm and its kin: an installation, or a script of the project that writes what it likes."""
+    """A node tool: an installation, or a script of the project that writes what it likes."""
     word = next((arg.text for arg in call.argv[1:] if not arg.text.startswith("-")), "install")
     if call.name != "npx" and word in _NODE_ONLY_INSTALLS:
         yield call.may_create("node_modules", "dist", "build", ".next", *SYSTEM_ROOTS)

@@ -66,13 +66,9 @@ def reads_alike(tail: bytes) -> bool:
 
     They do not read the list and keep their default, a half.
     """
-    found = None
-    for found in _LISTED.finditer(tail):
-        pass
-    if found is None:
-        return False
+    listed = _LISTED.findall(tail)
     try:
-        return all(float(number) == 0.5 for number in found[1].split(b","))
+        return bool(listed) and all(float(number) == 0.5 for number in listed[-1].split(b","))
     except ValueError:
         return False
 

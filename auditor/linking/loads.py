@@ -152,9 +152,7 @@ def loads_of(
             result = link(artifact.facts, runtime, loader=loader)
             if _meant_for_another(artifact, environment, result):
                 continue
-            yield Load(
-                artifact=artifact, environment=environment, result=result, loader=loader
-            )
+            yield Load(artifact=artifact, environment=environment, result=result, loader=loader)
 
 
 def _meant_for_another(artifact: Artifact, environment: Environment, result: Compatibility) -> bool:

@@ -167,3 +167,18 @@ def test_an_open_version_is_what_a_build_of_today_installs(tmp_path: Path) -> No
     (found,) = [f for f in result.findings if f.rule == "CMP002"]
     assert found.confidence.label == "likely"
     assert "no pin, so what a build installs today" in found.message
+
+
+def test_requirements_of_another_folder_are_not_those_of_a_model(tmp_path: Path) -> None:
+    """Without a service every environment is asked; not for a model that others serve."""
+    model = stream(("xgboost.core", "Booster"))
+    for name, alone in (("model.pkl", True), ("models/1/model.pkl", False)):
+        root = tmp_path / str(alone)
+        for folder in ("other", "models/1"):
+            (root / folder).mkdir(parents=True)
+        (root / "requirements.txt").write_text("numpy==1.26.4\n")
+        (root / name).write_bytes(model)
+        found = audit(root, Settings()).findings
+        assert any(f.rule == "CMP003" for f in found) is alone
+        (root / "requirements.txt").rename(root / "other/requirements.txt")
+        assert not [f for f in audit(root, Settings()).findings if f.rule == "CMP003"]

@@ -118,3 +118,24 @@ def test_privileged_port_only_in_the_strict_profile(tmp_path: Path) -> None:
     text = kit.dockerfile("USER nobody", '["gunicorn", "-b", "0.0.0.0:80", "app:app"]')
     assert kit.of(kit.service(tmp_path, {"Dockerfile": text}, strict=True), "NET008")
     assert not kit.of(kit.service(tmp_path, {"Dockerfile": text}), "NET008")
+
+
+def test_a_service_whose_selector_is_the_name_of_a_workload(tmp_path: Path) -> None:
+    """The workload that no Service selects, in another file of the folder."""
+    files = {
+        "k8s/deployment.yaml": (
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: price-api-1.0}\nspec:\n"
+            "  selector: {matchLabels: {name: prices}}\n  template:\n"
+            "    metadata: {labels: {name: prices}}\n"
+            "    spec: {containers: [{name: api, image: 'shop/prices:1.0'}]}\n"
+        ),
+        "k8s/service.yaml": (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: svc}\nspec:\n"
+            "  selector: {name: price-api}\n  ports: [{port: 80}]\n"
+        ),
+        "k8s/other.yaml": (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: metrics}\nspec:\n"
+            "  selector: {app: prometheus-operated}\n  ports: [{port: 9090}]\n"
+        ),
+    }
+    assert kit.places(kit.service(tmp_path, files), "NET011") == [("k8s/service.yaml", 5)]
