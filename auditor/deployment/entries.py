@@ -333,7 +333,7 @@ _REGISTRIES = ("models:/", "runs:/", "mlflow-artifacts:/", "s3://", "gs://", "ab
 
 
 def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[tuple[Stage, str]]:
-    """Models of a registry, and models of the image that may be absent without an error."""
+    """Models of a registry, and models that are absent where no error is certain."""
     loads = [
         access
         for entry in service.entries
@@ -350,12 +350,8 @@ def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[t
             )
             return
     models = [link for link in reads if link.access.kind == "artifact"]
-    survived = all({"try", "exists"} & set(link.access.reach.guards) for link in models)
-    if models and survived and all(link.seen.answer == "no" for link in models):
-        yield (
-            Stage.PREDICTS,
-            f"`{models[0].path}` is not in the image, and the code goes on without",
-        )
+    if models and all(link.seen.answer == "no" for link in models):
+        yield Stage.PREDICTS, f"`{models[0].path}` is not in the image"
 
 
 def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[StartFault]:
