@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import repo_kit as kit
 
+from auditor.config import Settings
+from auditor.engine import audit
 from auditor.findings import Confidence, Severity
 
 
@@ -442,3 +444,25 @@ def test_a_variable_that_the_shell_gives_to_both(value: str, told: bool, tmp_pat
     body = f'environment: ["{given}"]\ncommand: gunicorn -b 0.0.0.0:8000 app:app --name "$MODEL"'
     result = kit.service(tmp_path, {"docker-compose.yml": kit.compose(body)})
     assert any("Compose replaces" in f.message for f in kit.of(result, "IMG018")) is told
+
+
+def test_what_documentation_shows_does_not_decide_the_context(tmp_path: Path) -> None:
+    """Its reader may stand in another directory; a script's command is taken at its word."""
+    command = "docker build -t api -f web/Dockerfile ."
+    files = {
+        "web/Dockerfile": kit.dockerfile(),
+        "web/app.py": kit.APP,
+        "web/requirements.txt": kit.REQUIREMENTS,
+        "README.md": f"```bash\n{command}\n```\n",
+    }
+
+    def told(name: str) -> bool:
+        root = tmp_path / name
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        return bool(kit.of(audit(root, Settings()), "IMG019"))
+
+    assert not told("documented")
+    files["Makefile"] = f"build:\n\t{command}\n"
+    assert told("scripted")

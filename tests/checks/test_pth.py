@@ -217,3 +217,16 @@ def test_code_that_goes_on_without_a_model_may_not_predict(tmp_path: Path) -> No
     assert _answers_with(tmp_path / "absent", load)[1::2] == ("yes", "unknown")
     several = "try:\n    model = joblib.load('n.pkl')\nexcept OSError:\n    model = joblib.load('m.pkl')\n"
     assert _answers_with(tmp_path / "second", several, **{"m.pkl": "1"})[3] == "yes"
+
+
+def test_a_workload_whose_image_is_not_linked_may_mount_it(tmp_path: Path) -> None:
+    files = _reads('import os\nos.listdir("/pdfs")\n')
+    assert kit.of(kit.service(tmp_path / "alone", files), "PTH002")
+    files["k8s/deployment.yaml"] = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: rag}\nspec:\n"
+        "  selector: {matchLabels: {app: rag}}\n  template:\n"
+        "    metadata: {labels: {app: rag}}\n    spec:\n      volumes: [{name: pdfs, emptyDir: {}}]\n"
+        "      containers:\n      - name: rag\n        image: 'registry.example.com/else:1.0'\n"
+        "        volumeMounts: [{name: pdfs, mountPath: /pdfs}]\n"
+    )
+    assert not kit.of(kit.service(tmp_path / "mounted", files), "PTH002")
