@@ -156,5 +156,7 @@ def test_what_setstate_takes_is_needed_and_calls_go_by_other_names(tmp_path: Pat
 
 def test_a_class_behind_a_module_that_forwards_is_the_one_of_that_name() -> None:
     scipy = table("scipy")
-    assert "_spline" in scipy.needs("scipy.interpolate.interpolate", "RegularGridInterpolator", "1.17.1")
+    assert "_spline" in scipy.needs(
+        "scipy.interpolate.interpolate", "RegularGridInterpolator", "1.17.1"
+    )
     assert not scipy.needs("scipy.interpolate.interpolate", "NoSuchClass", "1.17.1")
