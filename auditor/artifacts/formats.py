@@ -9,6 +9,7 @@ from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, ArtifactIssue, Limits, Verdict, worst
 from auditor.artifacts.identify import (
     DATA_EXTENSIONS,
+    MODEL_EXTENSIONS,
     PICKLE_EXTENSIONS,
     as_text,
     extension,
@@ -363,7 +364,7 @@ class Scanner:
 
                 draft.details += torch_archive(entry.name, inner.read(0, 20))
                 continue
-            if torch and ("/data/" in entry.name or "/.data/" in entry.name):
+            if torch and _STORAGE.search(entry.name):
                 continue
             if draft.format == "torchscript" and "/code/" in entry.name:
                 _script(draft, inner, entry.name)
@@ -465,7 +466,7 @@ class Scanner:
         onnx = tensors.looks_like_onnx(blob)
         if onnx:
             tensors.judge_onnx(draft, blob)
-        if onnx or graph:
+        if onnx or graph or tensorflow.judge_fingerprint(draft, blob):
             return
         head = blob.read(0, 64)
         ext = extension(draft.path)
@@ -475,19 +476,7 @@ class Scanner:
             return
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
-        elif ext in (
-            "pkl",
-            "pickle",
-            "joblib",
-            "dill",
-            "pt",
-            "pth",
-            "ckpt",
-            "onnx",
-            "pb",
-            "keras",
-            "h5",
-        ):
+        elif ext in MODEL_EXTENSIONS:
             draft.issue(
                 "ART015",
                 f"is nothing that a loader of .{ext} files reads",
@@ -559,6 +548,8 @@ _OPCODES = frozenset(
 )
 
 
+# What torch names its storages; anything else beside them is nothing that it wrote.
+_STORAGE = re.compile(r"(?:^|/)data/\d+$")
 _SCRIPT_CALLS = re.compile(
     rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b"
 )

@@ -58,6 +58,10 @@ PICKLE_EXTENSIONS = frozenset(
         "data",
     ]
 )
+# Extensions whose loaders read nothing but models in a binary form.
+MODEL_EXTENSIONS = frozenset(
+    {"pkl", "pickle", "joblib", "dill", "pt", "pth", "ckpt", "onnx", "pb", "keras", "h5"}
+)
 # Extensions of formats that hold no code: a pickle under one of these is dressed up.
 DATA_EXTENSIONS = frozenset(
     [

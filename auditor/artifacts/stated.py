@@ -20,7 +20,7 @@ VERSIONS: dict[str, str] = {
     "sklearn_version": "scikit-learn",
     "catboost_version": "catboost",
 }
-_TAIL = 256
+_TAIL = 1024
 _PARAMETERS = 64 << 10
 _WRAPPER = 64 << 20
 _HEAD = 4096
@@ -29,11 +29,14 @@ _HEAD = 4096
 def stated(format: str, blob: Blob) -> Iterator[Detail]:
     """The details of a file of that format."""
     if format in ("xgboost-json", "xgboost-ubj"):
-        from auditor.linking.boosters import xgboost_version
+        from auditor.linking.boosters import reads_alike, xgboost_version
 
-        version = xgboost_version(blob.read(max(len(blob) - _TAIL, 0), _TAIL))
+        tail = blob.read(max(len(blob) - _TAIL, 0), _TAIL)
+        version = xgboost_version(tail)
         if version is not None:
             yield "xgboost_version", version
+        if reads_alike(tail):
+            yield "xgboost_base_score", "half"
     elif format == "lightgbm":
         found = re.search(rb"^version=(v\d+)\s*$", blob.read(0, _HEAD), re.MULTILINE)
         if found is not None:

@@ -302,18 +302,24 @@ def with_services(image: BuiltImage, services: tuple[str, ...]) -> BuiltImage:
     return replace(image, services=services, environment=environment)
 
 
-def choose_context(facts: Facts, dockerfile: str, hinted: str | None) -> str:
+def choose_context(
+    facts: Facts, dockerfile: str, hinted: str | None, *, shown: bool = False
+) -> str:
     """The build context of a Dockerfile that no orchestrator names.
 
     A build command in the repository decides; otherwise the nearest directory, from the
-    Dockerfile's own upwards, in which most of its COPY sources exist.
+    Dockerfile's own upwards, in which most of its COPY sources exist. What documentation
+    shows (``shown``) is tried first and decides nothing.
     """
-    if hinted is not None:
+    if hinted is not None and not shown:
         return hinted
     own = posixpath.dirname(dockerfile)
     candidates = [own]
     while candidates[-1]:
         candidates.append(posixpath.dirname(candidates[-1]))
+    if hinted is not None:
+        candidates.insert(0, hinted)
+        own = hinted
     if len(candidates) == 1:
         return own
     parsed = facts.dockerfile(dockerfile)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal
 
+from auditor import lazy_re as re
 from auditor.artifacts.facts import Items, Opaque
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
@@ -59,16 +60,31 @@ def xgboost_version(tail: bytes) -> str | None:
     return None
 
 
+_LISTED: Final = re.compile(rb"base_score[^\[]{1,16}\[([^\]]{1,4096})\]", re.DOTALL)
+
+
+def reads_alike(tail: bytes) -> bool:
+    """Whether a listed base score means the same to releases before the list.
+
+    They do not read the list and keep their default, a half.
+    """
+    listed = _LISTED.findall(tail)
+    try:
+        return bool(listed) and all(float(number) == 0.5 for number in listed[-1].split(b","))
+    except ValueError:
+        return False
+
+
 def buffer_of(pickle: PickleFacts, symbol: Symbol) -> tuple[bytes, bytes] | None:
     """(head, tail) of a buffer, also through ``bytearray(…)`` and ``_codecs.encode``."""
     for _ in range(4):
         if isinstance(symbol, Opaque):
             return (symbol.head, symbol.tail) if symbol.head else None
         if isinstance(symbol, bytes):
-            return symbol[:96], symbol[-96:]
+            return symbol, symbol
         if isinstance(symbol, str):
             raw = symbol.encode("utf-8", "replace")
-            return raw[:96], raw[-96:]
+            return raw, raw
         item = of_ref(pickle, symbol)
         if item is None or not item.args:
             return None
@@ -131,7 +147,7 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 evidence=(("written by", written),),
             )
             return
-        if written and number < BASE_SCORES <= _minor(written):
+        if written and number < BASE_SCORES <= _minor(written) and not reads_alike(found[1]):
             yield Reason(
                 rule="CMP011",
                 effect="predict",

@@ -156,7 +156,11 @@ def _xgboost(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
             f"was written by XGBoost {written}, whose trees lack what {version} asks of them",
             "XGBoostError: Invalid cast, from Null to Array",
         )
-    elif writer is not None and reader < BASE_SCORES <= writer:
+    elif (
+        writer is not None
+        and reader < BASE_SCORES <= writer
+        and detail(facts, "xgboost_base_score") != "half"
+    ):
         found = (
             "predict",
             f"was written by XGBoost {written}, which stores the base score as a list: {version} "

@@ -23,9 +23,10 @@ def judged(data: bytes, name: str, loader: str = "auto", **pins: str) -> Compati
     return link(scan_bytes(data, name)[0], runtime(**pins), loader=loader)
 
 
-def xgboost_json(version: str) -> bytes:
+def xgboost_json(version: str, score: str = "") -> bytes:
     numbers = [int(n) for n in version.split(".")]
-    document = {"learner": {"attributes": {}, "learner_model_param": {}}, "version": numbers}
+    given = {"base_score": score} if score else {}
+    document = {"learner": {"attributes": {}, "learner_model_param": given}, "version": numbers}
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -57,6 +58,21 @@ def test_xgboost_json(written: str, installed: str, outcome: str) -> None:
 def test_xgboost_from_before_its_base_score_became_a_list_predicts_otherwise() -> None:
     first = judged(xgboost_json("3.2.0"), "model.json", xgboost="2.1.4").first
     assert first is not None and first.effect == "predict" and "silently" in first.message
+
+
+@pytest.mark.parametrize(
+    ("score", "outcome"),
+    [
+        ("[5E-1]", "loads"),
+        ("[5E-1,5E-1]", "loads"),
+        ("[1.07E-1]", "fails"),
+        ("[5E-1,2E0]", "fails"),
+    ],
+)
+def test_a_listed_half_is_what_older_xgboost_assumes(score: str, outcome: str) -> None:
+    """XGBoost 2.0.3 takes every list for its default, as loading them there showed."""
+    result = judged(xgboost_json("3.2.0", score), "model.json", xgboost="2.0.3")
+    assert result.outcome == outcome, result.reasons
 
 
 @pytest.mark.parametrize(

@@ -803,7 +803,7 @@ def torch_script() -> Any:
     import torch
 
     torch.manual_seed(0)
-    return torch.jit.script(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()).eval())
+    return torch.jit.script(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()))
 
 
 @recipe("keras", by=("pickle", "keras", "keras-h5"))
