@@ -12,7 +12,8 @@ from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import applying, keys_of, mapping_of, of_ref
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import PickleFacts, Symbol
+    from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol
+    from auditor.linking.compatibility import Effect
 
 # Since this release the base score is stored as a list.
 BASE_SCORES: Final = (3, 1)
@@ -189,38 +190,57 @@ def needs_reasons(
     for item in pickle.objects:
         if symbols.owner(item.of) != distribution:
             continue
-        keys = keys_of(item)
-        state = mapping_of(item)
-        if state is None or not keys or (fitted and fitted not in keys):
-            continue
         module, _, name = item.of.rpartition(".")
-        if isinstance(item.state, Items):
-            # What a release asks for that restores from a tuple.
-            keys |= {"()"}
-        missing = applying(table.needs(module, name, version), state) - keys
-        if not missing:
+        needs = {v: table.needs(module, name, v) for v in (*table.versions, version)}
+        found = _lacking(item, needs, version, fitted)
+        if found is None:
             continue
-        fits = [v for v in table.versions if applying(table.needs(module, name, v), state) <= keys]
-        if not fits:
-            # No release's needs are met: the conditions of these reads are not understood.
-            continue
-        attribute = sorted(missing)[0]
-        by = f"(written by {fits[0]} to {fits[-1]})"
+        attribute, writers = found
+        by = f"(written by {writers[0]} to {writers[-1]})"
+        if attribute:
+            effect: Effect = "predict"
+            message = f"without {attribute}, which {distribution} {version} reads when it predicts"
+            error = f"AttributeError: '{name}' object has no attribute '{attribute}'"
+        else:
+            effect = "load"
+            message = f"in a form that {distribution} {version} does not restore"
+            error = "UnpicklingError: state is not a dictionary, or ValueError: too many values"
         yield Reason(
             rule="CMP011",
-            effect="predict",
-            message=f"holds a {name} in a form that {distribution} {version} does not restore {by}"
-            if attribute == "()"
-            else f"holds a {name} without {attribute}, which {distribution} {version} reads when "
-            f"it predicts {by}",
-            error="ValueError: too many values to unpack"
-            if attribute == "()"
-            else f"AttributeError: '{name}' object has no attribute '{attribute}'",
+            effect=effect,
+            message=f"holds a {name} {message} {by}",
+            error=error,
             help=f"Pin the {distribution} that wrote the model, or write it again with {version}.",
             distribution=distribution,
-            evidence=(("attribute", attribute),),
+            evidence=(("attribute", attribute),) if attribute else (),
         )
         return
+
+
+# The need of a class that is restored from a tuple.
+_TUPLE: Final = "()"
+
+
+def _lacking(
+    item: ObjectFacts, needs: dict[str, frozenset[str]], version: str, fitted: str
+) -> tuple[str, list[str]] | None:
+    """(an attribute that the release misses, or ``""`` for the form; who wrote it)."""
+    state, keys = mapping_of(item), keys_of(item)
+    if state is None:
+        by = [v for v, wanted in needs.items() if _TUPLE in wanted]
+        form = isinstance(item.state, Items) and needs[version] and by and version not in by
+        return ("", by) if form else None
+    if not keys or (fitted and fitted not in keys):
+        return None
+    if isinstance(item.state, Items):
+        keys |= {_TUPLE}
+    missing = applying(needs[version], state) - keys
+    # Where no release's needs are met, the conditions of these reads are not understood.
+    fits = [v for v, wanted in needs.items() if applying(wanted, state) <= keys]
+    if not missing or not fits:
+        return None
+    attribute = min(missing)
+    return ("" if attribute == _TUPLE else attribute), fits
 
 
 # Since this release models are asked for ``fitted_``.

@@ -445,6 +445,14 @@ def test_states_of_scipy(
     assert judged(data, runtime({"scipy": bad, **SCIPY}, python="3.12")).outcome == "fails"
 
 
+def test_a_tuple_is_no_state_where_a_dictionary_is_restored() -> None:
+    stream = Stream().name("scipy.interpolate._rbfinterp", "RBFInterpolator").raw(b")\x81")
+    data = stream.value(((1, 2), 3)).raw(b"b").bytes()
+    for version, outcome in (("1.16.1", "fails"), ("1.17.1", "loads")):
+        target = runtime({"scipy": version, **SCIPY}, python="3.12")
+        assert judged(data, target).outcome == outcome
+
+
 @pytest.mark.parametrize(
     ("code", "writers"),
     [
