@@ -699,6 +699,7 @@ _PACKED = (b"\x78", b"\x1f\x8b", b"BZ", b"\xfd\x37", b"\x5d\x00", b"\x04\x22\x4d
 def child() -> None:
     """Loads what it is sent; answers with what happened. Never returns."""
     import builtins
+    import importlib
     import io
     import signal
     import warnings
@@ -723,10 +724,18 @@ def child() -> None:
     import sklearn.preprocessing
     import sklearn.tree  # noqa: F401
 
-    with contextlib.suppress(ImportError):
-        import dill  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
-    with contextlib.suppress(ImportError):
-        import pandas  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
+    # What importing a library does by itself is not what a pickle does.
+    for library in (
+        "dill",
+        "pandas",
+        "xgboost",
+        "lightgbm",
+        "catboost",
+        "statsmodels.api",
+        "polars",
+    ):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
 
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -785,7 +794,7 @@ def child() -> None:
         ):
             return  # what an import reads
         if event in ("compile", "exec") and _template(args[0]):
-            return  # SciPy's and dill's own text, which is all that they may be given
+            return  # text of SciPy, dill and formulas of names: all that they may be given
         if event in ("os.listdir", "os.stat", "compile", "exec") and _importing():
             return
         events.append(f"{event}{args!r}"[:300])
@@ -797,7 +806,7 @@ def child() -> None:
         name = getattr(source, "co_filename", "")
         if name == "<string>" or not isinstance(source, str):
             return bool(name == "<string>")
-        if _RV_TEMPLATE.fullmatch(source) or _range().fullmatch(source):
+        if _RV_TEMPLATE.fullmatch(source) or _range().fullmatch(source) or source.isidentifier():
             return True
         kind, _, rest = source.partition('.__dict__["')
         method = rest.removesuffix('"]')
