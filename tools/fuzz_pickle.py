@@ -793,6 +793,12 @@ def child() -> None:
             and "r" in str(args[1] or "r")
         ):
             return  # what an import reads
+        if (
+            event.startswith("ctypes.")
+            and event != "ctypes.dlopen"
+            and _inside("lightgbm", "xgboost")
+        ):
+            return  # they read their models with their own library
         if event in ("compile", "exec") and _template(args[0]):
             return  # text of SciPy, dill and formulas of names: all that they may be given
         if event in ("os.listdir", "os.stat", "compile", "exec") and _importing():
@@ -814,9 +820,12 @@ def child() -> None:
         return known and source.endswith('"]')
 
     def _importing() -> bool:
+        return _inside("importlib")
+
+    def _inside(*parts: str) -> bool:
         frame = sys._getframe(2)
         while frame is not None:
-            if "importlib" in frame.f_code.co_filename:
+            if any(part in frame.f_code.co_filename for part in parts):
                 return True
             frame = frame.f_back  # type: ignore[assignment]
         return False
