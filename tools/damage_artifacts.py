@@ -5,7 +5,7 @@
 
 Every file (of ``labels.tsv`` in FOLDER the benign ones, else all) is cut at every byte up to 4 KB
 and at 1,000 random places, and 1,000 times a bit of it is flipped; ``--cuts`` and ``--flips`` take
-that many of each at random instead, ``--files`` that many files of each format. Each damaged file
+that many of each at random instead, ``--files`` that many files of each kind in each folder. Each damaged file
 is judged in memory. What is then called safe is loaded by the real unpicklers in the locked-down
 child of ``fuzz_pickle.py`` (pickle, pickle.py, joblib; archives are judged only): a miss is a file
 called safe that imports a name outside the allow-list, or does anything the audit hook sees.
@@ -31,10 +31,8 @@ EVERY = 4096
 SLOW = 2.0
 
 
-def chosen(folder: Path, per_format: int, rng: random.Random) -> list[Path]:
-    """The benign files, at most so many of each format."""
-    from auditor.artifacts.scan import scan_file
-
+def chosen(folder: Path, of_each: int, rng: random.Random) -> list[Path]:
+    """The benign files, at most so many of each kind of name in each folder."""
     labels = folder / "labels.tsv"
     if labels.exists():
         with labels.open(encoding="utf-8") as file:
@@ -43,17 +41,16 @@ def chosen(folder: Path, per_format: int, rng: random.Random) -> list[Path]:
     else:
         paths = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     rng.shuffle(paths)
-    if not per_format:
+    if not of_each:
         return paths
     kept: list[Path] = []
-    seen: Counter[str] = Counter()
+    seen: Counter[tuple[Path, str]] = Counter()
     for path in paths:
         if path.stat().st_size > 4 << 20:
             continue
-        facts = scan_file(path, display_path=path.name)[0]
-        kind = f"{facts.format} {facts.container} {facts.protocol}"
+        kind = (path.parent, "".join(path.suffixes))
         seen[kind] += 1
-        if seen[kind] <= per_format:
+        if seen[kind] <= of_each:
             kept.append(path)
     return kept
 
@@ -94,7 +91,9 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cuts", type=int, default=0)
     parser.add_argument("--flips", type=int, default=0)
-    parser.add_argument("--files", type=int, default=0, help="of each format; 0 for all")
+    parser.add_argument(
+        "--files", type=int, default=0, help="of each kind in each folder; 0 for all"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=0, help="stop after that long")
     options = parser.parse_args()

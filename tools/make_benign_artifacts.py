@@ -46,6 +46,15 @@ GROUPS = {
 }  # fmt: skip
 
 
+# Why an artifact of these libraries stays suspicious: part of what is said of it, and the reason.
+EXPLAINED = {
+    "numba.core.serialize": "numba writes the bytecode of compiled functions into the file (SHAP's and UMAP's); bytecode is not judged",
+    "spacy.": "spaCy's vocabularies and documents hold another cloudpickle, functions and formats of extension modules; to_disk() writes none of it",
+    "transformers.": "classes of transformers run much code of their own; save_pretrained() writes JSON",
+    "holds functions or classes by value": "dill wrote bytecode of a function or class that it could not name",
+}
+
+
 # -- inside the environments --------------------------------------------------------------------
 
 
@@ -1000,6 +1009,20 @@ def measure(out):
     for (verdict, why), paths in sorted(odd.items(), key=lambda item: -len(item[1])):
         print(f"{verdict:10} {len(paths):4} {paths[0]}: {why}")
     total = sum(counts.values())
+    print("\nfiles  why they are not called safe")
+    reasons = {}
+    for (verdict, why), paths in odd.items():
+        known = (
+            text for part, text in EXPLAINED.items() if part in why and verdict == "suspicious"
+        )
+        reason = next(known, "NOT EXPLAINED: " + why)
+        reasons[reason] = reasons.get(reason, 0) + len(paths)
+    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+        print(f"{count:5}  {reason}")
+    libraries = {path.name for path in (out / "artifacts").glob("*/*") if path.is_dir()}
+    print(
+        f"{len(libraries)} recipes of {len(list((out / 'artifacts').iterdir()))} environments: {', '.join(sorted(libraries))}"
+    )
     print(f"{total} files: {counts}; not safe {1 - counts.get('safe', 0) / max(total, 1):.2%}")
 
 

@@ -160,6 +160,8 @@ ADVISORIES: dict[str, tuple[Callable[[], list[bytes]], str]] = {
     "picklescan#52": (lambda: stacked(SYSTEM + b"h\x63", b"K\x01\x940h\x00" + short("system") + b"\x93"), "ART003"),
     "picklescan#33": (lambda: [evil()[:-1], evil()[:-1] + b"\xff"], "ART001"),
     "picklescan#21": (lambda: [b"(S'id'\nios\nsystem\n."], "ART001"),
+    "picklescan#14": (lambda: stacked(
+        short("os") + b"q\x000" + short("system") + b"q\x010" + short("torch._utils") + b"\x940" + short("_rebuild_tensor_v2") + b"\x940h\x00h\x01\x93" + tup(text("id")) + b"R"), "ART001"),
     "picklescan#66 picklescan#74": (lambda: calls(
         "importlib:import_module", "marshal:loads", "builtins:__import__", "builtins:setattr", "builtins:input", "__builtin__:execfile", "__builtin__:file",
         "cPickle:loads", "urllib:urlopen", "thread:start_new_thread", "copy_reg:add_extension", "glob:os.system"), ""),
@@ -190,6 +192,9 @@ ADVISORIES: dict[str, tuple[Callable[[], list[bytes]], str]] = {
     "fickling#196": (lambda: [b"]\x94g0\na0" + SYSTEM + b"."], "ART001"),
     "fickling#188": (lambda: [b"\x80\x04K\x01t."], "ART003"),
     # modelscan
+    "modelscan#28": (lambda: stacked(call(glob("dill._dill", "_create_function"), call(glob("dill._dill", "_create_code"), b"K\x00"), b"}")), "ART002"),
+    "modelscan#51": (lambda: [b"(S'print(1)'\ni__builtin__\nexec\n."], "ART001"),
+    "modelscan#267": (lambda: stacked(call(glob("_pickle", "loads"), b"B\x10\0\0\0cos\nsystem\n)R.xx")), "ART001"),
     "modelscan#85": (lambda: stacked(short("math") + b"q\x000" + short("os") + b"q\x000h\x00" + short("system") + b"\x93" + tup(text("id")) + b"R"), "ART001"),
     "modelscan#263": (lambda: [*renamed(), *flags(), *checksums(), *extensions()], ""),
     "modelscan#311 modelscan#313": (lambda: calls("pip:main", "timeit:timeit", "cProfile:run", "doctest:debug_script", "ensurepip:_run_pip"), "ART001"),

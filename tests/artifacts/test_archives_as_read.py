@@ -5,8 +5,10 @@ import io
 import struct
 import tarfile
 import time
+import warnings
 import zipfile
 from collections.abc import Iterator
+from typing import IO
 
 import pytest
 from hypothesis import given
@@ -148,7 +150,7 @@ def test_links_in_zip() -> None:
 
 
 def test_bombs_are_bounded() -> None:
-    zeros = archive({"z": bytes(32 << 20)}, compression=zipfile.ZIP_DEFLATED)
+    zeros = archive({"z": bytes(4 << 20)}, compression=zipfile.ZIP_DEFLATED)
     many = archive({f"{n}.zip": zeros for n in range(8)}, compression=zipfile.ZIP_DEFLATED)
     deep = zeros
     for _ in range(12):
@@ -221,3 +223,86 @@ def test_a_size_that_is_said_twice() -> None:
     data = tar_of(("m.pkl", EVIL), pax_headers={"size": str(len(EVIL))})
     assert EVIL in list(read_by_tarfile(data))
     assert verdict(data) == "dangerous"
+
+
+# -- what joblib unpacks ---------------------------------------------------------------------------
+
+
+def imported_by_joblib(data: bytes) -> bool:
+    """Whether joblib comes to import the payload; it is refused there."""
+    from joblib import numpy_pickle, numpy_pickle_utils
+
+    class Watch(numpy_pickle.NumpyUnpickler):
+        def find_class(self, module: str, name: str) -> object:
+            if name == "system":
+                raise PermissionError(name)
+            return super().find_class(module, name)
+
+    try:
+        with numpy_pickle_utils._validate_fileobject_and_memmap(io.BytesIO(data), "m", None) as (
+            file,
+            _,
+        ):
+            Watch("m", file, ensure_native_byte_order=False).load()
+    except PermissionError:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+@pytest.mark.parametrize("method", ["zlib", "gzip", "bz2", "lzma", "xz", "lz4"])
+def test_any_byte_in_front_of_a_compressed_pickle_changed(method: str) -> None:
+    import joblib
+
+    from tests.artifacts.test_every_format import BAD
+
+    out = io.BytesIO()
+    joblib.dump(BAD, out, compress=(method, 3))
+    whole = out.getvalue()
+    assert imported_by_joblib(whole)
+    read = 0
+    for at in range(24):
+        for value in (0x00, 0x01, 0x80, 0xFF, whole[at] ^ 1, whole[at] ^ 0x40):
+            data = whole[:at] + bytes([value]) + whole[at + 1 :]
+            if imported_by_joblib(data):
+                read += 1
+                assert verdict(data) != "safe", (at, value)
+    assert read
+
+
+# -- what numpy unpickles --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "records"])
+def test_any_byte_of_an_array_changed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pickle
+
+    import numpy as np
+
+    from tests.artifacts.test_formats import npy
+
+    reached: list[bytes] = []
+
+    def load(file: IO[bytes], **options: object) -> object:
+        reached.append(file.read())
+        raise PermissionError("unpickled")
+
+    single = npy("[('a', '|O')]" if kind == "records" else "'|O'", "(1,)", EVIL)
+    whole = archive({"a.npy": single}) if kind == "npz" else single
+    monkeypatch.setattr(pickle, "load", load)
+    read = 0
+    for at in range(whole.index(EVIL) if EVIL in whole else len(whole)):
+        for value in (0x00, 0x20, 0x27, 0xFF, whole[at] ^ 1):
+            data = whole[:at] + bytes([value]) + whole[at + 1 :]
+            reached.clear()
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                got = np.load(io.BytesIO(data), allow_pickle=True)
+                if hasattr(got, "files"):
+                    for name in got.files:
+                        got[name]
+            if any(rest.startswith(EVIL) for rest in reached):
+                read += 1
+                assert verdict(data) != "safe", (at, value)
+    assert read > 10

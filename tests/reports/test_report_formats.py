@@ -24,7 +24,7 @@ from auditor.reports.console import excerpt
 from auditor.reports.jsonreport import document, schema
 from auditor.reports.markdown import LIMIT
 from auditor.reports.styled import Page
-from auditor.result import AuditResult, Score
+from auditor.result import ArtifactReport, AuditResult, Score
 from auditor.source import Location
 
 SARIF_SCHEMA = json.loads(
@@ -622,3 +622,27 @@ def test_the_real_catalogue_is_quoted():
         assert 0 < len(entry["fullDescription"]["text"]) <= 1024, rule.id
     for format in FORMATS:
         assert render(format, sample(), options(rules=None, card=None, explain_score=True))
+
+
+def test_the_verdict_of_every_artifact() -> None:
+    made = [
+        ArtifactReport(
+            path=f"m{number}.pkl",
+            format="pickle",
+            container=None,
+            size=1,
+            sha256=None,
+            verdict="dangerous" if number == 44 else "safe",
+        )
+        for number in range(45)
+    ]
+    result = AuditResult(root="/", score=Score(), artifacts=tuple(made))
+    table = render("markdown", result, options())
+    assert "| `m44.pkl` | pickle | **dangerous** |" in table
+    assert "and 5 more: 5 safe" in table
+    assert "artifacts: 1 dangerous, 44 safe" in render("github", result, options())
+    cases = ElementTree.fromstring(render("junit", result, options())).findall(".//testcase")
+    skipped = [case.get("name") for case in cases if case.find("skipped") is not None]
+    assert (len(cases), skipped) == (45, ["m44.pkl (pickle)"])
+    run = json.loads(render("sarif", result, options()))["runs"][0]
+    assert run["properties"]["artifacts"][0]["verdict"] == "dangerous"
