@@ -618,10 +618,17 @@ class _Follower:
         return AppSpec(raw=module, at=at, module=f"{package}.wsgi", attribute="application")
 
     def _configured_app(self, fact: ServerStart, config: tuple[Option, ...]) -> AppSpec | None:
-        """The application that gunicorn's configuration file names."""
+        """The application that a configuration file of gunicorn or Ray Serve names."""
         option = next((o for o in config if o.name == "app"), None)
-        if fact.kind != "gunicorn" or option is None or not isinstance(option.value, str):
+        if option is None or fact.kind not in ("gunicorn", "ray-serve"):
             return None
+        if not isinstance(option.value, str):
+            raw = option.value if isinstance(option.value, Unknown) else Unknown("it is no name")
+            return AppSpec(raw=raw, at=option.at)
+        if fact.kind == "ray-serve":
+            colon = ":" if ":" in option.value else "."
+            module, _, attribute = option.value.rpartition(colon)
+            return AppSpec(raw=option.value, at=option.at, module=module, attribute=attribute)
         module, _, attribute = option.value.partition(":")
         called = attribute.endswith(")")
         return AppSpec(
