@@ -68,6 +68,7 @@ _DISTRIBUTIONS = {
     "fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli", "ray-serve": "ray",
 }  # fmt: skip
 # They serve a page that calls the model, not an endpoint.
+_ANSWERING = frozenset({"bentoml", "ray-serve"})  # what they serve is what they answer with
 _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
 
 
@@ -178,7 +179,12 @@ def follow(
     pages = any(e.server in _PAGES for e in entries) or any(
         item.tool in _PAGES for e in entries for item in e.trace.servers
     )
-    if not pages and not any(r.kind == "predict" or "POST" in r.methods for r in routes):
+    answering = any(e.server in _ANSWERING for e in entries)
+    if (
+        not pages
+        and not answering
+        and not any(r.kind == "predict" or "POST" in r.methods for r in routes)
+    ):
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries), preludes=preludes)
     importable, unsure = _importable(entries, view)

@@ -12,8 +12,8 @@ from auditor.parsers.commands import Option, ServerStart
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
-    from auditor.source import SourceText
     from auditor.deployment.view import View
+    from auditor.source import SourceText
 
 Env = Mapping[str, str | Unknown | None]
 

@@ -301,3 +301,56 @@ def test_ray_serve_port_of_the_file(tmp_path: Path) -> None:
     }
     (service,) = run(tmp_path, files).services
     assert [(item.host, item.port) for item in service.listens] == [("0.0.0.0", 9001)]
+
+
+BENTO_APP = """\
+import bentoml
+
+with open("models/weights.txt") as stream:
+    weights = stream.read()
+
+
+@bentoml.service
+class Scores:
+    @bentoml.api
+    def predict(self, row: list) -> float:
+        return 1.0
+"""
+BENTO = 'service: "service:Scores"\npython:\n  packages: [numpy]\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "forecast"),
+    [
+        ("", "yyyy"),
+        ('include: ["*.py", "models/"]\n', "yyyy"),
+        ('include: ["*.py"]\n', "ynnn"),
+        ('include: ["**/*.py", "models/*.txt"]\n', "yyyy"),
+        ('exclude: ["models"]\n', "ynnn"),
+        ('exclude: ["*.md"]\n', "yyyy"),
+    ],
+)
+def test_bentos_hold_what_they_include(tmp_path: Path, more: str, forecast: str) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "weights.txt").write_text("1", "utf-8")
+    (tmp_path / "service.py").write_text(BENTO_APP, "utf-8")
+    (tmp_path / "bentofile.yaml").write_text(BENTO + more, "utf-8")
+    assert answers(audit(tmp_path, Settings())) == forecast
+
+
+def test_what_a_bento_does_not_install(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text("import pandas\n" + BENTO_APP, "utf-8")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "weights.txt").write_text("1", "utf-8")
+    (tmp_path / "bentofile.yaml").write_text(BENTO, "utf-8")
+    result = audit(tmp_path, Settings())
+    assert {f.rule for f in result.findings if f.breaks} == {"ENV007"}
+    assert answers(result) == "ynnn"
+
+
+def test_the_path_that_a_platform_asks_for(tmp_path: Path) -> None:
+    text = RENDER.format(start="gunicorn -b 0.0.0.0:$PORT app:app") + "    healthCheckPath: {}\n"
+    for path, found in (("/health", False), ("/ready", True)):
+        result = run(tmp_path / path.strip("/"), {"render.yaml": text.format(path)})
+        assert ("NET006" in {f.rule for f in result.findings}) is found
+        assert "IMG005" not in {f.rule for f in result.findings}
