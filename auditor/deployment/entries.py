@@ -67,8 +67,9 @@ _MODULES_ONLY = frozenset({"uvicorn", "gunicorn", "daphne", "granian", "waitress
 _DISTRIBUTIONS = {
     "fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli", "ray-serve": "ray",
 }  # fmt: skip
+# What they serve is what answers, without routes of its own.
+_ANSWERING = frozenset({"bentoml", "ray-serve"})
 # They serve a page that calls the model, not an endpoint.
-_ANSWERING = frozenset({"bentoml", "ray-serve"})  # what they serve is what they answer with
 _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
 
 
