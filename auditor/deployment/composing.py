@@ -209,7 +209,13 @@ def _target(
 def _words(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
     """Words that only a shell would understand, and variables that Compose takes for its own."""
     unset = {v.name for v in project.variables if v.source == "unset"}
-    own = unset & {v.name for v in service.environment}
+    # Where `environment:` takes it from the shell as well, the author means the shell.
+    used = {(v.name, v.at.path, v.at.line) for v in project.variables}
+    own = unset & {
+        v.name
+        for v in service.environment
+        if v.value is not None and (v.name, v.at.path, v.at.line) not in used
+    }
     for command in (service.entrypoint, service.command):
         if command is None or isinstance(command.words, Unknown):
             continue

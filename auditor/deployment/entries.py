@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -39,6 +39,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
+    from auditor.linking.paths import PathLink
     from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import Interpretation
     from auditor.parsers.python import ModuleFacts
@@ -197,6 +198,8 @@ def follow(
     )
     from auditor.deployment.logfiles import log_files
 
+    reads = tuple(paths.reads(service, view))
+    open_links += _models_elsewhere(service, reads)
     service = replace(
         service,
         processes=tuple(processes),
@@ -215,11 +218,11 @@ def follow(
             for _, path in entry.trace.modules
             if (facts := view.facts_of_repo(path)) is not None
         },
-        reads=tuple(paths.reads(service, view)),
+        reads=reads,
         writes=tuple(paths.writes(service, view)),
         listens=tuple(dict.fromkeys(listens)),
         listens_complete=complete,
-        faults=tuple(_unique(faults)),
+        faults=tuple(_unlikely_alone(service, _unique(faults))),
         open_links=tuple(dict.fromkeys(open_links)),
         is_web=web,
         proxies=tuple(proxies),
@@ -331,6 +334,47 @@ def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
     for fault in faults:
         if (fault.kind, fault.at) not in seen:
             seen.add((fault.kind, fault.at))
+            yield fault
+
+
+# Where MLflow and its kin keep models: what is there is not in the repository.
+_REGISTRIES = ("models:/", "runs:/", "mlflow-artifacts:/", "s3://", "gs://", "abfss://", "wasbs://")
+
+
+def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[tuple[Stage, str]]:
+    """Models of a registry, and models that are absent where no error is certain."""
+    loads = [
+        access
+        for entry in service.entries
+        for access in entry.trace.files
+        if access.kind == "artifact" and access.mode == "read"
+    ]
+    for access in loads:
+        text = access.path.text
+        if isinstance(text, str) and text.startswith(_REGISTRIES):
+            start = access.reach.certain and access.reach.phase < Phase.REQUEST
+            yield (
+                Stage.STARTS if start else Stage.PREDICTS,
+                f"the model `{text}` is not in the repository",
+            )
+            return
+    models = [link for link in reads if link.access.kind == "artifact"]
+    if models and all(link.seen.answer == "no" for link in models):
+        yield Stage.PREDICTS, f"`{models[0].path}` is not in the image"
+
+
+def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[StartFault]:
+    """What is missing in an image that takes nothing from the repository is mounted by its user."""
+    image = service.image
+    alone = (
+        service.origin == "dockerfile"
+        and image is not None
+        and not any(copy.origin == "context" for copy in image.image.copies)
+    )
+    for fault in faults:
+        if alone and fault.kind in ("module", "attribute", "script"):
+            yield replace(fault, possible=True)
+        else:
             yield fault
 
 

@@ -242,7 +242,7 @@ def _step(
         if text.endswith((".whl", ".tar.gz", ".zip")) or "*" in text:
             unresolved.append(f"{text} is an archive whose requirements are not read")
             continue
-        path, why = resolve(text)
+        path, why = _directory(resolve, text, "pyproject.toml", "setup.py", "setup.cfg")
         if path is None:
             unresolved.append(why)
             continue
@@ -253,11 +253,8 @@ def _step(
         and fact.action == "install"
         and not (fact.requirements or fact.requirement_files or fact.local_paths or fact.editable)
     ):
-        directory, why = resolve(".")
-        if directory is None:
-            # The directory itself may be made by WORKDIR; its files come by COPY or mount.
-            project, why = resolve("pyproject.toml" if fact.tool != "pipenv" else "Pipfile")
-            directory = posixpath.dirname(project) if project is not None else None
+        name = "pyproject.toml" if fact.tool != "pipenv" else "Pipfile"
+        directory, why = _directory(resolve, ".", name)
         if directory is None:
             unresolved.append(why)
         else:
@@ -284,6 +281,21 @@ def _step(
     )
 
 
+def _directory(
+    resolve: Callable[[str], tuple[str | None, str]], text: str, *names: str
+) -> tuple[str | None, str]:
+    """The repository's directory behind a path of the image, and why there is none.
+
+    The directory itself may be made by WORKDIR; its files (``names``) come by COPY or mount.
+    """
+    path, why = resolve(text)
+    for name in names if path is None else ():
+        held, _ = resolve(posixpath.join(text, name))
+        if held is not None:
+            return posixpath.dirname(held), ""
+    return path, why
+
+
 def _inline(
     text: str, at: Location, conda_spec: bool = False, *, conda: bool = False
 ) -> Requirement | None:
@@ -308,6 +320,39 @@ def conda_requirement(spec: conda.CondaSpec) -> Requirement:
     elif specifier and specifier[0].isdigit():
         specifier = f"=={specifier}"
     return Requirement(name=spec.name, at=spec.at, specifier=specifier)
+
+
+def conda_python(spec: conda.CondaSpec | None) -> PythonClaim | None:
+    """What a conda file says of the interpreter: one version, or a range."""
+    if spec is None or not spec.version:
+        return None
+    one = spec.version.lstrip("=").rstrip(".*")
+    single = bool(one) and one.replace(".", "").isdigit()
+    return PythonClaim(
+        version=one if single else "",
+        at=spec.at,
+        kind="conda",
+        specifier="" if single else spec.version,
+    )
+
+
+def told_by_conda(environment: Environment) -> PythonClaim | None:
+    """The interpreter that the environment's conda locks and files install."""
+    for lock in environment.locks:
+        for package in lock.packages:
+            if package.manager == "conda" and package.name == "python" and package.version:
+                return PythonClaim(version=package.version, at=package.at, kind="lock")
+    told = [conda_python(item.python) for item in environment.conda]
+    return next((claim for claim in told if claim is not None and claim.version), None)
+
+
+def _own_interpreter(draft: _Draft) -> bool:
+    """Whether conda installs the interpreter along with the packages."""
+    return any(item.python is not None for item in draft.conda) or any(
+        package.manager == "conda" and package.name == "python"
+        for lock in draft.locks
+        for package in lock.packages
+    )
 
 
 def _requirements(
@@ -552,6 +597,9 @@ def _finish(
     extra: tuple[str, ...] = ()
     if base is not None and base.official_python:
         extra = ("pip", "setuptools", "wheel") if base.has_setuptools else ("pip",)
+    elif base is not None and base.flavour != "miniconda" and _own_interpreter(draft):
+        # What the image has besides belongs to another interpreter, if there is one.
+        extra = ("pip", "setuptools", "wheel")
     elif base is not None and base.text != "scratch" and kind == "image":
         because.append(f"what {base.text} brings is not known")
     asked = [r for r in kept if r.origin != "command" or r.key not in _INSTALLERS]

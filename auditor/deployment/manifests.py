@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.deployment import effects, healthcheck
-from auditor.deployment.cluster import Cluster, same_namespace, selects
+from auditor.deployment.cluster import Cluster, leads, same_namespace
 from auditor.deployment.model import HealthCheck, Mount, Published, Value, Variable
 from auditor.parsers import kubernetes, shell
 from auditor.source import Fragment, Location, Unknown
@@ -363,9 +363,7 @@ def published(item: Running) -> list[Published]:
             )
         )
     for service in item.cluster.services:
-        if not same_namespace(service, item.workload):
-            continue
-        if not selects(service.selector, item.workload):
+        if not leads(item.cluster, service, item.workload):
             continue
         if len(item.workload.pod.containers) > 1:
             # Which container of a pod a number means, only its process says.

@@ -605,6 +605,14 @@ class Deployment:
             for path in self.python_files
         )
 
+    def module_for(self, path: str, module: str) -> ModuleFacts | None:
+        """The parsed file that ``path`` imports as ``module`` (with its leading dots)."""
+        from auditor.parsers.python.modes import module_paths
+
+        return next(
+            (self.modules[p] for p in module_paths(path, module) if p in self.modules), None
+        )
+
     def services_of(self, names: Iterable[str]) -> tuple[Service, ...]:
         """The services of these names."""
         wanted = set(names)

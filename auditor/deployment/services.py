@@ -39,8 +39,14 @@ if TYPE_CHECKING:
     from auditor.parsers.platforms import PlatformApp
 
 
-def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[DockerRun]) -> Service:
-    """A Dockerfile that no orchestrator uses, run as the repository's own words say."""
+def from_image(
+    facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[DockerRun], beside: bool = False
+) -> Service:
+    """A Dockerfile that no orchestrator uses, run as the repository's own words say.
+
+    ``beside``: an orchestrator runs other images of the repository, so that one without a
+    command may be a tool or a task which is given its own.
+    """
     variables = [
         Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env
     ]
@@ -79,6 +85,8 @@ def from_image(facts: Facts, *, name: str, image: BuiltImage, runs: Sequence[Doc
                 command = tuple((str(w), at) for w, at in words)
         if isinstance(documented.workdir, str):
             cwd_value = documented.workdir
+    elif beside and image.image.cmd is None and image.image.entrypoint is None:
+        open_links.append((Stage.STARTS, "nothing here runs this image, and it has no command"))
     return _finish(
         facts,
         name=name,

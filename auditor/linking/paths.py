@@ -178,11 +178,14 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 seen=found,
                 elsewhere=elsewhere,
                 source_has=source_has,
-                made_by_hand=by_hand and source_has is None,
+                made_by_hand=by_hand and (source_has is None or found.mounted),
                 machine=machine_path(text),
                 to_be_mounted=found.answer == "no"
-                and source_has is None
-                and view.left_empty(posixpath.dirname(path)),
+                and (
+                    # Started on demand, once its files were put on the host.
+                    (found.mounted and bool(service.profiles))
+                    or (source_has is None and view.left_empty(posixpath.dirname(path)))
+                ),
                 private=not writing and _private(found, service.user),
             )
 

@@ -789,6 +789,11 @@ class Models(WebModels):
             if target is not None:
                 self.file(site, target, "read", "artifact", hub=True)
             return self.made(site)
+        if attr == "load_from_checkpoint":
+            target = site.get(0, "checkpoint_path")
+            if target is not None:
+                self.file(site, target, "read", "artifact")
+            return self.made(site)
         if name.startswith("mlflow.") and attr == "load_model":
             target = site.get(0, "model_uri")
             if target is not None:
@@ -844,7 +849,7 @@ class Models(WebModels):
             ):
                 return self.environ_read(site, callee)
             if callee.name in tables.LOADERS or callee.name.endswith(
-                ("from_pretrained", "pipeline", "load_model")
+                ("from_pretrained", "load_from_checkpoint", "pipeline", "load_model")
             ):
                 self.note(site, "predict", f"{callee.name}()()")
         for argument in (*args, *kwargs.values()):
