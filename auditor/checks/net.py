@@ -218,13 +218,16 @@ def host_port_collision(service: Service, rule: Rule, deployment: Deployment) ->
     fixed = next((p for p in service.published if isinstance(p.host_port, int)), None)
     if any(_range(p.published) >= replicas for p in ranged):
         fixed = None
+    on_node = any(p.mode == "host" and p.published is not None for p in ranged)
     if replicas > 1 and fixed is not None and not _swarm_mode(service):
         yield rule.finding(
             fixed.at,
-            f"{replicas} replicas cannot all bind port {fixed.host_port} of the host",
+            f"{replicas} replicas cannot all bind port {fixed.host_port} of the host"
+            + (": a swarm starts one on each node" if on_node else ""),
             help="Leave the host port to the engine, or put a proxy in front.",
-            confidence=Confidence.LIKELY,
-            breaks=service.breaks(Stage.STARTS),
+            severity=Severity.LOW if on_node else None,
+            confidence=Confidence.POSSIBLE if on_node else Confidence.LIKELY,
+            breaks=() if on_node else service.breaks(Stage.STARTS),
         )
 
 
@@ -256,7 +259,14 @@ def _replicas(service: Service) -> int:
 def _swarm_mode(service: Service) -> bool:
     """Keys that only a swarm reads: there the routing mesh shares the port."""
     deploy = service.compose.deploy if service.compose else None
-    return deploy is not None and (deploy.update_config is not None or deploy.mode is not None)
+    told = deploy is not None and (
+        deploy.update_config is not None
+        or deploy.mode is not None
+        or deploy.endpoint_mode is not None
+    )
+    mapped = service.compose.ports if service.compose else ()
+    # Published on the node itself, a port is shared with nobody.
+    return told and not any(port.mode == "host" and port.published is not None for port in mapped)
 
 
 @check("NET005")

@@ -138,7 +138,11 @@ def assemble(
                 )
             )
 
+    packagers = tuple(packaged.read(facts))
+    broken = {item.at.path for item in packagers if item.missing}
     for app in hosted.apps(facts):
+        if app.at.path in broken:
+            continue  # IMG034 says why it cannot be built
         if app.dockerfile is None:
             image = services.platform_image(facts, app)
         else:
@@ -275,7 +279,7 @@ def assemble(
         is_library=library,
         surroundings=_surroundings(facts, cluster) if complete else surroundings.Surroundings(),
         cluster=cluster,
-        packaged=tuple(packaged.read(facts)),
+        packaged=packagers,
     )
 
 

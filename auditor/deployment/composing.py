@@ -76,6 +76,28 @@ def faults(
     yield from _references(project, service)
     yield from _target(facts, service, image)
     yield from _words(project, service)
+    yield from _swarm(service)
+
+
+def _swarm(service: ComposeService) -> Iterator[StartFault]:
+    """A swarm refuses to publish a port through its mesh for a service that has no address."""
+    mode = service.deploy.endpoint_mode if service.deploy is not None else None
+    port = next((p for p in service.ports if p.mode != "host" and p.published is not None), None)
+    if mode is None or mode.value != "dnsrr" or port is None:
+        return
+    yield StartFault(
+        kind="compose",
+        message=(
+            "`endpoint_mode: dnsrr` gives the service no address of its own, and this port is published "
+            "through the mesh: `docker stack deploy` refuses it (`port published with ingress mode can't "
+            "be used with dnsrr mode`)"
+        ),
+        at=port.at,
+        related=((mode.at, "said here"),),
+        # `docker compose up` passes over it.
+        certain=False,
+        stage=Stage.STARTS,
+    )
 
 
 def mounts(service: ComposeService) -> Iterator[Mount]:

@@ -68,6 +68,8 @@ _MODULES_ONLY = frozenset({"uvicorn", "gunicorn", "daphne", "granian", "waitress
 _DISTRIBUTIONS = {
     "fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli", "ray-serve": "ray",
 }  # fmt: skip
+# What they serve is what answers, without routes of its own.
+_ANSWERING = frozenset({"bentoml", "ray-serve"})
 # They serve a page that calls the model, not an endpoint.
 _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
 
@@ -179,7 +181,12 @@ def follow(
     pages = any(e.server in _PAGES for e in entries) or any(
         item.tool in _PAGES for e in entries for item in e.trace.servers
     )
-    if not pages and not any(r.kind == "predict" or "POST" in r.methods for r in routes):
+    answering = any(e.server in _ANSWERING for e in entries)
+    if (
+        not pages
+        and not answering
+        and not any(r.kind == "predict" or "POST" in r.methods for r in routes)
+    ):
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries), preludes=preludes)
     importable, unsure = _importable(entries, view)
@@ -662,10 +669,17 @@ class _Follower:
         return AppSpec(raw=module, at=at, module=f"{package}.wsgi", attribute="application")
 
     def _configured_app(self, fact: ServerStart, config: tuple[Option, ...]) -> AppSpec | None:
-        """The application that gunicorn's configuration file names."""
+        """The application that a configuration file of gunicorn or Ray Serve names."""
         option = next((o for o in config if o.name == "app"), None)
-        if fact.kind != "gunicorn" or option is None or not isinstance(option.value, str):
+        if option is None or fact.kind not in ("gunicorn", "ray-serve"):
             return None
+        if not isinstance(option.value, str):
+            raw = option.value if isinstance(option.value, Unknown) else Unknown("it is no name")
+            return AppSpec(raw=raw, at=option.at)
+        if fact.kind == "ray-serve":
+            colon = ":" if ":" in option.value else "."
+            module, _, attribute = option.value.rpartition(colon)
+            return AppSpec(raw=option.value, at=option.at, module=module, attribute=attribute)
         module, _, attribute = option.value.partition(":")
         called = attribute.endswith(")")
         return AppSpec(

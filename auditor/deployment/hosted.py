@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from auditor.deployment.model import BuiltImage, Published, Service, Variable
+from auditor.deployment.model import BuiltImage, HealthCheck, Published, Service, Variable
 from auditor.source import Location, SourceText
 from auditor.values import replace
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 # The port that a platform chooses; no server takes it by itself.
 PLATFORM_PORT = 47_329
 _MAX_SIZE = 200_000
+_MANY = 400  # files that a bento's image is told one by one
 
 
 def apps(facts: Facts) -> Iterator[PlatformApp]:
@@ -64,6 +67,16 @@ def published(app: PlatformApp) -> tuple[Published, ...]:
     )
 
 
+def health(app: PlatformApp) -> tuple[HealthCheck, ...]:
+    """What the platform asks to see whether the process is well."""
+    if app.health is None:
+        return ()
+    path = app.health.text if app.health.text.startswith("/") else None
+    if app.platform == "BentoML":
+        path = None  # the server answers that itself
+    return (HealthCheck(at=app.health.at, source="platform", host="localhost", path=path),)
+
+
 def found_port(service: Service, app: PlatformApp) -> Service:
     """A platform that looks for the port sends to the one that is served."""
     numbers = {item.port for item in service.listens}
@@ -78,7 +91,11 @@ def found_port(service: Service, app: PlatformApp) -> Service:
         at=app.at,
         source="routed",
     )
-    return replace(service, published=(item,))
+    asked = tuple(
+        replace(check, port=port) if isinstance(port, int) and check.path is not None else check
+        for check in service.health
+    )
+    return replace(service, published=(item,), health=asked)
 
 
 def words(told: Told) -> tuple[tuple[str, Location], ...] | None:
@@ -103,19 +120,72 @@ def recipe(app: PlatformApp, facts: Facts, path: str, python: str) -> SourceText
     Its last instructions stand on the line of the file that tells them.
     """
     folder = app.sources or ""
-    requirements = posixpath.join(folder, "requirements.txt")
-    listed = facts.read(requirements) is not None
-    if app.install is None and not listed:
-        return None
-    lines = [
-        f"FROM python:{python}" if python else "FROM python",
-        f"WORKDIR {app.workdir or '/app'}",
-    ]
-    if app.install is None:
-        lines += ["COPY requirements.txt ./", "RUN pip install -r requirements.txt"]
+    if app.platform == "BentoML":
+        lines = _bento(app, facts, folder)
+    elif app.install is not None:
+        lines = ["COPY . .", f"RUN {app.install.text}"]
+    elif facts.read(posixpath.join(folder, "requirements.txt")) is not None:
+        lines = ["COPY requirements.txt ./", "RUN pip install -r requirements.txt"]
         lines += [f"RUN pip install {name}" for name in app.brings]
         lines.append("COPY . .")
     else:
-        lines += ["COPY . .", f"RUN {app.install.text}"]
+        return None
+    tag = f":{python}" if python else ""
+    base = app.base or (
+        f"python{tag}-slim" if tag and app.platform == "BentoML" else f"python{tag}"
+    )
+    lines = [f"FROM {base}", f"WORKDIR {app.workdir or '/app'}", *lines]
     at = app.install.at.line if app.install is not None else app.at.line
     return SourceText(path, "\n" * max(at - len(lines), 0) + "\n".join(lines) + "\n")
+
+
+def _bento(app: PlatformApp, facts: Facts, folder: str) -> list[str]:
+    """The image of a bento: its own account, its packages, and the files that it includes."""
+    lines = ["RUN useradd --create-home --uid 1034 bentoml"]
+    if app.system:
+        lines.append(f"RUN apt-get update && apt-get install -y {' '.join(app.system)}")
+    quoted = " ".join(f"'{name}'" for name in (*app.brings, *app.packages))
+    lines.append(f"RUN pip install {quoted}")
+    if app.requirements is not None:
+        listed = posixpath.normpath(app.requirements.text)
+        lines += [f"COPY {listed} ./{listed}", f"RUN pip install -r {listed}"]
+    for directory, names in _included(app, facts, folder).items():
+        place = f"./{directory}/" if directory else "./"
+        lines.append(f"COPY --chown=bentoml:bentoml {json.dumps([*names, place])}")
+    lines.append("USER bentoml")
+    return lines
+
+
+def _included(app: PlatformApp, facts: Facts, folder: str) -> dict[str, list[str]]:
+    """The files of a bento by directory; everything as one where they are many."""
+    start = f"{folder}/" if folder else ""
+    inside = [
+        entry.path[len(start) :]
+        for entry in facts.repository.entries
+        if entry.path.startswith(start) and not entry.path.startswith(".git/")
+    ]
+    if not app.include and not app.exclude:
+        return {"": ["."]}
+    if len(inside) > _MANY:
+        return {"": ["."]}
+    found: dict[str, list[str]] = {}
+    for path in inside:
+        wanted = not app.include or any(_picked(pattern, path) for pattern in app.include)
+        if wanted and not any(_picked(pattern, path) for pattern in app.exclude):
+            found.setdefault(posixpath.dirname(path), []).append(path)
+    return found
+
+
+def _picked(pattern: str, path: str) -> bool:
+    """A pattern as in a ``.gitignore``: by name at any depth, or from the top with a slash."""
+    text = pattern.strip().removeprefix("./")
+    anchored = "/" in text.rstrip("/")
+    text = text.strip("/")
+    if not text or text in (".", "*", "**"):
+        return True
+    parts = path.split("/")
+    heads = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    if anchored:
+        plain = text.replace("**/", "").replace("/**", "/*")
+        return any(fnmatchcase(head, text) or fnmatchcase(head, plain) for head in heads)
+    return any(fnmatchcase(part, text) for part in parts)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from auditor.deployment.model import Listen, StartFault, Value
 from auditor.findings import Stage
@@ -13,10 +13,20 @@ from auditor.source import Unknown
 
 if TYPE_CHECKING:
     from auditor.deployment.view import View
+    from auditor.source import SourceText
+
+Env = Mapping[str, str | Unknown | None]
+
+
+class _Configured(Protocol):
+    """A configuration file that was read."""
+
+    def options(self, env: Env | None = None) -> tuple[Option, ...]:
+        """What it gives, as options."""
+
 
 # Options that every server reads as numbers.
 _NUMBERS = frozenset({"workers", "threads", "timeout", "graceful_timeout", "keep_alive"})
-Env = Mapping[str, str | Unknown | None]
 # They start other programs, or only work off a queue.
 _SILENT = frozenset({"celery", "supervisord"})
 
@@ -109,6 +119,7 @@ _FILES = {
     "uvicorn": ("log_config", "env_file", "keyfile", "certfile", "ssl_ca_certs"),
     "gunicorn": ("config", "log_config", "logconfig_json", "keyfile", "certfile", "ca_certs"),
     "hypercorn": ("config", "log_config", "keyfile", "certfile", "ca_certs"),
+    "ray-serve": ("config",),
     "supervisord": ("config",),
     "nginx": ("config",),
 }
@@ -149,9 +160,10 @@ def configured(
     open_links: list[tuple[Stage, str]],
 ) -> tuple[Option, ...]:
     """Options that the server's configuration file gives."""
-    from auditor.parsers import serverconf
+    from auditor.parsers import rayserve, serverconf
 
-    parsers = {
+    parsers: dict[str, Callable[[SourceText], _Configured]] = {
+        "ray-serve": rayserve.parse,
         "gunicorn": serverconf.parse_gunicorn,
         "hypercorn": serverconf.parse_hypercorn,
         "streamlit": serverconf.parse_streamlit,
@@ -175,6 +187,10 @@ def configured(
     if text is None:
         if isinstance(option, str) and view.look(path).answer != "no":
             open_links.append((Stage.REACHABLE, f"{name} could not be read"))
+        if fact.kind == "ray-serve" and option is not None:
+            unread = Unknown(f"{name} decides it")
+            given = ("host", "port", "app")
+            return tuple(Option(name=item, value=unread, at=fact.at) for item in given)
         return ()
     return parse(text).options(env)
 

@@ -281,6 +281,11 @@ def mounts(item: Running) -> list[Mount]:
                 files=files,
             )
         )
+    stored = next((v for v in item.container.env if v.name == "STORAGE_URI"), None)
+    if item.workload.platform == "kserve" and stored is not None:
+        # The storage initializer fetches it before the container starts.
+        text = "what STORAGE_URI names"
+        found.append(Mount(target="/mnt/models", kind="other", at=stored.at, source_text=text))
     return found
 
 

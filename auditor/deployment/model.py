@@ -329,7 +329,7 @@ class HealthCheck:
     """A health check: what it runs or asks. ``program`` and ``url`` parts None when not seen."""
 
     at: Location
-    source: Literal["dockerfile", "compose", "kubernetes"]
+    source: Literal["dockerfile", "compose", "kubernetes", "platform"]
     disabled: bool = False
     programs: tuple[str, ...] = ()
     host: str | None = None

@@ -301,7 +301,7 @@ def from_platform(facts: Facts, *, app: PlatformApp, image: BuiltImage, name: st
         command=command,
         cwd=None,
         user=None,
-        health=(),
+        health=hosted.health(app),
         open_links=open_links,
     )
     return hosted.found_port(service, app)

@@ -1,7 +1,7 @@
 """Whether the pins of one installation can be installed together, as far as a table knows.
 
 Knowledge: ``rules/knowledge/requirements.json`` (what some releases of common distributions
-require). Of a release between two of the table it is believed what both of them refuse.
+require), and what follows from it for the releases between them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from auditor import lazy_re as re
 from auditor import versions
 from auditor.catalog import knowledge
 from auditor.deployment.model import Conflict, Environment, InstallStep
@@ -16,21 +17,36 @@ from auditor.linking.symbols import numbers
 from auditor.parsers import locks
 from auditor.parsers.requirements import Requirement, parse_requirement
 from auditor.source import Location
+from auditor.values import value
 
 _NOWHERE = Location("")
 
 
+# Of a clause, whether it says how old and how new a release may be.
+_OLDEST = frozenset({"==", "~=", ">=", ">"})
+_NEWEST = frozenset({"==", "<=", "<"})
+_CLAUSE = re.compile(r"(==|~=|>=|<=|>|<)\s*([0-9][0-9.]*?)(?:\.\*)?$")
+
+
+@value
+class _Release:
+    """What a release requires of another one: ``oldest`` and ``newest`` of a neighbour in the table."""
+
+    known: tuple[Requirement, ...] = ()
+    below: tuple[Requirement, ...] = ()
+    above: tuple[Requirement, ...] = ()
+
+
 @lru_cache(maxsize=512)
-def required(name: str, version: str) -> tuple[tuple[Requirement, ...], ...]:
-    """What a release is known to require; of one between two of the table, what those require."""
+def _required(name: str, version: str) -> _Release:
     releases: dict[str, list[str]] = knowledge("requirements.json")["releases"].get(name, {})
     if version in releases:
-        return (_read(releases[version]),)
+        return _Release(known=_read(releases[version]))
     below = [v for v in releases if numbers(v) < numbers(version)]
     above = [v for v in releases if numbers(v) > numbers(version)]
     if not below or not above:
-        return ()
-    return _read(releases[below[-1]]), _read(releases[above[0]])
+        return _Release()
+    return _Release(below=_read(releases[below[-1]]), above=_read(releases[above[0]]))
 
 
 def _read(texts: list[str]) -> tuple[Requirement, ...]:
@@ -38,23 +54,41 @@ def _read(texts: list[str]) -> tuple[Requirement, ...]:
     return tuple(item for item in found if isinstance(item, Requirement) and item.specifier)
 
 
+def _asked(
+    needs: tuple[Requirement, ...], name: str, markers: Mapping[str, str]
+) -> Iterator[Requirement]:
+    for need in needs:
+        if need.key == name and (not need.marker or need.applies(markers) is True):
+            yield need
+
+
 def _refusal(
     name: str, version: str, other: str, pinned: str, markers: Mapping[str, str]
-) -> Requirement | None:
-    """What a release requires of another distribution, where its pin is not that."""
-    found: Requirement | None = None
-    for needs in required(name, version):
-        refused = [
-            need
-            for need in needs
-            if need.key == other
-            and versions.admits(need.specifier, pinned) is False
-            and (not need.marker or need.applies(markers) is True)
-        ]
-        if not refused:
-            return None
-        found = found or refused[0]
-    return found
+) -> str | None:
+    """What a release requires of another distribution, where its pin is not that.
+
+    Limits only move up from release to release: what is older than an earlier release wants, or newer
+    than a later one, the release between them refuses as well.
+    """
+    release = _required(name, version)
+    for need in _asked(release.known, other, markers):
+        if versions.admits(need.specifier, pinned) is False:
+            return need.specifier
+    both = list(_asked(release.below, other, markers)), list(_asked(release.above, other, markers))
+    if not all(both):
+        return None
+    for needs, operators in zip(both, (_OLDEST, _NEWEST), strict=True):
+        for need in needs:
+            for clause in need.specifier.split(","):
+                match = _CLAUSE.fullmatch(clause.strip())
+                if match is None or match[1] not in operators:
+                    continue
+                limit, mine = numbers(match[2]), numbers(pinned)
+                if operators is _OLDEST and mine < limit:
+                    return f">={match[2]}"
+                if operators is _NEWEST and mine[: len(limit)] > limit:
+                    return f"<={match[2]}"
+    return None
 
 
 def conflicts(environment: Environment) -> Iterator[Conflict]:
@@ -77,12 +111,12 @@ def _of_step(step: InstallStep, markers: Mapping[str, str]) -> Iterator[Conflict
     for limit in step.constraints:
         if limit.pinned_version is not None:
             pinned.setdefault(limit.key, limit.pinned_version)
+    listed = knowledge("requirements.json")["releases"]
     for name, version in pinned.items():
-        for other in sorted({need.key for needs in required(name, version) for need in needs}):
-            held = pinned.get(other)
-            need = _refusal(name, version, other, held, markers) if held is not None else None
-            if need is None:
-                continue
-            wanted = f"{other}{need.specifier}"
-            parts = ((f"{name} {version}", wanted), ("", f"{other}=={held}"))
-            yield Conflict(name=other, parts=parts)
+        if name not in listed:
+            continue
+        for other, held in pinned.items():
+            wanted = _refusal(name, version, other, held, markers) if other != name else None
+            if wanted is not None:
+                parts = ((f"{name} {version}", f"{other}{wanted}"), ("", f"{other}=={held}"))
+                yield Conflict(name=other, parts=parts)

@@ -221,6 +221,8 @@ class ComposeRestartPolicy:
 class ComposeDeploy:
     at: Location
     mode: Text | None = None
+    # ``vip`` or ``dnsrr``, which a swarm gives no published port of its own.
+    endpoint_mode: Text | None = None
     replicas: Text | None = None
     restart_policy: ComposeRestartPolicy | None = None
     limits: ComposeResources | None = None
@@ -1734,6 +1736,7 @@ class _Typer:
         return ComposeDeploy(
             at=node.at,
             mode=_text(node.get("mode")),
+            endpoint_mode=_text(node.get("endpoint_mode")),
             replicas=_text(node.get("replicas")),
             restart_policy=restart,
             limits=self.resources_of(limits),

@@ -70,6 +70,8 @@ def refusals(node: Mapping) -> Iterator[Refusal]:
             help=f"`apiVersion: {instead}`, and adapt the fields that changed.",
             certain=False,
         )
+    if kind == "InferenceService" and version.startswith("serving.kserve.io/"):
+        yield from _storage(node.get("spec"), 0)
     if "." in version.partition("/")[0] and not version.partition("/")[0].endswith(".k8s.io"):
         return
     yield from _names(node, kind)
@@ -97,6 +99,29 @@ def refusals(node: Mapping) -> Iterator[Refusal]:
             )
     elif kind in _TEMPLATED or kind in ("Job", "CronJob", "Pod"):
         yield from _workload(node, spec, kind, version)
+
+
+# Where KServe's storage initializer can fetch from.
+_STORAGE = (
+    "gs://", "s3://", "pvc://", "file://", "https://", "http://", "hdfs://", "webhdfs://", "oci://",
+    "hf://", "abfs://",
+)  # fmt: skip
+
+
+def _storage(node: Node | None, depth: int) -> Iterator[Refusal]:
+    """``storageUri`` of any component of an InferenceService."""
+    if not isinstance(node, Mapping) or depth > 3:
+        return
+    for entry in node.entries[:_MAX]:
+        text = _text(entry.value)
+        if entry.name == "storageUri" and "://" in text and not text.startswith(_STORAGE):
+            yield Refusal(
+                at=entry.value.at,
+                message=f"its webhook knows no storage `{text.partition('://')[0]}://`: "
+                f"`StorageUri [{text[:80]}] is not supported`",
+                help=f"Use one of {', '.join(_STORAGE[:6])}.",
+            )
+        yield from _storage(entry.value, depth + 1)
 
 
 def _text(node: Node | None) -> str:

@@ -58,6 +58,15 @@ class PlatformApp:
     brings: tuple[str, ...] = ()
     workdir: str = ""
     host: bool = False
+    # The path that the platform asks for, or the place that says it watches the process.
+    health: Told | None = None
+    # A packager's image: what it starts from, its system packages, requirements and files.
+    base: str = ""
+    system: tuple[str, ...] = ()
+    requirements: Told | None = None
+    packages: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 class _Document:
@@ -201,6 +210,7 @@ def _fly(document: _Document, folder: str) -> Iterator[PlatformApp]:
         wanted = document.get(*place, "processes")
         named = tuple(str(w) for w in wanted) if isinstance(wanted, list) else tuple(commands)
         routes.append((place, named))
+    checks = (("checks", 0, "path"), ("http_checks", 0, "path"), ("tcp_checks", 0, "interval"))
     for process, command in commands.items():
         mine = [place for place, named in routes if process in named]
         if not mine:
@@ -216,6 +226,9 @@ def _fly(document: _Document, folder: str) -> Iterator[PlatformApp]:
             environment=document.pairs("env"),
             port=8080 if port is None else port,
             port_at=document.at(*mine[0], "internal_port"),
+            health=next(
+                (t for p in checks if (t := document.told(*mine[0], *p)) is not None), None
+            ),
         )
 
 
@@ -239,6 +252,7 @@ def _render(document: _Document, folder: str) -> Iterator[PlatformApp]:
             "environment": environment,
             "sets_port": True,
             "finds_port": True,
+            "health": document.told(*place, "healthCheckPath"),
         }
         if runtime == "docker":
             given = document.text(*place, "dockerfilePath") or "Dockerfile"
@@ -271,6 +285,8 @@ def _app_engine(document: _Document, folder: str) -> Iterator[PlatformApp]:
         "port": 8080,
         "port_at": document.at("runtime"),
         "sets_port": True,
+        "health": document.told("readiness_check", "path")
+        or document.told("liveness_check", "path"),
     }
     entry = document.told("entrypoint")
     if runtime == "custom":
@@ -305,6 +321,7 @@ def _railway(document: _Document, folder: str) -> Iterator[PlatformApp]:
         "at": start.at if start is not None else document.at("build"),
         "sets_port": True,
         "finds_port": True,
+        "health": document.told("deploy", "healthcheckPath"),
     }
     if builder in ("NIXPACKS", "RAILPACK") and start is not None:
         yield PlatformApp(
@@ -374,6 +391,41 @@ def _app_runner(document: _Document, folder: str) -> Iterator[PlatformApp]:
     )
 
 
+def _bento(document: _Document, folder: str) -> Iterator[PlatformApp]:
+    """``bentoml build`` and ``containerize``: the service is asked on port 3000, as a user of its own."""
+    service = document.told("service")
+    docker = document.get("docker")
+    custom = isinstance(docker, dict) and bool(
+        {"dockerfile_template", "setup_script"} & set(docker)
+    )
+    if service is None or custom or document.get("conda") is not None:
+        return
+
+    def listed(*path: str | int) -> tuple[str, ...]:
+        found = (document.text(*path, n) for n in document.items(*path))
+        return tuple(text for text in found if text)
+
+    yield PlatformApp(
+        platform="BentoML",
+        name=document.text("name") or service.text.rpartition(":")[2].lower(),
+        at=service.at,
+        sources=folder,
+        python=document.text("docker", "python_version"),
+        base=document.text("docker", "base_image"),
+        system=listed("docker", "system_packages"),
+        requirements=document.told("python", "requirements_txt"),
+        packages=listed("python", "packages"),
+        include=listed("include"),
+        exclude=listed("exclude"),
+        brings=("bentoml",),
+        command=Told(text=f"bentoml serve {service.text}", at=service.at),
+        port=3000,
+        port_at=service.at,
+        workdir="/home/bentoml/bento/src",
+        health=Told(text="/readyz", at=service.at),
+    )
+
+
 def _systemd(source: SourceText) -> tuple[PlatformApp, ...]:
     """A unit of the host: ``ExecStart`` is no shell's, and is run in ``WorkingDirectory``."""
     found: dict[str, Told] = {}
@@ -430,4 +482,6 @@ _FORMATS: dict[str, tuple[_Reader, _Teller]] = {
     "heroku.yml": (_yaml, _heroku),
     "apprunner.yaml": (_yaml, _app_runner),
     "apprunner.yml": (_yaml, _app_runner),
+    "bentofile.yaml": (_yaml, _bento),
+    "bentofile.yml": (_yaml, _bento),
 }

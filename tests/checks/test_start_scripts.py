@@ -108,9 +108,14 @@ def test_homes(tmp_path: Path, user: str, rules: set[str]) -> None:
     ("requirements", "found"),
     [
         ("flask==3.0.3\ngunicorn==22.0.0\nwerkzeug==2.0.3\n", True),
-        # Between two recorded releases that ask for the same.
+        # Between two recorded releases, and too old for the earlier one.
         ("flask==3.0.1\ngunicorn==22.0.0\nwerkzeug==2.0.3\n", True),
         ("flask==3.0.3\ngunicorn==22.0.0\nwerkzeug==3.0.4\n", False),
+        # Each pins its own release of the other exactly, and so does the one between them.
+        ("flask==3.0.3\ngunicorn==22.0.0\npydantic==2.4.2\npydantic-core==2.10.1\n", False),
+        ("flask==3.0.3\ngunicorn==22.0.0\npydantic==2.4.2\npydantic-core==2.2.0\n", True),
+        ("flask==3.0.3\ngunicorn==22.0.0\nfastapi==0.95.1\nstarlette==0.26.1\n", False),
+        ("flask==3.0.3\ngunicorn==22.0.0\nfastapi==0.95.1\nstarlette==0.40.0\n", True),
         ("flask==3.0.3\ngunicorn==22.0.0\nwerkzeug>=2\n", False),
     ],
 )

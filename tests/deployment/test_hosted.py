@@ -235,3 +235,122 @@ def test_any_shape_is_read(name: str, value: object) -> None:
     import json
 
     apps(name, json.dumps(value))
+
+
+RAY = """\
+http_options:
+  host: {host}
+  port: {port}
+applications:
+  - name: scores
+    import_path: {path}
+"""
+RAY_APP = """\
+from ray import serve
+
+
+@serve.deployment
+class Scores:
+    async def __call__(self, request):
+        return {"score": 1}
+
+
+app = Scores.bind()
+"""
+RAY_DOCKERFILE = """\
+FROM python:3.11-slim
+WORKDIR /app
+COPY requirements.txt ./
+RUN pip install -r requirements.txt
+COPY . .
+EXPOSE 8000
+CMD ["serve", "run", "serve.yaml"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "rules"),
+    [
+        (RAY.format(host="0.0.0.0", port=8000, path="service:app"), set()),
+        (RAY.format(host="0.0.0.0", port=8000, path="service.app"), set()),
+        ("applications:\n- import_path: service:app\n", set()),
+        (RAY.format(host="127.0.0.1", port=8000, path="service:app"), {"NET001"}),
+        (RAY.format(host="0.0.0.0", port=8000, path="server:app"), {"IMG017"}),
+        (RAY.format(host="0.0.0.0", port=8000, path="service:scores"), {"IMG017"}),
+        (None, {"IMG018"}),
+    ],
+)
+def test_ray_serve_is_told_by_its_file(tmp_path: Path, config: str | None, rules: set[str]) -> None:
+    files = {
+        "service.py": RAY_APP,
+        "requirements.txt": "ray[serve]==2.40.0\n",
+        "Dockerfile": RAY_DOCKERFILE,
+    }
+    if config is not None:
+        files["serve.yaml"] = config
+    result = run(tmp_path, files)
+    assert {f.rule for f in result.findings if f.breaks} == rules
+
+
+def test_ray_serve_port_of_the_file(tmp_path: Path) -> None:
+    files = {
+        "service.py": RAY_APP,
+        "requirements.txt": "ray[serve]==2.40.0\n",
+        "Dockerfile": RAY_DOCKERFILE,
+        "serve.yaml": RAY.format(host="0.0.0.0", port=9001, path="service:app"),
+    }
+    (service,) = run(tmp_path, files).services
+    assert [(item.host, item.port) for item in service.listens] == [("0.0.0.0", 9001)]
+
+
+BENTO_APP = """\
+import bentoml
+
+with open("models/weights.txt") as stream:
+    weights = stream.read()
+
+
+@bentoml.service
+class Scores:
+    @bentoml.api
+    def predict(self, row: list) -> float:
+        return 1.0
+"""
+BENTO = 'service: "service:Scores"\npython:\n  packages: [numpy]\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "forecast"),
+    [
+        ("", "yyyy"),
+        ('include: ["*.py", "models/"]\n', "yyyy"),
+        ('include: ["*.py"]\n', "ynnn"),
+        ('include: ["**/*.py", "models/*.txt"]\n', "yyyy"),
+        ('exclude: ["models"]\n', "ynnn"),
+        ('exclude: ["*.md"]\n', "yyyy"),
+    ],
+)
+def test_bentos_hold_what_they_include(tmp_path: Path, more: str, forecast: str) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "weights.txt").write_text("1", "utf-8")
+    (tmp_path / "service.py").write_text(BENTO_APP, "utf-8")
+    (tmp_path / "bentofile.yaml").write_text(BENTO + more, "utf-8")
+    assert answers(audit(tmp_path, Settings())) == forecast
+
+
+def test_what_a_bento_does_not_install(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text("import pandas\n" + BENTO_APP, "utf-8")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "weights.txt").write_text("1", "utf-8")
+    (tmp_path / "bentofile.yaml").write_text(BENTO, "utf-8")
+    result = audit(tmp_path, Settings())
+    assert {f.rule for f in result.findings if f.breaks} == {"ENV007"}
+    assert answers(result) == "ynnn"
+
+
+def test_the_path_that_a_platform_asks_for(tmp_path: Path) -> None:
+    text = RENDER.format(start="gunicorn -b 0.0.0.0:$PORT app:app") + "    healthCheckPath: {}\n"
+    for path, found in (("/health", False), ("/ready", True)):
+        result = run(tmp_path / path.strip("/"), {"render.yaml": text.format(path)})
+        assert ("NET006" in {f.rule for f in result.findings}) is found
+        assert "IMG005" not in {f.rule for f in result.findings}

@@ -178,7 +178,8 @@ def _make(
         app = replace(app, factory=True)
     opaque = next((w.value for w in words if isinstance(w.value, Unknown)), None)
     if kind == "ray-serve" and app is not None and str(app.raw).endswith((".yaml", ".yml")):
-        opaque, app = Unknown("the Serve configuration file decides"), None
+        options.append(Option(name="config", value=str(app.raw), at=app.at))
+        app = None
     for name, value in row.get("always", {}).items():
         options.append(Option(name=name, value=value, at=program.at, flag="", source="default"))
     app_dir = next(
