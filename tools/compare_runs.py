@@ -52,6 +52,7 @@ def tighten() -> None:
     vars(machine)["KEEP"] = 4
     machine._WORTH = 48
     machine._SHORTEST = 16
+    machine._GLANCE = 256
     judge._TOLD = 2
 
 
