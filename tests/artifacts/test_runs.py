@@ -7,6 +7,7 @@ import decimal
 import os
 import pickle
 import random
+import re
 import struct
 import types
 import uuid
@@ -200,26 +201,102 @@ HEAVY = {
 }  # fmt: skip
 
 
+class Counting(machine.Machine):
+    """Counts the bytes that are skipped."""
+
+    followed = 0
+
+    def _skip_run(
+        self, context: runs.Context, recipe: runs.Recipe, pos: int, stop: int, batch: int
+    ) -> None:
+        self.followed += stop - pos
+        return super()._skip_run(context, recipe, pos, stop, batch)
+
+
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("kind", HEAVY)
 def test_calls_in_runs_are_swallowed(kind: str, protocol: int) -> None:
     """Most opcodes are never followed one by one, whatever the protocol."""
     data = pickle.dumps(HEAVY[kind](), protocol)
-    followed = 0
-
-    class Counting(machine.Machine):
-        def _skip_run(
-            self, context: runs.Context, recipe: runs.Recipe, pos: int, stop: int, batch: int
-        ) -> None:
-            nonlocal followed
-            followed += stop - pos
-            return super()._skip_run(context, recipe, pos, stop, batch)
-
     judge = Judge()
-    _, end = Counting(data, judge).run(0)
+    counting = Counting(data, judge)
+    _, end = counting.run(0)
     assert end == len(data)
     assert judge.verdict == "safe", judge.issues
-    assert followed > 0.8 * len(data)
+    assert counting.followed > 0.8 * len(data)
+
+
+ONCE = {
+    # The C pickler ends a dictionary of a thousand with a batch that is empty.
+    "numbers": lambda: {1000 + i: i for i in range(30_000)},
+    "strings": lambda: [f"word-{1000 + i}" for i in range(30_000)],
+    "records": lambda: [{"id": i, "name": f"user{i}", "score": i * 0.1, "tags": ["a", "b"]} for i in range(20_000)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("kind", ONCE)
+def test_what_is_skipped_is_matched_once(
+    kind: str, protocol: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A glance tells that there is a run; what it stored is not counted where nobody asks."""
+    data = pickle.dumps(ONCE[kind](), protocol)
+    matched = counted = 0
+
+    class Watched:
+        def __init__(self, pattern: re.Pattern[bytes]) -> None:
+            self.pattern = pattern
+            self.groups = pattern.groups
+
+        def match(self, data: bytes, pos: int, end: int) -> re.Match[bytes] | None:
+            nonlocal matched
+            done = self.pattern.match(data, pos, end)
+            matched += done.end() - pos if done else 0
+            return done
+
+    class Recipe(runs.Recipe):
+        def __init__(self, *given: object) -> None:
+            super().__init__(*given)  # type: ignore[arg-type]
+            self.pattern = Watched(self.pattern)  # type: ignore[assignment]
+
+    def stored(data: bytes, start: int, end: int) -> list[bytes]:
+        nonlocal counted
+        counted += end - start
+        return runs.stored(data, start, end)
+
+    monkeypatch.setattr(runs, "Recipe", Recipe)
+    monkeypatch.setattr(machine, "stored", stored)
+    counting = Counting(data, Judge())
+    counting.run(0)
+    assert counting.followed > 0.8 * len(data)
+    assert matched < 1.5 * len(data)
+    assert counted < 0.3 * len(data)
+
+
+@pytest.mark.parametrize("tail", [b"e", b"0e", b"K\x01e", b"(e0e", b"\x85e", b"t", b"1", b"e(e", b"e(K\x01e", b"e(0e", b"e0"])  # fmt: skip
+def test_a_batch_that_was_begun_and_holds_nothing(tight: None, tail: bytes) -> None:
+    """The run ends behind the mark: what comes next finds the level empty."""
+    ints = b"".join(b"K" + bytes([i]) for i in range(40))
+    evil = b"cos\nsystem\n" + text("id") + b"\x85R"
+    for head in (b"](", b"K\x07](", b"](K\x01e("):
+        compared(stream(head + ints + b"e(" + tail, 4))
+        found = compared(stream(head + ints + b"e(" + evil + tail, 4))
+        assert found[0] == "dangerous"
+        compared(stream(b"}(" + ints + b"u(" + tail.replace(b"e", b"u"), 4))
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_numbers_of_the_memo_in_another_dialect(tight: None, protocol: int) -> None:
+    """Lines among bytes, and bytes among lines, are followed one by one."""
+    lines = lambda i, value: value + b"p%d\n" % i  # noqa: E731
+    binary = lambda i, value: value + b"r" + struct.pack("<I", i)  # noqa: E731
+    for own, other in ((lines, binary), (binary, lines)):
+        items = [own(i + 1, b"Vword%d\n" % i) for i in range(60)]
+        items[30] = other(31, b"Vposix\n")
+        items[40] = other(41, b"Vsystem\n")
+        held = b"](" + b"".join(items) + b"e0"
+        call = get(31) + b"g41\n" + b"\x93" + text("id") + b"\x85R"
+        assert compared(stream(held + call, protocol))[0] == "dangerous"
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -242,8 +319,12 @@ class Evil:
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_many_objects_of_an_unknown_class_are_one_issue(protocol: int) -> None:
-    result = run(pickle.dumps([Project(i) for i in range(9000)], protocol))
+    data = pickle.dumps([Project(i) for i in range(9000)], protocol)
+    result = run(data)
     assert result.verdict == "suspicious"
+    counting = Counting(data, Judge())
+    counting.run(0)
+    assert counting.followed > 0.7 * len(data)
     assert result.facts is not None
     assert len(result.facts.objects) >= 1
 
@@ -285,6 +366,7 @@ def tight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "KEEP", 4)
     monkeypatch.setattr(machine, "_WORTH", 48)
     monkeypatch.setattr(machine, "_SHORTEST", 16)
+    monkeypatch.setattr(machine, "_GLANCE", 256)
     monkeypatch.setattr(judge, "_TOLD", 2)
 
 
