@@ -90,6 +90,19 @@ def parsed(text: str) -> tuple[str, str, list[str]]:
     return release, python, sites
 
 
+def function() -> bytes:
+    """A model that defines a function."""
+    from onnx import parser
+
+    return bytes(
+        parser.parse_model(
+            '<ir_version: 8, opset_import: ["" : 17, "own" : 1]>'
+            " g (float[2] x) => (float[2] y) { y = own.Twice(x) }"
+            ' <opset_import: ["" : 17], domain: "own"> Twice (i) => (o) { o = Add(i, i) }'
+        ).SerializeToString()
+    )
+
+
 def fewer(asked: list[tuple[tuple[Any, ...], bytes]]) -> Iterator[tuple[tuple[Any, ...], bytes]]:
     """Of the models that differ in types only, as many as name every type of every parameter."""
     seen: set[tuple[str, ...]] = set()
@@ -160,7 +173,11 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
                 for parameter, kinds in types.get(key, {}).items()
             }  # fmt: skip
             entry["refuses"] = {p: kinds for p, kinds in refuses.items() if kinds}
-            entry["never"] = refused(tests) if entry["is"] == "yes" else []
+            plainly = frozenset(
+                f"{p}:{k}" for p, kinds in types.get(key, {}).items()
+                for k, codes_ in kinds.items() if "Y" in codes_
+            )  # fmt: skip
+            entry["never"] = refused(tests, plainly) if entry["is"] == "yes" else []
             plain = {k: v for k, v in entry.items() if v}
             domain, name, since = key
             operators.setdefault(domain, {}).setdefault(name, {})[since] = (
@@ -172,6 +189,7 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
             {
                 "ir": max(limits["ir"], default=0),
                 "opset": max(limits["opset"], default=0),
+                "functions": ask(release, python, sites, [function()], _READER) == ["Y"],
                 "operators": operators,
                 "com.microsoft": sorted(n for n, c in zip(names, brought, strict=True) if c != "U"),
             },

@@ -152,6 +152,7 @@ def _type(text: str) -> Any:
 
 
 _PREFERRED = ("tensor(float)", "tensor(int64)", "tensor(uint8)", "tensor(int8)", "tensor(bool)")
+_USUAL = ("tensor(float)", "tensor(int64)", "tensor(int32)")
 _ATTRIBUTES = {
     ("Cast", "to"): 1,
     ("CastLike", "to"): 1,
@@ -184,6 +185,14 @@ def _combinations(types: dict[str, list[str]]) -> Iterator[dict[str, str]]:
     for base in bases[2:]:
         seen.add(tuple(base.values()))
         yield base
+    if len(names) > 2:
+        # Of three parameters hardly two differ freely: each type with the usual ones of the others.
+        usual = {n: [t for t in _USUAL if t in types[n]] or types[n][:1] for n in names}
+        for name in names:
+            for chosen in itertools.product(*(types[n] if n == name else usual[n] for n in names)):
+                if chosen not in seen:
+                    seen.add(chosen)
+                    yield dict(zip(names, chosen, strict=True))
     for base in bases[:2]:
         for name in names:
             for type_ in types[name]:
@@ -434,13 +443,8 @@ def _state(
             if type_ and parameter in allowed:
                 allowed[parameter].add(type_)
     state: dict[str, Any] = {p: sorted(t) for p, t in sorted(allowed.items())}
-    never = [c for c in refused(tests) if telling(c)] if opened else []
+    never = refused(tests) if opened else []
     return {**state, "never": never} if never else state
-
-
-def telling(combination: list[str]) -> bool:
-    """Traits by which a runtime may go: few, and a setting or a type among them."""
-    return len(combination) < 4 and any("=" in t or ":" in t for t in combination)
 
 
 def _write(name: str, table: Any) -> None:

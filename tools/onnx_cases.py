@@ -39,10 +39,27 @@ def cases() -> Iterator[Case]:
             if found is None or found.since != use.version:
                 continue
             key = (use.domain, use.operator, str(found.since))
-            traits = described(use, found)
+            traits = frozenset(
+                plain_trait(t, use.domain, use.operator, found.since) for t in described(use, found)
+            )
             if (key, traits) not in seen:
                 seen.add((key, traits))
                 yield key, traits, made
+
+
+def plain_trait(trait: str, domain: str, operator: str, since: int) -> str:
+    """A setting that is the default anyway, as left out."""
+    from onnx import AttributeProto, defs, helper
+
+    name, given, text = trait.partition("=")
+    if not given:
+        return trait
+    default = defs.get_schema(operator, since, domain).attributes[name].default_value
+    if default.type not in (AttributeProto.INT, AttributeProto.STRING):
+        return trait
+    value = helper.get_attribute_value(default)
+    plain = value.decode() if isinstance(value, bytes) else str(value)
+    return f"-{name}" if plain == text else trait
 
 
 def versions(model: Any, data: list[list[Any]]) -> Iterator[Any]:
@@ -98,17 +115,19 @@ def versions(model: Any, data: list[list[Any]]) -> Iterator[Any]:
             yield made
 
 
-def refused(said: list[tuple[frozenset[str], str]]) -> list[list[str]]:
+def refused(
+    said: list[tuple[frozenset[str], str]], known: frozenset[str] = frozenset()
+) -> list[list[str]]:
     """Combinations of traits that only refused tests have, the plainest first.
 
-    Where each trait of a refused test is accepted elsewhere, two settings that never go together.
+    ``known`` are traits that are accepted besides. Where each trait of a refused test is accepted elsewhere, two settings that never go together.
     """
     passed = [traits for traits, code in said if code == "Y"]
-    accepted = frozenset(t for traits in passed for t in traits)
+    accepted = known | {t for traits in passed for t in traits}
     left = [traits for traits, code in said if code != "Y"]
     found: list[frozenset[str]] = []
     for rest in sorted((traits - accepted for traits in left), key=len):
-        if rest and not any(known <= rest for known in found):
+        if rest and not any(other <= rest for other in found):
             found.append(rest)
     for traits in left:
         if traits <= accepted:
@@ -120,7 +139,13 @@ def refused(said: list[tuple[frozenset[str], str]]) -> list[list[str]]:
             ]
             if len(pairs) == 1 and pairs[0] not in found:
                 found.append(pairs[0])
-    return [sorted(combination) for combination in found[:24]]
+    return [sorted(combination) for combination in found if telling(combination)][:24]
+
+
+def telling(combination: frozenset[str]) -> bool:
+    """Traits by which a runtime may go: few, and a setting or a type among them."""
+    marks = ("=", ":", " true", " false")
+    return len(combination) < 4 and any(mark in t for t in combination for mark in marks)
 
 
 def ir_of(opset: int) -> int:

@@ -59,16 +59,13 @@ def _row(use: OperatorUse, found: schema.Schema, table: dict[str, Any]) -> _Row 
 
 
 def _unsure(use: OperatorUse, table: dict[str, Any]) -> str | None:
-    """An operator of which only some uses convert, and this one may be of the others."""
+    """An operator of which no use was seen to convert, and whose refusals have other reasons."""
     found = schema.lookup(use.domain, use.operator, use.version)
     if found is None or use.domain not in schema.STANDARD:
         return None
     row = _row(use, found, table)
-    title = f"{use.operator} of version {found.since}"
-    if row is None or row.state == "unsure":
-        return title if row is not None else None
-    traits = schema.described(use, found) if row.never else frozenset()
-    return title if any(len(traits & combination) > 1 for combination in row.never) else None
+    unsure = row is not None and row.state == "unsure"
+    return f"{use.operator} of version {found.since}" if unsure else None
 
 
 def tensorrt_parses(facts: OnnxFacts, release: str) -> Verdict:
@@ -145,6 +142,8 @@ def _general(facts: OnnxFacts) -> Iterator[str]:
 def _openvino(facts: OnnxFacts, release: str) -> Iterator[str]:
     table = _table()["openvino"][release]
     yield from _general(facts)
+    if facts.functions and not table.get("functions", True):
+        yield "it defines functions"
     if facts.ir_version is not None and facts.ir_version > table["ir"]:
         yield f"IR version {facts.ir_version}; it reads up to {table['ir']}"
     yield from _unconverted(_lacked(use, table) for use in facts.uses)
