@@ -13,12 +13,12 @@ from typing import Any
 Case = tuple[tuple[str, str, str], frozenset[str], bytes]
 
 
-def cases() -> Iterator[Case]:
+def cases(only: frozenset[str] = frozenset()) -> Iterator[Case]:
     """The onnx package's tests of single operators: (domain, operator, version), traits, model.
 
     Each is asked in every version of its operator that allows it, with the inputs behind the first
     as inputs and as constants; what an older version took as an attribute becomes one. Of tests
-    with the same traits one is kept.
+    with the same traits one is kept. ``only`` are the operators asked for; all when empty.
     """
     from onnx.backend.test.case.node import collect_testcases
 
@@ -28,6 +28,8 @@ def cases() -> Iterator[Case]:
     seen: set[tuple[tuple[str, str, str], frozenset[str]]] = set()
     for case in collect_testcases(None):
         if case.model is None or len(case.model.graph.node) != 1 or case.model.functions:
+            continue
+        if only and case.model.graph.node[0].op_type not in only:
             continue
         for model in versions(case.model, [list(d[0]) for d in case.data_sets or ()]):
             made = model.SerializeToString()
@@ -100,8 +102,9 @@ def versions(model: Any, data: list[list[Any]]) -> Iterator[Any]:
                     setting = flat.tolist() if listed else flat.tolist()[0]
                     inner.attribute.append(helper.make_attribute(formal, setting, attr_type=kind))
                     del inner.input[index]
-                elif fixed and name in given and isinstance(given[name], np.ndarray):
-                    made.graph.initializer.append(numpy_helper.from_array(given[name], name))
+                elif fixed and isinstance(given.get(name), np.ndarray | np.generic):
+                    value = np.asarray(given[name])
+                    made.graph.initializer.append(numpy_helper.from_array(value, name))
                 else:
                     continue
                 kept = [p for p in made.graph.input if p.name != name]

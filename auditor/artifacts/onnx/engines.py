@@ -184,18 +184,21 @@ def _lacked(use: OperatorUse, table: dict[str, Any]) -> str | None:
 
 
 def _tensorrt(facts: OnnxFacts, release: str) -> Iterator[str]:
-    unsupported = frozenset(_table()["tensorrt"][release]["unsupported"])
     yield from _general(facts)
-    yield from _unconverted(_missing(use, unsupported) for use in facts.uses)
+    table = _table()["tensorrt"][release]
+    yield from _unconverted(_missing(use, table) for use in facts.uses)
 
 
-def _missing(use: OperatorUse, unsupported: frozenset[str]) -> str | None:
+def _missing(use: OperatorUse, table: dict[str, Any]) -> str | None:
     title = f"{use.domain}.{use.operator}" if use.domain else use.operator
-    if use.domain == "ai.onnx.ml" or (not use.domain and use.operator in unsupported):
-        return title
-    if any(t is not None and "string" in t for t in (*use.inputs, *use.outputs)):
-        return f"{title} on text"
-    return None
+    if use.domain or use.operator in table["unsupported"]:
+        # What is not in ai.onnx is looked for among the plugins.
+        return title if use.domain in ("", *schema.STANDARD) else f"the custom operator {title}"
+    for kind in (*use.inputs, *use.outputs):
+        if kind is not None and kind.startswith("tensor(") and kind not in table["types"]:
+            return f"{title} on {kind}"
+    free = [i for i in table["fixed"].get(use.operator, ()) if f"#{i} free" in use.traits]
+    return f"{title} with {schema.worded(f'#{free[0]} free')}" if free else None
 
 
 def range_of(facts: OnnxFacts, engine: str) -> tuple[str, str] | None:
