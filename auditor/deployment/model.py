@@ -93,6 +93,8 @@ class InstallStep:
     at: Location
     fact: PipInstall | None
     requirements: tuple[EnvRequirement, ...] = ()
+    # What it may install at most, of those that it installs at all (``-c``).
+    constraints: tuple[Requirement, ...] = ()
     # Repository paths of the requirement files, locks and projects it reads.
     files: tuple[str, ...] = ()
     lock: Lock | None = None
@@ -286,7 +288,8 @@ class Proxied:
 class Published:
     """A port of the container made reachable. ``host_port`` None: the engine picks one.
 
-    ``source``: compose, docker-run (README, script, CI), kubernetes, platform ($PORT).
+    ``source``: compose, docker-run (README, script, CI), kubernetes, platform ($PORT), routed (a
+    platform's own setting).
     """
 
     container_port: int | Unknown
@@ -420,7 +423,7 @@ class Service:
 
     name: str
     at: Location
-    origin: Literal["compose", "dockerfile", "procfile", "kubernetes"]
+    origin: Literal["compose", "dockerfile", "procfile", "kubernetes", "platform", "systemd"]
     image: BuiltImage | None = None
     image_reference: str | None = None
     compose: ComposeService | None = None

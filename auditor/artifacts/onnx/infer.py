@@ -809,6 +809,9 @@ def _traits(node: Node, inputs: Sequence[Value | None]) -> tuple[str, ...]:
             found.append(f"#{min(index, 9)} {how}")
         elif value.shape is not None:
             found.append(f"rank {len(value.shape)}")
+    made = sum(map(bool, node.outputs))
+    if made > 1:
+        found.append(f"{min(made, 9)} outputs")
     return tuple(dict.fromkeys(found))
 
 
