@@ -90,6 +90,19 @@ def parsed(text: str) -> tuple[str, str, list[str]]:
     return release, python, sites
 
 
+def function() -> bytes:
+    """A model that defines a function."""
+    from onnx import parser
+
+    return bytes(
+        parser.parse_model(
+            '<ir_version: 8, opset_import: ["" : 17, "own" : 1]>'
+            " g (float[2] x) => (float[2] y) { y = own.Twice(x) }"
+            ' <opset_import: ["" : 17], domain: "own"> Twice (i) => (o) { o = Add(i, i) }'
+        ).SerializeToString()
+    )
+
+
 def fewer(asked: list[tuple[tuple[Any, ...], bytes]]) -> Iterator[tuple[tuple[Any, ...], bytes]]:
     """Of the models that differ in types only, as many as name every type of every parameter."""
     seen: set[tuple[str, ...]] = set()
@@ -114,12 +127,17 @@ def state(said: list[tuple[frozenset[str], str]], probed: Counter[str]) -> str:
     return "no" if probed["U"] else "unsure"
 
 
-def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
-    """Per release: limits, operators with what of them is refused, operators of com.microsoft."""
+def openvino(releases: list[str], only: frozenset[str] = frozenset()) -> Iterator[tuple[str, Any]]:
+    """Per release: limits, operators with what of them is refused, operators of com.microsoft.
+
+    With ``only``, these operators alone.
+    """
     from auditor.catalog import knowledge
 
-    asked = list(fewer(list(probes())))
-    tested = list(cases())
+    asked = [
+        (k, m) for k, m in fewer(list(probes())) if not only or k[0] != "kernel" or k[2] in only
+    ]
+    tested = list(cases(only))
     print(f"{len(asked)} probes, {len(tested)} tests", file=sys.stderr)
     names = sorted(
         {n for ns in knowledge("onnx_runtimes.json.gz")["com.microsoft"].values() for n in ns}
@@ -160,7 +178,11 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
                 for parameter, kinds in types.get(key, {}).items()
             }  # fmt: skip
             entry["refuses"] = {p: kinds for p, kinds in refuses.items() if kinds}
-            entry["never"] = refused(tests) if entry["is"] == "yes" else []
+            plainly = frozenset(
+                f"{p}:{k}" for p, kinds in types.get(key, {}).items()
+                for k, codes_ in kinds.items() if "Y" in codes_
+            )  # fmt: skip
+            entry["never"] = refused(tests, plainly) if entry["is"] == "yes" else []
             plain = {k: v for k, v in entry.items() if v}
             domain, name, since = key
             operators.setdefault(domain, {}).setdefault(name, {})[since] = (
@@ -172,10 +194,41 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
             {
                 "ir": max(limits["ir"], default=0),
                 "opset": max(limits["opset"], default=0),
+                "functions": ask(release, python, sites, [function()], _READER) == ["Y"],
                 "operators": operators,
                 "com.microsoft": sorted(n for n, c in zip(names, brought, strict=True) if c != "U"),
             },
         )
+
+
+_SPELT = {
+    "DOUBLE": "double", "FLOAT32": "float", "FP8": "float8e4m3fn", "FP4": "float4e2m1",
+}  # fmt: skip
+
+
+def types_of(text: str) -> Iterator[str]:
+    """The types that the head of a matrix names, those of limited support among them."""
+    for match in re.finditer(
+        r"(?:following ONNX data types:|limited support for) ([A-Z0-9, and]+)", text
+    ):
+        for word in re.findall(r"[A-Z]+\d*", match[1]):
+            yield f"tensor({_SPELT.get(word, word.lower())})"
+
+
+def fixed_inputs(rows: list[tuple[str, str, str]]) -> dict[str, list[int]]:
+    """By operator, the inputs that have to be constants."""
+    from onnx import defs
+
+    found: dict[str, list[int]] = {}
+    for operator, yes, note in rows:
+        named = re.findall(
+            r"`(\w+)`(?: input)? must be (?:an initializer|a constant tensor|a build-time constant)",
+            note,
+        )
+        if yes == "Y" and named and defs.has(operator):
+            names = [p.name for p in defs.get_schema(operator).inputs]
+            found[operator] = sorted(names.index(n) for n in named if n in names)
+    return {operator: places for operator, places in found.items() if places}
 
 
 def tensorrt(repository: Path) -> dict[str, Any]:
@@ -199,10 +252,18 @@ def tensorrt(repository: Path) -> dict[str, Any]:
         )  # fmt: skip
         if head is None or release is None:
             continue
-        rows = re.findall(r"^\|\s*(\w+)\s*\|\s*([YN])\s*\|\s*([^|\n]*)", text, re.MULTILINE)
+        # The restrictions are the last column; some matrices have one of types before it.
+        rows = [
+            (name, yes, rest.strip("| "))
+            for name, yes, rest in re.findall(
+                r"^\|\s*(\w+)\s*\|\s*([YN])\s*\|(.*)", text, re.MULTILINE
+            )
+        ]
         found[release[1]] = {
             "opset": int(head[3]),
             "oldest": int(head[2] or 7),
+            "types": sorted(set(types_of(text))),
+            "fixed": fixed_inputs(rows),
             "supported": sorted({name for name, yes, _ in rows if yes == "Y"}),
             "unsupported": sorted({name for name, yes, _ in rows if yes == "N"}),
         }
@@ -348,6 +409,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--openvino", action="append", default=[], metavar="RELEASE=PYTHON:SITE")
     parser.add_argument("--onnxruntime", action="append", default=[], metavar="RELEASE=PYTHON:SITE")
+    parser.add_argument(
+        "--operator", action="append", default=[], help="renew OpenVINO's rows of this alone"
+    )
     parser.add_argument("--tensorrt", type=Path, metavar="GIT_DIR")
     parser.add_argument("--cuda", action="store_true", help="read onnxruntime-gpu's wheels")
     parser.add_argument("--verify", type=Path, metavar="DIRECTORY")
@@ -375,8 +439,15 @@ def main() -> None:
     if arguments.tensorrt:
         table["tensorrt"] = tensorrt(arguments.tensorrt)
     write()
-    for release, found in openvino(arguments.openvino) if arguments.openvino else ():
-        table.setdefault("openvino", {})[release] = found
+    only = frozenset(arguments.operator)
+    for release, found in openvino(arguments.openvino, only) if arguments.openvino else ():
+        before = table.setdefault("openvino", {}).get(release, {})
+        if only:
+            rows = {**before["operators"]}
+            for domain, named in found["operators"].items():
+                rows[domain] = {**rows.get(domain, {}), **named}
+            found["operators"] = rows
+        table["openvino"][release] = found
         write()
 
 

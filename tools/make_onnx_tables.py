@@ -10,7 +10,8 @@ its own, since some models crash some releases.
     python tools/make_onnx_tables.py runtimes --release 1.16.3=PYTHON:SITE[:SITE] …
 
 ``PYTHON`` is an interpreter that the release supports, each ``SITE`` a directory made with
-``pip install --target`` (the release, and NumPy with its other dependencies).
+``pip install --target`` (the release, and NumPy with its other dependencies). ``--operator`` asks
+all of the table's releases about single operators.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ def _type(text: str) -> Any:
 
 
 _PREFERRED = ("tensor(float)", "tensor(int64)", "tensor(uint8)", "tensor(int8)", "tensor(bool)")
+_USUAL = ("tensor(float)", "tensor(int64)", "tensor(int32)")
 _ATTRIBUTES = {
     ("Cast", "to"): 1,
     ("CastLike", "to"): 1,
@@ -184,6 +186,14 @@ def _combinations(types: dict[str, list[str]]) -> Iterator[dict[str, str]]:
     for base in bases[2:]:
         seen.add(tuple(base.values()))
         yield base
+    if len(names) > 2:
+        # Of three parameters hardly two differ freely: each type with the usual ones of the others.
+        usual = {n: [t for t in _USUAL if t in types[n]] or types[n][:1] for n in names}
+        for name in names:
+            for chosen in itertools.product(*(types[n] if n == name else usual[n] for n in names)):
+                if chosen not in seen:
+                    seen.add(chosen)
+                    yield dict(zip(names, chosen, strict=True))
     for base in bases[:2]:
         for name in names:
             for type_ in types[name]:
@@ -337,8 +347,11 @@ def ask(
     return answers
 
 
-def runtimes(releases: list[str]) -> dict[str, Any]:
-    """The table of all releases; kernels as changes from release to release."""
+def runtimes(releases: list[str], only: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The table of all releases; kernels as changes from release to release.
+
+    With ``only``, the kernels of these operators alone.
+    """
     from onnx import defs
     from onnx_cases import cases
 
@@ -348,8 +361,8 @@ def runtimes(releases: list[str]) -> dict[str, Any]:
         python, *sites = places.split(":")
         parsed.append((tuple(int(p) for p in release.split(".")), release, python, sites))
     parsed.sort()
-    asked = list(probes())
-    tested = list(cases())
+    asked = [(k, m) for k, m in probes() if not only or (k[0] == "kernel" and k[2] in only)]
+    tested = list(cases(only))
     standard = {s.name for s in defs.get_all_schemas_with_history() if not s.domain}
     limits: dict[str, Any] = {}
     kernels: dict[str, dict[str, dict[str, list[Any]]]] = {}
@@ -368,10 +381,12 @@ def runtimes(releases: list[str]) -> dict[str, Any]:
             changes = history.setdefault(key[2], [])
             if not changes or changes[-1][1] != state:
                 changes.append([release, state])
-        for domain, names in known.items():
+        for domain, names in known.items() if not only else ():
             words = sorted(candidates(sites) - set(names) - (set() if domain else standard))
             codes_ = ask(release, python, sites, [m for _, m in contrib(words, domain)])
             names.update((w, None) for w, c in zip(words, codes_, strict=True) if c not in "UD")
+    if only:
+        return {"kernels": kernels}
     for _, release, python, sites in parsed:
         for domain, names in known.items():
             codes_ = ask(release, python, sites, [m for _, m in contrib(list(names), domain)])
@@ -434,13 +449,8 @@ def _state(
             if type_ and parameter in allowed:
                 allowed[parameter].add(type_)
     state: dict[str, Any] = {p: sorted(t) for p, t in sorted(allowed.items())}
-    never = [c for c in refused(tests) if telling(c)] if opened else []
+    never = refused(tests) if opened else []
     return {**state, "never": never} if never else state
-
-
-def telling(combination: list[str]) -> bool:
-    """Traits by which a runtime may go: few, and a setting or a type among them."""
-    return len(combination) < 4 and any("=" in t or ":" in t for t in combination)
 
 
 def _write(name: str, table: Any) -> None:
@@ -453,6 +463,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("schemas", "runtimes"))
     parser.add_argument("--release", action="append", default=[], metavar="VERSION=PYTHON:SITE")
+    parser.add_argument(
+        "--operator", action="append", default=[], help="renew the rows of this operator alone"
+    )
     arguments = parser.parse_args()
     if arguments.what == "schemas":
         import onnx
@@ -460,9 +473,15 @@ def main() -> None:
         source = f"operator schemas of onnx {onnx.__version__} (tools/make_onnx_tables.py)"
         _write("onnx_operators.json.gz", {"source": source, "domains": schemas()})
     else:
-        table = runtimes(arguments.release)
+        table = runtimes(arguments.release, frozenset(arguments.operator))
+        if arguments.operator:
+            renewed = table["kernels"]
+            path = KNOWLEDGE / "onnx_runtimes.json.gz"
+            table = json.loads(gzip.decompress(path.read_bytes()))
+            for domain, rows in renewed.items():
+                table["kernels"][domain].update(rows)
         source = "installed onnxruntime releases, asked by tools/make_onnx_tables.py"
-        _write("onnx_runtimes.json.gz", {"source": source, **table})
+        _write("onnx_runtimes.json.gz", {**table, "source": source})
 
 
 if __name__ == "__main__":

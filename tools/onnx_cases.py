@@ -13,12 +13,12 @@ from typing import Any
 Case = tuple[tuple[str, str, str], frozenset[str], bytes]
 
 
-def cases() -> Iterator[Case]:
+def cases(only: frozenset[str] = frozenset()) -> Iterator[Case]:
     """The onnx package's tests of single operators: (domain, operator, version), traits, model.
 
     Each is asked in every version of its operator that allows it, with the inputs behind the first
     as inputs and as constants; what an older version took as an attribute becomes one. Of tests
-    with the same traits one is kept.
+    with the same traits one is kept. ``only`` are the operators asked for; all when empty.
     """
     from onnx.backend.test.case.node import collect_testcases
 
@@ -29,7 +29,10 @@ def cases() -> Iterator[Case]:
     for case in collect_testcases(None):
         if case.model is None or len(case.model.graph.node) != 1 or case.model.functions:
             continue
-        for model in versions(case.model, [list(d[0]) for d in case.data_sets or ()]):
+        if only and case.model.graph.node[0].op_type not in only:
+            continue
+        data = [list(d[0]) for d in case.data_sets or ()]
+        for model in (*versions(case.model, data), *versions(alone(case.model), data)):
             made = model.SerializeToString()
             facts = analyse(made)
             if len(facts.uses) != 1 or any(d.kind != "op-deprecated" for d in facts.defects):
@@ -39,10 +42,40 @@ def cases() -> Iterator[Case]:
             if found is None or found.since != use.version:
                 continue
             key = (use.domain, use.operator, str(found.since))
-            traits = described(use, found)
+            traits = frozenset(
+                plain_trait(t, use.domain, use.operator, found.since) for t in described(use, found)
+            )
             if (key, traits) not in seen:
                 seen.add((key, traits))
                 yield key, traits, made
+
+
+def alone(model: Any) -> Any:
+    """The test with the first of its outputs only, where the others can be left out."""
+    from onnx import ModelProto
+
+    made = ModelProto()
+    made.CopyFrom(model)
+    del made.graph.node[0].output[1:]
+    kept = [o for o in made.graph.output if o.name == made.graph.node[0].output[0]]
+    del made.graph.output[:]
+    made.graph.output.extend(kept)
+    return made
+
+
+def plain_trait(trait: str, domain: str, operator: str, since: int) -> str:
+    """A setting that is the default anyway, as left out."""
+    from onnx import AttributeProto, defs, helper
+
+    name, given, text = trait.partition("=")
+    if not given:
+        return trait
+    default = defs.get_schema(operator, since, domain).attributes[name].default_value
+    if default.type not in (AttributeProto.INT, AttributeProto.STRING):
+        return trait
+    value = helper.get_attribute_value(default)
+    plain = value.decode() if isinstance(value, bytes) else str(value)
+    return f"-{name}" if plain == text else trait
 
 
 def versions(model: Any, data: list[list[Any]]) -> Iterator[Any]:
@@ -83,8 +116,9 @@ def versions(model: Any, data: list[list[Any]]) -> Iterator[Any]:
                     setting = flat.tolist() if listed else flat.tolist()[0]
                     inner.attribute.append(helper.make_attribute(formal, setting, attr_type=kind))
                     del inner.input[index]
-                elif fixed and name in given and isinstance(given[name], np.ndarray):
-                    made.graph.initializer.append(numpy_helper.from_array(given[name], name))
+                elif fixed and isinstance(given.get(name), np.ndarray | np.generic):
+                    value = np.asarray(given[name])
+                    made.graph.initializer.append(numpy_helper.from_array(value, name))
                 else:
                     continue
                 kept = [p for p in made.graph.input if p.name != name]
@@ -98,17 +132,19 @@ def versions(model: Any, data: list[list[Any]]) -> Iterator[Any]:
             yield made
 
 
-def refused(said: list[tuple[frozenset[str], str]]) -> list[list[str]]:
+def refused(
+    said: list[tuple[frozenset[str], str]], known: frozenset[str] = frozenset()
+) -> list[list[str]]:
     """Combinations of traits that only refused tests have, the plainest first.
 
-    Where each trait of a refused test is accepted elsewhere, two settings that never go together.
+    ``known`` are traits that are accepted besides. Where each trait of a refused test is accepted elsewhere, two settings that never go together.
     """
     passed = [traits for traits, code in said if code == "Y"]
-    accepted = frozenset(t for traits in passed for t in traits)
+    accepted = known | {t for traits in passed for t in traits}
     left = [traits for traits, code in said if code != "Y"]
     found: list[frozenset[str]] = []
     for rest in sorted((traits - accepted for traits in left), key=len):
-        if rest and not any(known <= rest for known in found):
+        if rest and not any(other <= rest for other in found):
             found.append(rest)
     for traits in left:
         if traits <= accepted:
@@ -120,7 +156,13 @@ def refused(said: list[tuple[frozenset[str], str]]) -> list[list[str]]:
             ]
             if len(pairs) == 1 and pairs[0] not in found:
                 found.append(pairs[0])
-    return [sorted(combination) for combination in found[:24]]
+    return [sorted(combination) for combination in found if telling(combination)][:24]
+
+
+def telling(combination: frozenset[str]) -> bool:
+    """Traits by which a runtime may go: few, and a setting or a type among them."""
+    marks = ("=", ":", " true", " false", " outputs")
+    return len(combination) < 4 and any(mark in t for t in combination for mark in marks)
 
 
 def ir_of(opset: int) -> int:

@@ -249,8 +249,13 @@ def _write(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-# What the feeds made here cannot show: none of the boxes overlap, a shape that is an input.
-_DESIGN = {"hand_nms": "data-dependent", "hand_reshape_data": "data-dependent"}
+# What the feeds made here cannot show, by how names begin: none of the boxes overlap, a shape that
+# is an input, the inside of a loop.
+_DESIGN = dict.fromkeys(
+    ("hand_nms", "hand_reshape_data", "tf_nms", "g_reshape_by_data", "g_split_by_data",
+     "g_sequence_split_data", "g_ml_extract_found", "g_loop_nonzero_inside"),
+    "data-dependent",
+)  # fmt: skip
 
 
 def label(directory: Path) -> None:
@@ -263,7 +268,9 @@ def label(directory: Path) -> None:
     rows = []
     for path in paths:
         found = said.get(path, {})
-        if (designed := _DESIGN.get(Path(path).stem)) is not None:
+        stem = Path(path).stem
+        designed = next((label for start, label in _DESIGN.items() if stem.startswith(start)), None)
+        if designed is not None:
             found = {"label": designed, "acceptable": [designed]}
         rows.append(
             {

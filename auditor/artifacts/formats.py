@@ -437,6 +437,8 @@ class Scanner:
             self._tar(draft, blob, depth)
         elif form == "7z":
             self._sevenzip(draft, blob, depth)
+        elif form == "empty" and extension(draft.path) == "onnx":
+            _unloadable(draft)
         elif form in ("text", "json", "xml", "pmml", "html"):
             documents.judge_text(draft, blob)
         elif form in ("elf", "pe"):
@@ -477,13 +479,7 @@ class Scanner:
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
         elif ext in MODEL_EXTENSIONS:
-            draft.issue(
-                "ART015",
-                f"is nothing that a loader of .{ext} files reads",
-                "unreadable",
-                Severity.HIGH,
-                what="loading fails",
-            )
+            _unloadable(draft)
 
     def _tar(self, draft: Draft, blob: Blob, depth: int) -> None:
         from auditor.artifacts import tarred
@@ -525,6 +521,16 @@ class Scanner:
                 "suspicious",
                 Severity.HIGH,
             )
+
+
+def _unloadable(draft: Draft) -> None:
+    draft.issue(
+        "ART015",
+        f"is nothing that a loader of .{extension(draft.path)} files reads",
+        "unreadable",
+        Severity.HIGH,
+        what="loading fails",
+    )
 
 
 def _has_directory(blob: Blob) -> bool:

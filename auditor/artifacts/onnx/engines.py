@@ -59,16 +59,13 @@ def _row(use: OperatorUse, found: schema.Schema, table: dict[str, Any]) -> _Row 
 
 
 def _unsure(use: OperatorUse, table: dict[str, Any]) -> str | None:
-    """An operator of which only some uses convert, and this one may be of the others."""
+    """An operator of which no use was seen to convert, and whose refusals have other reasons."""
     found = schema.lookup(use.domain, use.operator, use.version)
     if found is None or use.domain not in schema.STANDARD:
         return None
     row = _row(use, found, table)
-    title = f"{use.operator} of version {found.since}"
-    if row is None or row.state == "unsure":
-        return title if row is not None else None
-    traits = schema.described(use, found) if row.never else frozenset()
-    return title if any(len(traits & combination) > 1 for combination in row.never) else None
+    unsure = row is not None and row.state == "unsure"
+    return f"{use.operator} of version {found.since}" if unsure else None
 
 
 def tensorrt_parses(facts: OnnxFacts, release: str) -> Verdict:
@@ -145,6 +142,8 @@ def _general(facts: OnnxFacts) -> Iterator[str]:
 def _openvino(facts: OnnxFacts, release: str) -> Iterator[str]:
     table = _table()["openvino"][release]
     yield from _general(facts)
+    if facts.functions and not table.get("functions", True):
+        yield "it defines functions"
     if facts.ir_version is not None and facts.ir_version > table["ir"]:
         yield f"IR version {facts.ir_version}; it reads up to {table['ir']}"
     yield from _unconverted(_lacked(use, table) for use in facts.uses)
@@ -185,18 +184,21 @@ def _lacked(use: OperatorUse, table: dict[str, Any]) -> str | None:
 
 
 def _tensorrt(facts: OnnxFacts, release: str) -> Iterator[str]:
-    unsupported = frozenset(_table()["tensorrt"][release]["unsupported"])
     yield from _general(facts)
-    yield from _unconverted(_missing(use, unsupported) for use in facts.uses)
+    table = _table()["tensorrt"][release]
+    yield from _unconverted(_missing(use, table) for use in facts.uses)
 
 
-def _missing(use: OperatorUse, unsupported: frozenset[str]) -> str | None:
+def _missing(use: OperatorUse, table: dict[str, Any]) -> str | None:
     title = f"{use.domain}.{use.operator}" if use.domain else use.operator
-    if use.domain == "ai.onnx.ml" or (not use.domain and use.operator in unsupported):
-        return title
-    if any(t is not None and "string" in t for t in (*use.inputs, *use.outputs)):
-        return f"{title} on text"
-    return None
+    if use.domain or use.operator in table["unsupported"]:
+        # What is not in ai.onnx is looked for among the plugins.
+        return title if use.domain in ("", *schema.STANDARD) else f"the custom operator {title}"
+    for kind in (*use.inputs, *use.outputs):
+        if kind is not None and kind.startswith("tensor(") and kind not in table["types"]:
+            return f"{title} on {kind}"
+    free = [i for i in table["fixed"].get(use.operator, ()) if f"#{i} free" in use.traits]
+    return f"{title} with {schema.worded(f'#{free[0]} free')}" if free else None
 
 
 def range_of(facts: OnnxFacts, engine: str) -> tuple[str, str] | None:

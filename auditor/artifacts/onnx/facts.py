@@ -65,8 +65,8 @@ class OperatorUse:
     path: str = ""
     # Every input is known when the model is loaded: the runtime may fold it away.
     constant: bool = False
-    # How it is used: ``mode=cubic`` and ``scales`` of attributes, ``#1 fixed`` or ``#1 free`` of the
-    # inputs behind the first, ``rank 4`` of the first one.
+    # How it is used: ``mode=cubic`` and ``scales`` of attributes, ``#1 fixed``, ``#1 true`` or
+    # ``#1 free`` of the inputs behind the first, ``rank 4`` of the first one; ``3 outputs`` where there are several.
     traits: tuple[str, ...] = ()
 
 

@@ -803,10 +803,15 @@ def _traits(node: Node, inputs: Sequence[Value | None]) -> tuple[str, ...]:
         if value is None:
             continue
         if index:
+            only = value.one()
             fixed = not value.content and not value.shape_deps and value.shape is not None
-            found.append(f"#{min(index, 9)} {'fixed' if fixed else 'free'}")
+            how = str(only).lower() if isinstance(only, bool) else "fixed" if fixed else "free"
+            found.append(f"#{min(index, 9)} {how}")
         elif value.shape is not None:
             found.append(f"rank {len(value.shape)}")
+    made = sum(map(bool, node.outputs))
+    if made > 1:
+        found.append(f"{min(made, 9)} outputs")
     return tuple(dict.fromkeys(found))
 
 

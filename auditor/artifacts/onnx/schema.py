@@ -138,7 +138,8 @@ def worded(trait: str) -> str:
         return f"no {trait[1:]}"
     if trait.startswith("#"):
         number, _, how = trait[1:].partition(" ")
-        return f"input {number} {'constant' if how == 'fixed' else 'not constant'}"
+        said = {"fixed": "constant", "free": "not constant"}.get(how, how)
+        return f"input {number} {said}"
     return trait.partition(":")[2] or trait
 
 

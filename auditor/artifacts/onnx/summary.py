@@ -160,15 +160,17 @@ def shaped(port: OnnxPort) -> str:
 def _why(facts: OnnxFacts) -> str:
     if facts.staticness == "static":
         return ""
+    places = [
+        f"{port.name} axis {', '.join(map(str, port.free))}" if port.free else port.name
+        for port in facts.inputs
+        if port.staticness != "static"
+    ]
+    axes = ", ".join(places[:6]) + (" and more" if len(places) > 6 else "")
     if facts.staticness in ("batch-dynamic", "shape-dynamic"):
-        places = [
-            f"{port.name} axis {', '.join(map(str, port.free))}" if port.free else port.name
-            for port in facts.inputs
-            if port.staticness != "static"
-        ]
-        return ": " + ", ".join(places[:6]) + (" and more" if len(places) > 6 else "")
+        return f": {axes}"
     count = sum(point.kind == facts.staticness for point in facts.dynamic)
-    return f": {count} node{'' if count == 1 else 's'}"
+    free = f"; free besides: {axes}" if axes else ""
+    return f": {count} node{'' if count == 1 else 's'}{free}"
 
 
 def _size(facts: OnnxFacts) -> str:
