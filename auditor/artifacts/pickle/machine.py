@@ -143,7 +143,7 @@ class Machine:
         self.skipped = 0
         self.holes: list[tuple[int, Run]] = []
         # What was stored behind a run whose entries were not counted yet, and such runs: in order.
-        self.pending: list[Value | _Skipped | tuple[int, Value]] = []
+        self.pending: list[Value | _Skipped | _Numbered] = []
         # The highest number that PUT stored under; runs are skipped only where numbers ascend.
         # How many bytes of runs are not counted yet.
         self._uncounted = 0
@@ -723,12 +723,12 @@ class Machine:
     def _set_aside(self) -> None:
         """Take what PUT stored under numbers that runs may use, too, out of the memo."""
         memo = self.memo
-        late: list[Value | _Skipped | tuple[int, Value]] = []
+        late: list[Value | _Skipped | _Numbered] = []
         while memo:
             key = next(reversed(memo))
             if key < self._floor:
                 break
-            late.append((key, memo.pop(key)))
+            late.append(_Numbered(key, memo.pop(key)))
         self.pending += reversed(late)
 
     # What takes values of a run gets them: the run is followed after all.
@@ -914,11 +914,11 @@ class Machine:
                     entry.run.first = len(memo) + self.skipped
                     self.holes.append((entry.run.first, entry.run))
                 self.skipped += len(tokens)
-            elif type(entry) is tuple and len(entry) == 2 and self.top >= 0:
-                if entry[0] <= last:
+            elif type(entry) is _Numbered:
+                if entry.number <= last:
                     self.observer.on_anomaly("two values are stored under one number", 0)
-                last = max(last, entry[0])
-                memo[entry[0]] = entry[1]
+                last = max(last, entry.number)
+                memo[entry.number] = entry.value
             else:
                 memo[len(memo) + self.skipped] = entry
         self._settled = last
@@ -1417,6 +1417,16 @@ class _Skipped:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+
+
+class _Numbered:
+    """What PUT stored under a number, beside runs; tuples are values of MEMOIZE."""
+
+    __slots__ = ("number", "value")
+
+    def __init__(self, number: int, value: Value) -> None:
+        self.number = number
+        self.value = value
 
 
 class _Later(dict[int, Value]):
