@@ -206,6 +206,16 @@ def distributions_of(module: str) -> tuple[str, ...]:
     return ()
 
 
+def of_repository(url: str) -> str:
+    """The distribution that a repository's address installs, as far as it is known; else empty."""
+    owner, _, name = url.removesuffix(".git").rstrip("/").rpartition("/")
+    name = normalise(name)
+    place = f"{owner.rpartition('/')[2]}/{name}".lower()
+    if known(name):
+        return name
+    return next((n for n, r in _table().items() if r.get("repository") == place), "")
+
+
 def modules_of(name: str) -> tuple[str, ...]:
     """The modules a distribution is known to bring."""
     return tuple(_table().get(name, {}).get("modules", ()))
@@ -302,7 +312,7 @@ def close(
         previous = found.get(name)
         if previous is None or (previous.version is None and version):
             found[name] = Distribution(name=name, version=version, via=via, known=row is not None)
-        if row is None:
+        if row is None or "open" in row:
             if name not in unknown and not via:
                 unknown.append(name)
             continue
