@@ -186,7 +186,10 @@ CASES: tuple[tuple[str, str], ...] = (
     ("hid", "import hid"),
     ("treepoem", "import treepoem; treepoem.generate_barcode('qrcode', 'a').convert('1').load()"),
     ("pysaml2", "import saml2.sigver; saml2.sigver.get_xmlsec_binary()"),
-    ("sklearn2pmml", "import sklearn2pmml, subprocess; subprocess.run(['java', '-version'], check=True)"),
+    (
+        "sklearn2pmml",
+        "import sklearn2pmml, subprocess; subprocess.run(['java', '-version'], check=True)",
+    ),
     ("pypmml", "import pypmml, py4j; pypmml.base.PMMLContext.getOrCreate()"),
     ("pybedtools", "import pybedtools as p; str(p.BedTool('chr1 1 2', from_string=True).sort())"),
     ("rapidocr-onnxruntime", "import rapidocr_onnxruntime"),
@@ -321,9 +324,7 @@ def apply(box: str, line: str) -> str:
     return _last(done.stderr) or f"status {done.returncode}" if done.returncode else ""
 
 
-def verify(
-    boxes: Boxes, suite: str, release: str, requirement: str, code: str
-) -> dict[str, Any]:
+def verify(boxes: Boxes, suite: str, release: str, requirement: str, code: str) -> dict[str, Any]:
     """One case on one release."""
     started = time.time()
     name = canonicalize_name(re.split(r"[\[=<>~ ]", requirement)[0])
@@ -339,7 +340,15 @@ def verify(
         python: tuple[str, ...]
         if ready:
             box, _ = boxes.with_line("")
-            python = ("docker", "exec", "-e", f"PYTHONPATH=/sites/{release}/{site.name}", box, "python", "-c")
+            python = (
+                "docker",
+                "exec",
+                "-e",
+                f"PYTHONPATH=/sites/{release}/{site.name}",
+                box,
+                "python",
+                "-c",
+            )
         else:
             python = ("docker", "exec", own, "python", "-c")
             pip = (*PIP_INSIDE, *requirement.split())
