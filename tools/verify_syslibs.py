@@ -62,7 +62,7 @@ CASES: tuple[tuple[str, str], ...] = (
     ("weasyprint", "import weasyprint; weasyprint.HTML(string='<p>a').write_pdf('/tmp/a.pdf')"),
     ("python-magic", "import magic; magic.from_buffer(b'abc')"),
     ("pyzbar", "import pyzbar.pyzbar"),
-    ("pylibdmtx", "import pylibdmtx.pylibdmtx"),
+    ("pylibdmtx setuptools<81", "import pylibdmtx.pylibdmtx"),
     ("wand", "import wand.image"),
     ("openslide-python", "import openslide"),
     ("sounddevice", "import sounddevice"),

@@ -192,6 +192,10 @@ def _by_module() -> dict[str, tuple[str, ...]]:
     for name, row in _table().items():
         for module in row.get("modules", ()):
             owners.setdefault(module, []).append(name)
+    # First whoever has a wheel, then whoever is called like the module.
+    for module, names in owners.items():
+        if len(names) > 1:
+            names.sort(key=lambda name: ("open" in _table()[name], name != normalise(module)))
     return {module: tuple(names) for module, names in owners.items()}
 
 
