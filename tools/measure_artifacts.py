@@ -22,7 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import TypeAlias
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -55,27 +57,32 @@ else:
         return "flagged" if levels & {"critical", "warning", "error"} else "clean"
 for line in sys.stdin:
     path = line.rstrip("\n"); began = time.perf_counter()
-    print(json.dumps([path, "timeout", 0.0]), file=out, flush=True)
+    print(json.dumps([path, "timeout", 0.0, ""]), file=out, flush=True)
+    why = ""
     try: answer = judge(path)
-    except BaseException as error: answer = "error"
-    print(json.dumps([path, answer, time.perf_counter() - began]), file=out, flush=True)
+    except BaseException as error: answer, why = "error", f"{type(error).__name__}: {error}"[:160]
+    print(json.dumps([path, answer, time.perf_counter() - began, why]), file=out, flush=True)
 """
 
 
-def ours(paths: list[str]) -> dict[str, tuple[str, float]]:
+# What is said of a file, in how many seconds, and why there is no answer.
+Answer: TypeAlias = tuple[str, float, str]
+
+
+def ours(paths: list[str]) -> dict[str, Answer]:
     from auditor.artifacts.scan import scan_file
 
-    found: dict[str, tuple[str, float]] = {}
+    found: dict[str, Answer] = {}
     for path in paths:
         began = time.perf_counter()
         verdict = scan_file(path, display_path=path)[0].verdict
-        found[path] = (verdict, time.perf_counter() - began)
+        found[path] = (verdict, time.perf_counter() - began, "")
     return found
 
 
-def peer(name: str, python: str, paths: list[str], limit: float) -> dict[str, tuple[str, float]]:
+def peer(name: str, python: str, paths: list[str], limit: float) -> dict[str, Answer]:
     """(answer, seconds) of every file; a file that takes longer than the limit is a timeout."""
-    found: dict[str, tuple[str, float]] = {}
+    found: dict[str, Answer] = {}
     left = list(paths)
     while left:
         with tempfile.TemporaryFile("w+") as names:
@@ -93,14 +100,12 @@ def peer(name: str, python: str, paths: list[str], limit: float) -> dict[str, tu
         rest = [path for path in left if path not in found]
         if len(rest) == len(left):
             # It does not even start.
-            found.update(dict.fromkeys(rest, ("error", 0.0)))
+            found.update(dict.fromkeys(rest, ("error", 0.0, "it does not start")))
         left = [path for path in left if path not in found]
     return found
 
 
-def _follow(
-    process: subprocess.Popen[bytes], found: dict[str, tuple[str, float]], limit: float
-) -> None:
+def _follow(process: subprocess.Popen[bytes], found: dict[str, Answer], limit: float) -> None:
     """Read answers until the process ends, or kill it at a file that takes too long."""
     assert process.stdout is not None
     waiting = b""
@@ -117,9 +122,9 @@ def _follow(
             return
         *lines, waiting = (waiting + data).split(b"\n")
         for line in lines:
-            path, answer, seconds = json.loads(line)
+            path, answer, seconds, why = json.loads(line)
             began = time.monotonic()
-            found[path] = (answer, limit if answer == "timeout" else seconds)
+            found[path] = (answer, limit if answer == "timeout" else seconds, why)
 
 
 def main() -> int:
@@ -129,12 +134,14 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--limit", type=float, default=10.0, help="seconds for a peer per file")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth file only")
     parser.add_argument("--list", action="store_true", help="name our misses and false alarms")
     options = parser.parse_args()
     with (options.folder / "labels.tsv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     labels = {str(options.folder / row["path"]): row["label"] for row in rows}
-    paths = list(labels)
+    paths = list(labels)[:: options.every]
+    labels = {path: labels[path] for path in paths}
     results = {"deploy-audit": ours(paths)}
     for text in options.peer:
         name, _, python = text.partition("=")
@@ -147,18 +154,20 @@ def main() -> int:
     for name, found in results.items():
         quiet = ("safe", "clean", "error", "timeout")
         caught = sum(
-            1 for p, (a, _) in found.items() if labels[p] == "malicious" and a not in quiet
+            1 for p, (a, *_) in found.items() if labels[p] == "malicious" and a not in quiet
         )
-        alarms = sum(1 for p, (a, _) in found.items() if labels[p] == "benign" and a not in quiet)
-        errors = sum(1 for a, _ in found.values() if a in ("error", "unreadable"))
-        late = sum(1 for a, _ in found.values() if a == "timeout")
-        seconds = sum(s for _, s in found.values())
+        alarms = sum(1 for p, (a, *_) in found.items() if labels[p] == "benign" and a not in quiet)
+        errors = sum(1 for a, *_ in found.values() if a in ("error", "unreadable"))
+        late = sum(1 for a, *_ in found.values() if a == "timeout")
+        seconds = sum(s for _, s, _ in found.values())
         print(
             f"{name:14} {caught:6} {caught / max(total['malicious'], 1):7.1%} "
             f"{alarms:8} {alarms / max(total['benign'], 1):7.2%} {errors:7} {late:9} {seconds:8.1f}"
         )
+        for why, times in Counter(why for *_, why in found.values() if why).most_common(3):
+            print(f"{'':14} {times:6} x {why}")
     if options.list:
-        for path, (verdict, _) in results["deploy-audit"].items():
+        for path, (verdict, *_) in results["deploy-audit"].items():
             if (labels[path] == "malicious") == (verdict == "safe") and labels[path] in total:
                 print(labels[path], verdict, path)
     return 0

@@ -168,9 +168,9 @@ class Installed:
 def _ever_required(distribution: Distribution) -> bool:
     """Whether a release may have required what the newest one leaves to its extras.
 
-    uvicorn never did; of fastapi only the 0.111 series.
+    uvicorn, SQLAlchemy (drivers) and pydantic never did; of fastapi only the 0.111 series.
     """
-    if distribution.name == "uvicorn":
+    if distribution.name in ("uvicorn", "sqlalchemy", "pydantic"):
         return False
     version = distribution.version
     return distribution.name != "fastapi" or version is None or version.startswith("0.111.")

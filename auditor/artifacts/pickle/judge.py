@@ -196,7 +196,7 @@ class Judge:
             args = shown_args(call)
             self._issue(
                 "ART001" if verdict == "dangerous" else "ART002",
-                f"calls {func.key} in a way no model needs: {objection}",
+                _objected(func, objection),
                 verdict,
                 Severity.CRITICAL if verdict == "dangerous" else Severity.HIGH,
                 call.offset,
@@ -419,7 +419,12 @@ class Judge:
             asked = Call(func, (b"", *args[1:]), None, how, func.offset)
         elif varies(args) and entry.policy not in _BLIND:
             return None
-        if self._objection(asked, func, entry.kind, entry.policy) is not None:
+        objection = self._objection(asked, func, entry.kind, entry.policy)
+        if objection is not None and (
+            varies(args)
+            or func.key in _SHARP
+            or ("ART002", _objected(func, objection)) not in self._seen
+        ):
             return None
         call.cls = asked.cls
         return call
@@ -586,6 +591,11 @@ _BLIND = frozenset(
     ]
 )
 _BLIND_STATES = frozenset({"plain", "uuid", "empty"})
+
+
+def _objected(func: Glob, objection: str) -> str:
+    """What is reported once, however often it is called."""
+    return f"calls {func.key} in a way no model needs: {objection}"
 
 
 def _placed(value: Value) -> Value:
@@ -764,6 +774,8 @@ def _public_attribute(call: Call) -> bool:
 _SHARP = frozenset(
     {
         "builtins.getattr",
+        "dill._dill._eval_repr",
+        "dill._dill._getattr",
         "builtins.map",
         "builtins.filter",
         "builtins.pow",

@@ -56,6 +56,8 @@ HIGHEST_PROTOCOL = 5
 _WORTH = 2048
 # A run that is shorter gains nothing.
 _SHORTEST = 64
+# How far is looked to see whether there is a run at all: what is skipped is matched once.
+_GLANCE = 1 << 14
 _CONTEXTS = 256
 # Learning may cost so much at first (in tokens), and more with every byte behind us.
 _LESSONS = 16_000
@@ -143,7 +145,11 @@ class Machine:
         # What was stored behind a run whose entries were not counted yet, and such runs: in order.
         self.pending: list[Value | _Skipped | tuple[int, Value]] = []
         # The highest number that PUT stored under; runs are skipped only where numbers ascend.
+        # How many bytes of runs are not counted yet.
+        self._uncounted = 0
         self.top = -1
+        # Whether that is written as lines of text.
+        self.lines = False
         self.orderly = True
         self.contexts: dict[tuple[str, int, int], Context] = {}
         self._early = True
@@ -171,7 +177,9 @@ class Machine:
         self.skipped = 0
         self.holes = []
         self.pending = []
+        self._uncounted = 0
         self.top = -1
+        self.lines = False
         self.orderly = True
         self.recalled = {}
         self.contexts = {}
@@ -542,6 +550,9 @@ class Machine:
         again = 0
         if type(data) is mmap and pos - self._released > _RELEASE:
             self._release(pos)
+        lack = self._lack(context)
+        if lack > 0 and found is None and self._postpone(context, pos, end, lack):
+            return pos
         found = found or self._match(context, pos, end)
         if (
             found is None
@@ -553,6 +564,8 @@ class Machine:
             again = context.learn(data, pos, end, self._style(), self._known, self.observer)
             self._spent += context.price
             context.relearn = pos + (256 << min(context.learned, 16))
+            if lack > 0 and self._postpone(context, pos, end, lack):
+                return pos
             found = self._match(context, pos, end)
             if found is None and context.learned < 4 and again:
                 # Names are known once they were imported: look again behind the first values.
@@ -567,15 +580,10 @@ class Machine:
                     self._look_ahead(context, len(self.meta), pos, end)
             return pos
         recipe, stop, begins, batch = found
-        lack = self._lack(context)
         if lack > 0:
-            step = 2 if context.kind in ("pairs", "sets") else 1
-            goal = recipe.after(data, pos, stop, -(-lack // step))
-            if goal < 0 or stop - goal < _SHORTEST:
+            if not self._postpone(context, pos, stop, lack):
                 # A container of which all is kept.
                 context.retry = stop
-                return pos
-            self._aim_at(context, len(self.meta), goal)
             return pos
         context.costs = 0
         context.gain += begins - pos
@@ -586,6 +594,25 @@ class Machine:
         if stop < end:
             self._aim_at(context, len(self.meta), stop)
         return begins
+
+    def _postpone(self, context: Context, pos: int, end: int, lack: int) -> bool:
+        """Aim behind the values that are kept, where the run goes on there."""
+        if context.recipe is None or not self._usable(context):
+            return False
+        recipe = context.recipe
+        if recipe is None:
+            return False
+        step = 2 if context.kind in ("pairs", "sets") else 1
+        goal = recipe.after(self.data, pos, end, -(-lack // step))
+        if goal < 0 or not self._goes_on(recipe, goal, end):
+            return False
+        self._aim_at(context, len(self.meta), goal)
+        return True
+
+    def _goes_on(self, recipe: Recipe, pos: int, end: int) -> bool:
+        """Whether there is a run, of which no more is matched than tells."""
+        done = recipe.pattern.match(self.data, pos, min(end, pos + _GLANCE))
+        return done is not None and done.end() - pos >= _SHORTEST
 
     def _match(self, context: Context, pos: int, end: int) -> Found | None:
         """What a run matches: where it ends, its last item begins, and its last batch begins."""
@@ -602,14 +629,8 @@ class Machine:
             batch = done.start(2)
             begins = max(begins, done.start(3))
             if begins < batch:
-                # The last batch that was begun holds nothing yet.
-                done = recipe.pattern.match(self.data, pos, batch - 2)
-                if done is None or done.end() - pos < _SHORTEST:
-                    return None
-                begins, batch = done.start(1), done.start(2)
-                begins = max(begins, done.start(3))
-                if begins < batch:
-                    return None
+                # The last batch that was begun holds nothing yet: all before it is skipped.
+                begins = batch
         if begins - pos < _SHORTEST // 2:
             return None
         return recipe, done.end(), begins, batch
@@ -628,10 +649,8 @@ class Machine:
         if recipe is None or context.gain < 256 * (context.attempts - 8):
             return False
         context.attempts += 1
-        match = recipe.pattern.match
         for place in boundaries(self.data, pos, end, 96, len(self.meta) - depth):
-            done = match(self.data, place, end)
-            if done is not None and done.end() - place >= _SHORTEST:
+            if self._goes_on(recipe, place, end):
                 self._aim_at(context, depth, place)
                 return True
         return False
@@ -688,12 +707,17 @@ class Machine:
     def _skipped(self, context: Context, recipe: Recipe, pos: int, stop: int) -> Run:
         run = Run(pos, stop, recipe, self)
         if context.style.puts:
+            below = bool(self.pending) and self._floor < context.style.floor
+            if below and 8 * self._uncounted < stop - pos:
+                # So little is counted at once: what it stored is recalled without this run.
+                self._settle()
             # Entries that the run may overwrite are looked up by order.
             self._floor = (
                 min(self._floor, context.style.floor) if self.pending else context.style.floor
             )
             self._set_aside()
         self.pending.append(_Skipped(run))
+        self._uncounted += stop - pos
         return run
 
     def _set_aside(self) -> None:
@@ -823,7 +847,8 @@ class Machine:
         if floor >= 1 << 31:
             self.swallows = False
             floor = 0
-        return Style(puts=puts, floor=floor, ceiling=self.stop)
+        lines = True if self.lines else None if self.top < 0 and self.proto < 2 else False
+        return Style(puts=puts, floor=floor, ceiling=self.stop, lines=lines)
 
     def _usable(self, context: Context) -> bool:
         """Whether the pattern still says the truth about the memo."""
@@ -897,6 +922,8 @@ class Machine:
             else:
                 memo[len(memo) + self.skipped] = entry
         self._settled = last
+        if not self.pending:
+            self._uncounted = 0
 
     def _recall(self, index: int, at: int) -> Value:
         """A value of the memo that lies in a run: the run is followed after all."""
@@ -1216,6 +1243,7 @@ class Machine:
             raise MachineError("stores under a negative number", pos)
         if index > self.stop:
             self.observer.on_anomaly("a memo index beyond all need", pos)
+        self.lines = True
         if index > self.top:
             self.top = index
         elif self.orderly:

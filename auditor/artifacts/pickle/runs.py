@@ -110,27 +110,44 @@ class Jury(Protocol):
 
 
 class Style:
-    """How the stream stores in its memo: MEMOIZE, or PUT under numbers from ``floor`` on."""
+    """How the stream stores in its memo: MEMOIZE, or PUT under numbers from ``floor`` on.
 
-    __slots__ = ("floor", "pattern", "puts")
+    Numbers are written as ``lines`` of text, as bytes, or it is not known yet.
+    """
 
-    def __init__(self, *, puts: bool, floor: int = 0, ceiling: int = 1 << 31) -> None:
+    __slots__ = ("floor", "pattern", "puts", "recall")
+
+    def __init__(
+        self, *, puts: bool, floor: int = 0, ceiling: int = 1 << 31, lines: bool | None = False
+    ) -> None:
         self.puts = puts
         self.floor = floor
-        self.pattern = _put_pattern(floor, min(ceiling, (1 << 32) - 1)) if puts else b"\x94"
+        self.pattern = _put_pattern(floor, min(ceiling, (1 << 32) - 1), lines) if puts else b"\x94"
+        recalls = ([] if lines else [b"h.", b"j...."]) + ([] if lines is False else [_GET_LINE])
+        self.recall = b"(?:" + b"|".join(recalls) + b")" if len(recalls) > 1 else recalls[0]
+
+
+_GET_LINE = rb"g[0-9]{1,9}\n"
 
 
 @lru_cache(maxsize=64)
-def _put_pattern(floor: int, ceiling: int) -> bytes:
+def _put_pattern(floor: int, ceiling: int, lines: bool | None) -> bytes:
     """PUT, BINPUT or LONG_BINPUT under a number not below the floor, nor far above the ceiling."""
     # The C unpickler allocates a table up to the number.
+    parts = ([] if lines else _put_bytes(floor, ceiling)) + (
+        [] if lines is False else [_put_lines(floor, ceiling)]
+    )
+    return b"(?:" + b"|".join(parts) + b")" if len(parts) > 1 else parts[0]
+
+
+def _put_bytes(floor: int, ceiling: int) -> list[bytes]:
     parts = []
     raw, most = floor.to_bytes(4, "little"), ceiling.to_bytes(4, "little")
     if floor < 256:
         parts.append(b"q[" + _byte(floor) + rb"-\xff]")
-    # From the most significant byte down: equal so far, then greater. The likeliest comes first.
+    # A byte that is greater, and those above it equal. The likeliest comes first.
     wide = []
-    for index in range(3, -1, -1):
+    for index in (2, 1, 3, 0):
         low = raw[index] + (1 if index else 0)
         high = 255 if any(raw[index + 1 :]) or any(most[index + 1 :]) else most[index]
         if low > high:
@@ -140,6 +157,11 @@ def _put_pattern(floor: int, ceiling: int) -> bytes:
         wide.append(b"." * index + span + above)
     if wide:
         parts.append(b"r(?:" + b"|".join(wide) + b")")
+    # Where the ceiling leaves nothing: a byte that cannot be.
+    return parts or [b"r(?!)"]
+
+
+def _put_lines(floor: int, ceiling: int) -> bytes:
     digits = str(floor)
     longer = len(str(ceiling)) - len(digits)
     lines = [b"[1-9][0-9]{%d,%d}\n" % (len(digits), len(str(ceiling)) - 1)] if longer > 0 else []
@@ -149,8 +171,7 @@ def _put_pattern(floor: int, ceiling: int) -> bytes:
             continue
         rest = b"[0-9]{%d}" % (len(digits) - index - 1)
         lines.append(digits[:index].encode() + b"[%d-9]" % low + rest + rb"\n")
-    parts.append(b"p(?:" + b"|".join(lines) + b")")
-    return b"(?:" + b"|".join(parts) + b")"
+    return b"p(?:" + b"|".join(lines) + b")"
 
 
 def _byte(value: int) -> bytes:
@@ -172,7 +193,7 @@ _GENERIC = {
     0x49: rb"I-?[0-9]{1,40}\n",
     0x4C: rb"L-?[0-9]{1,40}L?\n",
     0x46: rb"F-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?(?:e[-+]?[0-9]{1,4})?|inf|nan)\n",
-    0x56: rb"V(?:[^\n\\]|\\u[0-9a-fA-F]{4}){0,255}+\n",
+    0x56: rb"V[^\n\\]{0,255}+(?:\\u[0-9a-fA-F]{4}[^\n\\]{0,255}+){0,255}+\n",
     0x53: rb"S'[^'\\\n\x80-\xff]{0,255}'\n",
 }
 # Where one of these stands, any other may.
@@ -329,7 +350,7 @@ class _Writer:
         memo = self.memo(form)
         if kind == "get":
             self.recalls = True
-            return self.apart + rb"(?:h.|j....|g[0-9]{1,9}\n)" + memo, 1
+            return self.apart + self.style.recall + memo, 1
         if type(kind) is int:
             return self.plain(form) + memo, 1
         if kind in ("call", "build", "fill", "record"):
@@ -547,20 +568,24 @@ def _fill(opcode: int) -> bytes:
 def _lengths(sizes: set[int], *, fill: bytes) -> bytes:
     """A length and that many bytes, for lengths near those seen."""
     low, high = min(sizes), max(sizes)
+    likely = high
     slack = 2 + (high - low) // 3 + high // 8
     low, high = max(0, low - slack), min(255, high + slack)
     if low == high:
         high = min(255, high + 1)
-    return _length_table(low, high, fill)
+    return _length_table(low, high, fill, likely)
 
 
 @lru_cache(maxsize=256)
-def _length_table(low: int, high: int, fill: bytes) -> bytes:
+def _length_table(low: int, high: int, fill: bytes, likely: int = 0) -> bytes:
+    """The lengths from ``low`` to ``high``; those next to the likely one are tried first."""
     groups = []
     for first in range(low, high + 1, 16):
         last = min(first + 15, high)
-        text = b"|".join(_byte(n) + fill + b".{%d}" % n for n in range(first, last + 1))
+        sizes = sorted(range(first, last + 1), key=lambda size: abs(size - likely))
+        text = b"|".join(_byte(size) + fill + b".{%d}" % size for size in sizes)
         groups.append((first, last, text))
+    groups.sort(key=lambda group: not group[0] <= likely <= group[1])
     if len(groups) == 1:
         return b"(?:" + groups[0][2] + b")"
     return (
@@ -1036,7 +1061,8 @@ class Recipe:
         # The groups say where the last item begins, and where the last batch does.
         run = _many(item, b"()")
         if batch:
-            run += b"(?:" + batch + b"()" + run + b")*+"
+            # The last batch of a pickle may be empty: it is none of the run.
+            run += b"(?:" + batch + b"(?!" + batch[:-2] + b")()" + run + b")*+"
         self.pattern = re.compile(run, re.DOTALL)
         self._item = item
         self._batch = batch
