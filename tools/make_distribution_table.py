@@ -9,6 +9,9 @@ again. The index is the one pip is configured for.
 
     python tools/make_distribution_table.py [--cache DIR] [--only NAME ... | --site DIR]
 
+Of what has no wheel, the module is known that an executed case imported
+(``syslibs_executed.tsv``, ``syslibs_observed.tsv``); what it requires is not (``open``).
+
 With ``--only`` these names alone are read; with ``--site`` what a package installer put into a
 directory (``pip install --no-deps --target DIR NAME ...``). All other rows then stay.
 """
@@ -16,9 +19,12 @@ directory (``pip install --no-deps --target DIR NAME ...``). All other rows then
 from __future__ import annotations
 
 import argparse
+import ast
 import configparser
+import csv
 import datetime
 import email
+import email.message
 import gzip
 import io
 import json
@@ -28,6 +34,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -203,6 +210,11 @@ def modules_of(names: list[str]) -> list[str]:
     return sorted(n for n in found if all(p.isidentifier() for p in n.split(".")))
 
 
+def urls_of(headers: email.message.Message) -> list[str]:
+    """The addresses that a wheel's metadata name, its home page first."""
+    return [*(headers.get_all("Home-page") or ()), *(headers.get_all("Project-URL") or ())]
+
+
 def fetch(url: str, version: Version) -> dict[str, Any]:
     """What is kept of one wheel: metadata headers, modules, entry points, scripts."""
     with zipfile.ZipFile(RangeFile(url)) as wheel:
@@ -211,6 +223,8 @@ def fetch(url: str, version: Version) -> dict[str, Any]:
         headers = email.message_from_bytes(wheel.read(info))
         entry_points = info.replace("METADATA", "entry_points.txt")
         return {
+            "name": headers["Name"],
+            "urls": urls_of(headers),
             "version": str(version),
             "wheel": url.rpartition("/")[2],
             "requires": headers.get_all("Requires-Dist") or [],
@@ -221,6 +235,18 @@ def fetch(url: str, version: Version) -> dict[str, Any]:
         }
 
 
+REPOSITORY = re.compile(r"https?://github\.com/((?!sponsors/)[\w.-]+/[\w.-]+?)(?:\.git)?/?(?:$|\s)")
+
+
+def repository(urls: Iterable[str], name: str) -> str:
+    """The GitHub repository of a distribution that is called otherwise than it; else nothing."""
+    for url in urls:
+        match = REPOSITORY.search(url)
+        if match and canonicalize_name(match[1].partition("/")[2]) != canonicalize_name(name):
+            return match[1].lower()
+    return ""
+
+
 def installed(info: Path) -> tuple[str, dict[str, Any]]:
     """The same of an installed wheel, by its ``.dist-info``: its name, and what is kept of it."""
     headers = email.message_from_bytes((info / "METADATA").read_bytes())
@@ -228,6 +254,8 @@ def installed(info: Path) -> tuple[str, dict[str, Any]]:
     files = [line.rsplit(",", 2)[0].strip('"') for line in record]
     entry_points = info / "entry_points.txt"
     return canonicalize_name(headers["Name"]), {
+        "name": headers["Name"],
+        "urls": urls_of(headers),
         "version": headers["Version"],
         "requires": headers.get_all("Requires-Dist") or [],
         "python": headers.get("Requires-Python"),
@@ -235,6 +263,32 @@ def installed(info: Path) -> tuple[str, dict[str, Any]]:
         "entry_points": entry_points.read_text() if entry_points.exists() else "",
         "scripts": sorted(name[4:] for name in files if name.startswith("bin/")),
     }
+
+
+def executed() -> dict[str, dict[str, Any]]:
+    """Rows of distributions that were built and imported: the first module that the code names."""
+    found: dict[str, dict[str, Any]] = {}
+    for file, worked in (
+        ("syslibs_executed.tsv", "import_ok_after"),
+        ("syslibs_observed.tsv", "verified"),
+    ):
+        with (HERE / file).open() as lines:
+            for row in csv.DictReader(lines, delimiter="\t"):
+                name = canonicalize_name(row["package"].partition("[")[0])
+                modules = [
+                    alias.name.partition(".")[0]
+                    for node in ast.walk(ast.parse(row["code"].partition(" ## ")[0]))
+                    if isinstance(node, ast.Import)
+                    for alias in node.names
+                ]
+                own = [m for m in modules if m not in sys.stdlib_module_names]
+                if row[worked] == "y" and own:
+                    found[name] = {
+                        "version": row["version"] or "0",
+                        "modules": own[:1],
+                        "open": True,
+                    }
+    return found
 
 
 def describe(raw: dict[str, Any]) -> dict[str, Any]:
@@ -274,6 +328,7 @@ def describe(raw: dict[str, Any]) -> dict[str, Any]:
         },
         "scripts": sorted(set(scripts)),
         "python": raw["python"],
+        "repository": repository(raw.get("urls", ()), raw.get("name", "")),
     }
     return {key: value for key, value in row.items() if value}
 
@@ -314,6 +369,7 @@ def main() -> int:
             missing.append(name)
         else:
             table[canonicalize_name(name)] = describe(row)
+    table = {**executed(), **table}
     print(f"{len(table)} distributions; no wheel for: {' '.join(missing) or '-'}")
     document = {
         "generator": "tools/make_distribution_table.py",

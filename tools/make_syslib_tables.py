@@ -412,6 +412,7 @@ def main() -> int:
         "models": config["models"].split(),
         "renamed": config["renamed"],
         "apk": config["apk"],
+        "apk_plain": config["apk_plain"]["names"].split(),
         "apk_build": config["apk_build"],
         "distributions": table,
     }

@@ -66,6 +66,7 @@ class Page(HTMLParser):
 def releases(page: Page) -> tuple[dict[str, Any], list[tuple[Version, str]]]:
     """Rows by version, and (version, URL) of the source archives."""
     files: dict[str, list[File]] = {}
+    spelled: dict[Version, str] = {}
     sdists: list[tuple[Version, str]] = []
     for href, requires, yanked in page.links:
         url = href.partition("#")[0]
@@ -82,7 +83,8 @@ def releases(page: Page) -> tuple[dict[str, Any], list[tuple[Version, str]]]:
             continue
         if version.is_prerelease or version.is_devrelease:
             continue
-        text = str(version)
+        # One release may be written in two ways (2 and 2.0).
+        text = spelled.setdefault(version, str(version))
         files.setdefault(text, []).append(
             File(name=filename, url=url, version=text, requires_python=requires,
                  yanked="" if yanked else None)

@@ -59,7 +59,8 @@ def prepare(suite: str, python: str) -> str:
     if run("docker", "image", "inspect", tag).returncode:
         text = (
             f"FROM python:{python}-slim-{suite}\nENV PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1\n"
-            "RUN apt-get update -qq && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
+            # Official slim images keep these directories; a runtime of Java links its manual there.
+            "RUN mkdir -p /usr/share/man/man1 && apt-get update -qq && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
         )
         built = subprocess.run(
             ["docker", "build", "-q", "-t", tag, "-"],

@@ -1,12 +1,12 @@
 """Install and import packages in slim images, apply the suggested line, and record what happened.
 
 For each case and each Debian release: the package is installed, its code runs in a container of
-``python:3.11-slim-<suite>`` (it fails where the tables say that something is missing, and only
+``python:<python>-slim-<suite>`` (it fails where the tables say that something is missing, and only
 there), and again in one where the line that ``deploy-audit syslibs`` suggests was run before.
 The rows go to ``tools/syslibs_executed.tsv``, which ``make_syslib_tables.py`` reads: execution
 decides which of the libraries that ELF files name an import really loads.
 
-    python tools/verify_syslibs.py [--suites "bookworm trixie"] [--only NAME …] [--again]
+    python tools/verify_syslibs.py [--suites "bookworm trixie"] [--python 3.12] [--only NAME …] [--again]
 
 Needs a Docker engine (``DOCKER_HOST``) with those images. Rows that are there are kept.
 """
@@ -38,9 +38,8 @@ SITES = HERE.parent / "build" / "syslibs" / "sites"
 RESULTS = HERE / "syslibs_executed.tsv"
 COLUMNS = (
     "suite", "package", "version", "requirement", "code", "import_ok_bare", "error", "predicted", "missing",
-    "line", "import_ok_after", "error_after", "seconds",
+    "line", "import_ok_after", "error_after", "seconds", "python",
 )  # fmt: skip
-PYTHON = "3.11"
 # Inside a container: uv where the host has it (the same resolution and builds, sooner), else pip.
 UV_INSIDE: tuple[str, ...] = ()
 PIP_INSIDE: tuple[str, ...] = ("pip", "install", "-q")
@@ -63,7 +62,7 @@ CASES: tuple[tuple[str, str], ...] = (
     ("weasyprint", "import weasyprint; weasyprint.HTML(string='<p>a').write_pdf('/tmp/a.pdf')"),
     ("python-magic", "import magic; magic.from_buffer(b'abc')"),
     ("pyzbar", "import pyzbar.pyzbar"),
-    ("pylibdmtx", "import pylibdmtx.pylibdmtx"),
+    ("pylibdmtx setuptools<81", "import pylibdmtx.pylibdmtx"),
     ("wand", "import wand.image"),
     ("openslide-python", "import openslide"),
     ("sounddevice", "import sounddevice"),
@@ -138,7 +137,7 @@ CASES: tuple[tuple[str, str], ...] = (
     ),
     ("pyhdf", "import pyhdf.SD"),
     ("lightgbm==3.3.5", "import lightgbm"),
-    ("opencv-python==4.5.5.64", "import cv2"),
+    ("opencv-python==4.5.5.64 numpy<2", "import cv2"),
     ("opencv-contrib-python", "import cv2"),
     ("pygraphviz", "import pygraphviz"),
     ("pdftotext", "import pdftotext"),
@@ -159,7 +158,7 @@ CASES: tuple[tuple[str, str], ...] = (
         "kaleido==0.2.1",
         "import kaleido.scopes.plotly as k; k.PlotlyScope().transform({'data': []}, format='svg')",
     ),
-    ("pybullet", "import pybullet"),
+    ("pybullet numpy<2", "import pybullet"),
     ("h2o", "import h2o; h2o.init()"),
     ("pyside6-essentials", "import PySide6.QtWidgets"),
     ("python-mpv", "import mpv"),
@@ -177,6 +176,36 @@ CASES: tuple[tuple[str, str], ...] = (
     ("pyfluidsynth", "import fluidsynth"),
     ("konlpy", "import konlpy.tag as t; t.Hannanum()"),
     ("ocrmypdf", "import ocrmypdf; ocrmypdf._exec.tesseract.version()"),
+    ("opuslib", "import opuslib"),
+    ("libnacl", "import libnacl"),
+    ("pysodium", "import pysodium"),
+    ("fusepy", "import fuse"),
+    ("libusb1", "import usb1; list(usb1.USBContext().getDeviceList())"),
+    ("pulsectl", "import pulsectl"),
+    ("pysdl2", "import sdl2"),
+    ("hid", "import hid"),
+    ("treepoem", "import treepoem; treepoem.generate_barcode('qrcode', 'a').convert('1').load()"),
+    ("pysaml2", "import saml2.sigver; saml2.sigver.get_xmlsec_binary()"),
+    (
+        "sklearn2pmml",
+        "import sklearn2pmml, subprocess; subprocess.run(['java', '-version'], check=True)",
+    ),
+    ("pypmml", "import pypmml, py4j; pypmml.base.PMMLContext.getOrCreate()"),
+    ("pybedtools", "import pybedtools as p; str(p.BedTool('chr1 1 2', from_string=True).sort())"),
+    ("rapidocr-onnxruntime", "import rapidocr_onnxruntime"),
+    ("pyttsx3", "import pyttsx3; pyttsx3.init()"),
+    ("pyttsx3==2.90", "import pyttsx3; pyttsx3.init()"),
+    ("python-gnupg", "import gnupg; gnupg.GPG(gnupghome='/tmp')"),
+    ("dtreeviz", "import dtreeviz, graphviz; graphviz.Digraph().pipe()"),
+    ("dbus-python", "import dbus"),
+    ("systemd-python", "import systemd.journal"),
+    ("pycups", "import cups"),
+    ("pylibmc", "import pylibmc"),
+    ("kerberos", "import kerberos"),
+    ("evdev", "import evdev"),
+    ("django-weasyprint", "import weasyprint"),
+    ("rio-tiler", "import rio_tiler.io"),
+    ("img2table", "import img2table.document"),
     ("language-tool-python", "import subprocess; subprocess.run(['java', '-version'], check=True)"),
 )
 HEAVY = """
@@ -193,7 +222,9 @@ for line in open('/proc/self/maps'):
     path = line.split(None, 5)[-1].strip()
     if '.so' in path and not path.startswith('/usr/local/'):
         seen.add(os.path.basename(path))
-        for name in os.listdir(os.path.dirname(path)):
+        # A library may have been loaded from a copy that is gone.
+        folder = os.path.dirname(path)
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
             full = os.path.join(os.path.dirname(path), name)
             if os.path.islink(full) and os.path.realpath(full) == os.path.realpath(path):
                 seen.add(name)
@@ -207,7 +238,7 @@ print(json.dumps([[d.metadata['Name'], d.version] for d in m.distributions()]))
 """
 
 
-def install_outside(site: Path, requirement: str) -> bool:
+def install_outside(site: Path, requirement: str, python: str) -> bool:
     """Install wheels into a directory on the host with uv, where there is one: containers of all
     releases then share it. False: there is none, or something has to be built.
     """
@@ -218,7 +249,7 @@ def install_outside(site: Path, requirement: str) -> bool:
     site.parent.mkdir(parents=True, exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=site.parent))
     done = run(
-        "uv", "pip", "install", "-q", "--target", str(half), "--python-version", PYTHON,
+        "uv", "pip", "install", "-q", "--target", str(half), "--python-version", python,
         "--python-platform", "x86_64-manylinux_2_34", "--only-binary", ":all:", *requirement.split(),
     )  # fmt: skip
     if done.returncode:
@@ -237,11 +268,11 @@ def run(*command: str, timeout: int = 900) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 124, "", "timed out")
 
 
-def prepare(suite: str) -> str:
+def prepare(suite: str, python: str) -> str:
     """The slim image with apt's package lists, which every container then shares."""
-    tag = f"syslibs-verify:{PYTHON}-{suite}"
+    tag = f"syslibs-verify:{python}-{suite}"
     text = (
-        f"FROM python:{PYTHON}-slim-{suite}\nENV PIP_NO_COMPILE=1\n"
+        f"FROM python:{python}-slim-{suite}\nENV PIP_NO_COMPILE=1\n"
         "RUN rm -f /etc/apt/apt.conf.d/docker-clean && apt-get update -qq && apt-get check -qq"
         " && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
     )
@@ -288,28 +319,36 @@ def apply(box: str, line: str) -> str:
     if not line:
         return ""
     # The image's package lists are fresh.
-    command = line.partition("&& ")[2]
+    command = line.replace("apt-get update && ", "")
     done = run("docker", "exec", "-e", "DEBIAN_FRONTEND=noninteractive", box, "sh", "-c", command)
     return _last(done.stderr) or f"status {done.returncode}" if done.returncode else ""
 
 
-def verify(boxes: Boxes, suite: str, requirement: str, code: str) -> dict[str, Any]:
+def verify(boxes: Boxes, suite: str, release: str, requirement: str, code: str) -> dict[str, Any]:
     """One case on one release."""
     started = time.time()
     name = canonicalize_name(re.split(r"[\[=<>~ ]", requirement)[0])
     extras = tuple(e for e in re.findall(r"\[([^\]]*)\]", requirement) for e in e.split(","))
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
-    row.update(suite=suite, package=name, requirement=requirement, code=code)
-    base = describe(f"python:{PYTHON}-slim-{suite}")
-    site = SITES / re.sub(r"[^\w.=-]", "_", requirement)
-    ready = install_outside(site, requirement)
+    row.update(suite=suite, package=name, requirement=requirement, code=code, python=release)
+    base = describe(f"python:{release}-slim-{suite}")
+    site = SITES / release / re.sub(r"[^\w.=-]", "_", requirement)
+    ready = install_outside(site, requirement, release)
     own = "" if ready else boxes.start(*UV_INSIDE)
     try:
         errors = []
         python: tuple[str, ...]
         if ready:
             box, _ = boxes.with_line("")
-            python = ("docker", "exec", "-e", f"PYTHONPATH=/sites/{site.name}", box, "python", "-c")
+            python = (
+                "docker",
+                "exec",
+                "-e",
+                f"PYTHONPATH=/sites/{release}/{site.name}",
+                box,
+                "python",
+                "-c",
+            )
         else:
             python = ("docker", "exec", own, "python", "-c")
             pip = (*PIP_INSIDE, *requirement.split())
@@ -337,7 +376,7 @@ def verify(boxes: Boxes, suite: str, requirement: str, code: str) -> dict[str, A
         if bare.returncode:
             errors.append(_last(bare.stderr))
         row["error"] = " // ".join(errors)
-        lacks = userland.of_list([(name, extras, row["version"] or None)], base, python=PYTHON)
+        lacks = userland.of_list([(name, extras, row["version"] or None)], base, python=release)
         # The interpreter's own modules are not asked for by any requirement.
         row["predicted"] = ",".join(dict.fromkeys(lack.need.name for lack in lacks))
         line = userland.install_line(lacks)
@@ -381,6 +420,7 @@ def main() -> int:
     """Run the cases that have no row yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suites", default="bookworm trixie")
+    parser.add_argument("--python", default="3.12")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--part", default="0/1", help="one of several workers: 0/2, 1/2")
@@ -391,7 +431,7 @@ def main() -> int:
         with arguments.results.open() as file:
             rows = {(r["suite"], r["requirement"]): r for r in csv.DictReader(file, delimiter="\t")}
     for suite in arguments.suites.split():
-        boxes = Boxes(prepare(suite))
+        boxes = Boxes(prepare(suite, arguments.python))
         atexit.register(boxes.close)
         part, _, parts = arguments.part.partition("/")
         # What takes long (OpenGL, TeX, Java and their like) comes last.
@@ -404,7 +444,7 @@ def main() -> int:
                 continue
             if (suite, requirement) in rows and not arguments.again:
                 continue
-            row = verify(boxes, suite, requirement, code)
+            row = verify(boxes, suite, arguments.python, requirement, code)
             rows[(suite, requirement)] = row
             print(suite, requirement, row["version"], "bare", row["import_ok_bare"], "after", row["import_ok_after"],
                   row["predicted"], row["error_after"] or row["error"], f"{row['seconds']}s", flush=True)  # fmt: skip

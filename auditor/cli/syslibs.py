@@ -66,6 +66,9 @@ def command(
     roots, files = read(packages or [], requirement or [], image)
     from auditor.linking import userland
 
+    if not online and (unknown := [name for name, _, _ in roots if not userland.knows(name)]):
+        listed = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        remark(f"in no table: {listed}; --online reads what their wheels need", quiet=quiet)
     with ExitStack() as stack:
         index = None
         if online:
@@ -76,6 +79,9 @@ def command(
         builds = userland.builds([(name, version) for name, _, version in roots], image)
         for text in index.remarks if index is not None else ():
             remark(text, quiet=quiet)
+    if image.distro in ("alpine", "ubuntu") and any(not x.verified and x.package for x in lacks):
+        called = image.distro.capitalize()
+        remark(f"the names of {called}'s packages are likely, not tried out", quiet=quiet)
     colored = wants_color(color, sys.stdout)
     for request in requests:
         to_stdout = request.output is None

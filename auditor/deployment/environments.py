@@ -591,6 +591,10 @@ def _finish(
         flags.append(no_deps)
 
     roots = [(r.key, r.fact.extras, r.version) for r in kept if r.key]
+    sources = [
+        distributions.of_repository(r.fact.vcs.url) for r in kept if r.fact.vcs and not r.key
+    ]
+    roots += [(name, (), None) for name in sources if name]
     anonymous = [r for r in kept if not r.key]
     because = list(dict.fromkeys(draft.because))
     because += [f"{r.fact.url or r.fact.path} names no distribution" for r in anonymous]

@@ -192,6 +192,10 @@ def _by_module() -> dict[str, tuple[str, ...]]:
     for name, row in _table().items():
         for module in row.get("modules", ()):
             owners.setdefault(module, []).append(name)
+    # First whoever has a wheel, then whoever is called like the module.
+    for module, names in owners.items():
+        if len(names) > 1:
+            names.sort(key=lambda name: ("open" in _table()[name], name != normalise(module)))
     return {module: tuple(names) for module, names in owners.items()}
 
 
@@ -204,6 +208,16 @@ def distributions_of(module: str) -> tuple[str, ...]:
             return owners[name]
         name = name.rpartition(".")[0]
     return ()
+
+
+def of_repository(url: str) -> str:
+    """The distribution that a repository's address installs, as far as it is known; else empty."""
+    owner, _, name = url.removesuffix(".git").rstrip("/").rpartition("/")
+    name = normalise(name)
+    place = f"{owner.rpartition('/')[2]}/{name}".lower()
+    if known(name):
+        return name
+    return next((n for n, r in _table().items() if r.get("repository") == place), "")
 
 
 def modules_of(name: str) -> tuple[str, ...]:
@@ -302,7 +316,7 @@ def close(
         previous = found.get(name)
         if previous is None or (previous.version is None and version):
             found[name] = Distribution(name=name, version=version, via=via, known=row is not None)
-        if row is None:
+        if row is None or "open" in row:
             if name not in unknown and not via:
                 unknown.append(name)
             continue

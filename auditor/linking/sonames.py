@@ -300,12 +300,31 @@ class Release:
         for candidate in (*named, f"{package}t64", package.removesuffix("t64")):
             if candidate != package and self.kind(candidate) in ("real", "virtual"):
                 return str(candidate)
+        if (other := self._numbered(package, last=True)) is not None:
+            return other
         for suite in SUITES:
             if suite != self.suite:
                 for soname in release(suite).libraries_of(package):
                     if (here := self.library(soname)) is not None:
                         return here
-        return None
+        return self._numbered(package, last=False)
+
+    def _numbered(self, package: str, *, last: bool) -> str | None:
+        """The newest package of the same name with another (last) number: ``libicu72`` for
+        ``libicu67``.
+        """
+        parts = re.split(r"\d+(?:\.\d+)*", package)
+        stem = parts[0]
+        if len(parts) < 2 or len(stem) < 3 or package.startswith("python2"):
+            return None
+        if last:
+            end = len(package) - len(parts[-1])
+            parts = [re.split(r"\d+(?:\.\d+)*$", package[:end])[0], parts[-1]]
+        alike = re.compile(f";({r'[0-9.]+'.join(map(re.escape, parts))}(?:t64)?)=R")
+        # Rows are sorted: names that differ in their numbers stand close together.
+        nearby = {self._rows.part_with("packages", f"{stem}{digit}") for digit in "0123456789~"}
+        found = {name for rows in nearby for name in alike.findall(rows)}
+        return max(found, key=_numbers, default=None)
 
     def libraries_of(self, package: str) -> list[str]:
         """The shared objects that a package has."""
@@ -316,6 +335,10 @@ class Release:
                 found.append(rows[rows.rindex(";", 0, end) + 1 : end])
                 end = rows.find(f"={package};", end + 1)
         return found
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", name.removesuffix("t64"))))
 
 
 def _look_up(rows: str, key: str) -> str | None:
@@ -348,6 +371,29 @@ def apk_package(names: Collection[str]) -> str | None:
     """The Alpine package that has a library or program, as far as names are established."""
     table: dict[str, str] = _needs_table()["apk"]
     return next((table[n] for n in names if n in table), None)
+
+
+def apk_brings(packages: Iterable[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """What Alpine's packages bring, by the names of Debian's newest release, and those of which
+    that is not known.
+
+    Alpine's own dependencies are those of the shared objects, as Debian's are: ``pango`` brings
+    ``glib`` on both. Headers (``-dev``) bring their libraries.
+    """
+    table = _needs_table()
+    owned: dict[str, list[str]] = {}
+    for name, package in table["apk"].items():
+        owned.setdefault(package, []).append(name)
+    debian = release(NEWEST)
+    found: set[str] = set()
+    unknown: list[str] = []
+    for package in packages:
+        names = owned.get(package) or owned.get(package.removesuffix("-dev"))
+        if names is None and package not in table["apk_plain"]:
+            unknown.append(package)
+        there = [debian.library(n) or debian.program(n) for n in names or ()]
+        found.update(p for p in there if p)
+    return frozenset(found) | debian.brings(sorted(found), recommends=False), tuple(unknown)
 
 
 def apk_build(names: Collection[str]) -> tuple[str, ...]:

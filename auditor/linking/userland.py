@@ -83,6 +83,8 @@ class Userland:
         self.release: sonames.Release | None = None
         self.verified = False
         self.has: frozenset[str] = frozenset()
+        # What Alpine's packages bring, by Debian's names.
+        self.alike: frozenset[str] = frozenset()
         self.elsewhere: dict[str, SystemPackage] = {}
         self._read()
 
@@ -95,6 +97,8 @@ class Userland:
             self.has = frozenset(p.name for p in self._shipped())
             if self.manager == "dnf":
                 self.reasons.append(f"what {base.text} has is not known")
+            else:
+                self._read_alpine()
             return
         suite = sonames.suite_of(base.distro, base.release) if base is not None else None
         if suite is None and any(p.manager == "apk" for p in self.packages):
@@ -122,6 +126,11 @@ class Userland:
             if not package.shipped:
                 for brought in self.brought([package]):
                     self.elsewhere.setdefault(brought, package)
+
+    def _read_alpine(self) -> None:
+        self.alike, unknown = sonames.apk_brings(sorted(self.has))
+        if unknown:
+            self.reasons.append(f"what {', '.join(unknown[:3])} brings is not known")
 
     def _shipped(self) -> list[SystemPackage]:
         return [p for p in self.packages if p.shipped and not p.removed]
@@ -156,11 +165,14 @@ class Userland:
 
     def meets(self, need: Need) -> bool:
         """Whether a package that the image has answers the need."""
-        if self.release is None:
+        has, release = self.has, self.release
+        if release is None:
             package = self.package_for(need)
-            return package is not None and package in self.has
-        look = self.release.library if need.kind == "library" else self.release.program
-        return any(look(name) in self.has for name in need.names)
+            if package is not None and package in has:
+                return True
+            has, release = self.alike, sonames.release(sonames.NEWEST)
+        look = release.library if need.kind == "library" else release.program
+        return any(look(name) in has for name in need.names)
 
     def lacks(self, need: Need) -> Lack | None:
         """The need as unmet, or None when the image answers it."""
@@ -213,6 +225,11 @@ class Userland:
 def of_image(image: BuiltImage) -> Userland:
     """The userland of a built image's shipped stage."""
     return Userland(image.base, image.system_packages, opaque=image.opaque_system)
+
+
+def knows(distribution: str) -> bool:
+    """Whether a table tells what the distribution needs, or at least what it consists of."""
+    return distributions.known(distribution) or sonames.known(distribution)
 
 
 def needed(

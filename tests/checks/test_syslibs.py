@@ -311,3 +311,30 @@ def test_a_vanished_package_is_reported_once(tmp_path: Path) -> None:
     result = kit.service(tmp_path, files)
     assert kit.of(result, "IMG013")
     assert not kit.of(result, "IMG002")
+
+
+def test_a_repository_installs_a_distribution_of_another_name(tmp_path: Path) -> None:
+    files = {
+        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\ngit+https://github.com/openai/whisper.git\n",
+        "app.py": importing("whisper"),
+        "Dockerfile": image(apt("git")),
+    }
+    (finding,) = kit.of(kit.service(tmp_path, files), "IMG002")
+    assert dict(finding.evidence)["needs"] == ("ffmpeg",)
+    assert finding.at.path == "app.py"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "module", "library"),
+    [("mysqlclient", "MySQLdb", "libmariadb.so.3"), ("python-ldap", "ldap", "libldap-2.5.so.0")],
+)
+def test_modules_of_what_has_no_wheel(
+    requirement: str, module: str, library: str, tmp_path: Path
+) -> None:
+    files = {
+        "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\n{requirement}\n",
+        "app.py": importing(module),
+        "Dockerfile": image(),
+    }
+    found = kit.of(kit.service(tmp_path, files), "IMG002")
+    assert [dict(f.evidence)["needs"] for f in found] == [(library,)]

@@ -43,3 +43,15 @@ def test_json_is_the_contract(capfd: pytest.CaptureFixture[str]) -> None:
 def test_wrong_usage(run: Any) -> None:
     assert run("syslibs")[0] == 2
     assert run("syslibs", "-r", "/nowhere/requirements.txt")[0] == 2
+
+
+def test_what_no_table_knows_is_said(run: Any) -> None:
+    _, out, errors = run("syslibs", "no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim")
+    assert "in no table: no-such-thing-anywhere; --online" in errors
+    assert out == "nothing is missing on python:3.11-slim\n"
+
+
+@pytest.mark.parametrize("base", ["python:3.12-alpine", "ubuntu:22.04"])
+def test_names_that_were_not_tried_out(base: str, run: Any) -> None:
+    assert "likely, not tried out" in run("syslibs", "weasyprint", "--base", base)[2]
+    assert "likely" not in run("syslibs", "weasyprint", "--base", "python:3.12-slim-trixie")[2]

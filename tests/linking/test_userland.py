@@ -240,3 +240,40 @@ def test_a_runtime_that_links_manuals_gets_their_directory() -> None:
 def test_a_program_whose_package_does_not_work_by_itself() -> None:
     assert missing(["unoserver"]) == {"soffice": "libreoffice"}
     assert missing(["unoserver"], apt=("libreoffice-writer",)) == {}
+
+
+@pytest.mark.parametrize(
+    ("packages", "lacking"),
+    [((), True), (("pango",), False), (("pango-dev",), False), (("curl",), True)],
+)
+def test_alpine_packages_bring_what_their_libraries_ask_for(
+    packages: tuple[str, ...], lacking: bool
+) -> None:
+    there = tuple(SystemPackage(name=p, manager="apk", at=AT) for p in packages)
+    base = describe("python:3.12-alpine")
+    lacks = userland.of_list([("weasyprint", (), None)], base, packages=there)
+    assert ("libgobject-2.0.so.0" in {x.need.name for x in lacks}) is lacking
+    assert all(x.sure for x in lacks)
+    unknown = SystemPackage(name="something-else", manager="apk", at=AT)
+    (first, *_) = userland.of_list([("weasyprint", (), None)], base, packages=(unknown,))
+    assert not first.sure
+
+
+@pytest.mark.parametrize(
+    ("suite", "package", "instead"),
+    [
+        ("bookworm", "libicu67", "libicu72"),
+        ("trixie", "libicu67", "libicu76"),
+        ("bookworm", "python3.9-dev", "python3.11-dev"),
+        # The last number first: x264 is not a version.
+        ("bookworm", "libx264-160", "libx264-164"),
+        ("trixie", "libmagickwand-6.q16-6", "libmagickwand-7.q16-10"),
+        ("bookworm", "libtbb2", "libtbb12"),
+        ("trixie", "nothing-of-the-kind9", None),
+        ("trixie", "python2.7", None),
+    ],
+)
+def test_the_same_package_under_another_number(
+    suite: str, package: str, instead: str | None
+) -> None:
+    assert sonames.release(suite).replacement(package) == instead

@@ -4,9 +4,10 @@ import json
 import tomllib
 
 import pytest
+from packaging.version import Version
 
 from auditor.catalog import _plain_toml, knowledge, rules_dir, split_front_matter
-from auditor.linking.wheels import _row, installable
+from auditor.linking.wheels import _lines, _row, installable
 
 
 def test_a_wheel_for_the_interpreter() -> None:
@@ -84,3 +85,12 @@ def test_the_quick_reader_of_cards_agrees_with_toml() -> None:
 )
 def test_it_leaves_the_rest_to_toml(text: str) -> None:
     assert _plain_toml(text) == tomllib.loads(text)
+
+
+def test_one_row_a_release() -> None:
+    for name in _lines():
+        row = _row(name)
+        releases = row["releases"] if row is not None else {}
+        assert len({Version(key) for key in releases}) == len(releases), name
+    # 2 and 2.0 are one release: its wheel counts.
+    assert installable("pymupdf", None, python="3.11").outcome == "wheel"
