@@ -63,6 +63,8 @@ SAFE_NAMES = [
     ("sklearn.linear_model._base", "LinearRegression"), ("sklearn.tree._tree", "Tree"), ("sklearn.pipeline", "Pipeline"),
     ("sklearn.preprocessing._function_transformer", "FunctionTransformer"), ("sklearn.utils._bunch", "Bunch"),
     ("sklearn.neighbors._kd_tree", "KDTree"), ("sklearn.neighbors._kd_tree", "newObj"), ("scipy.stats._continuous_distns", "norm_gen"),
+    ("dill._dill", "_getattr"), ("dill._dill", "_eval_repr"), ("cloudpickle.cloudpickle", "_builtin_type"), ("itertools", "cycle"), ("builtins", "iter"),
+    ("pandas._libs.sparse", "IntIndex"), ("scipy.stats._discrete_distns", "poisson_gen"), ("types", "MethodType"),
     ("scipy.stats._distn_infrastructure", "rv_frozen"), ("typing", "List"), ("_operator", "getitem"), ("functools", "reduce"), ("_operator", "or_"),
 ]  # fmt: skip
 BAD_NAMES = [
@@ -80,6 +82,7 @@ WORDS = [
     "latin1", "rot13", "f8", "O", "O8", "<", "i", "touch /tmp/x", "MT19937", "SIGINT", "numpy", "func", "a", "",
     "__array__", "__array_interface__", "__reduce__", "__del__", "__hash__", "_sklearn_version", "X_thresholds_", "y_thresholds_", "data", "dtype", "__new__",
     "__wrapped__", "__func__", "get_params", "pop", "is_safe", "int", "MT19937", "float64", "join", "x ~ y", "handle", "_handle", "1 2; 3 4", "_entropy", "numpy.core.multiarray",
+    "range(0, 4)", "<method 'split' of 'str' objects>", "split", "str", "SimpleNamespace", "MethodType", "PartialType", "ValueError", "vecentropy", "abs", "range",
     "_parse_arg_template", "import os", "__init__", "__globals__", "items", "update", "shape",
 ]  # fmt: skip
 
@@ -344,7 +347,7 @@ def seeds() -> list[bytes]:
         import pandas as pd
 
         frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "t": pd.to_datetime(["2020", "2021"])})
-        objects += [frame, frame["a"], frame.index, pd.Categorical(["a", "b"]), pd.Timestamp("2020", tz="UTC"), pd.Interval(0, 1), pd.array([1, None], dtype="Int64"), pd.period_range("2020", periods=2, freq="M"), pd.offsets.MonthEnd(2)]  # fmt: skip
+        objects += [frame, frame["a"], frame.index, pd.Categorical(["a", "b"]), pd.Timestamp("2020", tz="UTC"), pd.Interval(0, 1), pd.array([1, None], dtype="Int64"), pd.period_range("2020", periods=2, freq="M"), pd.offsets.MonthEnd(2), pd.arrays.SparseArray([0, 0, 1])]  # fmt: skip
     except ImportError:
         pass
     out = []
@@ -352,6 +355,24 @@ def seeds() -> list[bytes]:
         for protocol in range(6):
             with contextlib.suppress(TypeError):
                 out.append(pickle.dumps(value, protocol))
+    return out + by_value()
+
+
+def by_value() -> list[bytes]:
+    """What dill and cloudpickle write of types, methods and iterators that pickle cannot name."""
+    import collections
+    import itertools
+    import types
+
+    values = (
+        str.split, range(4), ValueError("x"), collections.defaultdict(float, a=1.0), types.SimpleNamespace(a=1), itertools.cycle(range(3)),
+        {"tokenizer": str.split, "kind": int},
+    )  # fmt: skip
+    out: list[bytes] = []
+    for library in ("dill", "cloudpickle"):
+        with contextlib.suppress(ImportError):
+            dumps = __import__(library).dumps
+            out += [dumps(value, protocol) for value in values for protocol in (2, 4)]
     return out
 
 
@@ -686,6 +707,7 @@ def child() -> None:
     from auditor.artifacts.pickle.judge import _DEFERRED
     from auditor.artifacts.pickle.machine import IMPORT_MAPPING, NAME_MAPPING
     from auditor.artifacts.pickle.names import known_module, lookup
+    from auditor.artifacts.pickle.policy import _range
     from auditor.artifacts.pickle.states import _RV_TEMPLATE
 
     lookup("builtins", "set")
@@ -763,7 +785,7 @@ def child() -> None:
         ):
             return  # what an import reads
         if event in ("compile", "exec") and _template(args[0]):
-            return  # SciPy's own text, which is all that its state may hold
+            return  # SciPy's and dill's own text, which is all that they may be given
         if event in ("os.listdir", "os.stat", "compile", "exec") and _importing():
             return
         events.append(f"{event}{args!r}"[:300])
@@ -773,9 +795,14 @@ def child() -> None:
         if isinstance(source, bytes):
             source = source.decode("utf-8", "replace")
         name = getattr(source, "co_filename", "")
-        return name == "<string>" or (
-            isinstance(source, str) and _RV_TEMPLATE.fullmatch(source) is not None
-        )
+        if name == "<string>" or not isinstance(source, str):
+            return bool(name == "<string>")
+        if _RV_TEMPLATE.fullmatch(source) or _range().fullmatch(source):
+            return True
+        kind, _, rest = source.partition('.__dict__["')
+        method = rest.removesuffix('"]')
+        known = lookup("builtins", f"{kind}.{method}").standing == "allowed"
+        return known and source.endswith('"]')
 
     def _importing() -> bool:
         frame = sys._getframe(2)

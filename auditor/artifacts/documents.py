@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.artifacts.identify import as_text, extension
+from auditor.artifacts.identify import MODEL_EXTENSIONS, as_text, extension
 from auditor.artifacts.keras import judge_config
 from auditor.artifacts.pickle.names import lookup
 from auditor.artifacts.templates import is_template, judge_template
@@ -70,6 +70,7 @@ def judge_text(draft: Draft, blob: Blob) -> None:
         return
     if draft.format == "json":
         _json(draft, blob)
+        _no_model(draft)
         return
     name = draft.path.replace("!", "/").rpartition("/")[2]
     ext = extension(draft.path)
@@ -88,6 +89,19 @@ def judge_text(draft: Draft, blob: Blob) -> None:
     # A program (a loader, a notebook) may quote what only a document means.
     if ext not in _PROGRAMS:
         _yaml(draft, text)
+    _no_model(draft)
+
+
+def _no_model(draft: Draft) -> None:
+    """Words where a loader expects a model: what a failed download answered, most often."""
+    if draft.format in ("text", "json") and extension(draft.path) in MODEL_EXTENSIONS:
+        draft.issue(
+            "ART015",
+            "is plain text, not a model",
+            "safe",
+            Severity.MEDIUM,
+            what="loading fails: a download may have saved its error message",
+        )
 
 
 def _template(draft: Draft, text: str, where: str) -> None:

@@ -9,6 +9,7 @@ from auditor.artifacts.blob import Blob
 from auditor.artifacts.facts import ArtifactFacts, ArtifactIssue, Limits, Verdict, worst
 from auditor.artifacts.identify import (
     DATA_EXTENSIONS,
+    MODEL_EXTENSIONS,
     PICKLE_EXTENSIONS,
     as_text,
     extension,
@@ -75,10 +76,15 @@ class Draft:
             from auditor.artifacts.features import stated_names
 
             self.details += stated_names(self.format, self.blob)
-        if self.format.startswith("xgboost-") or self.format in ("lightgbm", "keras-h5"):
+        if self.format.startswith(("xgboost-", "catboost")) or self.format in (
+            "lightgbm",
+            "keras-h5",
+        ):
             from auditor.artifacts.stated import stated
 
             self.details += [d for d in stated(self.format, self.blob) if d not in self.details]
+        if pickle is not None and any(g.module == "catboost.core" for g in pickle.globals):
+            self.details += self._catboost()
         issues = list(self.issues)
         if self.analysis is not None:
             issues += self.analysis.issues
@@ -104,6 +110,14 @@ class Draft:
             onnx=self.onnx,
             stream=self._stream(worst(verdicts)),
         )
+
+    def _catboost(self) -> list[tuple[str, str]]:
+        """The build that the CatBoost models in the pickle name."""
+        from auditor.artifacts.stated import catboost_build
+
+        blob = self.analysis.blob if self.analysis is not None else None
+        found = catboost_build(blob) if blob is not None else ()
+        return [detail for detail in found if detail not in self.details]
 
     def _stream(self, verdict: Verdict) -> bytes | None:
         blob = self.analysis.blob if self.analysis is not None else None
@@ -350,7 +364,7 @@ class Scanner:
 
                 draft.details += torch_archive(entry.name, inner.read(0, 20))
                 continue
-            if torch and ("/data/" in entry.name or "/.data/" in entry.name):
+            if torch and _STORAGE.search(entry.name):
                 continue
             if draft.format == "torchscript" and "/code/" in entry.name:
                 _script(draft, inner, entry.name)
@@ -452,7 +466,7 @@ class Scanner:
         onnx = tensors.looks_like_onnx(blob)
         if onnx:
             tensors.judge_onnx(draft, blob)
-        if onnx or graph:
+        if onnx or graph or tensorflow.judge_fingerprint(draft, blob):
             return
         head = blob.read(0, 64)
         ext = extension(draft.path)
@@ -462,19 +476,7 @@ class Scanner:
             return
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
-        elif ext in (
-            "pkl",
-            "pickle",
-            "joblib",
-            "dill",
-            "pt",
-            "pth",
-            "ckpt",
-            "onnx",
-            "pb",
-            "keras",
-            "h5",
-        ):
+        elif ext in MODEL_EXTENSIONS:
             draft.issue(
                 "ART015",
                 f"is nothing that a loader of .{ext} files reads",
@@ -546,6 +548,8 @@ _OPCODES = frozenset(
 )
 
 
+# What torch names its storages; anything else beside them is nothing that it wrote.
+_STORAGE = re.compile(r"(?:^|/)data/\d+$")
 _SCRIPT_CALLS = re.compile(
     rb"\b(?:torch|aten)\s*\.\s*(?:save|load|from_file)\s*\(|\bops\s*\.\s*aten\s*\.\s*(?:save|load|from_file)\b"
 )

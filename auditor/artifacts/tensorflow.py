@@ -116,6 +116,23 @@ def judge_graph(draft: Draft, blob: Blob) -> bool:
     return False
 
 
+def judge_fingerprint(draft: Draft, blob: Blob) -> bool:
+    """``fingerprint.pb``, which stands beside a SavedModel: checksums, and nothing that runs."""
+    try:
+        parts = [(number, kind) for number, kind, _, _ in fields(blob)]
+    except WireError:
+        return False
+    numbers = [number for number, _ in parts]
+    if (
+        len(parts) < 3
+        or numbers != sorted(set(numbers))
+        or not all(number in range(1, 8) and kind == 2 * (number > 5) for number, kind in parts)
+    ):
+        return False
+    draft.format = "savedmodel-fingerprint"
+    return True
+
+
 _OPERATOR = re.compile(r"_?[A-Z][A-Za-z0-9_]*(?:>[A-Z][A-Za-z0-9_]*)*")
 _TEXT_OPERATOR = re.compile(r"\bop\s*:\s*[\"'](\w+)[\"']")
 

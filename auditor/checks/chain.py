@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.cluster import same_namespace, selects
+from auditor.deployment.cluster import leads
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Related, Severity, Stage
 from auditor.linking import ports
@@ -75,7 +75,7 @@ def _unnamed(service: Service, rule: Rule, deployment: Deployment) -> Iterator[O
         return
     names = {name.value for name in known}
     for item in deployment.cluster.services:
-        if not same_namespace(item, workload) or not selects(item.selector, workload):
+        if not leads(deployment.cluster, item, workload):
             continue
         for port in item.ports:
             target = port.target_port

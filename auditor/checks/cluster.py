@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
 from collections.abc import Iterator
 
 from auditor.catalog import Rule
@@ -39,6 +40,8 @@ def refused_manifest(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """The API server does not take an object."""
     cluster = deployment.cluster
     for item in cluster.objects:
+        if _patch(cluster, item):
+            continue
         if not item.refused:
             if isinstance(item, Workload):
                 yield rule.passed()
@@ -64,6 +67,13 @@ def refused_manifest(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 evidence={"kind": item.kind, "name": _named(item)},
                 breaks=broken,
             )
+
+
+def _patch(cluster: Cluster, item: kubernetes.Object) -> bool:
+    """A workload without containers beside the whole one: what `kubectl patch` is given."""
+    return not isinstance(item, Workload) and any(
+        whole.kind == item.kind and whole.name == item.name for whole in cluster.workloads
+    )
 
 
 def _only_way(cluster: Cluster, service: kubernetes.Service, workload: Workload) -> bool:
@@ -273,6 +283,8 @@ def selects_nothing(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
         ]
         named = [w for w in same if w.name == service.name] or same
         if len(named) != 1:
+            named = _orphans(cluster, service)
+        if not named:
             continue
         meant = named[0]
         key, wanted = service.selector[0]
@@ -303,6 +315,20 @@ def selects_nothing(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 Stage.REACHABLE,
             ),
         )
+
+
+def _orphans(cluster: Cluster, service: kubernetes.Service) -> list[Workload]:
+    """Workloads beside a Service that no Service selects and whose name is the selector's."""
+    folder = posixpath.dirname(service.at.path)
+    wanted = [str(item) for _, item in service.selector if len(str(item)) > 3]
+    return [
+        w
+        for w in cluster.workloads
+        if w.kind not in ("Job", "CronJob")
+        and posixpath.dirname(w.at.path) == folder
+        and any(_named(w).startswith(value) or value.startswith(_named(w)) for value in wanted)
+        and not any(selects(s.selector, w) is not False for s in cluster.services if s.selector)
+    ]
 
 
 @check("NET012")

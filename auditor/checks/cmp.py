@@ -107,8 +107,27 @@ def _judge(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             yield rule.passed()
 
 
+# Attributes that scikit-learn's estimators read for probabilities alone.
+_FOR_PROBABILITIES = frozenset({"multi_class"})
+
+
+def _not_asked(load: Load, reason: Reason) -> bool:
+    """Whether what fails is the probabilities, and the service was seen to ask for labels only."""
+    attribute = dict(reason.evidence).get("attribute")
+    if load.service is None or attribute not in _FOR_PROBABILITIES:
+        return False
+    asked = {
+        call.name.rpartition(".")[2]
+        for entry in load.service.entries
+        for call in entry.trace.calls
+        if call.category == "predict"
+    }
+    return "predict" in asked and not any("proba" in name for name in asked)
+
+
 def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
-    fails = reason.effect in ("load", "predict")
+    unasked = _not_asked(load, reason)
+    fails = reason.effect in ("load", "predict") and not unasked
     # Another patch release of the same minor: said, but hardly a fault.
     patch = ("difference", "patch") in reason.evidence
     open_version = any(name == "installed_today" for name, _ in reason.evidence)
@@ -117,6 +136,8 @@ def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
     verb = {"load": "does not load", "predict": "loads but does not predict"}.get(
         reason.effect, "loads with a warning"
     )
+    if unasked:
+        verb = "loads and predicts labels, not probabilities,"
     message = f"`{load.artifact.path}` {verb} in {where}: it {reason.message}"
     if more:
         message += f" (and {more} more)"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Service
-from auditor.findings import Severity
+from auditor.findings import Related, Severity
 from auditor.source import Location
 
 if TYPE_CHECKING:
     from auditor.linking.downloads import Fetch
+    from auditor.linking.uploads import Untrusted
 
 
 @check("ART012")
@@ -55,6 +56,9 @@ def unsafe_load(service: Service, rule: Rule, deployment: Deployment) -> Iterato
     from auditor.linking.downloads import unsafe_loads
 
     judged = {artifact.path.rsplit("/", 1)[-1] for artifact in deployment.artifacts}
+    untrusted = _untrusted(service)
+    for load in untrusted.values():
+        yield _brought(load, rule)
     for _, unsafe in unsafe_loads(service):
         if unsafe is None:
             yield rule.passed()
@@ -63,6 +67,8 @@ def unsafe_load(service: Service, rule: Rule, deployment: Deployment) -> Iterato
             # The bytes that it will load are here, and judged.
             yield rule.passed()
             continue
+        if unsafe.at in untrusted:
+            continue
         yield rule.finding(
             unsafe.at,
             unsafe.what + (f" (`{unsafe.path[:120]}`)" if unsafe.path else ""),
@@ -70,3 +76,37 @@ def unsafe_load(service: Service, rule: Rule, deployment: Deployment) -> Iterato
             severity=None if unsafe.foreign else Severity.LOW,
             evidence={"path": unsafe.path},
         )
+
+
+def _untrusted(service: Service) -> dict[Location, Untrusted]:
+    """Loads of uploads, request bodies and downloads that never were a file of the image."""
+    from auditor.linking.uploads import untrusted_loads
+
+    found = service.environment.find("torch") if service.environment is not None else ()
+    old = any(_before_2_6(requirement.version) for requirement in found)
+    return {load.at: load for load in untrusted_loads(service.module_facts, torch_executes=old)}
+
+
+def _brought(load: Untrusted, rule: Rule) -> Outcome:
+    request = load.kind == "request"
+    return rule.finding(
+        load.at,
+        f"`{load.loader}` unpickles {load.source}: "
+        + (
+            "whoever may send a request runs code in the service"
+            if request
+            else "who changes what is fetched runs code here"
+        ),
+        help=load.advice,
+        related=()
+        if load.source_at == load.at
+        else (Related(at=load.source_at, message="here it comes in"),),
+        severity=Severity.HIGH if request else None,
+        evidence={"loader": load.loader, "source": load.source},
+    )
+
+
+def _before_2_6(version: str | None) -> bool:
+    """``torch.load`` takes weights only since then, unless told otherwise."""
+    parts = (version or "9").split(".")[:2]
+    return all(part.isdecimal() for part in parts) and tuple(map(int, parts)) < (2, 6)

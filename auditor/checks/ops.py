@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related
-from auditor.parsers.compose import ComposeProject, ComposeService
+from auditor.parsers.compose import ComposeService
 
 _BOUNDED_DRIVERS = frozenset(
     {
@@ -38,16 +38,32 @@ _LOG_HELP = {
 }
 
 
-def _projects(deployment: Deployment) -> Iterator[tuple[ComposeProject, list[Service]]]:
-    """Each Compose project with the services that are built here and meant for production."""
+def _projects(deployment: Deployment) -> Iterator[list[Service]]:
+    """The services of each directory's Compose files that are built here for production."""
+    directories: dict[str, list[Service]] = {}
     for project in deployment.projects:
-        services = [
+        directories.setdefault(project.directory, []).extend(
             s
             for s in deployment.services
             if s.project is project and s.compose is not None and not s.is_dev and s.ours
-        ]
-        if services:
-            yield project, services
+        )
+    yield from (services for services in directories.values() if services)
+
+
+def _without(
+    services: list[Service], has: Callable[[ComposeService], bool]
+) -> tuple[list[Service], bool]:
+    """The services that no file gives a setting, each once, and whether any has it.
+
+    What a file for production says holds for the plain one beside it.
+    """
+    composed = [(service, service.compose) for service in services if service.compose is not None]
+    given = {compose.name for _, compose in composed if has(compose)}
+    lacking: dict[str, Service] = {}
+    for service, compose in composed:
+        if compose.name not in given:
+            lacking.setdefault(compose.name, service)
+    return list(lacking.values()), bool(given)
 
 
 def _names(services: list[Service]) -> str:
@@ -61,28 +77,29 @@ def _others(services: list[Service], message: str) -> list[Related]:
     return [Related(s.at, message) for s in services[1:]]
 
 
+def _rotates(service: ComposeService) -> bool:
+    """Whether the engine bounds the logs; what is not known or misplaced is not held against it."""
+    logging = service.logging
+    driver = logging.driver.value if logging and logging.driver else "json-file"
+    if logging is not None and (logging.misplaced or logging.option("max-size") is not None):
+        return True
+    return not isinstance(driver, str) or driver in _BOUNDED_DRIVERS
+
+
 @check("OPS001")
 def unbounded_logs(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """Container logs that nothing rotates."""
-    for _, services in _projects(deployment):
-        unbounded = []
+    for services in _projects(deployment):
         for service in services:
             logging = service.compose.logging if service.compose else None
-            driver = logging.driver.value if logging and logging.driver else "json-file"
             if logging is not None and logging.misplaced:
                 yield rule.finding(
                     logging.misplaced[0].at,
                     f"`{logging.misplaced[0].raw}` stands beside `driver`: Compose takes log options only below `options:`",
                 )
-                continue
-            if not isinstance(driver, str):
-                continue
-            if driver in _BOUNDED_DRIVERS or (
-                logging is not None and logging.option("max-size") is not None
-            ):
-                yield rule.passed()
-            else:
-                unbounded.append(service)
+        unbounded, some = _without(services, _rotates)
+        if some:
+            yield rule.passed()
         if unbounded:
             first = unbounded[0]
             logging = first.compose.logging if first.compose else None
@@ -137,20 +154,20 @@ def unrotated_log_file(service: Service, rule: Rule) -> Iterator[Outcome]:
         )
 
 
+def _restarts(service: ComposeService) -> bool:
+    restart = service.restart.value if service.restart else None
+    policy = service.deploy.restart_policy if service.deploy else None
+    return policy is not None or (restart is not None and restart != "no")
+
+
 @check("OPS008")
 def no_restart_policy(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A service that stays down after a crash or a reboot."""
-    for _, services in _projects(deployment):
-        missing = []
-        for service in services:
-            compose = service.compose
-            assert compose is not None
-            restart = compose.restart.value if compose.restart else None
-            policy = compose.deploy.restart_policy if compose.deploy else None
-            if policy is not None or (restart is not None and restart != "no"):
-                yield rule.passed()
-            elif service.is_web or service.is_web is None:
-                missing.append(service)
+    for services in _projects(deployment):
+        lacking, some = _without(services, _restarts)
+        if some:
+            yield rule.passed()
+        missing = [service for service in lacking if service.is_web or service.is_web is None]
         if missing:
             yield rule.finding(
                 missing[0].at,
@@ -168,23 +185,10 @@ def _limited(service: ComposeService) -> bool:
 @check("OPS009")
 def no_resource_limits(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A service that may take all of the host's memory."""
-    # A file for production that stands beside says it for the plain one.
-    limited = {
-        (project.directory, service.name)
-        for project in deployment.projects
-        if not project.is_dev
-        for service in project.services
-        if _limited(service)
-    }
-    for project, services in _projects(deployment):
-        missing = []
-        for service in services:
-            compose = service.compose
-            assert compose is not None
-            if (project.directory, compose.name) in limited:
-                yield rule.passed()
-            else:
-                missing.append(service)
+    for services in _projects(deployment):
+        missing, some = _without(services, _limited)
+        if some:
+            yield rule.passed()
         if missing:
             yield rule.finding(
                 missing[0].at,

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.model import BuiltImage, Service
+from auditor.deployment.model import BuiltImage, Deployment, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking.paths import PathLink, machine_path
 from auditor.parsers.python.facts import Phase
-from auditor.source import Unknown
+from auditor.source import Location, Unknown
 
 
 def _stages(service: Service, link: PathLink) -> tuple[tuple[str, Stage], ...]:
@@ -117,8 +117,27 @@ def relative_path(service: Service, rule: Rule) -> Iterator[Outcome]:
         )
 
 
+def _mounted_by_another(service: Service, path: str, deployment: Deployment) -> Location | None:
+    """Where a workload whose image is not linked to a Dockerfile mounts this path.
+
+    An image that nothing is seen to run may well be that workload's.
+    """
+    if service.origin != "dockerfile":
+        return None
+    linked = [s.workload for s in deployment.services if s.workload is not None]
+    for workload in deployment.cluster.workloads:
+        if workload in linked:
+            continue
+        for container in workload.pod.containers:
+            for mount in container.volume_mounts:
+                target = mount.mount_path.value if mount.mount_path is not None else None
+                if isinstance(target, str) and f"{path}/".startswith(f"{target.rstrip('/')}/"):
+                    return mount.mount_path.at if mount.mount_path is not None else None
+    return None
+
+
 @check("PTH002")
-def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
+def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A file that the code opens and the image does not have."""
     for link in _judged(service):
         if link.machine or (link.elsewhere and link.access.path.base == "cwd"):
@@ -153,13 +172,25 @@ def missing_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             confidence = Confidence.POSSIBLE if doubt else Confidence.LIKELY
         else:
             confidence = _confidence(link)
+        another = _mounted_by_another(service, link.path, deployment)
+        if another is not None:
+            yield rule.undecided(
+                f"`{_shown(link)}` is mounted at {another.path}:{another.line}, if that is this image",
+                at=link.access.at,
+                blocks=_stages(service, link),
+            )
+            continue
         where = ""
         if link.source_has:
             where = f" ({link.source_has} is in the repository, but no COPY brings it there)"
         if link.elsewhere:
             where = f" (the file is at {link.elsewhere[0]})"
-        if link.made_by_hand:
+        if link.made_by_hand and link.seen.mounted:
+            where = " unless somebody puts it on the host first: git ignores it"
+        elif link.made_by_hand:
             where = " unless somebody makes it before the build: git ignores it"
+        elif link.to_be_mounted and link.seen.mounted:
+            where = " unless it is on the host by the time the profile is started"
         elif link.to_be_mounted:
             where = " unless something is mounted over its directory, which the image leaves empty"
         yield rule.finding(

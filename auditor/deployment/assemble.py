@@ -10,6 +10,7 @@ from auditor import lazy_re as re
 from auditor.deployment import cluster as clusters
 from auditor.deployment import (
     environments,
+    hosted,
     images,
     manifests,
     packaged,
@@ -137,6 +138,16 @@ def assemble(
                 )
             )
 
+    for app in hosted.apps(facts):
+        if app.dockerfile is None:
+            image = services.platform_image(facts, app)
+        else:
+            image = image_of(app.dockerfile, app.context, None, (), is_dev=False)
+            used.add(app.dockerfile)
+        if image is not None:
+            name = unique(app.name, app.at.path)
+            found.append(services.from_platform(facts, app=app, image=image, name=name))
+
     cluster = clusters.read(facts)
     for problem in cluster.problems:
         facts.note((problem,))
@@ -145,9 +156,9 @@ def assemble(
         started = linked.get(entry.path, [])
         if entry.path in aside or (entry.path in used and not started):
             continue
-        hint, target, arguments, tags = _build_hints(entry.path, builds)
+        hint, target, arguments, tags, shown = _build_hints(entry.path, builds)
         if started:
-            context = images.choose_context(facts, entry.path, hint)
+            context = images.choose_context(facts, entry.path, hint, shown=shown)
             image = image_of(entry.path, context, target, arguments, is_dev=entry.is_dev)
             if image is not None:
                 found += [
@@ -162,7 +173,7 @@ def assemble(
                 continue
         if entry.path in used:
             continue
-        context = images.choose_context(facts, entry.path, hint)
+        context = images.choose_context(facts, entry.path, hint, shown=shown)
         image = image_of(
             entry.path, context, target, arguments, is_dev=entry.is_dev or _dev_name(entry.path)
         )
@@ -174,7 +185,11 @@ def assemble(
         mine = _runs_of(entry, tags, runs, repository)
         found.append(
             services.from_image(
-                facts, name=unique(_service_name(entry.path), entry.path), image=image, runs=mine
+                facts,
+                name=unique(_service_name(entry.path), entry.path),
+                image=image,
+                runs=mine,
+                beside=any(s.origin in ("compose", "kubernetes") for s in found),
             )
         )
 
@@ -285,8 +300,8 @@ def _linked(
     """The containers of the cluster that run each Dockerfile's image."""
     candidates = []
     for entry in facts.repository.of_kind(FileKind.DOCKERFILE):
-        hint, _, _, _ = _build_hints(entry.path, builds)
-        context = images.choose_context(facts, entry.path, hint)
+        hint, _, _, _, shown = _build_hints(entry.path, builds)
+        context = images.choose_context(facts, entry.path, hint, shown=shown)
         tags = [t for build in builds for t in _build_hints(entry.path, [build])[3]]
         candidates.append(
             manifests.Candidate(
@@ -300,7 +315,7 @@ def _linked(
 
 
 def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
-    """Modules that export PyTorch models; training code is nobody's entry, so they are looked for."""
+    """Modules that export models; training code is nobody's entry, so they are looked for."""
     found = []
     for entry in facts.repository.of_kind(FileKind.PYTHON, FileKind.NOTEBOOK):
         if entry.is_dev or entry.size > 1_000_000:
@@ -309,14 +324,46 @@ def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
         if source is None or not any(word in source.text for word in _EXPORTERS):
             continue
         from auditor.parsers import python
+        from auditor.parsers.python.exports import exporting
 
         module = facts.modules.get(entry.path) or python.parse(source)
-        if any(call.name.startswith("torch.") for call in module.calls):
+        if exporting(module):
             found.append(module)
+    _read_models(facts, found)
     return tuple(found)
 
 
-_EXPORTERS = ("torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit")
+def _read_models(facts: Facts, exporters: Iterable[ModuleFacts]) -> None:
+    """Read the project's modules from which exported models may come."""
+    from auditor.parsers.python.modes import module_paths
+
+    python = {entry.path for entry in facts.repository.of_kind(FileKind.PYTHON)}
+    pending = list(exporters)
+    seen = {module.path for module in pending}
+    while pending and len(seen) < _MOST_MODELS:
+        module = pending.pop()
+        for item in module.imports:
+            dots = "." * item.level
+            names = [f"{dots}{item.module}"]
+            if item.level or item.names:
+                # ``from package import module``.
+                joint = "." if item.module else ""
+                names += [f"{dots}{item.module}{joint}{name}" for name in item.names]
+            for name in names:
+                path = next((p for p in module_paths(module.path, name) if p in python), None)
+                if path is None or path in seen:
+                    continue
+                seen.add(path)
+                read = facts.module(path)
+                if read is not None:
+                    pending.append(read)
+
+
+_MOST_MODELS = 60
+_EXPORTERS = (
+    "torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit", "skl2onnx",
+    "onnxmltools", "tf2onnx", "optimum.exporters",
+)  # fmt: skip
 
 
 def _workload_name(item: manifests.Running) -> str:
@@ -473,8 +520,11 @@ def _service_name(path: str) -> str:
 
 def _build_hints(
     dockerfile: str, builds: Sequence[DockerBuild]
-) -> tuple[str | None, str | None, tuple[tuple[str, Value], ...], tuple[str, ...]]:
-    """(context, target, build arguments, tags) that build commands give for a Dockerfile."""
+) -> tuple[str | None, str | None, tuple[tuple[str, Value], ...], tuple[str, ...], bool]:
+    """(context, target, build arguments, tags) that build commands give for a Dockerfile.
+
+    Last, whether only documentation says so, whose reader may stand in another directory.
+    """
     for build in builds:
         context = build.context
         if not isinstance(context, str) or "://" in context or context.startswith("$"):
@@ -496,8 +546,8 @@ def _build_hints(
             )
             target = build.target if isinstance(build.target, str) else None
             tags = tuple(t for b in builds for t in b.tags if isinstance(t, str) and b == build)
-            return directory, target, arguments, tags
-    return None, None, (), ()
+            return directory, target, arguments, tags, build.place == "documentation"
+    return None, None, (), (), False
 
 
 def _runs_of(
@@ -598,18 +648,9 @@ def _claims(facts: Facts) -> tuple[list[PythonClaim], list[pyversion.PythonVersi
             )
     for entry in facts.repository.of_kind(FileKind.CONDA):
         conda = facts.conda(entry.path)
-        if conda is not None and conda.python is not None and conda.python.version:
-            told = conda.python.version
-            one = told.lstrip("=").rstrip(".*")
-            single = bool(one) and one.replace(".", "").isdigit()
-            claims.append(
-                PythonClaim(
-                    version=one if single else "",
-                    at=conda.python.at,
-                    kind="conda",
-                    specifier="" if single else told,
-                )
-            )
+        claim = environments.conda_python(conda.python) if conda is not None else None
+        if claim is not None:
+            claims.append(claim)
     return claims, versions
 
 

@@ -242,6 +242,28 @@ def same_namespace(first: kubernetes.Object, second: kubernetes.Object) -> bool:
     )
 
 
+def _chart_of(cluster: Cluster, item: kubernetes.Object) -> str | None:
+    inside = [c.directory for c in cluster.charts if item.at.path.startswith(f"{c.directory}/")]
+    return max(inside, key=len, default=None)
+
+
+def leads(
+    cluster: Cluster, service: kubernetes.Service, workload: kubernetes.Workload
+) -> bool | None:
+    """Whether the Service sends to the workload's pods.
+
+    A chart and plain manifests of one application are two ways to install it, not one.
+    """
+    answer = selects(service.selector, workload) if same_namespace(service, workload) else False
+    own = _chart_of(cluster, service)
+    if answer is False or own == _chart_of(cluster, workload):
+        return answer
+    mine = (w for w in cluster.workloads if w is not workload and _chart_of(cluster, w) == own)
+    if any(selects(service.selector, w) is not False for w in mine):
+        return False
+    return answer
+
+
 def selects(
     selector: Sequence[tuple[str, kubernetes.Value]], workload: kubernetes.Workload
 ) -> bool | None:

@@ -79,11 +79,25 @@ def faults(
 
 
 def mounts(service: ComposeService) -> Iterator[Mount]:
-    """``tmpfs:`` entries: empty directories laid over the image's."""
+    """``tmpfs:`` entries, empty directories laid over the image's, and secrets."""
     for item in service.tmpfs:
         if isinstance(item.value, str):
             target = item.value.partition(":")[0]
             yield Mount(target=target, kind="tmpfs", at=item.at, source_text="an empty tmpfs")
+
+    held = [str(use.target).removeprefix(_SECRETS) for use in service.secrets]
+    if held:
+        yield Mount(
+            target=_SECRETS.rstrip("/"),
+            kind="other",
+            at=service.secrets[0].at,
+            source_text="what `secrets:` lists",
+            files=tuple(name for name in held if not name.startswith("/")),
+        )
+
+
+# Where Compose mounts secrets that name no other place.
+_SECRETS = "/run/secrets/"
 
 
 def _references(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
@@ -173,7 +187,13 @@ def _target(
 def _words(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
     """Words that only a shell would understand, and variables that Compose takes for its own."""
     unset = {v.name for v in project.variables if v.source == "unset"}
-    own = unset & {v.name for v in service.environment}
+    # Where `environment:` takes it from the shell as well, the author means the shell.
+    used = {(v.name, v.at.path, v.at.line) for v in project.variables}
+    own = unset & {
+        v.name
+        for v in service.environment
+        if v.value is not None and (v.name, v.at.path, v.at.line) not in used
+    }
     for command in (service.entrypoint, service.command):
         if command is None or isinstance(command.words, Unknown):
             continue

@@ -187,7 +187,7 @@ def _command(
     elif name in _PYTHON_INSTALLERS:
         yield from _python_install(call, env)
     elif name in _NODE_INSTALLERS:
-        yield call.may_create("node_modules", "dist", "build", ".next", *SYSTEM_ROOTS)
+        yield from _node(call)
     elif name in _HARMLESS:
         return
     elif name.startswith("python") or name in ("pypy", "pypy3"):
@@ -766,6 +766,19 @@ def _venv(call: _Call) -> Iterator[Effect]:
             yield MayCreate(roots=(path,), reason="part of a virtual environment", at=call.at)
         else:
             yield call.may_create("/")
+
+
+# What installs packages and runs none of the project's own scripts by name.
+_NODE_ONLY_INSTALLS = frozenset({"ci", "i", "install", "add", "config", "set", "cache", "prune"})
+
+
+def _node(call: _Call) -> Iterator[Effect]:
+    """A node tool: an installation, or a script of the project that writes what it likes."""
+    word = next((arg.text for arg in call.argv[1:] if not arg.text.startswith("-")), "install")
+    if call.name != "npx" and word in _NODE_ONLY_INSTALLS:
+        yield call.may_create("node_modules", "dist", "build", ".next", *SYSTEM_ROOTS)
+    else:
+        yield call.may_create(".", *SYSTEM_ROOTS)
 
 
 def _anything(call: _Call) -> Iterator[Effect]:

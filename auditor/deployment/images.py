@@ -79,16 +79,22 @@ def build(
         earlier += [(command, other, shipped) for command in theirs]
     ordered = earlier + commands
 
-    python = _python(image, base, ordered)
-    environment = environments.of_image(
-        key=key,
-        image=image,
-        context=context,
-        base=_environment_base(base, earlier),
-        commands=ordered,
-        facts=facts,
-        python=python,
-    )
+    def with_python(python: PythonClaim | None) -> Environment:
+        return environments.of_image(
+            key=key,
+            image=image,
+            context=context,
+            base=_environment_base(base, earlier),
+            commands=ordered,
+            facts=facts,
+            python=python,
+        )
+
+    environment = with_python(_python(image, base, ordered))
+    if environment.python is None:
+        told = environments.told_by_conda(environment)
+        if told is not None:
+            environment = with_python(told)
     packages = tuple(system.packages(ordered, image))
     sources = [source for paths in copied.values() for source in paths]
     scripts_shipped = _ships_scripts(environment, sources, own)
@@ -296,18 +302,24 @@ def with_services(image: BuiltImage, services: tuple[str, ...]) -> BuiltImage:
     return replace(image, services=services, environment=environment)
 
 
-def choose_context(facts: Facts, dockerfile: str, hinted: str | None) -> str:
+def choose_context(
+    facts: Facts, dockerfile: str, hinted: str | None, *, shown: bool = False
+) -> str:
     """The build context of a Dockerfile that no orchestrator names.
 
     A build command in the repository decides; otherwise the nearest directory, from the
-    Dockerfile's own upwards, in which most of its COPY sources exist.
+    Dockerfile's own upwards, in which most of its COPY sources exist. What documentation
+    shows (``shown``) is tried first and decides nothing.
     """
-    if hinted is not None:
+    if hinted is not None and not shown:
         return hinted
     own = posixpath.dirname(dockerfile)
     candidates = [own]
     while candidates[-1]:
         candidates.append(posixpath.dirname(candidates[-1]))
+    if hinted is not None:
+        candidates.insert(0, hinted)
+        own = hinted
     if len(candidates) == 1:
         return own
     parsed = facts.dockerfile(dockerfile)

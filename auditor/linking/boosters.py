@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal
 
-from auditor.artifacts.facts import Opaque
+from auditor import lazy_re as re
+from auditor.artifacts.facts import Items, Opaque
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import applying, keys_of, mapping_of, of_ref
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # Since this release the base score is stored as a list.
 BASE_SCORES: Final = (3, 1)
+# Since this release models in the binary layout, also those behind a configuration, are not read.
+_NO_BINARY: Final = (3, 1)
 Layout = Literal["binary", "json", "ubjson"]
 _BOOSTERS: Final = frozenset({"xgboost.core.Booster"})
 
@@ -57,16 +60,31 @@ def xgboost_version(tail: bytes) -> str | None:
     return None
 
 
+_LISTED: Final = re.compile(rb"base_score[^\[]{1,16}\[([^\]]{1,4096})\]", re.DOTALL)
+
+
+def reads_alike(tail: bytes) -> bool:
+    """Whether a listed base score means the same to releases before the list.
+
+    They do not read the list and keep their default, a half.
+    """
+    listed = _LISTED.findall(tail)
+    try:
+        return bool(listed) and all(float(number) == 0.5 for number in listed[-1].split(b","))
+    except ValueError:
+        return False
+
+
 def buffer_of(pickle: PickleFacts, symbol: Symbol) -> tuple[bytes, bytes] | None:
     """(head, tail) of a buffer, also through ``bytearray(…)`` and ``_codecs.encode``."""
     for _ in range(4):
         if isinstance(symbol, Opaque):
             return (symbol.head, symbol.tail) if symbol.head else None
         if isinstance(symbol, bytes):
-            return symbol[:96], symbol[-96:]
+            return symbol, symbol
         if isinstance(symbol, str):
             raw = symbol.encode("utf-8", "replace")
-            return raw[:96], raw[-96:]
+            return raw, raw
         item = of_ref(pickle, symbol)
         if item is None or not item.args:
             return None
@@ -94,6 +112,8 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             why = "before 1.0"
         elif layout == "json" and number < (1, 0):
             why = "1.0 and newer"
+        elif number >= _NO_BINARY and found[0].startswith(b"CONFIG-offset:"):
+            why = "1.0 to 1.5"
         elif layout == "ubjson" and number < (1, 6):
             why = "1.6 and newer"
         elif layout == "json" and number < (1, 1) and written and _minor(written) > (1, 0):
@@ -127,7 +147,7 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 evidence=(("written by", written),),
             )
             return
-        if written and number < BASE_SCORES <= _minor(written):
+        if written and number < BASE_SCORES <= _minor(written) and not reads_alike(found[1]):
             yield Reason(
                 rule="CMP011",
                 effect="predict",
@@ -148,17 +168,20 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="xgboost",
             )
         break
-    yield from _needs(pickle, exact, "xgboost", fitted="_Booster")
+    yield from needs_reasons(pickle, exact, "xgboost", fitted="_Booster")
 
 
 def _minor(version: str) -> tuple[int, ...]:
     return symbols.numbers(version)[:2]
 
 
-def _needs(
-    pickle: PickleFacts, exact: Exact, distribution: str, *, fitted: str
+def needs_reasons(
+    pickle: PickleFacts, exact: Exact, distribution: str, *, fitted: str = ""
 ) -> Iterator[Reason]:
-    """Attributes of wrappers; the writer's version is one whose own needs the state meets."""
+    """Attributes that objects lack; the writer's version is one whose own needs the state meets.
+
+    ``fitted`` is an attribute without which an object was never used.
+    """
     table = symbols.table(distribution)
     version = exact.version(distribution)
     if table is None or version is None:
@@ -167,11 +190,13 @@ def _needs(
         if symbols.owner(item.of) != distribution:
             continue
         keys = keys_of(item)
-        if fitted not in keys:
+        state = mapping_of(item)
+        if state is None or not keys or (fitted and fitted not in keys):
             continue
         module, _, name = item.of.rpartition(".")
-        state = mapping_of(item)
-        assert state is not None
+        if isinstance(item.state, Items):
+            # What a release asks for that restores from a tuple.
+            keys |= {"()"}
         missing = applying(table.needs(module, name, version), state) - keys
         if not missing:
             continue
@@ -180,17 +205,26 @@ def _needs(
             # No release's needs are met: the conditions of these reads are not understood.
             continue
         attribute = sorted(missing)[0]
+        by = f"(written by {fits[0]} to {fits[-1]})"
         yield Reason(
             rule="CMP011",
             effect="predict",
-            message=f"holds a {name} without {attribute}, which {distribution} {version} reads when "
-            f"it predicts (written by {fits[0]} to {fits[-1]})",
-            error=f"AttributeError: '{name}' object has no attribute '{attribute}'",
+            message=f"holds a {name} in a form that {distribution} {version} does not restore {by}"
+            if attribute == "()"
+            else f"holds a {name} without {attribute}, which {distribution} {version} reads when "
+            f"it predicts {by}",
+            error="ValueError: too many values to unpack"
+            if attribute == "()"
+            else f"AttributeError: '{name}' object has no attribute '{attribute}'",
             help=f"Pin the {distribution} that wrote the model, or write it again with {version}.",
             distribution=distribution,
             evidence=(("attribute", attribute),),
         )
         return
+
+
+# Since this release models are asked for ``fitted_``.
+_FITTED: Final = (3, 3, 2)
 
 
 def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -217,7 +251,7 @@ def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
         if not item.of.startswith("lightgbm.sklearn.") or "_Booster" not in keys:
             continue
-        if number >= (3, 3) and "fitted_" not in keys:
+        if number >= _FITTED and "fitted_" not in keys:
             yield Reason(
                 rule="CMP011",
                 effect="predict",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from auditor.linking.saved import FORMATS
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.model import Artifact, Environment, Load, Service
+    from auditor.linking.compatibility import Compatibility
     from auditor.parsers.python.facts import FileAccess
     from auditor.result import ArtifactReport
 
@@ -147,12 +149,23 @@ def loads_of(
             if artifact.facts.format not in _LINKED or artifact.is_dev:
                 continue
             loader = guess_loader(artifact.facts)
-            yield Load(
-                artifact=artifact,
-                environment=environment,
-                result=link(artifact.facts, runtime, loader=loader),
-                loader=loader,
-            )
+            result = link(artifact.facts, runtime, loader=loader)
+            if _meant_for_another(artifact, environment, result):
+                continue
+            yield Load(artifact=artifact, environment=environment, result=result, loader=loader)
+
+
+def _meant_for_another(artifact: Artifact, environment: Environment, result: Compatibility) -> bool:
+    """Whether nothing but their being in one repository says that this is loaded there.
+
+    The requirements of one folder that lack the library of an artifact in another, and models
+    in numbered folders, which model servers load.
+    """
+    folder = posixpath.dirname(environment.at.path)
+    inside = not folder or artifact.path.startswith(f"{folder}/")
+    lacking = any(reason.rule == "CMP003" for reason in result.reasons)
+    served = any(name.isdigit() for name in artifact.path.split("/")[:-1])
+    return lacking and (served or not inside)
 
 
 def _loader(access: FileAccess) -> str | None:

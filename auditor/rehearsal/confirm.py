@@ -42,7 +42,29 @@ def withdrawn(finding: Finding) -> bool:
 def apply(findings: Iterable[Finding], rehearsal: Rehearsal) -> tuple[Finding, ...]:
     """Findings that were confirmed become certain, those that were refuted are withdrawn."""
     found = tuple(findings)
-    return tuple(_judged(f, rehearsal, found) for f in found)
+    judged = tuple(_judged(f, rehearsal, found) for f in found)
+    confirmed = [f for f in judged if f.rule in _OF_LIBRARIES and "observed" in dict(f.evidence)]
+    return tuple(f for f in judged if not any(_told(f, c) for c in confirmed))
+
+
+# Forecasts that name shared libraries, and what a rehearsal says of the same libraries.
+_OF_LIBRARIES = frozenset({"IMG002", "IMG003"})
+_SEEN_OF_LIBRARIES = frozenset({"DYN003", "DYN017"})
+
+
+def _told(seen: Finding, confirmed: Finding) -> bool:
+    """Whether a confirmed forecast says already what the rehearsal saw."""
+    if seen.rule not in _SEEN_OF_LIBRARIES:
+        return False
+    here, there = dict(seen.evidence), dict(confirmed.evidence)
+    if here.get("distribution") != there.get("distribution"):
+        return False
+    needs = there.get("needs")
+    named = {str(n) for n in needs} if isinstance(needs, list | tuple) else set()
+    missing = here.get("needs")
+    if isinstance(missing, list | tuple):
+        return bool(missing) and {str(m) for m in missing} <= named
+    return any(soname in seen.message for soname in named)
 
 
 def _judged(finding: Finding, rehearsal: Rehearsal, every: tuple[Finding, ...]) -> Finding:
@@ -79,7 +101,7 @@ def _judged(finding: Finding, rehearsal: Rehearsal, every: tuple[Finding, ...]) 
 
 def _loader(finding: Finding, rehearsal: Rehearsal) -> str:
     """What the dynamic loader of an image says of the libraries that a finding names."""
-    if finding.rule not in ("IMG002", "IMG003"):
+    if finding.rule not in _OF_LIBRARIES:
         return ""
     evidence = dict(finding.evidence)
     needs = evidence.get("needs")

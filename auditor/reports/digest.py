@@ -12,7 +12,7 @@ from auditor.values import value
 if TYPE_CHECKING:
     from auditor.catalog import Rule
     from auditor.reports import Options
-    from auditor.result import AuditResult, Forecast, ServiceReport
+    from auditor.result import ArtifactReport, AuditResult, Forecast, ServiceReport
     from auditor.source import Location
 
 
@@ -140,6 +140,20 @@ def accepted(result: AuditResult) -> int:
         finding.suppressed is not None and finding.suppressed.by != "rehearsal"
         for finding in result.findings
     )
+
+
+def worst_first(result: AuditResult) -> tuple[ArtifactReport, ...]:
+    """The artifacts, those first that are not safe to load."""
+    order = ("dangerous", "suspicious", "unreadable", "safe")
+    return tuple(sorted(result.artifacts, key=lambda a: (order.index(a.verdict), a.path)))
+
+
+def verdicts(result: AuditResult) -> dict[str, int]:
+    """How many artifacts there are of each verdict, worst first."""
+    found: dict[str, int] = {}
+    for artifact in worst_first(result):
+        found[artifact.verdict] = found.get(artifact.verdict, 0) + 1
+    return found
 
 
 def withdrawn(result: AuditResult) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.findings import Severity
 from auditor.reports import Options
-from auditor.reports.digest import Group, groups, line_ranges, plural
+from auditor.reports.digest import Group, groups, line_ranges, plural, verdicts
 from auditor.reports.escape import workflow_data, workflow_property
 from auditor.result import AuditResult
 
@@ -20,6 +20,10 @@ _COMMAND = {
 def render(result: AuditResult, options: Options) -> str:
     """One command per group that nobody accepted, worst first: GitHub shows ten of a kind."""
     lines = [_command(group) for group in groups(result.active)]
+    found = verdicts(result)
+    if found:
+        told = ", ".join(f"{number} {verdict}" for verdict, number in found.items())
+        lines.append(f"::notice title=deploy-audit::{workflow_data(f'artifacts: {told}')}")
     score = result.score
     if score.value is not None:
         level = "unknown" if score.level is None else f"{score.level} of 3"

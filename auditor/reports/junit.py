@@ -7,13 +7,16 @@ from xml.etree import ElementTree as Xml
 
 from auditor.findings import Finding
 from auditor.reports import Options
-from auditor.reports.digest import catalogue
+from auditor.reports.digest import catalogue, worst_first
 from auditor.reports.escape import one_line, xml
 from auditor.result import AuditResult
 
 
 def render(result: AuditResult, options: Options) -> str:
-    """Findings fail, accepted ones and undecided rules are skipped, passed rules pass."""
+    """Findings fail, accepted ones and undecided rules are skipped, passed rules pass.
+
+    Each artifact is a case: safe ones pass, the others are skipped, for their findings fail.
+    """
     cases: defaultdict[str, list[Xml.Element]] = defaultdict(list)
     rules = catalogue(options)
     found = {finding.rule for finding in result.findings}
@@ -30,6 +33,13 @@ def render(result: AuditResult, options: Options) -> str:
             why = "; ".join(outcome.reasons) or "the evidence does not decide it"
             case.append(_element("skipped", message=f"undecided: {why}"))
         cases[category].append(case)
+
+    for artifact in worst_first(result):
+        name = f"{artifact.path} ({artifact.format})"
+        case = _element("testcase", classname="deploy-audit.artifacts", name=name, time="0")
+        if artifact.verdict != "safe":
+            case.append(_element("skipped", message=f"{artifact.verdict}: its findings say why"))
+        cases["artifacts"].append(case)
 
     suites = [_suite(name, cases[name]) for name in sorted(cases)]
     root = _element("testsuites", name="deploy-audit")

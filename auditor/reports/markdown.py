@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from auditor.reports import Options
 from auditor.reports.console import LEVELS
 from auditor.reports.digest import (
@@ -15,6 +17,7 @@ from auditor.reports.digest import (
     plural,
     quote,
     reasons,
+    worst_first,
 )
 from auditor.reports.escape import (
     cut,
@@ -36,7 +39,8 @@ _MOST_ROWS = 40
 
 def render(result: AuditResult, options: Options) -> str:
     """At most ``LIMIT`` characters; the findings that do not fit are counted."""
-    head = "\n".join([*_head(result, options), *_forecast(result), *_score(result)])
+    parts = (_head(result, options), _forecast(result), _score(result), _artifacts(result))
+    head = "\n".join(line for part in parts for line in part)
     head = head[: LIMIT // 2]
     body = groups(result.active)
     out: list[str] = []
@@ -136,6 +140,21 @@ def _score(result: AuditResult) -> list[str]:
     if score.needs:
         lines += ["", f"In the way of level {score.rung} in any case:", ""]
         lines += [f"- **{_text(what)}** {_text(words)}" for what, words in score.needs[:8]]
+    return [*lines, ""]
+
+
+def _artifacts(result: AuditResult) -> list[str]:
+    if not result.artifacts:
+        return []
+    lines = ["### Artifacts", "", "| artifact | format | verdict |", "|---|---|---|"]
+    ordered = worst_first(result)
+    for artifact in ordered[:_MOST_ROWS]:
+        verdict = artifact.verdict if artifact.verdict == "safe" else f"**{artifact.verdict}**"
+        lines.append(f"| {_code(artifact.path)} | {_text(artifact.format)} | {verdict} |")
+    if len(ordered) > _MOST_ROWS:
+        rest = Counter(artifact.verdict for artifact in ordered[_MOST_ROWS:])
+        told = ", ".join(f"{number} {verdict}" for verdict, number in rest.items())
+        lines += ["", f"and {len(ordered) - _MOST_ROWS} more: {told}"]
     return [*lines, ""]
 
 

@@ -14,7 +14,7 @@ from auditor import __version__
 from auditor.findings import Confidence, Edit, Finding, Fix, Severity
 from auditor.reports import Options
 from auditor.reports import jsonreport as contract
-from auditor.reports.digest import card_of, catalogue
+from auditor.reports.digest import card_of, catalogue, worst_first
 from auditor.reports.escape import jsonable, printable, uri
 from auditor.result import AuditResult
 from auditor.source import Location
@@ -95,6 +95,10 @@ def document(result: AuditResult, options: Options) -> dict[str, Any]:
         "properties": {
             "score": contract.score(result.score),
             "forecast": {s.name: contract.forecast(s.forecast) for s in result.services},
+            "artifacts": [
+                {"path": a.path, "format": a.format, "sha256": a.sha256, "verdict": a.verdict}
+                for a in worst_first(result)[:_MOST_RESULTS]
+            ],
         },
     }
     log: dict[str, Any] = jsonable({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})

@@ -79,6 +79,10 @@ def chains(operator: str) -> list[bytes]:
     return [stream(attr + tup(module) + b"R"), stream(method + tup(module) + b"R")]
 
 
+def listed(*values: bytes) -> bytes:
+    return b"](" + b"".join(values) + b"e"
+
+
 def legacy(first: bytes) -> list[bytes]:
     rest = pickle.dumps(1001, 2) + pickle.dumps({}, 2) + pickle.dumps({}, 2) + pickle.dumps([], 2)
     return [first + rest]
@@ -98,6 +102,7 @@ DUNDER = stream(
     glob("numpy", "size") + glob("numpy", "__builtins__") + b"b0"
     + call(glob("numpy", "size.eval"), text("1"))
 )  # fmt: skip
+F2PY = "numpy.f2py.crackfortran"
 EXTENSION = call(glob("copyreg", "add_extension"), text("os"), text("system"), b"K\x77") + b"0"
 JOIN = call(glob("builtins", "str.join"), text(""), b"]" + text("o") + b"a" + text("s") + b"a")
 
@@ -120,19 +125,29 @@ ADVISORIES: dict[str, tuple[Callable[[], list[bytes]], str]] = {
         "trace:Trace.run", "trace:Trace.runctx", "profile:Profile.run", "profile:Profile.runctx", "lib2to3.pgen2.grammar:Grammar.loads",
         "idlelib.debugobj:ObjectTreeItem.SetText", "idlelib.autocomplete:AutoComplete.get_entity", "idlelib.autocomplete:AutoComplete.fetch_completions",
         "idlelib.calltip:Calltip.fetch_tip", "idlelib.calltip:get_entity", "code:InteractiveInterpreter.runcode"), "ART001"),
-    "GHSA-4whj GHSA-xp4f GHSA-p9w7 GHSA-m869 GHSA-j343 GHSA-3gf5 GHSA-fqq6 GHSA-9w88 GHSA-49gj GHSA-q77w CVE-2025-71342 CVE-2025-71357 CVE-2025-71364": (lambda: calls(
-        "torch.utils.bottleneck.__main__:run_autograd_prof", "ensurepip:_run_pip", "lib2to3.pgen2.pgen:ParserGenerator.make_label", "idlelib.run:Executive.runcode",
+    "GHSA-xp4f-hrf8-rxw7": (lambda: calls("ensurepip:_run_pip", "ensurepip:bootstrap"), "ART001"),
+    "GHSA-4whj GHSA-p9w7 GHSA-m869 GHSA-j343 GHSA-3gf5 GHSA-fqq6 GHSA-9w88 GHSA-49gj GHSA-q77w CVE-2025-71342 CVE-2025-71357 CVE-2025-71364": (lambda: calls(
+        "torch.utils.bottleneck.__main__:run_autograd_prof", "lib2to3.pgen2.pgen:ParserGenerator.make_label", "idlelib.run:Executive.runcode",
         "idlelib.pyshell:ModifiedInterpreter.runcode", "idlelib.pyshell:ModifiedInterpreter.runcommand", "doctest:debug_script", "cProfile:run", "cProfile:runctx",
         "asyncio.unix_events:_UnixSubprocessTransport._start"), ""),
     "GHSA-f7qq-56ww-84cr CVE-2025-10157": (lambda: calls("asyncio.unix_events:_UnixSubprocessTransport"), "ART001"),
     "GHSA-mjqp-26hc-grxg CVE-2025-10156": (checksums, "ART010"),
     "GHSA-jgw4-cr84-mqxg CVE-2025-10155": (lambda: [evil(p) for p in (2, 3, 4)] + [b"cos\nsystem\n(S'id'\ntR."], "ART001"),
-    "GHSA-m273 GHSA-4675 GHSA-84r2 GHSA-hgrh GHSA-vqmv CVE-2025-71321 CVE-2025-71323 CVE-2025-71320 CVE-2025-71322": (lambda: [
-        *calls("distutils.file_util:write_file", "ctypes:CDLL"),
-        stream(call(call(glob("operator", "methodcaller"), text("system"), text("id")), call(glob("pydoc", "locate"), text("os")))),
-        stream(b"(" + glob("pty", "spawn") + text("id") + b"o")], "ART001"),
-    "GHSA-r8g5 GHSA-rrxm GHSA-3329 GHSA-cffc GHSA-6556 GHSA-x843 CVE-2025-71372 CVE-2025-71365 CVE-2025-71347 CVE-2025-71339": (lambda: calls(
-        "numpy.f2py.crackfortran:getlincoef", "numpy.f2py.crackfortran:myeval", "numpy.f2py.crackfortran:param_eval", "numpy.f2py.crackfortran:_eval_length"), ""),
+    # The three that were published together: another extension, a wrong checksum, a submodule.
+    "GHSA-gx77-x2pv-48v7": (lambda: [*extensions(), *checksums(), *calls("asyncio.unix_events:_UnixSubprocessTransport._start")], ""),
+    "GHSA-m273-6v24-x4m4 CVE-2025-71321": (lambda: stacked(call(glob("distutils.file_util", "write_file"), text("a.env"), listed(text("x")))), "ART001"),
+    "GHSA-4675-36f9-wf6r CVE-2025-71323": (lambda: stacked(call(glob("ctypes", "CDLL"), b"N"), call(stack_global("ctypes", "CDLL"), text("libc.so.6"))), "ART001"),
+    "GHSA-84r2-jw7c-4r5q CVE-2025-71320": (lambda: stacked(
+        call(call(glob("operator", "methodcaller"), text("system"), text("id")), call(glob("pydoc", "locate"), text("os")))), "ART001"),
+    "GHSA-vqmv-47xg-9wpr": (lambda: stacked(call(glob("pty", "spawn"), listed(text("/bin/sh"), text("-c"), text("id")))), "ART001"),
+    "GHSA-hgrh-qx5j-jfwx CVE-2025-71322": (lambda: stacked(b"(" + glob("pty", "spawn") + b"]" + short("/bin/sh") + b"ao"), "ART001"),
+    "GHSA-r8g5-cgf2-4m4m": (lambda: stacked(call(stack_global(F2PY, "getlincoef"), text("print(1)"), b"}")), "ART001"),
+    "GHSA-rrxm-2pvv-m66x CVE-2025-71372": (lambda: stacked(call(glob(F2PY, "getlincoef"), text("print(1)"), b"]")), "ART001"),
+    "GHSA-3329-ghmp-jmv5 CVE-2025-71365": (lambda: stacked(call(glob(F2PY, "myeval"), text("print(1)"), b"}", b"}")), "ART001"),
+    "GHSA-cffc-mxrf-mhh4 CVE-2025-71347": (lambda: stacked(call(glob(F2PY, "param_eval"), text("print(1)"), b"}", b"}", b"N")), "ART001"),
+    "GHSA-6556-fwc2-fg2p CVE-2025-71339": (lambda: stacked(call(glob(F2PY, "_eval_length"), text("print(1)"), b"}")), "ART001"),
+    "GHSA-x843-g5mx-g377 CVE-2025-71362": (lambda: calls(*(f"{F2PY}:{n}" for n in ("_eval_scalar", "getlincoef", "myeval", "param_eval", "_eval_length", "crackline", "param_parse"))), "ART001"),
+    "CVE-2025-71373": (lambda: calls("operator:methodcaller"), "ART001"),
     "GHSA-955r-x9j8-7rhh GHSA-46h3-79wf-xr6c": (lambda: chains("_operator") + chains("operator"), "ART001"),
     "GHSA-9726-w42j-3qjr CVE-2026-53872": (lambda: calls("_io:FileIO", "urllib.request:urlopen", "_io:open", "io:open"), "ART001"),
     "GHSA-9m3x-qqw2-h32h CVE-2026-53874": (lambda: stacked(call(call(glob("builtins", "getattr"), glob("builtins", "eval"), text("__call__")), text("1"))), "ART001"),
@@ -195,12 +210,98 @@ ADVISORIES: dict[str, tuple[Callable[[], list[bytes]], str]] = {
     "modelaudit sinks": (lambda: calls("mailcap:findmatch", "dotenv.cli:run_command", "numpy:_wrapfunc", "numpy.core.fromnumeric:_wrapfunc", "pydantic.v1:parse_file_as", "fsspec:open"), ""),
     "modelaudit rv_continuous": (lambda: stacked(glob("scipy.stats._distn_infrastructure", "rv_continuous") + b")\x81}" + text("_parse_arg_template") + text("import os") + b"sb"), "ART001"),
     "modelaudit misses": (lambda: calls("numpy:ndarray.tofile", "numpy:ndarray.dump", "collections:_sys.modules", "numpy:fromfile", "_tkinter:create"), ""),
+    # Callables that nobody names, reached through what calls back; here they are harmless ones.
+    "modelaudit#1061": (lambda: stacked(
+        call(glob("re", "sub"), text("a"), glob("builtins", "print"), text("a")),
+        call(glob("re", "Pattern.sub"), call(glob("re", "_compile"), text("a"), b"K\x00"), glob("builtins", "print"), text("a")),
+        call(glob("weakref", "finalize"), b"]", glob("builtins", "print"), text("a")),
+        call(glob("weakref", "ref"), glob("builtins", "object"), glob("builtins", "print")),
+        call(glob("concurrent.futures._base", "Future.add_done_callback"), call(glob("concurrent.futures._base", "Future")), glob("builtins", "print")),
+        call(glob("builtins", "list"), call(glob("builtins", "map"), glob("builtins", "print"), listed(text("a")))),
+        call(glob("builtins", "list"), call(glob("itertools", "accumulate"), listed(text("a"), text("b")), glob("builtins", "print"))),
+        call(glob("builtins", "sorted"), listed(text("a")), b"N", glob("builtins", "print")),
+        call(glob("builtins", "next"), call(glob("builtins", "iter"), glob("builtins", "input"), b"N")),
+        call(glob("collections", "deque"), call(glob("itertools", "starmap"), glob("builtins", "print"), listed(b")"))),
+        call(glob("operator", "call"), glob("builtins", "print"), text("a")),
+        call(glob("_operator", "call"), glob("builtins", "print"), text("a")),
+        call(glob("operator", "getitem"), call(glob("collections", "defaultdict"), glob("builtins", "print")), text("a")),
+        call(glob("collections", "defaultdict.__missing__"), call(glob("collections", "defaultdict"), glob("builtins", "print")), text("a")),
+        call(glob("string", "Template.substitute"), call(glob("string", "Template"), text("$a")), call(glob("collections", "defaultdict"), glob("builtins", "print"))),
+        call(glob("functools", "partial.__call__"), call(glob("functools", "partial"), glob("builtins", "print"), text("a"))),
+        call(glob("builtins", "property.__get__"), call(glob("builtins", "property"), glob("builtins", "print")), b"K\x01"),
+        call(glob("functools", "reduce"), glob("builtins", "print"), listed(text("a"), text("b"))),
+        call(call(glob("types", "MethodType"), glob("builtins", "print"), text("a"))),
+        call(glob("builtins", "tuple"), call(glob("builtins", "iter"), glob("builtins", "input"), b"N"))), ""),
+    "CVE-2022-45907": (lambda: calls("torch.jit.annotations:parse_type_line"), ""),
+    "CVE-2024-5480": (lambda: calls("torch.distributed.rpc.internal:PythonUDF", "torch.distributed.rpc.internal:_run_function"), ""),
+    "CVE-2024-48063": (lambda: calls("torch.distributed.nn.api.remote_module:RemoteModule", "torch.distributed.nn.api.remote_module:_recursive_script_module_receiver"), ""),
+    "CVE-2026-24747": (lambda: [torch_zip(b"K\x01" + b"K\x02K\x03s"), torch_zip(tensor() + b"K\x00K\x01s"), torch_zip(tensor() + b"(K\x00K\x01u")], ""),
+    "CVE-2025-32434": (lambda: [tarred({"pickle": evil(2), "storages": stream(b"K\x00", 2), "tensors": stream(b"K\x00", 2)})], "ART001"),
+    "CVE-2025-49655": (lambda: [keras({"module": "keras.utils", "class_name": "TorchModuleWrapper", "config": {"module": {"class_name": "__bytes__", "value": "gASVAAAA"}}})], "ART007"),
+    "CVE-2025-1550": (lambda: [keras({"module": "builtins", "class_name": "eval", "config": {"x": 1}}), keras({"module": "os", "class_name": "system", "registered_name": None, "config": {}})], "ART007"),
+    "CVE-2025-8747": (lambda: [keras({"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l", "function": {
+        "module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "get_file"}, "arguments": {"origin": "http://h/x"}}})], "ART007"),
+    "CVE-2025-9906": (lambda: [keras({"module": "keras.config", "class_name": "function", "config": "enable_unsafe_deserialization", "registered_name": "enable_unsafe_deserialization"})], "ART007"),
+    "CVE-2024-3660 CVE-2025-9905": (lambda: [keras({"module": "keras.layers", "class_name": "Lambda", "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEAAAA="}}}})], "ART007"),
+    "CVE-2025-23304": (lambda: [tarred({"model_config.yaml": b"target: nemo.x\npreprocessor:\n  _target_: os.system\n  command: id\n", "model_weights.ckpt": archive({"a/data.pkl": stream(b"}", 2), "a/version": b"3"})})], ""),
     # skops
     "GHSA-q49c-6v6g-wgq3 CVE-2024-37065": (lambda: [skops("FunctionNode", "os", "system")], ""),
     "GHSA-m7f4-hrc6-fwg3 CVE-2025-54412": (lambda: [skops("OperatorFuncNode", "operator", "methodcaller")], ""),
     "GHSA-4v6w-xpmh-gfgp CVE-2025-54413": (lambda: [skops("MethodNode", "builtins", "int", func="__class__.__base__.__subclasses__")], ""),
     "CVE-2025-54886": (lambda: [joblib_like()], "ART001"),
 }  # fmt: skip
+
+
+def torch_zip(body: bytes) -> bytes:
+    return archive(
+        {
+            "archive/data.pkl": stream(body, 2),
+            "archive/version": b"3\n",
+            "archive/data/0": bytes(16),
+        }
+    )
+
+
+def tensor() -> bytes:
+    """A tensor of four numbers over a storage of the archive."""
+    storage = (
+        tup(text("storage"), glob("torch", "FloatStorage"), text("0"), text("cpu"), b"K\x04") + b"Q"
+    )
+    parts = (
+        storage,
+        b"K\x00",
+        tup(b"K\x04"),
+        tup(b"K\x01"),
+        b"\x89",
+        call(glob("collections", "OrderedDict")),
+    )
+    return call(glob("torch._utils", "_rebuild_tensor_v2"), *parts)
+
+
+def keras(layer: dict[str, object]) -> bytes:
+    import json
+
+    config = {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {"name": "s", "layers": [layer]},
+    }
+    return archive(
+        {"metadata.json": b'{"keras_version": "3.9.0"}', "config.json": json.dumps(config).encode()}
+    )
+
+
+def tarred(members: dict[str, bytes]) -> bytes:
+    import io
+    import tarfile
+
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as file:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return out.getvalue()
 
 
 def zip_with_end_first() -> bytes:
@@ -256,6 +357,20 @@ def test_advisory(number: str) -> None:
         issues = [i for f in found for i in f.issues if i.verdict != "safe"]
         assert issues
         assert not rule or rule in {i.rule for i in issues}, [i.message for i in issues]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        torch_zip(tensor()),
+        keras({"module": "keras.layers", "class_name": "Dense", "config": {"units": 1}}),
+        tarred({"a/data.pkl": pickle.dumps([1], 2), "b.txt": b"x"}),
+        stream(call(glob("re", "_compile"), text("a"), b"K\x00")),
+        stream(call(glob("collections", "defaultdict"), glob("builtins", "list"))),
+    ],
+)
+def test_what_the_payloads_are_put_into_is_safe(data: bytes) -> None:
+    assert scan_bytes(data, "model.pkl")[0].verdict == "safe"
 
 
 def test_every_number_is_well_formed_and_stands_once() -> None:

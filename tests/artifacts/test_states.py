@@ -46,6 +46,9 @@ def array(shape: bytes, kind: bytes, data: bytes) -> bytes:
 MINUS = b"J\xff\xff\xff\xff"
 OBJECTS = dtype("O8", b"K\x03", text("|"), b"N", b"N", b"N", MINUS, MINUS, b"K\x3f")
 
+STR = call(glob("dill._dill", "_load_type"), text("str"))
+FILE = new("sklearn_crfsuite._fileresource", "FileResource")
+
 HOSTILE = {
     # Hooks that NumPy, the interpreter or a library looks up on the instance.
     "array-hook": ARRAY_HOOK,
@@ -118,6 +121,32 @@ HOSTILE = {
     "dill-lookalike": short("dill._dil.") + short("_get_attr") + b"\x93",
     "subimport": call(glob("cloudpickle.cloudpickle", "subimport"), text("subprocess")),
     "bound-to-foreign": call(call(glob("cloudpickle.cloudpickle", "_builtin_type"), text("MethodType")), glob("os", "system"), ESTIMATOR),
+    "dill-evaluates": call(glob("dill._dill", "_getattr"), STR, text("split"), text("<method 'split' of 'str' objects if 1 else exit()'>")),
+    "dill-evaluates-a-name": call(glob("dill._dill", "_getattr"), STR, text('x"] or exit()#'), text("<method 'x' of 'str' objects>")),
+    "dill-method-of-another": call(glob("dill._dill", "_getattr"), STR, text("split"), text("<method 'split' of 'os' objects>")),
+    "dill-private-method": call(glob("dill._dill", "_getattr"), STR, text("__class__"), text("<method '__class__' of 'str' objects>")),
+    "cloudpickle-type": call(call(glob("cloudpickle.cloudpickle", "_builtin_type"), text("FunctionType")), b"N"),
+    "dill-attribute-by-name": call(call(glob("dill._dill", "_get_attr"), text("os"), text("system")), text("id")),
+    "dill-attribute-of-os": call(glob("dill._dill", "_get_attr"), text("os"), text("system")),
+    "dill-exception": call(call(glob("dill._dill", "_load_type"), text("CodeType")), text("x")),
+    "dill-evaluates-all": call(glob("dill._dill", "_eval_repr"), text("exit()")),
+    "dill-evaluates-arguments": call(glob("dill._dill", "_eval_repr"), text("range(0, exit())")),
+    # Iterators that call, and what would ask an endless one.
+    "iterator-that-calls": call(glob("builtins", "iter"), glob("builtins", "input"), b"N"),
+    "cycle-over-a-call": call(glob("itertools", "cycle"), call(glob("builtins", "iter"), glob("builtins", "input"), b"N")),
+    "list-of-a-cycle": call(glob("builtins", "list"), call(glob("itertools", "cycle"), call(glob("builtins", "iter"), b"]K\x01a"))),
+    # Extension modules that read as many items as they have, and one that writes a file.
+    "updater-short": new("arch.univariate.recursions", "EWMAUpdater", b"K\x01") + b"K\x01\x85b",
+    "updater-of-another": call(glob("arch.univariate.recursions", "__pyx_unpickle_GARCHUpdater"), glob("arch.univariate.recursions", "GARCHUpdater"), b"K\x01", b")"),
+    "file-by-name": FILE + attributes(name=text("/etc/cron.d/x"), auto=b"\x88", prefix=text(""), suffix=text(""), __FILE_RESOURCE_DATA__=b"C\x01x") + b"b",
+    "file-by-prefix": FILE + attributes(name=b"N", auto=b"\x88", prefix=text("/lib/python3/"), suffix=text(".pth"), __FILE_RESOURCE_DATA__=b"C\x01x") + b"b",
+    "file-by-suffix": FILE + attributes(name=b"N", auto=b"\x88", prefix=text(""), suffix=text("/../x"), __FILE_RESOURCE_DATA__=b"C\x01x") + b"b",
+    "file-without-a-name": FILE + attributes(auto=b"\x88", prefix=text(""), suffix=text(""), __FILE_RESOURCE_DATA__=b"C\x01x") + b"b",
+    "tokenizer-of-instance": call(glob("tokenizers", "Tokenizer"), PLANTED),
+    "tree-hook": new("nltk.tree.tree", "Tree") + b"(" + text("a") + b"e" + attributes(__class__=PLANTED) + b"b",
+    "tree-item": new("nltk.tree.tree", "Tree") + text("__class__") + PLANTED + b"s",
+    "index-from-source": call(glob("pandas._libs.sparse", "IntIndex"), b"K\x03", PLANTED),
+    "distribution-foreign-method": new("scipy.stats._distn_infrastructure", "rv_sample") + attributes(vecentropy=call(glob("builtins", "getattr"), ESTIMATOR, text("fit"))) + b"b",
     "persistent-module": tup(text("module"), PLANTED, text("x"), text("y")) + b"Q",
 }  # fmt: skip
 
@@ -125,6 +154,28 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile(name: str) -> None:
     assert verdict(stream(HOSTILE[name])) != "safe"
+
+
+BENIGN = {
+    "dill-method": call(glob("dill._dill", "_getattr"), STR, text("split"), text("<method 'split' of 'str' objects>")),
+    "dill-attribute": call(glob("dill._dill", "_get_attr"), text("builtins"), text("abs")),
+    "dill-error": call(call(glob("dill._dill", "_load_type"), text("ValueError")), text("x")),
+    "dill-range": call(glob("dill._dill", "_eval_repr"), text("range(0, 4)")),
+    "dill-factory": call(glob("collections", "defaultdict"), call(call(glob("dill._dill", "_load_type"), text("PartialType")), glob("collections", "Counter"))),
+    "namespace": call(call(glob("cloudpickle.cloudpickle", "_builtin_type"), text("SimpleNamespace"))) + attributes(x=b"N") + b"b",
+    "cycle": call(glob("itertools", "cycle"), call(glob("builtins", "iter"), call(glob("builtins", "range"), b"K\x05"))) + b"]\x89\x86b",
+    "updater": new("arch.univariate.recursions", "EWMAUpdater", b"K\x01") + b"K\x01" + array(b"K\x01\x85", DTYPE + DTYPE_STATE + b"b", b"C\x08" + bytes(8)) + b"\x86b",
+    "file": FILE + attributes(name=b"N", auto=b"\x88", keep_tempfiles=b"\x89", prefix=text("model"), suffix=text(".crfsuite"), __FILE_RESOURCE_DATA__=b"C\x01x") + b"b",
+    "tokenizer": call(glob("tokenizers", "Tokenizer"), new("tokenizers.models", "Model") + b"C\x02{}b") + b"C\x02{}b",
+    "tree": new("nltk.tree.tree", "Tree") + b"(" + text("a") + b"e" + attributes(_label=text("S")) + b"b",
+    "positions": call(glob("pandas._libs.sparse", "IntIndex"), b"K\x03", array(b"K\x01\x85", DTYPE + DTYPE_STATE + b"b", b"C\x08" + bytes(8))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BENIGN)
+def test_the_same_as_libraries_write_it(name: str) -> None:
+    facts = scan_bytes(stream(BENIGN[name]), "model.pkl")[0]
+    assert facts.verdict == "safe", [i.message for i in facts.issues]
 
 
 def objects() -> dict[str, object]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 
 from auditor.config import Settings
 from auditor.engine import audit
+from auditor.findings import Severity
 from auditor.result import AuditResult
 
 APP = """\
@@ -167,3 +169,37 @@ def test_an_open_version_is_what_a_build_of_today_installs(tmp_path: Path) -> No
     (found,) = [f for f in result.findings if f.rule == "CMP002"]
     assert found.confidence.label == "likely"
     assert "no pin, so what a build installs today" in found.message
+
+
+def test_requirements_of_another_folder_are_not_those_of_a_model(tmp_path: Path) -> None:
+    """Without a service every environment is asked; not for a model that others serve."""
+    model = stream(("xgboost.core", "Booster"))
+    for name, alone in (("model.pkl", True), ("models/1/model.pkl", False)):
+        root = tmp_path / str(alone)
+        for folder in ("other", "models/1"):
+            (root / folder).mkdir(parents=True)
+        (root / "requirements.txt").write_text("numpy==1.26.4\n")
+        (root / name).write_bytes(model)
+        found = audit(root, Settings()).findings
+        assert any(f.rule == "CMP003" for f in found) is alone
+        (root / "requirements.txt").rename(root / "other/requirements.txt")
+        assert not [f for f in audit(root, Settings()).findings if f.rule == "CMP003"]
+
+
+@pytest.mark.parametrize(("method", "breaks"), [("predict", False), ("predict_proba", True)])
+def test_what_only_probabilities_need(tmp_path: Path, method: str, breaks: bool) -> None:
+    """LogisticRegression of 1.9 under 1.4 gives labels and no probabilities, as running it showed."""
+    state = {
+        "penalty": "l2", "C": 1.0, "l1_ratio": 0.0, "dual": False, "tol": 1e-4,
+        "fit_intercept": True, "intercept_scaling": 1, "class_weight": None, "random_state": None,
+        "solver": "lbfgs", "max_iter": 100, "verbose": 0, "warm_start": False, "n_jobs": None,
+        "n_features_in_": 1, "classes_": None, "n_iter_": None, "coef_": None,
+        "intercept_": None, "_sklearn_version": "1.8.0",
+    }  # fmt: skip
+    body = pickle.dumps(state, protocol=2)[2:-1]
+    model = b"\x80\x02csklearn.linear_model._logistic\nLogisticRegression\n)\x81" + body + b"b."
+    app = APP.replace("model.predict([values])", f"model.{method}([values])")
+    result = audited(tmp_path, model, sklearn="1.5.2", app=app)
+    found = [f for f in result.findings if f.rule == "CMP002" and "multi_class" in f.message]
+    assert [f.severity is Severity.HIGH for f in found] == [breaks], result.findings
+    assert (result.services[0].forecast.predicts == "no") is breaks

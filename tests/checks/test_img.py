@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import repo_kit as kit
 
+from auditor.config import Settings
+from auditor.engine import audit
 from auditor.findings import Confidence, Severity
 
 
@@ -395,3 +397,72 @@ def test_a_foreign_image_that_lacks_the_health_check_program(
     found = [f for f in result.findings if f.rule == "IMG015"]
     assert bool(found) is fails
     assert any(b == ("api", Stage.STARTS) for f in found for b in f.breaks) is fails
+
+
+TOOL = "FROM python:3.11-slim\nWORKDIR /work\nRUN pip install requests==2.32.3\n"
+
+
+def test_an_image_without_a_command_that_nothing_runs(tmp_path: Path) -> None:
+    """Beside what Compose runs it may be a tool that is given its command."""
+    alone = kit.service(tmp_path / "alone", {"Dockerfile": TOOL})
+    assert [f.at.path for f in kit.of(alone, "IMG018")] == ["Dockerfile"]
+    files = {"docker-compose.yml": kit.compose(""), "Dockerfile-tool": TOOL}
+    beside = kit.service(tmp_path / "beside", files)
+    assert not kit.of(beside, "IMG018")
+    (tool,) = (s for s in beside.services if s.image == "Dockerfile-tool")
+    assert dict(tool.forecast.answers())["starts"] == "unknown"
+
+
+def test_an_image_that_copies_nothing_gets_its_code_from_a_mount(tmp_path: Path) -> None:
+    text = TOOL + 'ENTRYPOINT ["python", "-m", "tools.rollout"]\n'
+    files = {"docker-compose.yml": kit.compose(""), "Dockerfile-tool": text, "tools/rollout.py": ""}
+    (found,) = kit.of(kit.service(tmp_path, files), "IMG017")
+    assert (found.severity, found.confidence) == (Severity.LOW, Confidence.POSSIBLE)
+
+
+@pytest.mark.parametrize(
+    ("command", "built"),
+    [("npm run generate", True), ("npx prisma generate", True), ("npm ci", False)],
+)
+def test_scripts_of_a_node_project_write_what_they_like(
+    command: str, built: bool, tmp_path: Path
+) -> None:
+    text = (
+        "FROM node:22-alpine AS builder\nWORKDIR /web\nCOPY package.json ./\n"
+        f"RUN {command}\nFROM python:3.11-slim\nWORKDIR /app\n"
+        "COPY --from=builder /web/src/generated ./generated\n"
+        'CMD ["python", "-m", "http.server"]\n'
+    )
+    result = kit.service(tmp_path, {"Dockerfile": text, "package.json": "{}"})
+    assert bool(kit.of(result, "IMG019")) is not built
+
+
+@pytest.mark.parametrize(("value", "told"), [("${MODEL}", False), ("", False), ("churn", True)])
+def test_a_variable_that_the_shell_gives_to_both(value: str, told: bool, tmp_path: Path) -> None:
+    """`environment:` that takes it from the shell as well: its author means the shell."""
+    given = f"MODEL={value}" if value else "MODEL"
+    body = f'environment: ["{given}"]\ncommand: gunicorn -b 0.0.0.0:8000 app:app --name "$MODEL"'
+    result = kit.service(tmp_path, {"docker-compose.yml": kit.compose(body)})
+    assert any("Compose replaces" in f.message for f in kit.of(result, "IMG018")) is told
+
+
+def test_what_documentation_shows_does_not_decide_the_context(tmp_path: Path) -> None:
+    """Its reader may stand in another directory; a script's command is taken at its word."""
+    command = "docker build -t api -f web/Dockerfile ."
+    files = {
+        "web/Dockerfile": kit.dockerfile(),
+        "web/app.py": kit.APP,
+        "web/requirements.txt": kit.REQUIREMENTS,
+        "README.md": f"```bash\n{command}\n```\n",
+    }
+
+    def told(name: str) -> bool:
+        root = tmp_path / name
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        return bool(kit.of(audit(root, Settings()), "IMG019"))
+
+    assert not told("documented")
+    files["Makefile"] = f"build:\n\t{command}\n"
+    assert told("scripted")

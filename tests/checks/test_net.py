@@ -118,3 +118,63 @@ def test_privileged_port_only_in_the_strict_profile(tmp_path: Path) -> None:
     text = kit.dockerfile("USER nobody", '["gunicorn", "-b", "0.0.0.0:80", "app:app"]')
     assert kit.of(kit.service(tmp_path, {"Dockerfile": text}, strict=True), "NET008")
     assert not kit.of(kit.service(tmp_path, {"Dockerfile": text}), "NET008")
+
+
+def test_a_service_whose_selector_is_the_name_of_a_workload(tmp_path: Path) -> None:
+    """The workload that no Service selects, in another file of the folder."""
+    files = {
+        "k8s/deployment.yaml": (
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: price-api-1.0}\nspec:\n"
+            "  selector: {matchLabels: {name: prices}}\n  template:\n"
+            "    metadata: {labels: {name: prices}}\n"
+            "    spec: {containers: [{name: api, image: 'shop/prices:1.0'}]}\n"
+        ),
+        "k8s/service.yaml": (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: svc}\nspec:\n"
+            "  selector: {name: price-api}\n  ports: [{port: 80}]\n"
+        ),
+        "k8s/other.yaml": (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: metrics}\nspec:\n"
+            "  selector: {app: prometheus-operated}\n  ports: [{port: 9090}]\n"
+        ),
+    }
+    assert kit.places(kit.service(tmp_path, files), "NET011") == [("k8s/service.yaml", 5)]
+
+
+def test_a_chart_and_plain_manifests_are_two_ways_to_install(tmp_path: Path) -> None:
+    deployment = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: api}}\nspec:\n"
+        "  selector: {{matchLabels: {{app: api}}}}\n  template:\n"
+        "    metadata: {{labels: {{app: api}}}}\n    spec:\n      containers:\n"
+        "      - {{name: api, image: 'api:1.0', ports: [{{{name}containerPort: 8000}}]}}\n"
+    )
+    files = {
+        "docker-compose.yml": kit.compose("image: api:1.0"),
+        "chart/Chart.yaml": "apiVersion: v2\nname: api\nversion: 1.0.0\n",
+        "chart/templates/deployment.yaml": deployment.format(name=""),
+        "k8s/deployment.yaml": deployment.format(name="name: http, "),
+        "k8s/service.yaml": (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: api}\nspec:\n"
+            "  selector: {app: api}\n  ports: [{port: 80, targetPort: http}]\n"
+        ),
+    }
+    assert not kit.of(kit.service(tmp_path / "both", files), "NET007")
+    del files["k8s/deployment.yaml"]
+    assert kit.places(kit.service(tmp_path / "only", files), "NET007") == [("k8s/service.yaml", 6)]
+
+
+def test_a_patch_is_no_deployment_of_its_own(tmp_path: Path) -> None:
+    patch = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec:\n"
+        "  template: {metadata: {annotations: {prometheus.io/scrape: 'true'}}}\n"
+    )
+    whole = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec:\n"
+        "  selector: {matchLabels: {app: api}}\n  template:\n"
+        "    metadata: {labels: {app: api}}\n"
+        "    spec: {containers: [{name: api, image: 'api:1.0'}]}\n"
+    )
+    alone = kit.service(tmp_path / "alone", {"k8s/patch.yaml": patch})
+    assert kit.of(alone, "IMG030")
+    both = kit.service(tmp_path / "both", {"k8s/patch.yaml": patch, "k8s/api.yaml": whole})
+    assert not kit.of(both, "IMG030")

@@ -81,3 +81,25 @@ def test_restart(body: str, reported: bool, tmp_path: Path) -> None:
 )
 def test_memory(body: str, reported: bool, tmp_path: Path) -> None:
     assert _ops(body, tmp_path, "OPS009") is reported
+
+
+def test_two_compose_files_of_one_directory_are_one_deployment(tmp_path: Path) -> None:
+    files = {
+        "docker-compose.yml": kit.compose(""),
+        "docker-compose.server.yml": kit.compose(""),
+    }
+    result = kit.service(tmp_path, files)
+    for rule in ("OPS001", "OPS008", "OPS009"):
+        assert len(kit.of(result, rule)) == 1, rule
+
+
+def test_what_the_file_for_production_says_holds_for_the_plain_one(tmp_path: Path) -> None:
+    files = {
+        "docker-compose.yml": kit.compose(""),
+        "docker-compose.server.yml": kit.compose(
+            "restart: always\nmem_limit: 1g\nlogging: {driver: local}"
+        ),
+    }
+    result = kit.service(tmp_path, files)
+    for rule in ("OPS001", "OPS008", "OPS009"):
+        assert not kit.of(result, rule), rule

@@ -150,3 +150,83 @@ def test_volumes(volume: str, severity: Severity | None, tmp_path: Path) -> None
 def test_machine_paths(path: str, reported: bool, tmp_path: Path) -> None:
     result = kit.service(tmp_path, _reads(f'open("{path}")\n'))
     assert bool(kit.of(result, "PTH006")) is reported
+
+
+def test_a_checkpoint_that_a_class_of_the_project_loads(tmp_path: Path) -> None:
+    code = (
+        "from pytorch_lightning import LightningModule\n\n\n"
+        "class Net(LightningModule):\n    pass\n\n\n"
+        'model = Net.load_from_checkpoint("/app/models/net.ckpt").eval()\n'
+    )
+    files = _reads(code)
+    files["requirements.txt"] = kit.REQUIREMENTS + "pytorch-lightning==2.4.0\n"
+    result = kit.service(tmp_path, files)
+    assert kit.places(result, "PTH002") == [("app.py", 8)]
+    assert kit.answers(result)[1] == "no"
+
+
+def test_a_file_of_an_ignored_mount_may_be_on_the_host(tmp_path: Path) -> None:
+    """A file of the same name elsewhere in the repository says nothing of the mount."""
+    files = _reads('open("/app/data/processed/features.json")\n')
+    files["docker-compose.yml"] = kit.compose("volumes: [./data/processed:/app/data/processed]")
+    files[".gitignore"] = "data/\n"
+    files["bundle/processed/features.json"] = "{}"
+    result = kit.service(tmp_path, files)
+    (found,) = kit.of(result, "PTH002")
+    assert found.severity is Severity.MEDIUM
+    assert "on the host first" in found.message
+    assert kit.answers(result)[1] == "unknown"
+
+
+def test_a_mount_of_a_service_that_starts_on_demand(tmp_path: Path) -> None:
+    files = _reads('open("/app/models/candidate/w.txt")\n')
+    files["models/readme.txt"] = "1"
+    files["docker-compose.yml"] = kit.compose("volumes: [./models:/app/models]")
+    (found,) = kit.of(kit.service(tmp_path / "always", files), "PTH002")
+    assert found.severity is Severity.HIGH
+    files["docker-compose.yml"] = kit.compose(
+        "profiles: [candidate]\nvolumes: [./models:/app/models]"
+    )
+    (found,) = kit.of(kit.service(tmp_path / "on-demand", files), "PTH002")
+    assert found.severity is Severity.MEDIUM
+
+
+_PREDICTS = "\n\n@app.post('/score')\ndef score():\n    return model.predict([[1]]).tolist()\n"
+
+
+def _answers_with(tmp_path: Path, load: str, **more: str) -> tuple[str, ...]:
+    files = {
+        "app.py": f"import joblib\nimport mlflow\nfrom pathlib import Path\n{kit.APP}\n{load}{_PREDICTS}",
+        "Dockerfile": kit.dockerfile("COPY m* ./\n"),
+        "requirements.txt": kit.REQUIREMENTS + "mlflow==2.16.2\njoblib==1.4.2\n",
+        "mine.txt": "",
+        **more,
+    }
+    return kit.answers(kit.service(tmp_path, files))
+
+
+def test_a_model_of_a_registry_is_not_known_to_be_there(tmp_path: Path) -> None:
+    load = "model = mlflow.pyfunc.load_model('models:/churn@production')\n"
+    assert _answers_with(tmp_path / "certain", load)[1] == "unknown"
+    load = "try:\n    model = mlflow.pyfunc.load_model('models:/churn/1')\nexcept Exception:\n    model = None\n"
+    assert _answers_with(tmp_path / "tried", load)[1::2] == ("yes", "unknown")
+
+
+def test_code_that_goes_on_without_a_model_may_not_predict(tmp_path: Path) -> None:
+    load = "model = joblib.load('m.pkl') if Path('m.pkl').exists() else None\n"
+    assert _answers_with(tmp_path / "absent", load)[1::2] == ("yes", "unknown")
+    several = "try:\n    model = joblib.load('n.pkl')\nexcept OSError:\n    model = joblib.load('m.pkl')\n"
+    assert _answers_with(tmp_path / "second", several, **{"m.pkl": "1"})[3] == "yes"
+
+
+def test_a_workload_whose_image_is_not_linked_may_mount_it(tmp_path: Path) -> None:
+    files = _reads('import os\nos.listdir("/pdfs")\n')
+    assert kit.of(kit.service(tmp_path / "alone", files), "PTH002")
+    files["k8s/deployment.yaml"] = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: rag}\nspec:\n"
+        "  selector: {matchLabels: {app: rag}}\n  template:\n"
+        "    metadata: {labels: {app: rag}}\n    spec:\n      volumes: [{name: pdfs, emptyDir: {}}]\n"
+        "      containers:\n      - name: rag\n        image: 'registry.example.com/else:1.0'\n"
+        "        volumeMounts: [{name: pdfs, mountPath: /pdfs}]\n"
+    )
+    assert not kit.of(kit.service(tmp_path / "mounted", files), "PTH002")

@@ -23,9 +23,10 @@ def judged(data: bytes, name: str, loader: str = "auto", **pins: str) -> Compati
     return link(scan_bytes(data, name)[0], runtime(**pins), loader=loader)
 
 
-def xgboost_json(version: str) -> bytes:
+def xgboost_json(version: str, score: str = "") -> bytes:
     numbers = [int(n) for n in version.split(".")]
-    document = {"learner": {"attributes": {}, "learner_model_param": {}}, "version": numbers}
+    given = {"base_score": score} if score else {}
+    document = {"learner": {"attributes": {}, "learner_model_param": given}, "version": numbers}
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -60,6 +61,21 @@ def test_xgboost_from_before_its_base_score_became_a_list_predicts_otherwise() -
 
 
 @pytest.mark.parametrize(
+    ("score", "outcome"),
+    [
+        ("[5E-1]", "loads"),
+        ("[5E-1,5E-1]", "loads"),
+        ("[1.07E-1]", "fails"),
+        ("[5E-1,2E0]", "fails"),
+    ],
+)
+def test_a_listed_half_is_what_older_xgboost_assumes(score: str, outcome: str) -> None:
+    """XGBoost 2.0.3 takes every list for its default, as loading them there showed."""
+    result = judged(xgboost_json("3.2.0", score), "model.json", xgboost="2.0.3")
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
     ("name", "installed", "outcome"),
     [
         ("model.model", "1.7.6", "loads"),
@@ -70,6 +86,20 @@ def test_xgboost_from_before_its_base_score_became_a_list_predicts_otherwise() -
 )
 def test_xgboost_binary_layout(name: str, installed: str, outcome: str) -> None:
     assert judged(xgboost_binary(1, 5), name, xgboost=installed).outcome == outcome
+
+
+def test_xgboost_from_before_its_files_had_a_magic() -> None:
+    texts = b"".join(len(t).to_bytes(8, "little") + t for t in (b"binary:logistic", b"gbtree"))
+    raw = b"\0\0\0\x80\x04" + bytes(131) + texts + bytes(40)
+    assert scan_bytes(raw, "model.bst")[0].format == "xgboost-binary"
+    assert judged(raw, "model.bst", xgboost="0.90").outcome == "loads"
+    assert judged(raw, "model.bst", xgboost="3.1.1").outcome == "fails"
+
+
+def test_what_opens_an_unknown_format_is_not_known() -> None:
+    raw = bytes(range(200, 256)) * 4
+    assert judged(raw, "model.weights", xgboost="0.90").outcome == "unknown"
+    assert judged(raw, "model.pkl", xgboost="0.90").outcome == "fails"
 
 
 def test_a_classifier_in_the_binary_layout_is_no_booster() -> None:

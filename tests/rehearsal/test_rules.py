@@ -322,3 +322,25 @@ def test_what_is_judged_is_what_was_seen() -> None:
     seen = run(observed=Forecast(builds="yes", starts="yes", reachable="yes", predicts="unknown"))
     assert [a for _, a in confirm.merged(said, seen, ()).answers()] == ["yes", "yes", "yes", "no"]
     assert confirm.merged(said, None, ()) is said
+
+
+def test_what_a_confirmed_forecast_says_is_not_said_again(deployment: Deployment) -> None:
+    said = replace(
+        finding(Stage.STARTS, "`requests` needs `libGL.so.1`"),
+        rule="IMG002",
+        breaks=(),
+        related=(Related(Location("Dockerfile", 1), "shipped"),),
+        evidence=(("distribution", "requests"), ("needs", ("libGL.so.1",))),
+    )
+    cause = Cause(kind="library", text="libGL.so.1 is missing", subject="libGL.so.1")
+    failed = Imported(distribution="requests", module="requests", ok=False, cause=cause)
+    for seen in (
+        looked_into(missing_sonames=(GL,)),
+        looked_into(imports=(failed,), missing_sonames=(GL,)),
+    ):
+        dynamic = judged(deployment, seen).findings
+        assert {f.rule for f in dynamic} <= {"DYN003", "DYN017"} and dynamic
+        assert [f.rule for f in confirm.apply([said, *dynamic], seen)] == ["IMG002"]
+        # Another library of the same distribution is news.
+        other = replace(said, evidence=(("distribution", "requests"), ("needs", ("libX11.so.6",))))
+        assert len(confirm.apply([other, *dynamic], seen)) == 1 + len(dynamic)

@@ -774,6 +774,8 @@ def _public_attribute(call: Call) -> bool:
 _SHARP = frozenset(
     {
         "builtins.getattr",
+        "dill._dill._eval_repr",
+        "dill._dill._getattr",
         "builtins.map",
         "builtins.filter",
         "builtins.pow",

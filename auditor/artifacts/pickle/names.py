@@ -178,7 +178,7 @@ _CONSTANTS = {
 _METHODS = re.compile(r"(?:str|bytes|int|float|list|dict|tuple|set)\.[a-z]\w*")
 _NO_NAME = re.compile(r"(?!)")
 _ARRAY_LIBRARIES = frozenset({"numpy", "scipy", "sklearn", "pandas"})
-_CYTHON = frozenset({"sklearn", "pandas", "numpy", "scipy", "_loss", "river", "hdbscan"})
+_CYTHON = frozenset({"arch", "sklearn", "pandas", "numpy", "scipy", "_loss", "river", "hdbscan"})
 
 
 def _bad_module(module: str, bad: dict[str, str]) -> str | None:

@@ -13,6 +13,7 @@ from auditor import lazy_re as re
 from auditor.artifacts.pickle.names import canonical, known_module, lookup
 from auditor.artifacts.pickle.nested import judge_bytes
 from auditor.artifacts.pickle.states import (
+    METHOD_TYPES,
     STATES,
     attributes,
     is_array_type,
@@ -172,7 +173,7 @@ def _data_types(func: Glob, args: tuple[Value, ...]) -> tuple[Value, ...]:
     module = canonical(func.module).partition(".")[0]
     if module == "numpy":
         return args if func.name in ("void", "dtype") or func.name.endswith("DType") else args[1:]
-    if module != "pandas":
+    if module != "pandas" or func.module == "pandas._libs.sparse":
         return ()
     if func.name.endswith("Index"):
         return args[1:]
@@ -484,7 +485,7 @@ def policy_default_factory(call: Call) -> Objection:
     if not (
         factory is None
         or (type(factory) is Glob and lookup(factory.module, factory.name).standing == "allowed")
-        or (type(factory) is Call and names_global(factory.func, "functools.partial"))
+        or (type(factory) is Call and names_global(target(factory.func), "functools.partial"))
     ):
         return "its factory is not a known function"
     if len(args) == 2 and type(args[1]) not in (Dct, Lst, tuple):
@@ -779,8 +780,9 @@ def policy_module(call: Call) -> Objection:
 
 
 def policy_method_type(call: Call) -> Objection:
-    """The type of bound methods; what is bound is judged when it is."""
-    return None if arguments(call) == ("MethodType",) else "it builds functions from bytecode"
+    """The type of bound methods, judged when something is bound; and one that holds attributes."""
+    known = arguments(call) in (("MethodType",), ("SimpleNamespace",))
+    return None if known else "it builds functions from bytecode"
 
 
 def bound_method(func: Call, call: Call) -> bool:
@@ -788,7 +790,7 @@ def bound_method(func: Call, call: Call) -> bool:
     args = arguments(call)
     return (
         type(func.func) is Glob
-        and func.func.key in _METHOD_TYPES
+        and func.func.key in METHOD_TYPES
         and arguments(func) == ("MethodType",)
         and args is not None
         and len(args) == 2
@@ -799,15 +801,73 @@ def bound_method(func: Call, call: Call) -> bool:
     )
 
 
-_METHOD_TYPES = frozenset({"cloudpickle.cloudpickle._builtin_type", "dill._dill._load_type"})
-
-
 def policy_module_attribute(call: Call) -> Objection:
     """Dill takes an attribute of a module: the name decides."""
     found = target(call)
     if type(found) is Glob and lookup(found.module, found.name).standing == "allowed":
         return None
     return "it reaches an attribute outside the allow-list"
+
+
+def policy_dill_method(call: Call) -> Objection:
+    """``dill`` reaches a method of a built-in type, by evaluating what stands between quotes."""
+    args = arguments(call)
+    if args is not None and len(args) == 3 and type(args[1]) is str:
+        owner, name = target(args[0]), args[1]
+        if (
+            names_builtin(owner)
+            and lookup("builtins", f"{owner.name}.{name}").standing == "allowed"
+            and args[2] == f"<method '{name}' of '{owner.name}' objects>"
+        ):
+            return None
+    return "it evaluates text as Python code"
+
+
+def policy_dill_range(call: Call) -> Objection:
+    """``dill`` evaluates the text of a range."""
+    args = arguments(call)
+    if args is not None and len(args) == 1 and type(args[0]) is str and _range().fullmatch(args[0]):
+        call.cls = Glob("builtins", "range", call.offset)
+        return None
+    return "it evaluates text as Python code"
+
+
+@lru_cache(maxsize=1)
+def _range() -> re.Pattern[str]:
+    return re.compile(r"range\(-?\d{1,18}, -?\d{1,18}(?:, -?\d{1,18})?\)", re.ASCII)
+
+
+def policy_iterator(call: Call) -> Objection:
+    """An iterator over plain data, which nothing asks for an item while loading."""
+    args = arguments(call)
+    if args is not None and len(args) == 1 and _iterates(args[0]):
+        call.cls = _as_class(call.func)
+        return None
+    return "it iterates over something that is no plain container"
+
+
+def _iterates(value: Value) -> bool:
+    if type(value) is Call:
+        known = names_global(value.func, "builtins.iter", "builtins.range")
+        return known or names_global(value.cls, "builtins.range")
+    return type(value) in (Lst, Dct, tuple, str, bytes)
+
+
+def policy_tokenizer(call: Call) -> Objection:
+    """A tokenizer around a model of its own library, both read from JSON."""
+    args = arguments(call)
+    if args is not None and (
+        not args
+        or (
+            len(args) == 1
+            and type(args[0]) is Call
+            and args[0].cls is not None
+            and args[0].cls.module == "tokenizers.models"
+        )
+    ):
+        call.cls = _as_class(call.func)
+        return None
+    return "its arguments are not those of a tokenizer"
 
 
 def policy_torch_subclass(call: Call) -> Objection:

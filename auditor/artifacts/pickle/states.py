@@ -50,6 +50,7 @@ _VALUE_MODULES = (
     "zoneinfo",
     "pytz",
     "array",
+    "river.drift.adwin_c",
     "_codecs",
     "torch._utils",
     "torch._tensor",
@@ -135,6 +136,9 @@ def valued(value: Value, extra: Callable[[Call], bool] | None = None) -> bool:
             if extra is not None and extra(value):
                 continue
             if not _is_value(value):
+                named = target(value)
+                if type(named) is Glob and _names_type(named):
+                    continue
                 return False
             if type(value.func) is Glob and value.func.module in ("collections", "builtins"):
                 pending += value.items
@@ -224,9 +228,19 @@ def target(func: Value) -> Value:
     if key == "dill._dill._load_type" and len(args) == 1 and type(args[0]) is str:
         if args[0] in ("partial", "PartialType"):
             return Glob("functools", "partial", func.offset)
-        return Glob("builtins", args[0], func.offset) if args[0] in _TYPES else func
+        known = args[0] in _TYPES or lookup("builtins", args[0]).kind == "exception"
+        return Glob("builtins", args[0], func.offset) if known else func
+    if key in ("cloudpickle.cloudpickle._builtin_type", "cloudpickle._builtin_type"):
+        return (
+            Glob("types", "SimpleNamespace", func.offset) if args == ("SimpleNamespace",) else func
+        )
+    if key == "dill._dill._getattr" and len(args) == 3 and type(args[1]) is str:
+        owner = target(args[0])
+        named = type(owner) is Glob and owner.module == "builtins"
+        return Glob("builtins", f"{owner.name}.{args[1]}", func.offset) if named else func
     if key == "dill._dill._get_attr" and len(args) == 2 and type(args[1]) is str:
-        module = module_of(args[0])
+        # Releases before 0.3.5 name the module.
+        module = args[0] if type(args[0]) is str else module_of(args[0])
         return func if module is None else Glob(module, args[1], func.offset)
     if key == "dill._dill._create_namedtuple" and 3 <= len(args) <= 4:
         named = type(args[0]) is str and type(args[2]) is str
@@ -466,6 +480,44 @@ def state_graph_view(call: Call, cls: Glob, state: Value) -> Objection:
         return inner.cls is not None and inner.cls.module.startswith("networkx.classes.")
 
     return None if valued(state, graph) else "its state holds more than a graph"
+
+
+def state_updater(call: Call, cls: Glob, state: Value) -> Objection:
+    """Classes of arch read as many items of their state as they have, whether there or not."""
+    known = type(state) is tuple and len(state) == _UPDATERS.get(cls.name)
+    return None if known and valued(state) else "it is not the state of a volatility process"
+
+
+_UPDATERS = {
+    "GARCHUpdater": 5,
+    "EGARCHUpdater": 4,
+    "HARCHUpdater": 1,
+    "EWMAUpdater": 2,
+    "FIGARCHUpdater": 3,
+    "MIDASUpdater": 5,
+    "RiskMetrics2006Updater": 2,
+}
+
+
+def state_temporary(call: Call, cls: Glob, state: Value) -> Objection:
+    """Writes its content to a temporary file, whose name holds the prefix and the suffix."""
+    if type(state) is not Dct or not state.complete:
+        return "its attributes are not known"
+    own = {key: value for key, value in state.pairs() if type(key) is str}
+    content = own.pop("__FILE_RESOURCE_DATA__", None)
+    if attributes(Dct([part for pair in own.items() for part in pair])) is not None:
+        return "its attributes are not known"
+    if (
+        own.get("name", "") is None
+        and all(
+            type(own.get(key)) is str and re.fullmatch(r"[\w.\-]*", own[key])
+            for key in ("prefix", "suffix")
+        )
+        and (content is None or type(content) in (bytes, Big) or _is_bytes(content))
+        and all(plain(value) for value in own.values())
+    ):
+        return None
+    return "it writes a file whose name it tells"
 
 
 def state_none(call: Call, cls: Glob, state: Value) -> Objection:
@@ -891,7 +943,30 @@ def state_distribution(call: Call, cls: Glob, state: Value) -> Objection:
 
 def _vectorized(call: Call) -> bool:
     # Discrete distributions hold one of their own methods, which nothing calls while loading.
-    return call.cls is not None and call.cls.key == "numpy.vectorize"
+    if call.cls is not None:
+        return call.cls.key == "numpy.vectorize"
+    args = call.args
+    if type(call.func) is Glob and call.func.key == "builtins.getattr" and type(args) is tuple:
+        owner = args[0] if args and type(args[0]) is Call else None
+        cls = owner.cls if owner is not None else None
+        return (
+            cls is not None and args[1:] == ("_entropy",) and cls.module.startswith("scipy.stats.")
+        )
+    return bool(
+        type(call.func) is Call
+        and type(call.func.func) is Glob
+        and call.func.func.key in METHOD_TYPES
+        and call.func.args == ("MethodType",)
+        and type(args) is tuple
+        and len(args) == 2
+        and type(args[0]) is Glob
+        and args[0].module.startswith("scipy.stats.")
+        and args[0].name.endswith("._entropy")
+    )
+
+
+# How cloudpickle and dill name the type of bound methods.
+METHOD_TYPES = frozenset({"cloudpickle.cloudpickle._builtin_type", "dill._dill._load_type"})
 
 
 def state_formula(call: Call, cls: Glob, state: Value) -> Objection:

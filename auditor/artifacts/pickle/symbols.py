@@ -9,6 +9,8 @@ from auditor.artifacts.pickle.values import Big, Call, Dct, Glob, Lst, Pers, Unk
 _TEXT = 120
 # Bytes kept of either end of a buffer that is too large to keep: headers, versions.
 EDGE = 96
+# The end of a booster says its version, and before it the base score.
+TAIL = 1024
 
 
 def shown(value: Value, depth: int = 3) -> str:
@@ -161,7 +163,7 @@ class Symbols:
                 value.kind,
                 value.size,
                 bytes(self._data[value.offset : value.offset + EDGE]),
-                bytes(self._data[max(end - EDGE, value.offset) : end]),
+                bytes(self._data[max(end - TAIL, value.offset) : end]),
                 _names(self._data, value.offset, end),
             )
         if kind is Pers:
@@ -170,14 +172,14 @@ class Symbols:
             return Opaque(value.reason)
         if kind is bytes and len(value) > 256:
             return Opaque(
-                "bytes", len(value), value[:EDGE], value[-EDGE:], _names(value, 0, len(value))
+                "bytes", len(value), value[:EDGE], value[-TAIL:], _names(value, 0, len(value))
             )
         if kind is str and len(value) > 1024:
             return Opaque(
                 "str",
                 len(value),
                 value[:EDGE].encode("utf-8", "surrogatepass"),
-                value[-EDGE:].encode("utf-8", "surrogatepass"),
+                value[-TAIL:].encode("utf-8", "surrogatepass"),
                 _names(value[:_HEAD].encode("utf-8", "replace"), 0, _HEAD),
             )
         if kind is int and value.bit_length() > 128:
