@@ -55,7 +55,7 @@ def tighten() -> None:
     """Runs begin early and may be short, so that small pickles have them."""
     values.KEEP = 4
     vars(machine)["KEEP"] = 4
-    machine._WORTH = 48
+    machine._WORTH = machine._LEARNS = 48
     machine._SHORTEST = 16
     machine._GLANCE = 256
     judge._TOLD = 2

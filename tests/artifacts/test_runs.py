@@ -365,6 +365,7 @@ def tight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(values, "KEEP", 4)
     monkeypatch.setattr(machine, "KEEP", 4)
     monkeypatch.setattr(machine, "_WORTH", 48)
+    monkeypatch.setattr(machine, "_LEARNS", 48)
     monkeypatch.setattr(machine, "_SHORTEST", 16)
     monkeypatch.setattr(machine, "_GLANCE", 256)
     monkeypatch.setattr(judge, "_TOLD", 2)

@@ -54,6 +54,8 @@ _F8 = Struct(">d").unpack_from
 HIGHEST_PROTOCOL = 5
 # Where less than this is left, opcodes are followed one by one.
 _WORTH = 2048
+# Where less than this is left of the stream, learning costs more than it gains.
+_LEARNS = 1 << 15
 # A run that is shorter gains nothing.
 _SHORTEST = 64
 # How far is looked to see whether there is a run at all: what is skipped is matched once.
@@ -557,6 +559,7 @@ class Machine:
         if (
             found is None
             and end - pos > _WORTH
+            and self.stop - pos > _LEARNS
             and data[pos] not in _CLOSERS
             and pos >= context.relearn
             and self._spent <= _LESSONS + pos // 100
@@ -857,8 +860,10 @@ class Machine:
             return self.top < 0
         if not self.orderly:
             return False
-        if self.top - style.floor > 4096 or style.floor <= self._settled:
-            # Entries lie above the floor: raise it.
+        stale = 4096 if context.gain else 0
+        if self.top - style.floor > stale or style.floor <= self._settled:
+            # Entries lie above the floor: raise it. What the first run cannot have stored is
+            # recalled without counting what it did.
             if self._spent > _LESSONS + self._at // 100:
                 return False
             context.write(self._style(), self.observer)

@@ -187,7 +187,7 @@ _GENERIC = {
     0x89: rb"\x89",
     0x4B: b"K.",
     0x4D: b"M..",
-    0x4A: b"J....",
+    0x4A: b"J.{4}+",
     0x47: b"G........",
     0x29: rb"\)",
     0x49: rb"I-?[0-9]{1,40}\n",
@@ -197,7 +197,7 @@ _GENERIC = {
     0x53: rb"S'[^'\\\n\x80-\xff]{0,255}'\n",
 }
 # Where one of these stands, any other may.
-_NUMBERS = rb"K.|M..|J....|G........|[N\x88\x89]"
+_NUMBERS = rb"K.|M..|J.{4}+|G.{8}+|[N\x88\x89]"
 _NUMBER = b"(?:" + _NUMBERS + b")"
 # Eight numbers of a kind are matched at once, where there are many.
 _MANY = b"(?:" + b"|".join(_GENERIC[op] * 8 for op in b"JGMK") + b"|" + _NUMBERS + b")"
@@ -583,7 +583,7 @@ def _length_table(low: int, high: int, fill: bytes, likely: int = 0) -> bytes:
     for first in range(low, high + 1, 16):
         last = min(first + 15, high)
         sizes = sorted(range(first, last + 1), key=lambda size: abs(size - likely))
-        text = b"|".join(_byte(size) + fill + b".{%d}" % size for size in sizes)
+        text = b"|".join(_byte(size) + fill + b".{%d}+" % size for size in sizes)
         groups.append((first, last, text))
     groups.sort(key=lambda group: not group[0] <= likely <= group[1])
     if len(groups) == 1:
