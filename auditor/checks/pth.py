@@ -199,7 +199,8 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
             related=_ends(service, link),
             confidence=min(confidence, _confidence(link)),
-            severity=_severity(link),
+            severity=_severity(link)
+            or (Severity.MEDIUM if confidence is Confidence.POSSIBLE else None),
             evidence={"resolved": link.path, "repository": link.source_has},
             breaks=_stages(service, link),
         )
@@ -337,5 +338,6 @@ def missing_directory(service: Service, rule: Rule) -> Iterator[Outcome]:
             f"image: `RUN mkdir -p {parent}`.",
             related=_ends(service, item.link),
             confidence=_confidence(item.link),
+            severity=_severity(item.link),
             breaks=_stages(service, item.link),
         )

@@ -184,6 +184,9 @@ def _homeless(link: PathLink, view: View) -> bool:
     if access.kind == "directory" or access.created_before or link.seen.answer != "no":
         return False
     parent = posixpath.dirname(link.path)
+    mount = view.mount_of(parent)
+    if mount is not None and mount.kind == "bind" and mount.target == parent:
+        return False  # The engine makes the directory that it mounts.
     return view.look(parent).answer == "no" and not parent.startswith(_ALWAYS)
 
 

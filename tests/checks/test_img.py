@@ -466,3 +466,20 @@ def test_what_documentation_shows_does_not_decide_the_context(tmp_path: Path) ->
     assert not told("documented")
     files["Makefile"] = f"build:\n\t{command}\n"
     assert told("scripted")
+
+
+def test_a_lowercase_dockerfile_is_found(tmp_path: Path) -> None:
+    """BuildKit looks for `dockerfile` where there is no `Dockerfile`."""
+    files = {
+        "dockerfile": kit.dockerfile(),
+        "app.py": kit.APP,
+        "requirements.txt": kit.REQUIREMENTS,
+        "docker-compose.yml": kit.compose("").replace(
+            "build: .", "build: {context: ., dockerfile: Dockerfile}"
+        ),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    result = audit(tmp_path, Settings())
+    assert not kit.of(result, "IMG022")
+    assert kit.answers(result) == ("yes",) * 4

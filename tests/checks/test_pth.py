@@ -230,3 +230,25 @@ def test_a_workload_whose_image_is_not_linked_may_mount_it(tmp_path: Path) -> No
         "        volumeMounts: [{name: pdfs, mountPath: /pdfs}]\n"
     )
     assert not kit.of(kit.service(tmp_path / "mounted", files), "PTH002")
+
+
+def test_the_engine_makes_the_directory_that_it_mounts(tmp_path: Path) -> None:
+    code = 'import sqlite3\nsqlite3.connect("logs/a.db")\n'
+    assert kit.of(kit.service(tmp_path / "alone", _reads(code)), "PTH007")
+    files = _reads(code)
+    files["docker-compose.yml"] = kit.compose("volumes: [./logs:/app/logs]")
+    assert not kit.of(kit.service(tmp_path / "mounted", files), "PTH007")
+    made = 'import os, sqlite3\nos.makedirs("logs", exist_ok=True)\nsqlite3.connect("logs/a.db")\n'
+    assert not kit.of(kit.service(tmp_path / "made", _reads(made)), "PTH007")
+
+
+def test_a_default_that_a_variable_may_replace_is_no_high(tmp_path: Path) -> None:
+    files = _reads("")
+    files["docker-compose.yml"] = kit.compose("")
+    files["tool.py"] = 'import os\nopen(os.environ.get("INPUT_CSV", "heart.csv"))\n'
+    files["Dockerfile-tool"] = (
+        'FROM python:3.11-slim\nWORKDIR /work\nCOPY tool.py .\nCMD ["python", "tool.py"]\n'
+    )
+    files["README.md"] = "`INPUT_CSV` names another table.\n"
+    (found,) = kit.of(kit.service(tmp_path, files), "PTH002")
+    assert found.severity is Severity.MEDIUM and found.confidence.name == "POSSIBLE"

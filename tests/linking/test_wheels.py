@@ -84,3 +84,9 @@ def test_the_quick_reader_of_cards_agrees_with_toml() -> None:
 )
 def test_it_leaves_the_rest_to_toml(text: str) -> None:
     assert _plain_toml(text) == tomllib.loads(text)
+
+
+def test_a_version_uploaded_under_two_spellings_is_one() -> None:
+    """PyMuPDF has a source archive 2 and wheels 2.0; pip takes the wheel."""
+    assert installable("pymupdf", "2", python="3.11", glibc="2.41").outcome == "wheel"
+    assert installable("pymupdf", None, python="3.11", glibc="2.41").outcome == "wheel"
