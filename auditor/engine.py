@@ -18,7 +18,7 @@ from auditor.deployment.model import Artifact, Deployment, Environment, Service
 from auditor.discovery import FileKind, Repository, discover
 from auditor.errors import AuditorError
 from auditor.findings import Finding
-from auditor.forecast import forecast
+from auditor.forecast import forecast, waited_for
 from auditor.result import (
     ArtifactReport,
     AuditResult,
@@ -108,6 +108,7 @@ def audit(
             texts[path] = repository.read_text(path)
         return texts[path].line_at(line)
 
+    found = list(waited_for(found, deployment.services))
     findings = tuple(sorted(_merged(found), key=lambda f: f.sort_key))
     if findings:
         from auditor.fixes import attach

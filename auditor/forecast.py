@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.findings import Confidence, Finding, Stage, Undecided
 from auditor.result import Answer, Forecast
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Service
+
+
+def waited_for(findings: Iterable[Finding], services: Sequence[Service]) -> Iterator[Finding]:
+    """The findings, each breaking as well what Compose starts only when its service did well."""
+    waiting: dict[str, list[str]] = {}
+    # A job is to end.
+    ends = {f.at for s in services for f in s.faults if f.kind == "no-command"}
+    for service in services:
+        for dependency in service.compose.depends_on if service.compose is not None else ():
+            if not dependency.required or dependency.condition == "service_started":
+                continue
+            for other in services:
+                if other.project is service.project and (
+                    other.compose is not None and other.compose.name == dependency.service
+                ):
+                    waiting.setdefault(other.name, []).append(service.name)
+    for finding in findings:
+        more = dict.fromkeys(
+            (name, Stage.STARTS)
+            for broken, stage in finding.breaks
+            if stage is Stage.STARTS and finding.at not in ends
+            for name in waiting.get(broken, ())
+        )
+        added = tuple(pair for pair in more if pair not in finding.breaks)
+        yield replace(finding, breaks=(*finding.breaks, *added)) if added else finding
 
 
 def forecast(

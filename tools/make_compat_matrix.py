@@ -91,6 +91,7 @@ def main() -> int:
     parser.add_argument("work", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--python-root", type=Path, default=Path.home() / ".pyenv" / "versions")
+    parser.add_argument("--recipes", default="", help="only those whose name starts so")
     parser.add_argument("--environments", type=Path, default=HERE / "environments.toml")
     arguments = parser.parse_args()
     work: Path = arguments.work.resolve()
@@ -117,7 +118,7 @@ def main() -> int:
         if not (work / "envs" / f"{name}.json").exists():
             run([*base, "describe", str(work), name, kinds[name]])
         if not (work / "made" / f"{name}.tsv").exists():
-            run([*base, "write", str(work), name], project=projects[name])
+            run([*base, "write", str(work), name, arguments.recipes], project=projects[name])
     made = sorted(path.stem for path in (work / "made").glob("*.tsv"))
     for producer in made:
         for name, python in pythons.items():

@@ -7,7 +7,10 @@ version read, the modules it puts on ``sys.path``, the distributions it requires
 and its console scripts. Resumable: names already in the cache directory are not fetched
 again. The index is the one pip is configured for.
 
-    python tools/make_distribution_table.py [--cache DIR] [--only NAME ...]
+    python tools/make_distribution_table.py [--cache DIR] [--only NAME ... | --site DIR]
+
+With ``--only`` these names alone are read; with ``--site`` what a package installer put into a
+directory (``pip install --no-deps --target DIR NAME ...``). All other rows then stay.
 """
 
 from __future__ import annotations
@@ -55,7 +58,19 @@ EXTRA_CLAUSE = re.compile(
 )
 # Directories that wheels ship by mistake; they say nothing about the distribution.
 COMMON_NOISE = frozenset(
-    {"tests", "test", "docs", "doc", "examples", "example", "benchmarks", "scripts", "build"}
+    {
+        "tests",
+        "test",
+        "testing",
+        "docs",
+        "doc",
+        "examples",
+        "example",
+        "benchmarks",
+        "scripts",
+        "build",
+        "plugins",
+    }
 )
 DEV_EXTRAS = frozenset(
     {"dev", "test", "tests", "testing", "doc", "docs", "lint", "build", "examples", "benchmark"}
@@ -206,6 +221,22 @@ def fetch(url: str, version: Version) -> dict[str, Any]:
         }
 
 
+def installed(info: Path) -> tuple[str, dict[str, Any]]:
+    """The same of an installed wheel, by its ``.dist-info``: its name, and what is kept of it."""
+    headers = email.message_from_bytes((info / "METADATA").read_bytes())
+    record = (info / "RECORD").read_text().splitlines()
+    files = [line.rsplit(",", 2)[0].strip('"') for line in record]
+    entry_points = info / "entry_points.txt"
+    return canonicalize_name(headers["Name"]), {
+        "version": headers["Version"],
+        "requires": headers.get_all("Requires-Dist") or [],
+        "python": headers.get("Requires-Python"),
+        "modules": modules_of([name for name in files if not name.startswith("bin/")]),
+        "entry_points": entry_points.read_text() if entry_points.exists() else "",
+        "scripts": sorted(name[4:] for name in files if name.startswith("bin/")),
+    }
+
+
 def describe(raw: dict[str, Any]) -> dict[str, Any]:
     """One row of the table."""
     requires: list[str] = []
@@ -241,7 +272,7 @@ def describe(raw: dict[str, Any]) -> dict[str, Any]:
         "extras": {
             name: sorted(texts) for name, texts in sorted(extras.items()) if name not in DEV_EXTRAS
         },
-        "scripts": sorted(scripts),
+        "scripts": sorted(set(scripts)),
         "python": raw["python"],
     }
     return {key: value for key, value in row.items() if value}
@@ -257,12 +288,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "distributions")
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--site", type=Path)
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     index = index_url()
     table: dict[str, Any] = {}
+    if arguments.only or arguments.site:
+        table = json.loads(gzip.decompress(TARGET.read_bytes()))["distributions"]
     missing = []
-    for name in arguments.only or names():
+    if arguments.site:
+        found = map(installed, sorted(arguments.site.glob("*.dist-info")))
+        table.update({name: describe(raw) for name, raw in found})
+    for name in arguments.only or (() if arguments.site else names()):
         cached = arguments.cache / f"{canonicalize_name(name)}.json"
         if not cached.exists():
             try:

@@ -1,12 +1,13 @@
 """Write what OpenVINO and TensorRT convert of ONNX into ``rules/knowledge/onnx_engines.json.gz``.
 
-OpenVINO's releases are asked, in processes of their own, by the one-node models of
-``make_onnx_tables.py``: does ``read_model`` take this operator of that version on those types, which
-IR versions and opsets, which operators of onnxruntime's domain. TensorRT runs on NVIDIA's devices
+OpenVINO's releases are asked, in processes of their own: the one-node models of
+``make_onnx_tables.py`` tell the types that ``read_model`` refuses, IR versions, opsets and operators
+of onnxruntime's domain; the onnx package's tests of operators, in every version that allows them,
+tell which uses really compile. TensorRT runs on NVIDIA's devices
 only; what its parser supports is taken from the operator matrix that onnx-tensorrt publishes with
 each release (``docs/operators.md``), out of a clone of that repository.
 
-    python tools/make_onnx_engines.py --openvino 2024.6.0=PYTHON:SITE … --tensorrt GIT_DIR
+    python tools/make_onnx_engines.py --openvino 2024.6.0=PYTHON:SITE … --tensorrt GIT_DIR --cuda
     python tools/make_onnx_engines.py --verify DIRECTORY --openvino 2024.6.0=PYTHON:SITE …
 
 ``--verify`` compiles every model of a directory for the CPU with each release and prints how often
@@ -30,6 +31,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
 
 from make_onnx_tables import KNOWLEDGE, ask, contrib, probes  # noqa: E402
+from onnx_cases import cases, refused  # noqa: E402
 
 # Outcomes: Y converts, U an operator that is not supported, T a type that is not, R refused
 # otherwise (a made-up attribute, a rank that is not known), C crashes.
@@ -48,7 +50,9 @@ for index in range(int(sys.argv[3]), len(probes)):
     out.flush()
     open(path, "wb").write(probes[index])
     try:
-        core.read_model(path)
+        model = core.read_model(path)
+        if len(sys.argv) > 4:
+            core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1})
         code = "Y"
     except Exception as error:
         text = str(error)
@@ -60,8 +64,6 @@ for index in range(int(sys.argv[3]), len(probes)):
             code = "T"
         else:
             code = "R"
-        if len(sys.argv) > 4:
-            print(index, code, " ".join(text.split())[:300])
     out.write(code + "\n")
 """
 _COMPILER = r"""
@@ -100,43 +102,25 @@ def fewer(asked: list[tuple[tuple[Any, ...], bytes]]) -> Iterator[tuple[tuple[An
         yield key, model
 
 
-def nodes() -> Iterator[tuple[tuple[str, str, str], bytes]]:
-    """The onnx package's own tests of single operators: (domain, operator, version), model."""
-    from onnx import defs
-    from onnx.backend.test.case.node import collect_testcases
-
-    for case in collect_testcases(None):
-        model = case.model
-        if model is None or len(model.graph.node) != 1 or model.functions:
-            continue
-        node = model.graph.node[0]
-        opsets = {i.domain: i.version for i in model.opset_import}
-        if node.domain not in opsets:
-            continue
-        try:
-            since = defs.get_schema(node.op_type, opsets[node.domain], node.domain).since_version
-        except defs.SchemaError:
-            continue
-        yield (node.domain, node.op_type, str(since)), model.SerializeToString()
-
-
-def settled(state: str, tests: Counter[str]) -> str:
-    """What is said of an operator once its tests were read, too; types were asked before."""
-    good, bad = tests["Y"], tests["R"] + tests["U"] + tests["C"]
-    if not good and not bad:
-        return state
-    # Where a plainer model of the operator went through, it is there.
-    if not good and state == "no":
-        return "no"
-    return "unsure" if bad > good else "yes"
+def state(said: list[tuple[frozenset[str], str]], probed: Counter[str]) -> str:
+    """Whether a release has the operator, of its tests and of plain probes."""
+    tested = Counter(code for _, code in said)
+    if tested["Y"]:
+        return "yes"
+    if tested["U"] or tested["R"] + tested["T"] + tested["C"] > 2:
+        return "no" if not probed["Y"] or tested["U"] else "unsure"
+    if probed["Y"]:
+        return "yes" if not tested else "unsure"
+    return "no" if probed["U"] else "unsure"
 
 
 def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
-    """Per release: limits, unsupported operators and types, known operators of com.microsoft."""
+    """Per release: limits, operators with what of them is refused, operators of com.microsoft."""
     from auditor.catalog import knowledge
 
     asked = list(fewer(list(probes())))
-    tested = list(nodes())
+    tested = list(cases())
+    print(f"{len(asked)} probes, {len(tested)} tests", file=sys.stderr)
     names = sorted(
         {n for ns in knowledge("onnx_runtimes.json.gz")["com.microsoft"].values() for n in ns}
     )
@@ -158,43 +142,38 @@ def openvino(releases: list[str]) -> Iterator[tuple[str, Any]]:
                 seen = types.setdefault(key, {})
                 for parameter, kind in chosen.items():
                     seen.setdefault(parameter, {}).setdefault(kind, set()).add(code)
-        tests: dict[tuple[str, str, str], Counter[str]] = {}
-        read = ask(release, python, sites, [m for _, m in tested], _READER)
-        for (key, _), code in zip(tested, read, strict=True):
-            tests.setdefault(key, Counter())[code] += 1
+        said: dict[tuple[str, str, str], list[tuple[frozenset[str], str]]] = {}
+        read = ask(release, python, sites, [m for _, _, m in tested], _READER, "compile")
+        for (key, traits, _), code in zip(tested, read, strict=True):
+            said.setdefault(key, []).append((traits, code))
         operators: dict[str, dict[str, dict[str, Any]]] = {}
-        for (domain, name, since), counts in codes.items():
-            state: Any = "yes"
-            if counts["U"] and not counts["Y"]:
-                state = "no"
-            elif not counts["Y"]:
-                # Nothing went through, for a reason that need not be the operator's.
-                state = "unsure"
-            state = settled(state, tests.get((domain, name, since), Counter()))
-            refused = {
-                parameter: sorted(k for k, said in kinds.items() if said == {"T"})
-                for parameter, kinds in types[domain, name, since].items()
-            }
-            refused = {parameter: kinds for parameter, kinds in refused.items() if kinds}
-            entry: Any = (
-                state if not refused or state == "no" else {"refuses": refused, "is": state}
+        for key in codes.keys() | said.keys():
+            tests = said.get(key, [])
+            probed = codes.get(key, Counter())
+            entry: dict[str, Any] = {"is": state(tests, probed)}
+            passed = {t for traits, code in tests if code == "Y" for t in traits}
+            refuses = {
+                parameter: sorted(
+                    k for k, codes_ in kinds.items()
+                    if codes_ == {"T"} and f"{parameter}:{k}" not in passed
+                )
+                for parameter, kinds in types.get(key, {}).items()
+            }  # fmt: skip
+            entry["refuses"] = {p: kinds for p, kinds in refuses.items() if kinds}
+            entry["never"] = refused(tests) if entry["is"] == "yes" else []
+            plain = {k: v for k, v in entry.items() if v}
+            domain, name, since = key
+            operators.setdefault(domain, {}).setdefault(name, {})[since] = (
+                plain["is"] if len(plain) == 1 or plain["is"] == "no" else plain
             )
-            operators.setdefault(domain, {}).setdefault(name, {})[since] = entry
-        every = [(d, n, v) for d, ns in operators.items() for n, v in ns.items()]
-        for domain, name, versions in every:
-            # Where nothing went through, another version of the operator that did speaks for it.
-            if "yes" in versions.values():
-                for since, entry in versions.items():
-                    if entry == "unsure" and (domain, name, since) not in tests:
-                        versions[since] = "yes"
-        said = ask(release, python, sites, [m for _, m in contrib(names)], _READER)
+        brought = ask(release, python, sites, [m for _, m in contrib(names)], _READER)
         yield (
             release,
             {
                 "ir": max(limits["ir"], default=0),
                 "opset": max(limits["opset"], default=0),
                 "operators": operators,
-                "com.microsoft": sorted(n for n, c in zip(names, said, strict=True) if c != "U"),
+                "com.microsoft": sorted(n for n, c in zip(names, brought, strict=True) if c != "U"),
             },
         )
 
@@ -281,6 +260,49 @@ def providers(releases: list[str]) -> dict[str, list[str]]:
     return found
 
 
+_CUDA = re.compile(rb"(?<=\0)lib(cublas|cudart|cudnn|cufft|nvrtc)\.so\.(\d+)(?:\.\d+)*(?=\0)")
+_PROVIDER = "onnxruntime/capi/libonnxruntime_providers_cuda.so"
+
+
+def cuda() -> dict[str, dict[str, int]]:
+    """Per minor release of onnxruntime-gpu: the libraries of CUDA that its provider is linked to.
+
+    Read from the dynamic strings at the head of the library inside the wheel on the index; the rest
+    is never fetched.
+    """
+    from auditor.online import connected
+    from auditor.source import Unknown
+
+    found: dict[str, dict[str, int]] = {}
+    with connected(cache=False) as index:
+        releases = index.releases("onnxruntime-gpu") if index is not None else None
+        if releases is None or isinstance(releases, Unknown):
+            raise SystemExit(f"the index does not answer: {releases}")
+        last: dict[tuple[int, ...], str] = {}
+        for release in releases:
+            numbers = tuple(int(p) for p in release.split(".") if p.isdigit())
+            last[numbers[:2]] = max(release, last.get(numbers[:2], ""), key=len_and_text)
+        for release in last.values():
+            wheels = [
+                f for f in releases[release].files
+                if f.is_wheel and "linux" in f.name and "x86_64" in f.name
+            ]  # fmt: skip
+            wheel = index.wheel(wheels[-1]) if index is not None and wheels else None
+            if wheel is None or isinstance(wheel, Unknown) or _PROVIDER not in wheel.names:
+                continue
+            head = wheel.read(_PROVIDER, 16 << 20)
+            linked = {m[1].decode(): int(m[2]) for m in _CUDA.finditer(head)}
+            print(f"cuda {release}: {linked}, {wheels[-1].name}", file=sys.stderr)
+            if linked:  # Elsewhere the strings were moved behind what is read.
+                found[release] = linked
+    return found
+
+
+def len_and_text(release: str) -> tuple[int, str]:
+    """Sorts releases of one minor version."""
+    return len(release), release
+
+
 def verify(directory: Path, releases: list[str]) -> None:
     """Compile every model with each release and compare."""
     from auditor.artifacts.onnx.engines import openvino_reads
@@ -327,6 +349,7 @@ def main() -> None:
     parser.add_argument("--openvino", action="append", default=[], metavar="RELEASE=PYTHON:SITE")
     parser.add_argument("--onnxruntime", action="append", default=[], metavar="RELEASE=PYTHON:SITE")
     parser.add_argument("--tensorrt", type=Path, metavar="GIT_DIR")
+    parser.add_argument("--cuda", action="store_true", help="read onnxruntime-gpu's wheels")
     parser.add_argument("--verify", type=Path, metavar="DIRECTORY")
     arguments = parser.parse_args()
     if arguments.verify:
@@ -335,8 +358,9 @@ def main() -> None:
     path = KNOWLEDGE / "onnx_engines.json.gz"
     table: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes())) if path.is_file() else {}
     table["source"] = (
-        "openvino and onnxruntime releases asked by tools/make_onnx_engines.py; TensorRT:"
-        " docs/operators.md of https://github.com/onnx/onnx-tensorrt"
+        "openvino and onnxruntime releases asked by tools/make_onnx_engines.py; cuda: the libraries"
+        " named in onnxruntime-gpu's wheels; TensorRT: docs/operators.md of"
+        " https://github.com/onnx/onnx-tensorrt"
     )
 
     def write() -> None:
@@ -346,10 +370,12 @@ def main() -> None:
 
     if arguments.onnxruntime:
         table["providers"] = providers(arguments.onnxruntime)
+    if arguments.cuda:
+        table["cuda"] = cuda()
     if arguments.tensorrt:
         table["tensorrt"] = tensorrt(arguments.tensorrt)
     write()
-    for release, found in openvino(arguments.openvino):
+    for release, found in openvino(arguments.openvino) if arguments.openvino else ():
         table.setdefault("openvino", {})[release] = found
         write()
 

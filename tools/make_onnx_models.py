@@ -1,9 +1,9 @@
 """Export ONNX models from real libraries: both exporters of PyTorch, skl2onnx, onnxmltools, by hand.
 
-    python tools/make_onnx_models.py DIRECTORY [--only skl,boost,torch,hand,quant]
+    python tools/make_onnx_models.py DIRECTORY [--only skl,boost,torch,hand,quant,hub,keras]
 
-Needs torch, onnxscript, skl2onnx, onnxmltools, LightGBM, XGBoost, pandas and onnxruntime, and writes
-``models/*.onnx``. ``tools/run_onnx_models.py`` finds out what is true of them.
+Needs, for the kinds asked for, torch, onnxscript, transformers, TensorFlow, tf2onnx, skl2onnx,
+onnxmltools, LightGBM, XGBoost, pandas and onnxruntime, and writes ``models/*.onnx``. ``tools/run_onnx_models.py`` finds out what is true of them.
 """
 
 # mypy: disable-error-code="misc, import-not-found, import-untyped, no-untyped-call, unused-ignore"
@@ -944,10 +944,13 @@ def hand() -> Made:
 
 def make(directory: Path, kinds: list[str]) -> None:
     """Write the models."""
+    from onnx_networks import hub, keras
+
     models = directory / "models"
     models.mkdir(parents=True, exist_ok=True)
     makers: dict[str, Callable[[], Made]] = {
-        "skl": skl, "boost": boost, "torch": torch_, "hand": hand, "quant": lambda: quant(directory)
+        "skl": skl, "boost": boost, "torch": torch_, "hand": hand,
+        "quant": lambda: quant(directory), "hub": hub, "keras": keras,
     }  # fmt: skip
     for kind in kinds:
         number = 0

@@ -28,6 +28,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
+
 KNOWLEDGE = Path(__file__).resolve().parent.parent / "rules" / "knowledge"
 _DOMAINS = ("", "ai.onnx.ml", "ai.onnx.preview.training", "ai.onnx.preview")
 
@@ -60,7 +62,8 @@ for index in range(int(sys.argv[3]), len(probes)):
         elif "deprecated" in text:
             code = "D"
         elif "Exception during initialization" in text:
-            code = "Y"
+            # Made-up attributes prove nothing; the locale is the machine's.
+            code = "R" if len(sys.argv) > 4 and "locale" not in text else "Y"
         else:
             code = "R"
     out.write(code + "\n")
@@ -79,7 +82,7 @@ def schemas() -> dict[str, Any]:
         versions[str(schema.since_version)] = {
             key: value
             for key, value in {
-                "deprecated": schema.deprecated,
+                "deprecated": schema.deprecated and not _kept(schema),
                 "arity": [
                     schema.min_input,
                     min(schema.max_input, 1 << 20),
@@ -103,6 +106,15 @@ def schemas() -> dict[str, Any]:
             if value
         }
     return found
+
+
+def _kept(schema: Any) -> bool:
+    """A release of onnxruntime has it still, by the table of ``runtimes``."""
+    from auditor.catalog import knowledge
+
+    kernels = knowledge("onnx_runtimes.json.gz")["kernels"]
+    history = kernels.get(schema.domain, {}).get(schema.name, {}).get(str(schema.since_version), [])
+    return any(state not in (None, "unknown", "none") for _, state in history)
 
 
 def _number(enumerated: Any) -> int:
@@ -213,7 +225,7 @@ def probes() -> Iterator[tuple[tuple[Any, ...], bytes]]:
             yield ("opset", domain, version), model(identity, [x], {"": 11, domain: version})
 
     for schema in defs.get_all_schemas_with_history():
-        if schema.domain not in _DOMAINS or schema.deprecated or schema.name in _SKIP:
+        if schema.domain not in _DOMAINS or schema.name in _SKIP:
             continue
         wanted = [p for p in schema.inputs if _number(p.option) != 1]
         allowed = {c.type_param_str: list(c.allowed_type_strs) for c in schema.type_constraints}
@@ -260,13 +272,15 @@ def probes() -> Iterator[tuple[tuple[Any, ...], bytes]]:
                 yield key, model(node, inputs, imports, 10 if schema.since_version > 20 else 7)
 
 
-def contrib(names: list[str]) -> Iterator[tuple[tuple[Any, ...], bytes]]:
-    """Whether each of these is an operator of com.microsoft."""
+def contrib(
+    names: list[str], domain: str = "com.microsoft"
+) -> Iterator[tuple[tuple[Any, ...], bytes]]:
+    """Whether each of these is an operator of the domain."""
     from onnx import TensorProto, ValueInfoProto, helper
 
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])
     for name in names:
-        node = helper.make_node(name, ["x"], ["y"], domain="com.microsoft")
+        node = helper.make_node(name, ["x"], ["y"], domain=domain)
         made = helper.make_model(
             helper.make_graph([node], "g", [x], [ValueInfoProto(name="y")]),
             opset_imports=[helper.make_opsetid("", 11), helper.make_opsetid("com.microsoft", 1)],
@@ -289,7 +303,12 @@ def candidates(sites: list[str]) -> set[str]:
 
 
 def ask(
-    release: str, python: str, sites: list[str], models: list[bytes], runner_text: str = _RUNNER
+    release: str,
+    python: str,
+    sites: list[str],
+    models: list[bytes],
+    runner_text: str = _RUNNER,
+    *options: str,
 ) -> list[str]:
     """The outcome of each model in that release, by the program that asks it."""
     answers = ["R"] * len(models)
@@ -301,7 +320,7 @@ def ask(
         while start < len(models):
             answer.write_text("")
             process = subprocess.run(
-                [python, str(runner), str(question), str(answer), str(start)],
+                [python, str(runner), str(question), str(answer), str(start), *options],
                 env={"PYTHONPATH": ":".join(sites), "LC_ALL": "C.UTF-8"},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -320,6 +339,9 @@ def ask(
 
 def runtimes(releases: list[str]) -> dict[str, Any]:
     """The table of all releases; kernels as changes from release to release."""
+    from onnx import defs
+    from onnx_cases import cases
+
     parsed: list[tuple[tuple[int, ...], str, str, list[str]]] = []
     for text in releases:
         release, _, places = text.partition("=")
@@ -327,53 +349,98 @@ def runtimes(releases: list[str]) -> dict[str, Any]:
         parsed.append((tuple(int(p) for p in release.split(".")), release, python, sites))
     parsed.sort()
     asked = list(probes())
-    models = [m for _, m in asked]
+    tested = list(cases())
+    standard = {s.name for s in defs.get_all_schemas_with_history() if not s.domain}
     limits: dict[str, Any] = {}
     kernels: dict[str, dict[str, dict[str, list[Any]]]] = {}
-    operators: dict[str, list[str]] = {}
-    known: dict[str, None] = {}
+    operators: dict[str, dict[str, list[str]]] = {"com.microsoft": {}, "": {}}
+    known: dict[str, dict[str, None]] = {"com.microsoft": {}, "": {}}
     for _, release, python, sites in parsed:
-        answers = ask(release, python, sites, models)
-        limit: dict[str, Any] = {"ir": [], "opsets": {}}
-        seen: dict[tuple[str, str, str], dict[str, set[str]]] = {}
-        tried: dict[tuple[str, str, str], set[str]] = {}
-        for key_asked, code in zip((k for k, _ in asked), answers, strict=True):
-            what, rest = key_asked[0], key_asked[1:]
-            if what == "ir":
-                limit["ir"] += [rest[0]] if code == "Y" else []
-            elif what == "opset":
-                opsets = limit["opsets"].setdefault(rest[0], [])
-                opsets += [rest[1]] if code in "YN" else []
-            else:
-                domain, name, since, chosen = rest
-                key = (domain, name, str(since))
-                tried.setdefault(key, set()).add(code)
-                allowed = seen.setdefault(key, {})
-                for parameter, type_ in chosen.items():
-                    # What is refused before kernels are looked for says nothing against one.
-                    if code in "YR":
-                        allowed.setdefault(parameter, set()).add(type_)
+        answers = ask(release, python, sites, [m for _, m in asked])
+        limits[release], seen, tried = _plain(asked, answers)
+        said: dict[tuple[str, str, str], list[tuple[frozenset[str], str]]] = {}
+        read = ask(release, python, sites, [m for _, _, m in tested], _RUNNER, "strict")
+        for (key, traits, _), code in zip(tested, read, strict=True):
+            said.setdefault(key, []).append((traits, code))
         for key, codes in tried.items():
-            if codes <= {"U", "D"}:
-                state: Any = "unknown"
-            elif not codes & {"Y", "N"}:
-                state = None
-            else:
-                state = {p: sorted(t) for p, t in sorted(seen[key].items())}
-                state = state if "Y" in codes else "none"
+            state = _state(codes, seen[key], said.get(key, []))
             history = kernels.setdefault(key[0], {}).setdefault(key[1], {})
             changes = history.setdefault(key[2], [])
             if not changes or changes[-1][1] != state:
                 changes.append([release, state])
-        limits[release] = limit
-        words = sorted(candidates(sites) - set(known))
-        codes_ = ask(release, python, sites, [m for _, m in contrib(words)])
-        known.update((w, None) for w, c in zip(words, codes_, strict=True) if c != "U")
-    names = list(known)
+        for domain, names in known.items():
+            words = sorted(candidates(sites) - set(names) - (set() if domain else standard))
+            codes_ = ask(release, python, sites, [m for _, m in contrib(words, domain)])
+            names.update((w, None) for w, c in zip(words, codes_, strict=True) if c not in "UD")
     for _, release, python, sites in parsed:
-        codes_ = ask(release, python, sites, [m for _, m in contrib(names)])
-        operators[release] = sorted(n for n, c in zip(names, codes_, strict=True) if c != "U")
-    return {"releases": limits, "kernels": kernels, "com.microsoft": operators}
+        for domain, names in known.items():
+            codes_ = ask(release, python, sites, [m for _, m in contrib(list(names), domain)])
+            operators[domain][release] = sorted(
+                n for n, c in zip(names, codes_, strict=True) if c not in "UD"
+            )
+    return {
+        "releases": limits, "kernels": kernels, "com.microsoft": operators["com.microsoft"],
+        "more": operators[""],
+    }  # fmt: skip
+
+
+Seen = dict[tuple[str, str, str], dict[str, set[str]]]
+
+
+def _plain(
+    asked: list[tuple[tuple[Any, ...], bytes]], answers: list[str]
+) -> tuple[dict[str, Any], Seen, dict[tuple[str, str, str], set[str]]]:
+    """Of the made-up models: limits, types that open by operator, and all outcomes by operator."""
+    limit: dict[str, Any] = {"ir": [], "opsets": {}}
+    seen: Seen = {}
+    tried: dict[tuple[str, str, str], set[str]] = {}
+    for key_asked, code in zip((k for k, _ in asked), answers, strict=True):
+        what, rest = key_asked[0], key_asked[1:]
+        if what == "ir":
+            limit["ir"] += [rest[0]] if code == "Y" else []
+        elif what == "opset":
+            opsets = limit["opsets"].setdefault(rest[0], [])
+            opsets += [rest[1]] if code in "YN" else []
+        else:
+            domain, name, since, chosen = rest
+            key = (domain, name, str(since))
+            tried.setdefault(key, set()).add(code)
+            allowed = seen.setdefault(key, {})
+            for parameter, type_ in chosen.items():
+                # What is refused before kernels are looked for says nothing against one.
+                if code in "YR":
+                    allowed.setdefault(parameter, set()).add(type_)
+    return limit, seen, tried
+
+
+def _state(
+    codes: set[str], allowed: dict[str, set[str]], tests: list[tuple[frozenset[str], str]]
+) -> Any:
+    """What a release has of an operator: nothing, no kernel, or types and uses that it refuses."""
+    from onnx_cases import refused
+
+    opened = [traits for traits, code in tests if code == "Y"]
+    if codes <= {"U", "D"}:
+        return "unknown"
+    if "Y" not in codes and tests and all(code == "N" for _, code in tests):
+        return "none"
+    if not codes & {"Y", "N"} and not opened:
+        return None
+    if "Y" not in codes and not opened:
+        return "none"
+    for traits in opened:
+        for trait in traits:
+            parameter, _, type_ = trait.partition(":")
+            if type_ and parameter in allowed:
+                allowed[parameter].add(type_)
+    state: dict[str, Any] = {p: sorted(t) for p, t in sorted(allowed.items())}
+    never = [c for c in refused(tests) if telling(c)] if opened else []
+    return {**state, "never": never} if never else state
+
+
+def telling(combination: list[str]) -> bool:
+    """Traits by which a runtime may go: few, and a setting or a type among them."""
+    return len(combination) < 4 and any("=" in t or ":" in t for t in combination)
 
 
 def _write(name: str, table: Any) -> None:

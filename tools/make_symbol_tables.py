@@ -7,7 +7,11 @@ so that the script can be stopped and started again. The standard library is rea
 interpreters given with ``--stdlib`` (directories such as ``~/.pyenv/versions/3.9.18``).
 
     python tools/make_symbol_tables.py fetch [--cache DIR] [--only NAME ...]
+    python tools/make_symbol_tables.py take SITE_PACKAGES --only NAME ... [--cache DIR]
     python tools/make_symbol_tables.py build [--cache DIR] [--stdlib DIR ...]
+
+``take`` reads releases that are installed already: patch releases that differ from their minor's
+last one, and libraries whose wheels are too large to be read from the index.
 """
 
 from __future__ import annotations
@@ -52,6 +56,8 @@ LIBRARIES: Final[dict[str, str]] = {
     "statsmodels": "0.10",
     "imbalanced-learn": "0.4",
     "category-encoders": "2.0",
+    "catboost": "0.20",
+    "keras": "2.3",
     "pytz": "2018.5",
 }
 # Only the newest release: its modules do not change.
@@ -67,7 +73,7 @@ COMPILED: Final[dict[str, tuple[str, ...]]] = {
 }
 # Of these it is also read which attributes an instance needs when it predicts.
 NEEDS: Final = frozenset(
-    {"scikit-learn", "imbalanced-learn", "category-encoders", "xgboost", "lightgbm"}
+    {"scikit-learn", "scipy", "imbalanced-learn", "category-encoders", "xgboost", "lightgbm"}
 )
 
 
@@ -147,6 +153,24 @@ def fetch(name: str, version: Version, url: str, cache: Path) -> None:
                 kept.writestr(info.filename, wheel.read(info))
     draft.rename(target)
     print(f"{name} {version}", flush=True)
+
+
+def take(folder: Path, name: str, cache: Path) -> None:
+    """Keep the interesting files of an installed release as ``fetch`` keeps those of a wheel."""
+    for metadata in folder.glob("*.dist-info"):
+        found, _, version = metadata.name.removesuffix(".dist-info").partition("-")
+        if canonicalize_name(found) != name:
+            continue
+        record = (metadata / "RECORD").read_text().splitlines()
+        files = [line.rpartition(",")[0].rpartition(",")[0].strip('"') for line in record]
+        with zipfile.ZipFile(
+            cache / f"{name}-{version}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1
+        ) as kept:
+            kept.writestr("FILES", "\n".join([f"{name} {version}, installed", *files]))
+            for member in files:
+                if wanted(name, member) and (folder / member).is_file():
+                    kept.write(folder / member, member)
+        print(f"{name} {version}", flush=True)
 
 
 def fetch_requires(name: str, version: Version, url: str, cache: Path) -> None:
@@ -464,13 +488,18 @@ def build_opcodes(interpreters: list[Path]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=("fetch", "build"))
+    parser.add_argument("action", choices=("fetch", "take", "build"))
+    parser.add_argument("folders", type=Path, nargs="*", help="site-packages to take from")
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--stdlib", type=Path, nargs="*", default=[])
     arguments = parser.parse_args()
     if arguments.action == "fetch":
         fetch_all(arguments.cache, arguments.only)
+    elif arguments.action == "take":
+        for folder in arguments.folders:
+            for name in arguments.only:
+                take(folder, name, arguments.cache)
     else:
         build(arguments.cache, arguments.only)
         if arguments.stdlib:

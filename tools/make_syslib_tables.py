@@ -10,7 +10,10 @@ that ELF names and the import did not miss belongs to an optional layer.
 packages that matter (with and without recommended ones), and which package has a library or
 program. Made from Debian's own Packages and Contents files.
 
-    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels | --no-apt]
+    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels] [--site DIR] [--no-apt]
+
+A new distribution costs no reading of the others: install it with
+``pip install --no-deps --target DIR NAME`` and give ``--no-wheels --site DIR``.
 """
 
 from __future__ import annotations
@@ -80,78 +83,117 @@ def packaged(lib: str) -> bool:
 
 
 def elf_rows(
-    name: str, read: dict[str, Any], siblings: re.Pattern[str], seen: dict[str, frozenset[str]]
+    read: dict[str, Any],
+    siblings: re.Pattern[str],
+    seen: dict[str, frozenset[str]],
+    earlier: dict[Version, dict[str, str]],
 ) -> list[dict[str, Any]]:
-    """Ranges of releases with one answer each: ``from`` (None: any older) and ``libs``."""
-    answers: list[tuple[Version, dict[str, str]]] = []
-    wheels = {Version(v): r for v, r in read.items()}
-    optional: set[str] = set()
-    # What its own files ask for: an import may also fail for what it brings along.
-    own = {lib for wheel in wheels.values() for lib in syslib_wheels.needs(wheel, siblings)}
-    for text, missed in seen.items():
-        if (wheel := wheels.get(Version(text))) is not None:
-            optional |= set(syslib_wheels.needs(wheel, siblings)) - missed
+    """Ranges of releases with one answer each: ``from`` (None: any older) and ``libs``.
+
+    ``read``: the wheels; ``seen``: what executed imports missed; ``earlier``: the answers of a
+    table that was made from other wheels.
+    """
+    asked = {v: dict.fromkeys(libs, "elf") for v, libs in earlier.items()}
+    unread = set()
+    for text, wheel in read.items():
+        wanted = syslib_wheels.needs(wheel, siblings)
+        asked[Version(text)] = {lib: "elf" for lib in wanted if packaged(lib)}
+        if wheel["unread"]:
+            unread.add(Version(text))
     ran = {Version(v): missed for v, missed in seen.items()}
-    for version in sorted({*wheels, *ran}):
-        wheel = wheels.get(version)
-        found: dict[str, str] = {}
-        if wheel is not None:
-            found = {
-                lib: "elf"
-                for lib in syslib_wheels.needs(wheel, siblings)
-                if lib not in optional and packaged(lib)
-            }
-            if wheel["unread"] and answers:
-                # A member too large to be read: what the release before needed is still needed.
-                found = {**answers[-1][1], **found}
-        else:
-            found = {lib: "executed" for lib in ran[version] if lib in own}
-        for lib in ran.get(version, ()):
-            if lib in found:
-                found[lib] = "executed"
-        answers.append((version, found))
+    # A library that the files ask for and an import did without is of an optional layer.
+    optional = {lib for v, missed in ran.items() for lib in asked.get(v, {}) if lib not in missed}
+    # An import may also fail for what the distribution brings along.
+    own = {lib for libs in asked.values() for lib in libs}
     rows: list[dict[str, Any]] = []
-    for version, found in answers:
-        if rows and set(rows[-1]["libs"]) == set(found):
+    before: dict[str, str] = {}
+    for version in sorted({*asked, *ran}):
+        libs = asked.get(version, dict.fromkeys(ran.get(version, ()), "elf"))
+        found = {lib: "elf" for lib in libs if lib in own - optional}
+        if version in unread:
+            # A member too large to be read: what the release before needed is still needed.
+            found = {**before, **found}
+        for lib in found:
+            if lib in ran.get(version, ()) or earlier.get(version, {}).get(lib) == "executed":
+                found[lib] = "executed"
+        if rows and set(before) == set(found):
             rows[-1]["libs"].update({k: v for k, v in found.items() if v == "executed"})
-            continue
-        rows.append({"from": str(version) if rows else None, "libs": dict(sorted(found.items()))})
+        else:
+            rows.append(
+                {"from": str(version) if rows else None, "libs": dict(sorted(found.items()))}
+            )
+        before = found
     return rows
 
 
-def needs_table(cache: Path, *, offline: bool) -> dict[str, Any]:
-    """The table of needs by distribution."""
+def answers(row: dict[str, Any]) -> dict[Version, dict[str, str]]:
+    """What a row of the table says of each release that it was made from."""
+    rows = row.get("elf", [])
+    starts = [Version(r["from"] or "0") for r in rows]
+    versions = {*map(Version, row.get("checked", ())), *starts[1:]}
+    return {
+        v: dict(rows[sum(start <= v for start in starts) - 1]["libs"]) if rows else {}
+        for v in versions
+    }
+
+
+def read_site(site: Path, cache: Path) -> list[str]:
+    """Take what a package installer put into a directory as read; the names."""
+    names = []
+    for info in sorted(site.glob("*.dist-info")):
+        name, version, read = syslib_wheels.read_installed(info)
+        cached = cache / f"{name}.json"
+        known = json.loads(cached.read_text()) if cached.exists() else {"read": {}}
+        known["read"][version] = read
+        cached.write_text(json.dumps(known))
+        names.append(name)
+    return names
+
+
+def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, Any]:
+    """The table of needs by distribution.
+
+    What is neither read nor in the cache keeps its row of the shipped table.
+    """
     config = settings()
     siblings = re.compile(config["siblings"])
     seen = executed()
     table: dict[str, Any] = {}
+    kept = json.loads(gzip.decompress((KNOWLEDGE / "syslibs.json.gz").read_bytes()))[
+        "distributions"
+    ]
     index = "" if offline else index_url()
     (cache / "wheels").mkdir(parents=True, exist_ok=True)
-    for name in config["wheels"].split():
-        key = canonicalize_name(name)
+    listed: list[str] = [canonicalize_name(name) for name in config["wheels"].split()]
+    if site is not None:
+        listed += [name for name in read_site(site, cache / "wheels") if name not in listed]
+    for key in listed:
         cached = cache / "wheels" / f"{key}.json"
         try:
             if offline:
                 found = json.loads(cached.read_text()) if cached.exists() else {"read": {}}
             else:
                 found = syslib_wheels.survey(
-                    index, name, cache / "wheels", siblings, every=name in config["every"].split()
+                    index, key, cache / "wheels", siblings, every=key in config["every"].split()
                 )
         except (urllib.error.URLError, OSError) as error:
-            print(f"{name}: {error}")
+            print(f"{key}: {error}")
             continue
-        if not found["read"]:
+        # A survey that ran to its end is all there is to know; anything less adds to the table.
+        earlier = {} if found.get("complete") else kept.get(key, {})
+        if not found["read"] and "checked" not in earlier:
             continue
-        rows = elf_rows(key, found["read"], siblings, seen.get(key, {}))
-        table[key] = {"checked": sorted(found["read"], key=Version)}
+        rows = elf_rows(found["read"], siblings, seen.get(key, {}), answers(earlier))
+        checked = {*found["read"], *earlier.get("checked", ())}
+        table[key] = {"checked": sorted(checked, key=Version)}
         if any(row["libs"] for row in rows):
             table[key]["elf"] = rows
     for need in config["need"]:
         row = {k: v for k, v in need.items() if k != "of" and v}
         missed = {m for libs in seen.get(canonicalize_name(need["of"]), {}).values() for m in libs}
-        names = set(row.get("lib", ())) | set(row.get("program", ()))
-        row["how"] = "executed" if names & missed else "code"
-        if names or row.get("build"):
+        lacked = set(row.get("lib", ())) | set(row.get("program", ()))
+        row["how"] = "executed" if lacked & missed else "code"
+        if lacked or row.get("build"):
             table.setdefault(canonicalize_name(need["of"]), {}).setdefault("needs", []).append(row)
     return dict(sorted(table.items()))
 
@@ -188,7 +230,7 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
     matter = sorted(
         ({sonames[lib] for lib in wanted if lib in sonames} | set(chosen_programs.values()))
         | {p for p in config["matter"]["packages"].split() if p in parsed.packages}
-        | {p for p in built if p in parsed.packages}
+        | {p for p in (*built, *config["install"].values()) if p in parsed.packages}
     )
     number = {name: i for i, name in enumerate(matter)}
     required = [n for n, p in parsed.packages.items() if p.required or p.essential]
@@ -239,6 +281,7 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
         "masks": ";".join(" ".join(map(str, m)) for m in masks),
         "libraries": f";{';'.join(f'{lib}={owner}' for lib, owner in sorted(sonames.items()))};",
         "programs": chosen_programs,
+        "install": {k: v for k, v in config["install"].items() if v in parsed.packages},
         "bases": {b: sorted(n for n in found if n in number) for b, found in bases.items()},
     }
 
@@ -329,6 +372,13 @@ LEFT_OUT = (
 )
 
 
+def _tops(lead: dict[str, str]) -> list[str]:
+    """The dotted names of one row of ``[[lead]]``."""
+    return [
+        f"{module}.{name}" for module in lead["modules"].split() for name in lead["names"].split()
+    ]
+
+
 def _plain(name: str) -> bool:
     """Names that a person may type (not the thousands of language-specific ones)."""
     return not re.match(LEFT_OUT, name)
@@ -348,15 +398,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "syslibs")
     parser.add_argument("--no-wheels", action="store_true", help="use the wheels in the cache only")
+    parser.add_argument("--site", type=Path, help="a directory of installed wheels to read as well")
     parser.add_argument("--no-apt", action="store_true", help="leave the package tables alone")
     arguments = parser.parse_args()
     config = settings()
-    table = needs_table(arguments.cache, offline=arguments.no_wheels)
+    table = needs_table(arguments.cache, offline=arguments.no_wheels, site=arguments.site)
     document = {
         "generator": "tools/make_syslib_tables.py",
         "source": "ELF files of wheels on the package index, tools/syslibs.toml, executed imports",
         "date": datetime.date.today().isoformat(),
         "lazy": config["lazy"],
+        "leads": {top: row["to"].split() for row in config["lead"] for top in _tops(row)},
+        "models": config["models"].split(),
         "renamed": config["renamed"],
         "apk": config["apk"],
         "apk_build": config["apk_build"],

@@ -90,8 +90,10 @@ def bound(module: Any) -> Found:
         except BaseException:
             pass
     path = getattr(module, "__file__", None) or ""
-    # A module that forwards what it is asked for does not list it, unless it says so itself.
+    # A module that forwards what it is asked for does not list it, unless it says so itself;
+    # before Python 3.7 an object stands in for such a module.
     dynamic = "__getattr__" in vars(module) and "__dir__" not in vars(module)
+    dynamic = dynamic or not isinstance(module, types.ModuleType)
     return {
         "names": kept,
         "open": invented,

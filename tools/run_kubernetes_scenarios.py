@@ -8,8 +8,8 @@ cluster: the containers of a pod, run with the manifest's command, arguments, va
 user, working directory and read-only root, on one shared network address, after its init
 containers; Services and routes by a request to the port of the container that they lead to,
 published on 127.0.0.1. What only a control plane does is taken from its documentation: which
-pods a selector takes, that a selector must take its own template, and that ``runAsNonRoot``
-refuses root and names.
+pods a selector takes, that a selector must take its own template, that ``runAsNonRoot`` refuses
+root and names, and the variables that name each Service.
 
 Writes ``truth.jsonl``, one line per deployment: ``built``, ``applied`` (the schemas take the
 objects), ``started``, ``reachable`` (through Service and route), ``predicts``, ``ready`` (the
@@ -124,7 +124,7 @@ class Pod:
         return None
 
     def environment(self, container: dict[str, Any]) -> dict[str, str]:
-        env: dict[str, str] = {}
+        env = self.service_links()
         for source in container.get("envFrom", ()):
             for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
                 if key in source:
@@ -135,13 +135,31 @@ class Pod:
                     if key in item["valueFrom"]:
                         reference = item["valueFrom"][key]
                         held = self.held(kind, reference["name"]) or {}
-                        if reference["key"] not in held:
+                        if reference["key"] in held:
+                            env[item["name"]] = held[reference["key"]]
+                        elif not reference.get("optional"):
                             self.error = f"couldn't find key {reference['key']} in {kind}"
-                        env[item["name"]] = held.get(reference["key"], "")
             else:
                 env[item["name"]] = self.expanded(item.get("value", ""), env)
         if self.platform and "PORT" not in env:
             env["PORT"] = str(self.platform_port())
+        return env
+
+    def service_links(self) -> dict[str, str]:
+        """The variables that tell each container of the Services that were there before it."""
+        env: dict[str, str] = {}
+        if not self.spec.get("enableServiceLinks", True):
+            return env
+        for service in (o for o in self.objects if o["kind"] == "Service"):
+            if service["apiVersion"] != "v1" or service["spec"].get("clusterIP") == "None":
+                continue
+            prefix = service["metadata"]["name"].upper().replace("-", "_")
+            port = service["spec"]["ports"][0]
+            number = port["port"]
+            env[f"{prefix}_SERVICE_HOST"] = "10.96.0.17"
+            env[f"{prefix}_SERVICE_PORT"] = str(number)
+            env[f"{prefix}_PORT"] = f"tcp://10.96.0.17:{number}"
+            env[f"{prefix}_PORT_{number}_TCP_PORT"] = str(number)
         return env
 
     @staticmethod

@@ -74,24 +74,37 @@ def write(scenario: dict[str, Any], root: Path) -> Path:
 
 
 def _buildpack(scenario: dict[str, Any], root: Path) -> None:
-    """A Dockerfile that does what the platform's Python buildpack does with a Procfile.
+    """A Dockerfile that does what a platform's Python buildpack does with its start command.
 
-    Install ``requirements.txt``, copy everything to ``/app``, run the line of ``web`` in a
-    shell with ``PORT`` set.
+    Install ``requirements.txt``, copy everything to ``/app``, run the line of ``web`` (of the
+    Procfile, or as the scenario repeats it) in a shell with ``PORT`` set.
     """
     python = scenario.get("python", "3.11")
-    web = next(
+    web = scenario.get("web") or next(
         line.partition(":")[2].strip()
         for line in scenario["files"]["Procfile"].splitlines()
         if line.startswith("web:")
     )
+    port = scenario.get("container_port", CONTAINER_PORT)
     (root / "Dockerfile").write_text(
         f"FROM python:{python}-slim\nWORKDIR /app\nCOPY requirements.txt ./\n"
         "RUN pip install -r requirements.txt\nCOPY . .\n"
-        f"ENV PORT={CONTAINER_PORT}\n"
+        f"ENV PORT={port}\n"
         f"CMD {json.dumps(['bash', '-c', web])}\n",
         "utf-8",
     )
+
+
+def _given(scenario: dict[str, Any]) -> dict[str, str]:
+    """Variables that the platform sets, as its documentation has it."""
+    found: dict[str, str] = scenario.get("environment", {})
+    return found
+
+
+def _words(scenario: dict[str, Any]) -> list[str]:
+    """The command that the platform gives the image, as its documentation has it."""
+    found: list[str] = scenario.get("command", [])
+    return found
 
 
 def _call(*command: str, cwd: Path | None = None) -> tuple[bool, str]:
@@ -148,9 +161,11 @@ def observe(scenario: dict[str, Any]) -> dict[str, Any]:
                 port = str(scenario["port"])
             else:
                 publish = f"127.0.0.1::{inner}"
-                begun, log = _call(
-                    "docker", "run", "--detach", "--publish", publish, "--name", tag, tag
-                )
+                options = [f"--env={name}={text}" for name, text in _given(scenario).items()]
+                if "entrypoint" in scenario:
+                    options.append(f"--entrypoint={scenario['entrypoint']}")
+                options += ["--publish", publish, "--name", tag, tag]
+                begun, log = _call("docker", "run", "--detach", *options, *_words(scenario))
                 container = tag
                 port = _call("docker", "port", tag, inner)[1].strip().rpartition(":")[2]
             _watch(truth, container, port, begun, scenario)

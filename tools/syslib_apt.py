@@ -31,12 +31,15 @@ def mirror(part: str) -> str:
     return next(u.rstrip("/") for u in listed.split() if u.rstrip("/").endswith(f"/{part}"))
 
 
-def fetch(cache: Path, suite: str) -> tuple[Path, Path, Path | None]:
-    """The suite's Packages and Contents, and the security archive's Packages."""
+def fetch(cache: Path, suite: str) -> tuple[Path, tuple[Path, ...], Path | None]:
+    """The suite's Packages and Contents (the machine's, and what fits any), and the security
+    archive's Packages.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     wanted = {
         "Packages.xz": ("debian", f"dists/{suite}/main/binary-amd64/Packages.xz"),
         "Contents-amd64.gz": ("debian", f"dists/{suite}/main/Contents-amd64.gz"),
+        "Contents-all.gz": ("debian", f"dists/{suite}/main/Contents-all.gz"),
         "security-Packages.xz": (
             "debian-security",
             f"dists/{suite}-security/main/binary-amd64/Packages.xz",
@@ -52,10 +55,10 @@ def fetch(cache: Path, suite: str) -> tuple[Path, Path, Path | None]:
             except (urllib.error.URLError, StopIteration) as error:
                 print(f"{suite} {name}: {error}", file=sys.stderr)
         found.append(target if target.exists() else None)
-    packages, contents, security = found
-    if packages is None or contents is None:
+    packages, contents, common, security = found
+    if packages is None or contents is None or common is None:
         raise SystemExit(f"{suite}: the mirror has no package or file list")
-    return packages, contents, security
+    return packages, (contents, common), security
 
 
 Group = tuple[str, ...]
@@ -176,9 +179,9 @@ LIBRARY = re.compile(
 PROGRAM = re.compile(rb"^(?:usr/)?s?bin/([^/\s]+)\s+(\S+)$", re.MULTILINE)
 
 
-def read_contents(path: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """(packages by soname, packages by program) of a Contents file."""
-    data = gzip.decompress(path.read_bytes())
+def read_contents(paths: Iterable[Path]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """(packages by soname, packages by program) of Contents files."""
+    data = b"\n".join(gzip.decompress(path.read_bytes()) for path in paths)
 
     def table(pattern: re.Pattern[bytes]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

@@ -133,14 +133,46 @@ def read_wheel(url: str) -> dict[str, Any]:
         files[member.filename] = {
             "needed": list(facts.needed), "soname": facts.soname, "search": list(facts.search)
         }  # fmt: skip
-    requires = re.findall(r"^Requires-Dist: *(.+)$", metadata.partition("\n\n")[0], re.MULTILINE)
     return {
         "wheel": urllib.parse.unquote(url.rpartition("/")[2]),
         "files": files,
         "unread": unread,
         "modules": modules_of([m.filename for m in members]),
-        "requires": [line.strip() for line in requires],
+        "requires": _requires(metadata),
     }
+
+
+def _requires(metadata: str) -> list[str]:
+    lines = re.findall(r"^Requires-Dist: *(.+)$", metadata.partition("\n\n")[0], re.MULTILINE)
+    return [line.strip() for line in lines]
+
+
+def read_installed(info: Path) -> tuple[str, str, dict[str, Any]]:
+    """Name, version and what :func:`read_wheel` tells, of an installed wheel's ``.dist-info``."""
+    metadata = (info / "METADATA").read_text(errors="replace")
+    names = [
+        line.rsplit(",", 2)[0].strip('"') for line in (info / "RECORD").read_text().splitlines()
+    ]
+    files: dict[str, Any] = {}
+    for name in names:
+        if not SHARED_OBJECT.search(name):
+            continue
+        facts = elf.parse((info.parent / name).read_bytes())
+        if facts is not None and facts.machine == 62:
+            files[name] = {
+                "needed": list(facts.needed), "soname": facts.soname, "search": list(facts.search)
+            }  # fmt: skip
+    found = re.search(r"^Name: *(\S+)", metadata, re.MULTILINE)
+    version = re.search(r"^Version: *(\S+)", metadata, re.MULTILINE)
+    assert found is not None
+    assert version is not None
+    return canonicalize_name(found[1]), version[1], {
+        "wheel": info.name,
+        "files": files,
+        "unread": [],
+        "modules": modules_of(names),
+        "requires": _requires(metadata),
+    }  # fmt: skip
 
 
 def needs(read: dict[str, Any], siblings: re.Pattern[str]) -> dict[str, list[str]]:

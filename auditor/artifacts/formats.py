@@ -76,10 +76,15 @@ class Draft:
             from auditor.artifacts.features import stated_names
 
             self.details += stated_names(self.format, self.blob)
-        if self.format.startswith("xgboost-") or self.format in ("lightgbm", "keras-h5"):
+        if self.format.startswith(("xgboost-", "catboost")) or self.format in (
+            "lightgbm",
+            "keras-h5",
+        ):
             from auditor.artifacts.stated import stated
 
             self.details += [d for d in stated(self.format, self.blob) if d not in self.details]
+        if pickle is not None and any(g.module == "catboost.core" for g in pickle.globals):
+            self.details += self._catboost()
         issues = list(self.issues)
         if self.analysis is not None:
             issues += self.analysis.issues
@@ -105,6 +110,14 @@ class Draft:
             onnx=self.onnx,
             stream=self._stream(worst(verdicts)),
         )
+
+    def _catboost(self) -> list[tuple[str, str]]:
+        """The build that the CatBoost models in the pickle name."""
+        from auditor.artifacts.stated import catboost_build
+
+        blob = self.analysis.blob if self.analysis is not None else None
+        found = catboost_build(blob) if blob is not None else ()
+        return [detail for detail in found if detail not in self.details]
 
     def _stream(self, verdict: Verdict) -> bytes | None:
         blob = self.analysis.blob if self.analysis is not None else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from struct import Struct
+from typing import Final
 
+from auditor import lazy_re as re
 from auditor.artifacts.blob import Blob
 
 _U8 = Struct("<Q")
@@ -107,6 +109,8 @@ def identify(blob: Blob) -> str:
         return "tar"
     if _is_safetensors(blob, head):
         return "safetensors"
+    if _is_plain_xgboost(head):
+        return "xgboost-binary"
     if _is_zlib(head):
         return "zlib"
     if head[:3] == b"\x5d\x00\x00" and len(head) > 12:
@@ -134,6 +138,26 @@ def superblock(blob: Blob) -> int | None:
             return at
         at = at * 2 or 512
     return None
+
+
+# Until XGBoost 1.0 a saved model began with its parameters, without a magic.
+_XGBOOST_PARAMETERS: Final = 136
+_XGBOOST_BOOSTERS: Final = (b"gbtree", b"gblinear", b"dart")
+
+
+def _is_plain_xgboost(head: bytes) -> bool:
+    """Parameters, then two counted texts: the objective and the kind of booster."""
+    at = _XGBOOST_PARAMETERS
+    texts: list[bytes] = []
+    for _ in range(2):
+        size = int.from_bytes(head[at : at + 8], "little")
+        if len(head) < at + 8 + size or not 0 < size < 64:
+            return False
+        texts.append(head[at + 8 : at + 8 + size])
+        at += 8 + size
+    return texts[1] in _XGBOOST_BOOSTERS and bool(
+        re.fullmatch(rb"[a-z0-9_]+:?[a-z0-9_]*", texts[0])
+    )
 
 
 def _is_safetensors(blob: Blob, head: bytes) -> bool:

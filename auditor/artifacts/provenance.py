@@ -67,7 +67,13 @@ def provenance(facts: ArtifactFacts) -> Provenance:
             feature_names=stated.names if stated else None,
             n_features=stated.count if stated else None,
         )
-    claims = (*_versions(pickle), *_layouts(pickle), *_python(pickle), *_symbols(pickle))
+    claims = (
+        *_versions(pickle),
+        *_stated(facts),
+        *_layouts(pickle),
+        *_python(pickle),
+        *_symbols(pickle),
+    )
     fitted = contract(facts)
     names = fitted.names if fitted is not None else None
     count = fitted.count if fitted is not None else None
@@ -88,10 +94,19 @@ _LIGHTGBM_FORMS: dict[str, tuple[str, str | None]] = {
     "v4": ("4.0", None),
 }
 
+# What safetensors' metadata calls the frameworks.
+_FRAMEWORKS: dict[str, str] = {
+    "pt": "torch",
+    "tf": "tensorflow",
+    "flax": "flax",
+    "np": "numpy",
+    "mlx": "mlx",
+}
+
 
 def _stated(facts: ArtifactFacts) -> Iterator[Claim]:
     """What formats other than pickle say of their writer."""
-    from auditor.artifacts.stated import VERSIONS
+    from auditor.artifacts.stated import VERSIONS, catboost_range
 
     for name, text in facts.details:
         if name in VERSIONS:
@@ -99,6 +114,11 @@ def _stated(facts: ArtifactFacts) -> Iterator[Claim]:
         elif name == "lightgbm_format" and text in _LIGHTGBM_FORMS:
             low, high = _LIGHTGBM_FORMS[text]
             yield Claim(subject="lightgbm", low=low, high=high, evidence=f"version={text}")
+        elif name == "catboost_revision":
+            since, until = catboost_range(int(text))
+            yield Claim(subject="catboost", low=since, high=until, evidence=f"revision {text}")
+        elif name == "safetensors_format" and text in _FRAMEWORKS:
+            yield Claim(subject=_FRAMEWORKS[text], evidence=f'format "{text}" in __metadata__')
         elif name == "torch_archive":
             yield Claim(subject="torch", low="1.6", evidence=f"form {text} of the archive")
     if facts.format == "torch-legacy":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from auditor import lazy_re as re
 
@@ -18,6 +18,7 @@ VERSIONS: dict[str, str] = {
     "tensorflow_version": "tensorflow",
     "skops_version": "skops",
     "sklearn_version": "scikit-learn",
+    "catboost_version": "catboost",
 }
 _TAIL = 1024
 _PARAMETERS = 64 << 10
@@ -47,13 +48,64 @@ def stated(format: str, blob: Blob) -> Iterator[Detail]:
         yield from _xgboost_binary(blob)
     elif format == "keras-h5":
         yield from _hdf5(blob)
+    elif format in ("catboost", "catboost-json"):
+        yield from catboost_build(blob)
+
+
+_BUILD: Final = b"catboost_version_info"
+# The build's text lies beside its name, before or behind it.
+_AROUND: Final = 2048
+
+
+def catboost_build(blob: Blob) -> Iterator[Detail]:
+    """The build that a CatBoost model names, also inside a pickle: its tag, commit, revision."""
+    at = blob.find(_BUILD, 0, _WRAPPER)
+    if at < 0:
+        return
+    start = max(at - _AROUND, 0)
+    raw = blob.read(start, at - start + _AROUND)
+    tag = re.search(rb"Branch: tags/v(\d+(?:\.\d+)+)\b", raw)
+    tag = tag or re.search(rb"CatBoost [Rr]elease v?(\d+(?:\.\d+)+)\b", raw)
+    commit = re.search(rb"Commit: ([0-9a-f]{40})", raw)
+    revision = re.search(rb"Last Changed Rev: (\d{1,12})\b", raw)
+    builds = _catboost_builds()
+    known = [v for v, (named, _) in builds.items() if commit and commit[1].decode() == named]
+    if tag is not None:
+        yield "catboost_version", tag[1].decode("ascii")
+    elif known:
+        yield "catboost_version", known[0]
+    elif revision is not None:
+        yield "catboost_revision", revision[1].decode("ascii")
+
+
+def _catboost_builds() -> dict[str, tuple[str, int]]:
+    """Release -> (commit, revision), oldest first."""
+    from auditor.catalog import knowledge
+
+    return {v: (row[0], row[1]) for v, row in knowledge("catboost_builds.json")["builds"].items()}
+
+
+def catboost_range(revision: int) -> tuple[str | None, str | None]:
+    """(lowest version, first version above) of builds from that revision.
+
+    Releases after 1.0 all name the same revision.
+    """
+    builds = _catboost_builds()
+    below = [v for v, (_, built) in builds.items() if built <= revision]
+    above = [v for v, (_, built) in builds.items() if built > revision]
+    last = max((built for _, built in builds.values()), default=0)
+    low = next((v for v in below if builds[v][1] == last), below[-1] if below else None)
+    return low, above[0] if above else None
 
 
 def _xgboost_binary(blob: Blob) -> Iterator[Detail]:
     """The header: base score, features, classes, two flags, major and minor version."""
     head = blob.read(0, 32)
-    if len(head) == 32 and head[:4] == b"binf":
-        major, minor = (int.from_bytes(head[at : at + 4], "little") for at in (24, 28))
+    start = 4 if head[:4] == b"binf" else 0
+    if len(head) == 32:
+        major, minor = (
+            int.from_bytes(head[start + at : start + at + 4], "little") for at in (20, 24)
+        )
         if 0 < major < 100 and minor < 100:
             yield "xgboost_version", f"{major}.{minor}"
     at = blob.find(b"scikit_learn", 0, _WRAPPER)

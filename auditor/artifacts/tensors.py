@@ -235,6 +235,8 @@ def _metadata(draft: Draft, metadata: Any) -> None:
                 what="nothing runs it by itself; no trainer writes it",
             )
         _template(draft, value, str(key))
+    if isinstance(framework := metadata.get("format"), str):
+        draft.details.append(("safetensors_format", framework[:20]))
 
 
 def _template(draft: Draft, value: str, where: str) -> None:

@@ -23,7 +23,7 @@ from auditor.deployment.model import (
     Service,
 )
 from auditor.findings import Confidence, Related, Severity, Stage
-from auditor.linking import distributions, sonames, wheels
+from auditor.linking import distributions, pins, sonames, wheels
 from auditor.parsers import locks
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
@@ -539,8 +539,8 @@ def uninstallable_pin(
             if has_compiler is None and _certainly_without(environment, image):
                 has_compiler = False
     conflict = deployment.conflicts.get(environment.name)
-    if conflict is not None:
-        yield _unresolvable(environment, rule, conflict)
+    for one in (conflict,) if conflict is not None else pins.conflicts(environment):
+        yield _unresolvable(environment, rule, one)
     seen: set[str] = set()
     for item in _shipped(environment):
         if item.fact.url or item.fact.path or item.fact.vcs or item.key in seen:
@@ -813,6 +813,7 @@ def unpinned_conda(environment: Environment, rule: Rule) -> Iterator[Outcome]:
 @check("ENV011")
 def contradicting_pins(environment: Environment, rule: Rule) -> Iterator[Outcome]:
     """Two requirements on one distribution that no version meets, or that overrule each other."""
+    yield from _constrained(environment, rule)
     by_name: dict[str, list[EnvRequirement]] = {}
     for item in environment.requirements:
         if item.key and item.origin != "lock":
@@ -847,6 +848,33 @@ def contradicting_pins(environment: Environment, rule: Rule) -> Iterator[Outcome
                     breaks=environment.breaks(Stage.BUILDS) if together else (),
                     severity=None if together else Severity.MEDIUM,
                 )
+
+
+def _constrained(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+    """What an install command asks for, and what its constraints file lets it have."""
+    python = environment.python.version if environment.python else None
+    markers = locks.marker_environment(python) if python else None
+    for step in environment.steps:
+        held = {c.key: c for c in step.constraints if markers is None or c.applies(markers)}
+        for item in step.requirements if step.shipped else ():
+            limit = held.get(item.key)
+            if limit is None or item.fact.url or item.fact.vcs:
+                continue
+            mine, theirs = item.fact.pinned_version, limit.pinned_version
+            refused = (mine is not None and limit.allows(mine) is False) or (
+                theirs is not None and item.fact.allows(theirs) is False
+            )
+            if not refused:
+                yield rule.passed()
+                continue
+            yield rule.finding(
+                item.fact.at,
+                f"`{item.key}{item.fact.specifier}` is asked for here, and the constraints of the same "
+                f"command let it have `{limit.specifier}` only ({limit.at.path}:{limit.at.line}): "
+                "pip refuses (`ResolutionImpossible`)",
+                related=[Related(limit.at, "the constraint")],
+                breaks=environment.breaks(Stage.BUILDS),
+            )
 
 
 @check("ENV012")

@@ -12,7 +12,7 @@ from auditor.deployment.healthcheck import asks
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
-from auditor.parsers.python.facts import Phase
+from auditor.parsers.python.facts import Phase, Reach
 from auditor.source import Location, Unknown
 
 _SECRET = re.compile(
@@ -293,7 +293,6 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if item.read_only in reported:
                 continue
             reported.add(item.read_only)
-            starts = access.reach.certain and access.reach.phase.before_serving
             yield rule.finding(
                 access.at,
                 f"`{shown}` is written, but {item.read_only}: "
@@ -302,7 +301,7 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 severity=None if access.reach.certain else Severity.LOW,
                 related=[Related(item.read_only_at, "said here")] if item.read_only_at else (),
                 confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
-                breaks=service.breaks(Stage.STARTS) if starts else (),
+                breaks=_stopped(service, access.reach),
             )
             continue
         decides = item.decides
@@ -312,7 +311,6 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 continue
             reported.add(decides.path)
         shown = access.path.text if isinstance(access.path.text, str) else item.link.path
-        starts = access.reach.certain and access.reach.phase.before_serving
         yield rule.finding(
             access.at,
             f"`{shown}` is written, but {decides.path if decides else item.link.path} belongs to root and the service "
@@ -327,8 +325,17 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 if at is not None
             ],
             confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
-            breaks=service.breaks(Stage.STARTS) if starts else (),
+            breaks=_stopped(service, access.reach),
         )
+
+
+def _stopped(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
+    """What an error there breaks: the start, or the prediction whose handler leads to it."""
+    if not reach.certain:
+        return ()
+    if reach.phase.before_serving:
+        return service.breaks(Stage.STARTS)
+    return service.breaks(Stage.PREDICTS) if "predict" in reach.route.lower() else ()
 
 
 @check("IMG012")
@@ -336,6 +343,9 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
     """Code needs a variable that nothing sets."""
     wild = service.variable("*")
     reported: set[str] = set()
+    for fault in service.faults:
+        if fault.kind == "variable":
+            yield _fault_finding(service, rule, fault)
     for entry in service.runs:
         for read in entry.trace.env_reads:
             name = read.name
@@ -406,8 +416,6 @@ def unreadable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             continue
         seen.add(link.path)
         shown = access.path.text if isinstance(access.path.text, str) else link.path
-        starts = access.reach.certain and access.reach.phase.before_serving
-        predicts = access.reach.certain and "predict" in access.reach.route.lower()
         yield rule.finding(
             access.at,
             f"`{shown}` belongs to root and only root may read it, and the service runs as "
@@ -415,11 +423,7 @@ def unreadable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             related=[Related(service.user_at, "the user is set here")] if service.user_at else (),
             confidence=None if access.reach.certain else Confidence.POSSIBLE,
             severity=None if access.reach.certain else Severity.LOW,
-            breaks=service.breaks(Stage.STARTS)
-            if starts
-            else service.breaks(Stage.PREDICTS)
-            if predicts
-            else (),
+            breaks=_stopped(service, access.reach),
         )
 
 
@@ -542,10 +546,21 @@ _CLASSIC_ONLY = frozenset({"outside", "no-match", "not-a-directory", "later-stag
 
 
 @check("IMG019")
-def copy_finds_nothing(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
-    """COPY of something that is not in the build context."""
+def copy_finds_nothing(image: BuiltImage, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """COPY of something that is not in the build context, or in the stage copied from."""
     if image.image.copies:
         yield rule.passed()
+    first = next(iter(deployment.services_of(image.services)), None)
+    for fault in first.faults if first is not None else ():
+        if fault.kind == "copy":
+            yield rule.finding(
+                fault.at,
+                fault.message,
+                related=[Related(at, text) for at, text in fault.related],
+                confidence=Confidence.LIKELY,
+                evidence=dict(fault.evidence),
+                breaks=image.breaks(Stage.BUILDS),
+            )
     for problem in image.copy_problems:
         if problem.kind == "ignored":
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Artifact, Deployment, Service
-from auditor.findings import Related, Severity, Stage
+from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
 
@@ -20,7 +20,9 @@ _LARGE = 100_000_000
 # What the runtime refuses, or fails on at the first prediction, because shapes contradict.
 _SHAPES = frozenset({"shape-error", "reshape", "predict", "gemm"})
 # Opened all the same, and nothing a person needs to mend.
-_HARMLESS = frozenset({"opset-twice", "external-data", "no-outputs", "kernel"})
+_HARMLESS = frozenset(
+    {"opset-twice", "external-data", "no-outputs", "kernel", "attribute-reference"}
+)
 
 
 def _graph(artifact: Artifact) -> OnnxFacts | None:
@@ -239,14 +241,24 @@ def _before(deployment: Deployment, name: str, release: tuple[int, ...]) -> bool
     return bool(pinned) and all(version < release for version in pinned)
 
 
+# By exporter, the argument that names the opset, and whose release chooses it otherwise.
+_OPSETS = {
+    "torch.onnx.export": ("opset_version", "torch"),
+    "skl2onnx": ("target_opset", "skl2onnx and onnx"),
+    "onnxmltools": ("target_opset", "onnxmltools and onnx"),
+    "tf2onnx": ("opset", "tf2onnx"),
+    "optimum": ("opset", "optimum"),
+}
+
+
 @check("ONX010")
 def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
-    """Calls of PyTorch's exporters that leave the graph dynamic, in training mode or frozen."""
+    """Calls of exporters that leave the graph dynamic, in training mode or frozen."""
     from auditor.parsers.python.exports import exports
 
     older = _before(deployment, "torch", (2, 9))
     for module in deployment.exporters:
-        for export in exports(module):
+        for export in exports(module, deployment.module_for):
             wrong = False
             axes = sorted({axis.axis for axis in export.free if axis.axis})
             if axes:
@@ -262,17 +274,26 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                     evidence={"axes": [f"{a.name}:{a.axis}" for a in export.free]},
                 )
             training = export.training in ("TRAINING", "PRESERVE")
-            # The older exporter, the default before torch 2.9, switches to evaluation by itself.
-            quiet = export.training == "EVAL" or (
-                export.tool == "torch.onnx.export"
-                and (export.dynamo is False or (export.dynamo is None and older))
+            # The older exporter, the default before torch 2.9, switches to evaluation by itself;
+            # a scripted module keeps its mode as something that can still be changed.
+            quiet = (
+                export.training == "EVAL"
+                or export.tool == "torch.jit.script"
+                or (
+                    export.tool == "torch.onnx.export"
+                    and (export.dynamo is False or (export.dynamo is None and older))
+                )
             )
-            if training or (export.evaluates is False and not quiet):
+            modal = export.mode.known
+            if training or (export.evaluates is False and not quiet and modal is not False):
                 wrong = True
+                why = f"training={export.training}" if training else "nothing calls eval() on it"
+                if modal:
+                    why += f", and {export.mode.layers[0]} acts otherwise in training"
                 yield rule.finding(
                     export.at,
-                    f"{export.tool} exports {export.model or 'the model'} in training mode: "
-                    + (f"training={export.training}" if training else "nothing calls eval() on it"),
+                    f"{export.tool} exports {export.model or 'the model'} in training mode: {why}",
+                    confidence=None if training or modal else Confidence.POSSIBLE,
                     help="Call eval() on the model before it is exported.",
                 )
             for branch in export.branches:
@@ -285,11 +306,12 @@ def export_code(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 )
             if export.opset_pinned is False:
                 wrong = True
+                name, writer = _OPSETS[export.tool]
                 yield rule.finding(
                     export.at,
-                    "torch.onnx.export without opset_version: each torch release writes another",
+                    f"{export.tool} without {name}: each {writer} release writes another",
                     severity=Severity.INFO,
-                    help="Give opset_version, one that the pinned onnxruntime knows.",
+                    help=f"Give {name}, one that the pinned onnxruntime knows.",
                 )
             if not wrong:
                 yield rule.passed()

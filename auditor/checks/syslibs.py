@@ -117,7 +117,8 @@ def _no_manager(image: BuiltImage) -> str:
 
 def _imported(use: Use) -> str:
     if use.artifact is not None:
-        return f"{use.artifact} is loaded here, which imports `{use.module}`"
+        imports = f"imports `{use.module}`" if use.module else f"may import `{use.distribution}`"
+        return f"{use.artifact} is loaded here, which {imports}"
     return f"`{use.module}` is imported here" if use.module else "what needs it is imported here"
 
 

@@ -10,6 +10,7 @@ from auditor import lazy_re as re
 from auditor.deployment import cluster as clusters
 from auditor.deployment import (
     environments,
+    hosted,
     images,
     manifests,
     packaged,
@@ -136,6 +137,16 @@ def assemble(
                     name=unique(service.name, project.files[-1]),
                 )
             )
+
+    for app in hosted.apps(facts):
+        if app.dockerfile is None:
+            image = services.platform_image(facts, app)
+        else:
+            image = image_of(app.dockerfile, app.context, None, (), is_dev=False)
+            used.add(app.dockerfile)
+        if image is not None:
+            name = unique(app.name, app.at.path)
+            found.append(services.from_platform(facts, app=app, image=image, name=name))
 
     cluster = clusters.read(facts)
     for problem in cluster.problems:
@@ -304,7 +315,7 @@ def _linked(
 
 
 def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
-    """Modules that export PyTorch models; training code is nobody's entry, so they are looked for."""
+    """Modules that export models; training code is nobody's entry, so they are looked for."""
     found = []
     for entry in facts.repository.of_kind(FileKind.PYTHON, FileKind.NOTEBOOK):
         if entry.is_dev or entry.size > 1_000_000:
@@ -313,14 +324,46 @@ def _exporters(facts: Facts) -> tuple[ModuleFacts, ...]:
         if source is None or not any(word in source.text for word in _EXPORTERS):
             continue
         from auditor.parsers import python
+        from auditor.parsers.python.exports import exporting
 
         module = facts.modules.get(entry.path) or python.parse(source)
-        if any(call.name.startswith("torch.") for call in module.calls):
+        if exporting(module):
             found.append(module)
+    _read_models(facts, found)
     return tuple(found)
 
 
-_EXPORTERS = ("torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit")
+def _read_models(facts: Facts, exporters: Iterable[ModuleFacts]) -> None:
+    """Read the project's modules from which exported models may come."""
+    from auditor.parsers.python.modes import module_paths
+
+    python = {entry.path for entry in facts.repository.of_kind(FileKind.PYTHON)}
+    pending = list(exporters)
+    seen = {module.path for module in pending}
+    while pending and len(seen) < _MOST_MODELS:
+        module = pending.pop()
+        for item in module.imports:
+            dots = "." * item.level
+            names = [f"{dots}{item.module}"]
+            if item.level or item.names:
+                # ``from package import module``.
+                joint = "." if item.module else ""
+                names += [f"{dots}{item.module}{joint}{name}" for name in item.names]
+            for name in names:
+                path = next((p for p in module_paths(module.path, name) if p in python), None)
+                if path is None or path in seen:
+                    continue
+                seen.add(path)
+                read = facts.module(path)
+                if read is not None:
+                    pending.append(read)
+
+
+_MOST_MODELS = 60
+_EXPORTERS = (
+    "torch.onnx", "torch.jit", "torch.export", "torch import onnx", "torch import jit", "skl2onnx",
+    "onnxmltools", "tf2onnx", "optimum.exporters",
+)  # fmt: skip
 
 
 def _workload_name(item: manifests.Running) -> str:
@@ -605,18 +648,9 @@ def _claims(facts: Facts) -> tuple[list[PythonClaim], list[pyversion.PythonVersi
             )
     for entry in facts.repository.of_kind(FileKind.CONDA):
         conda = facts.conda(entry.path)
-        if conda is not None and conda.python is not None and conda.python.version:
-            told = conda.python.version
-            one = told.lstrip("=").rstrip(".*")
-            single = bool(one) and one.replace(".", "").isdigit()
-            claims.append(
-                PythonClaim(
-                    version=one if single else "",
-                    at=conda.python.at,
-                    kind="conda",
-                    specifier="" if single else told,
-                )
-            )
+        claim = environments.conda_python(conda.python) if conda is not None else None
+        if claim is not None:
+            claims.append(claim)
     return claims, versions
 
 

@@ -95,11 +95,25 @@ def _overlay(facts: Facts, project: ComposeProject) -> bool:
 
 
 def mounts(service: ComposeService) -> Iterator[Mount]:
-    """``tmpfs:`` entries: empty directories laid over the image's."""
+    """``tmpfs:`` entries, empty directories laid over the image's, and secrets."""
     for item in service.tmpfs:
         if isinstance(item.value, str):
             target = item.value.partition(":")[0]
             yield Mount(target=target, kind="tmpfs", at=item.at, source_text="an empty tmpfs")
+
+    held = [str(use.target).removeprefix(_SECRETS) for use in service.secrets]
+    if held:
+        yield Mount(
+            target=_SECRETS.rstrip("/"),
+            kind="other",
+            at=service.secrets[0].at,
+            source_text="what `secrets:` lists",
+            files=tuple(name for name in held if not name.startswith("/")),
+        )
+
+
+# Where Compose mounts secrets that name no other place.
+_SECRETS = "/run/secrets/"
 
 
 def _references(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:

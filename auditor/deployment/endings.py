@@ -28,20 +28,21 @@ _BUSY = frozenset({"thread", "executor", "subprocess", "queue", "watcher", "slee
 
 
 def refused_arguments(trace: Trace) -> list[StartFault]:
-    """Argparse ends the program: an option that it does not know, or one that it misses."""
-    return [
-        StartFault(
-            kind="literal-variable",
-            message=f"the program refuses its command line: `error: {call.mentions[0]}`",
-            at=call.at,
-            certain=False,
-        )
-        for call in trace.calls
-        if call.name == "argparse.error"
-        and call.reach.certain
-        and call.reach.phase.before_serving
-        and call.mentions
-    ]
+    """Argparse or click ends the program: an option it does not know or misses, or no command."""
+    found = []
+    for call in trace.calls:
+        if not call.reach.certain or not call.reach.phase.before_serving:
+            continue
+        if call.name == "argparse.error" and call.mentions:
+            said = f"the program refuses its command line: `error: {call.mentions[0]}`"
+        elif call.name == "click.usage":
+            said = (
+                "the program is a group of commands and is given none: it prints its usage and ends"
+            )
+        else:
+            continue
+        found.append(StartFault(kind="literal-variable", message=said, at=call.at, certain=False))
+    return found
 
 
 def inline(code: str, at: Location) -> Iterator[StartFault]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import endings, fronts, reach, startup, workers
+from auditor.deployment import endings, fronts, packagedata, reach, startup, workers
+from auditor.deployment.accounts import account
 from auditor.deployment.model import (
     Entry,
     Listen,
@@ -117,6 +118,7 @@ def follow(
 
     faults.extend(startup.unknown_user(service))
     faults.extend(reach.locked_away(service))
+    faults.extend(reach.absent_sources(service, view))
     faults.extend(startup.first_program(service, script, view, cwd))
     first: list[Interpretation] = []
     faults.extend(startup.scripts(service, script, view, env, cwd, first))
@@ -457,8 +459,8 @@ class _Follower:
         from auditor.deployment.consoles import console_scripts
 
         named: dict[str, str] = {}
-        for folder in self._installed_projects():
-            named.update(console_scripts(self.view, folder))
+        for project in packagedata.installed(self.service):
+            named.update(console_scripts(self.view, project.folder))
         target = named.get(program.value)
         if target is None:
             if not named or self.service.image is None:
@@ -493,33 +495,6 @@ class _Follower:
             argv=tuple(a.text for a in fact.argv[1:]),
         )
         return True
-
-    def _installed_projects(self) -> tuple[str, ...]:
-        """Directories of the image whose project an install command of it names."""
-        environment = self.service.environment
-        found: list[str] = []
-        for step in environment.steps if environment else ():
-            if step.fact is None or not step.shipped:
-                continue
-            for arg in (*step.fact.local_paths, *step.fact.editable):
-                if isinstance(arg.value, str):
-                    path = arg.value.partition("[")[0]
-                    where = self._workdir_of(step.fact.at)
-                    if path.startswith("/") or where is not None:
-                        found.append(posixpath.normpath(posixpath.join(where or "/", path)))
-            if step.fact.action == "sync" and not step.fact.no_root:
-                where = self._workdir_of(step.fact.at)
-                if where is not None:
-                    found.append(where)
-        return tuple(dict.fromkeys(found))
-
-    def _workdir_of(self, at: Location) -> str | None:
-        """The working directory of the RUN that stands there."""
-        image = self.service.image
-        for step in image.image.runs if image is not None else ():
-            if step.at.path == at.path and step.at.line <= at.line <= step.at.end_line:
-                return step.state.workdir if isinstance(step.state.workdir, str) else None
-        return None
 
     # ---- servers on the command line ----
 
@@ -762,7 +737,11 @@ class _Follower:
             and not _at_least(installed.version("fastapi"), (0, 112))
         ):
             self.faults += reach.out_of_reach(
-                self.service, self.process, name, through_python=self._through_python()
+                self.service,
+                self.process,
+                name,
+                self.view,
+                through_python=self._through_python(),
             )
             return
         image = self.service.image
@@ -890,17 +869,13 @@ class _Follower:
             facts_of=self.view.module,
             is_dir=self.view.is_dir,
         )
-        user = self.service.user
-        home: Value = "/root"
-        if isinstance(user, str) and user.partition(":")[0] not in ("", "root", "0"):
-            home = Unknown("the user's home directory is not known")
         return Program(
             finder,
             environment=environment,
             environment_complete=(self.service.variables_complete or self.documented) and not wild,
             spoken_of=None if wild else self.view.spoken_of,
             cwd=self.cwd,
-            home=home,
+            home=account(self.service.image, self.service.user).home,
             read=self._read,
             exists=self.view.exists,
             names=self.view.listing,

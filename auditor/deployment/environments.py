@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.deployment.base import Base
 from auditor.deployment.commands import Ran
-from auditor.deployment.image import ContextSource, Image, Present
+from auditor.deployment.image import Absent, ContextSource, Image, Present
 from auditor.deployment.model import (
     Environment,
     EnvRequirement,
     InstallStep,
     PythonClaim,
+    Value,
 )
 from auditor.linking import distributions
 from auditor.parsers import conda, locks, pyproject, requirements, setup_py
@@ -75,7 +76,7 @@ def of_image(
         fact = ran.what.fact
         if not isinstance(fact, PipInstall) or fact.action in ("uninstall", "lock", "download"):
             continue
-        resolver = _resolver(ran, stage_image, context, facts)
+        resolver = _Resolver(ran, stage_image, context)
         step = _step(fact, ran, resolver, draft if shipped else _Draft(), facts, python)
         draft.steps.append(replace(step, shipped=shipped))
     return _finish(
@@ -88,39 +89,86 @@ def of_image(
     )
 
 
-def _resolver(
-    ran: Ran, image: Image, context: str, facts: Facts
-) -> Callable[[str], tuple[str | None, str]]:
+class _Resolver:
     """Maps a path as a command sees it to a repository path, or says why that fails."""
 
-    def resolve(path: str) -> tuple[str | None, str]:
-        cwd = ran.what.cwd if isinstance(ran.what.cwd, str) else ran.step.state.workdir
-        if isinstance(cwd, Unknown):
-            return None, cwd.reason
-        absolute = posixpath.normpath(posixpath.join(cwd, path))
-        for mount in ran.step.mounts:
-            if mount.type != "bind" or mount.from_ or mount.target is None:
-                continue
-            target = posixpath.normpath(posixpath.join(str(cwd), mount.target))
-            source = (mount.source or "").strip("/")
-            if absolute == target:
-                return posixpath.normpath(posixpath.join(context, source or ".")), ""
-            if absolute.startswith(f"{target.rstrip('/')}/"):
-                rest = absolute[len(target.rstrip("/")) + 1 :]
-                return posixpath.normpath(posixpath.join(context, source, rest)), ""
-        found = image.fs.lookup(absolute)
+    def __init__(self, ran: Ran, image: Image, context: str) -> None:
+        self._ran = ran
+        self._image = image
+        self._context = context
+
+    def where(self, path: str) -> Value:
+        """The absolute path in the image."""
+        cwd = self._ran.what.cwd
+        if not isinstance(cwd, str):
+            cwd = self._ran.step.state.workdir
+        return cwd if isinstance(cwd, Unknown) else posixpath.normpath(posixpath.join(cwd, path))
+
+    def __call__(self, path: str) -> tuple[str | None, str]:
+        absolute = self.where(path)
+        if isinstance(absolute, Unknown):
+            return None, absolute.reason
+        mounted = self._mounted(absolute)
+        if mounted is not None:
+            return mounted, ""
+        found = self._image.fs.lookup(absolute)
         if isinstance(found, Present) and isinstance(found.source, ContextSource):
-            return posixpath.normpath(posixpath.join(context, found.source.path or ".")), ""
+            return posixpath.normpath(posixpath.join(self._context, found.source.path or ".")), ""
         name = posixpath.basename(absolute)
         return None, f"{path} is not traced to a file of the repository ({name})"
 
-    return resolve
+    def absent(self, absolute: str) -> bool:
+        """The command certainly finds nothing there."""
+        found = self._image.fs.lookup(absolute)
+        gone = isinstance(found, Absent) and found.removed_at is None
+        return gone and self._mounted(absolute) is None
+
+    def _mounted(self, absolute: str) -> str | None:
+        """The repository path that a bind mount of the RUN shows there."""
+        for mount in self._ran.step.mounts:
+            if mount.type != "bind" or mount.from_ or mount.target is None:
+                continue
+            target = self.where(mount.target)
+            if not isinstance(target, str):
+                continue
+            source = (mount.source or "").strip("/")
+            if absolute == target:
+                return posixpath.normpath(posixpath.join(self._context, source or "."))
+            if absolute.startswith(f"{target.rstrip('/')}/"):
+                rest = absolute[len(target.rstrip("/")) + 1 :]
+                return posixpath.normpath(posixpath.join(self._context, source, rest))
+        return None
+
+
+def _left_behind(path: str, resolve: _Resolver, told: str, draft: _Draft) -> Iterator[Problem]:
+    """Files that a requirements file includes and that were not copied along with it."""
+    known = {file.path: file for file in draft.files}
+    start = resolve.where(told)
+    queue = [(path, start)] if isinstance(start, str) else []
+    seen: set[str] = set()
+    while queue:
+        file, place = queue.pop()
+        for include in known[file].includes if file in known else ():
+            if include.path is None or include.path in seen or "$" in include.target:
+                continue
+            seen.add(include.path)
+            there = posixpath.normpath(posixpath.join(posixpath.dirname(place), include.target))
+            if resolve.absent(there):
+                yield Problem(
+                    at=include.at,
+                    message=(
+                        f"{posixpath.basename(place)} includes {include.target}, and no COPY brings "
+                        f"{there} into the image before this"
+                    ),
+                )
+            else:
+                queue.append((include.path, there))
 
 
 def _step(
     fact: PipInstall,
     ran: Ran,
-    resolve: Callable[[str], tuple[str | None, str]],
+    resolve: _Resolver,
     draft: _Draft,
     facts: Facts,
     python: PythonClaim | None,
@@ -129,6 +177,7 @@ def _step(
     files: list[str] = []
     unresolved: list[str] = []
     used_lock: locks.Lock | None = None
+    known = len(draft.constraints)
 
     def add(items: Iterable[EnvRequirement]) -> None:
         for item in items:
@@ -155,6 +204,7 @@ def _step(
             used_lock = _use_lock(path, draft, facts, python, (), (), fact.at, add)
             continue
         add(_requirements(path, draft, facts, fact.at, files))
+        draft.problems.extend(_left_behind(path, resolve, arg.value, draft))
     for arg in fact.constraint_files:
         if isinstance(arg.value, str):
             path, why = resolve(arg.value)
@@ -192,7 +242,7 @@ def _step(
         if text.endswith((".whl", ".tar.gz", ".zip")) or "*" in text:
             unresolved.append(f"{text} is an archive whose requirements are not read")
             continue
-        path, why = resolve(text)
+        path, why = _directory(resolve, text, "pyproject.toml", "setup.py", "setup.cfg")
         if path is None:
             unresolved.append(why)
             continue
@@ -203,11 +253,8 @@ def _step(
         and fact.action == "install"
         and not (fact.requirements or fact.requirement_files or fact.local_paths or fact.editable)
     ):
-        directory, why = resolve(".")
-        if directory is None:
-            # The directory itself may be made by WORKDIR; its files come by COPY or mount.
-            project, why = resolve("pyproject.toml" if fact.tool != "pipenv" else "Pipfile")
-            directory = posixpath.dirname(project) if project is not None else None
+        name = "pyproject.toml" if fact.tool != "pipenv" else "Pipfile"
+        directory, why = _directory(resolve, ".", name)
         if directory is None:
             unresolved.append(why)
         else:
@@ -226,11 +273,27 @@ def _step(
         at=fact.at,
         fact=fact,
         requirements=tuple(found),
+        constraints=tuple(draft.constraints[known:]),
         files=tuple(dict.fromkeys(files)),
         lock=used_lock,
         unresolved=tuple(unresolved),
         stage=ran.step.stage,
     )
+
+
+def _directory(
+    resolve: Callable[[str], tuple[str | None, str]], text: str, *names: str
+) -> tuple[str | None, str]:
+    """The repository's directory behind a path of the image, and why there is none.
+
+    The directory itself may be made by WORKDIR; its files (``names``) come by COPY or mount.
+    """
+    path, why = resolve(text)
+    for name in names if path is None else ():
+        held, _ = resolve(posixpath.join(text, name))
+        if held is not None:
+            return posixpath.dirname(held), ""
+    return path, why
 
 
 def _inline(
@@ -257,6 +320,39 @@ def conda_requirement(spec: conda.CondaSpec) -> Requirement:
     elif specifier and specifier[0].isdigit():
         specifier = f"=={specifier}"
     return Requirement(name=spec.name, at=spec.at, specifier=specifier)
+
+
+def conda_python(spec: conda.CondaSpec | None) -> PythonClaim | None:
+    """What a conda file says of the interpreter: one version, or a range."""
+    if spec is None or not spec.version:
+        return None
+    one = spec.version.lstrip("=").rstrip(".*")
+    single = bool(one) and one.replace(".", "").isdigit()
+    return PythonClaim(
+        version=one if single else "",
+        at=spec.at,
+        kind="conda",
+        specifier="" if single else spec.version,
+    )
+
+
+def told_by_conda(environment: Environment) -> PythonClaim | None:
+    """The interpreter that the environment's conda locks and files install."""
+    for lock in environment.locks:
+        for package in lock.packages:
+            if package.manager == "conda" and package.name == "python" and package.version:
+                return PythonClaim(version=package.version, at=package.at, kind="lock")
+    told = [conda_python(item.python) for item in environment.conda]
+    return next((claim for claim in told if claim is not None and claim.version), None)
+
+
+def _own_interpreter(draft: _Draft) -> bool:
+    """Whether conda installs the interpreter along with the packages."""
+    return any(item.python is not None for item in draft.conda) or any(
+        package.manager == "conda" and package.name == "python"
+        for lock in draft.locks
+        for package in lock.packages
+    )
 
 
 def _requirements(
@@ -501,6 +597,9 @@ def _finish(
     extra: tuple[str, ...] = ()
     if base is not None and base.official_python:
         extra = ("pip", "setuptools", "wheel") if base.has_setuptools else ("pip",)
+    elif base is not None and base.flavour != "miniconda" and _own_interpreter(draft):
+        # What the image has besides belongs to another interpreter, if there is one.
+        extra = ("pip", "setuptools", "wheel")
     elif base is not None and base.text != "scratch" and kind == "image":
         because.append(f"what {base.text} brings is not known")
     asked = [r for r in kept if r.origin != "command" or r.key not in _INSTALLERS]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _CAPITALS = re.compile(r"[A-Z][A-Z0-9_]+")
+# In a script, what is only used (`$NAME`) is not set there.
+_GIVEN = re.compile(r"(?<![$\{A-Za-z0-9_])[A-Z][A-Z0-9_]{2,}\b")
 _DOCUMENTS = (".md", ".rst", ".txt", ".example", ".sample", ".template", ".tf", ".conf")
 _EXAMPLES = ("example", "sample", "template", "dist", "default")
 _SPEAKING = frozenset(
@@ -178,7 +180,8 @@ class Facts:
                 if entry.kind is FileKind.DOTENV and not any(w in name for w in _EXAMPLES):
                     continue  # what it sets is followed where something reads it
                 read += entry.size
-                found.update(_CAPITALS.findall(self.repository.read_text(entry.path).text))
+                names = _GIVEN if entry.kind is FileKind.SHELL else _CAPITALS
+                found.update(names.findall(self.repository.read_text(entry.path).text))
             self._spoken = frozenset(found)
         return self._spoken
 

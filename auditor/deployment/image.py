@@ -951,6 +951,11 @@ _PYTHON = _KnownBase(
     more_env=("PYTHON_", "GPG_KEY", "LANG"),
 )
 _PLAIN = _KnownBase()
+_CONDA = _KnownBase(
+    env=(("PATH", f"/opt/conda/bin:{_DEBIAN_PATH}"),),
+    more_env=("LANG", "LC_ALL"),
+    opaque=("/opt",),
+)
 _KNOWN_BASES: dict[str, _KnownBase] = {
     "python": _PYTHON,
     "debian": _PLAIN,
@@ -966,10 +971,23 @@ _KNOWN_BASES: dict[str, _KnownBase] = {
     "bitnami/minideb": _PLAIN,
     "nvidia/cuda": _KnownBase(env=(), more_env=("",), opaque=("/opt", "/cuda")),
     "node": _KnownBase(more_env=("NODE_VERSION", "YARN_VERSION"), opaque=("/home", "/opt")),
-    "continuumio/miniconda3": _KnownBase(
-        env=(("PATH", f"/opt/conda/bin:{_DEBIAN_PATH}"),),
-        more_env=("LANG", "LC_ALL"),
-        opaque=("/opt",),
+    "continuumio/miniconda3": _CONDA,
+    "continuumio/anaconda3": _CONDA,
+    "condaforge/miniforge3": _CONDA,
+    "condaforge/mambaforge": _CONDA,
+    # github.com/mamba-org/micromamba-docker: its entry point activates the base environment.
+    "mambaorg/micromamba": _KnownBase(
+        user="mambauser",
+        workdir="/tmp",
+        env=(
+            *_CONDA.env,
+            ("MAMBA_ROOT_PREFIX", "/opt/conda"),
+            ("MAMBA_USER", "mambauser"),
+            ("MAMBA_EXE", "/bin/micromamba"),
+            ("ENV_NAME", "base"),
+        ),
+        more_env=("LANG", "LC_ALL", "MAMBA_", "CONDA_"),
+        opaque=("/opt", "/home"),
     ),
     "pytorch/pytorch": _KnownBase(
         workdir="/workspace", env=(), more_env=("",), opaque=("/opt", "/workspace")
@@ -999,7 +1017,6 @@ _KNOWN_BASES: dict[str, _KnownBase] = {
     "golang": _KnownBase(workdir="/go", env=(), more_env=("",), opaque=("/go",)),
     "openjdk": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
     "eclipse-temurin": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
-    "condaforge/miniforge3": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
 }
 _WINDOWS = ("windowsservercore", "nanoserver")  # in tags of official images
 _LIBRARY_PREFIXES = (

@@ -79,16 +79,22 @@ def build(
         earlier += [(command, other, shipped) for command in theirs]
     ordered = earlier + commands
 
-    python = _python(image, base, ordered)
-    environment = environments.of_image(
-        key=key,
-        image=image,
-        context=context,
-        base=_environment_base(base, earlier),
-        commands=ordered,
-        facts=facts,
-        python=python,
-    )
+    def with_python(python: PythonClaim | None) -> Environment:
+        return environments.of_image(
+            key=key,
+            image=image,
+            context=context,
+            base=_environment_base(base, earlier),
+            commands=ordered,
+            facts=facts,
+            python=python,
+        )
+
+    environment = with_python(_python(image, base, ordered))
+    if environment.python is None:
+        told = environments.told_by_conda(environment)
+        if told is not None:
+            environment = with_python(told)
     packages = tuple(system.packages(ordered, image))
     sources = [source for paths in copied.values() for source in paths]
     scripts_shipped = _ships_scripts(environment, sources, own)

@@ -104,30 +104,41 @@ def _port(value: Value | None, fact: ServerStart) -> int | Unknown | str:
     return int(value) if value.isascii() and value.isdigit() else value
 
 
+# Options that name a file which the server opens before it listens.
+_FILES = {
+    "uvicorn": ("log_config", "env_file", "keyfile", "certfile", "ssl_ca_certs"),
+    "gunicorn": ("config", "log_config", "logconfig_json", "keyfile", "certfile", "ca_certs"),
+    "hypercorn": ("config", "log_config", "keyfile", "certfile", "ca_certs"),
+    "supervisord": ("config",),
+    "nginx": ("config",),
+}
+
+
 def config_faults(fact: ServerStart, cwd: Value, view: View) -> list[StartFault]:
-    """The configuration file that the command names is not there."""
-    option = fact.option("config")
-    if fact.kind not in ("gunicorn", "hypercorn", "uvicorn", "supervisord", "nginx") or not (
-        option is not None and isinstance(option.value, str) and isinstance(cwd, str)
-    ):
-        return []
-    name = option.value.removeprefix("file:")
-    path = posixpath.normpath(posixpath.join(cwd, name))
-    if name.startswith("python:") or path.startswith("/etc/"):
-        return []
-    if view.look(path).answer != "no":
-        return []
-    return [
-        StartFault(
-            kind="script",
-            message=(
-                f"{fact.kind} is told to read `{name}`, which is not in the image "
-                f"(it would be {path}): {fact.kind} stops"
-            ),
-            at=option.at,
-            evidence=(("path", path),),
+    """A file that the command tells the server to read is not there."""
+    found: list[StartFault] = []
+    for wanted in _FILES.get(fact.kind, ()):
+        option = fact.option(wanted)
+        if option is None or not isinstance(option.value, str) or not isinstance(cwd, str):
+            continue
+        name = option.value.removeprefix("file:")
+        path = posixpath.normpath(posixpath.join(cwd, name))
+        if not name or name.startswith("python:") or path.startswith("/etc/"):
+            continue
+        if view.look(path).answer != "no":
+            continue
+        found.append(
+            StartFault(
+                kind="script",
+                message=(
+                    f"{fact.kind} is told to read `{name}`, which is not in the image "
+                    f"(it would be {path}): {fact.kind} stops"
+                ),
+                at=option.at,
+                evidence=(("path", path),),
+            )
         )
-    ]
+    return found
 
 
 def configured(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import healthcheck
-from auditor.deployment.cluster import Cluster, leads
+from auditor.deployment import effects, healthcheck
+from auditor.deployment.cluster import Cluster, leads, same_namespace
 from auditor.deployment.model import HealthCheck, Mount, Published, Value, Variable
 from auditor.parsers import kubernetes, shell
 from auditor.source import Fragment, Location, Unknown
@@ -150,6 +150,7 @@ def _akin(tags: Sequence[str], image: str) -> bool:
 def variables(item: Running, image: BuiltImage) -> tuple[list[Variable], bool]:
     """(variables of the container, whether every one of them is known by name)."""
     found = [Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env]
+    found += _service_links(item)
     complete = True
     maps = {m.name: m for m in item.cluster.config_maps if isinstance(m.name, str)}
     secrets = {s.name: s for s in item.cluster.secrets if isinstance(s.name, str)}
@@ -198,6 +199,8 @@ def variables(item: Running, image: BuiltImage) -> tuple[list[Variable], bool]:
             and (held := maps[variable.source.name].get(variable.source.key)) is not None
         ):
             text = held.value
+        elif variable.source is not None and _left_out(variable.source, item):
+            continue
         else:
             text = Unknown("it comes from a Secret, field or ConfigMap")
         if isinstance(text, str):
@@ -211,6 +214,41 @@ def variables(item: Running, image: BuiltImage) -> tuple[list[Variable], bool]:
                 Variable(name="PORT", value=str(port), at=item.container.at, source="kubernetes")
             )
     return found, complete
+
+
+def _service_links(item: Running) -> Iterator[Variable]:
+    """What the kubelet tells each container of the Services of its namespace."""
+    if not item.workload.pod.service_links:
+        return
+    for service in item.cluster.services:
+        named = isinstance(service.name, str) and same_namespace(service, item.workload)
+        headless = service.cluster_ip is not None and service.cluster_ip.value == "None"
+        if not named or headless or service.external_name is not None or not service.ports:
+            continue
+        prefix = str(service.name).upper().replace("-", "_")
+        number = service.ports[0].port.number
+        unknown = Unknown("the cluster chooses the address")
+        values: dict[str, Value] = {
+            f"{prefix}_SERVICE_HOST": unknown,
+            f"{prefix}_SERVICE_PORT": str(number) if number is not None else unknown,
+            # The cluster's address stands for one of its network; the form is what counts.
+            f"{prefix}_PORT": f"tcp://10.96.0.1:{number}" if number is not None else unknown,
+        }
+        for name, text in values.items():
+            yield Variable(name=name, value=text, at=service.at, source="service-link")
+
+
+def _left_out(source: kubernetes.EnvironmentSource, item: Running) -> bool:
+    """An optional key that its ConfigMap or Secret, which is known, does not have."""
+    if not source.optional or source.key is None:
+        return False
+    for held in item.cluster.config_maps:
+        if source.kind == "ConfigMap" and held.name == source.name:
+            return held.get(source.key) is None and source.key not in held.binary_keys
+    for secret in item.cluster.secrets:
+        if source.kind == "Secret" and secret.name == source.name:
+            return source.key not in (key for key, _ in secret.keys)
+    return False
 
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -265,9 +303,10 @@ def _files(
     """The files of a ConfigMap or Secret of the repository, or of an emptyDir nobody fills."""
     if volume.kind == "emptyDir":
         pod = item.workload.pod
-        others = [c for c in (*pod.init_containers, *pod.containers) if c is not item.container]
-        shared = any(m.name == mount.name for c in others for m in c.volume_mounts)
-        return None if shared or mount.sub_path is not None else ()
+        beside = [c for c in pod.containers if c is not item.container]
+        if mount.sub_path is not None or any(_mounts(c, mount.name) for c in beside):
+            return None
+        return _filled([c for c in pod.init_containers if _mounts(c, mount.name)], mount.name)
     name = str(volume.source) if volume.source is not None else ""
     keys: list[str] | None = None
     if volume.kind == "configMap":
@@ -282,6 +321,34 @@ def _files(
     if mount.sub_path is not None:
         return ("",) if str(mount.sub_path) in paths else None
     return tuple(paths)
+
+
+def _mounts(container: Container, volume: str) -> bool:
+    return any(m.name == volume for m in container.volume_mounts)
+
+
+def _filled(containers: Sequence[Container], volume: str) -> tuple[str, ...] | None:
+    """The files that init containers put into a volume; None where that is not clear."""
+    files: list[str] = []
+    for container in containers:
+        mine = [m for m in container.volume_mounts if m.name == volume]
+        place = mine[0].mount_path.value if mine[0].mount_path is not None else None
+        said = (*(container.command or ()), *(container.args or ()))
+        if len(mine) > 1 or mine[0].sub_path is not None or not isinstance(place, str):
+            return None
+        if not container.command or any(not isinstance(word.value, str) for word in said):
+            return None
+        script = shell.exec_form(
+            container.at.path, [_fragment(word.value, word.at) for word in said]
+        )
+        root = place.rstrip("/")
+        unknown = Unknown("the working directory of another image")
+        for effect in effects.effects(script, env={}, cwd=unknown):
+            if not isinstance(effect, effects.Make) or not effect.certain:
+                return None
+            if effect.path.startswith(f"{root}/") and not effect.directory:
+                files.append(effect.path[len(root) + 1 :])
+    return tuple(files)
 
 
 def published(item: Running) -> list[Published]:

@@ -93,6 +93,8 @@ class InstallStep:
     at: Location
     fact: PipInstall | None
     requirements: tuple[EnvRequirement, ...] = ()
+    # What it may install at most, of those that it installs at all (``-c``).
+    constraints: tuple[Requirement, ...] = ()
     # Repository paths of the requirement files, locks and projects it reads.
     files: tuple[str, ...] = ()
     lock: Lock | None = None
@@ -286,7 +288,8 @@ class Proxied:
 class Published:
     """A port of the container made reachable. ``host_port`` None: the engine picks one.
 
-    ``source``: compose, docker-run (README, script, CI), kubernetes, platform ($PORT).
+    ``source``: compose, docker-run (README, script, CI), kubernetes, platform ($PORT), routed (a
+    platform's own setting).
     """
 
     container_port: int | Unknown
@@ -420,7 +423,7 @@ class Service:
 
     name: str
     at: Location
-    origin: Literal["compose", "dockerfile", "procfile", "kubernetes"]
+    origin: Literal["compose", "dockerfile", "procfile", "kubernetes", "platform", "systemd"]
     image: BuiltImage | None = None
     image_reference: str | None = None
     compose: ComposeService | None = None
@@ -600,6 +603,14 @@ class Deployment:
         return any(
             path in endings or path.endswith(tuple(f"/{e}" for e in endings))
             for path in self.python_files
+        )
+
+    def module_for(self, path: str, module: str) -> ModuleFacts | None:
+        """The parsed file that ``path`` imports as ``module`` (with its leading dots)."""
+        from auditor.parsers.python.modes import module_paths
+
+        return next(
+            (self.modules[p] for p in module_paths(path, module) if p in self.modules), None
         )
 
     def services_of(self, names: Iterable[str]) -> tuple[Service, ...]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.commands import ran
 from auditor.deployment.model import Service, StartFault
+from auditor.findings import Stage
 from auditor.parsers.commands import PipInstall
 from auditor.parsers.requirements import normalise
 from auditor.source import Location
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.commands import Ran
+    from auditor.deployment.image import CopyStep, Image
+    from auditor.deployment.model import InstallStep
+    from auditor.deployment.view import View
     from auditor.parsers.commands import MainProcess
 
 
 def out_of_reach(
-    service: Service, process: MainProcess, name: str, *, through_python: bool
+    service: Service, process: MainProcess, name: str, view: View, *, through_python: bool
 ) -> Iterator[StartFault]:
     """The server is installed where the command does not look for it."""
     image, environment = service.image, service.environment
@@ -55,20 +60,29 @@ def out_of_reach(
             certain=False,
         )
         return
-    commands = {command.what.fact.at: command for command in ran(image.image) if _installs(command)}
+    if all(step.stage not in image.image.lineage for step in steps):
+        yield from _relocated(service, process, name, steps, view, through_python=through_python)
+        return
+    commands = _installing(image.image)
     found = [_place(commands.get(step.fact.at)) for step in steps if step.fact is not None]
     if not found or any(place is None for place in found):
         return
     where = [place for place in found if place is not None]
-    prefix, at, user = where[0]
-    if any(f"{p}/bin" in places or program.startswith(f"{p}/bin/") for p, _, _ in where):
+    first = where[0]
+    if any(f"{p.prefix}/bin" in places or program.startswith(f"{p.prefix}/bin/") for p in where):
         return
-    if user and through_python:
+    if through_python and (first.kind == "user" or _on_python_path(service, first.prefix)):
         return  # the interpreter looks below the user's home by itself
     yield StartFault(
         kind="server-missing",
         message=(
-            f"{name} is installed below {prefix}, and {prefix}/bin is not on the PATH: "
+            f"{name} is installed below {first.prefix}, and "
+            + (
+                "that directory is not on PYTHONPATH"
+                if through_python and first.kind == "target"
+                else f"{first.prefix}/bin is not on the PATH"
+            )
+            + ": "
             + (
                 f"`No module named {name}`"
                 if through_python
@@ -76,10 +90,127 @@ def out_of_reach(
             )
         ),
         at=process.interpretation.fact.at,
-        related=((at, "installed here"),),
+        related=((first.at, "installed here"),),
         certain=False,
-        evidence=(("prefix", prefix),),
+        evidence=(("prefix", first.prefix),),
     )
+
+
+def _relocated(
+    service: Service,
+    process: MainProcess,
+    name: str,
+    steps: Sequence[InstallStep],
+    view: View,
+    *,
+    through_python: bool,
+) -> Iterator[StartFault]:
+    """What another stage installed is copied to a place where it does not work."""
+    image = service.image
+    assert image is not None
+    for copy in image.image.copies:
+        if copy.from_stage is None or not isinstance(copy.destination, str):
+            continue
+        other = view.stage(copy.from_stage)
+        if other is None:
+            continue
+        commands = _installing(other.image.image)
+        for step in steps:
+            place = _place(commands.get(step.fact.at)) if step.fact is not None else None
+            if place is None:
+                continue
+            now = _copied(place.prefix, copy)
+            if now is None or now == place.prefix:
+                continue
+            error = _displaced(service, place, now, name, view, through_python=through_python)
+            if error is None:
+                continue
+            yield StartFault(
+                kind="server-missing",
+                message=f"{name} is installed below {place.prefix} and copied to {now}: {error}",
+                at=copy.at,
+                related=(
+                    (place.at, "installed here"),
+                    (process.interpretation.fact.at, "started here"),
+                ),
+                certain=False,
+                evidence=(("prefix", now),),
+            )
+            return
+
+
+def _copied(prefix: str, copy: CopyStep) -> str | None:
+    """Where a directory lands that this COPY brings along."""
+    assert isinstance(copy.destination, str)
+    for source in copy.sources:
+        if not isinstance(source, str) or any(c in source for c in "*?["):
+            continue
+        origin = posixpath.normpath(posixpath.join("/", source))
+        if prefix == origin or prefix.startswith(f"{origin.rstrip('/')}/"):
+            inside = posixpath.relpath(prefix, origin)
+            return posixpath.normpath(posixpath.join(copy.destination, inside))
+    return None
+
+
+def _displaced(
+    service: Service, place: _Place, now: str, name: str, view: View, *, through_python: bool
+) -> str | None:
+    """Why what was installed in one place does not work in another; None where it does."""
+    if place.kind == "venv":
+        interpreter = f"{place.prefix}/bin/python"
+        if through_python or view.look(interpreter).answer != "no":
+            return None
+        return (
+            f"its programs begin with `#!{interpreter}`, which this image does not have: "
+            f"`exec {now}/bin/{name}: no such file or directory`"
+        )
+    if place.kind == "prefix":
+        if now == "/usr/local" or now.endswith("/.local") or _on_python_path(service, now):
+            return None
+        return (
+            "this image's Python looks below /usr/local only, and PYTHONPATH does not name it: "
+            f"`No module named '{name}'`"
+        )
+    return None
+
+
+def _on_python_path(service: Service, directory: str) -> bool:
+    """PYTHONPATH, or the working directory, makes modules there (or below) importable."""
+    variable = service.variable("PYTHONPATH")
+    if variable is not None and not isinstance(variable.value, str):
+        return True
+    named = str(variable.value).split(":") if variable is not None else []
+    return service.cwd == directory or any(
+        path == directory or path.startswith(f"{directory}/") for path in named
+    )
+
+
+def absent_sources(service: Service, view: View) -> Iterator[StartFault]:
+    """COPY of a path that following the other stage's own programs shows not to be there."""
+    image = service.image
+    for copy in image.image.copies if image is not None else ():
+        if copy.from_stage is None or copy.problems:
+            continue
+        other = view.stage(copy.from_stage)
+        for source in copy.sources if other is not None else ():
+            if other is None or not isinstance(source, str) or any(c in source for c in "*?["):
+                continue
+            path = posixpath.normpath(posixpath.join("/", source))
+            seen = other.look(path)
+            if seen.answer != "no":
+                continue
+            stage = other.image.image.stage_name or str(copy.from_stage)
+            yield StartFault(
+                kind="copy",
+                message=f"{source} is not in stage {stage}: the build fails",
+                at=copy.at,
+                related=((seen.at, seen.reason or "this decides what is there"),)
+                if seen.at is not None
+                else (),
+                certain=False,
+                stage=Stage.BUILDS,
+                evidence=(("kind", "missing"), ("source", source)),
+            )
 
 
 def locked_away(service: Service) -> Iterator[StartFault]:
@@ -115,37 +246,60 @@ def locked_away(service: Service) -> Iterator[StartFault]:
     )
 
 
-def _installs(command: Ran) -> bool:
-    return isinstance(command.what.fact, PipInstall)
+@value
+class _Place:
+    """Where an install command puts what it installs, and where that is said."""
+
+    prefix: str
+    at: Location
+    kind: Literal["venv", "user", "prefix", "target"]
 
 
-def _place(command: Ran | None) -> tuple[str, Location, bool] | None:
-    """(prefix, where it is said, whether it is a user's) of an install outside the system's."""
+def _installing(image: Image) -> dict[Location, Ran]:
+    """The install commands of an image, by their place."""
+    return {c.what.fact.at: c for c in ran(image) if isinstance(c.what.fact, PipInstall)}
+
+
+def _place(command: Ran | None) -> _Place | None:
+    """Where an install outside the system's own directories goes; None for any other."""
     if command is None:
         return None
     fact, what = command.what.fact, command.what
     assert isinstance(fact, PipInstall)
-    if fact.target is not None or fact.prefix is not None or fact.system or fact.tool != "pip":
+    if fact.system or fact.tool != "pip":
         return None
     cwd = what.cwd if isinstance(what.cwd, str) else "/"
+    for chosen, kind in ((fact.target, "target"), (fact.prefix, "prefix")):
+        if chosen is not None:
+            if not isinstance(chosen, str):
+                return None
+            prefix = posixpath.normpath(posixpath.join(cwd, chosen))
+            return _Place(prefix=prefix, at=fact.at, kind=kind)  # type: ignore[arg-type]
     program = what.argv[0].text if what.argv else ""
     base = posixpath.basename(program)
     if "/" in program and (base.startswith(("pip", "python"))):
         prefix = posixpath.dirname(
             posixpath.dirname(posixpath.normpath(posixpath.join(cwd, program)))
         )
-        return None if prefix in ("/usr", "/usr/local", "/") else (prefix, fact.at, False)
-    env_path = what.env.get("PATH")
-    if isinstance(env_path, str) and "/venv" in env_path:
-        return None
+        if prefix in ("/usr", "/usr/local", "/"):
+            return None
+        return _Place(prefix=prefix, at=fact.at, kind="venv")
     active = _activated(command)
     if active:
-        return posixpath.normpath(posixpath.join(cwd, active)), fact.at, False
+        prefix = posixpath.normpath(posixpath.join(cwd, active))
+        return _Place(prefix=prefix, at=fact.at, kind="venv")
+    env_path = what.env.get("PATH")
+    if isinstance(env_path, str):
+        first = env_path.partition(":")[0]
+        if first.endswith("/bin") and "venv" in first:
+            return _Place(prefix=first.removesuffix("/bin"), at=fact.at, kind="venv")
+        if "/venv" in env_path:
+            return None
     user = command.step.state.user
     if isinstance(user, str) and user.partition(":")[0] not in ("", "root", "0"):
         name = user.partition(":")[0]
         if not name.isdigit() and "PIP_TARGET" not in what.env:
-            return f"/home/{name}/.local", fact.at, True
+            return _Place(prefix=f"/home/{name}/.local", at=fact.at, kind="user")
     return None
 
 

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from auditor.deployment import composing, fronts, healthcheck, manifests
+from auditor.deployment import composing, fronts, healthcheck, hosted, manifests
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ComposeService,
     )
     from auditor.parsers.kubernetes import Container, Workload
+    from auditor.parsers.platforms import PlatformApp
 
 
 def from_image(
@@ -268,8 +269,64 @@ def from_compose(
     )
 
 
-# The port that a platform chooses; no server takes it by itself.
-PLATFORM_PORT = 47_329
+def from_platform(facts: Facts, *, app: PlatformApp, image: BuiltImage, name: str) -> Service:
+    """What a hosting platform starts, from an image that it builds."""
+    entrypoint: tuple[tuple[str, Location], ...] | None = None
+    command = hosted.line(app.line) if app.line is not None else None
+    open_links: list[tuple[Stage, str]] = []
+    if app.command is not None:
+        command = hosted.words(app.command)
+        if command is None:
+            open_links.append((Stage.STARTS, "the command of the platform could not be read"))
+        elif app.host:
+            # Of a program in the machine's own environment, the name is what counts.
+            place, at = command[0]
+            inside = posixpath.basename(posixpath.dirname(place)) == "bin"
+            command = ((posixpath.basename(place) if inside else place, at), *command[1:])
+    if app.clears_entrypoint and command is not None:
+        entrypoint, command = command, None
+    service = _finish(
+        facts,
+        name=name,
+        at=app.at,
+        origin="systemd" if app.host else "platform",
+        image=image,
+        variables=hosted.variables(app, image),
+        complete=False,
+        documented=True,
+        mounts=(),
+        published=hosted.published(app),
+        faults=[],
+        entrypoint=entrypoint,
+        command=command,
+        cwd=None,
+        user=None,
+        health=(),
+        open_links=open_links,
+    )
+    return hosted.found_port(service, app)
+
+
+def platform_image(facts: Facts, app: PlatformApp) -> BuiltImage | None:
+    """The image that a platform's buildpack makes of the sources; None when that is not known."""
+    from auditor.deployment import images
+    from auditor.parsers import dockerfile
+
+    key = f"{app.at.path}:{app.at.line}"
+    folder = app.sources or ""
+    python = app.python or _declared_python(facts, folder)
+    text = hosted.recipe(app, facts, app.at.path, python)
+    if text is None:
+        return None
+    if key not in facts.standins:
+        facts.standins[key] = dockerfile.parse(text)
+    return images.build(facts, dockerfile=key, context=folder)
+
+
+def _declared_python(facts: Facts, folder: str) -> str:
+    """The interpreter that a version file beside the sources names."""
+    files = (posixpath.join(folder, name) for name in ("runtime.txt", ".python-version"))
+    return next((found for path in files if (found := _runtime(facts, path))), "")
 
 
 def from_procfile(facts: Facts, *, path: str, name: str) -> Service | None:
@@ -289,14 +346,7 @@ def from_procfile(facts: Facts, *, path: str, name: str) -> Service | None:
     if web is None:
         return None
     line = text.lines[web.at.line - 1].partition(":")[2].strip()
-    version = next(
-        (
-            found
-            for file in ("runtime.txt", ".python-version")
-            if (found := _runtime(facts, posixpath.join(directory, file)))
-        ),
-        "",
-    )
+    version = _declared_python(facts, directory)
     if path not in facts.standins:
         recipe = (
             (f"FROM python:{version}\n" if version else "FROM python\n")
@@ -310,9 +360,11 @@ def from_procfile(facts: Facts, *, path: str, name: str) -> Service | None:
     variables = [
         Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env
     ]
-    variables.append(Variable(name="PORT", value=str(PLATFORM_PORT), at=at, source="platform"))
+    variables.append(
+        Variable(name="PORT", value=str(hosted.PLATFORM_PORT), at=at, source="platform")
+    )
     published = Published(
-        container_port=PLATFORM_PORT,
+        container_port=hosted.PLATFORM_PORT,
         host_port=None,
         host_ip=None,
         protocol="tcp",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.deployment.commands import ran
 from auditor.deployment.model import Service, StartFault, Value
+from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.commands import (
     Download,
@@ -314,7 +315,7 @@ def scripts(
 
     ``preludes`` gets the Python programs that must succeed before the server is started.
     """
-    yield from _walk(service, script, view, env, cwd, 0, preludes)
+    yield from _walk(service, script, view, env, cwd, 0, preludes, ())
 
 
 def _walk(
@@ -325,19 +326,36 @@ def _walk(
     cwd: Value,
     depth: int,
     preludes: list[Interpretation],
+    args: Sequence[Value],
 ) -> Iterator[StartFault]:
     image = service.image
     if image is None or depth > 4:
         return
     functions = {c.function for c in script.commands if c.function}
-    finals = {id(f.command) for f in script.finals if not f.conditional}
-    steps = list(shell.trace(script, env=env, cwd=cwd, args=None))
+    steps = list(shell.trace(script, env=env, cwd=cwd, args=args))
+    sourced = False
+    posix = _is_dash(service, script)
+    certain = {id(step.command) for step in steps if not step.conditional}
+    finals = {id(f.command) for f in script.finals if not f.conditional or id(f.command) in certain}
     for index, step in enumerate(steps):
         command = step.command
-        if command.substitution or command.conditional or command.loop or command.background:
+        if command.substitution or step.conditional or command.loop or command.background:
             continue
-        if command.negated or command.function is not None or not step.argv:
+        if command.function is not None:
             continue
+        unset = next(_unset(service, step), None) if not sourced else None
+        if unset is not None:
+            yield unset
+            return
+        if not step.argv:
+            continue
+        if command.tested or command.negated:
+            yield from _waits_for_ever(service, script, step)
+            continue
+        sourced = sourced or _sets_more(step)
+        if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
+            yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
+            return
         found = interpret(step.argv, env=step.env, cwd=step.cwd)
         if found is None:
             continue
@@ -349,16 +367,24 @@ def _walk(
         fact = found.fact
         if isinstance(fact, ShellRun) and fact.shell not in ("eval", "su"):
             if fact.program is not None:
+                inner_args = tuple(arg.value for arg in fact.args[1:])
                 yield from _walk(
-                    service, fact.program, view, found.env, found.cwd, depth + 1, preludes
+                    service,
+                    fact.program,
+                    view,
+                    found.env,
+                    found.cwd,
+                    depth + 1,
+                    preludes,
+                    inner_args,
                 )
             elif fact.script is not None and isinstance(fact.script.value, str):
                 yield from _script(
                     service, fact, view, found.env, found.cwd, depth, preludes, fatal=fatal
                 )
             continue
-        if not isinstance(inner.value, str):
-            continue
+        if not isinstance(inner.value, str) or not inner.value:
+            continue  # `exec "$@"` without arguments: `ends` says it
         name = inner.value
         if isinstance(fact, PythonRun) and fatal and id(command) not in finals:
             if not script.exec_form or depth:
@@ -366,7 +392,7 @@ def _walk(
             continue
         if script.exec_form and depth == 0:
             # That it is there and can be run, the engine's own rules say (`first_program`).
-            yield from _own_script(service, name, view, found.env, found.cwd, 0, preludes)
+            yield from _own_script(service, found, view, 0, preludes)
             continue
         if "/" in name:
             if isinstance(found.cwd, str):
@@ -378,31 +404,130 @@ def _walk(
                         )
                         if fatal
                     )
-                yield from _own_script(service, name, view, found.env, found.cwd, depth, preludes)
+                yield from _own_script(service, found, view, depth, preludes)
             continue
         if name in _BUILTINS or name in functions or python_name(name) or not fatal:
             continue
         if image.provides_program(name) is False:
+            yield _not_found(service, name, inner.at)
+
+
+def _not_found(service: Service, name: str, at: Location, *, certain: bool = False) -> StartFault:
+    """A command of a script that no program or built-in answers to."""
+    why = (
+        f"`{name}` is a word of bash, and this script is run by the plain `sh` of the image"
+        if name in _BASH_ONLY
+        else f"`{name}` is not in the image"
+    )
+    return StartFault(
+        kind="program",
+        message=f"{why}: `{name}: not found`, and the script stops",
+        at=at,
+        related=((service.command_at, "started here"),) if service.command_at else (),
+        certain=certain,
+        evidence=(("program", name),),
+    )
+
+
+# Built-ins of bash that dash, the `sh` of Debian, does not have.
+_BASH_ONLY = frozenset({"source", "declare", "typeset", "shopt", "pushd", "popd", "mapfile", "let"})
+# Variables that a shell sets by itself.
+_SHELL_VARIABLES = frozenset(
+    """
+    HOME PATH PWD OLDPWD HOSTNAME SHLVL IFS PPID UID EUID RANDOM SECONDS LINENO OPTIND OPTARG PS1 PS4
+    BASH BASH_VERSION BASH_SOURCE FUNCNAME HOSTTYPE OSTYPE MACHTYPE PIPESTATUS GROUPS TERM LANG
+    """.split()  # noqa: SIM905
+)
+
+
+def _is_dash(service: Service, script: shell.Script) -> bool:
+    """The script is run by Debian's `sh`."""
+    base = service.image.base if service.image is not None else None
+    interpreter = script.interpreter
+    if base is None or base.release not in _KNOWN_RELEASES or interpreter is None:
+        return False
+    return posixpath.basename(interpreter.path) in ("sh", "dash")
+
+
+def _sets_more(step: shell.Step) -> bool:
+    """After it the shell may know variables that are seen nowhere."""
+    name = step.command.name
+    if name in ("export", "declare"):
+        return any(arg.pieces or arg.globs for arg in step.argv[1:])
+    flags = step.argv[1].text if name == "set" and len(step.argv) > 1 else ""
+    return name in ("source", ".", "eval", "read") or (flags[:1] == "-" and "a" in flags)
+
+
+def _unset(service: Service, step: shell.Step) -> Iterator[StartFault]:
+    """Under ``set -u`` a variable is used that nothing sets."""
+    command = step.command
+    if not command.nounset or "*" in step.env:
+        return
+    for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
+        for part in word.parts:
+            if (
+                not isinstance(part, shell.Parameter)
+                or part.operator
+                or not part.name.isidentifier()
+            ):
+                continue
+            name = part.name
+            if step.env.get(name) is not None or name in _SHELL_VARIABLES:
+                continue
             yield StartFault(
-                kind="program",
-                message=f"`{name}` is not in the image: `{name}: not found`, and the script stops",
-                at=inner.at,
+                kind="variable",
+                message=(
+                    f"`{name}` is used under `set -u`, and nothing sets it: "
+                    f"`{name}: unbound variable`, and the script stops"
+                ),
+                at=word.at,
                 related=((service.command_at, "started here"),) if service.command_at else (),
-                certain=False,
-                evidence=(("program", name),),
+                certain=service.variables_complete,
+                possible=service.may_be_set(name),
+                evidence=(("variable", name),),
             )
+            return
+
+
+def _waits_for_ever(
+    service: Service, script: shell.Script, step: shell.Step
+) -> Iterator[StartFault]:
+    """A loop that ends when a program succeeds which the image does not have."""
+    command, image = step.command, service.image
+    if image is None or command.tested != ("while" if command.negated else "until"):
+        return
+    name = step.argv[0].text
+    if not name or "/" in name or name in _BUILTINS or python_name(name):
+        return
+    if command.pipeline != (0, 1) or command.connector in ("&&", "||"):
+        return
+    if any(c.loop and c.name in ("break", "exit", "return", "exec") for c in script.commands):
+        return
+    if image.provides_program(name) is not False:
+        return
+    yield StartFault(
+        kind="program",
+        message=(
+            f"the loop waits until `{name}` succeeds, which the image does not have "
+            f"(`{name}: not found`): the server is never started"
+        ),
+        at=step.argv[0].at,
+        related=((service.command_at, "started here"),) if service.command_at else (),
+        certain=False,
+        stage=Stage.REACHABLE,
+        evidence=(("program", name),),
+    )
 
 
 def _own_script(
     service: Service,
-    name: str,
+    found: Interpretation,
     view: View,
-    env: Env,
-    cwd: Value,
     depth: int,
     preludes: list[Interpretation],
 ) -> Iterator[StartFault]:
     """A script that is run by its path."""
+    name, cwd = found.argv[0].text, found.cwd
     if "/" not in name or not isinstance(cwd, str):
         return
     path = posixpath.normpath(posixpath.join(cwd, name))
@@ -413,7 +538,8 @@ def _own_script(
         return
     nested = view.script(path)
     if nested is not None:
-        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes)
+        args = tuple(arg.value for arg in found.argv[1:])
+        yield from _walk(service, nested, view, found.env, cwd, depth + 1, preludes, args)
 
 
 def _script(
@@ -468,7 +594,8 @@ def _script(
         return
     nested = view.script(path)
     if nested is not None:
-        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes)
+        args = tuple(arg.value for arg in fact.args)
+        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes, args)
 
 
 def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:

@@ -287,7 +287,8 @@ class View:
         ):
             return False
         top = "/" + path.split("/")[1]
-        return not any(top in step.command.text.text for step in self._image.image.runs)
+        texts = (step.command.text.text for step in self._image.image.runs)
+        return not any(top in text and "pip" in text for text in texts)
 
     def _by_python(self) -> dict[Location, tuple[Made, ...]]:
         if self._runs is not None:
@@ -319,7 +320,7 @@ class View:
                 continue
             if step.at != found.at and step.instruction.at != found.at:
                 continue
-            other = self._stage(step.from_stage)
+            other = self.stage(step.from_stage)
             if other is None:
                 return None
             answers = []
@@ -345,7 +346,13 @@ class View:
                 )
         return None
 
-    def _stage(self, number: int) -> View | None:
+    @property
+    def image(self) -> BuiltImage:
+        """The image whose files these are."""
+        return self._image
+
+    def stage(self, number: int) -> View | None:
+        """Another stage of the same build."""
         if number not in self._stages:
             from auditor.deployment import images
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from auditor.deployment.model import Entry, Service, StartFault
@@ -44,6 +44,20 @@ def _text(fact: ServerStart, name: str, env: Env, config: Iterable[Option]) -> O
     return option if option is not None and isinstance(option.value, str) else None
 
 
+def _readers(
+    fact: ServerStart, env: Env, config: tuple[Option, ...]
+) -> Iterator[tuple[str, Option]]:
+    """What uvicorn imports to read a file that an option names."""
+    if fact.kind != "uvicorn":
+        return
+    option = _text(fact, "log_config", env, config)
+    if option is not None and str(option.value).endswith((".yaml", ".yml")):
+        yield "yaml", option
+    option = _text(fact, "env_file", env, config)
+    if option is not None:
+        yield "dotenv", option
+
+
 def missing_modules(
     service: Service, fact: ServerStart, env: Env, config: tuple[Option, ...]
 ) -> Iterable[StartFault]:
@@ -65,9 +79,13 @@ def missing_modules(
                 wanted.append((module, option))
         elif (fact.kind, name, text) in _EXTRAS:
             wanted.append((_EXTRAS[fact.kind, name, text], option))
-    for module, option in wanted:
+    read = list(_readers(fact, env, config))
+    for module, option in (*wanted, *read):
         # uvicorn's extras may come with another requirement; gunicorn's workers hardly do.
-        absent = ("no", "possibly-no") if fact.kind == "gunicorn" else ("no",)
+        known = (module, option) in read and installed.complete and not installed.unknown
+        absent = {"no", "possibly-no"} if fact.kind == "gunicorn" or known else {"no"}
+        if known:
+            absent.add("likely-no")
         if installed.provides(module).answer not in absent:
             continue
         yield StartFault(

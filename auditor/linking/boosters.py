@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal
 
 from auditor import lazy_re as re
-from auditor.artifacts.facts import Opaque
+from auditor.artifacts.facts import Items, Opaque
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import applying, keys_of, mapping_of, of_ref
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Since this release the base score is stored as a list.
 BASE_SCORES: Final = (3, 1)
+# Since this release models in the binary layout, also those behind a configuration, are not read.
+_NO_BINARY: Final = (3, 1)
 Layout = Literal["binary", "json", "ubjson"]
 _BOOSTERS: Final = frozenset({"xgboost.core.Booster"})
 
@@ -110,6 +112,8 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             why = "before 1.0"
         elif layout == "json" and number < (1, 0):
             why = "1.0 and newer"
+        elif number >= _NO_BINARY and found[0].startswith(b"CONFIG-offset:"):
+            why = "1.0 to 1.5"
         elif layout == "ubjson" and number < (1, 6):
             why = "1.6 and newer"
         elif layout == "json" and number < (1, 1) and written and _minor(written) > (1, 0):
@@ -164,17 +168,20 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="xgboost",
             )
         break
-    yield from _needs(pickle, exact, "xgboost", fitted="_Booster")
+    yield from needs_reasons(pickle, exact, "xgboost", fitted="_Booster")
 
 
 def _minor(version: str) -> tuple[int, ...]:
     return symbols.numbers(version)[:2]
 
 
-def _needs(
-    pickle: PickleFacts, exact: Exact, distribution: str, *, fitted: str
+def needs_reasons(
+    pickle: PickleFacts, exact: Exact, distribution: str, *, fitted: str = ""
 ) -> Iterator[Reason]:
-    """Attributes of wrappers; the writer's version is one whose own needs the state meets."""
+    """Attributes that objects lack; the writer's version is one whose own needs the state meets.
+
+    ``fitted`` is an attribute without which an object was never used.
+    """
     table = symbols.table(distribution)
     version = exact.version(distribution)
     if table is None or version is None:
@@ -183,11 +190,13 @@ def _needs(
         if symbols.owner(item.of) != distribution:
             continue
         keys = keys_of(item)
-        if fitted not in keys:
+        state = mapping_of(item)
+        if state is None or not keys or (fitted and fitted not in keys):
             continue
         module, _, name = item.of.rpartition(".")
-        state = mapping_of(item)
-        assert state is not None
+        if isinstance(item.state, Items):
+            # What a release asks for that restores from a tuple.
+            keys |= {"()"}
         missing = applying(table.needs(module, name, version), state) - keys
         if not missing:
             continue
@@ -196,17 +205,26 @@ def _needs(
             # No release's needs are met: the conditions of these reads are not understood.
             continue
         attribute = sorted(missing)[0]
+        by = f"(written by {fits[0]} to {fits[-1]})"
         yield Reason(
             rule="CMP011",
             effect="predict",
-            message=f"holds a {name} without {attribute}, which {distribution} {version} reads when "
-            f"it predicts (written by {fits[0]} to {fits[-1]})",
-            error=f"AttributeError: '{name}' object has no attribute '{attribute}'",
+            message=f"holds a {name} in a form that {distribution} {version} does not restore {by}"
+            if attribute == "()"
+            else f"holds a {name} without {attribute}, which {distribution} {version} reads when "
+            f"it predicts {by}",
+            error="ValueError: too many values to unpack"
+            if attribute == "()"
+            else f"AttributeError: '{name}' object has no attribute '{attribute}'",
             help=f"Pin the {distribution} that wrote the model, or write it again with {version}.",
             distribution=distribution,
             evidence=(("attribute", attribute),),
         )
         return
+
+
+# Since this release models are asked for ``fitted_``.
+_FITTED: Final = (3, 3, 2)
 
 
 def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -233,7 +251,7 @@ def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
         if not item.of.startswith("lightgbm.sklearn.") or "_Booster" not in keys:
             continue
-        if number >= (3, 3) and "fitted_" not in keys:
+        if number >= _FITTED and "fitted_" not in keys:
             yield Reason(
                 rule="CMP011",
                 effect="predict",

@@ -248,6 +248,7 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         )
     yield from _types(pickle, exact)
     yield from _keyword_defaults(pickle, exact)
+    yield from _created_by_dill(pickle, exact)
     yield from main_globals_reasons(pickle, exact)
 
 
@@ -286,6 +287,27 @@ def _keyword_defaults(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="cloudpickle",
             )
             return
+
+
+# ``dill._dill._create_function`` takes defaults of keyword-only arguments since this release.
+_DILL_DEFAULTS: Final = (0, 3, 1)
+_DILL_FUNCTIONS: Final = frozenset({"dill._dill._create_function", "dill.dill._create_function"})
+
+
+def _created_by_dill(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Functions with more arguments than dill's own constructor of that release takes."""
+    if exact.at_least("dill", *_DILL_DEFAULTS) is not False:
+        return
+    if any(i.callable in _DILL_FUNCTIONS and len(i.args) > 6 for i in pickle.objects):
+        yield Reason(
+            rule="CMP005",
+            effect="load",
+            message="holds a function in the form of dill 0.3.1 and newer, which "
+            f"dill {exact.version('dill')} does not take",
+            error="TypeError: _create_function() takes from 2 to 6 positional arguments",
+            help="Pin dill>=0.3.1.",
+            distribution="dill",
+        )
 
 
 def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:

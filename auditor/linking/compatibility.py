@@ -216,7 +216,13 @@ def guess_loader(facts: ArtifactFacts) -> str:
         return "joblib"
     if facts.path.endswith((".joblib", ".jbl")):
         return "joblib"
+    if facts.format == "unknown" and not facts.path.lower().endswith(_PICKLES):
+        return ""
     return "pickle"
+
+
+# Under another name, content that is not known need not be meant for an unpickler.
+_PICKLES = (".pkl", ".pickle", ".pk", ".p", ".dill", ".cloudpickle", ".sav")
 
 
 def distributions_needed(facts: ArtifactFacts) -> tuple[str, ...]:

@@ -168,9 +168,9 @@ class Installed:
 def _ever_required(distribution: Distribution) -> bool:
     """Whether a release may have required what the newest one leaves to its extras.
 
-    uvicorn never did; of fastapi only the 0.111 series.
+    uvicorn, SQLAlchemy (drivers) and pydantic never did; of fastapi only the 0.111 series.
     """
-    if distribution.name == "uvicorn":
+    if distribution.name in ("uvicorn", "sqlalchemy", "pydantic"):
         return False
     version = distribution.version
     return distribution.name != "fastapi" or version is None or version.startswith("0.111.")
@@ -216,13 +216,19 @@ def requires(name: str, other: str) -> bool:
     return any(_split(text)[0] == other for text in _table().get(name, {}).get("requires", ()))
 
 
-def requirements_of(name: str, python: str | None) -> tuple[str, ...]:
-    """The distributions that the newest release of ``name`` requires on Linux, extras left out."""
+def requirements_of(
+    name: str, python: str | None, extras: Iterable[str] = ()
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(distribution, its extras) that the newest release of ``name`` requires on Linux."""
+    row = _table().get(name, {})
+    texts = list(row.get("requires", ()))
+    for extra in extras:
+        texts += row.get("extras", {}).get(normalise(extra), ())
     found = []
-    for text in _table().get(name, {}).get("requires", ()):
-        child, _, marker = _split(text)
+    for text in texts:
+        child, wanted, marker = _split(text)
         if child and (not marker or marker_holds(marker, python)):
-            found.append(child)
+            found.append((child, wanted))
     return tuple(found)
 
 
@@ -302,13 +308,8 @@ def close(
             continue
         if closed:
             continue
-        texts = list(row.get("requires", ()))
-        for wanted in extras:
-            texts += row.get("extras", {}).get(normalise(wanted), ())
-        for text in texts:
-            child, child_extras, marker = _split(text)
-            if child and (not marker or marker_holds(marker, python)):
-                queue.append((child, child_extras, None, name))
+        for child, child_extras in requirements_of(name, python, extras):
+            queue.append((child, child_extras, None, name))
     return Installed(
         distributions=found,
         unknown=tuple(unknown),

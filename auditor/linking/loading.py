@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
@@ -46,7 +46,7 @@ def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reas
             yield _missing_loader(loader, exact)
     yield from _protocol(pickle, exact)
     yield from _alignment(pickle, exact, loader)
-    yield from _python2(pickle, loader)
+    yield from _python2(pickle, exact, loader)
     yield from _globals(pickle, exact, loader)
     from auditor.linking.states import state_reasons
 
@@ -252,8 +252,14 @@ def _alignment(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reaso
         )
 
 
-def _python2(pickle: PickleFacts, loader: str) -> Iterator[Reason]:
-    if (pickle.python2_strings or _python2_arrays(pickle)) and loader != "pandas":
+# Until then ``pandas.read_pickle`` tried again with ``encoding="latin-1"``.
+_PANDAS_LATIN: Final = (3, 0)
+
+
+def _python2(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
+    if loader == "pandas" and exact.at_least("pandas", *_PANDAS_LATIN) is not True:
+        return
+    if pickle.python2_strings or _python2_arrays(pickle):
         yield Reason(
             rule="CMP011",
             effect="load",

@@ -60,6 +60,14 @@ def _refused(
             f"AttributeError: '{name}' object has no attribute '_data'",
             "load",
         )
+    if name == "MultiIndex" and count == 2 and number < (0, 24):
+        given = item.args[1]
+        if isinstance(given, Mapping) and given.get("codes") is not None:
+            return (
+                "a MultiIndex in the form of pandas 0.24 and newer",
+                "TypeError: __new__() got an unexpected keyword argument 'codes'",
+                "load",
+            )
     if name == "StringDtype" and count == 2 and number < (2, 3):
         return (
             "a string type with its missing value, as pandas 2.3 and newer write it",

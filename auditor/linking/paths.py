@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
+from auditor.deployment import packagedata
+from auditor.deployment.accounts import Account, account
 from auditor.deployment.model import Entry, Service
 from auditor.deployment.view import Seen, View
 from auditor.source import Location, Unknown
@@ -75,6 +77,7 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
     """Every resolved path that the service's code writes or creates."""
     user = service.user if isinstance(service.user, str) else None
     fixed = service.compose is not None and service.compose.read_only
+    own = account(service.image, service.user)
     for link in _links(service, view, writing=True):
         mount = view.mount_of(link.path)
         access = link.access
@@ -106,8 +109,27 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
         if isinstance(service.user, Unknown):
             yield WriteLink(link=link, allowed="unknown")
             continue
-        allowed, decides = _writable(view, link.path, user)
+        allowed, decides = _in_home(service, view, link.path, own) or _writable(
+            view, link.path, user
+        )
         yield WriteLink(link=link, allowed=allowed, decides=decides)
+
+
+def _in_home(
+    service: Service, view: View, path: str, own: Account
+) -> tuple[Literal["yes", "no", "unknown"], Seen | None] | None:
+    """A path below the user's home, where it is the account that decides; None elsewhere."""
+    if not isinstance(own.home, str) or own.made is None or view.look(own.home).answer == "yes":
+        return None
+    if path != own.home and not path.startswith(f"{own.home}/"):
+        return None
+    if own.made:
+        return "yes", None
+    image = service.image
+    steps = image.image.runs if image is not None else ()
+    if view.mount_of(path) is not None or any(own.home in s.command.text.text for s in steps):
+        return "unknown", None
+    return "no", view.look(posixpath.dirname(own.home))
 
 
 def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]:
@@ -138,9 +160,13 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 if same in opened:
                     continue
                 opened.add(same)
-            if path.startswith(_ALWAYS):
+            mount = view.mount_of(path)
+            listed = mount is not None and mount.files is not None
+            if path.startswith(_ALWAYS) and not listed:
                 continue
             found = view.before_start(path) if writing else view.look(path)
+            if not writing and access.path.base == "file" and found.answer == "yes":
+                found = _installed(service, view, entry, found)
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
@@ -167,6 +193,24 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 ),
                 private=not writing and _private(found, service.user),
             )
+
+
+def _installed(service: Service, view: View, entry: Entry, seen: Seen) -> Seen:
+    """What is seen of a file beside a module, where an installed copy of the module is imported."""
+    python_path = service.variable("PYTHONPATH")
+    named = str(python_path.value) if python_path is not None else ""
+    direct = {service.cwd, *entry.roots[:1], *named.split(":")}
+    for project in packagedata.installed(service):
+        folder = project.folder
+        if not project.copied or not seen.path.startswith(f"{folder}/"):
+            continue
+        if {folder, f"{folder}/src"} & direct:
+            continue
+        at = packagedata.left_out(view, folder, seen.path)
+        if at is not None:
+            reason = "the package is installed without this file"
+            return Seen(path=seen.path, answer="no", at=at, reason=reason)
+    return seen
 
 
 def _private(seen: Seen, user: object) -> bool:

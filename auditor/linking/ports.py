@@ -70,7 +70,9 @@ def _beside(service: Service) -> Iterator[int]:
 
 
 def host_network(service: Service) -> bool:
-    """The container shares the host's network: nothing is published, everything is reachable."""
+    """It shares the host's network: nothing is published, everything is reachable."""
+    if service.origin == "systemd":
+        return True
     if service.workload is not None:
         return service.workload.pod.host_network
     mode = service.compose.network_mode if service.compose else None

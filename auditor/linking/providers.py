@@ -38,10 +38,18 @@ DISTRIBUTIONS = ("onnxruntime", *dict.fromkeys(d for ds in PROVIDERS.values() fo
 UNKNOWN_RAISES = (1, 15)
 # Releases in which a distribution with several providers refuses a session that names none.
 EXPLICIT = ((1, 10), (1, 16))
-# Since which release the wheels on the index are built for which major versions of CUDA and cuDNN
-# (up to 1.18 and from 1.31 read from the libraries in the wheels, 1.21 to 1.29 from their extras,
-# 1.19 from the runtime's documentation).
-_CUDA = (((1, 7), 11, 8), ((1, 19), 12, 9), ((1, 27), 13, 9))
+
+
+@value
+class Cuda:
+    """Major versions of what a CUDA provider is linked to, or what a base image brings.
+
+    ``math``: cuBLAS and cuFFT. None: not linked to it, or not there.
+    """
+
+    runtime: int | None
+    math: bool = False
+    cudnn: int | None = None
 
 
 @value
@@ -122,35 +130,49 @@ def _underneath(
     base = image.base if image is not None else None
     if version is None or image is None or base is None or image.base_is_local:
         return None
-    built = next(((c, d) for since, c, d in reversed(_CUDA) if version[:2] >= since), None)
+    built = _built(version)
     if built is None or _brought(installed, image):
         return None
-    cuda, cudnn = built
     found = libraries(base)
     if found is None:
         return None
-    has_cuda, has_cudnn = found
-    if has_cuda == cuda and has_cudnn == cudnn:
-        return None
-    if has_cuda is None:
+    if found.runtime is None:
         lack = f"which {base.text} does not have"
-    elif has_cuda != cuda:
-        lack = f"and {base.text} has CUDA {has_cuda}"
-    elif has_cudnn is None:
-        lack = f"and {base.text} has no cuDNN"
+    elif found.runtime != built.runtime:
+        lack = f"and {base.text} has CUDA {found.runtime}"
+    elif built.math and not found.math:
+        lack = f"and {base.text} has no cuBLAS"
+    elif built.cudnn is not None and found.cudnn != built.cudnn:
+        lack = f"and {base.text} has {f'cuDNN {found.cudnn}' if found.cudnn else 'no cuDNN'}"
     else:
-        lack = f"and {base.text} has cuDNN {has_cudnn}"
+        return None
+    needed = f"CUDA {built.runtime}" + (f" and cuDNN {built.cudnn}" if built.cudnn else "")
+    tag = "…-cudnn-runtime-…" if built.cudnn else "…-runtime-…"
     return Trouble(
-        message=f"asks for CUDAExecutionProvider: onnxruntime-gpu {_text(version)} needs CUDA {cuda}"
-        f" and cuDNN {cudnn}, {lack}: the model runs on the CPU",
-        help=f"Start from an nvidia/cuda image of CUDA {cuda} with cuDNN {cudnn} (`…-cudnn-runtime-…`),"
-        " or pin the onnxruntime-gpu that fits the base.",
+        message=f"asks for CUDAExecutionProvider: onnxruntime-gpu {_text(version)} is linked to"
+        f" {needed}, {lack}: the model runs on the CPU",
+        help=f"Start from an nvidia/cuda image of {needed} (`{tag}`), or pin the onnxruntime-gpu that"
+        " fits the base.",
         distribution="onnxruntime-gpu",
     )
 
 
-def libraries(base: Base) -> tuple[int | None, int | None] | None:
-    """(CUDA, cuDNN) major versions of a base image, None for those it lacks; None when not known."""
+@lru_cache(maxsize=64)
+def _built(version: tuple[int, ...]) -> Cuda | None:
+    """What the wheel of a release is linked to, by the libraries named in the wheels on the index."""
+    from auditor.catalog import knowledge
+
+    table: dict[str, dict[str, int]] = knowledge("onnx_engines.json.gz")["cuda"]
+    rows = sorted((_numbers(release) or (), linked) for release, linked in table.items())
+    fitting = [linked for release, linked in rows if release[:2] <= version[:2]]
+    if not fitting:
+        return None
+    linked = fitting[-1]
+    return Cuda(runtime=linked["cudart"], math="cublas" in linked, cudnn=linked.get("cudnn"))
+
+
+def libraries(base: Base) -> Cuda | None:
+    """What of CUDA a base image brings; None when not known."""
     name = base.reference.repository.rpartition("/")[2]
     tag = base.reference.tag or ""
     if name == "cuda" and "nvidia" in base.reference.repository:
@@ -161,19 +183,17 @@ def libraries(base: Base) -> tuple[int | None, int | None] | None:
         parts = rest.split("-")
         # The flavour `base` has the runtime library alone: no cuBLAS, no cuFFT.
         if "base" in parts:
-            return int(major), None
+            return Cuda(runtime=int(major))
         cudnn = next((p for p in parts if p.startswith("cudnn")), None)
         if cudnn is None:
-            return int(major), None
+            return Cuda(runtime=int(major), math=True)
         digits = cudnn.removeprefix("cudnn")
-        if digits.isdigit():
-            return int(major), int(digits)
         # From 12.4.1 on the tag does not say which: it is 9.
-        return int(major), 9
+        return Cuda(runtime=int(major), math=True, cudnn=int(digits) if digits.isdigit() else 9)
     if base.official_python or base.flavour in ("debian", "slim", "alpine"):
-        return None, None
+        return Cuda(runtime=None)
     if base.distro in ("debian", "ubuntu", "alpine") and name in ("debian", "ubuntu", "alpine"):
-        return None, None
+        return Cuda(runtime=None)
     return None
 
 

@@ -57,7 +57,9 @@ def saved_reasons(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[R
         yield Reason(
             rule="CMP011",
             effect="unknown",
-            message=f"is a {facts.format} file; whether {loader} opens it is not decided here",
+            message=f"is a {facts.format} file; whether {loader} opens it is not decided here"
+            if loader
+            else "is in a format that is not known, and so is what would open it",
         )
         return
     module, distributions = LIBRARIES[wanted]
@@ -114,6 +116,8 @@ def _unpinned(facts: ArtifactFacts, name: str, written: str | None) -> Reason:
 
 # ---- XGBoost ----
 
+# Since when the extension chooses the reader.
+_BY_SUFFIX: Final[dict[str, tuple[int, int]]] = {"json": (1, 0), "ubj": (1, 6)}
 # Until then estimators looked for their classes in the file's attributes.
 _WRAPPER_CLASSES: Final = (1, 3)
 
@@ -136,18 +140,15 @@ def _xgboost(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
         found = "load", "is a JSON model, which XGBoost reads since 1.0", "XGBoostError"
     elif layout == "ubj" and reader < (1, 6):
         found = "load", "is a UBJSON model, which XGBoost reads since 1.6", "XGBoostError"
-    elif layout == "binary" and suffix in ("ubj", "json") and reader >= (1, 6):
+    elif layout == "binary" and reader >= _BY_SUFFIX.get(suffix, (3, 1)):
+        since = ".".join(map(str, _BY_SUFFIX.get(suffix, (3, 1))))
         found = (
             "load",
             f"is in the binary layout of older releases under the extension .{suffix}, "
-            "by which XGBoost 1.6 and newer choose their reader",
+            f"by which XGBoost {since} and newer choose their reader"
+            if suffix in _BY_SUFFIX
+            else f"is in the binary layout, which XGBoost {since} no longer reads",
             "XGBoostError: Check failed: str[0] == '{'",
-        )
-    elif layout == "binary" and reader >= (3, 1):
-        found = (
-            "load",
-            "is in the binary layout, which XGBoost 3.1 no longer reads",
-            "XGBoostError",
         )
     elif layout == "json" and writer is not None and reader < (1, 3) <= writer:
         found = (

@@ -142,6 +142,18 @@ def unless(distribution: str) -> Mapping[str, tuple[str, ...]]:
     }
 
 
+def leads_to(module: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Distributions that a name of another library imports when it is used."""
+    table: dict[str, list[str]] = _needs_table()["leads"]
+    tops = (module, *(f"{module}.{name}" for name in names))
+    return tuple(dict.fromkeys(d for top in tops for d in table.get(top, ())))
+
+
+def of_models() -> tuple[str, ...]:
+    """Libraries whose models are pickled, and whose import needs something of the system."""
+    return tuple(_needs_table()["models"])
+
+
 def lazy(distribution: str) -> tuple[str, ...]:
     """What a distribution requires but does not import when it is imported itself."""
     return tuple(_needs_table()["lazy"].get(distribution, ()))
@@ -270,8 +282,10 @@ class Release:
         """The name to install a package by: the older one where this release still takes it.
 
         ``libglib2.0-0`` installs ``libglib2.0-0t64`` where that replaced it, and it is right on
-        the releases before too: a tag that moves to another release does not break the line.
+        the releases before too: a tag that moves to another release does not break the line. A
+        package that has the file and does not work by itself is asked for by another.
         """
+        package = self._table["install"].get(package, package)
         older = package.removesuffix("t64")
         return older if older != package and self.kind(older) == "virtual" else package
 
@@ -352,10 +366,17 @@ def dnf_line(packages: Iterable[str]) -> str:
     return f"dnf install -y {' '.join(dict.fromkeys(packages))}"
 
 
+# Slim images that keep no directories of manual pages (those before the summer of 2021, and such
+# as strip them) break the links that these packages make there.
+_LINKS_MANUALS = re.compile(r"(default|openjdk-\d+)-(jre|jdk)")
+
+
 def apt_line(packages: Iterable[str]) -> str:
     """The command that installs these on Debian and Ubuntu."""
-    names = " ".join(dict.fromkeys(packages))
-    return f"apt-get update && apt-get install -y --no-install-recommends {names}"
+    listed = list(dict.fromkeys(packages))
+    names = " ".join(listed)
+    first = "mkdir -p /usr/share/man/man1 && " if any(map(_LINKS_MANUALS.match, listed)) else ""
+    return f"{first}apt-get update && apt-get install -y --no-install-recommends {names}"
 
 
 def apk_line(packages: Iterable[str]) -> str:

@@ -39,6 +39,8 @@ def state_reasons(
     if "sklearn" in tops:
         yield from _trees(pickle, exact)
         yield from _histograms(pickle, exact)
+        yield from _neighbours(pickle, exact)
+        yield from _jobs(pickle, exact)
         yield from _passthrough(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
@@ -56,24 +58,24 @@ def state_reasons(
 
 def keys_of(item: ObjectFacts) -> frozenset[str]:
     """Names in the object's ``__dict__``; ``*_`` where one ends as those of fitted estimators do."""
-    state = item.state
-    if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
-        # ``(dict, slots)``
-        state = state.items[0]
-    if isinstance(state, Mapping):
-        names = {k for k, _ in state.pairs if isinstance(k, str)}
-        if any(n.endswith("_") and not n.startswith("__") for n in names):
-            names.add("*_")
-        return frozenset(names)
-    return frozenset()
+    names = {k for state in _mappings(item) for k, _ in state.pairs if isinstance(k, str)}
+    if any(n.endswith("_") and not n.startswith("__") for n in names):
+        names.add("*_")
+    return frozenset(names)
 
 
 def mapping_of(item: ObjectFacts) -> Mapping | None:
-    """The object's ``__dict__`` as restored; None when it has another form."""
+    """The object's ``__dict__`` as restored, or its slots; None when it has another form."""
+    return next(iter(_mappings(item)), None)
+
+
+def _mappings(item: ObjectFacts) -> tuple[Mapping, ...]:
+    """The mappings of a state: one, or ``(dict, slots)``, of which either may be None."""
     state = item.state
+    parts: tuple[Symbol, ...] = (state,)
     if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
-        state = state.items[0]
-    return state if isinstance(state, Mapping) else None
+        parts = state.items
+    return tuple(part for part in parts if isinstance(part, Mapping))
 
 
 def applying(needs: frozenset[str], state: Mapping) -> frozenset[str]:
@@ -207,6 +209,10 @@ def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 # ---- SciPy ----
 
 
+# Until then these matrices were dictionaries themselves.
+_DOK_DICT: Final = (1, 12)
+
+
 def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Trees that became compiled ones in 1.6, coordinates that got another name in 1.13."""
     version = exact.version("scipy")
@@ -225,6 +231,20 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 "a KDTree of SciPy 1.6 or newer",
                 "UnpicklingError: state is not a dictionary",
             )
+        elif (
+            name in ("rv_sample", "rv_histogram")
+            and isinstance(item.state, Items)
+            and number >= (1, 6)
+        ):
+            what = "a distribution made from values, of SciPy before 1.6"
+            error = "TypeError or ValueError, from its constructor"
+        elif name == "Rotation" and isinstance(item.state, Mapping) and number >= (1, 6):
+            what, error = "a rotation of SciPy before 1.6", "AttributeError or ValueError"
+        elif name.startswith("dok_") and ("_dict" in keys_of(item)) != (number >= _DOK_DICT):
+            what = "a dictionary of keys of SciPy " + (
+                "before 1.12" if number >= _DOK_DICT else "1.12 or newer"
+            )
+            error = f"AttributeError: '{name}' object has no attribute '_dict', or an empty matrix"
         elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
             what = "a sparse matrix of SciPy 1.13 or newer"
             error = f"AttributeError: '{name}' object has no attribute 'row'"
@@ -254,6 +274,9 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="scipy",
             )
             return
+    from auditor.linking.boosters import needs_reasons
+
+    yield from needs_reasons(pickle, exact, "scipy")
 
 
 # ---- scikit-learn ----
@@ -357,6 +380,68 @@ def _histograms(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 message="holds histogram trees in the node layout of another scikit-learn, which "
                 f"{version} refuses when it predicts",
                 error="ValueError: Buffer dtype mismatch",
+                help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                distribution="scikit-learn",
+            )
+            return
+
+
+# Ball and k-d trees: how many values their state has since it holds the weights of the samples.
+_WEIGHTED: Final = (13, (0, 20))
+
+
+def _neighbours(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Trees of neighbours: compiled code takes their state apart without counting its values."""
+    version = exact.version("scikit-learn")
+    count, since = _WEIGHTED
+    if version is None or symbols.numbers(version) < since:
+        return
+    for item in pickle.objects:
+        if (
+            item.of.startswith("sklearn.neighbors.")
+            and item.callable.endswith(".newObj")
+            and item.of.endswith("Tree")
+            and isinstance(item.state, Items)
+            and item.state.size < count
+        ):
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message="holds a tree of neighbours as scikit-learn before 0.20 wrote it, on which "
+                f"{version} crashes",
+                error="Segmentation fault",
+                help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                distribution="scikit-learn",
+            )
+            return
+
+
+# Until then ``n_jobs`` had to be a number.
+_NO_JOBS: Final = (0, 20)
+# These hand it to joblib, which takes None.
+_ONLY_PARALLEL: Final = ("sklearn.pipeline.", "sklearn.multioutput.")
+
+
+def _jobs(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """``n_jobs=None``, the default since 0.20, where it is compared with numbers."""
+    version = exact.version("scikit-learn")
+    table = symbols.table("scikit-learn")
+    if version is None or table is None or symbols.numbers(version) >= _NO_JOBS:
+        return
+    for item in pickle.objects:
+        if not item.of.startswith("sklearn.") or item.of.startswith(_ONLY_PARALLEL):
+            continue
+        state = mapping_of(item)
+        if state is None or next((v for k, v in state.pairs if k == "n_jobs"), 1) is not None:
+            continue
+        module, _, name = item.of.rpartition(".")
+        if "n_jobs" in applying(table.needs(module, name, version), state):
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message=f"holds a {name} with n_jobs=None, which scikit-learn {version} compares "
+                "with numbers when it predicts",
+                error="TypeError: '<' not supported between instances of 'NoneType' and 'int'",
                 help="Pin scikit-learn to the version that wrote the model, or train it again.",
                 distribution="scikit-learn",
             )

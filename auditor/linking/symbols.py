@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from auditor import lazy_re as re
@@ -31,6 +31,8 @@ LIBRARIES: dict[str, str] = {
     "statsmodels": "statsmodels",
     "imblearn": "imbalanced-learn",
     "category_encoders": "category-encoders",
+    "catboost": "catboost",
+    "keras": "keras",
     "pytz": "pytz",
 }
 
@@ -252,7 +254,20 @@ class Table:
         if not masks:
             return frozenset()
         key = self.definition(module, name, version)
-        return _needs(id(self), self, key, masks[0])
+        found = _needs(id(self), self, key, masks[0])
+        if not found and (same := self._named.get(name, ())):
+            # A module that only forwards: the class of that name, where there is but one.
+            there = [k for k in same if any(int(g, 16) & masks[0] for g in self._needs[k])]
+            found = _needs(id(self), self, there[0], masks[0]) if len(there) == 1 else found
+        return found
+
+    @cached_property
+    def _named(self) -> dict[str, list[str]]:
+        """Class -> the places where releases define one of that name, of those with needs."""
+        found: dict[str, list[str]] = {}
+        for key in self._needs:
+            found.setdefault(key.rpartition(":")[2], []).append(key)
+        return found
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -14,11 +14,17 @@ from auditor.linking.sonames import Need
 from auditor.parsers.python.facts import Phase
 from auditor.result import MissingLibrary
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
-    from auditor.deployment.model import BuiltImage, Deployment, Service, SystemPackage
+    from auditor.deployment.model import (
+        BuiltImage,
+        Deployment,
+        Environment,
+        Service,
+        SystemPackage,
+    )
     from auditor.linking.distributions import Installed
 
 Answer = Literal["yes", "no", "unknown"]
@@ -127,9 +133,18 @@ class Userland:
         listed = list(packages)
         found: set[str] = {p.name for p in listed}
         for recommends in (False, True):
-            names = [p.name for p in listed if p.recommends is recommends]
+            names = [self._meant(p.name) for p in listed if p.recommends is recommends]
             found |= self.release.brings(names, recommends=recommends)
         return frozenset(found)
+
+    def _meant(self, name: str) -> str:
+        """A name that the release no longer has counts as what replaced it: it is reported once,
+        where it is asked for.
+        """
+        release = self.release
+        if release is None or release.kind(name) != "none":
+            return name
+        return release.replacement(name) or name
 
     def package_for(self, need: Need) -> str | None:
         """What to install for a need."""
@@ -217,6 +232,10 @@ def needed(
             yield name, need
 
 
+# What may stand before an import that the run is not made to do without.
+_UNDECIDED = frozenset({"if", "except", "loop", "early-return", "exists", "missing", "thread"})
+
+
 def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
     """The distributions that the service's code, and the artifacts it loads, import."""
     environment = service.environment
@@ -233,36 +252,24 @@ def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
         if known is None or (use.phase, not use.certain) < (known.phase, not known.certain):
             found[key] = use
 
-    for entry in service.entries:
-        for item in entry.trace.imports:
-            if item.found != "external" or item.reach.phase is Phase.UNREACHED or item.fact.level:
-                continue
-            # A handler or a condition stands before it: the service is made to do without.
-            if item.reach.guards or item.fact.guards:
-                continue
-            top = item.module.partition(".")[0]
-            owner = "python" if distributions.is_stdlib(top) else installed.provides(item.module).by
-            if owner:
-                add(
-                    Use(
-                        distribution=owner,
-                        module=item.module,
-                        at=item.fact.at,
-                        phase=item.reach.phase,
-                        certain=item.reach.certain,
-                    )
-                )
+    for use in _imported(service, installed):
+        add(use)
     for use in _artifact_uses(service, deployment, installed):
         add(use)
+    for use in _unread_uses(service, environment):
+        add(use)
     for use in list(found.values()):
-        for via in _brought(use.distribution, installed, python):
+        asked = tuple(e for r in environment.find(use.distribution) for e in r.fact.extras)
+        plain = {via[-1] for via in _brought(use.distribution, installed, python)}
+        for via in _brought(use.distribution, installed, python, asked):
             add(
                 Use(
                     distribution=via[-1],
                     module="",
                     at=use.at,
                     phase=use.phase,
-                    certain=use.certain,
+                    # What comes with an extra is imported by the features that it is for.
+                    certain=use.certain and via[-1] in plain,
                     direct=False,
                     via=(use.distribution, *via),
                     artifact=use.artifact,
@@ -271,18 +278,80 @@ def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
     return tuple(found.values())
 
 
-def _brought(start: str, installed: Installed, python: str | None) -> Iterator[tuple[str, ...]]:
+def _imported(service: Service, installed: Installed) -> Iterator[Use]:
+    """What the service's own code imports, and what the names it takes lead to."""
+    for entry in service.entries:
+        for item in entry.trace.imports:
+            if item.found != "external" or item.reach.phase is Phase.UNREACHED or item.fact.level:
+                continue
+            guards = {*item.reach.guards, *item.fact.guards}
+            if guards - _UNDECIDED:
+                continue
+            top = item.module.partition(".")[0]
+            owner = "python" if distributions.is_stdlib(top) else installed.provides(item.module).by
+            use = Use(
+                distribution=owner,
+                module=item.module,
+                at=item.fact.at,
+                phase=item.reach.phase,
+                certain=item.reach.certain and not guards,
+            )
+            if owner:
+                yield use
+            for name in sonames.leads_to(item.module, item.fact.names):
+                if installed.has(name):
+                    yield replace(use, distribution=name, certain=False)
+
+
+_UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "mlflow"})
+
+
+def _unread_uses(service: Service, environment: Environment) -> Iterator[Use]:
+    """Libraries of models that are asked for and that no code names, as far as a model is loaded
+    that is not in the repository: it may be one of theirs.
+    """
+    named = {item.module for entry in service.entries for item in entry.trace.imports}
+    if not _UNPICKLERS & {module.partition(".")[0] for module in named}:
+        return
+    unread = next(
+        (
+            link.access
+            for link in service.reads
+            if link.seen.repo is None
+            and link.access.mode == "read"
+            and link.access.kind in ("artifact", "file")
+            and link.access.reach.phase is not Phase.UNREACHED
+        ),
+        None,
+    )
+    if unread is None:
+        return
+    for name in sonames.of_models():
+        if environment.find(name) and not named & {*distributions.modules_of(name)}:
+            yield Use(
+                distribution=name,
+                module="",
+                at=unread.at,
+                phase=unread.reach.phase,
+                certain=False,
+                artifact="a model that is not in the repository",
+            )
+
+
+def _brought(
+    start: str, installed: Installed, python: str | None, extras: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
     """Paths to what a distribution requires and imports along, nearest first."""
     seen = {start}
-    queue: list[tuple[str, ...]] = [(start,)]
+    queue: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((start,), extras)]
     while queue:
-        path = queue.pop(0)
+        path, wanted = queue.pop(0)
         skipped = set(sonames.lazy(path[-1])) | set(sonames.lazy(start))
-        for child in distributions.requirements_of(path[-1], python):
+        for child, brought in distributions.requirements_of(path[-1], python, wanted):
             if child in seen or child in skipped or not installed.has(child):
                 continue
             seen.add(child)
-            queue.append((*path, child))
+            queue.append(((*path, child), brought))
             yield (*path[1:], child)
 
 
@@ -411,7 +480,7 @@ def of_list(
 
 def _extra(name: str, parent: str) -> bool:
     """Whether ``parent`` requires ``name`` only with an extra."""
-    return name not in distributions.requirements_of(parent, None)
+    return name not in dict(distributions.requirements_of(parent, None))
 
 
 def builds(

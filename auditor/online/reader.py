@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ ROOTS: Final = (
     "kneighbors",
     "split",
     "__call__",
+    "pdf",
 )
 _IDENTIFIER: Final = re.compile(rb"(?<=\0)[A-Za-z_][A-Za-z0-9_.]{1,90}(?=\0)")
 _COMMON: Final = frozenset(dir(__import__("builtins")))
@@ -335,9 +336,13 @@ class ClassFacts:
                     if isinstance(node, ast.Constant) and isinstance(node.value, str):
                         self.provided.add(node.value)
         elif isinstance(item, ast.Assign):
+            # ``__call__ = evaluate`` is that method.
+            value = item.value.id if isinstance(item.value, ast.Name) else ""
+            same = [f for d, _, f in self.members.get(value, ()) if d == depth]
             for target in item.targets:
                 for name in _names(target):
-                    self.members.setdefault(name, []).append((depth, owner, None))
+                    method = same[0] if same else None
+                    self.members.setdefault(name, []).append((depth, owner, method))
         elif isinstance(item, ast.AnnAssign) and item.value is not None:
             for name in _names(item.target):
                 self.members.setdefault(name, []).append((depth, owner, None))
@@ -376,8 +381,28 @@ class ClassFacts:
                     continue
                 self.method(root, -1)
         found = {a: m for a, m in self.needs.items() if a.partition("?")[0] not in self.provided}
-        found.update(dict.fromkeys(self.restored_from, "__setstate__"))
+        found.update(dict.fromkeys((*self.restored_from, *self._demanded()), "__setstate__"))
         return found
+
+    def _demanded(self) -> Iterator[str]:
+        """What ``__setstate__`` certainly takes out of the state; ``()`` where it is a tuple."""
+        for _, _, function in self.members.get("__setstate__", ())[:1]:
+            if not isinstance(function, ast.FunctionDef) or len(function.args.args) != 2:
+                continue
+            state = function.args.args[1].arg
+            plain = (ast.Assign, ast.AnnAssign, ast.Expr)
+            for statement in function.body:
+                if not isinstance(statement, plain):
+                    if isinstance(statement, ast.If | ast.Try | ast.For | ast.With):
+                        # From here on the state may be another one.
+                        return
+                    continue
+                targets = statement.targets if isinstance(statement, ast.Assign) else []
+                if isinstance(statement.value, ast.Name) and statement.value.id == state:
+                    yield from ("()" for target in targets if isinstance(target, ast.Tuple))
+                if any(isinstance(t, ast.Name) and t.id == state for t in targets):
+                    return
+                yield from _taken(statement, state)
 
     def method(self, name: str, above: int, given: Mapping[str, object] | None = None) -> None:
         """Follow a method, or with ``above`` the next one after that class."""
@@ -431,6 +456,30 @@ class ClassFacts:
         walk = _Walk(self, me, depth, owner, name, guarded)
         walk.constants = dict(given or {})
         walk.run(getattr(function, "body", []))
+
+
+def _taken(statement: ast.stmt, state: str) -> Iterator[str]:
+    """Keys that are taken out of a mapping: ``state.pop("x")``, ``state["x"]``."""
+    for node in ast.walk(statement):
+        key: ast.AST | None = None
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "pop"
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == state
+            and len(node.args) == 1
+        ):
+            key = node.args[0]
+        elif (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.ctx, ast.Load)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == state
+        ):
+            key = node.slice
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield key.value
 
 
 def _is_self(node: ast.AST, me: str = "self") -> bool:

@@ -186,6 +186,8 @@ class PodTemplate:
     restart_policy: Value | None = None
     host_network: bool = False
     service_account: Value | None = None
+    # False: no variables that name the Services of the namespace.
+    service_links: bool = True
 
 
 @value
@@ -651,6 +653,7 @@ class _Reader:
             restart_policy=_get(spec, "restartPolicy"),
             host_network=bool(_flag(spec, "hostNetwork")),
             service_account=_get(spec, "serviceAccountName"),
+            service_links=_flag(spec, "enableServiceLinks") is not False,
         )
 
     def container(self, node: Mapping) -> Container:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from auditor import lazy_re as re
-from auditor.parsers import sprig, yamldoc
+from auditor.parsers import kustomize_values, sprig, yamldoc
+from auditor.parsers.kustomize_values import text_of as _text
 from auditor.parsers.yamldoc import Entry, Mapping, Node, Scalar
 from auditor.source import Location, Problem, SourceText
 from auditor.values import replace, value
@@ -87,11 +88,6 @@ def build(files: Files, path: str) -> Kustomization | None:
         problems=tuple(builder.problems[:50]),
         open=builder.open,
     )
-
-
-def _text(node: Node | None, *path: str) -> str:
-    found = node.get(*path) if isinstance(node, Mapping) and path else node
-    return found.text if isinstance(found, Scalar) and not found.is_null else ""
 
 
 def _list(node: Node | None, *path: str) -> tuple[Node, ...]:
@@ -532,9 +528,32 @@ class _Builder:
         if images:
             for item in items:
                 item.node = self.imaged(item.node, images)
-        if root.get("replacements") is not None or root.get("vars") is not None:
+        self.replace_values(root, folder, items)
+        if root.get("vars") is not None:
             self.open = True
         return items
+
+    def replace_values(self, root: Mapping, folder: str, items: list[_Item]) -> None:
+        """``replacements``, here or in files of their own."""
+        entries: list[Node] = []
+        for entry in _list(root, "replacements"):
+            name = _text(entry, "path")
+            if not name:
+                entries.append(entry)
+                continue
+            path = posixpath.normpath(posixpath.join(folder, name))
+            file = None if path.startswith("..") else self.files.read(path)
+            if file is None:
+                self.open = True
+                self.problem(entry.at, f"{name} is not in the repository")
+                continue
+            self.inputs.add(path)
+            for document in yamldoc.parse(file).documents:
+                listed = document.items if isinstance(document, yamldoc.Sequence) else (document,)
+                entries += [item for item in listed if isinstance(item, Mapping)]
+        for missed in kustomize_values.apply(entries, items, _selected):
+            self.open = True
+            self.problem(missed.at, "this replacement finds no source, or several")
 
     def apply_text(
         self,

@@ -23,6 +23,7 @@ from posixpath import normpath
 from time import process_time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from auditor.parsers.branches import Condition, Guard, taken
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
 from auditor.values import record, replace, value
 
@@ -156,7 +157,9 @@ class Command:
 
     ``connector`` is what stands before it (``&&``, ``||``, ``|``, ``;`` or empty for the first).
     ``conditional`` counts what it depends on: if and case branches, loop bodies, ``||``, and
-    ``&&`` after a test. ``subshell`` counts enclosing ``( )``. ``errexit``: ``set -e`` is on.
+    ``&&`` after a test. ``subshell`` counts enclosing ``( )``. ``errexit``: ``set -e`` is on,
+    ``nounset``: ``set -u``. ``tested``: it is the condition of a ``while`` or an ``until``, or (``if``)
+    a part of any condition.
     ``words`` excludes prefix assignments and, for ``exec cmd``, includes ``exec``.
     ``scopes`` names the branches (positive) and subshells (negative) around it, outermost first.
     """
@@ -175,6 +178,8 @@ class Command:
     substitution: bool = False
     negated: bool = False
     errexit: bool = False
+    nounset: bool = False
+    tested: str = ""
     scopes: tuple[int, ...] = ()
 
     @property
@@ -256,18 +261,24 @@ class Script:
     errexit: bool = False
     # One command in JSON form: no shell is there at all.
     exec_form: bool = False
+    # What leads into the branches, by their scope.
+    guards: tuple[tuple[int, Guard], ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
 @value
 class Step:
-    """A command with what holds when it starts. ``cwd`` is absolute or Unknown."""
+    """A command with what holds when it starts. ``cwd`` is absolute or Unknown.
+
+    ``conditional`` counts what it depends on and what the state does not decide.
+    """
 
     command: Command
     argv: tuple[Arg, ...]
     env: Mapping[str, str | Unknown | None]
     cwd: Value
     args: tuple[Value, ...] | None = None
+    conditional: int = 0
 
 
 _LIMIT = 200_000  # characters of one shell text
@@ -324,10 +335,14 @@ def parse_file(source: SourceText) -> Script:
     else:
         pieces = [(source.text, 1, 1)]
     interpreter = _shebang(source)
-    errexit = interpreter is not None and any(
-        arg.startswith("-") and not arg.startswith("--") and "e" in arg for arg in interpreter.args
+    flags = "".join(
+        arg
+        for arg in (interpreter.args if interpreter is not None else ())
+        if arg.startswith("-") and not arg.startswith("--")
     )
-    script = _Parser(Fragment(source.path, pieces), errexit=errexit, nesting=0).script()
+    script = _Parser(
+        Fragment(source.path, pieces), errexit="e" in flags, nounset="u" in flags, nesting=0
+    ).script()
     return replace(
         script,
         interpreter=interpreter,
@@ -401,9 +416,10 @@ def trace(
 ) -> Iterator[Step]:
     """Walk the commands, keeping variables, ``set --``, ``shift`` and ``cd`` up to date.
 
-    Functions are entered where they are called. What a branch or loop changes is Unknown
-    after it; what a subshell changes is forgotten. Nested ``sh -c`` texts are not entered (see
-    ``Arg.script``).
+    Functions are entered where they are called. A branch whose condition is decided is walked, or
+    left out, as the shell would; nothing follows a certain ``exec`` or ``exit``. What another
+    branch or a loop changes is Unknown after it; what a subshell changes is forgotten. Nested
+    ``sh -c`` texts are not entered (see ``Arg.script``).
     """
     functions: dict[str, list[Command]] = {}
     for command in script.commands:
@@ -411,7 +427,7 @@ def trace(
             functions.setdefault(command.function, []).append(command)
     top = [command for command in script.commands if command.function is None]
     state = _State(dict(env or {}), cwd, None if args is None else tuple(args))
-    yield from _trace(top, functions, state, ())
+    yield from _Tracer(functions, dict(script.guards), state).walk(top, (), 0)
 
 
 def join_path(cwd: Value, path: Value) -> Value:
@@ -516,7 +532,22 @@ def _parameter(
         return [Unknown(f"${name} is not set here and must be")], False
     if operator == "#" and value is not None:
         return [str(len(value))], False
+    if value is not None and (cut := _cut(value, operator)) is not None:
+        return [cut], False
     return [Unknown(f"${{{name}{_shorten(operator)}}} is not evaluated")], False
+
+
+def _cut(text: str, operator: str) -> str | None:
+    """``${X#begin}``, ``${X%end}`` and ``${X:0:1}`` with plain operands; None for anything else."""
+    numbers = operator[1:].split(":") if operator.startswith(":") else []
+    if numbers and len(numbers) <= 2 and all(n.isdecimal() and len(n) < 6 for n in numbers):
+        start = int(numbers[0])
+        return text[start : start + int(numbers[1])] if len(numbers) == 2 else text[start:]
+    mark = operator[:1]
+    operand = operator.lstrip(mark) if mark in {"#", "%"} else ""
+    if not operand or any(c in "*?[$`'\"\\" for c in operand):
+        return None
+    return text.removeprefix(operand) if mark == "#" else text.removesuffix(operand)
 
 
 def _operand(part: Parameter, env: Env, args: Sequence[Value] | None, depth: int) -> list[Value]:
@@ -558,54 +589,114 @@ class _State:
     args: tuple[Value, ...] | None
 
 
-def _trace(
-    commands: Sequence[Command],
-    functions: Mapping[str, list[Command]],
-    state: _State,
-    calls: tuple[str, ...],
-) -> Iterator[Step]:
-    saved: list[tuple[int, dict[str, str | Unknown | None], Value, tuple[Value, ...] | None]] = []
-    base = len(commands[0].scopes) if commands and calls else 0
-    for command in commands:
-        scopes = command.scopes[base:] if calls else command.scopes
+@value
+class _Scope:
+    """A scope that was entered, with what held before; ``taken`` where that is decided."""
+
+    number: int
+    env: dict[str, str | Unknown | None]
+    cwd: Value
+    args: tuple[Value, ...] | None
+    taken: bool | None
+
+
+class _Tracer:
+    """Walks the commands of one script."""
+
+    def __init__(
+        self,
+        functions: Mapping[str, list[Command]],
+        guards: Mapping[int, Guard],
+        state: _State,
+    ) -> None:
+        self.functions = functions
+        self.guards = guards
+        self.state = state
+        self.ended = False
+
+    def walk(
+        self, commands: Sequence[Command], calls: tuple[str, ...], conditional: int
+    ) -> Iterator[Step]:
+        state = self.state
+        entered: list[_Scope] = []
+        base = len(commands[0].scopes) if commands and calls else 0
+        for command in commands:
+            scopes = command.scopes[base:] if calls else command.scopes
+            self._enter(entered, scopes)
+            if any(scope.taken is False for scope in entered):
+                continue
+            argv = command.argv(state.env, state.args)
+            own = _assigned(command, state)
+            name = argv[0].text if argv else ""
+            open_ways = command.conditional - sum(scope.taken is True for scope in entered)
+            if command.words or command.assignments:
+                env = {**state.env, **own} if own else state.env
+                yield Step(
+                    command=command,
+                    argv=argv,
+                    env=env,
+                    cwd=state.cwd,
+                    args=state.args,
+                    conditional=conditional + open_ways,
+                )
+            lasting = {
+                n: v for n, v in _defaults(command, state).items() if state.env.get(n) is None
+            }
+            if not command.words or command.name in _DECLARES or command.name in self.functions:
+                lasting.update(own)
+            if lasting:
+                state.env = {**state.env, **lasting}
+            if name in self.functions and name not in calls and len(calls) < 5:
+                outer, state.args = state.args, tuple(arg.value for arg in argv[1:])
+                yield from self.walk(self.functions[name], (*calls, name), conditional + open_ways)
+                state.args = outer
+            else:
+                _builtin(name, argv, state)
+            if self.ended or (not conditional + open_ways and _ends(command)):
+                self.ended = True
+                return
+        while entered:
+            _leave(entered.pop(), state)
+
+    def _enter(self, entered: list[_Scope], scopes: Sequence[int]) -> None:
+        """Leave the scopes that are over, and enter the new ones."""
+        state = self.state
         common = 0
-        while common < len(saved) and common < len(scopes) and saved[common][0] == scopes[common]:
+        while (
+            common < len(entered)
+            and common < len(scopes)
+            and entered[common].number == scopes[common]
+        ):
             common += 1
-        while len(saved) > common:
-            _leave(saved.pop(), state)
-        saved += [(scope, state.env, state.cwd, state.args) for scope in scopes[common:]]
-        argv = command.argv(state.env, state.args)
-        own = _assigned(command, state)
-        name = argv[0].text if argv else ""
-        if command.words or command.assignments:
-            env = {**state.env, **own} if own else state.env
-            yield Step(command=command, argv=argv, env=env, cwd=state.cwd, args=state.args)
-        lasting = {n: v for n, v in _defaults(command, state).items() if state.env.get(n) is None}
-        if not command.words or command.name in _DECLARES or command.name in functions:
-            lasting.update(own)
-        if lasting:
-            state.env = {**state.env, **lasting}
-        if name in functions and name not in calls and len(calls) < 5:
-            outer, state.args = state.args, tuple(arg.value for arg in argv[1:])
-            yield from _trace(functions[name], functions, state, (*calls, name))
-            state.args = outer
-        else:
-            _builtin(name, argv, state)
-    while saved:
-        _leave(saved.pop(), state)
+        while len(entered) > common:
+            _leave(entered.pop(), state)
+        for number in scopes[common:]:
+            guard = self.guards.get(number)
+            known = taken(guard, state.env, state.args) if guard is not None else None
+            entered.append(
+                _Scope(number=number, env=state.env, cwd=state.cwd, args=state.args, taken=known)
+            )
+
+
+def _ends(command: Command) -> bool:
+    """Nothing after it runs, whatever happens before."""
+    if command.subshell or command.substitution or command.background or command.loop:
+        return False
+    if command.pipeline != (0, 1) or command.connector in {"&&", "||"}:
+        return False
+    return command.is_exec or command.name == "exit"
 
 
 _DECLARES = frozenset({"export", "declare", "typeset", "local", "readonly"})
 
 
-def _leave(
-    entry: tuple[int, dict[str, str | Unknown | None], Value, tuple[Value, ...] | None],
-    state: _State,
-) -> None:
+def _leave(entry: _Scope, state: _State) -> None:
     """Go back to what held before a scope, merging what a branch may have changed."""
-    scope, env, cwd, args = entry
-    if scope < 0:
+    env, cwd, args = entry.env, entry.cwd, entry.args
+    if entry.number < 0:
         state.env, state.cwd, state.args = env, cwd, args
+        return
+    if entry.taken:
         return
     if state.env is not env:
         merged = dict(env)
@@ -1038,6 +1129,7 @@ class _Context:
     substitution: bool = False
     negated: bool = False
     redirects: tuple[Redirect, ...] = ()
+    tested: str = ""
     scopes: tuple[int, ...] = ()
     depth: int = 0
 
@@ -1049,14 +1141,18 @@ _NO_WORDS = frozenset(
 
 
 class _Parser:
-    def __init__(self, fragment: Fragment, *, errexit: bool, nesting: int) -> None:
+    def __init__(
+        self, fragment: Fragment, *, errexit: bool, nesting: int, nounset: bool = False
+    ) -> None:
         self.fragment = fragment
         self.text = fragment.text[:_LIMIT]
         self.errexit = errexit
+        self.nounset = nounset
         self.nesting = nesting
         self.commands: list[Command] = []
         self.problems: list[Problem] = []
         self.functions: dict[str, Node] = {}
+        self.guards: list[tuple[int, Guard]] = []
         self._by_span: dict[tuple[int, int], Command] = {}
         self._deadline = 0.0
         self._ticks = 0
@@ -1098,6 +1194,7 @@ class _Parser:
             finals=tuple(finals),
             errexit=self.errexit or started,
             problems=tuple(self.problems),
+            guards=tuple(self.guards),
         )
 
     # Offsets of tree-sitter are bytes; ours are characters.
@@ -1114,8 +1211,10 @@ class _Parser:
             at = self.fragment.location(start, end)
             self.problems.append(Problem(at=at, message=message, fatal=fatal))
 
-    def _new_scope(self, *, subshell: bool = False) -> int:
+    def _new_scope(self, *, subshell: bool = False, guard: Guard | None = None) -> int:
         self._scope += 1
+        if guard is not None:
+            self.guards.append((self._scope, guard))
         return -self._scope if subshell else self._scope
 
     def _first_error(self, root: Node) -> tuple[int, int]:
@@ -1149,15 +1248,14 @@ class _Parser:
             self._statement(node, inner)
             first = False
 
-    def _branch(self, nodes: Sequence[Node], context: _Context, *, loop: bool = False) -> None:
+    def _branch(self, nodes: Sequence[Node], context: _Context, guard: Guard | None = None) -> None:
         self._sequence(
             nodes,
             replace(
                 context,
                 conditional=context.conditional + 1,
-                loop=context.loop or loop,
                 connector="",
-                scopes=(*context.scopes, self._new_scope()),
+                scopes=(*context.scopes, self._new_scope(guard=guard)),
             ),
         )
 
@@ -1208,11 +1306,7 @@ class _Parser:
         elif kind in {"while_statement", "for_statement", "c_style_for_statement"}:
             self._loop(node, context)
         elif kind == "case_statement":
-            for item in node.named_children:
-                if item.type == "case_item":
-                    self._branch(_item_body(item), context)
-                else:
-                    self._substitutions(item, context)
+            self._case(node, context)
         elif kind == "function_definition":
             name = node.child_by_field_name("name")
             body = node.child_by_field_name("body")
@@ -1230,20 +1324,61 @@ class _Parser:
         ):
             pass
 
+    def _case(self, node: Node, context: _Context) -> None:
+        subject = node.child_by_field_name("value")
+        word = self._word([subject]) if subject is not None else None
+        before: list[Word] = []
+        for item in node.named_children:
+            if item.type != "case_item":
+                self._substitutions(item, context)
+                continue
+            patterns = _item_patterns(item)
+            words = [self._word([pattern]) for pattern in patterns]
+            guard = None
+            # `;&` and `;;&` go on with the next item.
+            if word is not None and not _falls_through(node):
+                guard = Guard(subject=word, patterns=tuple(words), before=tuple(before))
+            self._branch(_item_body(item), context, guard)
+            before += words
+
     def _list(self, node: Node, context: _Context) -> None:
         tested = False
+        conditions: list[Condition] = []
+        plain = 0
         for index, (operator, child) in enumerate(_flatten(node)):
             inner = context
             if index:
                 inner = replace(context, connector=operator)
                 if operator == "||" or tested:
+                    guard = None
+                    if conditions and operator == "&&":
+                        guard = Guard(conditions=tuple(conditions))
+                    elif len(conditions) == 1 and operator == "||":
+                        negated = replace(conditions[0], wanted=False)
+                        guard = Guard(conditions=(negated,), otherwise=plain > 0)
                     inner = replace(
                         inner,
                         conditional=context.conditional + 1,
-                        scopes=(*context.scopes, self._new_scope()),
+                        scopes=(*context.scopes, self._new_scope(guard=guard)),
                     )
             tested = tested or child.type == "test_command" or self._is_test(child)
             self._statement(child, inner)
+            if operator == "||":
+                conditions = []  # either way may lead on
+            elif child.type == "test_command" or self._is_test(child):
+                conditions.append(Condition(command=self._simple([child]), wanted=True))
+            else:
+                plain += 1
+
+    def _simple(self, nodes: Sequence[Node]) -> Command | None:
+        """The one simple command that a condition is; None when it is more."""
+        named = [n for n in nodes if n.is_named and n.type != "comment"]
+        if len(named) != 1:
+            return None
+        node = named[0]
+        while node.type == "negated_command" and len(node.named_children) == 1:
+            node = node.named_children[0]
+        return self._by_span.get((node.start_byte, node.end_byte))
 
     def _is_test(self, node: Node) -> bool:
         while node.type in {"negated_command", "redirected_statement"} and node.named_children:
@@ -1362,34 +1497,29 @@ class _Parser:
         return [Redirect(operator=operator, target=target, at=at, fd=fd)]
 
     def _if(self, node: Node, context: _Context) -> None:
-        before: list[Node] = []
-        then: list[Node] | None = None
+        own = [c for c in node.children if c.type not in {"elif_clause", "else_clause", "if", "fi"}]
+        first = next((i for i, c in enumerate(own) if c.type == "then"), len(own))
+        clauses = [(own[:first], own[first + 1 :])]
         for child in node.children:
-            if child.type == "then":
-                then = []
-            elif child.type in {"elif_clause", "else_clause"}:
-                if then is not None:
-                    self._flush_if(before, then, context)
-                    before, then = [], None
+            if child.type in {"elif_clause", "else_clause"}:
                 parts = child.children
                 split = next((i for i, c in enumerate(parts) if c.type == "then"), None)
-                if split is None:
-                    self._branch(parts, context)
-                else:
-                    self._branch(parts[:split], context)
-                    self._branch(parts[split + 1 :], context)
-            elif child.type in {"if", "fi"}:
-                continue
-            elif then is None:
-                before.append(child)
+                clauses.append(
+                    ([], parts) if split is None else (parts[:split], parts[split + 1 :])
+                )
+        failed: list[Condition] = []
+        for index, (condition, body) in enumerate(clauses):
+            asked = replace(context, tested="if")
+            if index and condition:
+                self._branch(condition, asked, Guard(conditions=tuple(failed)))
             else:
-                then.append(child)
-        if before or then:
-            self._flush_if(before, then or [], context)
-
-    def _flush_if(self, before: list[Node], then: list[Node], context: _Context) -> None:
-        self._sequence(before, context)
-        self._branch(then, context)
+                self._sequence(condition, asked)
+            holds = list(failed)
+            if condition:
+                command = self._simple(condition)
+                holds.append(Condition(command=command, wanted=True))
+                failed.append(Condition(command=command, wanted=False))
+            self._branch(body, context, Guard(conditions=tuple(holds)))
 
     def _loop(self, node: Node, context: _Context) -> None:
         condition = [
@@ -1399,7 +1529,11 @@ class _Parser:
             (c for c in node.children if c.type in {"do_group", "compound_statement"}), None
         )
         if node.type == "while_statement":
-            self._sequence([c for c in condition if c is not body], context)
+            asked = [c for c in condition if body is None or c.id != body.id]
+            # Of several commands, each alone decides nothing.
+            plain = len(asked) == 1 and asked[0].type in {"command", "negated_command"}
+            word = self.text[slice(*self._span(node.children[0]))] if plain else "if"
+            self._sequence(asked, replace(context, tested=word))
         else:
             for child in condition:
                 if body is None or child.id != body.id:
@@ -1557,6 +1691,8 @@ class _Parser:
             substitution=context.substitution,
             negated=context.negated,
             errexit=self.errexit,
+            nounset=self.nounset,
+            tested=context.tested,
             scopes=context.scopes,
         )
         self.commands.append(command)
@@ -1570,9 +1706,11 @@ class _Parser:
             if word in {"--", "-"}:
                 break
             if word[:1] in {"-", "+"} and not word.startswith("--"):
-                long = "o" in word and index + 1 < len(words) and words[index + 1] == "errexit"
-                if "e" in word[1:] or long:
+                long = words[index + 1] if "o" in word and index + 1 < len(words) else ""
+                if "e" in word[1:] or long == "errexit":
                     self.errexit = word[0] == "-"
+                if "u" in word[1:] or long == "nounset":
+                    self.nounset = word[0] == "-"
 
     def _assignment(self, node: Node, *, export: bool) -> Assignment:
         start, end = self._span(node)
@@ -1841,6 +1979,24 @@ def _flatten(node: Node) -> list[tuple[str, Node]]:
         found.append(("", current))
     found.reverse()
     return found
+
+
+def _item_patterns(item: Node) -> list[Node]:
+    """The patterns of a case item: what stands before its ``)``."""
+    patterns: list[Node] = []
+    for child in item.children:
+        if child.type == ")":
+            break
+        if child.is_named and child.type != "comment":
+            patterns.append(child)
+    return patterns
+
+
+def _falls_through(node: Node) -> bool:
+    """An item of this ``case`` goes on with the next one."""
+    return any(
+        child.type in {";&", ";;&"} for item in node.named_children for child in item.children
+    )
 
 
 def _item_body(item: Node) -> list[Node]:

@@ -78,3 +78,40 @@ def test_combination_is_the_narrowest_and_survives_contradiction() -> None:
         "python": "3.11",
         "joblib": ">=1.2",
     }
+
+
+def catboost(*lines: str) -> bytes:
+    """A model's bytes as far as they matter: the build's text beside its name."""
+    text = "Git info:\n    " + "\n    ".join(lines) + "\nOther info:\n"
+    return b"CBM1\x40\x00\x00\x00" + bytes(40) + text.encode() + b"\0catboost_version_info\0" * 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "version"),
+    [
+        (("Commit: " + "0" * 40, "Branch: tags/v1.2.9"), "1.2.9"),
+        (("Branch: heads/master", "Summary: CatBoost Release 1.2.7. commit"), "1.2.7"),
+        # A known commit, a revision between two known releases, and one from after all of them.
+        (("Commit: e31af0f9afd45607d95d658e6977f9a4445d1c27",), "0.24.4"),
+        (("Commit: " + "0" * 40, "Last Changed Rev: 7000000"), ">=0.23.2,<0.24.4"),
+        (("Commit: " + "0" * 40, "Last Changed Rev: 9293085"), ">=1.0.6"),
+        (("nothing known",), None),
+    ],
+)
+def test_catboost_names_its_build(lines: tuple[str, ...], version: str | None) -> None:
+    raw = catboost(*lines)
+    assert made(raw, "model.cbm").get("catboost") == version
+    # A pickle holds the same bytes.
+    model = b"\x80\x04ccatboost.core\nCatBoostClassifier\n)\x81}" + pickle.dumps("__model", 2)[2:-1]
+    model += pickle.dumps(raw, 4).removeprefix(b"\x80\x04").removesuffix(b".")[9:] + b"sb."
+    assert made(model).get("catboost") == version
+
+
+def test_safetensors_names_its_framework() -> None:
+    import json
+    import struct
+
+    header = json.dumps({"__metadata__": {"format": "pt"}}).encode()
+    facts = scan_bytes(struct.pack("<Q", len(header)) + header, "model.safetensors")[0]
+    assert ("safetensors_format", "pt") in facts.details
+    assert [c.subject for c in provenance(facts).claims] == ["torch"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.findings import Finding, Severity
+from auditor.findings import Confidence, Finding, Severity
 from auditor.result import AuditResult
 from tests.checks.repo_kit import service
 
@@ -71,9 +71,9 @@ def found(result: AuditResult, rule: str = "ONX011") -> list[Finding]:
         ("onnxruntime==1.20.1", "['OpenVINOExecutionProvider']", "OpenVINOExecutionProvider"),
         ("onnxruntime==1.20.1", "['CoreMLExecutionProvider']", "CoreMLExecutionProvider"),
         ("onnxruntime==1.20.1", "['CudaExecutionProvider']", "a name that onnxruntime does not"),
-        ("onnxruntime-gpu==1.18.1", CUDA, "needs CUDA 11 and cuDNN 8"),
-        ("onnxruntime-gpu==1.20.2", CUDA, "needs CUDA 12 and cuDNN 9"),
-        ("onnxruntime-gpu==1.31.1", CUDA, "needs CUDA 13 and cuDNN 9"),
+        ("onnxruntime-gpu==1.18.1", CUDA, "is linked to CUDA 11 and cuDNN 8"),
+        ("onnxruntime-gpu==1.20.2", CUDA, "is linked to CUDA 12 and cuDNN 9"),
+        ("onnxruntime-gpu==1.31.1", CUDA, "is linked to CUDA 13, which"),
     ],
 )
 def test_runs_on_the_cpu(tmp_path: Path, runtime: str, providers: str, said: str) -> None:
@@ -117,8 +117,14 @@ def test_nothing_to_say(tmp_path: Path, runtime: str, providers: str | None) -> 
         ("11.8.0-cudnn8-runtime-ubuntu22.04", "1.20.2", "has CUDA 11"),
         ("11.8.0-cudnn8-runtime-ubuntu22.04", "1.18.1", None),
         ("12.4.1-runtime-ubuntu22.04", "1.20.2", "has no cuDNN"),
-        ("12.4.1-base-ubuntu22.04", "1.20.2", "has no cuDNN"),
+        ("12.4.1-base-ubuntu22.04", "1.20.2", "has no cuBLAS"),
         ("13.0.1-cudnn-runtime-ubuntu24.04", "1.31.1", None),
+        # Since 1.28 the provider is no longer linked to cuDNN.
+        ("13.0.1-runtime-ubuntu24.04", "1.31.1", None),
+        ("13.0.1-runtime-ubuntu24.04", "1.27.0", "has no cuDNN"),
+        ("13.0.1-base-ubuntu24.04", "1.31.1", "has no cuBLAS"),
+        # No wheel of that release was read.
+        ("12.4.1-base-ubuntu22.04", "1.9.0", None),
         ("12.4.1-cudnn-runtime-ubuntu22.04", "1.31.1", "has CUDA 12"),
     ],
 )
@@ -223,9 +229,63 @@ def test_training_mode_by_release_of_torch(
     tmp_path: Path, pin: str, arguments: str, said: bool
 ) -> None:
     export = (
-        "import torch\n\n\nclass Net(torch.nn.Module):\n    pass\n\n\nnet = Net()\nnet = net.to('cpu')\n"
+        "import torch\n\n\nclass Net(torch.nn.Dropout):\n    pass\n\n\nnet = Net()\nnet = net.to('cpu')\n"
         f"torch.onnx.export(net, torch.zeros(1), 'm.onnx', opset_version=17{arguments})\n"
     )
     files = {"export.py": export, "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\n{pin}\n"}
     result = service(tmp_path, files)
     assert any("training mode" in f.message for f in found(result, "ONX010")) is said
+
+
+NETS = """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 2), {layer})
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+EXPORT = """\
+import torch
+from ml.nets import Net
+
+model = Net()
+{tool}
+"""
+TRACE = "torch.jit.trace(model, torch.zeros(1, 2)).save('model.pt')"
+
+
+@pytest.mark.parametrize(
+    ("layer", "tool", "said"),
+    [
+        ("nn.Dropout(0.5)", TRACE, Confidence.LIKELY),
+        ("nn.ReLU()", TRACE, None),
+        # Made by a library of which nothing is seen.
+        ("vendor.Block()", TRACE, Confidence.POSSIBLE),
+        ("nn.Dropout(0.5)", "torch.jit.script(model).save('model.pt')", None),
+        ("nn.Dropout(0.5)", "model.eval()\n" + TRACE, None),
+    ],
+)
+def test_models_without_a_mode_need_no_eval(
+    tmp_path: Path, layer: str, tool: str, said: Confidence | None
+) -> None:
+    text = NETS.format(layer=layer)
+    result = service(
+        tmp_path,
+        {
+            "app.py": APP.format(arguments=""),
+            "Dockerfile": DOCKERFILE.format(base=SLIM, more=""),
+            "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nonnxruntime==1.20.1\n",
+            "ml/__init__.py": "",
+            "ml/nets.py": "import vendor\n" + text if "vendor" in layer else text,
+            "ml/export.py": EXPORT.format(tool=tool),
+        },
+    )
+    findings = found(result, "ONX010")
+    assert [f.confidence for f in findings] == ([said] if said is not None else [])
+    if said is Confidence.LIKELY:
+        assert "Dropout acts otherwise in training" in findings[0].message

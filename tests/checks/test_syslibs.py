@@ -252,3 +252,62 @@ def test_a_builder_without_a_compiler(line: str, confidence: Confidence, tmp_pat
     (finding,) = kit.of(kit.service(tmp_path, {**COMPILED, "Dockerfile": text}), "ENV008")
     assert finding.confidence is confidence
     assert "no compiler" in finding.message
+
+
+def test_an_import_in_both_branches_of_a_fallback(tmp_path: Path) -> None:
+    text = f"try:\n    from .x import y\nexcept ImportError:\n    import lightgbm\n{kit.APP}"
+    files = {**LIGHTGBM, "app.py": text, "Dockerfile": image()}
+    (finding,) = kit.of(kit.service(tmp_path, files), "IMG002")
+    assert finding.confidence is Confidence.POSSIBLE
+
+
+def test_a_model_that_is_not_there_may_need_its_library(tmp_path: Path) -> None:
+    read = 'notes = open("notes.txt").read()\n'
+    files = {**LIGHTGBM, "app.py": f"{read}{kit.APP}", "Dockerfile": image()}
+    (tmp_path / "text").mkdir()
+    assert not kit.of(kit.service(tmp_path / "text", files), "IMG002")
+    load = 'import pickle\nmodel = pickle.load(open("model.pkl", "rb"))\n'
+    files = {**LIGHTGBM, "app.py": f"{load}{kit.APP}", "Dockerfile": image()}
+    found = kit.of(kit.service(tmp_path, files), "IMG002")
+    assert found[0].confidence is Confidence.POSSIBLE
+    assert "may import `lightgbm`" in found[0].related[0].message
+
+
+def test_a_name_that_leads_to_another_distribution(tmp_path: Path) -> None:
+    loader = "from langchain_community.document_loaders import UnstructuredPDFLoader\n"
+    files = {
+        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nlangchain-community\nunstructured[pdf]\n",
+        "app.py": f"{loader}{kit.APP}",
+        "Dockerfile": image(),
+    }
+    findings = kit.of(kit.service(tmp_path, files), "IMG002")
+    found = {dict(f.evidence)["distribution"]: f for f in findings}
+    assert {"pdf2image", "unstructured-pytesseract", "opencv-python"} <= set(found)
+    assert all(f.confidence is Confidence.POSSIBLE for f in found.values())
+    plain = {**files, "app.py": kit.APP}
+    (tmp_path / "plain").mkdir()
+    assert not kit.of(kit.service(tmp_path / "plain", plain), "IMG002")
+
+
+def test_a_project_in_a_directory_that_workdir_makes(tmp_path: Path) -> None:
+    build = "FROM python:3.11-slim-bookworm AS build\nWORKDIR /build\nCOPY pyproject.toml .\n"
+    files = {
+        "pyproject.toml": '[project]\nname = "a"\nversion = "1"\ndependencies = ["flask", "lightgbm"]\n',
+        "app.py": importing("lightgbm"),
+        "Dockerfile": f"{build}RUN pip install --prefix=/install .\n"
+        f"FROM {BOOKWORM}\nCOPY --from=build /install /usr/local\nCOPY app.py .\n"
+        'CMD ["python", "app.py"]\n',
+    }
+    (finding,) = kit.of(kit.service(tmp_path, files), "IMG002")
+    assert finding.at.path == "pyproject.toml"
+
+
+def test_a_vanished_package_is_reported_once(tmp_path: Path) -> None:
+    files = {
+        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nopencv-python==4.10.0.84\n",
+        "app.py": importing("cv2"),
+        "Dockerfile": image(apt("libgl1-mesa-glx libglib2.0-0"), "python:3.11-slim-trixie"),
+    }
+    result = kit.service(tmp_path, files)
+    assert kit.of(result, "IMG013")
+    assert not kit.of(result, "IMG002")

@@ -148,6 +148,29 @@ def test_micromamba_installs_the_main_category_of_a_conda_lock(tmp_path):
     )
     found = [(r.key, r.version, r.origin) for r in env.requirements]
     assert sorted(found) == [("flask", "3.0.3", "lock"), ("numpy", "1.26.4", "conda")]
+    assert env.python.version == "3.11.9"
+
+
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM mambaorg/micromamba:1.5.8\nCOPY --chown=$MAMBA_USER:$MAMBA_USER env.yml /tmp/env.yml\n"
+        "RUN micromamba install -y -n base -f /tmp/env.yml\n",
+        "FROM condaforge/miniforge3:24.11.0-0\nCOPY env.yml .\nRUN mamba env update -n base -f env.yml\n",
+        "FROM mambaorg/micromamba AS build\nCOPY env.yml env.yml\n"
+        "RUN micromamba create -y -p /opt/env -f env.yml\n"
+        "FROM debian:bookworm-slim\nCOPY --from=build /opt/env /opt/env\nENV PATH=/opt/env/bin:$PATH\n",
+    ],
+    ids=["micromamba", "miniforge", "copied"],
+)
+def test_conda_files_say_the_interpreter_and_all_that_is_there(tmp_path, dockerfile):
+    file = "dependencies: [python=3.11, scikit-learn=1.5.2, pip, {pip: [flask==3.0.3]}]\n"
+    env = environment(tmp_path, dockerfile, env__yml=file)
+    assert (env.python.version, env.python.at.path) == ("3.11", "env.yml")
+    assert names(env) == ["flask", "scikit-learn"]
+    # The base environment of miniforge has packages of its own, the others have not.
+    assert env.complete is ("miniforge" not in dockerfile)
+    assert [r.fact.specifier for r in env.find("scikit-learn")] == ["==1.5.2.*"]
 
 
 def test_a_conda_lock_beside_its_environment_file_locks_it(tmp_path):

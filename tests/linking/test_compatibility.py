@@ -236,6 +236,10 @@ def test_truncated_file_fails() -> None:
 def test_python_2_strings() -> None:
     data = b"\x80\x02U\x02\xff\xfe."
     assert first(judged(data)) == ("fails", "CMP011")
+    # pandas.read_pickle tried again with another encoding, until 3.0.
+    for version, outcome in (("2.3.3", "loads"), ("3.0.1", "fails")):
+        pins = {"pandas": version, "numpy": "2.2.6"}
+        assert judged(data, runtime(pins), loader="pandas").outcome == outcome
 
 
 def test_open_version_is_decided_by_its_ends() -> None:

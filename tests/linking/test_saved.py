@@ -88,6 +88,20 @@ def test_xgboost_binary_layout(name: str, installed: str, outcome: str) -> None:
     assert judged(xgboost_binary(1, 5), name, xgboost=installed).outcome == outcome
 
 
+def test_xgboost_from_before_its_files_had_a_magic() -> None:
+    texts = b"".join(len(t).to_bytes(8, "little") + t for t in (b"binary:logistic", b"gbtree"))
+    raw = b"\0\0\0\x80\x04" + bytes(131) + texts + bytes(40)
+    assert scan_bytes(raw, "model.bst")[0].format == "xgboost-binary"
+    assert judged(raw, "model.bst", xgboost="0.90").outcome == "loads"
+    assert judged(raw, "model.bst", xgboost="3.1.1").outcome == "fails"
+
+
+def test_what_opens_an_unknown_format_is_not_known() -> None:
+    raw = bytes(range(200, 256)) * 4
+    assert judged(raw, "model.weights", xgboost="0.90").outcome == "unknown"
+    assert judged(raw, "model.pkl", xgboost="0.90").outcome == "fails"
+
+
 def test_a_classifier_in_the_binary_layout_is_no_booster() -> None:
     data = xgboost_binary(2, 0, b'scikit_learn!\0\0\0\0\0\0\0{"_estimator_type": "classifier"}')
     assert judged(data, "m.model", xgboost="1.2.1").outcome == "unknown"

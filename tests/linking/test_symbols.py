@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,57 @@ def test_names_read_row_by_row_are_the_tables() -> None:
         assert read["names"].get("no.such.module") is None
     # Written in another way, the table is read whole.
     assert symbols._document(json.dumps(whole, indent=1)) == whole
+
+
+OLD_STATE = """
+class Cut:
+    def __setstate__(self, state):
+        self._space = state.pop("_space")
+        self.__dict__.update(state)
+
+    def __call__(self, x):
+        return self._space, x
+
+
+class Pair:
+    def __setstate__(self, state):
+        self._inner, sentinel = state
+        self._count = len(sentinel)
+
+
+class Lenient:
+    def __setstate__(self, state):
+        if isinstance(state, tuple):
+            state = state[1]
+        self._space = state["_space"]
+
+
+class Kernel:
+    def evaluate(self, points):
+        return self.factor * points
+
+    __call__ = evaluate
+"""
+
+
+def test_what_setstate_takes_is_needed_and_calls_go_by_other_names(tmp_path: Path) -> None:
+    from auditor.online.reader import describe
+
+    with zipfile.ZipFile(tmp_path / "lib-1.0.zip", "w") as archive:
+        archive.writestr("FILES", "lib-1.0-py3-none-any.whl\nlib/__init__.py\nlib/things.py")
+        archive.writestr("lib/__init__.py", "")
+        archive.writestr("lib/things.py", OLD_STATE)
+    needs = describe(tmp_path / "lib-1.0.zip", True)["needs"]
+    assert {name.partition(":")[2]: sorted(found) for name, found in needs.items()} == {
+        "Cut": ["_space"],
+        "Pair": ["()"],
+        "Kernel": ["factor"],
+    }
+
+
+def test_a_class_behind_a_module_that_forwards_is_the_one_of_that_name() -> None:
+    scipy = table("scipy")
+    assert "_spline" in scipy.needs(
+        "scipy.interpolate.interpolate", "RegularGridInterpolator", "1.17.1"
+    )
+    assert not scipy.needs("scipy.interpolate.interpolate", "NoSuchClass", "1.17.1")

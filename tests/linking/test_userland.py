@@ -207,3 +207,36 @@ def test_every_row_of_a_release_is_found_in_its_part(suite: str) -> None:
             for row in (part[0], part[-1]):
                 assert look(row.partition("=")[0]) == row.partition("=")[2]
         assert look("") is None and look("~~~~") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks", "spared"),
+    [
+        ("opencv-python==4.1.2.30", "libSM.so.6", "libGL.so.1"),
+        ("opencv-python==4.4.0.46", "libGL.so.1", "libSM.so.6"),
+        ("opencv-python-headless==4.2.0.34", "libgthread-2.0.so.0", "libGL.so.1"),
+        ("xgboost==0.90", "libgomp.so.1", ""),
+    ],
+)
+def test_old_wheels_ask_for_other_libraries(name: str, lacks: str, spared: str) -> None:
+    found = missing([name])
+    assert lacks in found
+    assert spared not in found
+    assert "libgomp.so.1" not in missing(["xgboost==1.3.3"])
+
+
+def test_extras_of_what_is_brought_along() -> None:
+    # paddleocr asks for paddlex[ocr-core], and that for OpenCV.
+    assert missing(["paddleocr"])["libGL.so.1"] == "libgl1"
+
+
+def test_a_runtime_that_links_manuals_gets_their_directory() -> None:
+    lacks = userland.of_list([("tabula-py", (), None)], describe("python:3.11-slim-bookworm"))
+    line = userland.install_line(lacks)
+    assert line.startswith("mkdir -p /usr/share/man/man1 && apt-get update && ")
+    assert "mkdir" not in sonames.apt_line(["libgl1"])
+
+
+def test_a_program_whose_package_does_not_work_by_itself() -> None:
+    assert missing(["unoserver"]) == {"soffice": "libreoffice"}
+    assert missing(["unoserver"], apt=("libreoffice-writer",)) == {}

@@ -12,6 +12,7 @@ import enum
 import functools
 import math
 import os
+import signal
 import warnings
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -293,14 +294,17 @@ _SK = {
     "LinearRegression": sk("sklearn.linear_model.LinearRegression", kind="number"),
     "RandomForest": sk("sklearn.ensemble.RandomForestClassifier", n_estimators=3, random_state=0),
     "ExtraTrees": sk("sklearn.ensemble.ExtraTreesClassifier", n_estimators=3, random_state=0),
-    "GradientBoosting": sk("sklearn.ensemble.GradientBoostingClassifier", n_estimators=3),
-    "IsolationForest": sk("sklearn.ensemble.IsolationForest", kind="x", n_estimators=3),
-    "AdaBoostRegressor": sk("sklearn.ensemble.AdaBoostRegressor", kind="number", n_estimators=3),
-    "DecisionTree": sk("sklearn.tree.DecisionTreeClassifier", max_depth=3),
+    "GradientBoosting": sk("sklearn.ensemble.GradientBoostingClassifier", n_estimators=3,
+                           random_state=0),
+    "IsolationForest": sk("sklearn.ensemble.IsolationForest", kind="x", n_estimators=3,
+                          random_state=0),
+    "AdaBoostRegressor": sk("sklearn.ensemble.AdaBoostRegressor", kind="number", n_estimators=3,
+                            random_state=0),
+    "DecisionTree": sk("sklearn.tree.DecisionTreeClassifier", max_depth=3, random_state=0),
     "ExtraTree": sk("sklearn.tree.ExtraTreeRegressor", kind="number", max_depth=3, random_state=0),
-    "SVC": sk("sklearn.svm.SVC", probability=True),
+    "SVC": sk("sklearn.svm.SVC", probability=True, random_state=0),
     "NuSVR": sk("sklearn.svm.NuSVR", kind="number"),
-    "LinearSVR": sk("sklearn.svm.LinearSVR", kind="number"),
+    "LinearSVR": sk("sklearn.svm.LinearSVR", kind="number", random_state=0),
     "KNeighborsRegressor": sk("sklearn.neighbors.KNeighborsRegressor", kind="number"),
     "KNeighborsBallTree": sk("sklearn.neighbors.KNeighborsClassifier", algorithm="ball_tree"),
     "RadiusNeighbors": sk("sklearn.neighbors.RadiusNeighborsRegressor", kind="number", radius=9.0),
@@ -310,13 +314,15 @@ _SK = {
     "GaussianNB": sk("sklearn.naive_bayes.GaussianNB"),
     "LDA": sk("sklearn.discriminant_analysis.LinearDiscriminantAnalysis"),
     "QDA": sk("sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis"),
-    "MLPClassifier": sk("sklearn.neural_network.MLPClassifier", hidden_layer_sizes=(4,), max_iter=20),
+    "MLPClassifier": sk("sklearn.neural_network.MLPClassifier", hidden_layer_sizes=(4,), max_iter=20,
+                        random_state=0),
     "GaussianProcess": sk("sklearn.gaussian_process.GaussianProcessRegressor", kind="number"),
     "KMeans": sk("sklearn.cluster.KMeans", kind="x", n_clusters=2, n_init=2, random_state=0),
-    "MiniBatchKMeans": sk("sklearn.cluster.MiniBatchKMeans", kind="x", n_clusters=2, n_init=2),
+    "MiniBatchKMeans": sk("sklearn.cluster.MiniBatchKMeans", kind="x", n_clusters=2, n_init=2,
+                          random_state=0),
     "PCA": sk("sklearn.decomposition.PCA", kind="x", n_components=2),
     "IncrementalPCA": sk("sklearn.decomposition.IncrementalPCA", kind="x", n_components=2),
-    "TruncatedSVD": sk("sklearn.decomposition.TruncatedSVD", kind="x", n_components=2),
+    "TruncatedSVD": sk("sklearn.decomposition.TruncatedSVD", kind="x", n_components=2, random_state=0),
     "FastICA": sk("sklearn.decomposition.FastICA", kind="x", n_components=2, random_state=0),
     "LatentDirichlet": sk("sklearn.decomposition.LatentDirichletAllocation", kind="positive",
                           n_components=2, max_iter=2, random_state=0),
@@ -562,6 +568,157 @@ def rotation() -> Any:
     return Rotation.from_euler("z", 90, degrees=True)
 
 
+# What SciPy makes, and how it is asked.
+_SCIPY: Dict[str, Tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
+
+
+def _scipy(name: str, ask: Callable[[Any], Any]) -> Callable[[Callable[[], Any]], Any]:
+    def keep(make: Callable[[], Any]) -> Any:
+        _SCIPY["scipy_" + name] = (make, ask)
+        RECIPES["scipy_" + name] = (("scipy",), ("pickle",), make)
+        return make
+
+    return keep
+
+
+X5, Y5 = [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 5.0, 4.0]
+_AT = [0.5, 1.5]
+for _path in ("PchipInterpolator", "Akima1DInterpolator", "KroghInterpolator", "BarycentricInterpolator",
+              "UnivariateSpline", "InterpolatedUnivariateSpline", "make_interp_spline"):  # fmt: skip
+
+    @_scipy(_path, lambda value: value(_AT))
+    def _interpolator(_path: str = _path) -> Any:
+        import scipy.interpolate
+
+        return getattr(scipy.interpolate, _path)(X5, Y5)
+
+
+@_scipy("PPoly", lambda value: value(_AT))
+def _ppoly() -> Any:
+    from scipy.interpolate import PPoly
+
+    return PPoly([[1.0, 2.0], [0.0, 1.0]], [0.0, 1.0, 2.0])
+
+
+@_scipy("interp1d_cubic", lambda value: value(_AT))
+def _cubic() -> Any:
+    from scipy.interpolate import interp1d as make
+
+    return make(X5, Y5, kind="cubic")
+
+
+@_scipy("RegularGridInterpolator", lambda value: value([[0.5, 0.5]]))
+def _grid() -> Any:
+    import numpy as np
+    from scipy.interpolate import RegularGridInterpolator
+
+    return RegularGridInterpolator((X5, X5), np.outer(Y5, Y5))
+
+
+@_scipy("RBFInterpolator", lambda value: value([[0.5, 0.5]]))
+def _rbf() -> Any:
+    from scipy.interpolate import RBFInterpolator
+
+    return RBFInterpolator(table(12, 2), [row[0] for row in table(12, 1)])
+
+
+@_scipy("LinearNDInterpolator", lambda value: value([[0.1, 0.1]]))
+def _linear_nd() -> Any:
+    from scipy.interpolate import LinearNDInterpolator
+
+    return LinearNDInterpolator(table(12, 2), [row[0] for row in table(12, 1)])
+
+
+@_scipy("NearestNDInterpolator", lambda value: value([[0.1, 0.1]]))
+def _nearest_nd() -> Any:
+    from scipy.interpolate import NearestNDInterpolator
+
+    return NearestNDInterpolator(table(12, 2), [row[0] for row in table(12, 1)])
+
+
+@_scipy("RectBivariateSpline", lambda value: value(0.5, 0.5))
+def _rectangle() -> Any:
+    import numpy as np
+    from scipy.interpolate import RectBivariateSpline
+
+    return RectBivariateSpline(X5, X5, np.outer(Y5, Y5))
+
+
+@_scipy("KDTree", lambda value: value.query([0.1, 0.2])[1])
+def _tree() -> Any:
+    from scipy.spatial import KDTree
+
+    return KDTree(table(20, 2))
+
+
+@_scipy("Delaunay", lambda value: value.find_simplex([[0.1, 0.1]]))
+def _delaunay() -> Any:
+    from scipy.spatial import Delaunay
+
+    return Delaunay(table(12, 2))
+
+
+for _path in ("bsr", "dia", "csc"):
+
+    @_scipy(_path + "_matrix", lambda value: value.toarray())
+    def _sparse(_path: str = _path) -> Any:
+        import numpy as np
+        import scipy.sparse
+
+        return getattr(scipy.sparse, _path + "_matrix")(np.eye(4))
+
+
+@_scipy("csr_array", lambda value: value.toarray())
+def _sparse_array() -> Any:
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    return csr_array(np.eye(4))
+
+
+@_scipy("multivariate_normal", lambda value: value.pdf([0.1, 0.2]))
+def _normal() -> Any:
+    from scipy.stats import multivariate_normal
+
+    return multivariate_normal([0.0, 0.0], [[1.0, 0.2], [0.2, 1.0]])
+
+
+@_scipy("rv_histogram", lambda value: value.cdf(2.0))
+def _histogram() -> Any:
+    import numpy as np
+    from scipy.stats import rv_histogram
+
+    return rv_histogram(np.histogram(Y5, bins=3))
+
+
+@_scipy("rv_discrete", lambda value: value.pmf(2))
+def _discrete() -> Any:
+    from scipy.stats import rv_discrete
+
+    return rv_discrete(values=([1, 2, 3], [0.2, 0.5, 0.3]))
+
+
+@_scipy("TransferFunction", lambda value: value.poles)
+def _transfer() -> Any:
+    from scipy.signal import TransferFunction
+
+    return TransferFunction([1.0], [1.0, 2.0])
+
+
+@_scipy("OptimizeResult", lambda value: value.x)
+def _result() -> Any:
+    from scipy.optimize import minimize
+
+    return minimize(lambda x: (x[0] - 1) ** 2, [0.0])
+
+
+@_scipy("Slerp", lambda value: value([0.5]).as_quat())
+def _slerp() -> Any:
+    from scipy.spatial.transform import Rotation, Slerp
+
+    return Slerp([0.0, 1.0], Rotation.from_euler("z", [0, 90], degrees=True))
+
+
 @recipe("pandas", by=("pickle", "topickle", "joblib"))
 def data_frame() -> Any:
     return frame()
@@ -646,7 +803,7 @@ def torch_script() -> Any:
     import torch
 
     torch.manual_seed(0)
-    return torch.jit.script(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()).eval())
+    return torch.jit.script(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()))
 
 
 @recipe("keras", by=("pickle", "keras", "keras-h5"))
@@ -877,8 +1034,81 @@ def plain(value: Any, depth: int = 0) -> Any:
     return str(value)
 
 
+# ---- every estimator of scikit-learn, as the probes of releases make them ----
+
+SWEPT = "every-"
+
+
+def swept() -> Dict[str, Callable[[], Any]]:
+    """One recipe for each estimator that fits one of the samples; the name tells the sample."""
+    import sys
+
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    import probe_worker
+
+    signal.signal(signal.SIGALRM, probe_worker.alarm)
+    data = probe_worker.samples()
+    found: Dict[str, Callable[[], Any]] = {}
+    for key, cls in sorted(probe_worker.estimators().items()):
+        if cls.__name__.startswith("_"):
+            continue
+        for kind, (x, y) in data.items():
+            model = _fitted(probe_worker, cls, x, y)
+            if model is not None:
+                name = SWEPT + key.rpartition(":")[2] + "-" + kind.replace(" ", "_")
+                found[name] = functools.partial(_made, probe_worker, cls, x, y)
+                break
+    return found
+
+
+def _fitted(probes: Any, cls: Any, x: Any, y: Any) -> Any:
+    import copy
+
+    signal.setitimer(signal.ITIMER_REAL, 4)
+    try:
+        model = cls(**copy.deepcopy(probes.defaults(cls)))
+        model = model.fit(x, y) if y is not None else model.fit(x)
+        return model if _asked(probes, model, x) else None
+    except BaseException:
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _made(probes: Any, cls: Any, x: Any, y: Any) -> Any:
+    model = _fitted(probes, cls, x, y)
+    if model is None:
+        raise RuntimeError("too slow this time")
+    return model
+
+
+def _asked(probes: Any, model: Any, x: Any) -> List[Any]:
+    answers = []
+    for root in probes.roots_of(model):
+        try:
+            answers.append(plain(getattr(model, root)(x[:3])))
+        except Exception:
+            if root != "predict_proba":
+                raise
+    return answers
+
+
+def _exercise_swept(name: str, value: Any) -> Any:
+    import sys
+
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    import probe_worker
+
+    kind = name.rpartition("-")[2].replace("_", " ")
+    return _asked(probe_worker, value, probe_worker.samples()[kind][0])
+
+
 def exercise(name: str, value: Any) -> Any:
     """What a server would ask of it."""
+    if name.startswith(SWEPT):
+        return _exercise_swept(name, value)
+    if name in _SCIPY:
+        return plain(_SCIPY[name][1](value))
     kind = type(value).__name__
     module = type(value).__module__
     if module.startswith("torch") and callable(value):

@@ -1,6 +1,6 @@
 """Runs inside an environment of the matrix: writes its artifacts, or loads others'.
 
-worker.py write FOLDER ENVIRONMENT     worker.py load FOLDER ENVIRONMENT PRODUCER
+worker.py write FOLDER ENVIRONMENT [PREFIX]     worker.py load FOLDER ENVIRONMENT PRODUCER
 worker.py describe FOLDER ENVIRONMENT PROJECT
 """
 
@@ -40,11 +40,19 @@ def libraries() -> None:
             importlib.import_module(name)
 
 
-def write(folder: str, environment: str) -> None:
+def write(folder: str, environment: str, only: str = "") -> None:
     import recipes
 
     rows = []
-    for name, (needs, writers, make) in sorted(recipes.RECIPES.items()):
+    todo = dict(recipes.RECIPES)
+    with contextlib.suppress(ImportError):
+        if not only or only.startswith(recipes.SWEPT):
+            todo.update(
+                (name, (("sklearn",), ("pickle",), make)) for name, make in recipes.swept().items()
+            )
+    for name, (needs, writers, make) in sorted(todo.items()):
+        if not name.startswith(only):
+            continue
         try:
             for need in needs:
                 importlib.import_module(need)

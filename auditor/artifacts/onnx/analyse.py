@@ -292,6 +292,16 @@ def _structure(model: Model, graph: Graph, named: Counter[str]) -> Iterator[Defe
     for name, times in Counter(p.name for p in graph.inputs).items():
         if times > 1:
             yield Defect(kind="duplicate-input", message=f"{times} inputs are called {name!r}")
+    for function in model.functions:
+        for node in function.nodes:
+            for name, attribute in node.attributes.items():
+                # A constant becomes a weight before anybody looks.
+                if attribute.reference not in ("", name) and node.operator != "Constant":
+                    yield Defect(
+                        kind="attribute-reference",
+                        message=f"the function {function.name!r} gives {attribute.reference!r} to"
+                        f" {node.operator} as {name!r}",
+                    )
     for port in graph.inputs:
         if port.type is None:
             yield Defect(kind="input-type", message=f"the input {port.name!r} has no type")

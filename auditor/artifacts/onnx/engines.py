@@ -8,22 +8,24 @@ do not have is enough; what lies between two releases of the table is decided wh
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from auditor.artifacts.onnx import schema
 from auditor.artifacts.onnx.facts import OnnxFacts, OperatorUse, Outcome
+from auditor.values import field, value
 
 Verdict = tuple[Outcome, tuple[str, ...]]
 # Defects that conversion does not look at.
 _TOLERATED = frozenset(
-    {"no-outputs", "opset-twice", "predict", "duplicate-name", "kernel", "gemm", "ir-missing"}
-)
+    {"no-outputs", "opset-twice", "predict", "duplicate-name", "kernel", "gemm", "ir-missing",
+     "op-deprecated", "attribute-reference"}
+)  # fmt: skip
 
 
 def openvino_reads(facts: OnnxFacts, release: str) -> Verdict:
-    """(outcome, reasons) of reading the model with that release of OpenVINO."""
+    """(outcome, reasons) of compiling the model with that release of OpenVINO."""
     outcome, reasons = _between("openvino", release, lambda name: tuple(_openvino(facts, name)))
     if outcome == "loads":
         table = _table()["openvino"][_up_to("openvino", release)[-1]]
@@ -33,14 +35,40 @@ def openvino_reads(facts: OnnxFacts, release: str) -> Verdict:
     return outcome, reasons
 
 
+@value
+class _Row:
+    """What one release does with one version of an operator.
+
+    ``never``: combinations of traits that only refused uses have.
+    """
+
+    state: str = "yes"
+    refuses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    never: tuple[frozenset[str], ...] = ()
+
+
+def _row(use: OperatorUse, found: schema.Schema, table: dict[str, Any]) -> _Row | None:
+    entry = table["operators"].get(use.domain, {}).get(use.operator, {}).get(str(found.since))
+    if not isinstance(entry, dict):
+        return _Row(state=entry) if entry else None
+    return _Row(
+        state=entry["is"],
+        refuses=entry.get("refuses", {}),
+        never=tuple(map(frozenset, entry.get("never", ()))),
+    )
+
+
 def _unsure(use: OperatorUse, table: dict[str, Any]) -> str | None:
-    """An operator of which only some uses convert."""
+    """An operator of which only some uses convert, and this one may be of the others."""
     found = schema.lookup(use.domain, use.operator, use.version)
     if found is None or use.domain not in schema.STANDARD:
         return None
-    entry = table["operators"].get(use.domain, {}).get(use.operator, {}).get(str(found.since))
-    state = entry["is"] if isinstance(entry, dict) else entry
-    return f"{use.operator} of version {found.since}" if state == "unsure" else None
+    row = _row(use, found, table)
+    title = f"{use.operator} of version {found.since}"
+    if row is None or row.state == "unsure":
+        return title if row is not None else None
+    traits = schema.described(use, found) if row.never else frozenset()
+    return title if any(len(traits & combination) > 1 for combination in row.never) else None
 
 
 def tensorrt_parses(facts: OnnxFacts, release: str) -> Verdict:
@@ -140,16 +168,19 @@ def _lacked(use: OperatorUse, table: dict[str, Any]) -> str | None:
     found = schema.lookup(use.domain, use.operator, use.version)
     if found is None:
         return None
-    entry = table["operators"].get(use.domain, {}).get(use.operator, {}).get(str(found.since))
-    refused: dict[str, list[str]] = {}
-    if isinstance(entry, dict):
-        refused, entry = entry["refuses"], entry["is"]
-    if entry == "no":
+    row = _row(use, found, table)
+    if row is None:
+        return None
+    if row.state == "no":
         return f"{title} of version {found.since}"
     for index, actual in enumerate(use.inputs):
         formal = found.formal(index)
-        if formal is not None and actual is not None and actual in refused.get(formal.type, ()):
+        if formal is not None and actual is not None and actual in row.refuses.get(formal.type, ()):
             return f"{title} on {actual}"
+    traits = schema.described(use, found) if row.never else frozenset()
+    for combination in row.never:
+        if combination <= traits:
+            return f"{title} with {', '.join(map(schema.worded, sorted(combination)))}"
     return None
 
 

@@ -65,6 +65,9 @@ class OperatorUse:
     path: str = ""
     # Every input is known when the model is loaded: the runtime may fold it away.
     constant: bool = False
+    # How it is used: ``mode=cubic`` and ``scales`` of attributes, ``#1 fixed`` or ``#1 free`` of the
+    # inputs behind the first, ``rank 4`` of the first one.
+    traits: tuple[str, ...] = ()
 
 
 @value

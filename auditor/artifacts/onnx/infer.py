@@ -351,6 +351,14 @@ class Interpreter:
         if found is not None:
             for kind, message in schema.faults(node, found):
                 self.defect(kind, message, path)
+            if (
+                node.operator == "Split"
+                and not domain
+                and found.since >= 18
+                and len(node.inputs) < 2
+                and "num_outputs" not in node.attributes
+            ):
+                self.defect("shape-error", f"{node.label}: it is not told how to split", path)
             layout = node.attributes.get("layout")
             if layout is not None and layout.number and node.operator in ("GRU", "LSTM", "RNN"):
                 self.defect(
@@ -375,6 +383,7 @@ class Interpreter:
             kinds,
             tuple(v.type for v in outputs[: len(node.outputs)]),
             constant_,
+            _traits(node, inputs),
         )
         use = self.uses.get(key)
         if use is None:
@@ -393,6 +402,7 @@ class Interpreter:
                 inputs=key[3],  # type: ignore[arg-type]
                 outputs=key[4],  # type: ignore[arg-type]
                 constant=bool(key[5]),
+                traits=key[6],  # type: ignore[arg-type]
                 count=use[0],  # type: ignore[arg-type]
                 path=use[1],  # type: ignore[arg-type]
             )
@@ -426,7 +436,8 @@ class Interpreter:
             values=values,
             parent=None,
             path=path,
-            imports={**frame.imports, **imports},
+            # The runtime resolves what a function uses by the model's imports.
+            imports={**imports, **frame.imports},
             attributes={**function.defaults, **node.attributes},
             calls=(*frame.calls, key),
         )
@@ -589,6 +600,10 @@ class Interpreter:
         first = inputs[1] if len(inputs) > 1 else None
         states: list[Value] = [v if v is not None else Value(None) for v in inputs[2:]]
         count = len(states)
+        if (first is not None and first.one() is False) or (
+            trips is not None and trips.elems is not None and trips.one() == 0
+        ):
+            return states  # It never runs.
         trip_deps = join(
             trips.content if trips is not None else NONE,
             first.content if first is not None else NONE,
@@ -772,6 +787,27 @@ class Interpreter:
             )
             for v in self.subgraph(body, given, frame, f"{path} > body")
         ]
+
+
+def _traits(node: Node, inputs: Sequence[Value | None]) -> tuple[str, ...]:
+    """How the operator is used, in words that two nodes share when they use it alike."""
+    found = []
+    for name, attribute in node.attributes.items():
+        if attribute.text is not None:
+            found.append(f"{name}={attribute.text[:32]!s}")
+        elif attribute.number is not None:
+            found.append(f"{name}={attribute.number}")
+        else:
+            found.append(name)
+    for index, value in enumerate(inputs):
+        if value is None:
+            continue
+        if index:
+            fixed = not value.content and not value.shape_deps and value.shape is not None
+            found.append(f"#{min(index, 9)} {'fixed' if fixed else 'free'}")
+        elif value.shape is not None:
+            found.append(f"rank {len(value.shape)}")
+    return tuple(dict.fromkeys(found))
 
 
 _WHOLE = frozenset(

@@ -440,6 +440,10 @@ def _where(op: Op, values: Sequence[Value | None], size: int | None) -> tuple[El
     if size is None or size > SMALL or len(values) < 3:
         return None
     lists: list[tuple[Elem, ...]] = []
+    if values[0] is not None and values[0].elems is None and values[0].fill is None:
+        # Which of the two is not known; it need not matter.
+        unknown = op.it.symbols.named("condition", op.path, deps=values[0].content)
+        values = [Value((), elems=(unknown,)), *values[1:]]
     for value in values:
         elems = value.elems if value is not None else None
         if elems is None and value is not None and value.fill is not None:

@@ -508,6 +508,9 @@ class Reader:
         if size <= SMALL and not is_external:
             found.values = self.elements(found, size, values, places)
         code = _FORMATS.get(found.dtype)
+        if not is_external and found.raw is None and known and 0 < known[1] < 8 and listed:
+            # Several to a byte.
+            found.mismatched = listed != (size * known[1] + 7) // 8
         if is_external or code is None:
             return found
         if found.raw is not None:

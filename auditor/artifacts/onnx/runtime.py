@@ -15,10 +15,18 @@ from auditor.artifacts.onnx import schema
 from auditor.artifacts.onnx.facts import ExternalFile, OnnxFacts, OperatorUse, Outcome
 
 # Defects that session creation does not look at.
-_TOLERATED = frozenset({"no-outputs", "reshape", "initializer", "opset-twice", "predict", "gemm"})
+_TOLERATED = frozenset(
+    {"no-outputs", "reshape", "initializer", "opset-twice", "predict", "gemm",
+     "attribute-reference"}
+)  # fmt: skip
 # Releases since which local functions are inlined, and since which paths may not leave the folder.
 _FUNCTIONS_SINCE = (1, 11)
 _CONFINED_SINCE = (1, 24)
+# Since when absolute paths are followed, and weights that end too early noticed at once.
+_ABSOLUTE_SINCE = (1, 19)
+_MEASURED_SINCE = (1, 12)
+# Since when a function may give an attribute on under another name.
+_RENAMED_SINCE = (1, 13)
 # Since when the inner sizes of a Gemm are compared; before, the first prediction fails.
 _GEMM_SINCE = (1, 28)
 _NEEDS_LOCALE = "StringNormalizer"
@@ -138,6 +146,8 @@ def _refusals(facts: OnnxFacts, release: str, wanted: tuple[int, ...], name: str
         yield f"it defines functions, which onnxruntime {name} does not know"
     if wanted >= _GEMM_SINCE:
         yield from (d.message for d in facts.defects if d.kind == "gemm")
+    if wanted < _RENAMED_SINCE:
+        yield from (d.message for d in facts.defects if d.kind == "attribute-reference")
     for file in facts.external:
         yield from _external(file, wanted, name)
     for use in facts.uses:
@@ -149,7 +159,9 @@ def _external(file: ExternalFile, wanted: tuple[int, ...], name: str) -> Iterato
         return
     if file.state in ("missing", "outside-missing"):
         yield f"its weights {file.location!r} are not there"
-    elif file.state == "short":
+    elif file.state == "outside" and wanted < _ABSOLUTE_SINCE and file.location.startswith("/"):
+        yield f"its weights {file.location!r} are looked for below the model's directory"
+    elif file.state == "short" and wanted >= _MEASURED_SINCE:
         yield f"its weights {file.location!r} end before the model's last tensor"
     elif file.state == "empty":
         yield "it names no file for its external weights"
@@ -170,7 +182,8 @@ def _operator(use: OperatorUse, release: str, name: str) -> Iterator[str]:
         return
     found = schema.lookup(use.domain, use.operator, use.version)
     if found is None:
-        if use.version <= schema.newest(use.domain):
+        own = not use.domain and use.operator in _contrib(release, "more")
+        if use.version <= schema.newest(use.domain) and not own:
             yield f"there is no operator {title} in opset {use.version}"
         return
     history = _table()["kernels"].get(use.domain, {}).get(use.operator, {}).get(str(found.since))
@@ -193,15 +206,29 @@ def _operator(use: OperatorUse, release: str, name: str) -> Iterator[str]:
                 f" on {actual}"
             )
             return
+    if "never" in state:
+        traits = schema.described(use, found)
+        for combination in state["never"]:
+            if traits.issuperset(combination):
+                shown = ", ".join(map(schema.worded, combination))
+                yield f"onnxruntime {name} does not take {title} with {shown}"
+                return
     # What only the output settles: the target of a cast.
     target = use.outputs[0] if use.operator == "Cast" and use.outputs else None
-    if target is not None and "T2" in state and target not in state["T2"]:
+    if target is not None and "T2" in state and target not in _casts(release):
         yield f"onnxruntime {name} has no CPU kernel that casts to {target}"
 
 
 @lru_cache(maxsize=1024)
 def _spelled(types: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(schema.spelled, types))
+
+
+@lru_cache(maxsize=64)
+def _casts(release: str) -> frozenset[str]:
+    """What any version of Cast makes there: the kernels do not ask for the version."""
+    states = [_at(h, release) for h in _table()["kernels"][""]["Cast"].values()]
+    return frozenset(t for s in states if isinstance(s, dict) for t in s.get("T2", ()))
 
 
 def _at(history: list[list[Any]], release: str) -> Any:
@@ -216,5 +243,5 @@ def _at(history: list[list[Any]], release: str) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _contrib(release: str) -> frozenset[str]:
-    return frozenset(_table()["com.microsoft"].get(release, ()))
+def _contrib(release: str, kind: str = "com.microsoft") -> frozenset[str]:
+    return frozenset(_table().get(kind, {}).get(release, ()))

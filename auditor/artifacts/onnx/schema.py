@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from auditor.artifacts.onnx.facts import OperatorUse
 from auditor.artifacts.onnx.proto import DTYPES, Attribute, Node
 from auditor.values import value
 
@@ -112,6 +113,33 @@ def newest(domain: str) -> int:
     return max(
         (int(v) for versions in _tables().get(domain, {}).values() for v in versions), default=0
     )
+
+
+def described(use: OperatorUse, found: Schema) -> frozenset[str]:
+    """All that tells this use of an operator from others: traits, types, and what is left out."""
+    given = {trait.partition("=")[0].partition(" ")[0] for trait in use.traits}
+    traits = set(use.traits)
+    traits |= {f"-{name}" for name in found.attributes if name not in given}
+    for index, formal in enumerate(found.inputs):
+        if formal.option == "optional" and index and f"#{index}" not in given:
+            traits.add(f"-#{index}")
+    for index, actual in enumerate(use.inputs):
+        parameter = found.formal(index)
+        if parameter is not None and actual is not None:
+            traits.add(f"{parameter.type}:{actual}")
+    return frozenset(traits)
+
+
+def worded(trait: str) -> str:
+    """A trait for people."""
+    if trait.startswith("-#"):
+        return f"no input {trait[2:]}"
+    if trait.startswith("-"):
+        return f"no {trait[1:]}"
+    if trait.startswith("#"):
+        number, _, how = trait[1:].partition(" ")
+        return f"input {number} {'constant' if how == 'fixed' else 'not constant'}"
+    return trait.partition(":")[2] or trait
 
 
 def kind_of(attribute: Attribute) -> int:

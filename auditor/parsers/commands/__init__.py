@@ -418,12 +418,12 @@ class _Walk:
                 step,
                 chain.add(
                     shell=stays,
-                    conditional=command.conditional > 0,
+                    conditional=step.conditional > 0,
                     background=command.background,
                 ),
                 arg_words,
             )
-            if not command.background and not command.conditional:
+            if not command.background and not step.conditional:
                 # Nothing after a server in the foreground runs.
                 blocked = True
                 break
@@ -439,7 +439,8 @@ class _Walk:
                 reached,
                 chain.add(
                     shell=not final.replaces_shell,
-                    conditional=final.conditional,
+                    # Of several ways, those left out by what is known are no choice.
+                    conditional=final.conditional and reached.conditional > 0,
                     background=final.detached,
                 ),
                 arg_words,

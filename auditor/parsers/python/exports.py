@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from typing import Literal
 
 from auditor.parsers.python.facts import ModuleFacts
+from auditor.parsers.python.modes import Find, Mode, Modes
 from auditor.source import Location
 from auditor.values import value
 
-Tool = Literal["torch.onnx.export", "torch.jit.trace", "torch.jit.script", "torch.export.export"]
+Tool = Literal[
+    "torch.onnx.export", "torch.jit.trace", "torch.jit.script", "torch.export.export",
+    "skl2onnx", "onnxmltools", "tf2onnx", "optimum",
+]  # fmt: skip
 
 _TOOLS: dict[str, Tool] = {
     "torch.onnx.export": "torch.onnx.export",
@@ -19,6 +23,29 @@ _TOOLS: dict[str, Tool] = {
     "torch.jit.trace_module": "torch.jit.trace",
     "torch.jit.script": "torch.jit.script",
     "torch.export.export": "torch.export.export",
+}
+# Converters: the argument that names the opset, and its place where it can be given by place.
+_CONVERTERS: dict[str, tuple[Tool, str, int | None]] = {
+    "skl2onnx.convert_sklearn": ("skl2onnx", "target_opset", 4),
+    "skl2onnx.to_onnx": ("skl2onnx", "target_opset", 5),
+    **{
+        f"onnxmltools.convert_{name}": ("onnxmltools", "target_opset", None)
+        for name in (
+            "sklearn",
+            "lightgbm",
+            "xgboost",
+            "catboost",
+            "keras",
+            "libsvm",
+            "sparkml",
+            "h2o",
+        )
+    },
+    **{
+        f"tf2onnx.convert.from_{name}": ("tf2onnx", "opset", None)
+        for name in ("keras", "function", "graph_def", "tflite")
+    },
+    "optimum.exporters.onnx.main_export": ("optimum", "opset", None),
 }
 # What a test may ask of a tensor without depending on its contents.
 _SHAPELY = frozenset({"shape", "ndim", "dim", "size", "dtype", "device", "training", "is_cuda"})
@@ -47,13 +74,14 @@ class TracedBranch:
 class Export:
     """One call of an exporter. ``evaluates`` None: the code seen here does not say.
 
-    ``opset_pinned`` is None for tools that take no opset; ``training`` the mode when given.
+    ``mode`` is what ``eval()`` would change of the model that is constructed here. ``opset_pinned`` is None for tools that take no opset; ``training`` the mode when given.
     """
 
     at: Location
     tool: Tool
     model: str
     evaluates: bool | None
+    mode: Mode = Mode(open=True)
     opset_pinned: bool | None = None
     dynamo: bool | None = None
     training: str = ""
@@ -61,17 +89,27 @@ class Export:
     branches: tuple[TracedBranch, ...] = ()
 
 
-def exports(facts: ModuleFacts) -> tuple[Export, ...]:
-    """Every call of an exporter in the module."""
+def exports(facts: ModuleFacts, find: Find | None = None) -> tuple[Export, ...]:
+    """Every call of an exporter in the module; ``find`` gives the project's other modules."""
     calls = {
         (call.at.line, call.at.column): _TOOLS[call.name]
         for call in facts.calls
         if call.name in _TOOLS
     }
-    if not calls or facts.tree is None:
+    converters = {
+        (call.at.line, call.at.column): _CONVERTERS[call.name]
+        for call in facts.calls
+        if call.name in _CONVERTERS
+    }
+    if not (calls or converters) or facts.tree is None:
         return ()
-    reader = _Reader(facts)
-    return tuple(reader.find(calls))
+    reader = _Reader(facts, find)
+    return (*reader.find(calls), *reader.conversions(converters))
+
+
+def exporting(facts: ModuleFacts) -> bool:
+    """Whether the module calls an exporter or a converter."""
+    return any(call.name in _TOOLS or call.name in _CONVERTERS for call in facts.calls)
 
 
 # Code that asks what there is, or brings a provider of its own, knows what it does.
@@ -129,8 +167,9 @@ def sessions(facts: ModuleFacts) -> tuple[Session, ...]:
 
 
 class _Reader:
-    def __init__(self, facts: ModuleFacts) -> None:
+    def __init__(self, facts: ModuleFacts, find: Find | None = None) -> None:
         self.facts = facts
+        self.modes = Modes(facts, find)
         self.tree = facts.tree or ast.Module(body=[], type_ignores=[])
         self.classes = {
             node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)
@@ -167,6 +206,23 @@ class _Reader:
                 if tool is not None:
                     yield self.export(node, tool, scope, at)
 
+    def conversions(
+        self, calls: dict[tuple[int, int], tuple[Tool, str, int | None]]
+    ) -> Iterator[Export]:
+        for node in ast.walk(self.tree):
+            if not isinstance(node, ast.Call):
+                continue
+            at = self.at(node)
+            found = calls.get((at.line, at.column))
+            if found is None:
+                continue
+            tool, name, place = found
+            pinned = (place is not None and len(node.args) > place) or any(
+                k.arg in (name, None) for k in node.keywords
+            )
+            model = ast.unparse(node.args[0])[:100] if node.args else ""
+            yield Export(at=at, tool=tool, model=model, evaluates=None, opset_pinned=pinned)
+
     def scopes(self) -> Iterator[ast.AST]:
         yield self.tree
         for node in ast.walk(self.tree):
@@ -196,6 +252,7 @@ class _Reader:
             tool=tool,
             model=ast.unparse(model)[:100] if model is not None else "",
             evaluates=self.evaluates(model, scope),
+            mode=self.mode(model, scope),
             opset_pinned=pinned,
             dynamo=dynamo.value
             if isinstance(dynamo, ast.Constant) and isinstance(dynamo.value, bool)
@@ -238,16 +295,51 @@ class _Reader:
         if ast.unparse(model) in self.evaluated:
             return True
         if isinstance(model, ast.Name):
+            if self.handed(model.id, scope):
+                return None
             given = self.assigned(model.id, scope)
             if given is None or (isinstance(given, ast.Name) and given.id == model.id):
                 return None
             return self.evaluates(given, scope, depth + 1)
         return None
 
+    def handed(self, name: str, scope: ast.AST) -> bool:
+        """The model goes through a function of the project that calls ``eval()``."""
+        return any(
+            isinstance(node, ast.Call)
+            and any(isinstance(a, ast.Name) and a.id == name for a in node.args)
+            and self.modes.switches(node.func)
+            for place in (scope, self.tree)
+            for node in _own(place)
+        )
+
+    def mode(self, model: ast.expr | None, scope: ast.AST, depth: int = 0) -> Mode:
+        """What of the model that is constructed in sight changes with ``eval()``."""
+        if isinstance(model, ast.Name) and depth <= 8:
+            given = self.assigned(model.id, scope)
+            if given is not None and not (isinstance(given, ast.Name) and given.id == model.id):
+                return self.mode(given, scope, depth + 1)
+        if not isinstance(model, ast.Call):
+            return Mode(open=True)
+        found = self.modes.of(model)
+        if not found.given or found.open or found.layers:
+            return found
+        # A wrapper of modules that are in evaluation mode, or have none.
+        parts = [*model.args, *(k.value for k in model.keywords)]
+        quiet = bool(parts) and all(
+            isinstance(g, ast.Constant)
+            or self.evaluates(g, scope) is True
+            or self.mode(g, scope, depth + 1).known is False
+            for g in parts
+        )
+        return Mode() if quiet else found
+
     def constructs(self, call: ast.Call) -> bool:
         """The call makes a fresh module (which is in training mode): a class, by its name."""
-        name = ast.unparse(call.func)
+        name = self.modes.canonical(call.func) or ast.unparse(call.func)
         last = name.rpartition(".")[2]
+        if name.startswith(("torchvision.models.", "timm.create_model")):
+            return True
         return last in self.classes or last[:1].isupper()
 
     def assigned(self, name: str, scope: ast.AST) -> ast.expr | None:
@@ -262,7 +354,9 @@ class _Reader:
                     targets, given = [node.target], node.value
                 else:
                     continue
-                if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+                # `model, losses = train(model)` among them.
+                names = [e for t in targets for e in (t.elts if isinstance(t, ast.Tuple) else [t])]
+                if any(isinstance(t, ast.Name) and t.id == name for t in names):
                     # `model = model.to(device)` says nothing new of what it is.
                     found = given if found is None or _root(given) != name else found
             if found is not None:
@@ -428,4 +522,13 @@ def _counts(source: ast.expr, tensors: set[str]) -> bool:
     )
 
 
-__all__ = ["Export", "FreeAxis", "Session", "Tool", "TracedBranch", "exports", "sessions"]
+__all__ = [
+    "Export",
+    "FreeAxis",
+    "Session",
+    "Tool",
+    "TracedBranch",
+    "exporting",
+    "exports",
+    "sessions",
+]

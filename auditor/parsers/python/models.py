@@ -647,6 +647,11 @@ class Models(WebModels):
         if isinstance(target, Func):
             if name in ("click.option", "click.argument") and isinstance(decorator, Obj):
                 self.click_option(decorator, target)
+            elif name in ("click.group", "click.group()"):
+                alone = decorator.kwargs if isinstance(decorator, Obj) else {}
+                group = Obj("click.group()", [target], alone, self.run.at(node))
+                group.data = []
+                return group
             elif name.rpartition(".")[2] in ("command", "callback"):
                 self.unwrap_defaults(target)
                 if isinstance(decorator, Obj) and isinstance(decorator.data, Obj):
@@ -680,6 +685,22 @@ class Models(WebModels):
             )
         given = self.from_argv(names)
         func.defaults[target.replace("-", "_").lower()] = given or value
+
+    def click_group(self, group: Obj, commands: list[tuple[object, V]], node: ast.AST) -> V:
+        """A group runs its own function and the command that the arguments name."""
+        word = next((w for w in self.run.argv if not w.startswith("-")), None)
+        own = group.args[0] if group.args else None
+        if word is None and "invoke_without_command" not in group.kwargs:
+            self.note(Site("click.usage", None, [], {}, node), "usage")
+            return Const(None)
+        if own is not None:
+            self.run.call(own, [], {}, node)
+        chosen = [command for name, command in commands if name == word]
+        if word is not None and not chosen:
+            return Unk("a command of a group that is not followed")
+        for command in chosen:
+            self.run.call(command, [], {}, node)
+        return Const(None)
 
     def unwrap_defaults(self, func: Func) -> None:
         for name, default in list(func.defaults.items()):
@@ -813,6 +834,8 @@ class Models(WebModels):
         if result is not None:
             return result
         if isinstance(callee, Obj):
+            if callee.name == "click.group()" and isinstance(callee.data, list):
+                return self.click_group(callee, callee.data, node)
             if callee.name in ("click.command()", "typer.Typer") and isinstance(callee.data, list):
                 word = next((w for w in self.run.argv if not w.startswith("-")), None)
                 chosen = [c for c in callee.data if len(callee.data) > 1 and c[0] == word]
@@ -934,7 +957,7 @@ class Models(WebModels):
             return self.argparse(site, owner, attr)
         if head == "configparser.ConfigParser" and isinstance(owner, Obj):
             return self.configparser(site, owner, attr)
-        if attr == "command" and head in ("typer.Typer",):
+        if attr == "command" and head in ("typer.Typer", "click.group()"):
             made = self.made(site)
             made.data = owner
             if isinstance(owner, Obj) and not isinstance(owner.data, list):
@@ -1940,6 +1963,16 @@ def _number(models: Models, site: Site) -> V:
             text = one.value[:400] if isinstance(one.value, str | bytes) else one.value
             return Const(kind(text), one.deps, one.origin)
         except (ValueError, TypeError, OverflowError):
+            if one is site.args[0] and isinstance(one.value, str) and one.deps:
+                error = (
+                    f"invalid literal for int() with base 10: {one.value[:80]!r}"
+                    if kind is int
+                    else f"could not convert string to float: {one.value[:80]!r}"
+                )
+                named = ", ".join(sorted(one.deps))
+                models.run.fails(
+                    site.node, f"ValueError: {error}", f"`{named}` is `{one.value[:80]}`"
+                )
             return Unk("raises ValueError", one.deps)
 
     return over(convert, site.args[0])

@@ -1,0 +1,82 @@
+"""Record what releases of common distributions require, as the package index states it.
+
+    python tools/make_requirement_table.py       (asks the index once for each release)
+
+Reads ``tools/requirement_releases.txt`` and writes ``rules/knowledge/requirements.json``: for each
+release its requirements without extras. ``pip install --dry-run --no-deps --report`` reads the
+metadata only; one call asks for one release of each distribution.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from itertools import zip_longest
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TABLE = HERE.parent / "rules" / "knowledge" / "requirements.json"
+# The interpreters that releases are asked for, in this order: old ones have wheels for old Pythons.
+PYTHONS = ("3.11", "3.9", "3.8")
+
+
+def asked(wanted: list[str], python: str) -> dict[str, tuple[str, list[str]]] | None:
+    """(version, requirements) by name; None when pip finds no wheel for one of them."""
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps",
+            "--quiet", "--only-binary=:all:", "--target=unused", f"--python-version={python}",
+            "--platform=manylinux2014_x86_64", "--report=-", *wanted,
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        return None
+    found = {}
+    for item in json.loads(done.stdout)["install"]:
+        data = item["metadata"]
+        found[data["name"].lower()] = (data["version"], data.get("requires_dist", []))
+    return found
+
+
+def main() -> None:
+    """Ask for all releases, and write the table."""
+    lines = [
+        line.split()
+        for line in (HERE / "requirement_releases.txt").read_text("utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+    releases = {name: versions for name, *versions in lines}
+    table: dict[str, dict[str, list[str]]] = {name: {} for name in releases}
+    for row in zip_longest(*releases.values()):
+        wanted = [f"{name}=={v}" for name, v in zip(releases, row, strict=True) if v]
+        found = asked(wanted, PYTHONS[0])
+        if found is None:
+            found = {}
+            for one in wanted:
+                answers = (asked([one], python) for python in PYTHONS)
+                found.update(next((a for a in answers if a is not None), {}))
+        for name, (version, requires) in found.items():
+            kept = sorted({r for r in requires if "extra ==" not in r and "extra==" not in r})
+            table[name][version] = kept
+        missed = {w.partition("==")[0] for w in wanted} - found.keys()
+        print(f"{len(found)} of {len(wanted)}", *sorted(missed), flush=True)
+    TABLE.write_text(
+        json.dumps(
+            {
+                "generator": "tools/make_requirement_table.py",
+                "source": "the metadata of each release's wheel, by pip's dry run",
+                "date": datetime.now(tz=UTC).date().isoformat(),
+                "releases": table,
+            },
+            indent=1,
+        )
+        + "\n",
+        "utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()
