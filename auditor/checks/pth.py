@@ -118,21 +118,30 @@ def relative_path(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 def _mounted_by_another(service: Service, path: str, deployment: Deployment) -> Location | None:
-    """Where a workload whose image is not linked to a Dockerfile mounts this path.
+    """Where something whose image is not linked to a Dockerfile mounts this path.
 
-    An image that nothing is seen to run may well be that workload's.
+    An image that nothing is seen to run may well be that one.
     """
     if service.origin != "dockerfile":
         return None
     linked = [s.workload for s in deployment.services if s.workload is not None]
-    for workload in deployment.cluster.workloads:
-        if workload in linked:
-            continue
-        for container in workload.pod.containers:
-            for mount in container.volume_mounts:
-                target = mount.mount_path.value if mount.mount_path is not None else None
-                if isinstance(target, str) and f"{path}/".startswith(f"{target.rstrip('/')}/"):
-                    return mount.mount_path.at if mount.mount_path is not None else None
+    targets = [
+        (mount.mount_path.value, mount.mount_path.at)
+        for workload in deployment.cluster.workloads
+        if workload not in linked
+        for container in workload.pod.containers
+        for mount in container.volume_mounts
+        if mount.mount_path is not None
+    ]
+    targets += [
+        (mount.target, mount.at)
+        for other in deployment.services
+        if other.image is None and other.compose is not None
+        for mount in other.mounts
+    ]
+    for target, at in targets:
+        if isinstance(target, str) and f"{path}/".startswith(f"{target.rstrip('/')}/"):
+            return at
     return None
 
 
@@ -199,7 +208,8 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
             related=_ends(service, link),
             confidence=min(confidence, _confidence(link)),
-            severity=_severity(link),
+            severity=_severity(link)
+            or (Severity.MEDIUM if confidence is Confidence.POSSIBLE else None),
             evidence={"resolved": link.path, "repository": link.source_has},
             breaks=_stages(service, link),
         )
@@ -337,5 +347,6 @@ def missing_directory(service: Service, rule: Rule) -> Iterator[Outcome]:
             f"image: `RUN mkdir -p {parent}`.",
             related=_ends(service, item.link),
             confidence=_confidence(item.link),
+            severity=_severity(item.link),
             breaks=_stages(service, item.link),
         )

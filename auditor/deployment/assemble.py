@@ -115,7 +115,7 @@ def assemble(
                     (a.name, a.value) for a in service.build.args if a.value is not None
                 )
                 if dockerfile is not None and context is not None:
-                    dockerfile = posixpath.normpath(dockerfile)
+                    dockerfile = images.spelled(facts, posixpath.normpath(dockerfile))
                     context = "" if context in ("", ".") else posixpath.normpath(context)
                     image = image_of(
                         dockerfile,

@@ -256,6 +256,12 @@ def leads(
     """
     answer = selects(service.selector, workload) if same_namespace(service, workload) else False
     own = _chart_of(cluster, service)
+    # One application in two files, each with its Service: either is applied.
+    if service.at.path != workload.at.path and any(
+        w.name == workload.name and w.kind == workload.kind and w.at.path == service.at.path
+        for w in cluster.workloads
+    ):
+        return False
     if answer is False or own == _chart_of(cluster, workload):
         return answer
     mine = (w for w in cluster.workloads if w is not workload and _chart_of(cluster, w) == own)

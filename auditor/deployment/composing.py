@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from auditor import lazy_re as re
 from auditor.deployment.model import BuiltImage, Mount, StartFault
 from auditor.findings import Stage
 from auditor.source import Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
@@ -73,7 +75,10 @@ def faults(
     facts: Facts, project: ComposeProject, service: ComposeService, image: BuiltImage | None
 ) -> Iterator[StartFault]:
     """Why Compose does not start this service, its image and command apart."""
-    yield from _references(project, service)
+    overlay = _overlay(facts, project)
+    for fault in _references(project, service):
+        # Given after the plain file (`-f`), which may declare what is missing here.
+        yield replace(fault, possible=True) if overlay else fault
     yield from _target(facts, service, image)
     yield from _words(project, service)
     yield from _swarm(service)
@@ -97,6 +102,17 @@ def _swarm(service: ComposeService) -> Iterator[StartFault]:
         # `docker compose up` passes over it.
         certain=False,
         stage=Stage.STARTS,
+    )
+
+
+_PLAIN = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+def _overlay(facts: Facts, project: ComposeProject) -> bool:
+    """Whether this is one more file beside the one that Compose reads by itself."""
+    folder, name = posixpath.split(project.files[0])
+    return name not in _PLAIN and any(
+        facts.repository.exists(posixpath.join(folder, plain)) for plain in _PLAIN
     )
 
 

@@ -302,6 +302,15 @@ def with_services(image: BuiltImage, services: tuple[str, ...]) -> BuiltImage:
     return replace(image, services=services, environment=environment)
 
 
+def spelled(facts: Facts, dockerfile: str) -> str:
+    """The Dockerfile as BuildKit finds it: `dockerfile` where there is no `Dockerfile`."""
+    folder, name = posixpath.split(dockerfile)
+    lower = posixpath.join(folder, "dockerfile")
+    if name == "Dockerfile" and not facts.repository.exists(dockerfile):
+        return lower if facts.repository.exists(lower) else dockerfile
+    return dockerfile
+
+
 def choose_context(
     facts: Facts, dockerfile: str, hinted: str | None, *, shown: bool = False
 ) -> str:

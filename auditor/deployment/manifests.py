@@ -69,6 +69,9 @@ def _repository(reference: str) -> str:
     return f"{head}{slash}{last.partition(':')[0]}"
 
 
+_WORDS = re.compile(r"[a-z0-9]+")
+
+
 def _plain(name: str) -> str:
     last = _repository(name).rpartition("/")[2]
     return last.replace("-", "").replace("_", "").replace(".", "")
@@ -129,9 +132,19 @@ def link(cluster: Cluster, candidates: Sequence[Candidate]) -> dict[str, list[Ru
     serious = [c for c in candidates if not c.is_dev]
     if not found and len(serious) == 1:
         names = {_repository(str(item.container.image)) for item in left}
-        if len(names) == 1:
+        if len(names) == 1 and _akin(serious[0].tags, next(iter(names))):
             found[serious[0].dockerfile] = left
     return found
+
+
+def _akin(tags: Sequence[str], image: str) -> bool:
+    """Whether an image may be one that is built under these tags, so far as names tell.
+
+    `heart-api` and `heart-disease-api` may be; an image of other words is somebody else's.
+    """
+    words = set(_WORDS.findall(image.rpartition("/")[2].lower()))
+    own = [set(_WORDS.findall(_repository(tag).rpartition("/")[2].lower())) for tag in tags]
+    return not any(own) or any(one <= words or words <= one for one in own if one)
 
 
 def variables(item: Running, image: BuiltImage) -> tuple[list[Variable], bool]:

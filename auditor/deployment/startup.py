@@ -56,6 +56,8 @@ _SHORT = frozenset(
     """.split()  # noqa: SIM905
 )
 _SLOW = frozenset({"sleep"})
+# A service that checks the code or migrates a database is meant to end.
+_TASKS = frozenset({"alembic", "pytest", "ruff", "flake8", "mypy", "black"})
 _SYSTEM = ("/usr/", "/bin/", "/sbin/", "/opt/", "/root/", "/lib", "/etc/", "/entrypoint")
 
 
@@ -613,6 +615,8 @@ def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator
         if name == "":
             continue
         if not isinstance(name, str) or posixpath.basename(name) not in _SHORT - _SLOW:
+            return
+        if posixpath.basename(name) in _TASKS:
             return
     last = staying[-1].interpretation
     empty = not last.argv or last.argv[0].value == ""

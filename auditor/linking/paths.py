@@ -137,11 +137,16 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
     seen: set[tuple[Location, str]] = set()
     # `with open(path) as file: load(file)` is one access, not two.
     opened: set[tuple[str, str, str, object, bool]] = set()
+    # What a program of the same command line wrote before this one starts.
+    made: set[str] = set()
     for entry in service.runs:
+        before = frozenset(made)
         for access in entry.trace.files:
-            if access.mode not in modes:
-                continue
             path = access.path.resolved
+            if isinstance(path, str) and access.mode in ("write", "append"):
+                made.add(path)
+            if access.mode not in modes or (not writing and path in before):
+                continue
             if isinstance(path, Unknown) or access.path.base in ("url", "hub", "temp", "unknown"):
                 continue
             # `open` and the load from its file object are one access.
@@ -228,6 +233,9 @@ def _homeless(link: PathLink, view: View) -> bool:
     if access.kind == "directory" or access.created_before or link.seen.answer != "no":
         return False
     parent = posixpath.dirname(link.path)
+    mount = view.mount_of(parent)
+    if mount is not None and mount.kind == "bind" and mount.target == parent:
+        return False  # The engine makes the directory that it mounts.
     return view.look(parent).answer == "no" and not parent.startswith(_ALWAYS)
 
 

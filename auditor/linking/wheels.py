@@ -97,6 +97,10 @@ def installable(
     if key is None:
         return Installable(outcome=_absent(releases, version))
     release = releases[key]
+    if not release.get("g"):
+        # 2 and 2.0 are one version, uploaded twice: pip takes the wheel.
+        twin = key.removesuffix(".0") if key.endswith(".0") else f"{key}.0"
+        release = {**release, **releases.get(twin, {})}
     requires = release.get("r", "")
     if requires and not _admits(requires, python):
         return Installable(

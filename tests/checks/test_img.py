@@ -466,3 +466,42 @@ def test_what_documentation_shows_does_not_decide_the_context(tmp_path: Path) ->
     assert not told("documented")
     files["Makefile"] = f"build:\n\t{command}\n"
     assert told("scripted")
+
+
+def test_a_lowercase_dockerfile_is_found(tmp_path: Path) -> None:
+    """BuildKit looks for `dockerfile` where there is no `Dockerfile`."""
+    files = {
+        "dockerfile": kit.dockerfile(),
+        "app.py": kit.APP,
+        "requirements.txt": kit.REQUIREMENTS,
+        "docker-compose.yml": kit.compose("").replace(
+            "build: .", "build: {context: ., dockerfile: Dockerfile}"
+        ),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    result = audit(tmp_path, Settings())
+    assert not kit.of(result, "IMG022")
+    assert kit.answers(result) == ("yes",) * 4
+
+
+def test_a_test_runner_is_meant_to_end(tmp_path: Path) -> None:
+    body = "command: {}\n"
+    for command, told in (("pytest tests -v", False), ("echo ready", True)):
+        files = {
+            "requirements.txt": kit.REQUIREMENTS + "pytest==8.3.3\n",
+            "docker-compose.yml": kit.compose(body.format(command)),
+        }
+        result = kit.service(tmp_path / str(told), files)
+        assert bool(kit.of(result, "IMG018")) is told, command
+
+
+@pytest.mark.parametrize(("plain", "severity"), [(True, Severity.LOW), (False, Severity.HIGH)])
+def test_a_file_given_after_the_plain_one_may_lack_its_declarations(
+    plain: bool, severity: Severity, tmp_path: Path
+) -> None:
+    files = {"docker-compose.ui.yml": kit.compose("networks: [shared]")}
+    if plain:
+        files["docker-compose.yml"] = kit.compose("") + "networks:\n  shared:\n"
+    found = kit.of(kit.service(tmp_path, files), "IMG024")
+    assert {f.severity for f in found} == {severity}

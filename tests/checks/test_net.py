@@ -178,3 +178,32 @@ def test_a_patch_is_no_deployment_of_its_own(tmp_path: Path) -> None:
     assert kit.of(alone, "IMG030")
     both = kit.service(tmp_path / "both", {"k8s/patch.yaml": patch, "k8s/api.yaml": whole})
     assert not kit.of(both, "IMG030")
+
+
+@pytest.mark.parametrize(("image", "told"), [("shop/price-api:1", True), ("mode-demo:1", False)])
+def test_an_image_of_other_words_is_somebody_elses(image: str, told: bool, tmp_path: Path) -> None:
+    """The only Dockerfile is built under other names: the manifest's image is not taken for it."""
+    manifest = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec:\n"
+        "  selector: {matchLabels: {app: x}}\n  template:\n    metadata: {labels: {app: x}}\n"
+        f"    spec: {{containers: [{{name: x, image: '{image}', ports: [{{containerPort: 9000}}]}}]}}\n"
+        "---\napiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec:\n"
+        "  selector: {app: x}\n  ports: [{port: 80, targetPort: 9000}]\n"
+    )
+    files = {"k8s/x.yaml": manifest, "Makefile": "build:\n\tdocker build -t price-api-v2 .\n"}
+    files["Makefile"] = files["Makefile"].replace("-v2", "") if told else files["Makefile"]
+    assert bool(kit.of(kit.service(tmp_path, files), "NET007")) is told
+
+
+def test_one_application_in_two_files_is_told_once_each(tmp_path: Path) -> None:
+    manifest = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec:\n"
+        "  selector: {matchLabels: {app: api}}\n  template:\n"
+        "    metadata: {labels: {app: api}}\n"
+        "    spec: {containers: [{name: api, image: 'api:1.0', ports: [{containerPort: 9000}]}]}\n"
+        "---\napiVersion: v1\nkind: Service\nmetadata: {name: api}\nspec:\n"
+        "  selector: {app: api}\n  ports: [{port: 80, targetPort: 9000}]\n"
+    )
+    files = {"deploy.yml": manifest, "k8s-deploy.yml": manifest}
+    found = kit.places(kit.service(tmp_path, files), "NET007")
+    assert sorted(found) == [("deploy.yml", 15), ("k8s-deploy.yml", 15)]

@@ -230,3 +230,38 @@ def test_a_workload_whose_image_is_not_linked_may_mount_it(tmp_path: Path) -> No
         "        volumeMounts: [{name: pdfs, mountPath: /pdfs}]\n"
     )
     assert not kit.of(kit.service(tmp_path / "mounted", files), "PTH002")
+
+
+def test_the_engine_makes_the_directory_that_it_mounts(tmp_path: Path) -> None:
+    code = 'import sqlite3\nsqlite3.connect("logs/a.db")\n'
+    assert kit.of(kit.service(tmp_path / "alone", _reads(code)), "PTH007")
+    files = _reads(code)
+    files["docker-compose.yml"] = kit.compose("volumes: [./logs:/app/logs]")
+    assert not kit.of(kit.service(tmp_path / "mounted", files), "PTH007")
+    made = 'import os, sqlite3\nos.makedirs("logs", exist_ok=True)\nsqlite3.connect("logs/a.db")\n'
+    assert not kit.of(kit.service(tmp_path / "made", _reads(made)), "PTH007")
+
+
+def test_what_an_earlier_program_of_the_command_wrote(tmp_path: Path) -> None:
+    files = _reads("", "COPY *.py ./\n")
+    files["prepare.py"] = 'open("/app/x.txt", "w").write("1")\n'
+    files["train.py"] = 'open("/app/x.txt")\n'
+    command = 'CMD ["sh", "-c", "python prepare.py && python train.py"]\n'
+    files["Dockerfile"] = kit.dockerfile("COPY *.py ./\n").replace(f"CMD {kit.GUNICORN}\n", command)
+    assert not kit.of(kit.service(tmp_path / "both", files), "PTH002")
+    files["Dockerfile"] = files["Dockerfile"].replace("python prepare.py && ", "")
+    assert kit.of(kit.service(tmp_path / "one", files), "PTH002")
+
+
+def test_an_object_store_fetches_the_file(tmp_path: Path) -> None:
+    code = (
+        "import os\nfrom minio import Minio\nos.makedirs('artifacts', exist_ok=True)\n"
+        "client = Minio('minio:9000')\n"
+        "client.fget_object('models', 'm.joblib', file_path='artifacts/m.joblib')\n"
+        "open('artifacts/m.joblib')\n"
+    )
+    files = _reads(code)
+    files["requirements.txt"] = kit.REQUIREMENTS + "minio==7.2.9\n"
+    assert not kit.of(kit.service(tmp_path / "fetched", files), "PTH002")
+    files["app.py"] = files["app.py"].replace("client.fget_object", "client.stat_object")
+    assert kit.of(kit.service(tmp_path / "asked", files), "PTH002")

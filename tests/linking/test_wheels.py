@@ -94,3 +94,9 @@ def test_one_row_a_release() -> None:
         assert len({Version(key) for key in releases}) == len(releases), name
     # 2 and 2.0 are one release: its wheel counts.
     assert installable("pymupdf", None, python="3.11").outcome == "wheel"
+
+
+def test_a_version_uploaded_under_two_spellings_is_one() -> None:
+    """PyMuPDF has a source archive 2 and wheels 2.0; pip takes the wheel."""
+    assert installable("pymupdf", "2", python="3.11", glibc="2.41").outcome == "wheel"
+    assert installable("pymupdf", None, python="3.11", glibc="2.41").outcome == "wheel"

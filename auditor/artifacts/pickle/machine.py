@@ -146,10 +146,12 @@ class Machine:
         self.holes: list[tuple[int, Run]] = []
         # What was stored behind a run whose entries were not counted yet, and such runs: in order.
         self.pending: list[Value | _Skipped | _Numbered] = []
-        # The highest number that PUT stored under; runs are skipped only where numbers ascend.
         # How many bytes of runs are not counted yet.
         self._uncounted = 0
+        # The highest number that PUT stored under; runs are skipped only where numbers ascend.
         self.top = -1
+        # Whether a run stored by MEMOIZE, which counts.
+        self.counted = False
         # Whether that is written as lines of text.
         self.lines = False
         self.orderly = True
@@ -181,6 +183,7 @@ class Machine:
         self.pending = []
         self._uncounted = 0
         self.top = -1
+        self.counted = False
         self.lines = False
         self.orderly = True
         self.recalled = {}
@@ -242,6 +245,8 @@ class Machine:
                     continue
                 self._at = pos
                 index = data[pos + 1]
+                if self.top < 0:
+                    self._first_put()
                 if index > self.top:
                     self.top = index
                 elif self.orderly:
@@ -411,6 +416,8 @@ class Machine:
                     if index > self.stop:
                         # The C unpickler allocates a table of that size.
                         self.observer.on_anomaly("a memo index beyond all need", pos)
+                    if self.top < 0:
+                        self._first_put()
                     if index > self.top:
                         self.top = index
                     elif self.orderly:
@@ -719,6 +726,8 @@ class Machine:
                 min(self._floor, context.style.floor) if self.pending else context.style.floor
             )
             self._set_aside()
+        else:
+            self.counted = True
         self.pending.append(_Skipped(run))
         self._uncounted += stop - pos
         return run
@@ -873,6 +882,17 @@ class Machine:
     def _known(self, index: int) -> Value:
         """A value of the memo, for a sample; unknown where it lies in a run."""
         return self.memo.get(index, _UNKNOWN)
+
+    def _first_put(self) -> None:
+        """Before PUT names a number, what MEMOIZE stored gets the numbers it counted."""
+        raw = any(type(entry) is not _Skipped for entry in self.pending)
+        if not (self.memo or self.counted or raw):
+            return
+        self._settle()
+        self.top = max(self._settled, len(self.memo) + self.skipped - 1)
+        if self.counted:
+            # PUT may store under a number that lies in a run. No pickler uses both.
+            self.observer.on_anomaly("PUT stands beside MEMOIZE", self._at)
 
     def _disorder(self) -> None:
         """PUT stores under a number that is not the highest, or beside MEMOIZE."""
@@ -1249,6 +1269,8 @@ class Machine:
         if index > self.stop:
             self.observer.on_anomaly("a memo index beyond all need", pos)
         self.lines = True
+        if self.top < 0:
+            self._first_put()
         if index > self.top:
             self.top = index
         elif self.orderly:

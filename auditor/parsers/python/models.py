@@ -925,7 +925,7 @@ class Models(WebModels):
                 return self.made(site)
             if target is not None and not self.is_buffer(target):
                 self.file(site, target, mode, kind, loader=f".{attr}")
-                if attr in ("download_file", "download_to_filename"):
+                if attr in ("download_file", "download_to_filename", "fget_object"):
                     self.downloaded(site, target)
                 if attr == "load_model" and isinstance(owner, Obj):
                     self.frames.loaded[id(owner)] = (owner, target)

@@ -89,7 +89,9 @@ class Sink:
         )
         path = fact.path.resolved
         if isinstance(path, str) and fact.mode in ("write", "append", "create"):
-            if self._parent_made(path, fact.mode):
+            # A database makes its file, not the directory of it.
+            mode = "write" if fact.kind == "database" else fact.mode
+            if self._parent_made(path, mode):
                 fact = replace(fact, created_before=True)
             self.created.setdefault(path, reach.phase)
         elif isinstance(path, str):

@@ -143,6 +143,7 @@ METHOD_LOADERS: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
     "save_pretrained": ("artifact", "write", 0, ("save_directory",)),
     "download_to_filename": ("file", "write", 0, ("filename",)),
     "download_file": ("file", "write", 2, ("Filename",)),
+    "fget_object": ("file", "write", 2, ("file_path",)),
     "extractall": ("directory", "write", 0, ("path",)),
     "savefig": ("data", "write", 0, ("fname",)),
 }
