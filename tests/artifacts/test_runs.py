@@ -342,6 +342,23 @@ def test_a_run_cannot_replace_a_name_under_its_number() -> None:
         assert run(evil).verdict in ("dangerous", "suspicious")
 
 
+@pytest.mark.parametrize("tight_limits", [True, False])
+@pytest.mark.parametrize("put", [b"q\x05", b"p5\n", b"r" + struct.pack("<I", 6500)])
+def test_put_beside_memoize_moves_no_number(
+    put: bytes, tight_limits: bool, request: pytest.FixtureRequest
+) -> None:
+    """MEMOIZE stores under how many there are; what PUT adds afterwards does not count before."""
+    if tight_limits:
+        request.getfixturevalue("tight")
+    body = words(6000, {4999: "list", 5000: "eval", 5001: "set"})[:-1]
+    stored = short("x") + b"\x94\x8c\x01y\x94\x86\x940"
+    for between in (put, stored + put, put + stored):
+        result = run(stream(body + between + text("builtins") + get(5000) + b"\x93" + b")R"))
+        assert result.facts is not None
+        assert [g.dotted for g in result.facts.globals] == ["builtins.eval"]
+        assert result.verdict == "dangerous"
+
+
 def test_values_taken_from_the_end_of_a_run() -> None:
     for tail in ((1, 2, 3), (1, (2, (3, (4, 5)))), [7], {"a": 1}, datetime.date(2020, 1, 2)):
         for count in (900, 990, 999):
