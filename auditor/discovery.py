@@ -855,6 +855,14 @@ _VENDORED_DIRECTORIES = _words(
     "node_modules site-packages dist-packages bower_components __pypackages__ jspm_packages "
     "vendor _vendor vendored third_party thirdparty"
 )
+# What torch.hub leaves there: OWNER_REPOSITORY_REF.
+_HUB_DIRECTORIES = _words("hub cache")
+_HUB_COPY = re.compile(r"[A-Za-z0-9-]+_[\w.-]+_(?:master|main|v\d[\w.]*)")
+
+
+def _is_hub_copy(path: str) -> bool:
+    parent, _, name = path.rpartition("/")
+    return parent.rpartition("/")[2] in _HUB_DIRECTORIES and bool(_HUB_COPY.fullmatch(name))
 
 
 class Repository:
@@ -1344,7 +1352,7 @@ class _Walk:
                 self._prune(path, "excluded by the configuration")
                 continue
             if is_dir:
-                if name in _VENDORED_DIRECTORIES:
+                if name in _VENDORED_DIRECTORIES or _is_hub_copy(path):
                     self._prune(path, "vendored code")
                 elif frame.depth >= self.limits.depth:
                     self._prune(path, f"deeper than {self.limits.depth} folders")

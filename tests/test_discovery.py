@@ -290,13 +290,20 @@ def test_environments_and_vendored_folders_are_left_out_but_exist(tmp_path: Path
             "node_modules/a/index.js": "x",
             "pkg/site-packages/z.py": "x",
             "third_party/m/model.pkl": "x",
+            "torch/hub/ultralytics_yolov5_master/Dockerfile": "x",
+            "torch/hub/checkpoints/model.pkl": "x",
+            "models/acme_churn_main/Dockerfile": "x",
             "__pycache__/a.pyc": "x",
             ".git/config": "x",
             "app.py": "x",
         },
     )
     repository = discover(str(tmp_path))
-    assert [entry.path for entry in repository.entries] == ["app.py"]
+    assert [entry.path for entry in repository.entries] == [
+        "app.py",
+        "models/acme_churn_main/Dockerfile",
+        "torch/hub/checkpoints/model.pkl",
+    ]
     reasons = {skipped.path: skipped.reason for skipped in repository.skipped}
     assert reasons[".env"] == "virtual environment"
     assert reasons["conda"] == "conda environment"
@@ -308,6 +315,7 @@ def test_environments_and_vendored_folders_are_left_out_but_exist(tmp_path: Path
         "node_modules",
         "pkg/site-packages",
         "third_party",
+        "torch/hub/ultralytics_yolov5_master",
     }
     assert repository.is_file("third_party/m/model.pkl")
     assert repository.read_bytes("third_party/m/model.pkl") == b"x"

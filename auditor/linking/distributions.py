@@ -305,6 +305,8 @@ def close(
     ]
     queue += [(name, (), None, "the base image") for name in extra]
     seen: set[tuple[str, tuple[str, ...]]] = set()
+    # What is asked for by an extra is asked for on purpose: unknown, it may be what code imports.
+    asked: set[str] = set()
     while queue:
         name, extras, version, via = queue.pop()
         if (name, extras) in seen:
@@ -317,12 +319,15 @@ def close(
         if previous is None or (previous.version is None and version):
             found[name] = Distribution(name=name, version=version, via=via, known=row is not None)
         if row is None or "open" in row:
-            if name not in unknown and not via:
+            if name not in unknown and (not via or name in asked):
                 unknown.append(name)
             continue
         if closed:
             continue
+        anyway = {child for child, _ in requirements_of(name, python)} if extras else set()
         for child, child_extras in requirements_of(name, python, extras):
+            if extras and child not in anyway:
+                asked.add(child)
             queue.append((child, child_extras, None, name))
     return Installed(
         distributions=found,

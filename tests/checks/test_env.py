@@ -242,6 +242,19 @@ def test_imports_that_need_nothing_new(run: Audit, code: str) -> None:
     assert missing(run(service(**{"app.py": code + APP}))) == []
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("optimum[onnxruntime-gpu]", []), ("optimum", [("onnxruntime", Confidence.LIKELY)])],
+)
+def test_an_unknown_distribution_of_an_extra_may_bring_the_module(
+    run: Audit, line: str, said: list[tuple[str, Confidence]]
+) -> None:
+    """The extra leads to optimum-onnx, of which nothing is known but that it was asked for."""
+    files = service(**{"app.py": "import onnxruntime\n" + APP})
+    files["requirements.txt"] += f"{line}\n"
+    assert missing(run(files)) == said
+
+
 def test_import_names_that_are_not_the_distributions(run: Audit) -> None:
     code = "import sklearn, cv2, PIL, yaml, dotenv, bs4, dateutil, jwt\n"
     names = "scikit-learn==1.5.2 opencv-python-headless==4.10.0.84 pillow==11.0.0 pyyaml==6.0.2 "
