@@ -713,7 +713,7 @@ def refused_dockerfile(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """The builder refuses the Dockerfile, or does not find it."""
     for service in deployment.services:
         for fault in service.faults:
-            if fault.kind == "no-dockerfile":
+            if fault.kind in ("no-dockerfile", "build"):
                 yield _fault_finding(service, rule, fault)
     for image in deployment.images:
         yield from _refused(image, rule)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import endings, fronts, packagedata, reach, startup, workers
+from auditor.deployment import buildsteps, endings, fronts, packagedata, reach, startup, workers
 from auditor.deployment.accounts import account
 from auditor.deployment.model import (
     Entry,
@@ -83,7 +83,7 @@ def follow(
     documented: bool,
 ) -> Service:
     """The service with its processes, entries, listening addresses and start faults."""
-    faults = list(service.faults)
+    faults = [*service.faults, *buildsteps.faults(service, view)]
     open_links = list(service.open_links)
     if script is None:
         image = service.image

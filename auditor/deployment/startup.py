@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
+from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import ran
 from auditor.deployment.model import Service, StartFault, Value
 from auditor.findings import Stage
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
 
 Env = Mapping[str, str | Unknown | None]
 
-# Accounts of Debian's and Alpine's base files.
-_ACCOUNTS = frozenset(
-    """
-    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
-    gnats adm shutdown halt operator ftp sshd guest ntp squid xfs cyrus postmaster vpopmail at cron
-    svn smmsp postgres
-    """.split()  # noqa: SIM905
-)
 _BUILTINS = frozenset(
     """
     . : [ alias bg break builtin case cd command continue declare echo eval exec exit export false fg
@@ -74,18 +67,12 @@ def unknown_user(service: Service) -> Iterator[StartFault]:
     name = user.partition(":")[0]
     if not image.base.official_python and image.base.flavour is None:
         return
-    if not name or name.isdigit() or name in _ACCOUNTS or not re.fullmatch(r"[\w.-]+", name):
+    if not name or name.isdigit() or known_account(name) or not re.fullmatch(r"[\w.-]+", name):
         return
     if image.base_is_local or not image.image.base.known:
         return
-    for command in ran(image.image):
-        fact = command.what.fact
-        words = [a.text for a in command.what.argv]
-        if isinstance(fact, FileOp) and fact.op in ("useradd", "adduser", "groupadd"):
-            if not isinstance(fact.user, str) or fact.user == name:
-                return
-        elif any(name in word for word in words) or "useradd" in words or "adduser" in words:
-            return
+    if any(makes_account(command, name) for command in ran(image.image)):
+        return
     for step in image.image.copies:
         if step.origin != "context" and "/etc" in str(step.destination):
             return

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import tables
+from auditor.parsers.python import libraries, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import (
@@ -151,6 +151,8 @@ class Models(WebModels):
         self.exists_calls: dict[int, V] = {}
         self.frames = Frames(self)
         self.loading = 0
+        # Settings and options that libraries were told, by library and name.
+        self.told: dict[str, V] = {}
 
     # -- facts --
 
@@ -295,6 +297,9 @@ class Models(WebModels):
         from auditor.parsers.python.interpreter import canonical
 
         full = canonical(f"{owner.name}.{name}")
+        told = libraries.option(self, full)
+        if told is not None:
+            return told
         if full == "typing.TYPE_CHECKING":
             return Const(False)
         if full == "sys.argv":
@@ -414,6 +419,8 @@ class Models(WebModels):
             web = owner.owner.data
             if isinstance(web, Web):
                 web.attributes[f"{owner.name.rpartition('.')[2]}.{name}"] = value
+        elif isinstance(owner, Ext):
+            libraries.set_setting(self, owner, name, value)
 
     # -- containers --
 
@@ -474,6 +481,8 @@ class Models(WebModels):
             web = owner.owner.data
             if isinstance(web, Web) and isinstance(key, Const):
                 web.attributes[f"{owner.name.rpartition('.')[2]}.{key.value}"] = value
+        elif isinstance(owner, Ext) and isinstance(key, Const):
+            libraries.set_setting(self, owner, str(key.value), value)
         elif isinstance(owner, Obj):
             if owner.data is None:
                 owner.data = {}
@@ -1037,6 +1046,8 @@ class Models(WebModels):
     def file_method(self, owner: V, attr: str, site: Site) -> V | None:
         if attr in ("read", "readlines", "readline") and isinstance(owner, Obj) and owner.args:
             text = self.text_of_file(owner)
+            if text is None and attr == "read" and not site.args:
+                return Obj("file.bytes", [owner])
             if text is None or site.args:
                 return Unk("the contents of a file")
             if attr == "read":
@@ -1140,6 +1151,8 @@ class Models(WebModels):
             self.file(site, owner, mode, kind, loader=f"pathlib.Path.{attr}", missing_ok=missing_ok)
         if attr == "read_text":
             return self.text_of_file(owner) or Unk("the contents of a file")
+        if attr == "read_bytes":
+            return Obj("file.bytes", [owner])
         if attr == "glob" and site.args:
             pattern = site.args[0]
             if isinstance(pattern, Const) and isinstance(pattern.value, str):
@@ -2397,6 +2410,8 @@ def _basic_config(models: Models, site: Site) -> V:
 def _dict_config(models: Models, site: Site) -> V:
     table = site.args[0] if site.args else None
     handlers = table.items.get("handlers") if isinstance(table, DictV) else None
+    if isinstance(table, DictV):
+        libraries.named_classes(models, site, table)
     if isinstance(handlers, DictV):
         for handler in handlers.items.values():
             if not isinstance(handler, DictV):
@@ -2414,9 +2429,56 @@ def _dict_config(models: Models, site: Site) -> V:
 
 @model("logging.config.fileConfig")
 def _file_config(models: Models, site: Site) -> V:
-    if site.args:
-        models.file(site, site.args[0], "read", "config")
+    if not site.args:
+        return Const(None)
+    models.file(site, site.args[0], "read", "config")
+    for name, arguments in libraries.ini_handlers(models, site):
+        if name.endswith("FileHandler"):
+            _log_file(models, site, name, arguments[0] if arguments else None, {}, arguments)
+        elif name.endswith("StreamHandler"):
+            _stream_handler(models, site)
     return Const(None)
+
+
+@model("pickle.loads", "cPickle.loads", "_pickle.loads", "dill.loads", "cloudpickle.loads")
+def _unpickled(models: Models, site: Site) -> V | None:
+    """Bytes that were read from a file, as ``pickle.load`` of that file."""
+    path = libraries.held_bytes(site.args[0] if site.args else None)
+    if path is None:
+        return None
+    models.file(site, path, "read", "artifact")
+    return models.made(site)
+
+
+@model("tornado.options.define")
+def _tornado_option(models: Models, site: Site) -> V:
+    return libraries.tornado_option(models, site)
+
+
+@model("tornado.options.parse_config_file", "tornado.options.options.parse_config_file")
+def _options_file(models: Models, site: Site) -> V:
+    return libraries.options_file(models, site)
+
+
+@model("absl.flags.DEFINE_integer", "absl.flags.DEFINE_string", "absl.flags.DEFINE_bool",
+       "absl.flags.DEFINE_boolean", "absl.flags.DEFINE_float", "absl.flags.DEFINE_enum")  # fmt: skip
+def _absl_option(models: Models, site: Site) -> V:
+    return libraries.absl_option(models, site)
+
+
+@model("absl.app.run")
+def _absl_run(models: Models, site: Site) -> V:
+    return libraries.absl_run(models, site)
+
+
+@model("cherrypy.config.update")
+def _cherrypy_config(models: Models, site: Site) -> V:
+    return libraries.cherrypy_config(models, site)
+
+
+@model("cherrypy.quickstart")
+def _cherrypy(models: Models, site: Site) -> None:
+    libraries.cherrypy_quickstart(models, site)
 
 
 @model("loguru.logger.add")

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import tables
+from auditor.parsers.python import libraries, tables
 from auditor.parsers.python.facts import (
     Phase,
     Reach,
@@ -210,8 +210,11 @@ class WebModels:
         inst = Inst(handler)
         inst.partial = True
         found = []
+        run_attribute = self.run.class_attribute
         for name in sorted(tables.HTTP_METHODS):
-            method = self.run.class_attribute(inst, name)
+            method = run_attribute(inst, name)
+            if not isinstance(method, Func):
+                method = run_attribute(inst, f"on_{name}")  # falcon's responders
             if isinstance(method, Func):
                 found.append(RawRoute((name.upper(),), path, Bound(method, inst), at))
         initialise = self.run.class_attribute(inst, "initialize")
@@ -505,6 +508,8 @@ class WebModels:
                     host, port = _split_address(listen)
             elif name == "granian.Granian":
                 host = site.kwargs.get("address")
+            elif entry[0] == "cherrypy":
+                host, port = libraries.cherrypy_address(self)
         elif name in ("uvicorn.Config", "uvicorn.config.Config"):
             entry = tables.SERVERS["uvicorn.run"]
             target = site.get(0, "app")
