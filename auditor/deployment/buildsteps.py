@@ -11,6 +11,7 @@ from auditor import lazy_re as re
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.model import StartFault
+from auditor.deployment.startup import refuses_pipefail
 from auditor.findings import Stage
 from auditor.parsers.commands import FileOp, PipInstall, SystemInstall
 from auditor.parsers.dockerfile import Copy, Workdir
@@ -45,6 +46,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         _owners(image, commands),
         _package_lists(image, commands),
         _lost_path(commands),
+        _pipefail(image, commands),
         _projects(image.image, commands, view),
     ):
         yield from found
@@ -155,6 +157,21 @@ def _lost_path(commands: list[Ran]) -> Iterator[StartFault]:
                 program.at,
                 f"PATH is `{path}` and nothing else, so the shell finds no `{program.text}` "
                 f"(`{program.text}: not found`): keep `:$PATH`",
+            )
+            return
+
+
+def _pipefail(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
+    """``RUN set -o pipefail`` without a SHELL that knows it."""
+    for command in commands:
+        shell = command.step.state.shell
+        if posixpath.basename(shell[0] if shell else "") != "sh" or command.step.heredocs:
+            continue
+        if command.step.command.form == "shell" and refuses_pipefail(image, command.what.argv):
+            yield _stop(
+                command.what.argv[0].at,
+                "`pipefail` is an option of bash, and RUN uses the plain `sh` of the image (`set: "
+                'Illegal option -o pipefail`): say `SHELL ["/bin/bash", "-c"]`',
             )
             return
 

@@ -180,8 +180,9 @@ def _started(
         return
     path = posixpath.normpath(posixpath.join(cwd, program))
     seen = view.look(path)
-    if seen.answer == "no":
+    if seen.answer == "no" or path.startswith(_SYSTEM):
         if path.startswith(_SYSTEM):
+            yield from misplaced(image, [shell.Arg(value=program, at=at)])
             return
         yield StartFault(
             kind="script",
@@ -340,6 +341,9 @@ def _walk(
             yield from _waits_for_ever(service, script, step)
             continue
         sourced = sourced or _sets_more(step)
+        if command.name == "set" and posix and refuses_pipefail(image, step.argv):
+            yield _pipefail(service, step.argv[0].at)
+            return
         if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
             return
@@ -413,6 +417,46 @@ def _not_found(service: Service, name: str, at: Location, *, certain: bool = Fal
         related=((service.command_at, "started here"),) if service.command_at else (),
         certain=certain,
         evidence=(("program", name),),
+    )
+
+
+def refuses_pipefail(image: BuiltImage, argv: Sequence[shell.Arg]) -> bool:
+    """``set -o pipefail``, which the `sh` of Debian knows from trixie on."""
+    words = [arg.text for arg in argv]
+    release = image.base.release if image.base is not None else None
+    return words[:1] == ["set"] and "pipefail" in words and release in ("bullseye", "bookworm")
+
+
+def _pipefail(service: Service, at: Location) -> StartFault:
+    return StartFault(
+        kind="program",
+        message=(
+            "`pipefail` is an option of bash, and this script is run by the plain `sh` of the image: "
+            "`set: Illegal option -o pipefail`, and the script stops"
+        ),
+        at=at,
+        related=((service.command_at, "started here"),) if service.command_at else (),
+    )
+
+
+def misplaced(image: BuiltImage, argv: Sequence[shell.Arg]) -> Iterator[StartFault]:
+    """A program that pip installs, named in a directory where pip does not put it."""
+    first = argv[0] if argv else None
+    folder, name = posixpath.split(first.text) if first is not None else ("", "")
+    installed = image.environment.installed if image.environment is not None else None
+    if first is None or folder not in ("/usr/bin", "/bin") or installed is None:
+        return
+    base = image.base
+    if base is None or not base.official_python or base.flavour not in ("slim", "alpine"):
+        return
+    if image.system_packages or _makes_programs(image) or not installed.has(name):
+        return
+    yield StartFault(
+        kind="program",
+        message=f"`{first.text}` is not in the image: pip puts `{name}` into /usr/local/bin",
+        at=first.at,
+        certain=False,
+        evidence=(("program", first.text),),
     )
 
 
