@@ -1042,6 +1042,18 @@ def refused_requirement(environment: Environment, rule: Rule) -> Iterator[Outcom
             confidence=None if environment.kind == "image" else Confidence.LIKELY,
             breaks=environment.breaks(Stage.BUILDS),
         )
+    for item in environment.find("sklearn"):
+        # Releases after 0.0 consist of nothing but this error.
+        if item.origin != "conda" and (item.version is None or "post" in item.version):
+            yield rule.finding(
+                item.fact.at,
+                "pip stops here: the distribution `sklearn` refuses to be installed (`The 'sklearn' "
+                "PyPI package is deprecated, use 'scikit-learn' rather than 'sklearn'`)",
+                help="Ask for `scikit-learn`.",
+                severity=None if environment.kind == "image" else Severity.MEDIUM,
+                confidence=None if environment.kind == "image" else Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
+            )
 
 
 @check("ENV020")

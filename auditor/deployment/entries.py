@@ -427,6 +427,9 @@ class _Follower:
 
     def run(self) -> None:
         fact = self.process.interpretation.fact
+        for wrapper in self.process.interpretation.wrappers:
+            if wrapper.name == "debugpy":
+                self._python_present(wrapper.name, wrapper.at)
         if isinstance(fact, ServerStart):
             self._server(fact)
         elif isinstance(fact, PythonRun):
@@ -704,6 +707,8 @@ class _Follower:
     def _default_app(self, fact: ServerStart) -> AppSpec | None:
         if fact.kind == "django":
             return self._django_app()
+        if fact.kind == "litestar":
+            return self._litestar_app(fact)
         if fact.kind == "flask":
             value = self.env.get("FLASK_APP")
             if isinstance(value, str):
@@ -736,6 +741,26 @@ class _Follower:
                             at=fact.at,
                         )
                     )
+        return None
+
+    def _litestar_app(self, fact: ServerStart) -> AppSpec | None:
+        """What ``litestar run`` looks for by itself: an application in app.py, or a package's."""
+        told = self.env.get("LITESTAR_APP")
+        if isinstance(told, str):
+            module, _, attribute = told.partition(":")
+            return AppSpec(raw=told, at=fact.at, module=module, attribute=attribute or "app")
+        if told is not None or not isinstance(self.cwd, str):
+            return None
+        for module in ("app", "application", "asgi", "app.main", "app.app", "app.asgi"):
+            path = posixpath.join(self.cwd, *module.split("."))
+            facts = self.view.module(f"{path}.py") or self.view.module(f"{path}/__init__.py")
+            names = (_bound(facts) or frozenset()) if facts is not None else frozenset()
+            found = next((n for n in ("app", "application", "create_app") if n in names), None)
+            if found is not None:
+                factory = found == "create_app"
+                return AppSpec(
+                    raw=module, at=fact.at, module=module, attribute=found, factory=factory
+                )
         return None
 
     def _python_present(self, kind: str, at: Location) -> None:
