@@ -453,7 +453,8 @@ def _features(
         stages = _stages(service, item.phase, item.certain)
         if item.phase is Phase.REQUEST and "predict" not in item.route.lower():
             stages = ()
-        if answers & {"unknown", "possibly-no"}:
+        settled = installed.complete and not installed.unknown
+        if answers & {"unknown", "possibly-no"} and not settled:
             yield rule.undecided(
                 f"whether {item.distribution} is installed is not known", at=item.at, blocks=stages
             )
@@ -591,6 +592,15 @@ def uninstallable_pin(
                 related=related,
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
+            )
+        elif (error := wheels.unbuildable(item.key, item.version)) is not None:
+            yield rule.finding(
+                item.fact.at,
+                f"`{wanted}` has no wheel for Python {'.'.join(python.version.split('.')[:2])}, and its "
+                f"source archive cannot be built any more: `{error}`",
+                related=related,
+                confidence=Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
             )
         elif not found.native or item.key in wheels.OPTIONAL_EXTENSIONS:
             yield rule.passed()

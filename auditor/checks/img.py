@@ -437,6 +437,8 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
     if image is None:
         yield from _foreign_program(service, rule, deployment, current)
         return
+    if current.script is not None:
+        yield from _script_of_check(service, rule, deployment, current, current.script)
     for program in current.programs:
         if "/" in program or not program or "$" in program:
             continue
@@ -454,6 +456,26 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
                 related=[Related(image.image.base.at, "the base image lacks it")],
                 breaks=waiting(service, deployment),
             )
+
+
+def _script_of_check(
+    service: Service, rule: Rule, deployment: Deployment, current: HealthCheck, script: str
+) -> Iterator[Outcome]:
+    """A script that the health check runs, and that nothing brings into the image."""
+    from auditor.deployment.image import Absent, absolute
+
+    assert service.image is not None
+    if service.mounts or not isinstance(service.cwd, str):
+        return
+    path = absolute(service.cwd, script)
+    if isinstance(service.image.image.fs.lookup(path), Absent):
+        yield rule.finding(
+            current.at,
+            f"the health check runs `{script}`, which is not in the image (it would be {path}): the "
+            "container is always unhealthy",
+            help="Copy it into the image.",
+            breaks=waiting(service, deployment),
+        )
 
 
 def _foreign_program(

@@ -9,9 +9,10 @@ from auditor.catalog import Rule
 from auditor.checks.img import waiting
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import Deployment, Proxied, Published, Service
+from auditor.deployment.model import Deployment, Listen, Proxied, Published, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
+from auditor.parsers.commands import ServerStart
 from auditor.source import Unknown
 
 
@@ -38,6 +39,16 @@ def loopback_bind(service: Service, rule: Rule) -> Iterator[Outcome]:
                 blocks=service.breaks(Stage.REACHABLE),
             )
             continue
+        if _only_ipv6(service, listen) and len(found) == 1:
+            yield rule.finding(
+                listen.host_at or listen.at,
+                f"{listen.server} binds {listen.host}, which asyncio opens for IPv6 alone: the ports that "
+                "Docker publishes lead to the container's IPv4 address, where nothing listens",
+                help="Bind every interface of the container: host 0.0.0.0.",
+                confidence=Confidence.LIKELY,
+                breaks=service.breaks(Stage.REACHABLE),
+            )
+            continue
         if not listen.loopback:
             yield rule.passed()
             continue
@@ -57,6 +68,24 @@ def loopback_bind(service: Service, rule: Rule) -> Iterator[Outcome]:
             },
             breaks=service.breaks(Stage.REACHABLE),
         )
+
+
+def _only_ipv6(service: Service, listen: Listen) -> bool:
+    """Uvicorn in one process leaves the socket to asyncio, which sets ``IPV6_V6ONLY``.
+
+    With workers or the reloader it binds the socket itself, for both. Platforms and clusters may
+    connect by IPv6.
+    """
+    if listen.host not in ("::", "[::]") or listen.server != "uvicorn":
+        return False
+    if service.origin not in ("compose", "dockerfile"):
+        return False
+    starts = [p.interpretation.fact for p in service.processes]
+    return all(
+        fact.option("workers") is None and fact.option("reload") is None
+        for fact in starts
+        if isinstance(fact, ServerStart)
+    ) and not any(s.option("workers") for e in service.entries for s in e.trace.servers)
 
 
 @check("NET002")
@@ -370,6 +399,19 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
             current.at,
             f"the health check asks `{path}`, which the application does not serve (404)"
             + (f"; it serves `{near[0]}`" if near else ""),
+            confidence=Confidence.LIKELY,
+            breaks=waiting(service, deployment),
+        )
+        return
+    asked = [r for a in apps for r in a.routes if r.path in (path, f"{path}/")]
+    methods = {method for route in asked for method in route.methods}
+    if complete and asked and not current.posts and not methods & {"GET", "HEAD", "ANY", "*"}:
+        yield rule.finding(
+            current.at,
+            f"the health check asks `{path}` with GET, and the application takes only "
+            f"{', '.join(sorted(methods))} there (405): the container is always unhealthy",
+            help="Ask a route that answers GET.",
+            related=[Related(asked[0].at, "registered here")],
             confidence=Confidence.LIKELY,
             breaks=waiting(service, deployment),
         )

@@ -73,6 +73,13 @@ def _told(service: ComposeService) -> str:
     return " ".join(words)
 
 
+def demands(project: ComposeProject) -> Iterator[tuple[Stage, str]]:
+    """Variables without which Compose refuses the project, and that its user is to give."""
+    for item in project.variables:
+        if item.source == "required":
+            yield Stage.BUILDS, f"Compose wants `{item.name}` to be set by who starts it"
+
+
 def faults(
     facts: Facts, project: ComposeProject, service: ComposeService, image: BuiltImage | None
 ) -> Iterator[StartFault]:

@@ -513,6 +513,7 @@ class _Follower:
 
         config = listening.configured(fact, self.env, self.cwd, self.view, self.open_links)
         self.faults.extend(listening.config_faults(fact, self.cwd, self.view))
+        self.faults.extend(listening.unwritable(fact, self.cwd, self.service, self.view))
         self._server_listens(fact)
         for option in (*config, fact.option("chdir")):
             if option is not None and option.name == "chdir" and isinstance(option.value, str):

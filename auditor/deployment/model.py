@@ -339,6 +339,9 @@ class HealthCheck:
     port: int | None = None
     path: str | None = None
     scheme: str = "http"
+    # It posts, as far as its text says; a script that it runs, as written.
+    posts: bool = False
+    script: str | None = None
 
 
 @value

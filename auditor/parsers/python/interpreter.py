@@ -79,7 +79,11 @@ MAX_RECURSION = 2
 
 # Modules whose names come and go between releases, taken by attribute.
 _CHANGING = frozenset(
-    ["PIL.Image", "flask", "itsdangerous", "jinja2", "markupsafe", "numpy", "pandas", "pydantic"]
+    """
+    PIL.Image flask itsdangerous jinja2 markupsafe numpy pandas pydantic
+    ast asyncio collections datetime functools gettext inspect itertools locale math platform random
+    statistics string time typing
+    """.split()  # noqa: SIM905
 )
 # Libraries that took methods from their objects, and keywords from their calls.
 _CHANGING_OBJECTS = frozenset(["flask", "pandas", "sklearn", "starlette"])

@@ -92,6 +92,50 @@ def options_file(models: Models, site: Site) -> V:
     return Const(None)
 
 
+# -- Django --
+
+
+def django_settings(models: Models, settings: dict[str, V], at: Location) -> tuple[bool, bool]:
+    """Import what the settings name; (no request is let in, posts need a CSRF token)."""
+    middleware = _texts(settings.get("MIDDLEWARE"))
+    for name in _texts(settings.get("INSTALLED_APPS")):
+        # `shop.apps.ShopConfig` names a class of the module before it.
+        last = name.rpartition(".")[2]
+        module = name.rpartition(".")[0] if last[:1].isupper() and "." in name else name
+        models.run.import_module(module, at, Import(at=at, module=module, dynamic=True))
+    for name in middleware:
+        module = name.rpartition(".")[0]
+        if module:
+            models.run.import_module(module, at, Import(at=at, module=module, dynamic=True))
+    hosts, debug = settings.get("ALLOWED_HOSTS", ListV([])), settings.get("DEBUG", Const(False))
+    closed = (
+        isinstance(hosts, ListV)
+        and hosts.items == []
+        and isinstance(debug, Const)
+        and not debug.value
+        and "django.middleware.common.CommonMiddleware" in middleware
+    )
+    return closed, "django.middleware.csrf.CsrfViewMiddleware" in middleware
+
+
+def _texts(value: V | None) -> list[str]:
+    items = value.items if isinstance(value, ListV) and value.items is not None else []
+    return [i.value for i in items if isinstance(i, Const) and isinstance(i.value, str)]
+
+
+def wants_token(handler: V) -> bool:
+    """A view that reads the body of a post and is not exempt from the CSRF check."""
+    if not isinstance(handler, Func) or isinstance(handler.node, ast.Lambda):
+        return False
+    if any(name.rpartition(".")[2] != "require_POST" for name in handler.decorators):
+        return False  # csrf_exempt, api_view, or something that is not known
+    if handler.node.decorator_list and not handler.decorators:
+        return False
+    words = {n.attr for n in ast.walk(handler.node) if isinstance(n, ast.Attribute)}
+    calls = {n.id for n in ast.walk(handler.node) if isinstance(n, ast.Name)}
+    return "body" in words and not {"render", "TemplateResponse"} & (calls | words)
+
+
 # -- CherryPy --
 
 
@@ -231,6 +275,34 @@ def _import_class(models: Models, named: V | None, at: Location) -> None:
     # `handlers.RotatingFileHandler` of a file is looked up in `logging` itself.
     if dot and top.isidentifier() and top not in ("logging", "handlers"):
         models.run.import_module(module, at, Import(at=at, module=module, dynamic=True))
+
+
+# -- files --
+
+
+def opened_as_text(opened: V | None) -> bool:
+    """Whether this is a file that ``open`` gives as text."""
+    mode = opened.kwargs.get("mode") if isinstance(opened, Obj) else None
+    return isinstance(mode, Const) and "b" not in str(mode.value) and "?" not in str(mode.value)
+
+
+def refuse_json(models: Models, site: Site, text: Const) -> None:
+    """JSON that is none: a comma too many, a comment, single quotes."""
+    import json
+
+    try:
+        json.loads(text.value)
+    except RecursionError:
+        return
+    except ValueError as error:
+        files = [d.removeprefix("file:") for d in text.deps if d.startswith("file:")]
+        if files:
+            models.run.fails(
+                site.node,
+                f"json.decoder.JSONDecodeError: {error}",
+                f"{files[0]} is no valid JSON",
+                file=files[0],
+            )
 
 
 def held_bytes(value: V | None) -> V | None:

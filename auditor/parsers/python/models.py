@@ -895,6 +895,12 @@ class Models(WebModels):
             check = site.kwargs.get("check_dir")
             if isinstance(check, Const) and check.value is False:
                 mode = "list"
+        if site.name in ("pickle.load", "joblib.load") and libraries.opened_as_text(target):
+            self.run.fails(
+                site.node,
+                "UnicodeDecodeError: 'utf-8' codec can't decode byte 0x80 in position 0",
+                'the file is opened as text, and pickles are bytes (`open(…, "rb")`)',
+            )
         if target is not None and not self.is_buffer(target):
             exist_ok = site.kwargs.get("exist_ok")
             self.file(
@@ -1241,10 +1247,17 @@ class Models(WebModels):
         elif "a" in text:
             kind = "append"
         self.file(site, path, kind, "file", loader=loader)
-        return Obj("builtins.open", [path], {}, self.run.at(site.node))
+        return Obj("builtins.open", [path], {"mode": Const(text)}, self.run.at(site.node))
 
     def constant_method(self, owner: Const, attr: str, site: Site) -> V:
         """A method of a constant, computed when the arguments are known."""
+        python = self.run.program.python
+        if attr in ("removeprefix", "removesuffix") and python is not None and python < (3, 9):
+            self.run.fails(
+                site.node,
+                f"AttributeError: '{type(owner.value).__name__}' object has no attribute '{attr}'",
+                f"`{attr}` came with Python 3.9, and the image runs {python[0]}.{python[1]}",
+            )
         if not isinstance(owner.value, str | bytes) or attr not in _STRING_METHODS:
             return Unk(f"{attr}() of a constant", owner.deps)
         for position, argument in enumerate(site.args):
@@ -2214,8 +2227,16 @@ def _config(models: Models, site: Site) -> V:
         text = models.text_of_file(source)
     elif isinstance(source, Obj) and source.name == "builtins.open":
         text = models.text_of_file(source)
+    if site.name == "tomllib.load" and libraries.opened_as_text(source):
+        models.run.fails(
+            site.node,
+            'TypeError: File must be opened in binary mode, e.g. use `open("foo.toml", "rb")`',
+            "`tomllib.load` wants bytes, and the file is opened as text",
+        )
     if isinstance(text, Const) and isinstance(text.value, str):
         value = read_config(text.value, kind, text.deps)
+        if kind == "json" and "5" not in site.name and not site.name.startswith("comment"):
+            libraries.refuse_json(models, site, text)
         if isinstance(value, DictV) and "OmegaConf" in site.name:
             _with_attributes(value)
         return value
@@ -2448,6 +2469,18 @@ def _unpickled(models: Models, site: Site) -> V | None:
         return None
     models.file(site, path, "read", "artifact")
     return models.made(site)
+
+
+@model("prometheus_client.Counter", "prometheus_client.Gauge", "prometheus_client.Histogram",
+       "prometheus_client.Summary")  # fmt: skip
+def _metric(models: Models, site: Site) -> V | None:
+    """With several processes, every metric is a file of the directory that a variable names."""
+    folder = models.run.env.get("PROMETHEUS_MULTIPROC_DIR")
+    text = folder.value if isinstance(folder, Const) else folder
+    if isinstance(text, str) and text:
+        path = Const(posixpath.join(text, "metrics.db"), frozenset({"PROMETHEUS_MULTIPROC_DIR"}))
+        models.file(site, path, "write", "file", loader=site.name)
+    return None
 
 
 @model("tornado.options.define")
