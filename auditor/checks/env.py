@@ -1090,7 +1090,7 @@ def known_incompatible_release(
         users = [
             service
             for service in deployment.services_of(environment.services)
-            if row["at_import"] and _uses(service, row)
+            if (row["at_import"] or row["calls"]) and _uses(service, row)
         ]
         if not users and environment.services and row["at_import"]:
             # Installed, yet no code that was seen imports it.
@@ -1188,6 +1188,12 @@ def _uses(service: Service, row: dict[str, Any]) -> bool:
         fact = process.interpretation.fact
         if isinstance(fact, ServerStart) and fact.kind == row["name"]:
             return True
+    if row["calls"]:
+        return any(
+            call.name in row["calls"] and call.reach.certain and call.reach.phase.before_serving
+            for entry in service.entries
+            for call in entry.trace.calls
+        )
     return any(
         item.module.partition(".")[0] == row["module"]
         and item.reach.phase.before_serving

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from auditor.catalog import Rule, knowledge
+from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Service
 from auditor.findings import Confidence, Related, Stage
@@ -14,21 +15,11 @@ from auditor.linking import distributions
 from auditor.parsers.python.facts import Phase
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.facts import Reach, ReachedImport, Use
+    from auditor.parsers.python.facts import ReachedImport, Use
 
 
 def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], ...]:
-    return _failing(service, item.reach)
-
-
-def _failing(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
-    if not reach.certain:
-        return ()
-    if reach.phase.before_serving:
-        return service.breaks(Stage.STARTS)
-    if reach.phase is Phase.REQUEST and "predict" in reach.route.lower():
-        return service.breaks(Stage.PREDICTS)
-    return ()
+    return stopped(service, item.reach)
 
 
 @check("IMG025")
@@ -44,7 +35,7 @@ def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
                 item.at,
                 f"{item.because}: `{item.error}`",
                 evidence={"file": item.file} if item.file else {},
-                breaks=_failing(service, item.reach),
+                breaks=stopped(service, item.reach),
             )
 
 
@@ -66,7 +57,7 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 related=gone[1],
                 confidence=Confidence.LIKELY,
                 evidence={"module": use.module},
-                breaks=_failing(service, use.reach),
+                breaks=stopped(service, use.reach),
             )
     for entry in service.runs:
         for item in entry.trace.imports:

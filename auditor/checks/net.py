@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from auditor import lazy_re as re
 from auditor.catalog import Rule
-from auditor.checks.img import waiting
+from auditor.checks.img import stopped, waiting
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
 from auditor.deployment.model import Deployment, Listen, Proxied, Published, Service
@@ -458,6 +458,7 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                 breaks=service.breaks(Stage.REACHABLE),
             )
     yield from _labelled(service, rule)
+    yield from _asked_by_code(service, rule, deployment)
     project = service.project
     if project is None or service.compose is None or not service.proxies:
         return
@@ -538,6 +539,51 @@ def _itself(
                 breaks=() if other.published else other.breaks(Stage.REACHABLE),
             )
             return
+
+
+_URL = re.compile(r"https?://([\w.-]+)(?::(\d{1,5}))?(?=[/?#]|$)")
+
+
+def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """Code asks another service of the project at a port that it does not serve, or itself."""
+    if service.compose is None or service.image is None or ports.host_network(service):
+        return
+    siblings = [s for s in deployment.services if s.project is service.project]
+    seen: set[tuple[str, int]] = set()
+    for entry in service.entries:
+        for call in entry.trace.calls:
+            url = call.arguments[0] if call.category == "http" and call.arguments else None
+            match = _URL.match(url.text or "") if url is not None else None
+            if url is None or match is None:
+                continue
+            host = match[1]
+            port = int(match[2] or (443 if match[0].startswith("https") else 80))
+            local = host in ("localhost", "127.0.0.1")
+            meant = [service] if local else [s for s in siblings if host in _names(s)]
+            served = ports.served(meant[0]) if len(meant) == 1 and meant[0].image else None
+            if served is None or not served.complete or (host, port) in seen:
+                continue
+            seen.add((host, port))
+            if port in served.ports:
+                yield rule.passed()
+                continue
+            listen = served.listens[0]
+            yield rule.finding(
+                url.origin or call.at,
+                f"the code asks `{host}:{port}`, "
+                + (
+                    "which is its own container, and nothing there serves that port"
+                    if local
+                    else f"but {listen.server} serves {listen.port} there"
+                )
+                + ": `Connection refused`",
+                help="Name the service of the project that is meant, and the port that it serves."
+                if local
+                else f"Ask `{host}:{listen.port}`.",
+                related=[Related(call.at, "asked here"), Related(listen.at, "served here")],
+                confidence=Confidence.LIKELY,
+                breaks=stopped(service, call.reach),
+            )
 
 
 _TRAEFIK_PORT = re.compile(r"^traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port$", re.I)

@@ -47,6 +47,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         _package_lists(image, commands),
         _lost_path(commands),
         _pipefail(image, commands),
+        _missing_data(image, view),
         _projects(image.image, commands, view),
     ):
         yield from found
@@ -172,6 +173,38 @@ def _pipefail(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
                 command.what.argv[0].at,
                 "`pipefail` is an option of bash, and RUN uses the plain `sh` of the image (`set: "
                 'Illegal option -o pipefail`): say `SHELL ["/bin/bash", "-c"]`',
+            )
+            return
+
+
+def _missing_data(image: BuiltImage, view: View) -> Iterator[StartFault]:
+    """A script that a RUN executes reads a file that is not in the image then."""
+    steps = {step.at: step for step in image.image.runs}
+    for at, runs in view.made_by_build().items():
+        step = steps.get(at)
+        if step is None or step.mounts or "||" in step.command.text.text:
+            continue
+        for path, where in (read for made in runs for read in made.reads):
+            seen = view.look(path)
+            # Only this RUN may have made it, and all that it does was followed.
+            itself = (
+                seen.answer == "unknown"
+                and seen.at is not None
+                and all(
+                    made.followed and step.at.line <= seen.at.line <= step.at.end_line
+                    for made in runs
+                )
+            )
+            absent = seen.answer == "no" and seen.at is None
+            if seen.mounted or not (itself or absent) or view.would_ignore(path, seen):
+                continue
+            if any(path in made.paths for one in view.made_by_build().values() for made in one):
+                continue
+            yield _stop(
+                where,
+                f"this RUN reads {path}, which is not in the image (`FileNotFoundError: [Errno 2] No "
+                f"such file or directory: '{path}'`)",
+                (at, "run here, while the image is built"),
             )
             return
 
