@@ -172,7 +172,7 @@ def unwritable(fact: ServerStart, cwd: Value, service: Service, view: View) -> I
         path = posixpath.normpath(posixpath.join(cwd, option.value))
         folder = posixpath.dirname(path)
         seen = view.look(folder)
-        if seen.answer == "no":
+        if seen.answer == "no" and folder not in _OF_ROOT:
             error, why = "FileNotFoundError", f"{folder} is not in the image"
         elif plain and folder in _OF_ROOT and not seen.mounted and not _given(view, folder):
             error, why = (

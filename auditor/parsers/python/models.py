@@ -2114,7 +2114,9 @@ def _zip(models: Models, site: Site) -> V:
 @model("builtins.getattr")
 def _getattr(models: Models, site: Site) -> V:
     if len(site.args) > 1 and isinstance(site.args[1], Const):
-        value = models.run.attribute(site.args[0], str(site.args[1].value), site.node)
+        # A default stands in for what is not there.
+        with models.run.guard(*["other-error"] * (len(site.args) > 2)):
+            value = models.run.attribute(site.args[0], str(site.args[1].value), site.node)
         if len(site.args) > 2 and isinstance(value, Unk):
             return join(value, site.args[2])
         return value
