@@ -453,7 +453,7 @@ def _features(
         stages = _stages(service, item.phase, item.certain)
         if item.phase is Phase.REQUEST and "predict" not in item.route.lower():
             stages = ()
-        settled = installed.complete and not installed.unknown
+        settled = item.by_extra and installed.complete and not installed.unknown
         if answers & {"unknown", "possibly-no"} and not settled:
             yield rule.undecided(
                 f"whether {item.distribution} is installed is not known", at=item.at, blocks=stages

@@ -84,10 +84,11 @@ def missing_modules(
     read = list(_readers(fact, env, config))
     for module, option in (*wanted, *read):
         # uvicorn's extras may come with another requirement; gunicorn's workers hardly do.
-        known = fact.kind != "gunicorn" and installed.complete and not installed.unknown
-        absent = {"no", "possibly-no"} if fact.kind == "gunicorn" or known else {"no"}
-        if known:
-            absent |= {"likely-no", "unknown"}
+        settled = installed.complete and not installed.unknown
+        reader = settled and (module, option) in read
+        absent = {"no", "possibly-no"} if fact.kind == "gunicorn" or reader else {"no"}
+        if settled and fact.kind != "gunicorn":
+            absent.add("likely-no")
         if installed.has(module):
             continue
         if installed.provides(module).answer not in absent:
@@ -144,6 +145,8 @@ def foreign_interface(
             related=((app.at, "the application is made here"),),
             stage=Stage.PREDICTS,
         )
+    elif fact.kind == "granian":
+        yield from _granian(entry, str(interface.value) if interface else "rsgi", app)
     elif asgi and app.framework in _WSGI and not _wrapped(app):
         yield StartFault(
             kind="interface",
@@ -156,6 +159,23 @@ def foreign_interface(
             related=((app.at, "the application is made here"),),
             stage=Stage.PREDICTS,
         )
+
+
+def _granian(entry: Entry, interface: str, app: WebApp) -> Iterator[StartFault]:
+    """Granian speaks RSGI unless it is told otherwise, and no framework here does."""
+    wanted = "wsgi" if app.framework in _WSGI else "asgi" if app.framework in _ASGI else ""
+    if not wanted or _wrapped(app) or interface.startswith(wanted):
+        return
+    yield StartFault(
+        kind="interface",
+        message=(
+            f"granian calls `{entry.module}:{entry.attribute}` as {interface.upper()}, and "
+            f"{app.framework} is {wanted.upper()}: every request fails. Say `--interface {wanted}`"
+        ),
+        at=entry.at,
+        related=((app.at, "the application is made here"),),
+        stage=Stage.PREDICTS,
+    )
 
 
 def _served(entry: Entry) -> WebApp | None:

@@ -31,6 +31,8 @@ class Wanted:
     phase: Phase
     certain: bool
     route: str = ""
+    # Nothing but an extra of that very library asks for the distribution.
+    by_extra: bool = False
 
 
 _EMAIL = re.compile(r"\b(EmailStr|NameEmail)\b")
@@ -132,6 +134,7 @@ def _of_frameworks(entry: Entry) -> Iterator[Wanted]:
                 phase=Phase.REQUEST,
                 certain=not route.conditional,
                 route=route.label,
+                by_extra=True,
             )
         encoder = _ENCODERS.get(app.response_class.rpartition(".")[2])
         if encoder is None:
