@@ -77,6 +77,44 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
     return found
 
 
+def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]]:
+    """Needs that nobody wrote down: what an import or a call was seen to fail for, and to work
+    with afterwards.
+
+    ``known``: what is said already of each distribution. A library that goes by another number
+    in another suite is one need with two names.
+    """
+    found: dict[str, dict[tuple[str, str], list[str]]] = {}
+    with OBSERVED.open() as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            key = canonicalize_name(row["package"].partition("[")[0])
+            if row["verified"] != "y" or "fails" in row["import_ok_on_slim"]:
+                continue
+            if "[" in row["package"]:
+                continue  # what an extra brings is a distribution of its own
+            brought = {lib for other in row["brought"].split() for lib in known.get(other, ())}
+            late = row["at_call"].split(",") if row["import_ok_on_slim"] == "n" else None
+            for lib in filter(None, row["missing"].split(",")):
+                stems = {k.partition(".so")[0] for k in known.get(key, ())}
+                if lib.partition(".so")[0] in stems or lib in brought:
+                    continue
+                when = "call" if late is None or lib in late else "import"
+                names = found.setdefault(key, {}).setdefault((lib.partition(".so")[0], when), [])
+                if lib not in names:
+                    names.append(lib)
+    return {
+        key: [
+            {
+                "lib" if ".so" in names[0] else "program": names,
+                "how": "executed",
+                **({"when": "call", "always": True} if when == "call" else {}),
+            }
+            for (_, when), names in rows.items()
+        ]
+        for key, rows in found.items()
+    }
+
+
 def packaged(lib: str) -> bool:
     """Whether some release has the library; others come from another wheel or a driver."""
     return any(sonames.release(suite).library(lib) for suite in sonames.SUITES)
@@ -195,6 +233,17 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
         row["how"] = "executed" if lacked & missed else "code"
         if lacked or row.get("build"):
             table.setdefault(canonicalize_name(need["of"]), {}).setdefault("needs", []).append(row)
+    known: dict[str, set[str]] = {}
+    for key, row in table.items():
+        known[key] = {lib for answer in row.get("elf", ()) for lib in answer["libs"]}
+        for need in row.get("needs", ()):
+            known[key] |= {*need.get("lib", ()), *need.get("program", ())}
+    for key, rows in observed_needs(known).items():
+        table.setdefault(key, {}).setdefault("needs", []).extend(rows)
+    for key, versions in seen.items():
+        # Without a version it was built: what it then links is in its needs.
+        if ran := sorted(filter(None, versions), key=Version):
+            table.setdefault(key, {}).setdefault("checked", ran)
     return dict(sorted(table.items()))
 
 
@@ -223,12 +272,14 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
         and (owner := best(owners, lib))
     }
     chosen_programs = {}
-    for program in sorted(programs | set(config["programs"])):
+    for program in sorted({*binaries, *programs, *config["programs"]}):
         owner = config["programs"].get(program) or best(binaries.get(program, []), program)
-        if owner in parsed.packages:
+        asked = program in programs or program in config["programs"]
+        if owner in parsed.packages and (asked or (_plain(owner) and not ODD.search(program))):
             chosen_programs[program] = owner
     matter = sorted(
-        ({sonames[lib] for lib in wanted if lib in sonames} | set(chosen_programs.values()))
+        {sonames[lib] for lib in wanted if lib in sonames}
+        | {p for n, p in chosen_programs.items() if n in programs or n in config["programs"]}
         | {p for p in config["matter"]["packages"].split() if p in parsed.packages}
         | {p for p in (*built, *config["install"].values()) if p in parsed.packages}
     )
@@ -280,9 +331,9 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
         "matter": " ".join(matter),
         "masks": ";".join(" ".join(map(str, m)) for m in masks),
         "libraries": f";{';'.join(f'{lib}={owner}' for lib, owner in sorted(sonames.items()))};",
-        "programs": chosen_programs,
+        "programs": f";{';'.join(f'{n}={p}' for n, p in sorted(chosen_programs.items()))};",
         "install": {k: v for k, v in config["install"].items() if v in parsed.packages},
-        "bases": {b: sorted(n for n in found if n in number) for b, found in bases.items()},
+        "bases": {base: sorted(found) for base, found in bases.items()},
     }
 
 
@@ -372,6 +423,10 @@ LEFT_OUT = (
 )
 
 
+# Programs of cross compilers, and of one release of a language.
+ODD = re.compile(r"-linux-|-w64-|[;=]|\d\.\d+$")
+
+
 def _tops(lead: dict[str, str]) -> list[str]:
     """The dotted names of one row of ``[[lead]]``."""
     return [
@@ -429,8 +484,16 @@ def main() -> int:
         for need in row.get("needs", ()):
             wanted |= set(need.get("lib", ()))
             programs |= set(need.get("program", ()))
-    for suite in syslib_apt.SUITES:
+    newest = ""
+    for suite in reversed(syslib_apt.SUITES):
         apt = apt_table(suite, arguments.cache, wanted, programs)
+        # The older releases say only what is not as in the newest: ``name=`` is a program they lack.
+        here = dict(line.split("=") for line in apt["programs"].split(";") if line)
+        if newest:
+            there = dict(line.split("=") for line in newest.split(";") if line)
+            other = {n: here.get(n, "") for n in {*here, *there} if here.get(n) != there.get(n)}
+            apt["programs"] = f";{';'.join(f'{n}={p}' for n, p in sorted(other.items()))};"
+        newest = newest or apt["programs"]
         target = KNOWLEDGE / f"apt-{suite}.json.gz"
         target.write_bytes(syslib_apt.packed(apt))
         print(f"{suite}: {apt['packages'].count(';')} names, {target.stat().st_size:,} bytes")

@@ -45,10 +45,18 @@ def test_wrong_usage(run: Any) -> None:
     assert run("syslibs", "-r", "/nowhere/requirements.txt")[0] == 2
 
 
-def test_what_no_table_knows_is_said(run: Any) -> None:
-    _, out, errors = run("syslibs", "no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim")
-    assert "in no table: no-such-thing-anywhere; --online" in errors
-    assert out == "nothing is missing on python:3.11-slim\n"
+def test_what_no_table_knows_is_not_clean(run: Any) -> None:
+    arguments = ["no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim"]
+    status, out, _ = run("syslibs", *arguments)
+    assert status == 0
+    assert out.splitlines() == [
+        "nothing of what is known is missing on python:3.11-slim",
+        "NOT KNOWN: no-such-thing-anywhere",
+        "  in no table, so this is not a clean answer; --online reads their wheels",
+    ]
+    (skipped,) = json.loads(run("syslibs", *arguments, "--format", "json")[1])["skipped"]
+    assert skipped["path"] == "no-such-thing-anywhere"
+    assert "not known" in skipped["reason"]
 
 
 @pytest.mark.parametrize("base", ["python:3.12-alpine", "ubuntu:22.04"])
