@@ -79,30 +79,36 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
 
 def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]]:
     """Needs that nobody wrote down: what an import or a call was seen to fail for, and to work
-    with afterwards.
+    with afterwards, and what building took.
 
     ``known``: what is said already of each distribution. A library that goes by another number
     in another suite is one need with two names.
     """
     found: dict[str, dict[tuple[str, str], list[str]]] = {}
+    builds: dict[str, list[list[str]]] = {}
     with OBSERVED.open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            key = canonicalize_name(row["package"].partition("[")[0])
-            if row["verified"] != "y" or "fails" in row["import_ok_on_slim"]:
+            # What an extra brings is a distribution of its own.
+            if row["verified"] != "y" or "[" in row["package"]:
                 continue
-            if "[" in row["package"]:
-                continue  # what an extra brings is a distribution of its own
+            key = str(canonicalize_name(row["package"]))
+            if "fails" in row["import_ok_on_slim"]:
+                packages = row["fixing_apt"].removeprefix("(build)").split()
+                if "(build)" not in known.get(key, ()):
+                    builds.setdefault(key, []).append(packages)
+                continue
+            said = known.get(key, set())
             brought = {lib for other in row["brought"].split() for lib in known.get(other, ())}
-            late = row["at_call"].split(",") if row["import_ok_on_slim"] == "n" else None
+            late = row["at_call"].split(",")
             for lib in filter(None, row["missing"].split(",")):
-                stems = {k.partition(".so")[0] for k in known.get(key, ())}
-                if lib.partition(".so")[0] in stems or lib in brought:
+                stem = lib.partition(".so")[0]
+                if stem in {k.partition(".so")[0] for k in said} or lib in brought:
                     continue
-                when = "call" if late is None or lib in late else "import"
-                names = found.setdefault(key, {}).setdefault((lib.partition(".so")[0], when), [])
+                when = "call" if lib in late else "import"
+                names = found.setdefault(key, {}).setdefault((stem, when), [])
                 if lib not in names:
                     names.append(lib)
-    return {
+    needs = {
         key: [
             {
                 "lib" if ".so" in names[0] else "program": names,
@@ -113,6 +119,12 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
         ]
         for key, rows in found.items()
     }
+    for key, lists in builds.items():
+        # The same place of each list is the same thing under the names of two suites.
+        alike = [names for names in lists if len(names) == len(lists[0])]
+        together = ["|".join(dict.fromkeys(names)) for names in zip(*alike, strict=True)]
+        needs.setdefault(key, []).append({"build": together, "how": "executed"})
+    return needs
 
 
 def packaged(lib: str) -> bool:
@@ -238,6 +250,7 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
         known[key] = {lib for answer in row.get("elf", ()) for lib in answer["libs"]}
         for need in row.get("needs", ()):
             known[key] |= {*need.get("lib", ()), *need.get("program", ())}
+            known[key] |= {"(build)"} if need.get("build") else set()
     for key, rows in observed_needs(known).items():
         table.setdefault(key, {}).setdefault("needs", []).extend(rows)
     for key, versions in seen.items():

@@ -45,7 +45,8 @@ class Need:
     packages: tuple[str, ...] = ()
     # The release was read or executed, not only its neighbours.
     exact: bool = False
-    # Its code names it in passing: whether anybody needs it is not known.
+    # Its code names it in passing, or few use what needs it: nothing is installed for the
+    # distribution's sake.
     hint: bool = False
 
     @property
@@ -124,6 +125,7 @@ def _known_needs(distribution: str, version: str | None, libc: str | None) -> tu
                     module=need.get("module", ""),
                     always=need.get("always", need.get("when", "import") == "import"),
                     direct=need.get("direct", False),
+                    hint=need.get("hint", False),
                     **common,
                 )
             )

@@ -408,7 +408,9 @@ def _artifact_uses(service: Service, deployment: Deployment, installed: Installe
 
 def applies(need: Need, use: Use) -> bool:
     """Whether this use of the distribution meets the need."""
-    if need.when == "build" or need.hint or (need.direct and not use.direct):
+    if need.when == "build" or (need.direct and not use.direct):
+        return False
+    if need.hint and not need.module:
         return False
     if need.when == "call" and not use.direct:
         return False
@@ -552,12 +554,13 @@ def closure(roots: Iterable[Root], python: str | None) -> tuple[list[Root], Inst
 
 
 def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str, ...]:
-    """Of which of the distributions, and of what they bring, nobody knows what they need."""
+    """Of which of the distributions nobody knows what they need.
+
+    What tables know to come along with others is pure Python unless a table says otherwise.
+    """
     named, installed = closure(roots, python)
-    reached = {name for name, _, _ in named}
-    for name, _, _ in named:
-        reached.update(path[-1] for path in _brought(name, installed, python))
-    return tuple(name for name in sorted(reached) if not knows(name, installed.version(name)))
+    listed = sorted({name for name, _, _ in named})
+    return tuple(name for name in listed if not knows(name, installed.version(name)))
 
 
 def _extra(name: str, parent: str) -> bool:

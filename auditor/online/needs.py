@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from auditor import lazy_re as re
 from auditor.linking import elf
@@ -17,11 +17,10 @@ from auditor.online.symbols import _opened, best_wheel
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from auditor.linking.sonames import Need
     from auditor.online.index import File, Index
-    from auditor.online.wheel import RemoteWheel
 
 _SHARED = re.compile(r"\.so(\.[\w.]+)?$")
 _EXTENSION = re.compile(r"(?:\.cpython-3\w+-x86_64-linux-gnu|\.abi3)\.so$")
@@ -89,10 +88,11 @@ def needs(index: Index, distribution: str, version: str | None) -> tuple[Need, .
     """
     file = wheel_of(index, distribution, version)
     facts = _facts(index, file) if file is not None else None
-    return tuple(_as_needs(distribution, facts)) if facts is not None else ()
+    return tuple(as_needs(distribution, facts)) if facts is not None else ()
 
 
-def _as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
+def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
+    """The needs that the facts make, as far as Debian has packages for them."""
     from auditor.linking import sonames
 
     release = sonames.release(sonames.NEWEST)
@@ -145,45 +145,72 @@ def _read(index: Index, file: File) -> dict[str, Any] | None:
     wheel = _opened(index, file)
     if wheel is None:
         return None
-    members = [n for n in wheel.names if _SHARED.search(n)]
-    modules = [n for n in wheel.names if n.endswith(".py") and not _ASIDE.search(n)]
-    if len(members) > MOST_FILES or sum(map(wheel.size, members)) > MOST_BYTES:
-        index.unknown(f"the system libraries of {file.name}", "too much would have to be read")
-        return None
-    many = len(modules) > MOST_MODULES or sum(map(wheel.size, modules)) > MOST_SOURCE
-    facts: dict[str, elf.ElfFacts] = {}
-    libraries: set[str] = set()
-    programs: set[str] = set()
     try:
-        for member in members:
-            read = elf.parse(wheel.read(member))
-            if read is not None and read.machine == 62:
-                facts[member] = read
-        for module in () if many else modules:
-            asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
-            libraries |= asked.libraries
-            programs |= asked.programs
-        guarded = _guarded(wheel) if facts else frozenset()
-        metadata = wheel.metadata()
+        return facts_of(wheel, lambda what, why: index.unknown(f"{what} of {file.name}", why))
     except OnlineError as error:
         index.unknown(f"the system libraries of {file.name}", str(error))
         return None
+
+
+class Members(Protocol):
+    """A wheel's files, wherever they are."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their paths."""
+
+    def size(self, name: str) -> int:
+        """How much has to be fetched for one."""
+
+    def read(self, name: str, limit: int = ...) -> bytes:
+        """The contents of one."""
+
+    def metadata(self) -> str:
+        """The text of METADATA."""
+
+
+def facts_of(wheel: Members, unknown: Callable[[str, str], object]) -> dict[str, Any] | None:
+    """What :func:`_facts` tells; what was left unread goes to ``unknown``."""
+    members = [n for n in wheel.names if _SHARED.search(n)]
+    modules = [n for n in wheel.names if n.endswith(".py") and not _ASIDE.search(n)]
+    if len(members) > MOST_FILES or sum(map(wheel.size, members)) > MOST_BYTES:
+        unknown("the system libraries", "too much would have to be read")
+        return None
+    many = len(modules) > MOST_MODULES or sum(map(wheel.size, modules)) > MOST_SOURCE
     if many:
-        index.unknown(f"what {file.name} loads by name", "too many modules would have to be read")
+        unknown("what is loaded by the modules", "too many would have to be read")
+    facts: dict[str, elf.ElfFacts] = {}
+    libraries: set[str] = set()
+    programs: set[str] = set()
+    for member in members:
+        read = elf.parse(wheel.read(member))
+        if read is not None and read.machine == 62:
+            facts[member] = read
+    for module in () if many else modules:
+        asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
+        libraries |= asked.libraries
+        programs |= asked.programs
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
     # The most exact name of each library: libmagic.so.1 rather than magic.
     exact = {n.partition(".so")[0] for n in libraries if ".so" in n}
-    summary = re.search(r"^Summary: *(.*)$", metadata.partition("\n\n")[0], re.MULTILINE)
+    files = {posixpath.basename(n) for n in wheel.names if not n.endswith((".py", ".pyi", ".so"))}
+    summary = re.search(r"^Summary: *(.*)$", wheel.metadata().partition("\n\n")[0], re.MULTILINE)
     return {
-        "elf": _missing(facts, guarded),
+        "elf": _missing(facts, _guarded(wheel) if facts else frozenset()),
         "libraries": sorted(
             name for name in libraries
             if not any(b == f"lib{_stem(name)}" or b.startswith(f"lib{_stem(name)}-") for b in bundled)
             and (".so" in name or f"lib{name}" not in exact)
         ),
-        "programs": sorted(programs),
+        # A program that the wheel has: ffmpeg-linux-x86_64-v7.0.2.
+        "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
     }  # fmt: skip
+
+
+def _is_build_of(file: str, program: str) -> bool:
+    rest = file.removeprefix(program)
+    return rest != file and (not rest or rest[0] in "-_" or rest == ".exe")
 
 
 def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict[str, str]:
@@ -223,7 +250,7 @@ def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict
     return result
 
 
-def _guarded(wheel: RemoteWheel) -> frozenset[str]:
+def _guarded(wheel: Members) -> frozenset[str]:
     """Extension modules that the package's own ``__init__`` imports only inside a ``try``."""
     found: set[str] = set()
     plain: set[str] = set()
