@@ -54,7 +54,12 @@ def test_what_no_table_knows_is_not_clean(run: Any) -> None:
         "NOT KNOWN: no-such-thing-anywhere",
         "  in no table, so this is not a clean answer; --online reads their wheels",
     ]
-    (skipped,) = json.loads(run("syslibs", *arguments, "--format", "json")[1])["skipped"]
+
+
+def test_what_no_table_knows_is_skipped_in_json(capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["syslibs", "no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim"]
+    assert main([*arguments, "--format", "json"]) == 0
+    (skipped,) = json.loads(capfd.readouterr().out)["skipped"]
     assert skipped["path"] == "no-such-thing-anywhere"
     assert "not known" in skipped["reason"]
 
