@@ -36,6 +36,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from auditor.linking import sonames
+from auditor.online.needs import as_needs
 
 HERE = Path(__file__).resolve().parent
 KNOWLEDGE = HERE.parent / "rules" / "knowledge"
@@ -75,6 +76,17 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
                 versions = found.setdefault(key, {})
                 versions[row["version"]] = versions.get(row["version"], frozenset()) | missing
     return found
+
+
+def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the modules of a wheel load or start by name."""
+    return [
+        {
+            "lib" if need.kind == "library" else "program": list(need.names),
+            "when": need.when, "always": need.always, "hint": need.hint, "how": "code", "read": True,
+        }
+        for need in as_needs(key, {**asks, "elf": {}})
+    ]  # fmt: skip
 
 
 def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]]:
@@ -215,8 +227,11 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
     index = "" if offline else index_url()
     (cache / "wheels").mkdir(parents=True, exist_ok=True)
     listed: list[str] = [canonicalize_name(name) for name in config["wheels"].split()]
+    newest = {canonicalize_name(name) for name in config["newest"].split()}
+    listed += sorted(newest - set(listed))
     if site is not None:
         listed += [name for name in read_site(site, cache / "wheels") if name not in listed]
+    asked: dict[str, list[dict[str, Any]]] = {}
     for key in listed:
         cached = cache / "wheels" / f"{key}.json"
         try:
@@ -224,8 +239,9 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
                 found = json.loads(cached.read_text()) if cached.exists() else {"read": {}}
             else:
                 found = syslib_wheels.survey(
-                    index, key, cache / "wheels", siblings, every=key in config["every"].split()
-                )
+                    index, key, cache / "wheels", siblings, every=key in config["every"].split(),
+                    newest=key in newest,
+                )  # fmt: skip
         except (urllib.error.URLError, OSError) as error:
             print(f"{key}: {error}")
             continue
@@ -238,6 +254,12 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
         table[key] = {"checked": sorted(checked, key=Version)}
         if any(row["libs"] for row in rows):
             table[key]["elf"] = rows
+        read = [one["asks"] for one in found["read"].values() if one.get("asks")]
+        hints = asked_needs(key, read[-1]) if read else [
+            need for need in kept.get(key, {}).get("needs", ()) if need.get("read")
+        ]  # fmt: skip
+        if hints:
+            asked[key] = hints
     for need in config["need"]:
         row = {k: v for k, v in need.items() if k != "of" and v}
         missed = {m for libs in seen.get(canonicalize_name(need["of"]), {}).values() for m in libs}
@@ -253,6 +275,10 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
             known[key] |= {"(build)"} if need.get("build") else set()
     for key, rows in observed_needs(known).items():
         table.setdefault(key, {}).setdefault("needs", []).extend(rows)
+    for key, hints in asked.items():
+        # Whoever wrote down or saw what a distribution needs knows better than its code tells.
+        if not table[key].get("needs"):
+            table[key]["needs"] = hints
     for key, versions in seen.items():
         # Without a version it was built: what it then links is in its needs.
         if ran := sorted(filter(None, versions), key=Version):

@@ -34,6 +34,8 @@ _ASIDE = re.compile(
     r"(^|/)(tests?|docs?|examples?|benchmarks?|plugins)/|/(win|windows|darwin|macos)\w*"
     r"|(^|/)(_version|versioneer|setup|conftest)\.py$"
 )
+# Programs that come with the interpreter, or that open something on a desk.
+_OF_EVERY_IMAGE = re.compile(r"^(python[\d.]*|pip[\d.]*|conda|sudo|open|xdg-open|start)$")
 MOST_FILES = 80
 MOST_MODULES = 150
 MOST_SOURCE = 2 << 20
@@ -105,8 +107,9 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
             distribution=distribution, names=(name,), how="elf", always=place != "deep",
             when="import" if place == "top" else "call",
         )  # fmt: skip
-    # What loads many libraries (windowing toolkits) does without most of them.
-    always = len(facts["libraries"]) <= MOST_LOADED
+    # What loads many libraries (windowing toolkits) does without most of them, and so does what
+    # has compiled modules of its own.
+    always = len(facts["libraries"]) <= MOST_LOADED and not facts["compiled"]
     for name in facts["libraries"]:
         libraries = tuple(
             dict.fromkeys(n for s in sonames.SUITES for n in sonames.release(s).versions_of(name))
@@ -118,7 +121,7 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
             )  # fmt: skip
     for name in facts["programs"]:
         package = release.program(name)
-        if package is None:
+        if package is None or _OF_EVERY_IMAGE.match(name):
             continue
         said = f"{distribution} {facts['summary']}".lower()
         about = any(re.search(rf"(?<![a-z]){re.escape(n.lower())}", said) for n in (name, package))
@@ -135,9 +138,10 @@ def _stem(name: str) -> str:
 
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
-    modules name; ``summary``. None when the wheel could not be read whole.
+    modules name; ``summary``; whether anything in it is ``compiled``. None when the wheel could not be read
+    whole.
     """
-    found: dict[str, Any] | None = index.kept("asks", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("asked", file.url, lambda: _read(index, file))
     return found
 
 
@@ -169,14 +173,16 @@ class Members(Protocol):
         """The text of METADATA."""
 
 
-def facts_of(wheel: Members, unknown: Callable[[str, str], object]) -> dict[str, Any] | None:
+def facts_of(
+    wheel: Members, unknown: Callable[[str, str], object], *, bounded: bool = True
+) -> dict[str, Any] | None:
     """What :func:`_facts` tells; what was left unread goes to ``unknown``."""
     members = [n for n in wheel.names if _SHARED.search(n)]
     modules = [n for n in wheel.names if n.endswith(".py") and not _ASIDE.search(n)]
-    if len(members) > MOST_FILES or sum(map(wheel.size, members)) > MOST_BYTES:
+    if bounded and (len(members) > MOST_FILES or sum(map(wheel.size, members)) > MOST_BYTES):
         unknown("the system libraries", "too much would have to be read")
         return None
-    many = len(modules) > MOST_MODULES or sum(map(wheel.size, modules)) > MOST_SOURCE
+    many = bounded and (len(modules) > MOST_MODULES or sum(map(wheel.size, modules)) > MOST_SOURCE)
     if many:
         unknown("what is loaded by the modules", "too many would have to be read")
     facts: dict[str, elf.ElfFacts] = {}
@@ -205,6 +211,7 @@ def facts_of(wheel: Members, unknown: Callable[[str, str], object]) -> dict[str,
         # A program that the wheel has: ffmpeg-linux-x86_64-v7.0.2.
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
+        "compiled": bool(members),
     }  # fmt: skip
 
 
