@@ -162,7 +162,8 @@ def elf_rows(
         asked[Version(text)] = {lib: "elf" for lib in wanted if packaged(lib)}
         if wheel["unread"]:
             unread.add(Version(text))
-    ran = {Version(v): missed for v, missed in seen.items()}
+    # What was built has no version in its row.
+    ran = {Version(v): missed for v, missed in seen.items() if v}
     # A library that the files ask for and an import did without is of an optional layer.
     optional = {lib for v, missed in ran.items() for lib in asked.get(v, {}) if lib not in missed}
     # An import may also fail for what the distribution brings along.
