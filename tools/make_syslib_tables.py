@@ -100,8 +100,10 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
     builds: dict[str, list[list[str]]] = {}
     with OBSERVED.open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            # What an extra brings is a distribution of its own.
-            if row["verified"] != "y" or "[" in row["package"]:
+            # What an extra brings is a distribution of its own. Where the rounds were used up, each
+            # library was missing all the same.
+            used_up = not row["verified"] and row["missing"]
+            if (row["verified"] != "y" and not used_up) or "[" in row["package"]:
                 continue
             key = str(canonicalize_name(row["package"]))
             if "fails" in row["import_ok_on_slim"]:

@@ -16,7 +16,7 @@ import argparse
 import csv
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -44,12 +44,14 @@ class Counts:
         )
 
 
-def libraries(path: Path, image: str) -> None:
-    """Per package: named, missed, false alarm."""
+def libraries(path: Path, image: str, *, ask: bool) -> None:
+    """Per package: named, missed, false alarm. ``ask``: the index, for each as in a run of its own."""
     counts = Counts()
     with path.open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            _judge(row, describe(image.replace("SUITE", row.get("suite") or "bookworm")), counts)
+            base = describe(image.replace("SUITE", row.get("suite") or "bookworm"))
+            with online.connected(cache=True) if ask else nullcontext():
+                _judge(row, base, counts)
     print(counts)
 
 
@@ -149,10 +151,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.what == "libraries":
-        with ExitStack() as stack:
-            if arguments.online:
-                stack.enter_context(online.connected(cache=True))
-            libraries(arguments.file, arguments.base)
+        libraries(arguments.file, arguments.base, ask=arguments.online)
     else:
         closure(arguments.file)
     return 0
