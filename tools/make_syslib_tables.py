@@ -35,7 +35,7 @@ from make_distribution_table import index_url
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from auditor.linking import sonames
+from auditor.linking import distributions, sonames
 from auditor.online.needs import as_needs
 
 HERE = Path(__file__).resolve().parent
@@ -112,7 +112,9 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
                     builds.setdefault(key, []).append(packages)
                 continue
             said = known.get(key, set())
-            brought = {lib for other in row["brought"].split() for lib in known.get(other, ())}
+            # What it brings along has its own row, and is found where its requirements are known.
+            others = row["brought"].split() if distributions.known(key) else []
+            brought = {lib for other in others for lib in known.get(other, ())}
             late = row["at_call"].split(",")
             for lib in filter(None, row["missing"].split(",")):
                 stem = lib.partition(".so")[0]
