@@ -78,6 +78,13 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
     return found
 
 
+def unmended() -> set[str]:
+    """Distributions with a case that nothing mended."""
+    with OBSERVED.open() as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        return {canonicalize_name(r["package"]) for r in rows if r["verified"] == "n"}
+
+
 def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
     """What the modules of a wheel load or start by name."""
     return [
@@ -284,7 +291,11 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
         # Whoever wrote down or saw what a distribution needs knows better than its code tells.
         if not table[key].get("needs"):
             table[key]["needs"] = hints
+    unsettled = unmended()
     for key, versions in seen.items():
+        # What imports and then fails for something that was not found is no clean package.
+        if key in unsettled and key not in table:
+            continue
         # Without a version it was built: what it then links is in its needs.
         if ran := sorted(filter(None, versions), key=Version):
             table.setdefault(key, {}).setdefault("checked", ran)
