@@ -35,7 +35,8 @@ from make_distribution_table import index_url
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from auditor.linking import sonames
+from auditor.linking import distributions, sonames
+from auditor.online.needs import as_needs
 
 HERE = Path(__file__).resolve().parent
 KNOWLEDGE = HERE.parent / "rules" / "knowledge"
@@ -77,6 +78,78 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
     return found
 
 
+def unmended() -> set[str]:
+    """Distributions with a case that nothing mended."""
+    with OBSERVED.open() as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        return {canonicalize_name(r["package"]) for r in rows if r["verified"] == "n"}
+
+
+def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the modules of a wheel load or start by name."""
+    return [
+        {
+            "lib" if need.kind == "library" else "program": list(need.names),
+            "when": need.when, "always": need.always, "hint": need.hint, "how": "code", "read": True,
+        }
+        for need in as_needs(key, {**asks, "elf": {}})
+    ]  # fmt: skip
+
+
+def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]]:
+    """Needs that nobody wrote down: what an import or a call was seen to fail for, and to work
+    with afterwards, and what building took.
+
+    ``known``: what is said already of each distribution. A library that goes by another number
+    in another suite is one need with two names.
+    """
+    found: dict[str, dict[tuple[str, str], list[str]]] = {}
+    builds: dict[str, list[list[str]]] = {}
+    with OBSERVED.open() as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            # What an extra brings is a distribution of its own. Where the rounds were used up, each
+            # library was missing all the same.
+            used_up = not row["verified"] and row["missing"]
+            if (row["verified"] != "y" and not used_up) or "[" in row["package"]:
+                continue
+            key = str(canonicalize_name(row["package"]))
+            if "fails" in row["import_ok_on_slim"]:
+                packages = row["fixing_apt"].removeprefix("(build)").split()
+                if "(build)" not in known.get(key, ()):
+                    builds.setdefault(key, []).append(packages)
+                continue
+            said = known.get(key, set())
+            # What it brings along has its own row, and is found where its requirements are known.
+            others = row["brought"].split() if distributions.known(key) else []
+            brought = {lib for other in others for lib in known.get(other, ())}
+            late = row["at_call"].split(",")
+            for lib in filter(None, row["missing"].split(",")):
+                stem = lib.partition(".so")[0]
+                if stem in {k.partition(".so")[0] for k in said} or lib in brought:
+                    continue
+                when = "call" if lib in late else "import"
+                names = found.setdefault(key, {}).setdefault((stem, when), [])
+                if lib not in names:
+                    names.append(lib)
+    needs = {
+        key: [
+            {
+                "lib" if ".so" in names[0] else "program": names,
+                "how": "executed",
+                **({"when": "call", "always": True} if when == "call" else {}),
+            }
+            for (_, when), names in rows.items()
+        ]
+        for key, rows in found.items()
+    }
+    for key, lists in builds.items():
+        # The same place of each list is the same thing under the names of two suites.
+        alike = [names for names in lists if len(names) == len(lists[0])]
+        together = ["|".join(dict.fromkeys(names)) for names in zip(*alike, strict=True)]
+        needs.setdefault(key, []).append({"build": together, "how": "executed"})
+    return needs
+
+
 def packaged(lib: str) -> bool:
     """Whether some release has the library; others come from another wheel or a driver."""
     return any(sonames.release(suite).library(lib) for suite in sonames.SUITES)
@@ -100,7 +173,8 @@ def elf_rows(
         asked[Version(text)] = {lib: "elf" for lib in wanted if packaged(lib)}
         if wheel["unread"]:
             unread.add(Version(text))
-    ran = {Version(v): missed for v, missed in seen.items()}
+    # What was built has no version in its row.
+    ran = {Version(v): missed for v, missed in seen.items() if v}
     # A library that the files ask for and an import did without is of an optional layer.
     optional = {lib for v, missed in ran.items() for lib in asked.get(v, {}) if lib not in missed}
     # An import may also fail for what the distribution brings along.
@@ -165,8 +239,11 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
     index = "" if offline else index_url()
     (cache / "wheels").mkdir(parents=True, exist_ok=True)
     listed: list[str] = [canonicalize_name(name) for name in config["wheels"].split()]
+    newest = {canonicalize_name(name) for name in config["newest"].split()}
+    listed += sorted(newest - set(listed))
     if site is not None:
         listed += [name for name in read_site(site, cache / "wheels") if name not in listed]
+    asked: dict[str, list[dict[str, Any]]] = {}
     for key in listed:
         cached = cache / "wheels" / f"{key}.json"
         try:
@@ -174,8 +251,9 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
                 found = json.loads(cached.read_text()) if cached.exists() else {"read": {}}
             else:
                 found = syslib_wheels.survey(
-                    index, key, cache / "wheels", siblings, every=key in config["every"].split()
-                )
+                    index, key, cache / "wheels", siblings, every=key in config["every"].split(),
+                    newest=key in newest,
+                )  # fmt: skip
         except (urllib.error.URLError, OSError) as error:
             print(f"{key}: {error}")
             continue
@@ -188,6 +266,12 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
         table[key] = {"checked": sorted(checked, key=Version)}
         if any(row["libs"] for row in rows):
             table[key]["elf"] = rows
+        read = [one["asks"] for one in found["read"].values() if one.get("asks")]
+        hints = asked_needs(key, read[-1]) if read else [
+            need for need in kept.get(key, {}).get("needs", ()) if need.get("read")
+        ]  # fmt: skip
+        if hints:
+            asked[key] = hints
     for need in config["need"]:
         row = {k: v for k, v in need.items() if k != "of" and v}
         missed = {m for libs in seen.get(canonicalize_name(need["of"]), {}).values() for m in libs}
@@ -195,6 +279,26 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
         row["how"] = "executed" if lacked & missed else "code"
         if lacked or row.get("build"):
             table.setdefault(canonicalize_name(need["of"]), {}).setdefault("needs", []).append(row)
+    known: dict[str, set[str]] = {}
+    for key, row in table.items():
+        known[key] = {lib for answer in row.get("elf", ()) for lib in answer["libs"]}
+        for need in row.get("needs", ()):
+            known[key] |= {*need.get("lib", ()), *need.get("program", ())}
+            known[key] |= {"(build)"} if need.get("build") else set()
+    for key, rows in observed_needs(known).items():
+        table.setdefault(key, {}).setdefault("needs", []).extend(rows)
+    for key, hints in asked.items():
+        # Whoever wrote down or saw what a distribution needs knows better than its code tells.
+        if not table[key].get("needs"):
+            table[key]["needs"] = hints
+    unsettled = unmended()
+    for key, versions in seen.items():
+        # What imports and then fails for something that was not found is no clean package.
+        if key in unsettled and key not in table:
+            continue
+        # Without a version it was built: what it then links is in its needs.
+        if ran := sorted(filter(None, versions), key=Version):
+            table.setdefault(key, {}).setdefault("checked", ran)
     return dict(sorted(table.items()))
 
 
@@ -223,12 +327,14 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
         and (owner := best(owners, lib))
     }
     chosen_programs = {}
-    for program in sorted(programs | set(config["programs"])):
+    for program in sorted({*binaries, *programs, *config["programs"]}):
         owner = config["programs"].get(program) or best(binaries.get(program, []), program)
-        if owner in parsed.packages:
+        asked = program in programs or program in config["programs"]
+        if owner in parsed.packages and (asked or (_plain(owner) and not ODD.search(program))):
             chosen_programs[program] = owner
     matter = sorted(
-        ({sonames[lib] for lib in wanted if lib in sonames} | set(chosen_programs.values()))
+        {sonames[lib] for lib in wanted if lib in sonames}
+        | {p for n, p in chosen_programs.items() if n in programs or n in config["programs"]}
         | {p for p in config["matter"]["packages"].split() if p in parsed.packages}
         | {p for p in (*built, *config["install"].values()) if p in parsed.packages}
     )
@@ -280,9 +386,9 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
         "matter": " ".join(matter),
         "masks": ";".join(" ".join(map(str, m)) for m in masks),
         "libraries": f";{';'.join(f'{lib}={owner}' for lib, owner in sorted(sonames.items()))};",
-        "programs": chosen_programs,
+        "programs": f";{';'.join(f'{n}={p}' for n, p in sorted(chosen_programs.items()))};",
         "install": {k: v for k, v in config["install"].items() if v in parsed.packages},
-        "bases": {b: sorted(n for n in found if n in number) for b, found in bases.items()},
+        "bases": {base: sorted(found) for base, found in bases.items()},
     }
 
 
@@ -372,6 +478,10 @@ LEFT_OUT = (
 )
 
 
+# Programs of cross compilers, and of one release of a language.
+ODD = re.compile(r"-linux-|-w64-|[;=]|\d\.\d+$")
+
+
 def _tops(lead: dict[str, str]) -> list[str]:
     """The dotted names of one row of ``[[lead]]``."""
     return [
@@ -429,8 +539,16 @@ def main() -> int:
         for need in row.get("needs", ()):
             wanted |= set(need.get("lib", ()))
             programs |= set(need.get("program", ()))
-    for suite in syslib_apt.SUITES:
+    newest = ""
+    for suite in reversed(syslib_apt.SUITES):
         apt = apt_table(suite, arguments.cache, wanted, programs)
+        # The older releases say only what is not as in the newest: ``name=`` is a program they lack.
+        here = dict(line.split("=") for line in apt["programs"].split(";") if line)
+        if newest:
+            there = dict(line.split("=") for line in newest.split(";") if line)
+            other = {n: here.get(n, "") for n in {*here, *there} if here.get(n) != there.get(n)}
+            apt["programs"] = f";{';'.join(f'{n}={p}' for n, p in sorted(other.items()))};"
+        newest = newest or apt["programs"]
         target = KNOWLEDGE / f"apt-{suite}.json.gz"
         target.write_bytes(syslib_apt.packed(apt))
         print(f"{suite}: {apt['packages'].count(';')} names, {target.stat().st_size:,} bytes")

@@ -1,12 +1,12 @@
 """Compare the system library tables with what really happened.
 
-``libraries TSV``: packages installed and imported in a slim image (columns package, version,
-import_ok_on_slim, call_ok_on_slim, missing, fixing_apt_bookworm): per package, is what was
+``libraries TSV``: packages installed and imported in a slim image (columns suite, package, version,
+import_ok_on_slim, call_ok_on_slim, missing, fixing_apt): per package, is what was
 missing named with a package that mends it, and are packages that import cleanly left alone.
 ``closure TSV``: what ``apt-get install`` lists brought (columns suite, apt_args, recommends,
 result, closure_has): is each of the listed packages said to be there or not, as it was.
 
-    python tools/measure_syslibs.py libraries FILE [--base IMAGE]
+    python tools/measure_syslibs.py libraries FILE [--base IMAGE] [--online]
     python tools/measure_syslibs.py closure FILE
 """
 
@@ -16,60 +16,89 @@ import argparse
 import csv
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from auditor.deployment.base import describe
+from auditor import online
+from auditor.deployment.base import Base, describe
 from auditor.linking import sonames, userland
 from auditor.parsers.requirements import normalise
 
 
-def libraries(path: Path, image: str) -> None:
-    """Per package: named, missed, false alarm."""
-    base = describe(image)
-    release = sonames.release(base.release or sonames.NEWEST)
-    have = release.base(base.flavour or "slim") or frozenset()
-    right = missed = false = clean = 0
+class Counts:
+    """Sums over the rows of a table."""
+
+    def __init__(self) -> None:
+        self.right = self.missed = self.false = self.clean = self.built = self.unbuilt = 0
+        self.undetermined = 0
+        # Packages that the answer calls not known, rather than clean.
+        self.unread = 0
+
+    def __str__(self) -> str:
+        return (
+            f"missing libraries named {self.right}, missed {self.missed}; clean packages {self.clean}, "
+            f"false alarms {self.false}; builds named {self.built}, not {self.unbuilt}; "
+            f"said to be not known {self.unread}; undetermined {self.undetermined}"
+        )
+
+
+def libraries(path: Path, image: str, *, ask: bool) -> None:
+    """Per package: named, missed, false alarm. ``ask``: the index, for each as in a run of its own."""
+    counts = Counts()
     with path.open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            match = re.match(r"([\w.-]+)(?:\[([^\]]*)\])?", row["package"])
-            assert match is not None
-            extras = tuple(e for e in (match[2] or "").split(",") if e)
-            root = (normalise(match[1]), extras, row["version"] or None)
-            lacks = userland.of_list([root], base, python="3.11")
-            builds = userland.builds([(root[0], root[2])], base)
-            line = {x.package for x in lacks if x.package}
-            line |= {p for _, packages in builds for p in packages}
-            at_import = {x.need.name for x in lacks if x.need.when == "import"}
-            installed = have | line | release.brings(line, recommends=False)
-            if row["missing"]:
-                wanted = [w.strip() for w in row["missing"].split(",")]
-                owners = {w: release.library(w) or release.program(w) for w in wanted}
-                for name in wanted:
-                    owner = owners[name]
-                    fixes = {p.strip() for p in row["fixing_apt_bookworm"].split(";") if p.strip()}
-                    if (owner and owner in installed) or line & fixes:
-                        right += 1
-                    else:
-                        missed += 1
-                        print(
-                            f"missed       {row['package']} {row['version']}: {name} ({sorted(line)})"
-                        )
-            elif "fails" in row["import_ok_on_slim"]:
-                print(
-                    f"build        {row['package']}: said {[p for _, p in builds]}, truth {row['fixing_apt_bookworm']}"
-                )
-            elif row["import_ok_on_slim"] == "y":
-                clean += 1
-                if at_import or (row["call_ok_on_slim"] == "y" and line):
-                    false += 1
-                    print(
-                        f"false alarm  {row['package']} {row['version']}: {sorted(at_import)} {sorted(line)}"
-                    )
-    print(
-        f"missing libraries named {right}, missed {missed}; clean packages {clean}, false alarms {false}"
-    )
+            base = describe(image.replace("SUITE", row.get("suite") or "bookworm"))
+            with online.connected(cache=True) if ask else nullcontext():
+                _judge(row, base, counts)
+    print(counts)
+
+
+def _judge(row: dict[str, str], base: Base, counts: Counts) -> None:
+    release = sonames.release(base.release or sonames.NEWEST)
+    have = release.base(base.flavour or "slim") or frozenset()
+    match = re.match(r"([\w.-]+)(?:\[([^\]]*)\])?", row["package"])
+    assert match is not None
+    extras = tuple(e for e in (match[2] or "").split(",") if e)
+    root = (normalise(match[1]), extras, row["version"] or None)
+    lacks = userland.of_list([root], base, python=base.python)
+    builds = userland.builds([(root[0], root[2])], base)
+    # The packages of the suggested line.
+    line = set(userland.install_line(lacks, builds).partition("-recommends ")[2].split())
+    at_import = {x.need.name for x in lacks if x.need.when == "import"}
+    installed = have | line | release.brings(line, recommends=False)
+    called = f"{row.get('suite', '')} {row['package']} {row['version']}".strip()
+    unread = userland.unread_of([root], python=base.python)
+    counts.unread += bool(unread)
+    note = f" (not known: {', '.join(unread)})" if unread else ""
+    truth = row.get("fixing_apt") or row.get("fixing_apt_bookworm") or ""
+    if row["missing"] and row["verified"] != "n":
+        fixes = {p.strip() for p in truth.split(";") if p.strip()}
+        for name in (w.strip() for w in row["missing"].split(",")):
+            owner = release.library(name) or release.program(name)
+            if (owner and owner in installed) or line & fixes:
+                counts.right += 1
+            else:
+                counts.missed += 1
+                print(f"missed       {called}: {name} ({sorted(line)}){note}")
+    elif "fails" in row["import_ok_on_slim"]:
+        wanted = set(truth.removeprefix("(build)").split()) if "build" in truth else set()
+        if not wanted:
+            counts.undetermined += 1
+        elif wanted <= installed | release.brings(line, recommends=True):
+            counts.built += 1
+        else:
+            counts.unbuilt += 1
+            print(f"build        {called}: said {sorted(line)}, truth {sorted(wanted)}{note}")
+    elif row["import_ok_on_slim"] == "y" and row["call_ok_on_slim"] != "n":
+        counts.clean += 1
+        if at_import or (row["call_ok_on_slim"] == "y" and line):
+            counts.false += 1
+            print(f"false alarm  {called}: {sorted(at_import)} {sorted(line)}")
+    else:
+        counts.undetermined += 1
+        print(f"undetermined {called}: {row['error'][:120]}")
 
 
 def closure(path: Path) -> None:
@@ -116,10 +145,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("libraries", "closure"))
     parser.add_argument("file", type=Path)
-    parser.add_argument("--base", default="python:3.11-slim-bookworm")
+    parser.add_argument("--base", default="python:3.11-slim-SUITE")
+    parser.add_argument(
+        "--online", action="store_true", help="read the wheels of unlisted packages"
+    )
     arguments = parser.parse_args()
     if arguments.what == "libraries":
-        libraries(arguments.file, arguments.base)
+        libraries(arguments.file, arguments.base, ask=arguments.online)
     else:
         closure(arguments.file)
     return 0

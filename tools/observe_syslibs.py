@@ -1,11 +1,13 @@
 """See what packages really miss in a slim image, without asking the tables for it.
 
-Each case of ``syslibs_cases.tsv`` (requirement, code) is installed with pip into a fresh
-container of ``python:<python>-slim-<suite>`` and run. As long as it fails for a shared object or
-a program, what the error names is looked up in Debian's own file lists, installed, and the code
-runs again. What was missing goes to a table that ``measure_syslibs.py libraries`` reads.
+Each case of ``syslibs_cases.tsv`` (requirement, code, hints) is installed once and runs in a fresh
+container of ``python:<python>-slim-<suite>`` for every suite. As long as it fails for a shared
+object or a program, what the error names is looked up in Debian's own file lists, installed, and
+the code runs again. What was missing goes to a table that ``measure_syslibs.py libraries`` and
+``make_syslib_tables.py`` read. With ``--together`` all cases are first installed in one place and
+run one after another in one container: those that work there are done.
 
-    python tools/observe_syslibs.py FILE.tsv [--cases FILE] [--suite bookworm] [--python 3.11]
+    python tools/observe_syslibs.py FILE.tsv [--cases FILE] [--suites "bookworm trixie"] [--python 3.11]
 
 Needs a Docker engine (``DOCKER_HOST``) with those images. Rows that are in FILE are kept.
 """
@@ -28,10 +30,11 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import syslib_apt  # noqa: E402
+from packaging.utils import canonicalize_name  # noqa: E402
 
 COLUMNS = (
-    "package", "version", "has_manylinux_wheel", "import_ok_on_slim", "call_ok_on_slim", "error",
-    "missing", "fixing_apt_bookworm", "verified", "code", "size_mb", "seconds",
+    "suite", "package", "version", "has_manylinux_wheel", "import_ok_on_slim", "call_ok_on_slim", "error",
+    "missing", "at_call", "fixing_apt", "verified", "code", "brought", "size_mb", "seconds",
 )  # fmt: skip
 # What an error names: a shared object, or a program.
 LIBRARY = re.compile(r"(lib[\w.+-]*?\.so[\w.]*)(?:: cannot open shared object|['\" ]|$)")
@@ -40,7 +43,14 @@ PROGRAM = re.compile(
     r"['\"]?\b([\w.+-]+)['\"]?:? (?:not found in path|command not found)",
     re.IGNORECASE,
 )
-MOST_ROUNDS = 12
+MOST_ROUNDS = 24
+FACTS = """
+import importlib.metadata as m, os, re, subprocess as s
+site = '/site' if os.path.isdir('/site') else '/usr/local/lib'
+print(s.run(['du', '-sm', site], capture_output=True, text=True).stdout.split()[0])
+for d in m.distributions():
+    print(re.sub('[-_.]+', '-', d.metadata['Name']).lower() + '=' + d.version)
+"""
 
 
 def run(*command: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
@@ -100,15 +110,25 @@ def telling(text: str) -> str:
     return (found or lines or [""])[-1].replace("\t", " ")[:300]
 
 
+def here(hint: str, suite: str, folder: Path) -> str:
+    """A hint with the one of its alternatives (``a|b``) that the suite has."""
+    head, equals, packages = hint.rpartition("=")
+    names = packages.split("|")
+    packaged = syslib_apt.names(folder, suite)
+    known = [n for n in names if n in packaged or (not equals and owner(n, suite, folder))]
+    return f"{head}{equals}{(known or names)[0]}"
+
+
 def observe(
-    tag: str, suite: str, python: str, requirement: str, code: str, hints: list[str], folder: Path
-) -> dict[str, Any]:
-    """One case: what it missed, and what mended it."""
+    tag: str, suite: str, requirement: str, code: str, hints: list[str], folder: Path,
+    site: Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    """One case on one suite: what it missed, and what mended it."""
     started = time.time()
     name = re.split(r"[=<>~ ]", requirement)[0]
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
-    row.update(package=name, code=code)
-    site = outside(requirement, python)
+    row.update(suite=suite, package=name, code=code)
+    hints = [here(hint, suite, folder) for hint in hints]
     mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if site is not None else []
     pip: tuple[str, ...] = ("pip",)
     if (uv := shutil.which("uv")) is not None and site is None:
@@ -128,28 +148,27 @@ def observe(
                 has_manylinux_wheel="n", import_ok_on_slim="n(build fails)", call_ok_on_slim="-"
             )
             row["error"] = "no wheel; " + telling(done.stderr)
-            row["fixing_apt_bookworm"] = "?"
+            row["fixing_apt"] = "?"
             if hints:
                 applied = _install(box, hints)
                 again = run("docker", "exec", box, *pip, "install", "-q", *requirement.split())
                 ran = run("docker", "exec", box, "python", "-c", code, timeout=120)
                 works = not (applied or again.returncode or ran.returncode)
-                row["fixing_apt_bookworm"] = f"(build) {' '.join(hints)}" if works else "?"
+                row["fixing_apt"] = f"(build) {' '.join(hints)}" if works else "?"
                 row["verified"] = "y" if works else "n"
                 if not works:
                     row["error"] += " // " + telling(again.stderr or ran.stderr)
             return row
-        show = (
-            "import importlib.metadata as m,sys,subprocess as s\n"
-            f"print(m.version({name.partition('[')[0]!r}))\n"
-            "import os; site = '/site' if os.path.isdir('/site') else '/usr/local/lib'\n"
-            "print(s.run(['du','-sm',site],capture_output=True,text=True).stdout.split()[0])"
-        )
-        facts = run("docker", "exec", box, "python", "-c", show).stdout.split()
-        row["version"], row["size_mb"] = (*facts, "", "")[:2]
+        facts = run("docker", "exec", box, "python", "-c", FACTS).stdout.split()
+        listed = dict(fact.split("=", 1) for fact in facts[1:])
+        key = canonicalize_name(name.partition("[")[0])
+        row["size_mb"], row["version"] = facts[0], listed.pop(key, "")
+        # Part of every image with pip.
+        row["brought"] = " ".join(sorted(listed.keys() - {"pip", "setuptools", "wheel", "uv"}))
         row["has_manylinux_wheel"] = "y" if site is not None else "pure"
         imports, _, call = code.partition(" ## ")
         missing: list[str] = []
+        at_call: list[str] = []
         packages: list[str] = []
         errors: list[str] = []
         for stage, text in (("import", imports), ("call", f"{imports}; {call}")):
@@ -173,6 +192,8 @@ def observe(
                     wanted, _, package = wanted.partition("=")
                     package = package or owner(wanted, suite, folder)
                     missing.append(wanted)
+                    if stage == "call":
+                        at_call.append(wanted)
                 if package is None or _install(box, [package]):
                     row["verified"] = "n"
                     break
@@ -181,14 +202,39 @@ def observe(
             if row["verified"] == "n":
                 break
         row["missing"] = ",".join(missing)
-        row["fixing_apt_bookworm"] = "; ".join(packages)
+        row["at_call"] = ",".join(at_call)
+        row["fixing_apt"] = "; ".join(packages)
         row["error"] = " // ".join(errors)[:900]
         return row
     finally:
         run("docker", "kill", box)
-        if site is not None:
-            shutil.rmtree(site, ignore_errors=True)
         row["seconds"] = str(round(time.time() - started))
+
+
+def together(
+    tag: str, suite: str, cases: list[tuple[str, str]], site: Path
+) -> dict[str, dict[str, Any]]:
+    """Rows of the cases that work with what all of them share, by requirement."""
+    box = run("docker", "run", "-d", "--rm", "-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site",
+              tag, "sleep", "3000").stdout.strip()  # fmt: skip
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        facts = run("docker", "exec", box, "python", "-c", FACTS).stdout.split()
+        listed = dict(fact.split("=", 1) for fact in facts[1:])
+        for requirement, code in cases:
+            imports, _, call = code.partition(" ## ")
+            text = f"{imports}; {call}"
+            if run("docker", "exec", box, "python", "-c", text, timeout=180).returncode:
+                continue
+            name = re.split(r"[=<>~ ]", requirement)[0]
+            found[requirement] = dict.fromkeys(COLUMNS, "") | {
+                "suite": suite, "package": name, "code": code, "has_manylinux_wheel": "y",
+                "version": listed.get(canonicalize_name(name.partition("[")[0]), ""),
+                "import_ok_on_slim": "y", "call_ok_on_slim": "y" if call else "-", "verified": "-",
+            }  # fmt: skip
+        return found
+    finally:
+        run("docker", "kill", box)
 
 
 def outside(requirement: str, python: str) -> Path | None:
@@ -229,33 +275,48 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path)
     parser.add_argument("--cases", type=Path, default=HERE / "syslibs_cases.tsv")
-    parser.add_argument("--suite", default="bookworm")
+    parser.add_argument("--suites", default="bookworm trixie")
     parser.add_argument("--python", default="3.11")
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "syslibs" / "apt")
-    parser.add_argument("--part", default="0/1", help="one of several workers: 0/2, 1/2")
+    parser.add_argument("--together", action="store_true", help="install all cases in one place")
     arguments = parser.parse_args()
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     if arguments.target.exists():
         with arguments.target.open() as file:
-            rows = {(r["package"], r["code"]): r for r in csv.DictReader(file, delimiter="\t")}
-    tag = prepare(arguments.suite, arguments.python)
-    part, _, parts = arguments.part.partition("/")
+            for row in csv.DictReader(file, delimiter="\t"):
+                rows[row["suite"], row["package"], row["code"]] = row
+    tags = {suite: prepare(suite, arguments.python) for suite in arguments.suites.split()}
     lines = [x for x in arguments.cases.read_text().splitlines() if x and not x.startswith("#")]
-    for line in lines[int(part) :: int(parts)]:
-        requirement, code, *rest = line.split("\t")
-        hints = rest[0].split() if rest else []
-        key = (re.split(r"[=<>~ ]", requirement)[0], code)
-        if key in rows:
-            continue
-        row = observe(
-            tag, arguments.suite, arguments.python, requirement, code, hints, arguments.cache
-        )
-        rows[key] = row
-        print(*(row[c] or "-" for c in COLUMNS if c != "code"), sep=" | ", flush=True)
+
+    def write() -> None:
         with arguments.target.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows.values())
+
+    if arguments.together:
+        cases = [(requirement, code) for requirement, code, *_ in (x.split("\t") for x in lines)]
+        shared = outside(" ".join(requirement for requirement, _ in cases), arguments.python)
+        if shared is not None:
+            for suite, tag in tags.items():
+                for row in together(tag, suite, cases, shared).values():
+                    rows[suite, row["package"], row["code"]] = row
+            shutil.rmtree(shared, ignore_errors=True)
+        write()
+        print(f"{len(rows)} rows work together", flush=True)
+    for line in lines:
+        requirement, code, *rest = line.split("\t")
+        hints = rest[0].split() if rest else []
+        name = re.split(r"[=<>~ ]", requirement)[0]
+        suites = [suite for suite in tags if (suite, name, code) not in rows]
+        site = outside(requirement, arguments.python) if suites else None
+        for suite in suites:
+            row = observe(tags[suite], suite, requirement, code, hints, arguments.cache, site)
+            rows[suite, name, code] = row
+            print(*(row[c] or "-" for c in COLUMNS if c != "code"), sep=" | ", flush=True)
+        if site is not None:
+            shutil.rmtree(site, ignore_errors=True)
+        write()
     return 0
 
 

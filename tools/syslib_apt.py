@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,13 @@ def read_packages(name: str, *lists: Path | None) -> Suite:
     return suite
 
 
+@cache
+def names(folder: Path, suite: str) -> frozenset[str]:
+    """The packages of a suite."""
+    packages, _, security = fetch(folder, suite)
+    return frozenset(read_packages(suite, packages, security).packages)
+
+
 LIBRARY = re.compile(
     rb"^(?:usr/)?lib/(?:x86_64-linux-gnu/)?(lib[^/\s]+\.so[^/\s]*)\s+(\S+)$", re.MULTILINE
 )
@@ -200,9 +208,11 @@ _PART = 24_000
 
 def packed(table: dict[str, Any]) -> bytes:
     """The table as ``auditor.catalog.Sections`` reads it: small things first, then rows in parts."""
-    head = {k: v for k, v in table.items() if k not in ("packages", "libraries", "masks")}
+    head = {
+        k: v for k, v in table.items() if k not in ("packages", "libraries", "programs", "masks")
+    }
     parts: list[tuple[str, str, str]] = []
-    for section in ("packages", "libraries"):
+    for section in ("packages", "libraries", "programs"):
         lines = sorted(line.partition("=")[::2] for line in table[section].split(";") if line)
         rows: list[str] = []
         first = ""

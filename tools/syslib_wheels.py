@@ -18,7 +18,7 @@ import urllib.request
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from make_distribution_table import RangeFile, _Links, modules_of
 from packaging.tags import compatible_tags, cpython_tags
@@ -28,6 +28,8 @@ from packaging.version import Version
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from auditor.linking import elf
+from auditor.online.needs import Members, facts_of
+from auditor.online.session import OnlineError
 
 # A wheel for any of these interpreters answers for the release; the first that exists is read.
 PYTHONS = ((3, 11), (3, 12), (3, 10), (3, 9), (3, 13), (3, 8))
@@ -110,8 +112,10 @@ def _member(url: str, remote: RangeFile, info: zipfile.ZipInfo) -> bytes | None:
     return body if info.compress_type == 0 else zlib.decompress(body, -15)
 
 
-def read_wheel(url: str) -> dict[str, Any]:
-    """``files``: needed, soname and search path of every ELF member; ``modules``; ``requires``."""
+def read_wheel(url: str, *, code: bool = False) -> dict[str, Any]:
+    """``files``: needed, soname and search path of every ELF member; ``modules``; ``requires``;
+    with ``code``, what its modules ask for.
+    """
     remote = Blocks(url)
     files: dict[str, Any] = {}
     unread: list[str] = []
@@ -137,6 +141,7 @@ def read_wheel(url: str) -> dict[str, Any]:
         "wheel": urllib.parse.unquote(url.rpartition("/")[2]),
         "files": files,
         "unread": unread,
+        "asks": asks(Zipped(cast("IO[bytes]", remote))) if code and remote.size < LARGE else None,
         "modules": modules_of([m.filename for m in members]),
         "requires": _requires(metadata),
     }
@@ -145,6 +150,60 @@ def read_wheel(url: str) -> dict[str, Any]:
 def _requires(metadata: str) -> list[str]:
     lines = re.findall(r"^Requires-Dist: *(.+)$", metadata.partition("\n\n")[0], re.MULTILINE)
     return [line.strip() for line in lines]
+
+
+class Zipped:
+    """A wheel that is read whole."""
+
+    def __init__(self, data: IO[bytes]) -> None:
+        self._zip = zipfile.ZipFile(data)
+        self.names = tuple(self._zip.namelist())
+
+    def size(self, name: str) -> int:
+        """As in the file."""
+        return self._zip.getinfo(name).compress_size
+
+    def read(self, name: str, limit: int = -1) -> bytes:
+        """A member's bytes."""
+        with self._zip.open(name) as member:
+            return member.read(limit)
+
+    def metadata(self) -> str:
+        """The text of METADATA."""
+        name = next(n for n in self.names if n.endswith(".dist-info/METADATA"))
+        return self.read(name).decode("utf-8", "replace")
+
+
+class Installed:
+    """What an installer made of a wheel."""
+
+    def __init__(self, info: Path) -> None:
+        self._info = info
+        lines = (info / "RECORD").read_text().splitlines()
+        listed = [line.rsplit(",", 2)[0].strip('"') for line in lines]
+        self.names = tuple(n for n in listed if (info.parent / n).is_file())
+
+    def size(self, name: str) -> int:
+        """On the disk."""
+        return (self._info.parent / name).stat().st_size // 3
+
+    def read(self, name: str, limit: int = -1) -> bytes:
+        """A file's bytes."""
+        with (self._info.parent / name).open("rb") as file:
+            return file.read(limit)
+
+    def metadata(self) -> str:
+        """The text of METADATA."""
+        return (self._info / "METADATA").read_text(errors="replace")
+
+
+def asks(wheel: Members) -> dict[str, Any] | None:
+    """The libraries and programs that the modules of a wheel name, as ``--online`` reads them."""
+    try:
+        facts = facts_of(wheel, lambda what, why: None, bounded=False)
+    except OnlineError:
+        return None
+    return {k: v for k, v in facts.items() if k != "elf"} if facts is not None else None
 
 
 def read_installed(info: Path) -> tuple[str, str, dict[str, Any]]:
@@ -170,6 +229,7 @@ def read_installed(info: Path) -> tuple[str, str, dict[str, Any]]:
         "wheel": info.name,
         "files": files,
         "unread": [],
+        "asks": asks(Installed(info)),
         "modules": modules_of(names),
         "requires": _requires(metadata),
     }  # fmt: skip
@@ -215,9 +275,13 @@ def _is_root(path: str, files: dict[str, Any]) -> bool:
 
 
 def survey(
-    index: str, name: str, cache: Path, siblings: re.Pattern[str], *, every: bool = False
-) -> dict[str, Any]:
-    """The wheels read of one distribution, by release: where the answer changes, both sides."""
+    index: str, name: str, cache: Path, siblings: re.Pattern[str], *, every: bool = False,
+    newest: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """The wheels read of one distribution, by release: where the answer changes, both sides.
+
+    ``every`` release is read, or the ``newest`` one only.
+    """
     cached = cache / f"{canonicalize_name(name)}.json"
     known: dict[str, Any] = json.loads(cached.read_text()) if cached.exists() else {}
     if known.get("complete"):
@@ -235,7 +299,7 @@ def survey(
         version = versions[position]
         if str(version) not in known["read"]:
             print(f"{name} {version}", file=sys.stderr, flush=True)
-            known["read"][str(version)] = read_wheel(urls[version])
+            known["read"][str(version)] = read_wheel(urls[version], code=newest)
             cached.write_text(json.dumps(known))
         return frozenset(needs(known["read"][str(version)], siblings))
 
@@ -248,7 +312,9 @@ def survey(
         narrow(middle, high)
 
     native = [i for i, v in enumerate(versions) if not urls[v].endswith("-none-any.whl")]
-    if native and native[-1] == len(versions) - 1:
+    if versions and newest:
+        answer(len(versions) - 1)
+    elif native and native[-1] == len(versions) - 1:
         marks = {native[0], (native[0] + native[-1]) // 2, native[-1]}
         large = Blocks(urls[versions[-1]]).size > LARGE
         if large:

@@ -44,6 +44,17 @@ def _judge(
                 merged.setdefault(use.distribution, []).append((service, use, mine))
             elif not elsewhere and not lacks:
                 yield rule.passed()
+    if not elsewhere:
+        unread = {
+            use.distribution: use
+            for service in services
+            for use in userland.unread(service, deployment)
+        }
+        for name, use in sorted(unread.items()):
+            yield rule.undecided(
+                f"what `{name}` needs of the system is in no table (--online reads its wheel)",
+                at=use.at,
+            )
     for found in merged.values():
         yield _finding(image, rule, found, line)
 

@@ -17,12 +17,10 @@ from auditor.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
-    from auditor.linking.userland import Lack
+    from auditor.linking.userland import Lack, Root
     from auditor.parsers.requirements import Requirement
     from auditor.result import AuditResult
     from auditor.source import SourceText
-
-Root = tuple[str, tuple[str, ...], str | None]
 
 
 def command(
@@ -66,9 +64,6 @@ def command(
     roots, files = read(packages or [], requirement or [], image)
     from auditor.linking import userland
 
-    if not online and (unknown := [name for name, _, _ in roots if not userland.knows(name)]):
-        listed = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
-        remark(f"in no table: {listed}; --online reads what their wheels need", quiet=quiet)
     with ExitStack() as stack:
         index = None
         if online:
@@ -77,6 +72,7 @@ def command(
             index = stack.enter_context(connected(cache=not no_cache))
         lacks = userland.of_list(roots, image, python=image.python)
         builds = userland.builds([(name, version) for name, _, version in roots], image)
+        unread = userland.unread_of(roots, python=image.python)
         for text in index.remarks if index is not None else ():
             remark(text, quiet=quiet)
     if image.distro in ("alpine", "ubuntu") and any(not x.verified and x.package for x in lacks):
@@ -86,7 +82,7 @@ def command(
     for request in requests:
         to_stdout = request.output is None
         if request.format == "console":
-            text = summary(image, lacks, builds)
+            text = summary(image, lacks, builds, unread, asked=index is not None)
         else:
             shown = Options(
                 color=colored if to_stdout else color == "always",
@@ -95,7 +91,7 @@ def command(
                 verbose=verbose > 0,
                 quiet=quiet,
             )
-            text = render(request.format, result_of(image, lacks, builds, files), shown)
+            text = render(request.format, result_of(image, lacks, builds, files, unread), shown)
         if request.output is None:
             write_stdout(text)
         else:
@@ -157,21 +153,34 @@ def read(
     return roots, tuple(found)
 
 
+UNREAD = "what it needs of the system is not known"
+
+
 def summary(
-    image: Base, lacks: tuple[Lack, ...], builds: tuple[tuple[str, tuple[str, ...]], ...]
+    image: Base,
+    lacks: tuple[Lack, ...],
+    builds: tuple[tuple[str, tuple[str, ...]], ...],
+    unread: tuple[str, ...] = (),
+    *,
+    asked: bool = False,
 ) -> str:
-    """What is missing, one line each, and the command that installs it."""
+    """What is missing, one line each, what is not known, and the command that installs it.
+
+    ``asked``: the index was.
+    """
     from auditor.linking import userland
     from auditor.reports.escape import printable
 
     lines: list[str] = []
     if not lacks and not builds:
-        return printable(f"nothing is missing on {image.text}") + "\n"
+        among = " of what is known" if unread else ""
+        lines.append(f"nothing{among} is missing on {image.text}")
     width = max((len(x.need.name) for x in lacks), default=0)
     wide = max((len(x.need.distribution) for x in lacks), default=0)
     for lack in sorted(lacks, key=lambda x: (x.need.when != "import", not x.need.always)):
         need = lack.need
         note = "" if need.when == "import" or need.always else "  (some of its functions)"
+        note = "  (its code starts or loads it; not in the line below)" if need.hint else note
         package = lack.package or "no package of it is known here"
         lines.append(
             f"{need.name:{width}}  needed by {need.distribution:{wide}}  {package}{note}".rstrip()
@@ -179,6 +188,13 @@ def summary(
     for name, packages in builds:
         lines.append(f"{name} is built from source, which takes {' '.join(packages)}")
     apk = image.distro == "alpine"
+    if unread:
+        lines.append(f"NOT KNOWN: {', '.join(unread)}")
+        lines.append(
+            "  no wheel of theirs could be read"
+            if asked
+            else "  in no table, so this is not a clean answer; --online reads their wheels"
+        )
     if line := userland.install_line(lacks, builds, apk=apk):
         lines += ["", line]
     elif lacks and image.flavour == "distroless":
@@ -195,6 +211,7 @@ def result_of(
     lacks: tuple[Lack, ...],
     builds: tuple[tuple[str, tuple[str, ...]], ...],
     requirements: tuple[Requirement, ...],
+    unread: tuple[str, ...] = (),
 ) -> AuditResult:
     """The answer as the reports read it: one service that is the base image."""
     from auditor.linking import userland
@@ -206,6 +223,7 @@ def result_of(
         RequirementReport,
         Score,
         ServiceReport,
+        Skipped,
     )
 
     to_build = tuple(
@@ -216,6 +234,7 @@ def result_of(
     return AuditResult(
         root=Path.cwd().as_posix(),
         score=Score(),
+        skipped=tuple(Skipped(path=name, reason=UNREAD) for name in unread),
         services=(
             ServiceReport(
                 name=image.text,

@@ -238,10 +238,18 @@ def requirements_of(
     texts = list(row.get("requires", ()))
     for extra in extras:
         texts += row.get("extras", {}).get(normalise(extra), ())
+    return children(texts, python)
+
+
+def children(
+    requires: Iterable[str], python: str | None, extras: Iterable[str] = ()
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(distribution, its extras) of requirement lines that hold on Linux, with these extras."""
+    asked = ("", *extras)
     found = []
-    for text in texts:
+    for text in requires:
         child, wanted, marker = _split(text)
-        if child and (not marker or marker_holds(marker, python)):
+        if child and (not marker or any(marker_holds(marker, python, e) for e in asked)):
             found.append((child, wanted))
     return tuple(found)
 
@@ -339,7 +347,7 @@ def close(
 
 
 @lru_cache(maxsize=512)
-def marker_holds(marker: str, python: str | None) -> bool:
+def marker_holds(marker: str, python: str | None, extra: str = "") -> bool:
     """Whether a marker holds on Linux with that Python; undecided ones hold."""
     environment = {
         "os_name": "posix",
@@ -348,7 +356,7 @@ def marker_holds(marker: str, python: str | None) -> bool:
         "platform_machine": "x86_64",
         "platform_python_implementation": "CPython",
         "implementation_name": "cpython",
-        "extra": "",
+        "extra": extra,
     }
     if python:
         environment["python_version"] = ".".join(python.split(".")[:2])

@@ -45,6 +45,9 @@ class Need:
     packages: tuple[str, ...] = ()
     # The release was read or executed, not only its neighbours.
     exact: bool = False
+    # Its code names it in passing, or few use what needs it: nothing is installed for the
+    # distribution's sake.
+    hint: bool = False
 
     @property
     def name(self) -> str:
@@ -57,11 +60,23 @@ def _needs_table() -> dict[str, Any]:
     return table
 
 
-def known(distribution: str) -> bool:
-    """Whether anything can be said of this distribution (also that it needs nothing)."""
+def listed(distribution: str) -> bool:
+    """Whether the shipped table knows this distribution (also that it needs nothing)."""
+    return distribution in _needs_table()["distributions"]
+
+
+def known(distribution: str, version: str | None = None) -> bool:
+    """Whether anything can be said of this release (also that it needs nothing)."""
+    if listed(distribution):
+        return True
     from auditor import online
 
-    return distribution in _needs_table()["distributions"] or online.active() is not None
+    index = online.active()
+    if index is None:
+        return False
+    from auditor.online import needs as from_wheel
+
+    return from_wheel.is_read(index, distribution, version)
 
 
 def needs(
@@ -72,11 +87,11 @@ def needs(
     Of a musl image only what does not depend on the wheel's files is known. Of a distribution
     that the table does not know, the wheel is read where the index may be asked.
     """
-    if distribution not in _needs_table()["distributions"]:
+    if not listed(distribution):
         from auditor import online
 
         index = online.active()
-        if index is None or version is None or libc == "musl":
+        if index is None or libc == "musl":
             return ()
         from auditor.online import needs as from_wheel
 
@@ -110,6 +125,7 @@ def _known_needs(distribution: str, version: str | None, libc: str | None) -> tu
                     module=need.get("module", ""),
                     always=need.get("always", need.get("when", "import") == "import"),
                     direct=need.get("direct", False),
+                    hint=need.get("hint", False),
                     **common,
                 )
             )
@@ -269,9 +285,11 @@ class Release:
         return tuple(sorted(found))
 
     def program(self, name: str) -> str | None:
-        """The package that has a program."""
-        found: str | None = self._table["programs"].get(name)
-        return found
+        """The package that has a program; the older suites say where they differ from the newest."""
+        found = _look_up(self._rows.part_with("programs", name), name)
+        if found is None and self.suite != NEWEST:
+            return release(NEWEST).program(name)
+        return found or None
 
     def provider(self, need: Need) -> str | None:
         """The package that answers a need: the first of its names that the release has."""

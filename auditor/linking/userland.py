@@ -227,9 +227,18 @@ def of_image(image: BuiltImage) -> Userland:
     return Userland(image.base, image.system_packages, opaque=image.opaque_system)
 
 
-def knows(distribution: str) -> bool:
-    """Whether a table tells what the distribution needs, or at least what it consists of."""
-    return distributions.known(distribution) or sonames.known(distribution)
+def _is_plain(distribution: str) -> bool:
+    """Whether a table knows it as pure Python, and none knows it to need anything."""
+    return (
+        distributions.known(distribution)
+        and not sonames.listed(distribution)
+        and not wheels.is_native(distribution)
+    )
+
+
+def knows(distribution: str, version: str | None = None) -> bool:
+    """Whether it is known what the release needs: surveyed, read just now, or pure Python."""
+    return _is_plain(distribution) or sonames.known(distribution, version)
 
 
 def needed(
@@ -249,6 +258,8 @@ def needed(
             yield name, need
 
 
+# Requirements that are followed through the index.
+MOST_ROOTS = 300
 # What may stand before an import that the run is not made to do without.
 _UNDECIDED = frozenset({"if", "except", "loop", "early-return", "exists", "missing", "thread"})
 
@@ -399,6 +410,8 @@ def applies(need: Need, use: Use) -> bool:
     """Whether this use of the distribution meets the need."""
     if need.when == "build" or (need.direct and not use.direct):
         return False
+    if need.hint and not need.module:
+        return False
     if need.when == "call" and not use.direct:
         return False
     if need.module:
@@ -419,7 +432,11 @@ def lacking(service: Service, deployment: Deployment) -> tuple[tuple[Use, tuple[
     wanted = [
         use
         for use in uses(service, deployment)
-        if use.distribution == "python" or sonames.known(use.distribution)
+        if use.distribution == "python"
+        or (
+            not _is_plain(use.distribution)
+            and sonames.known(use.distribution, environment.installed.version(use.distribution))
+        )
     ]
     if not wanted:
         return ()
@@ -440,6 +457,21 @@ def lacking(service: Service, deployment: Deployment) -> tuple[tuple[Use, tuple[
         if lacks or sonames.needs(use.distribution, version, libc=land.libc):
             result.append((use, tuple(lacks)))
     return tuple(result)
+
+
+def unread(service: Service, deployment: Deployment) -> tuple[Use, ...]:
+    """What the service's own code imports of which nobody knows what it needs of the system."""
+    environment = service.environment
+    if service.image is None or environment is None or environment.installed is None:
+        return ()
+    version = environment.installed.version
+    return tuple(
+        use
+        for use in uses(service, deployment)
+        if use.direct
+        and use.distribution != "python"
+        and not knows(use.distribution, version(use.distribution))
+    )
 
 
 def _excused(need: Need, service: Service) -> bool:
@@ -478,7 +510,7 @@ def missing(lacks: Iterable[Lack]) -> tuple[MissingLibrary, ...]:
     for lack in sorted(lacks, key=lambda x: (x.need.when != "import", x.need.distribution)):
         need = lack.need
         key = (need.name, need.distribution)
-        if key not in found:
+        if key not in found and not need.hint:
             found[key] = MissingLibrary(
                 soname_or_binary=need.name,
                 package_needing_it=need.distribution,
@@ -501,8 +533,7 @@ def of_list(
     not import by itself. Needs that only some functions of a distribution have count for those
     that the list names.
     """
-    named = list(roots)
-    installed = distributions.close(named, python=python)
+    named, installed = closure(roots, python)
     direct = {name for name, _, _ in named}
     reached = set(direct)
     for name in direct:
@@ -523,6 +554,43 @@ def of_list(
         if lack is not None:
             found[(name, need.names)] = lack
     return tuple(found.values())
+
+
+Root = tuple[str, tuple[str, ...], str | None]
+
+
+def closure(roots: Iterable[Root], python: str | None) -> tuple[list[Root], Installed]:
+    """The roots, with what the index tells that those require which no table has, and all that
+    comes with them.
+    """
+    from auditor import online
+
+    named = list(roots)
+    index = online.active()
+    if index is not None:
+        from auditor.online.needs import requirements
+
+        seen = {name for name, _, _ in named}
+        for name, extras, version in named:
+            if distributions.known(name) or len(named) > MOST_ROOTS:
+                continue
+            for child, asked in distributions.children(
+                requirements(index, name, version), python, extras
+            ):
+                if child not in seen:
+                    seen.add(child)
+                    named.append((child, asked, None))
+    return named, distributions.close(named, python=python)
+
+
+def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str, ...]:
+    """Of which of the distributions nobody knows what they need.
+
+    What tables know to come along with others is pure Python unless a table says otherwise.
+    """
+    named, installed = closure(roots, python)
+    listed = sorted({name for name, _, _ in named})
+    return tuple(name for name in listed if not knows(name, installed.version(name)))
 
 
 def _extra(name: str, parent: str) -> bool:
@@ -576,7 +644,7 @@ def install_line(
     What only some functions need is left out as long as something else is missing. ``builds``
     (see :func:`builds`) is what compiling takes.
     """
-    listed = [x for x in lacks if x.package and x.manager]
+    listed = [x for x in lacks if x.package and x.manager and not x.need.hint]
     certain = [x for x in listed if x.need.when == "import" or x.need.always]
     chosen = {x.package for x in certain or listed if x.package}
     chosen |= {package for _, packages in builds for package in packages}

@@ -78,6 +78,12 @@ def _shipped_row(name: str) -> dict[str, Any] | None:
     return json.loads(line) if line is not None else None
 
 
+def is_native(name: str) -> bool:
+    """Whether the shipped table knows wheels of the distribution with compiled files."""
+    row = _shipped_row(name)
+    return row is not None and row["native"]
+
+
 def installable(
     name: str,
     version: str | None,

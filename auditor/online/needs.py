@@ -1,29 +1,41 @@
-"""What a pinned release's wheel asks the loader for, read out of its shared objects only."""
+"""What a release's wheel asks of the system, read out of its members: shared objects for what the
+loader is asked for, modules for what is loaded or started by name.
+"""
 
 from __future__ import annotations
 
+import ast
 import posixpath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from auditor import lazy_re as re
 from auditor.linking import elf
 from auditor.online import loads
+from auditor.online.reader import module_of
 from auditor.online.session import OnlineError
 from auditor.online.symbols import _opened, best_wheel
+from auditor.source import Unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from auditor.linking.sonames import Need
     from auditor.online.index import File, Index
 
 _SHARED = re.compile(r"\.so(\.[\w.]+)?$")
-_EXTENSION = re.compile(r"(?:\.cpython-3\w+-x86_64-linux-gnu|\.abi3)?\.so$")
+_EXTENSION = re.compile(r"(?:\.cpython-3\w+-x86_64-linux-gnu|\.abi3)\.so$")
 # Part of glibc, or of every image with an interpreter.
 _OF_THE_SYSTEM = re.compile(
     r"^(ld-linux.*|libpython3.*|lib(c|m|mvec|dl|rt|pthread|util|resolv|nsl|crypt|anl|BrokenLocale"
     r"|gcc_s|stdc\+\+|z)\.so.*)$"
 )
-# Members that no import of the package reaches.
-_ASIDE = re.compile(r"(^|/)(tests?|docs?|examples?|benchmarks?)/|/(win|windows|darwin|macos)\w*")
+# Members that no import of the package reaches, and those that other tools leave in packages.
+_ASIDE = re.compile(
+    r"(^|/)(tests?|docs?|examples?|benchmarks?|plugins)/|/(win|windows|darwin|macos)\w*"
+    r"|(^|/)(_version|versioneer|setup|conftest)\.py$"
+)
+# Programs that come with the interpreter, or that open something on a desk.
+_OF_EVERY_IMAGE = re.compile(r"^(python[\d.]*|pip[\d.]*|conda|sudo|open|xdg-open|start)$")
 MOST_FILES = 80
 MOST_MODULES = 150
 MOST_SOURCE = 2 << 20
@@ -34,111 +46,245 @@ MOST_BYTES = 96 << 20
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10", "3.9")
 
 
-def needs(index: Index, distribution: str, version: str) -> tuple[Need, ...]:
-    """Shared objects that neither the wheel nor glibc brings, and that Debian has a package for.
+def wheel_of(index: Index, distribution: str, version: str | None) -> File | None:
+    """The wheel of a release, or of the newest one that has a wheel; None without one."""
+    versions = [version] if version is not None else _newest_first(index, distribution)
+    for one in versions:
+        files = (best_wheel(index, distribution, one, python) for python in _PYTHONS)
+        if (file := next((f for f in files if f is not None), None)) is not None:
+            return file
+    return None
 
-    A library that only modules deep inside ask for counts as needed by some functions.
+
+def _newest_first(index: Index, distribution: str) -> list[str]:
+    """The newest final releases that nobody withdrew."""
+    from packaging.version import Version
+
+    found = index.releases(distribution)
+    if isinstance(found, Unknown):
+        return []
+    numbers = sorted((Version(v), v) for v, r in found.items() if r.yanked is None)
+    final = [text for number, text in numbers if not number.is_prerelease]
+    return (final or [text for _, text in numbers])[:-4:-1]
+
+
+def is_read(index: Index, distribution: str, version: str | None) -> bool:
+    """Whether a wheel of the release could be read whole."""
+    file = wheel_of(index, distribution, version)
+    return file is not None and _facts(index, file) is not None
+
+
+def requirements(index: Index, distribution: str, version: str | None) -> tuple[str, ...]:
+    """What the release's wheel says that it requires."""
+    file = wheel_of(index, distribution, version)
+    found = index.metadata(file) if file is not None else None
+    return () if found is None or isinstance(found, Unknown) else found.requires
+
+
+def needs(index: Index, distribution: str, version: str | None) -> tuple[Need, ...]:
+    """Shared objects and programs that neither the wheel nor glibc brings, and that Debian has a
+    package for.
+
+    A library that only modules deep inside ask for counts as needed by some functions; a program
+    that the distribution does not say it is about, as a hint.
     """
+    file = wheel_of(index, distribution, version)
+    facts = _facts(index, file) if file is not None else None
+    return tuple(as_needs(distribution, facts)) if facts is not None else ()
+
+
+def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
+    """The needs that the facts make, as far as Debian has packages for them."""
     from auditor.linking import sonames
 
-    files = (best_wheel(index, distribution, version, python) for python in _PYTHONS)
-    file = next((f for f in files if f is not None), None)
-    if file is None:
-        return ()
-    chosen = file
     release = sonames.release(sonames.NEWEST)
-    found: dict[str, bool] | None = {}
-    if not file.name.endswith("-any.whl"):
-        found = index.kept("needs", chosen.url, lambda: _read(index, chosen))
-    needed = [
-        sonames.Need(
-            distribution=distribution, names=(name,), how="elf", always=always,
-            when="import" if always else "call",
-        )
-        for name, always in sorted((found or {}).items())
-        if release.library(name) is not None
-    ]  # fmt: skip
-    loaded: list[str] | None = index.kept("loads", chosen.url, lambda: _loads(index, chosen))
-    stems = {n.name.partition(".so")[0] for n in needed}
-    # What loads many libraries (windowing toolkits) does without most of them.
-    always = len(loaded or ()) <= MOST_LOADED
-    for name in loaded or ():
+    stems = set()
+    for name, place in sorted(facts["elf"].items()):
+        if release.library(name) is None:
+            continue
+        stems.add(_stem(name))
+        yield sonames.Need(
+            distribution=distribution, names=(name,), how="elf", always=place != "deep",
+            when="import" if place == "top" else "call",
+        )  # fmt: skip
+    # What loads many libraries (windowing toolkits) does without most of them, and so does what
+    # has compiled modules of its own.
+    always = len(facts["libraries"]) <= MOST_LOADED and not facts["compiled"]
+    for name in facts["libraries"]:
         libraries = tuple(
             dict.fromkeys(n for s in sonames.SUITES for n in sonames.release(s).versions_of(name))
         )
-        if libraries and name.partition(".so")[0].removeprefix("lib") not in {
-            stem.removeprefix("lib") for stem in stems
-        }:
-            needed.append(
-                sonames.Need(distribution=distribution, names=libraries, how="code", when="call",
-                             always=always)
+        if libraries and _stem(name) not in stems:
+            yield sonames.Need(
+                distribution=distribution, names=libraries, how="code", when="call", always=always,
+                hint=not always,
             )  # fmt: skip
-    return tuple(needed)
+    for name in facts["programs"]:
+        package = release.program(name)
+        if package is None or _OF_EVERY_IMAGE.match(name):
+            continue
+        said = f"{distribution} {facts['summary']}".lower()
+        about = any(re.search(rf"(?<![a-z]){re.escape(n.lower())}", said) for n in (name, package))
+        yield sonames.Need(
+            distribution=distribution, names=(name,), kind="program", how="code", when="call",
+            always=about, hint=not about,
+        )  # fmt: skip
 
 
-def _loads(index: Index, file: File) -> list[str] | None:
-    """What the wheel's modules load by name and no member of it is."""
-    wheel = _opened(index, file)
-    if wheel is None:
-        return None
-    modules = [n for n in wheel.names if n.endswith(".py") and not _ASIDE.search(n)]
-    if len(modules) > MOST_MODULES or sum(map(wheel.size, modules)) > MOST_SOURCE:
-        return []
-    bundled = {posixpath.basename(n).partition(".so")[0] for n in wheel.names if ".so" in n}
-    found: set[str] = set()
-    try:
-        for module in modules:
-            found |= loads.names(wheel.read(module).decode("utf-8", "replace"))
-    except OnlineError as error:
-        index.unknown(f"the libraries that {file.name} loads", str(error))
-        return None
-    # The most exact name of each library: libmagic.so.1 rather than magic.
-    exact = {n.partition(".so")[0] for n in found if ".so" in n}
-    return sorted(
-        n for n in found
-        if f"lib{n.removeprefix('lib').partition('.so')[0]}" not in bundled
-        and not any(b.startswith(f"lib{n.removeprefix('lib').partition('.so')[0]}-") for b in bundled)
-        and (".so" in n or f"lib{n}" not in exact)
-    )  # fmt: skip
+def _stem(name: str) -> str:
+    """``magic`` of ``libmagic.so.1`` and of ``magic``."""
+    return name.partition(".so")[0].removeprefix("lib")
+
+
+def _facts(index: Index, file: File) -> dict[str, Any] | None:
+    """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
+    modules name; ``summary``; whether anything in it is ``compiled``. None when the wheel could not be read
+    whole.
+    """
+    found: dict[str, Any] | None = index.kept("asked", file.url, lambda: _read(index, file))
+    return found
 
 
 def _read(index: Index, file: File) -> dict[str, Any] | None:
-    """{soname: a module at the top needs it}; None when the wheel could not be read whole."""
     wheel = _opened(index, file)
     if wheel is None:
         return None
-    members = [n for n in wheel.names if _SHARED.search(n)]
-    if len(members) > MOST_FILES or sum(wheel.size(n) for n in members) > MOST_BYTES:
-        index.unknown(f"the system libraries of {file.name}", "too much would have to be read")
-        return None
-    facts: dict[str, elf.ElfFacts] = {}
     try:
-        for member in members:
-            read = elf.parse(wheel.read(member))
-            if read is not None and read.machine == 62:
-                facts[member] = read
+        return facts_of(wheel, lambda what, why: index.unknown(f"{what} of {file.name}", why))
     except OnlineError as error:
         index.unknown(f"the system libraries of {file.name}", str(error))
         return None
+
+
+class Members(Protocol):
+    """A wheel's files, wherever they are."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their paths."""
+
+    def size(self, name: str) -> int:
+        """How much has to be fetched for one."""
+
+    def read(self, name: str, limit: int = ...) -> bytes:
+        """The contents of one."""
+
+    def metadata(self) -> str:
+        """The text of METADATA."""
+
+
+def facts_of(
+    wheel: Members, unknown: Callable[[str, str], object], *, bounded: bool = True
+) -> dict[str, Any] | None:
+    """What :func:`_facts` tells; what was left unread goes to ``unknown``."""
+    members = [n for n in wheel.names if _SHARED.search(n)]
+    modules = [n for n in wheel.names if n.endswith(".py") and not _ASIDE.search(n)]
+    if bounded and (len(members) > MOST_FILES or sum(map(wheel.size, members)) > MOST_BYTES):
+        unknown("the system libraries", "too much would have to be read")
+        return None
+    many = bounded and (len(modules) > MOST_MODULES or sum(map(wheel.size, modules)) > MOST_SOURCE)
+    if many:
+        unknown("what is loaded by the modules", "too many would have to be read")
+    facts: dict[str, elf.ElfFacts] = {}
+    libraries: set[str] = set()
+    programs: set[str] = set()
+    for member in members:
+        read = elf.parse(wheel.read(member))
+        if read is not None and read.machine == 62:
+            facts[member] = read
+    for module in () if many else modules:
+        asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
+        libraries |= asked.libraries
+        programs |= asked.programs
+    bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
+    # The most exact name of each library: libmagic.so.1 rather than magic.
+    exact = {n.partition(".so")[0] for n in libraries if ".so" in n}
+    files = {posixpath.basename(n) for n in wheel.names if not n.endswith((".py", ".pyi", ".so"))}
+    summary = re.search(r"^Summary: *(.*)$", wheel.metadata().partition("\n\n")[0], re.MULTILINE)
+    return {
+        "elf": _missing(facts, _guarded(wheel) if facts else frozenset()),
+        "libraries": sorted(
+            name for name in libraries
+            if not any(b == f"lib{_stem(name)}" or b.startswith(f"lib{_stem(name)}-") for b in bundled)
+            and (".so" in name or f"lib{name}" not in exact)
+        ),
+        # A program that the wheel has: ffmpeg-linux-x86_64-v7.0.2.
+        "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
+        "summary": summary[1] if summary else "",
+        "compiled": bool(members),
+    }  # fmt: skip
+
+
+def _is_build_of(file: str, program: str) -> bool:
+    rest = file.removeprefix(program)
+    return rest != file and (not rest or rest[0] in "-_" or rest == ".exe")
+
+
+def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict[str, str]:
+    """{soname that no member brings: what needs it}.
+
+    ``top``: a module that is imported with the package; ``opened``: a library that modules open
+    by name, in a wheel that is all about it; ``deep``: some other module.
+    """
     by_name: dict[str, str] = {}
     for member, one in facts.items():
         by_name[posixpath.basename(member)] = member
         if one.soname:
             by_name[one.soname] = member
-    result: dict[str, bool] = {}
+    extensions = [m for m in facts if _EXTENSION.search(m)]
+    linked = {by_name[n] for one in facts.values() for n in one.needed if n in by_name}
+    result: dict[str, str] = {}
     for member in facts:
-        folder = member.split("/")[0]
-        if folder.endswith(".libs") or not _EXTENSION.search(member):
+        if member.split("/")[0].endswith(".libs") or _ASIDE.search(member):
             continue
-        top = member.count("/") <= 1
+        if not extensions:
+            place = "opened"
+        else:
+            place = "top" if member.count("/") <= 1 and member not in guarded else "deep"
+        if member not in extensions and (member in linked or (extensions and "/lib" in member)):
+            continue
         pending, seen = [member], {member}
         while pending:
             for name in facts[pending.pop()].needed:
                 inside = by_name.get(name)
                 if inside is None:
                     if not _OF_THE_SYSTEM.match(name):
-                        result[name] = result.get(name, False) or top
+                        # "top" comes last in the alphabet, and "deep" first.
+                        result[name] = max(result.get(name, ""), place)
                 elif inside not in seen:
                     seen.add(inside)
                     pending.append(inside)
     return result
+
+
+def _guarded(wheel: Members) -> frozenset[str]:
+    """Extension modules that the package's own ``__init__`` imports only inside a ``try``."""
+    found: set[str] = set()
+    plain: set[str] = set()
+    members = {module_of(n): n for n in wheel.names if _EXTENSION.search(n)}
+    for name in wheel.names:
+        if name.count("/") != 1 or not name.endswith("/__init__.py"):
+            continue
+        try:
+            tree = ast.parse(wheel.read(name, loads.LARGEST_MODULE))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        package = name.partition("/")[0]
+        caught = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Try) and node.handlers
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                base = ".".join(filter(None, (package if node.level else "", node.module or "")))
+                named = {base, *(f"{base}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Import):
+                named = {alias.name for alias in node.names}
+            else:
+                continue
+            chosen = {members[n] for n in named if n in members}
+            (found if id(node) in caught else plain).update(chosen)
+    return frozenset(found - plain)

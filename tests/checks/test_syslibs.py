@@ -68,6 +68,31 @@ def test_installed_but_never_imported(tmp_path: Path) -> None:
     assert not kit.of(kit.service(tmp_path, files), "IMG002")
 
 
+def test_what_no_table_has_is_undecided(tmp_path: Path) -> None:
+    files = {
+        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nno-such-codec==1.0\n",
+        "app.py": importing("no_such_codec"),
+        "Dockerfile": image(),
+    }
+    result = kit.service(tmp_path, files)
+    assert not kit.of(result, "IMG002")
+    (undecided,) = [u for u in result.undecided if u.rule == "IMG002"]
+    assert "`no-such-codec`" in undecided.reason
+    assert undecided.at is not None
+    assert undecided.at.path == "app.py"
+    # flask is pure Python, and known to be.
+    assert result.services[0].forecast.starts == "yes"
+
+
+def test_what_one_module_of_a_framework_needs(tmp_path: Path) -> None:
+    requirements = "flask==3.0.3\ngunicorn==22.0.0\ndjango==5.2\n"
+    for module, missing in (("django.conf", 0), ("django.contrib.gis.gdal", 1)):
+        files = {
+            "requirements.txt": requirements, "app.py": importing(module), "Dockerfile": image(),
+        }  # fmt: skip
+        assert len(kit.of(kit.service(tmp_path / module, files), "IMG002")) == missing
+
+
 def test_a_guarded_import_breaks_nothing(tmp_path: Path) -> None:
     guarded = (
         f"try:\n    import lightgbm\nexcept (ImportError, OSError):\n    lightgbm = None\n{kit.APP}"

@@ -45,10 +45,23 @@ def test_wrong_usage(run: Any) -> None:
     assert run("syslibs", "-r", "/nowhere/requirements.txt")[0] == 2
 
 
-def test_what_no_table_knows_is_said(run: Any) -> None:
-    _, out, errors = run("syslibs", "no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim")
-    assert "in no table: no-such-thing-anywhere; --online" in errors
-    assert out == "nothing is missing on python:3.11-slim\n"
+def test_what_no_table_knows_is_not_clean(run: Any) -> None:
+    arguments = ["no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim"]
+    status, out, _ = run("syslibs", *arguments)
+    assert status == 0
+    assert out.splitlines() == [
+        "nothing of what is known is missing on python:3.11-slim",
+        "NOT KNOWN: no-such-thing-anywhere",
+        "  in no table, so this is not a clean answer; --online reads their wheels",
+    ]
+
+
+def test_what_no_table_knows_is_skipped_in_json(capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["syslibs", "no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim"]
+    assert main([*arguments, "--format", "json"]) == 0
+    (skipped,) = json.loads(capfd.readouterr().out)["skipped"]
+    assert skipped["path"] == "no-such-thing-anywhere"
+    assert "not known" in skipped["reason"]
 
 
 @pytest.mark.parametrize("base", ["python:3.12-alpine", "ubuntu:22.04"])

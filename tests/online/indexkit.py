@@ -20,11 +20,13 @@ def wheel(
     *,
     requires: tuple[str, ...] = (),
     python: str = "",
+    summary: str = "",
     tag: str = "py3-none-any",
 ) -> tuple[str, bytes]:
     """(file name, bytes) of a wheel."""
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     head += f"Requires-Python: {python}\n" if python else ""
+    head += f"Summary: {summary}\n" if summary else ""
     head += "".join(f"Requires-Dist: {r}\n" for r in requires)
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"

@@ -25,12 +25,12 @@ from auditor.online import loads
     ],
 )
 def test_names_in_loader_calls(source: str, found: set[str]) -> None:
-    assert loads.names(source) == found
+    assert loads.asked(source).libraries == found
 
 
 @given(st.text(alphabet="find_lbray(CDL)'\"\\\n\t .so1,[]", max_size=200))
 def test_any_text_is_read(text: str) -> None:
-    assert isinstance(loads.names(text + "find_library"), frozenset)
+    assert isinstance(loads.asked(text + "find_library(").libraries, frozenset)
 
 
 def test_a_name_without_a_version_is_every_version() -> None:

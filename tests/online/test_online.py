@@ -351,3 +351,55 @@ def test_syslibs_reads_what_a_wheel_loads_by_name(
     said = capsys.readouterr().out
     assert said.endswith("apt-get install -y --no-install-recommends libzbar0\n")
     assert "portaudio" not in said and "vips" not in said
+
+
+def test_syslibs_reads_what_an_unpinned_wheel_and_its_requirements_ask_for(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    stock = Shelf()
+    stock.add("face", wheel("face", "1.0", {"face/__init__.py": b""}))
+    stock.add("face", wheel("face", "2.0", {
+        "face/__init__.py": b"try:\n    from face import _fast\nexcept ImportError:\n    _fast = None\n",
+        "face/_fast.cpython-311-x86_64-linux-gnu.so": shared_object("libportaudio.so.2"),
+    }, tag="cp311-cp311-manylinux_2_17_x86_64", requires=("inner", 'other; extra == "more"')))  # fmt: skip
+    stock.add("face", wheel("face", "3.0rc1", {"face/__init__.py": b""}))
+    stock.add("inner", wheel("inner", "1.0", {
+        "inner/__init__.py": b"",
+        "inner/lib/libinner.so": shared_object("libsndfile.so.1"),
+    }, tag="py3-none-manylinux_2_17_x86_64"))  # fmt: skip
+    stock.add("other", wheel("other", "1.0", {"other/__init__.py": b"CDLL('libzbar.so.0')"}))
+    pip_index(stock)
+    arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    assert run([*arguments, "face"]) == 1
+    said = capsys.readouterr().out
+    # A module that the package does without is of some functions, and not in the line.
+    assert "libportaudio2  (some of its functions)" in said
+    assert said.endswith("apt-get install -y --no-install-recommends libsndfile1\n")
+    assert "NOT KNOWN" not in said
+    assert run([*arguments, "face[more]"]) == 1
+    assert capsys.readouterr().out.endswith("libsndfile1 libzbar0\n")
+
+
+def test_syslibs_reads_the_programs_that_a_wheel_starts(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    stock = Shelf()
+    stock.add("panes", wheel("panes", "1.0", {
+        "panes/__init__.py": b"import subprocess as sp\ndef f(bin='tmux'):\n    sp.run([bin, '-V'])\n",
+        "panes/_version.py": b"import subprocess\nsubprocess.check_output(['git', 'describe'])\n",
+        "panes/tool.py": b"import os\nos.system(f'octave {x}')\nos.system('tar x')\n",
+    }, summary="Drives tmux"))  # fmt: skip
+    pip_index(stock)
+    arguments = ["syslibs", "panes", "--base", "python:3.11-slim-bookworm", "--online"]
+    assert run(arguments) == 1
+    said = capsys.readouterr().out
+    assert said.endswith("apt-get install -y --no-install-recommends tmux\n")
+    (hint,) = [line for line in said.splitlines() if line.startswith("octave")]
+    assert hint.endswith("(its code starts or loads it; not in the line below)")
+    assert "git" not in said and "tar " not in said
+    run([*arguments, "--format", "json"])
+    assert "octave" not in capsys.readouterr().out
