@@ -576,14 +576,14 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule, deployment: Deployment) ->
             )
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
-        by_hand = problem.source in image.made_by_hand
+        by_hand = dict(image.made_by_hand).get(problem.source, "")
         # An image of that name could be meant; a stage of nearly that name is far likelier.
         misspelt = problem.kind == "unknown-stage" and bool(problem.candidates)
         consequence = "the build fails"
         if problem.kind in _CLASSIC_ONLY and not problem.certain:
             consequence = "the classic builder and Podman refuse it; BuildKit does not"
         elif by_hand:
-            consequence += " unless somebody puts it there first (git ignores it)"
+            consequence += f" unless somebody puts it there first ({by_hand})"
         yield rule.finding(
             problem.at,
             f"{problem.message}: {consequence}",

@@ -165,6 +165,11 @@ def follow(
             faults += _unanswered(proxies, inner, complete=complete)
             listens = fronts.nginx_listens(configs)
             open_links = [link for link in open_links if "what nginx serves" not in link[1]]
+        elif view.build_mentions("/etc/nginx"):
+            vague = Unknown("a command of the build writes what nginx reads")
+            listens = [
+                replace(item, port=vague) if item.server == "nginx" else item for item in listens
+            ]
     if supervisor is not None and service.supervised:
         open_links = [
             (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
@@ -314,7 +319,7 @@ def _doubtful(entries: list[Entry], view: View) -> frozenset[str]:
                 path = posixpath.join(root, inside)
                 for candidate in (f"{path}.py", f"{path}/__init__.py", path):
                     seen = view.look(candidate)
-                    if seen.answer != "no" or view.would_ignore(candidate, seen):
+                    if seen.answer != "no" or view.by_hand(candidate):
                         found.add(item.module)
     return frozenset(found)
 
@@ -900,7 +905,7 @@ class _Follower:
 
     def _by_hand(self, path: str) -> bool:
         seen = self.view.look(path)
-        return seen.answer != "yes" and self.view.would_ignore(path, seen)
+        return seen.answer != "yes" and bool(self.view.by_hand(path))
 
     def _read(self, path: str) -> str | None:
         text = self.view.text(path)

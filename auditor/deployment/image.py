@@ -247,9 +247,13 @@ class InlineSource:
 
 @value
 class MadeSource:
-    """Made by an instruction: WORKDIR, mkdir, touch, redirection, VOLUME."""
+    """Made by an instruction: WORKDIR, mkdir, touch, redirection, VOLUME.
+
+    ``text``: what literal commands wrote, each piece with its place; None when that is not known.
+    """
 
     by: str
+    text: tuple[tuple[Location, str], ...] | None = None
 
 
 @value
@@ -1600,7 +1604,7 @@ class _Evaluator:
                     _File(
                         at=at,
                         path=effect.path,
-                        source=MadeSource(by=effect.by),
+                        source=MadeSource(by=effect.by, text=_written(effect, fs)),
                         owner=owner,
                         executable=None if effect.directory else False,
                         kind="directory" if effect.directory else "file",
@@ -2163,6 +2167,25 @@ def run_script(item: Run, shell_words: Sequence[str] = _SHELL) -> Script | None:
         body_text = f"\n{heredoc.body.text}{heredoc.name}"
         pieces.append((body_text, heredoc.at.line - 1, 1))
     return shell.parse(Fragment(item.at.path, pieces), errexit=errexit)
+
+
+_MAX_WRITTEN = 500  # pieces of one text
+
+
+def _written(effect: Make, fs: FileSystem) -> tuple[tuple[Location, str], ...] | None:
+    """The text of a file that a literal command writes, or writes on."""
+    if effect.text is None or effect.directory:
+        return None
+    pieces = ((effect.at, effect.text),)
+    if not effect.append:
+        return pieces
+    before = fs.lookup(effect.path)
+    if isinstance(before, Absent):
+        return pieces
+    if not isinstance(before, Present) or not isinstance(before.source, MadeSource):
+        return None
+    earlier = before.source.text
+    return None if earlier is None or len(earlier) >= _MAX_WRITTEN else earlier + pieces
 
 
 def _both(newer: Others | None, older: Others | None) -> Others | None:

@@ -117,16 +117,12 @@ def build(
         is_dev=is_dev,
         programs=frozenset(programs),
         foreign_python=foreign_python,
-        made_by_hand=frozenset(
-            problem.source
+        made_by_hand=tuple(
+            (problem.source, why)
             for problem in image.copy_problems
-            if any(
-                facts.repository.would_ignore(
-                    posixpath.normpath(posixpath.join(context, problem.source.strip("/"))) + end
-                )
-                # What is not there may have been meant as a directory.
-                for end in ("", "/")
-            )
+            # What is not there may have been meant as a directory.
+            for whole in (posixpath.normpath(posixpath.join(context, problem.source.strip("/"))),)
+            if (why := facts.by_hand(whole) or facts.by_hand(f"{whole}/"))
         ),
         opaque_programs=any(step.origin in ("image", "unknown") for step in image.copies)
         or (scripts_shipped and any(_brings_programs(source) for source in sources)),

@@ -258,7 +258,7 @@ def _mlserver_file(
     target = posixpath.normpath(posixpath.join(directory, uri or "."))
     if not view.is_dir(target):
         seen = view.look(target)
-        if seen.answer == "no" and not view.would_ignore(target, seen):
+        if seen.answer == "no" and not view.by_hand(target):
             found.fault(
                 at,
                 f"`{target}` is not in the image: mlserver stops (`InvalidModelURI: Invalid URI "
@@ -353,7 +353,7 @@ def _torchserve(
                 f"`{archive}` is not in the model store `{directory}`: torchserve stays up without "
                 f"it (`ModelNotFoundException: Model not found at: {archive}`), and every prediction "
                 "is answered with 404",
-                possible=view.would_ignore(path, seen),
+                possible=bool(view.by_hand(path)),
             )
         found.models.append(
             ServedModel(server="torchserve", name=name, at=models.at, file=view.repo_file(path))
@@ -367,7 +367,7 @@ _TRITON_FILES = {
     "pytorch": "model.pt", "pytorch_libtorch": "model.pt",
     "tensorrt": "model.plan", "tensorrt_plan": "model.plan",
     "tensorflow_savedmodel": "model.savedmodel", "tensorflow_graphdef": "model.graphdef",
-    "python": "model.py", "openvino": "model.xml",
+    "python": "model.py", "openvino": "model.xml", "dali": "model.dali",
 }  # fmt: skip
 # Backends whose models say what they take: a configuration is not needed for them.
 _SELF_DESCRIBED = ("model.onnx", "model.plan", "model.savedmodel", "model.py", "model.xml")
@@ -542,7 +542,7 @@ def _versions(message: parse.Message, there: list[str]) -> tuple[list[str], list
 
 def _by_hand(view: View, path: str) -> bool:
     """Git ignores what would lie there: it is made or put there by hand."""
-    return view.would_ignore(path, view.look(path))
+    return bool(view.by_hand(path))
 
 
 def _version(text: str) -> bool:
