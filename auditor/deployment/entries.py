@@ -70,6 +70,8 @@ _DISTRIBUTIONS = {
 }  # fmt: skip
 # What they serve is what answers, without routes of its own.
 _ANSWERING = frozenset({"bentoml", "ray-serve"})
+# They answer from a thread of their own, beside what serves.
+_BESIDE = frozenset({"prometheus_client"})
 # They serve a page that calls the model, not an endpoint.
 _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
 
@@ -1047,7 +1049,10 @@ class _Follower:
         if server in ("uvicorn", "gunicorn", "hypercorn"):
             text = {
                 "uvicorn": f'Error loading ASGI app. Could not import module "{module}".',
-            }.get(server, f"ModuleNotFoundError: No module named '{top}'")
+            }.get(
+                server,
+                f"ModuleNotFoundError: No module named '{self._first_missing(module, roots)}'",
+            )
             message += f": `{text}`"
         if near:
             message += f" (there is {near})"
@@ -1061,6 +1066,15 @@ class _Follower:
                 evidence=(("module", module), ("searched", ", ".join(roots))),
             )
         )
+
+    def _first_missing(self, module: str, roots: tuple[str, ...]) -> str:
+        """The part of a dotted name that Python says it does not find."""
+        parts = module.split(".")
+        for count in range(1, len(parts)):
+            inner = "/".join(parts[:count])
+            if not any(self.view.is_dir(posixpath.join(root, inner)) for root in roots):
+                return ".".join(parts[:count])
+        return module
 
     def _near(self, top: str, roots: tuple[str, ...]) -> str:
         names = [
@@ -1126,12 +1140,12 @@ class _Follower:
             self.faults += endings.object_with_workers(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
             self.faults += endings.nothing_served(trace, facts, at)
-            started = [
-                s
-                for s in trace.servers
-                if s.reach.phase in (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
-            ]
-            for item in started:
+            started: tuple[Phase, ...] = (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
+        else:
+            started = (Phase.IMPORT, Phase.STARTUP)
+        for item in trace.servers:
+            # Beside another server, only what listens in a thread of its own.
+            if item.reach.phase in started and (server == "python" or item.tool in _BESIDE):
                 self.listens.append(self._code_listen(item))
 
     def _code_listen(self, server: Server) -> Listen:
