@@ -340,6 +340,18 @@ class _File(_Layer):
     kind: Literal["file", "directory"] = "file"
 
 
+@value
+class _Passed:
+    """A directory that a layer puts something into; ``below`` counts the layers before it.
+
+    ``owner``: whom a later chown gave it to.
+    """
+
+    answer: Present
+    owner: str | Unknown | None
+    below: int
+
+
 @value(kw_only=False)
 class _Transfer(_Layer):
     """``source`` of another file system (or of this one, as it was) appears as ``path``."""
@@ -446,6 +458,28 @@ class FileSystem:
         return self._lookup(absolute("/", path), len(self), _Budget())
 
     def _lookup(self, path: str, count: int, budget: _Budget) -> Lookup:
+        found = self._newest(path, count, budget)
+        first: Present | None = None
+        owner: str | Unknown | None = None
+        while isinstance(found, _Passed):
+            # COPY into a directory that is there leaves it as it was made.
+            others = _both(first.others, found.answer.others) if first else found.answer.others
+            owner = found.owner if owner is None else owner
+            first = replace(first or found.answer, others=others)
+            oldest = found.answer
+            found = self._newest(path, found.below, budget)
+        if first is None:
+            return found
+        made = found if isinstance(found, Present) and found.kind == "directory" else oldest
+        return replace(
+            first,
+            owner=made.owner if owner is None else owner,
+            others=_both(first.others, made.others),
+            at=made.at,
+        )
+
+    def _newest(self, path: str, count: int, budget: _Budget) -> Lookup | _Passed:
+        """What the newest layer that says something of the path makes of it."""
         maybe: Undetermined | None = None
         doubt: Undetermined | None = None
         executable: bool | None = None
@@ -453,7 +487,7 @@ class FileSystem:
         others: Others | None = None
         if path == "/":
             return Present(path="/", kind="directory", source=MadeSource(by="image"), at=None)
-        for layer in self._newest_first(count):
+        for number, layer in enumerate(self._newest_first(count), 1):
             if budget.spent():
                 return Undetermined(path=path, reason="too many steps lead to it", at=layer.at)
             if isinstance(layer, _Opaque):
@@ -497,6 +531,8 @@ class FileSystem:
                     answer = replace(answer, owner=owner)
                 if others is not None:
                     answer = replace(answer, others=_both(others, answer.others))
+                if doubt is None and answer.kind == "directory" and _passes(layer, path):
+                    return _Passed(answer=answer, owner=owner, below=count - number)
                 return doubt or answer
         below = self._base.lookup(path)
         if isinstance(below, Present):
@@ -707,6 +743,13 @@ def _join_absolute(root: str, inner: str) -> str:
     if not inner:
         return root
     return f"/{inner}" if root == "/" else f"{root}/{inner}"
+
+
+def _passes(layer: _Layer, path: str) -> bool:
+    """The layer puts something into the directory, and makes it only where it is missing."""
+    if isinstance(layer, _Tree | _Transfer):
+        return path == layer.path or _within(layer.path, path)
+    return isinstance(layer, _File) and path != layer.path
 
 
 def _made(path: str, at: Location | None) -> Present:
