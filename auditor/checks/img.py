@@ -520,7 +520,7 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         else "",
         related=[Related(at, text) for at, text in fault.related],
         confidence=Confidence.POSSIBLE if fault.possible else confidence,
-        severity=Severity.LOW if fault.possible else None,
+        severity=Severity.LOW if fault.possible else Severity.MEDIUM if service.is_dev else None,
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
         if fault.kind == "daemon"
@@ -588,7 +588,9 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule, deployment: Deployment) ->
             problem.at,
             f"{problem.message}: {consequence}",
             help=help,
-            severity=None if (problem.certain or misspelt) and not by_hand else Severity.MEDIUM,
+            severity=None
+            if (problem.certain or misspelt) and not by_hand and not image.is_dev
+            else Severity.MEDIUM,
             confidence=Confidence.CERTAIN
             if problem.certain and not by_hand
             else Confidence.LIKELY

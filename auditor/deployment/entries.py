@@ -599,7 +599,10 @@ class _Follower:
         """What the server's model repository makes it serve."""
         from auditor.deployment import modelservers
 
-        told = modelservers.follow(fact, config, self.env, self.cwd, self.view)
+        told = modelservers.follow(
+            fact, config, self.env, self.cwd, self.view,
+            started_elsewhere=self.service.origin == "dockerfile",
+        )  # fmt: skip
         self.faults += told.faults
         self.open_links += told.open_links
         self.models += told.models

@@ -33,8 +33,12 @@ FAULT = "model-server"
 
 @record
 class Followed:
-    """What following a model server's files came to."""
+    """What following a model server's files came to.
 
+    ``started_elsewhere``: nothing says how the image is started, so what is mounted is not known.
+    """
+
+    started_elsewhere: bool = False
     faults: list[StartFault] = made(default_factory=list)
     open_links: list[tuple[Stage, str]] = made(default_factory=list)
     models: list[ServedModel] = made(default_factory=list)
@@ -98,10 +102,16 @@ class Followed:
 
 
 def follow(
-    fact: ServerStart, config: tuple[Option, ...], env: Env, cwd: Value, view: View
+    fact: ServerStart,
+    config: tuple[Option, ...],
+    env: Env,
+    cwd: Value,
+    view: View,
+    *,
+    started_elsewhere: bool = False,
 ) -> Followed:
     """What this server serves."""
-    found = Followed()
+    found = Followed(started_elsewhere=started_elsewhere)
     {
         "mlserver": _mlserver,
         "torchserve": _torchserve,
@@ -404,7 +414,11 @@ def _triton(
             continue
         names = sorted({f.partition("/")[0] for f in files if "/" in f})
         if not names:
-            if view.look(root).answer != "unknown" and complete:
+            absent = view.look(root).answer == "no"
+            if (found.started_elsewhere and absent) or (mode == "explicit" and not wanted):
+                later = f"models are mounted at {root}, or loaded while it runs"
+                found.open_links.append((Stage.PREDICTS, later))
+            elif view.look(root).answer != "unknown" and complete:
                 found.fault(
                     option.at,
                     f"`{root}` holds no model: tritonserver serves nothing",
