@@ -439,7 +439,11 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         entry = facts.repository.entry(names[-1])
         dev = files.is_dev or (entry is not None and entry.is_dev)
         variant = len(texts) > 1
-        if variant and compose.stands_alone(texts[-1]):
+        if (
+            variant
+            and compose.stands_alone(texts[-1])
+            and not compose.lies_over(texts[-1], names[0])
+        ):
             texts, names, variant = texts[-1:], names[-1:], False
         directory = _project_directory(facts, texts)
         project = replace(

@@ -145,9 +145,9 @@ def _brought(line: str) -> list[str]:
     if program in ("curl", "wget", "unzip", "tar", "gdown", "huggingface-cli", "hf", "kaggle"):
         return [p for p in _TARGETS.findall(line) if not p.startswith("/")]
     if program in ("aws", "gsutil", "gcloud", "az", "mc", "rclone") and len(words) > 2:
-        local = [w for w in words[1:] if "/" in w and "://" not in w and not w.startswith("-")]
-        remote = any(w.startswith(("s3://", "gs://", "https://")) for w in words)
-        return local[-1:] if remote else []
+        named = [w for w in words[1:] if "/" in w and not w.startswith("-")]
+        down = len(named) > 1 and "://" in named[0] and "://" not in named[-1]
+        return named[-1:] if down else []
     return []
 
 

@@ -749,7 +749,9 @@ def _passes(layer: _Layer, path: str) -> bool:
     """The layer puts something into the directory, and makes it only where it is missing."""
     if isinstance(layer, _Tree | _Transfer):
         return path == layer.path or _within(layer.path, path)
-    return isinstance(layer, _File) and path != layer.path
+    if not isinstance(layer, _File):
+        return False
+    return path != layer.path or layer.source == MadeSource(by="WORKDIR")
 
 
 def _made(path: str, at: Location | None) -> Present:
@@ -2062,7 +2064,7 @@ class _Placement:
         root = self.destination if isinstance(self.destination, str) else "/"
         self.fs._add(_Opaque(at=self.item.at, roots=(root,), reason=reason))
 
-    def _file_place(self, name: str) -> str | None:
+    def _file_place(self, name: str, *, like: str) -> str | None:
         """Where a file lands; None when that hangs on whether the destination is a directory."""
         assert isinstance(self.destination, str)
         if self.directory:
@@ -2073,7 +2075,7 @@ class _Placement:
         if isinstance(found, Undetermined):
             # A package may have made anything there, but hardly a directory called nginx.conf.
             suffix = posixpath.splitext(self.destination)[1]
-            if not suffix or suffix != posixpath.splitext(name)[1]:
+            if not suffix or suffix != posixpath.splitext(like)[1]:
                 return None
         return self.destination
 
@@ -2081,7 +2083,9 @@ class _Placement:
         if isinstance(self.destination, Unknown):
             self.opaque(f"copied to an unknown place: {self.destination.reason}")
             return
-        place = self._file_place(name)
+        # A here-document has no file name whose ending could be compared.
+        named = self.destination if isinstance(source, InlineSource) else name
+        place = self._file_place(name, like=named)
         if place is None:
             self.opaque("copied here, but it is not known whether this is a directory")
             return
@@ -2143,7 +2147,8 @@ class _Placement:
         elif directory is True or path == "/":
             place = self.destination
         elif directory is False:
-            place = self._file_place(posixpath.basename(path))
+            base = posixpath.basename(path)
+            place = self._file_place(base, like=base)
         elif self.directory or not posixpath.splitext(path)[1]:
             # Into a directory, as a file or as contents: only the region is known.
             place = None
