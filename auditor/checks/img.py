@@ -512,6 +512,8 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
 
 def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
+    # Whoever starts an image without a command gives it one.
+    started = fault.kind == "no-command" and service.origin == "dockerfile"
     return rule.finding(
         fault.at,
         fault.message,
@@ -520,7 +522,11 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         else "",
         related=[Related(at, text) for at, text in fault.related],
         confidence=Confidence.POSSIBLE if fault.possible else confidence,
-        severity=Severity.LOW if fault.possible else Severity.MEDIUM if service.is_dev else None,
+        severity=Severity.LOW
+        if fault.possible
+        else Severity.MEDIUM
+        if service.is_dev or started
+        else None,
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
         if fault.kind == "daemon"

@@ -181,6 +181,14 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             confidence = Confidence.POSSIBLE if doubt else Confidence.LIKELY
         else:
             confidence = _confidence(link)
+        if service.origin == "platform" and not link.path.startswith(f"{service.cwd}/"):
+            # A disk of the platform, or the machine on which a bento is served as it was built.
+            yield rule.undecided(
+                f"`{_shown(link)}` lies outside of what is packaged",
+                at=link.access.at,
+                blocks=_stages(service, link),
+            )
+            continue
         another = _mounted_by_another(service, link.path, deployment)
         if another is not None:
             yield rule.undecided(

@@ -1094,6 +1094,10 @@ class _Follower:
         name = attribute.partition("(")[0].partition(".")[0]
         if name in trace.attributes or name in trace.factories or trace.truncated:
             return
+        facts = self.view.facts_of_repo(trace.path) if trace.path else None
+        if facts is not None and name in facts.names:
+            self.open_links.append((Stage.STARTS, f"{module} was not followed to {attribute}"))
+            return
         star = any("*" in item.fact.names for item in trace.imports)
         if star or trace.problems:
             self.open_links.append((Stage.STARTS, f"{module}:{attribute} is bound by a * import"))
@@ -1138,7 +1142,10 @@ class _Follower:
                 self.open_links.append((Stage.STARTS, f"{problem.at.path}: {problem.message}"))
         if trace.truncated:
             self.open_links.append((Stage.STARTS, f"{module} is too large to be followed"))
-        self.faults += endings.refused_arguments(trace)
+        if self._given_arguments():
+            self.open_links.append((Stage.STARTS, "what `docker run` adds to the ENTRYPOINT"))
+        else:
+            self.faults += endings.refused_arguments(trace)
         if server == "python":
             self.faults += endings.object_with_workers(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
@@ -1150,6 +1157,16 @@ class _Follower:
             # Beside another server, only what listens in a thread of its own.
             if item.reach.phase in started and (server == "python" or item.tool in _BESIDE):
                 self.listens.append(self._code_listen(item))
+
+    def _given_arguments(self) -> bool:
+        """An ENTRYPOINT without CMD, in an image that nothing is seen to start: run with words."""
+        image = self.service.image
+        return (
+            self.service.origin == "dockerfile"
+            and image is not None
+            and image.image.entrypoint is not None
+            and image.image.cmd is None
+        )
 
     def _code_listen(self, server: Server) -> Listen:
         port: int | Unknown

@@ -159,6 +159,8 @@ class SystemPackage:
     base: Base | None = None
     foreign: bool = False
     removed: bool = False
+    # Installed only under a condition, or after a command that may have failed.
+    conditional: bool = False
 
 
 @value
