@@ -1142,10 +1142,11 @@ class _Follower:
                 self.open_links.append((Stage.STARTS, f"{problem.at.path}: {problem.message}"))
         if trace.truncated:
             self.open_links.append((Stage.STARTS, f"{module} is too large to be followed"))
-        if self._given_arguments():
+        refused = endings.refused_arguments(trace)
+        if refused and self._given_arguments():
             self.open_links.append((Stage.STARTS, "what `docker run` adds to the ENTRYPOINT"))
         else:
-            self.faults += endings.refused_arguments(trace)
+            self.faults += refused
         if server == "python":
             self.faults += endings.object_with_workers(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
