@@ -10,7 +10,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.cluster import Cluster, same_namespace, selects, service_of
 from auditor.deployment.model import Deployment, Service
-from auditor.findings import Confidence, Related, Stage
+from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers import kubernetes
 from auditor.parsers.kubernetes import Workload
@@ -240,10 +240,14 @@ def unrendered_chart(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             given = why.startswith(("nil pointer", "error calling", "can't evaluate"))
             yield rule.finding(
                 problem.at,
-                f"the chart `{chart.name}` does not render: {why}",
+                f"the chart `{chart.name}` does not render: {why}"
+                + (f", unless {chart.more_values} gives it" if given and chart.more_values else ""),
                 help="Render it with `helm template` and the values that production gives.",
                 # Values given at installation may mend it.
-                confidence=Confidence.LIKELY if given else None,
+                confidence=(Confidence.POSSIBLE if chart.more_values else Confidence.LIKELY)
+                if given
+                else None,
+                severity=Severity.MEDIUM if given and chart.more_values else None,
                 breaks=_breaks(alone, Stage.STARTS)
                 if len(alone) == 1 and len(deployment.cluster.charts) == 1
                 else (),

@@ -538,6 +538,8 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
 
 def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
+    # Whoever starts an image without a command gives it one.
+    started = fault.kind == "no-command" and service.origin == "dockerfile"
     return rule.finding(
         fault.at,
         fault.message,
@@ -546,7 +548,11 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         else "",
         related=[Related(at, text) for at, text in fault.related],
         confidence=Confidence.POSSIBLE if fault.possible else confidence,
-        severity=Severity.LOW if fault.possible else None,
+        severity=Severity.LOW
+        if fault.possible
+        else Severity.MEDIUM
+        if service.is_dev or started
+        else None,
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
         if fault.kind == "daemon"
@@ -602,7 +608,7 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule, deployment: Deployment) ->
             )
         if problem.kind == "case" and problem.candidates:
             help = f"Write it as it is: `{problem.candidates[0]}` (names are case sensitive in the image)."
-        by_hand = problem.source in image.made_by_hand
+        by_hand = dict(image.made_by_hand).get(problem.source, "")
         # An image of that name could be meant; a stage of nearly that name is far likelier.
         misspelt = problem.kind == "unknown-stage" and bool(problem.candidates)
         consequence = "the build fails"
@@ -612,12 +618,14 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule, deployment: Deployment) ->
         if problem.kind in _CLASSIC_ONLY and not fails:
             consequence = "the classic builder and Podman refuse it; BuildKit does not"
         elif by_hand:
-            consequence += " unless somebody puts it there first (git ignores it)"
+            consequence += f" unless somebody puts it there first ({by_hand})"
         yield rule.finding(
             problem.at,
             f"{problem.message}: {consequence}",
             help=help,
-            severity=None if (fails or misspelt) and not by_hand else Severity.MEDIUM,
+            severity=None
+            if (fails or misspelt) and not by_hand and not image.is_dev
+            else Severity.MEDIUM,
             confidence=Confidence.CERTAIN
             if fails and not by_hand
             else Confidence.LIKELY

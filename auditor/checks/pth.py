@@ -181,6 +181,14 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             confidence = Confidence.POSSIBLE if doubt else Confidence.LIKELY
         else:
             confidence = _confidence(link)
+        if service.origin == "platform" and not link.path.startswith(f"{service.cwd}/"):
+            # A disk of the platform, or the machine on which a bento is served as it was built.
+            yield rule.undecided(
+                f"`{_shown(link)}` lies outside of what is packaged",
+                at=link.access.at,
+                blocks=_stages(service, link),
+            )
+            continue
         another = _mounted_by_another(service, link.path, deployment)
         if another is not None:
             yield rule.undecided(
@@ -195,9 +203,9 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
         if link.elsewhere:
             where = f" (the file is at {link.elsewhere[0]})"
         if link.made_by_hand and link.seen.mounted:
-            where = " unless somebody puts it on the host first: git ignores it"
+            where = f" unless somebody puts it on the host first: {link.made_by_hand}"
         elif link.made_by_hand:
-            where = " unless somebody makes it before the build: git ignores it"
+            where = f" unless somebody makes it before the build: {link.made_by_hand}"
         elif link.to_be_mounted and link.seen.mounted:
             where = " unless it is on the host by the time the profile is started"
         elif link.to_be_mounted:

@@ -8,7 +8,7 @@ from auditor.artifacts.onnx.facts import OnnxFacts, OnnxPort
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, ServedModel, Service, Tensor
-from auditor.findings import Confidence, Related, Stage
+from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.source import Location
 
 # Names of element types: Triton's → ONNX's.
@@ -28,9 +28,10 @@ def model_not_served(service: Service, rule: Rule, deployment: Deployment) -> It
     for fault in broken:
         yield rule.finding(
             fault.at,
-            fault.message,
+            fault.message + (", unless somebody puts it there first" if fault.possible else ""),
             related=[Related(at, text) for at, text in fault.related],
             confidence=Confidence.POSSIBLE if fault.possible else Confidence.CERTAIN,
+            severity=Severity.MEDIUM if fault.possible else None,
             breaks=service.breaks(fault.stage),
         )
     onnx = {a.path: a.facts.onnx for a in deployment.artifacts if a.facts.onnx is not None}

@@ -302,6 +302,8 @@ def foreign_package_manager(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         base = package.base
         if base is None or base.distro is None or package.manager not in _MANAGERS:
             continue
+        if package.conditional:
+            continue  # `if command -v apk …`: whichever there is
         if base.distro in _MANAGERS[package.manager]:
             yield rule.passed()
             continue

@@ -442,7 +442,11 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         variant = len(texts) > 1
         applied = variant and files.is_default and _always_applied(texts[-1], paths)
         dev = dev and not applied
-        if variant and compose.stands_alone(texts[-1]):
+        if (
+            variant
+            and compose.stands_alone(texts[-1])
+            and not compose.lies_over(texts[-1], names[0])
+        ):
             texts, names, variant = texts[-1:], names[-1:], False
         directory = _project_directory(facts, texts)
         project = replace(

@@ -196,7 +196,7 @@ def _missing_data(image: BuiltImage, view: View) -> Iterator[StartFault]:
                 )
             )
             absent = seen.answer == "no" and seen.at is None
-            if seen.mounted or not (itself or absent) or view.would_ignore(path, seen):
+            if seen.mounted or not (itself or absent) or view.by_hand(path):
                 continue
             if any(path in made.paths for one in view.made_by_build().values() for made in one):
                 continue

@@ -10,20 +10,25 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from auditor.parsers.shell import Arg, Env, Script, Value, join_path, trace
+from auditor.parsers.shell import Arg, Env, Redirect, Script, Value, join_path, trace
 from auditor.source import Location, Unknown
 from auditor.values import value
 
 
 @value
 class Make:
-    """Creates a file or directory (and, with ``parents``, the way to it)."""
+    """Creates a file or directory (and, with ``parents``, the way to it).
+
+    ``text`` is what is written where that is literal; ``append``: to what is there.
+    """
 
     path: str
     directory: bool
     by: str
     certain: bool
     at: Location
+    text: str | None = None
+    append: bool = False
 
 
 @value
@@ -140,6 +145,7 @@ def _script(
     for problem in script.problems:
         if problem.fatal:
             yield MayCreate(roots=("/",), reason="a command that was not read", at=problem.at)
+    opened: dict[str, Location] = {}  # a group's commands write into what it opened once
     for step in trace(script, env=env, cwd=cwd):
         left[0] -= 1
         command = step.command
@@ -149,6 +155,7 @@ def _script(
         sure = certain and not (
             command.conditional or command.loop or command.function or command.background
         )
+        printed = _printed(step.argv, command.redirects)
         for redirect in command.redirects:
             if redirect.operator in (">", ">>", ">|", "&>", "&>>") and redirect.target is not None:
                 value = redirect.target.expand(step.env)
@@ -159,9 +166,42 @@ def _script(
                         directory=False,
                         by=">",
                         certain=sure,
-                        at=redirect.at,
+                        at=command.at,
+                        text=printed if redirect.fd in (None, 1) else None,
+                        append=redirect.operator.endswith(">>") or redirect.at == opened.get(path),
                     )
+                    opened[path] = redirect.at
         yield from _command(step.argv, step.env, step.cwd, sure, depth, left)
+
+
+def _printed(argv: Sequence[Arg], redirects: Sequence[Redirect]) -> str | None:
+    """What a command that only prints literal words writes; None when that is not known."""
+    argv = _unwrap(argv)
+    name = posixpath.basename(argv[0].text) if argv else ""
+    if name == "cat":
+        body = next((r.body for r in redirects if r.operator.startswith("<<")), None)
+        return body if len(argv) == 1 else None
+    words = [arg.value for arg in argv[1:] if isinstance(arg.value, str)]
+    if name not in ("echo", "printf") or len(words) != len(argv) - 1:
+        return None
+    end = "" if name == "printf" else "\n"
+    while name == "echo" and words and words[0] in ("-e", "-n", "-ne", "-en", "-E"):
+        end = "" if "n" in words.pop(0) else end
+    if name == "printf":
+        form = words[0] if words else ""
+        if "%" in form.replace("%%", "").replace("%s", ""):
+            return None
+        holes, given = form.count("%s"), words[1:]
+        rounds = -(-len(given) // holes) if holes else 1
+        parts = (form * max(min(rounds, 200), 1)).split("%s")
+        given += [""] * (len(parts) - 1 - len(given))
+        filled = "".join(part + word for part, word in zip(parts, [*given, ""], strict=False))
+        return _escapes(filled.replace("%%", "%"))
+    return _escapes(" ".join(words)) + end
+
+
+def _escapes(text: str) -> str:
+    return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
 def _command(

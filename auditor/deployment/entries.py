@@ -70,6 +70,8 @@ _DISTRIBUTIONS = {
 }  # fmt: skip
 # What they serve is what answers, without routes of its own.
 _ANSWERING = frozenset({"bentoml", "ray-serve"})
+# They answer from a thread of their own, beside what serves.
+_BESIDE = frozenset({"prometheus_client"})
 # They serve a page that calls the model, not an endpoint.
 _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
 
@@ -165,6 +167,11 @@ def follow(
             faults += _unanswered(proxies, inner, complete=complete)
             listens = fronts.nginx_listens(configs)
             open_links = [link for link in open_links if "what nginx serves" not in link[1]]
+        elif view.build_mentions("/etc/nginx"):
+            vague = Unknown("a command of the build writes what nginx reads")
+            listens = [
+                replace(item, port=vague) if item.server == "nginx" else item for item in listens
+            ]
     if supervisor is not None and service.supervised:
         open_links = [
             (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
@@ -314,7 +321,7 @@ def _doubtful(entries: list[Entry], view: View) -> frozenset[str]:
                 path = posixpath.join(root, inside)
                 for candidate in (f"{path}.py", f"{path}/__init__.py", path):
                     seen = view.look(candidate)
-                    if seen.answer != "no" or view.would_ignore(candidate, seen):
+                    if seen.answer != "no" or view.by_hand(candidate):
                         found.add(item.module)
     return frozenset(found)
 
@@ -596,7 +603,10 @@ class _Follower:
         """What the server's model repository makes it serve."""
         from auditor.deployment import modelservers
 
-        told = modelservers.follow(fact, config, self.env, self.cwd, self.view)
+        told = modelservers.follow(
+            fact, config, self.env, self.cwd, self.view,
+            started_elsewhere=self.service.origin == "dockerfile",
+        )  # fmt: skip
         self.faults += told.faults
         self.open_links += told.open_links
         self.models += told.models
@@ -926,7 +936,7 @@ class _Follower:
 
     def _by_hand(self, path: str) -> bool:
         seen = self.view.look(path)
-        return seen.answer != "yes" and self.view.would_ignore(path, seen)
+        return seen.answer != "yes" and bool(self.view.by_hand(path))
 
     def _read(self, path: str) -> str | None:
         text = self.view.text(path)
@@ -1068,7 +1078,10 @@ class _Follower:
         if server in ("uvicorn", "gunicorn", "hypercorn"):
             text = {
                 "uvicorn": f'Error loading ASGI app. Could not import module "{module}".',
-            }.get(server, f"ModuleNotFoundError: No module named '{top}'")
+            }.get(
+                server,
+                f"ModuleNotFoundError: No module named '{self._first_missing(module, roots)}'",
+            )
             message += f": `{text}`"
         if near:
             message += f" (there is {near})"
@@ -1082,6 +1095,15 @@ class _Follower:
                 evidence=(("module", module), ("searched", ", ".join(roots))),
             )
         )
+
+    def _first_missing(self, module: str, roots: tuple[str, ...]) -> str:
+        """The part of a dotted name that Python says it does not find."""
+        parts = module.split(".")
+        for count in range(1, len(parts)):
+            inner = "/".join(parts[:count])
+            if not any(self.view.is_dir(posixpath.join(root, inner)) for root in roots):
+                return ".".join(parts[:count])
+        return module
 
     def _near(self, top: str, roots: tuple[str, ...]) -> str:
         names = [
@@ -1097,6 +1119,10 @@ class _Follower:
     ) -> None:
         name = attribute.partition("(")[0].partition(".")[0]
         if name in trace.attributes or name in trace.factories or trace.truncated:
+            return
+        facts = self.view.facts_of_repo(trace.path) if trace.path else None
+        if facts is not None and name in facts.names:
+            self.open_links.append((Stage.STARTS, f"{module} was not followed to {attribute}"))
             return
         star = any("*" in item.fact.names for item in trace.imports)
         if star or trace.problems:
@@ -1142,18 +1168,32 @@ class _Follower:
                 self.open_links.append((Stage.STARTS, f"{problem.at.path}: {problem.message}"))
         if trace.truncated:
             self.open_links.append((Stage.STARTS, f"{module} is too large to be followed"))
-        self.faults += endings.refused_arguments(trace)
+        refused = endings.refused_arguments(trace)
+        if refused and self._given_arguments():
+            self.open_links.append((Stage.STARTS, "what `docker run` adds to the ENTRYPOINT"))
+        else:
+            self.faults += refused
         if server == "python":
             self.faults += endings.object_with_workers(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
             self.faults += endings.nothing_served(trace, facts, at)
-            started = [
-                s
-                for s in trace.servers
-                if s.reach.phase in (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
-            ]
-            for item in started:
+            started: tuple[Phase, ...] = (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
+        else:
+            started = (Phase.IMPORT, Phase.STARTUP)
+        for item in trace.servers:
+            # Beside another server, only what listens in a thread of its own.
+            if item.reach.phase in started and (server == "python" or item.tool in _BESIDE):
                 self.listens.append(self._code_listen(item))
+
+    def _given_arguments(self) -> bool:
+        """An ENTRYPOINT without CMD, in an image that nothing is seen to start: run with words."""
+        image = self.service.image
+        return (
+            self.service.origin == "dockerfile"
+            and image is not None
+            and image.image.entrypoint is not None
+            and image.image.cmd is None
+        )
 
     def _code_listen(self, server: Server) -> Listen:
         port: int | Unknown

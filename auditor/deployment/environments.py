@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from auditor.deployment.base import Base
@@ -122,6 +123,19 @@ class _Resolver:
         found = self._image.fs.lookup(absolute)
         gone = isinstance(found, Absent) and found.removed_at is None
         return gone and self._mounted(absolute) is None
+
+    def copied_by_then(self, name: str) -> bool:
+        """Whether a COPY before the command may bring a file of that name; mounts count."""
+        if self._ran.step.mounts:
+            return True
+        for step in self._image.copies:
+            if step.at.path == self._ran.step.at.path and step.at.line > self._ran.step.at.line:
+                continue
+            for source in step.sources:
+                last = posixpath.basename(source.rstrip("/")) if isinstance(source, str) else "*"
+                if last in ("", ".", "..") or fnmatchcase(name, last) or "." not in last:
+                    return True
+        return False
 
     def _mounted(self, absolute: str) -> str | None:
         """The repository path that a bind mount of the RUN shows there."""
@@ -249,7 +263,9 @@ def _step(
             unresolved.append(why)
             continue
         extras = tuple(e.strip() for e in bracket.rstrip("]").split(",") if e.strip())
-        add(_project(path, extras, draft, facts, fact.at, files))
+        # `COPY setup.py ./` before the install, and pyproject.toml only after it.
+        old = resolve.copied_by_then("setup.py") and not resolve.copied_by_then("pyproject.toml")
+        add(_project(path, extras, draft, facts, fact.at, files, by_setup=old))
     if fact.action == "sync" or (
         fact.tool in _SYNC_LOCKS
         and fact.action == "install"
@@ -413,10 +429,16 @@ def _project(
     facts: Facts,
     at: Location,
     files: list[str],
+    *,
+    by_setup: bool = False,
 ) -> list[EnvRequirement]:
     """What ``pip install <directory>`` brings: the project's own dependencies."""
     project = facts.pyproject(posixpath.join(path, "pyproject.toml"))
-    if project is not None and (project.has_project or project.manager == "poetry"):
+    if (
+        project is not None
+        and not by_setup
+        and (project.has_project or project.manager == "poetry")
+    ):
         files.append(project.path)
         draft.pyproject = draft.pyproject or project
         items = list(project.dependencies)

@@ -11,6 +11,7 @@ from auditor.parsers.python.program import Budget
 from auditor.source import Problem, SourceText
 
 if TYPE_CHECKING:
+    from auditor.deployment.beforehand import Beforehand
     from auditor.deployment.image import BuildContext
     from auditor.discovery import Repository
     from auditor.parsers.conda import CondaEnvironment
@@ -54,6 +55,7 @@ class Facts:
         self._modules: dict[str, ModuleFacts | None] = {}
         self._scripts: dict[str, Script | None] = {}
         self._spoken: frozenset[str] | None = None
+        self._beforehand: Beforehand | None = None
         # What a platform does instead of a Dockerfile, by the file that makes it do so.
         self.standins: dict[str, Dockerfile] = {}
 
@@ -184,6 +186,25 @@ class Facts:
                 found.update(names.findall(self.repository.read_text(entry.path).text))
             self._spoken = frozenset(found)
         return self._spoken
+
+    @property
+    def beforehand(self) -> Beforehand:
+        """What workflows and scripts bring before they build."""
+        if self._beforehand is None:
+            from auditor.deployment import beforehand
+
+            self._beforehand = beforehand.read(self)
+        return self._beforehand
+
+    def by_hand(self, path: str) -> str:
+        """Why this path may be there although the repository lacks it; empty where nothing says so.
+
+        A path that ends with ``/`` is a directory.
+        """
+        if self.repository.would_ignore(path):
+            return "git ignores it"
+        where = self.beforehand.brings(path)
+        return f"{where} may bring it" if where else ""
 
     def context(self, directory: str) -> BuildContext:
         """A directory of the repository as a build context."""

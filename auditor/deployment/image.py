@@ -247,9 +247,13 @@ class InlineSource:
 
 @value
 class MadeSource:
-    """Made by an instruction: WORKDIR, mkdir, touch, redirection, VOLUME."""
+    """Made by an instruction: WORKDIR, mkdir, touch, redirection, VOLUME.
+
+    ``text``: what literal commands wrote, each piece with its place; None when that is not known.
+    """
 
     by: str
+    text: tuple[tuple[Location, str], ...] | None = None
 
 
 @value
@@ -334,6 +338,18 @@ class _File(_Layer):
     owner: str | Unknown = "0:0"
     executable: bool | None = None
     kind: Literal["file", "directory"] = "file"
+
+
+@value
+class _Passed:
+    """A directory that a layer puts something into; ``below`` counts the layers before it.
+
+    ``owner``: whom a later chown gave it to.
+    """
+
+    answer: Present
+    owner: str | Unknown | None
+    below: int
 
 
 @value(kw_only=False)
@@ -442,6 +458,28 @@ class FileSystem:
         return self._lookup(absolute("/", path), len(self), _Budget())
 
     def _lookup(self, path: str, count: int, budget: _Budget) -> Lookup:
+        found = self._newest(path, count, budget)
+        first: Present | None = None
+        owner: str | Unknown | None = None
+        while isinstance(found, _Passed):
+            # COPY into a directory that is there leaves it as it was made.
+            others = _both(first.others, found.answer.others) if first else found.answer.others
+            owner = found.owner if owner is None else owner
+            first = replace(first or found.answer, others=others)
+            oldest = found.answer
+            found = self._newest(path, found.below, budget)
+        if first is None:
+            return found
+        made = found if isinstance(found, Present) and found.kind == "directory" else oldest
+        return replace(
+            first,
+            owner=made.owner if owner is None else owner,
+            others=_both(first.others, made.others),
+            at=made.at,
+        )
+
+    def _newest(self, path: str, count: int, budget: _Budget) -> Lookup | _Passed:
+        """What the newest layer that says something of the path makes of it."""
         maybe: Undetermined | None = None
         doubt: Undetermined | None = None
         executable: bool | None = None
@@ -449,7 +487,7 @@ class FileSystem:
         others: Others | None = None
         if path == "/":
             return Present(path="/", kind="directory", source=MadeSource(by="image"), at=None)
-        for layer in self._newest_first(count):
+        for number, layer in enumerate(self._newest_first(count), 1):
             if budget.spent():
                 return Undetermined(path=path, reason="too many steps lead to it", at=layer.at)
             if isinstance(layer, _Opaque):
@@ -493,6 +531,8 @@ class FileSystem:
                     answer = replace(answer, owner=owner)
                 if others is not None:
                     answer = replace(answer, others=_both(others, answer.others))
+                if doubt is None and answer.kind == "directory" and _passes(layer, path):
+                    return _Passed(answer=answer, owner=owner, below=count - number)
                 return doubt or answer
         below = self._base.lookup(path)
         if isinstance(below, Present):
@@ -703,6 +743,15 @@ def _join_absolute(root: str, inner: str) -> str:
     if not inner:
         return root
     return f"/{inner}" if root == "/" else f"{root}/{inner}"
+
+
+def _passes(layer: _Layer, path: str) -> bool:
+    """The layer puts something into the directory, and makes it only where it is missing."""
+    if isinstance(layer, _Tree | _Transfer):
+        return path == layer.path or _within(layer.path, path)
+    if not isinstance(layer, _File):
+        return False
+    return path != layer.path or layer.source == MadeSource(by="WORKDIR")
 
 
 def _made(path: str, at: Location | None) -> Present:
@@ -1600,7 +1649,7 @@ class _Evaluator:
                     _File(
                         at=at,
                         path=effect.path,
-                        source=MadeSource(by=effect.by),
+                        source=MadeSource(by=effect.by, text=_written(effect, fs)),
                         owner=owner,
                         executable=None if effect.directory else False,
                         kind="directory" if effect.directory else "file",
@@ -2015,7 +2064,7 @@ class _Placement:
         root = self.destination if isinstance(self.destination, str) else "/"
         self.fs._add(_Opaque(at=self.item.at, roots=(root,), reason=reason))
 
-    def _file_place(self, name: str) -> str | None:
+    def _file_place(self, name: str, *, like: str) -> str | None:
         """Where a file lands; None when that hangs on whether the destination is a directory."""
         assert isinstance(self.destination, str)
         if self.directory:
@@ -2026,7 +2075,7 @@ class _Placement:
         if isinstance(found, Undetermined):
             # A package may have made anything there, but hardly a directory called nginx.conf.
             suffix = posixpath.splitext(self.destination)[1]
-            if not suffix or suffix != posixpath.splitext(name)[1]:
+            if not suffix or suffix != posixpath.splitext(like)[1]:
                 return None
         return self.destination
 
@@ -2034,7 +2083,9 @@ class _Placement:
         if isinstance(self.destination, Unknown):
             self.opaque(f"copied to an unknown place: {self.destination.reason}")
             return
-        place = self._file_place(name)
+        # A here-document has no file name whose ending could be compared.
+        named = self.destination if isinstance(source, InlineSource) else name
+        place = self._file_place(name, like=named)
         if place is None:
             self.opaque("copied here, but it is not known whether this is a directory")
             return
@@ -2096,7 +2147,8 @@ class _Placement:
         elif directory is True or path == "/":
             place = self.destination
         elif directory is False:
-            place = self._file_place(posixpath.basename(path))
+            base = posixpath.basename(path)
+            place = self._file_place(base, like=base)
         elif self.directory or not posixpath.splitext(path)[1]:
             # Into a directory, as a file or as contents: only the region is known.
             place = None
@@ -2163,6 +2215,25 @@ def run_script(item: Run, shell_words: Sequence[str] = _SHELL) -> Script | None:
         body_text = f"\n{heredoc.body.text}{heredoc.name}"
         pieces.append((body_text, heredoc.at.line - 1, 1))
     return shell.parse(Fragment(item.at.path, pieces), errexit=errexit)
+
+
+_MAX_WRITTEN = 500  # pieces of one text
+
+
+def _written(effect: Make, fs: FileSystem) -> tuple[tuple[Location, str], ...] | None:
+    """The text of a file that a literal command writes, or writes on."""
+    if effect.text is None or effect.directory:
+        return None
+    pieces = ((effect.at, effect.text),)
+    if not effect.append:
+        return pieces
+    before = fs.lookup(effect.path)
+    if isinstance(before, Absent):
+        return pieces
+    if not isinstance(before, Present) or not isinstance(before.source, MadeSource):
+        return None
+    earlier = before.source.text
+    return None if earlier is None or len(earlier) >= _MAX_WRITTEN else earlier + pieces
 
 
 def _both(newer: Others | None, older: Others | None) -> Others | None:

@@ -13,6 +13,7 @@ from auditor.deployment.commands import Ran, ran
 from auditor.deployment.facts import Facts
 from auditor.deployment.image import Image, evaluate
 from auditor.deployment.model import BuiltImage, Environment, PythonClaim, Value
+from auditor.discovery import FileKind
 from auditor.parsers.commands import PipInstall, SystemInstall, Venv
 from auditor.source import Location
 from auditor.values import replace
@@ -117,16 +118,12 @@ def build(
         is_dev=is_dev,
         programs=frozenset(programs),
         foreign_python=foreign_python,
-        made_by_hand=frozenset(
-            problem.source
+        made_by_hand=tuple(
+            (problem.source, why)
             for problem in image.copy_problems
-            if any(
-                facts.repository.would_ignore(
-                    posixpath.normpath(posixpath.join(context, problem.source.strip("/"))) + end
-                )
-                # What is not there may have been meant as a directory.
-                for end in ("", "/")
-            )
+            # What is not there may have been meant as a directory.
+            for whole in (posixpath.normpath(posixpath.join(context, problem.source.strip("/"))),)
+            if (why := facts.by_hand(whole) or facts.by_hand(f"{whole}/"))
         ),
         opaque_programs=any(step.origin in ("image", "unknown") for step in image.copies)
         or (scripts_shipped and any(_brings_programs(source) for source in sources)),
@@ -311,6 +308,10 @@ def spelled(facts: Facts, dockerfile: str) -> str:
     return dockerfile
 
 
+# What a build context of a Python service holds.
+_SOURCES = (FileKind.PYTHON, FileKind.REQUIREMENTS, FileKind.PYPROJECT, FileKind.NOTEBOOK)
+
+
 def choose_context(
     facts: Facts, dockerfile: str, hinted: str | None, *, shown: bool = False
 ) -> str:
@@ -326,6 +327,10 @@ def choose_context(
     candidates = [own]
     while candidates[-1]:
         candidates.append(posixpath.dirname(candidates[-1]))
+    if own and not any(
+        entry.path.startswith(f"{own}/") for entry in facts.repository.of_kind(*_SOURCES)
+    ):
+        candidates.append(candidates.pop(0))  # a directory of Dockerfiles: `COPY . .` is not of it
     if hinted is not None:
         candidates.insert(0, hinted)
         own = hinted

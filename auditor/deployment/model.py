@@ -159,6 +159,8 @@ class SystemPackage:
     base: Base | None = None
     foreign: bool = False
     removed: bool = False
+    # Installed only under a condition, or after a command that may have failed.
+    conditional: bool = False
 
 
 @value
@@ -183,8 +185,8 @@ class BuiltImage:
     foreign_python: tuple[str, Location] | None = None
     # Its FROM names an image that another Dockerfile of the repository builds.
     base_is_local: bool = False
-    # Sources of COPY that git ignores: made or put there by hand before the build.
-    made_by_hand: frozenset[str] = frozenset()
+    # Sources of COPY that are made or put there before the build, and what says so.
+    made_by_hand: tuple[tuple[str, str], ...] = ()
     # Something that was copied in may bring programs that cannot be named.
     opaque_programs: bool = False
     build_args: tuple[tuple[str, Value], ...] = ()

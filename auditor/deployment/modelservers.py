@@ -33,8 +33,12 @@ FAULT = "model-server"
 
 @record
 class Followed:
-    """What following a model server's files came to."""
+    """What following a model server's files came to.
 
+    ``started_elsewhere``: nothing says how the image is started, so what is mounted is not known.
+    """
+
+    started_elsewhere: bool = False
     faults: list[StartFault] = made(default_factory=list)
     open_links: list[tuple[Stage, str]] = made(default_factory=list)
     models: list[ServedModel] = made(default_factory=list)
@@ -98,10 +102,16 @@ class Followed:
 
 
 def follow(
-    fact: ServerStart, config: tuple[Option, ...], env: Env, cwd: Value, view: View
+    fact: ServerStart,
+    config: tuple[Option, ...],
+    env: Env,
+    cwd: Value,
+    view: View,
+    *,
+    started_elsewhere: bool = False,
 ) -> Followed:
     """What this server serves."""
-    found = Followed()
+    found = Followed(started_elsewhere=started_elsewhere)
     {
         "mlserver": _mlserver,
         "torchserve": _torchserve,
@@ -258,7 +268,7 @@ def _mlserver_file(
     target = posixpath.normpath(posixpath.join(directory, uri or "."))
     if not view.is_dir(target):
         seen = view.look(target)
-        if seen.answer == "no" and not view.would_ignore(target, seen):
+        if seen.answer == "no" and not view.by_hand(target):
             found.fault(
                 at,
                 f"`{target}` is not in the image: mlserver stops (`InvalidModelURI: Invalid URI "
@@ -353,7 +363,7 @@ def _torchserve(
                 f"`{archive}` is not in the model store `{directory}`: torchserve stays up without "
                 f"it (`ModelNotFoundException: Model not found at: {archive}`), and every prediction "
                 "is answered with 404",
-                possible=view.would_ignore(path, seen),
+                possible=bool(view.by_hand(path)),
             )
         found.models.append(
             ServedModel(server="torchserve", name=name, at=models.at, file=view.repo_file(path))
@@ -367,7 +377,7 @@ _TRITON_FILES = {
     "pytorch": "model.pt", "pytorch_libtorch": "model.pt",
     "tensorrt": "model.plan", "tensorrt_plan": "model.plan",
     "tensorflow_savedmodel": "model.savedmodel", "tensorflow_graphdef": "model.graphdef",
-    "python": "model.py", "openvino": "model.xml",
+    "python": "model.py", "openvino": "model.xml", "dali": "model.dali",
 }  # fmt: skip
 # Backends whose models say what they take: a configuration is not needed for them.
 _SELF_DESCRIBED = ("model.onnx", "model.plan", "model.savedmodel", "model.py", "model.xml")
@@ -404,7 +414,11 @@ def _triton(
             continue
         names = sorted({f.partition("/")[0] for f in files if "/" in f})
         if not names:
-            if view.look(root).answer != "unknown" and complete:
+            absent = view.look(root).answer == "no"
+            if (found.started_elsewhere and absent) or (mode == "explicit" and not wanted):
+                later = f"models are mounted at {root}, or loaded while it runs"
+                found.open_links.append((Stage.PREDICTS, later))
+            elif view.look(root).answer != "unknown" and complete:
                 found.fault(
                     option.at,
                     f"`{root}` holds no model: tritonserver serves nothing",
@@ -542,7 +556,7 @@ def _versions(message: parse.Message, there: list[str]) -> tuple[list[str], list
 
 def _by_hand(view: View, path: str) -> bool:
     """Git ignores what would lie there: it is made or put there by hand."""
-    return view.would_ignore(path, view.look(path))
+    return bool(view.by_hand(path))
 
 
 def _version(text: str) -> bool:

@@ -62,7 +62,7 @@ def read(facts: Facts) -> Iterator[Packaged]:
 
 
 def _there(facts: Facts, path: str) -> bool:
-    return facts.repository.exists(path) or facts.repository.would_ignore(path)
+    return facts.repository.exists(path) or bool(facts.by_hand(path))
 
 
 def _entry(facts: Facts, folder: str, entry: str) -> str:

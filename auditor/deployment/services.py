@@ -177,7 +177,7 @@ def from_compose(
             source_exists=(
                 facts.repository.exists(volume.path) if volume.path is not None else None
             ),
-            made_by_hand=volume.path is not None and facts.repository.would_ignore(volume.path),
+            made_by_hand=volume.path is not None and bool(facts.by_hand(volume.path)),
             read_only=volume.read_only,
             named=volume.type == "volume" and volume.source is not None,
             shared_with=composing.shared_with(project, service, volume),
@@ -543,7 +543,7 @@ def _run_mount(value: Value, at: Location, facts: Facts) -> Mount | None:
                 source=path,
                 source_text=source,
                 source_exists=facts.repository.exists(path),
-                made_by_hand=facts.repository.would_ignore(path),
+                made_by_hand=bool(facts.by_hand(path)),
             )
     kind = "bind" if "/" in source or "$" in source else "volume"
     return Mount(

@@ -591,6 +591,9 @@ def _script(
         return
     path = posixpath.normpath(posixpath.join(cwd, name))
     seen = view.look(path)
+    on_path = service.image is not None and service.image.provides_program(name) is not False
+    if seen.answer == "no" and str(fact.shell).endswith("bash") and "/" not in name and on_path:
+        return  # bash looks for a script on PATH as well
     if seen.answer == "no":
         if not path.startswith(_SYSTEM):
             yield StartFault(

@@ -57,6 +57,8 @@ def packages(commands: Commands, final: Image) -> Iterator[SystemPackage]:
                 recommends=fact.recommends,
                 base=base,
                 foreign=stage in foreign,
+                conditional=command.what.command is not None
+                and command.what.command.conditional > 0,
             )
             for package in fact.packages
             if isinstance(package.name, str)

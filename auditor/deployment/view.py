@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
-from auditor.deployment.image import Absent, ContextSource, MadeSource, Present, Undetermined
+from auditor.deployment.image import (
+    Absent,
+    ContextSource,
+    InlineSource,
+    MadeSource,
+    Present,
+    Undetermined,
+)
 from auditor.source import Location, SourceText
 from auditor.values import value
 
@@ -378,10 +385,11 @@ class View:
         inside = repo[len(context) + 1 :] if context else repo
         return self._image.image.fs.locate_context(inside)
 
-    def would_ignore(self, path: str, seen: Seen) -> bool:
-        """Whether git ignores the place in the repository that would become this path.
+    def by_hand(self, path: str) -> str:
+        """Why the place in the repository that would become this path may be filled nevertheless.
 
-        That is where a bind mount leads, or what ``COPY . .`` would bring past ``.dockerignore``.
+        That is where a bind mount leads, or what ``COPY . .`` would bring past ``.dockerignore``;
+        git may ignore it, or a workflow bring it before the build. Empty where nothing says so.
         """
         repository = self._facts.repository
         context = self._image.context
@@ -390,7 +398,7 @@ class View:
             target = str(mount.target).rstrip("/")
             if mount.source is not None and (path == target or path.startswith(f"{target}/")):
                 inside = path[len(target) :].strip("/")
-                return repository.would_ignore(
+                return self._facts.by_hand(
                     posixpath.normpath(posixpath.join(mount.source or ".", inside))
                 )
         for step in self._image.image.copies:
@@ -411,9 +419,20 @@ class View:
                     start = posixpath.normpath(posixpath.join(start, inside))
                 whole = posixpath.normpath(posixpath.join(context, start))
                 left_out = ignore is not None and ignore.match(start) is not None
-                if repository.would_ignore(whole) and not left_out:
-                    return True
-        return False
+                why = "" if left_out else self._facts.by_hand(whole)
+                if why:
+                    return why
+        top = self._image.image.workdir.value
+        if isinstance(top, str) and path.startswith(f"{top.rstrip('/')}/"):
+            inside = path[len(top.rstrip("/")) + 1 :]
+            # A packager takes a folder: the stand-in for it names only what is there.
+            if any(self._image.dockerfile is item for item in self._facts.standins.values()):
+                return self._facts.by_hand(posixpath.normpath(posixpath.join(context, inside)))
+        return ""
+
+    def build_mentions(self, text: str) -> bool:
+        """Whether a RUN of the image, or of what it is built on, names this."""
+        return any(text in word for step in self._image.image.runs for word in step.command.argv)
 
     def in_repository(self, path: str) -> bool:
         """Whether the repository has a file or directory at this path."""
@@ -460,7 +479,7 @@ class View:
                 for entry in self._facts.repository.entries
                 if entry.path.startswith(prefix)
             ]
-            return tuple(sorted(files)), not self._facts.repository.would_ignore(f"{prefix}x")
+            return tuple(sorted(files)), not self._facts.by_hand(f"{prefix}x")
         if mount is not None and mount.kind != "volume":
             return (), mount.kind == "tmpfs"
         waiting = [("", 0)]
@@ -522,7 +541,26 @@ class View:
     def text(self, path: str) -> SourceText | None:
         """The text of the file at this path."""
         repo = self.repo_file(path)
-        return self._facts.read(repo) if repo is not None else None
+        return self._facts.read(repo) if repo is not None else self._written(path)
+
+    def _written(self, path: str) -> SourceText | None:
+        """A text that the Dockerfile itself writes, each line where it stands there."""
+        found = self._image.image.fs.lookup(path) if self.mount_of(path) is None else None
+        if not isinstance(found, Present):
+            return None
+        pieces: Sequence[tuple[int, str]] = ()
+        if isinstance(found.source, InlineSource):
+            pieces = [(found.source.heredoc.body.place(0)[0], found.source.heredoc.text)]
+        elif isinstance(found.source, MadeSource) and found.source.text is not None:
+            pieces = [(at.line, text) for at, text in found.source.text]
+        if not pieces:
+            return None
+        whole = ""
+        for line, text in pieces:
+            if not whole or whole.endswith("\n"):
+                whole += "\n" * (line - 1 - whole.count("\n"))
+            whole += text
+        return SourceText(self._image.dockerfile.path, whole)
 
     def script(self, path: str) -> Script | None:
         """The parsed shell script at this path."""

@@ -41,7 +41,7 @@ class PathLink:
     elsewhere: tuple[str, ...] = ()
     source_has: str | None = None
     # Git ignores the place where the author has it: it is made or put there by hand.
-    made_by_hand: bool = False
+    made_by_hand: str = ""
     machine: bool = False
     # The image makes its directory and leaves it empty: something is to be mounted there.
     to_be_mounted: bool = False
@@ -170,9 +170,9 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
-            by_hand = False
+            by_hand = ""
             if found.answer == "no":
-                by_hand = view.would_ignore(path, found)
+                by_hand = view.by_hand(path)
                 source_has = _in_repository(access, entry, view, text)
                 if source_has is not None:
                     elsewhere = tuple(p for p in view.copies_of(source_has) if p != path)
@@ -183,7 +183,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 seen=found,
                 elsewhere=elsewhere,
                 source_has=source_has,
-                made_by_hand=by_hand and (source_has is None or found.mounted),
+                made_by_hand=by_hand if source_has is None or found.mounted else "",
                 machine=machine_path(text),
                 to_be_mounted=found.answer == "no"
                 and (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
+from auditor import lazy_re as re
 from auditor.parsers import dotenv, yamldoc
 from auditor.parsers.dotenv import HOLE, DotenvFacts, Lookup, interpolate
 from auditor.source import Location, Problem, SourceText, Unknown
@@ -422,6 +423,13 @@ def file_sets(paths: Iterable[str]) -> tuple[ComposeFileSet, ...]:
             first = (prefix + base,) if base is not None else ()
             sets.append(ComposeFileSet(files=(*first, prefix + name), is_dev=is_dev))
     return tuple(sets)
+
+
+def lies_over(source: SourceText, base: str) -> bool:
+    """Whether the file itself says that it is given after another one (``-f a -f b``)."""
+    first, own = (re.escape(path.rpartition("/")[2]) for path in (base, source.path))
+    together = rf"{first}['\"]?(?:\s+(?:-f|--file)[ =]|[:;])['\"]?(?:\./)?{own}\b"
+    return re.search(together, source.text) is not None
 
 
 def stands_alone(source: SourceText) -> bool:

@@ -678,11 +678,21 @@ class Renderer:
             if function is None:
                 raise UndecidedError(f"function {operand[1]} is not evaluated")
             return self._call(function, operand[1], ())
-        owner = self._operand(operand[1], dot, scopes)
-        result = field(owner, operand[2])
-        if callable(result) and not called:
-            return self._call(result, operand[2], ())
+        names: list[str] = []
+        while operand[0] not in _ROOTS:
+            names.append(operand[2])
+            operand = operand[1]
+        result = self._operand(operand, dot, scopes)
+        if result is None and operand[0] == "pipe":
+            return None  # what parentheses give is an untyped nil: its fields are nil as well
+        for left, name in zip(range(len(names) - 1, -1, -1), reversed(names), strict=True):
+            result = field(result, name)
+            if callable(result) and (left or not called):
+                result = self._call(result, name, ())
         return result
+
+
+_ROOTS = frozenset({"value", "dot", "pipe", "variable", "function"})
 
 
 # Functions that go through all of a value.

@@ -12,6 +12,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from auditor import lazy_re as re
 from auditor.parsers import gotemplate, sprig, yamldoc
 from auditor.parsers.gotemplate import HOLE, TemplateError, UndecidedError
 from auditor.parsers.yamldoc import Node, Scalar, YamlStream
@@ -78,6 +79,8 @@ class Chart:
     streams: tuple[YamlStream, ...] = ()
     # The values files it was rendered with, the last one wins.
     values: tuple[str, ...] = ()
+    # Another values file of the repository that seems to be meant for this chart.
+    more_values: str = ""
     dependencies: tuple[Dependency, ...] = ()
     problems: tuple[Problem, ...] = ()
     # Templates that could not be rendered: what they would bring is not known.
@@ -154,6 +157,7 @@ class _Chart:
             library=_text(self.head, "type") == "library",
             streams=tuple(streams),
             values=tuple(names),
+            more_values=self.more_values(name, names) if self.problems else "",
             dependencies=tuple(dependencies),
             problems=tuple(self.problems[:50]),
             unread=tuple(self.unread),
@@ -173,6 +177,29 @@ class _Chart:
                 found.append(path)
                 break
         return found
+
+    def more_values(self, name: str, used: Sequence[str]) -> str:
+        """A values file that was not used: beside the chart, or elsewhere under its name."""
+        titles = {name.lower(), posixpath.basename(self.directory).lower()}
+        charts = [posixpath.dirname(p) for p in self.files.below("") if p.endswith("/Chart.yaml")]
+        for path in self.files.below(""):
+            if not path.endswith((".yaml", ".yml")) or "values" not in path.lower():
+                continue
+            folder, base = posixpath.split(path.lower())
+            words = set(re.split(r"[-_.]", base.rpartition(".")[0]))
+            within = path.startswith(f"{self.directory}/") or not self.directory
+            if within:
+                beside = posixpath.dirname(path) == self.directory
+                if beside and "values" in words and path not in used:
+                    return path
+                continue
+            if "values" not in words and "values" not in re.split(r"[-_./]", folder):
+                continue
+            if any(path.startswith(f"{chart}/") for chart in charts):
+                continue
+            if len(charts) < 2 or any(title in path.lower() for title in titles):
+                return path
+        return ""
 
     def collect(
         self, directory: str, head: yamldoc.Mapping, values: dict[str, Any], release: str
@@ -318,7 +345,7 @@ class _Chart:
             base = posixpath.join(part.name, path[len(part.directory) :].lstrip("/"))
             scope = {
                 **part.scope,
-                "Template": {"Name": base, "BasePath": posixpath.dirname(base)},
+                "Template": {"Name": base, "BasePath": posixpath.join(part.name, "templates")},
             }
             try:
                 pieces = renderer.render(nodes, scope)

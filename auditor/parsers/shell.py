@@ -1129,9 +1129,19 @@ class _Context:
     substitution: bool = False
     negated: bool = False
     redirects: tuple[Redirect, ...] = ()
+    # Those of the last command of the list or pipeline alone.
+    trailing: tuple[Redirect, ...] = ()
     tested: str = ""
     scopes: tuple[int, ...] = ()
     depth: int = 0
+
+
+def _settled(context: _Context) -> _Context:
+    """The context of a command that the trailing redirections are for."""
+    if not context.trailing:
+        return context
+    whole = (*context.redirects, *context.trailing)
+    return replace(context, redirects=whole, trailing=())
 
 
 _TESTS = frozenset({"[", "[[", "test"})
@@ -1276,6 +1286,8 @@ class _Parser:
             self._problem(*self._span(node), f"the shell expects {node.type!r} here")
             return
         context = replace(context, depth=context.depth + 1)
+        if kind not in {"list", "pipeline", "redirected_statement"}:
+            context = _settled(context)
         if kind in {"command", "declaration_command", "unset_command", "test_command"} or kind in {
             "variable_assignment",
             "variable_assignments",
@@ -1345,10 +1357,11 @@ class _Parser:
         tested = False
         conditions: list[Condition] = []
         plain = 0
-        for index, (operator, child) in enumerate(_flatten(node)):
-            inner = context
+        parts = _flatten(node)
+        for index, (operator, child) in enumerate(parts):
+            inner = context if index == len(parts) - 1 else replace(context, trailing=())
             if index:
-                inner = replace(context, connector=operator)
+                inner = replace(inner, connector=operator)
                 if operator == "||" or tested:
                     guard = None
                     if conditions and operator == "&&":
@@ -1403,6 +1416,7 @@ class _Parser:
                 pipeline=(index, total),
                 connector="|" if index else context.connector,
                 negated=context.negated and not index,
+                trailing=context.trailing if index == total - 1 else (),
             )
             if total > 1:
                 inner = replace(inner, scopes=(*inner.scopes, self._new_scope(subshell=True)))
@@ -1421,9 +1435,10 @@ class _Parser:
                 redirects.append(self._heredoc(child, redirects, extra, piped, rest))
             elif body is None and child.type != "comment":
                 body = child
-        inner = replace(context, redirects=(*context.redirects, *redirects))
+        # The grammar hangs a redirection over all of `a && b > file`; the shell gives it to `b`.
+        inner = replace(context, trailing=(*context.trailing, *redirects))
         if body is None:
-            self._emit(node, [], (), inner)
+            self._emit(node, [], (), _settled(inner))
         elif piped:
             # `cat <<EOF | sh`: the grammar hangs the rest of the line under the here-document.
             total = len(piped) + 1
@@ -1431,7 +1446,7 @@ class _Parser:
             for index, child in enumerate(piped, 1):
                 self._statement(child, replace(context, pipeline=(index, total), connector="|"))
         elif extra and body.type == "command":
-            self._command(body, inner, extra)
+            self._command(body, _settled(inner), extra)
         else:
             self._statement(body, inner)
         for operator, child in rest:

@@ -312,3 +312,32 @@ def test_the_real_helm_agrees(tmp_path: Path) -> None:
 def test_numbers_as_go_prints_them() -> None:
     said = {8080.0: "8080", 1e6: "1e+06", 123456789.0: "1.23456789e+08", 0.5: "0.5", 1e-7: "1e-07"}
     assert {n: gotemplate.number(n) for n in said} == said
+
+
+def test_fields_of_nothing_in_parentheses_are_nothing() -> None:
+    """``(.Values.a.b).c`` is how charts ask for what may be missing; without them it is an error."""
+    safe = chart(
+        "k: {{ (.Values.a.b).c | default 1 }}\nj: {{ ((.Values.a.b).c).d | default 2 }}\n",
+        "a: {}\n",
+    )
+    assert safe.problems == ()
+    assert [str(stream.documents[0].get("k").text) for stream in safe.streams] == ["1"]  # type: ignore[union-attr]
+    bare = chart("k: {{ .Values.a.b.c | default 1 }}\n", "a: {}\n")
+    assert ["nil pointer" in p.message for p in bare.problems] == [True]
+
+
+def test_the_base_path_is_the_chart_s_templates() -> None:
+    text = "p: {{ .Template.BasePath }}\nn: {{ .Template.Name }}\n"
+    made = chart("a: 1\n", **{"c/templates/web/b.yaml": text})
+    told = [s.documents[0] for s in made.streams if "BasePath" in text and s.documents]
+    assert [d.get("p").text for d in told if d.get("p") is not None] == ["price/templates"]  # type: ignore[union-attr]
+    assert [d.get("n").text for d in told if d.get("n") is not None] == [
+        "price/templates/web/b.yaml"
+    ]  # type: ignore[union-attr]
+
+
+def test_values_for_a_chart_that_lie_elsewhere() -> None:
+    text = "k: {{ .Values.a.b.c }}\n"
+    assert chart(text, "a: {}\n").more_values == ""
+    assert chart(text, "a: {}\n", **{"c/values-prod2.yaml": "a: 1\n"}).more_values
+    assert chart(text, "a: {}\n", **{"argo/values/price.yaml": "a: 1\n"}).more_values

@@ -273,3 +273,17 @@ def test_words_expand_as_in_bash(words):
         timeout=10,
     )
     assert ours[2:] == done.stdout.decode().split("\0")[:-1]
+
+
+def test_a_redirection_after_a_list_is_for_its_last_command():
+    told = [
+        (command.words[0].raw, [r.operator for r in command.redirects])
+        for command in script("a > f && b >> g | c > h; (d && e) > k").commands
+    ]
+    assert told == [("a", [">"]), ("b", [">>"]), ("c", [">"]), ("d", [">"]), ("e", [">"])]
+
+
+def test_a_here_document_after_a_list_is_for_its_last_command():
+    first, second = script("cd /x && cat > f <<EOF\nhi\nEOF\n").commands
+    assert first.redirects == ()
+    assert [r.body for r in second.redirects if r.operator == "<<"] == ["hi\n"]
