@@ -37,7 +37,7 @@ def loader_of(serializer: str) -> str:
     kind = serializer.partition("@")[0]
     if kind.startswith("torch"):
         return "torch" if kind in ("torch-default", "torchscript") else "torch-full"
-    if kind.startswith(("save", "keras", "skops")):
+    if kind.startswith(("save", "keras", "skops", "npy")):
         return "auto"
     if kind.startswith("joblib"):
         return "joblib"
