@@ -308,6 +308,7 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
 
         renames = pandas_renames(exact.version("pandas") or "")
     failed_modules: set[str] = set()
+    unknown: set[str] = set()
     for _, *asked in sorted([*_named(pickle)]):
         module, name = renames.get((asked[0], asked[1]), (asked[0], asked[1]))
         if (module, name) in seen or module in failed_modules:
@@ -320,6 +321,11 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
         if reason is not None:
             if reason.rule in ("CMP003", "CMP008"):
                 failed_modules.add(module)
+            if reason.effect == "unknown" and reason.distribution:
+                # One is enough of each library.
+                if reason.distribution in unknown:
+                    continue
+                unknown.add(reason.distribution)
             yield reason
 
 
@@ -385,9 +391,9 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
         return _implicit(module, head, exact)
     provision = exact.runtime.installed.provides(module)
     if provision.answer == "yes":
-        return _asked(provision.by, module, head, exact)
+        return _untabled(provision.by, module, head, exact)
     if (brings := _brings(top, exact)) is not None:
-        return _asked(brings, module, head, exact)
+        return _untabled(brings, module, head, exact)
     names_it = f"names {module}.{head}"
     error = f"ModuleNotFoundError: No module named '{top}'"
     if distribution is not None or provision.candidates:
@@ -561,28 +567,58 @@ def _brings(top: str, exact: Exact) -> str | None:
     return None
 
 
-def _asked(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
-    """What the release's own wheel says, where the index may be asked."""
+def _wheel_says(distribution: str, module: str, name: str, exact: Exact) -> symbols.Answer:
+    """Whether the pinned release's own wheel has the name, where the index may be asked."""
     from auditor import online
 
     index = online.active()
     version = exact.version(distribution)
     if index is None or version is None:
-        return None
+        return "unknown"
     from auditor.online import symbols as asked
 
     python = f"{exact.python[0]}.{exact.python[1]}"
-    answer = asked.find(index, distribution, version, python, module, name)
+    return asked.find(index, distribution, version, python, module, name)
+
+
+def _asked(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
+    """What speaks against the name, by the release's own wheel; None where it says nothing."""
+    answer = _wheel_says(distribution, module, name, exact)
     if answer in ("yes", "unknown"):
         return None
     return Reason(
         rule="CMP004",
         effect="load",
-        message=f"names {module}.{name}, which {distribution} {version} does not have",
+        message=f"names {module}.{name}, which {distribution} {exact.version(distribution)} does "
+        "not have",
         error=_error(module, name, answer),
         help=f"Pin {distribution} to the version that wrote the model.",
         distribution=distribution,
         evidence=(("global", f"{module}.{name}"), ("read from", "the wheel")),
+    )
+
+
+def _untabled(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
+    """A name of an installed library that has no table: its wheel may be asked, or nobody knows."""
+    from auditor.artifacts.weights_only import allowed_globals
+
+    if f"{module}.{name}" in allowed_globals():
+        # What state dictionaries are made of, torch reads with every release.
+        return None
+    if (reason := _asked(distribution, module, name, exact)) is not None:
+        return reason
+    version = exact.version(distribution)
+    if _wheel_says(distribution, module, name, exact) == "yes":
+        return None
+    return Reason(
+        rule="CMP004",
+        effect="unknown",
+        message=f"names {module}.{name}; what {distribution} {version or ''}".rstrip()
+        + " has is not known here",
+        help=f"Ask its wheel with --online, or open the file once where {distribution} is pinned."
+        if version
+        else f"Pin {distribution}, and ask its wheel with --online.",
+        distribution=distribution,
     )
 
 

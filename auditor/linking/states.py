@@ -42,6 +42,7 @@ def state_reasons(
         yield from _neighbours(pickle, exact)
         yield from _jobs(pickle, exact)
         yield from _passthrough(pickle, exact)
+        yield from _losses(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
     if "xgboost" in tops:
@@ -548,6 +549,35 @@ def _passthrough(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                     distribution="scikit-learn",
                 )
                 return
+
+
+# Since this release gradient boosting computes with the losses that all models share.
+_SHARED_LOSSES: Final = (1, 4)
+
+
+def _losses(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """The loss of gradient boosting: 1.1 to 1.3 know the shared class and ask it for other methods."""
+    version = exact.version("scikit-learn")
+    if version is None or symbols.numbers(version) >= _SHARED_LOSSES:
+        return
+    for item in pickle.objects:
+        if not item.of.startswith("sklearn.ensemble._gb.GradientBoosting"):
+            continue
+        state = mapping_of(item)
+        loss = of_ref(pickle, state.get("_loss")) if state is not None else None
+        if loss is None or not loss.of.startswith("sklearn._loss."):
+            continue
+        name = loss.of.rpartition(".")[2]
+        yield Reason(
+            rule="CMP002",
+            effect="predict",
+            message=f"holds gradient boosting with the loss {name} of scikit-learn 1.4 and newer, "
+            f"which {version} asks for methods that it does not have",
+            error=f"AttributeError: '{name}' object has no attribute 'get_init_raw_predictions'",
+            help="Pin scikit-learn to the version that wrote the model, or train it again.",
+            distribution="scikit-learn",
+        )
+        return
 
 
 def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:
