@@ -45,6 +45,14 @@ def state_reasons(
         yield from _losses(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
+    for top, distribution in (
+        ("imblearn", "imbalanced-learn"),
+        ("category_encoders", "category-encoders"),
+    ):
+        if top in tops:
+            from auditor.linking.boosters import needs_reasons
+
+            yield from needs_reasons(pickle, exact, distribution)
     if "xgboost" in tops:
         from auditor.linking.boosters import xgboost_reasons
 
@@ -144,6 +152,16 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         elif isinstance(first, Name | Ref) and number < (2, 0):
             error = "ValueError: … is not a known BitGenerator module."
             written = "2.0"
+        elif (name := _bit_generator(first)) and _lacks_generator(name, version):
+            yield Reason(
+                rule="CMP006",
+                effect="load",
+                message=f"holds a random generator {name}, which NumPy {version} does not have",
+                error=f"ValueError: {name} is not a known BitGenerator module.",
+                help="Pin the NumPy that wrote it, or use PCG64.",
+                distribution="numpy",
+            )
+            return
         else:
             continue
         yield Reason(
@@ -156,6 +174,16 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution="numpy",
         )
         return
+
+
+def _bit_generator(first: Symbol) -> str:
+    """The name of the bit generator that a constructor is given; empty when it is not text."""
+    return first if isinstance(first, str) else ""
+
+
+def _lacks_generator(name: str, version: str) -> bool:
+    table = symbols.table("numpy")
+    return table is not None and table.find("numpy.random", name, version) == "no-name"
 
 
 def _joblib_subclass(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -257,6 +285,9 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             and isinstance(item.state.items[0], Ref)
         ):
             what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
+        elif name == "PchipInterpolator" and (old := _pchip(pickle, number)):
+            yield old
+            return
         elif (
             isinstance(item.state, Mapping)
             and item.state.get("_ctor_param") is not None
@@ -278,6 +309,28 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     from auditor.linking.boosters import needs_reasons
 
     yield from needs_reasons(pickle, exact, "scipy")
+
+
+# Until then the coefficients were those of another basis, under the same names.
+_PCHIP: Final = (1, 3)
+# What the Pythons write by themselves for which SciPy 1.3 was the first.
+_PCHIP_PROTOCOL: Final = 4
+
+
+def _pchip(pickle: PickleFacts, number: tuple[int, ...]) -> Reason | None:
+    """Monotone interpolators: nothing in their state tells which basis they were written in."""
+    older = number < _PCHIP
+    if not older and pickle.protocol >= _PCHIP_PROTOCOL:
+        return None
+    return Reason(
+        rule="CMP011",
+        effect="predict" if older and pickle.protocol >= _PCHIP_PROTOCOL else "unknown",
+        message="holds a PchipInterpolator, whose coefficients mean another curve to SciPy before "
+        "1.3 than to newer ones, without any error"
+        + ("" if older and pickle.protocol >= _PCHIP_PROTOCOL else "; which wrote it is not known"),
+        help="Store the points, and make the interpolator anew.",
+        distribution="scipy",
+    )
 
 
 # ---- scikit-learn ----
