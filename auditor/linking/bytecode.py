@@ -231,7 +231,22 @@ def writers(pickle: PickleFacts) -> tuple[Python, ...]:
             found = code.writers
         else:
             found = tuple(p for p in found if p in code.writers) or found
+    if found and _of_python_3_13(pickle):
+        return tuple(p for p in found if p >= (3, 13)) or found
     return found or ()
+
+
+# What every class has in its namespace since then.
+_SINCE_3_13: Final = frozenset({"__static_attributes__", "__firstlineno__"})
+
+
+def _of_python_3_13(pickle: PickleFacts) -> bool:
+    """Whether the namespace of a class says that 3.13 or newer made it."""
+    return any(
+        isinstance(part, Mapping) and any(key in _SINCE_3_13 for key, _ in part.pairs)
+        for item in pickle.objects
+        for part in (*item.args, item.state)
+    )
 
 
 def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -464,10 +479,21 @@ def _lost_globals(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Functions of dill before 0.3.5 that stand in the very namespace they look names up in.
 
     They are made while that dictionary is still empty, and ``fglobals or dict()`` gives them
-    another one, which stays so: nothing that they read is there.
+    another one, which stays so: nothing that they read is there. The function that was asked for
+    is made once more behind the dictionary, and dropped; newer releases write each once.
     """
-    for index, item in enumerate(pickle.objects):
-        if item.callable not in _DILL_FUNCTIONS or len(item.args) < 2:
+    made = [
+        (index, item)
+        for index, item in enumerate(pickle.objects)
+        if item.callable in _DILL_FUNCTIONS and len(item.args) > 2
+    ]
+    twins = [
+        one.args[1]
+        for at, (_, one) in enumerate(made)
+        if any(one.args[1:3] == other.args[1:3] for _, other in made[at + 1 :])
+    ]
+    for index, item in made:
+        if item.args[1] not in twins:
             continue
         scope = item.args[1]
         if not isinstance(scope, Mapping) or not any(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NO_PICKLE = frozenset(
     {"empty", "lfs-pointer", "html", "text", "json", "xml", "unknown", "pmml", "png", "pdf", "jpeg"}
 )
-_UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "pandas"})
+_UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "pandas", "numpy"})
 # Names of the modules that only give pickles another home.
 _PANDAS_COMPRESSIONS = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "zip": "zip", "zst": "zstd"}
 
@@ -35,15 +35,19 @@ def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reas
 
             yield from saved_reasons(facts, exact, loader)
         return
-    yield from _file(facts, loader)
-    yield from _codec(facts, exact, loader)
     pickle = facts.pickle
-    if pickle is None:
-        return
-    if loader in ("joblib", "pandas", "dill", "cloudpickle") and not exact.has(loader):
+    if loader != "numpy" or facts.format not in ("npy", "npz"):
+        yield from _file(facts, loader)
+        yield from _codec(facts, exact, loader)
+        if pickle is None:
+            return
+    if loader != "pickle" and not exact.has(loader):
         provided = exact.runtime.installed.provides(loader).answer
         if provided != "yes":
             yield _missing_loader(loader, exact)
+    if pickle is None:
+        # An array of plain numbers.
+        return
     yield from _protocol(pickle, exact)
     yield from _alignment(pickle, exact, loader)
     yield from _python2(pickle, exact, loader)

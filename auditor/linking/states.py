@@ -45,14 +45,10 @@ def state_reasons(
         yield from _losses(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
-    for top, distribution in (
-        ("imblearn", "imbalanced-learn"),
-        ("category_encoders", "category-encoders"),
-    ):
-        if top in tops:
-            from auditor.linking.boosters import needs_reasons
+    if "category_encoders" in tops:
+        from auditor.linking.boosters import needs_reasons
 
-            yield from needs_reasons(pickle, exact, distribution)
+        yield from needs_reasons(pickle, exact, "category-encoders")
     if "xgboost" in tops:
         from auditor.linking.boosters import xgboost_reasons
 
@@ -183,7 +179,8 @@ def _bit_generator(first: Symbol) -> str:
 
 def _lacks_generator(name: str, version: str) -> bool:
     table = symbols.table("numpy")
-    return table is not None and table.find("numpy.random", name, version) == "no-name"
+    known = table.known_with("numpy.random", name) if table is not None else None
+    return known is not None and symbols.numbers(version)[:2] < symbols.numbers(known[0])[:2]
 
 
 def _joblib_subclass(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
