@@ -390,6 +390,8 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
         )
     distribution = symbols.owner(module)
     if distribution is not None and exact.has(distribution):
+        if distribution == "torch" and _of_state_dictionaries(module, head):
+            return None
         return _library(distribution, module, head, exact)
     if module in IMPLICIT:
         return _implicit(module, head, exact)
@@ -602,13 +604,15 @@ def _asked(distribution: str, module: str, name: str, exact: Exact) -> Reason | 
     )
 
 
-def _untabled(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
-    """A name of an installed library that has no table: its wheel may be asked, or nobody knows."""
+def _of_state_dictionaries(module: str, name: str) -> bool:
+    """What state dictionaries are made of: torch reads them with every release."""
     from auditor.artifacts.weights_only import allowed_globals
 
-    if f"{module}.{name}" in allowed_globals():
-        # What state dictionaries are made of, torch reads with every release.
-        return None
+    return f"{module}.{name}" in allowed_globals()
+
+
+def _untabled(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
+    """A name of an installed library that has no table: its wheel may be asked, or nobody knows."""
     if (reason := _asked(distribution, module, name, exact)) is not None:
         return reason
     version = exact.version(distribution)
