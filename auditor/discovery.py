@@ -743,9 +743,7 @@ def kind_by_name(path: str) -> FileKind | None:
         if _maybe_compose(lower) or _maybe_conda(lower):
             return None
         return FileKind.YAML
-    if suffix in _ARTIFACT_SUFFIXES or lower in _TEMPLATE_CARRIERS:
-        return FileKind.ARTIFACT
-    if suffix in _COMPRESSION_SUFFIXES and _suffix(lower[: -len(suffix)]) in _ARTIFACT_SUFFIXES:
+    if lower in _TEMPLATE_CARRIERS or model_name(lower):
         return FileKind.ARTIFACT
     if suffix == ".json" and _maybe_booster(lower):
         return None
@@ -753,6 +751,15 @@ def kind_by_name(path: str) -> FileKind | None:
     if known is not None:
         return known
     return FileKind.OTHER if suffix in _PLAIN_SUFFIXES else None
+
+
+def model_name(path: str) -> bool:
+    """Whether a file of this name is meant as a model, compressed or not."""
+    lower = path[path.rfind("/") + 1 :].lower()
+    suffix = _suffix(lower)
+    if suffix in _COMPRESSION_SUFFIXES:
+        suffix = _suffix(lower[: -len(suffix)])
+    return suffix in _ARTIFACT_SUFFIXES
 
 
 def _maybe_compose(lower: str) -> bool:

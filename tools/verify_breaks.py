@@ -73,6 +73,8 @@ class Pair:
     also: tuple[str, ...] = ()
     # False: fails where it is used, not where it is imported.
     at_import: bool = True
+    # Then: the calls that fail, whatever they are given.
+    calls: tuple[str, ...] = ()
     holds: tuple[tuple[str, str], ...] = ()
     # Releases of distributions that are known not to hold it back.
     open: tuple[str, ...] = ()
@@ -122,7 +124,11 @@ PAIRS = (
          remedy="<20", also=("fsspec<2024",)),
     Pair(id="openai-httpx", name="openai", versions=">=1.0,<1.55.3", other="httpx", bad=">=0.28",
          samples=("1.3.9", "1.54.5"), python="3.11", code="import openai; openai.OpenAI(api_key='none')", module="openai",
-         pythons=">=3.8", remedy="<0.28", at_import=False),
+         pythons=">=3.8", remedy="<0.28", at_import=False,
+         calls=("openai.OpenAI", "openai.AsyncOpenAI", "openai.AzureOpenAI", "openai.AsyncAzureOpenAI")),
+    Pair(id="environs-marshmallow", name="environs", versions=">=9.0,<11.2", other="marshmallow", bad=">=4.0",
+         samples=("9.5.0", "10.3.0"), python="3.11", code="import environs", module="environs", pythons=">=3.9",
+         remedy="<4"),
     Pair(id="imbalanced-learn-scikit-learn", name="imbalanced-learn", versions=">=0.11,<0.13", other="scikit-learn", bad=">=1.7",
          samples=("0.11.0", "0.12.4"), python="3.11", code="import imblearn", module="imblearn", pythons=">=3.10", remedy="<1.5"),
     Pair(id="imbalanced-learn-0.13-scikit-learn", name="imbalanced-learn", versions=">=0.13,<0.14", other="scikit-learn", bad=">=1.8",
@@ -249,6 +255,7 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
         "pythons": pair.pythons,
         "module": pair.module,
         "at_import": pair.at_import,
+        "calls": list(pair.calls),
         "remedy": pair.remedy,
         "error": error,
         "proved": [" ".join(f"{k}=={v}" for k, v in row.items()) for row in seen],
@@ -312,7 +319,7 @@ def main() -> None:
     known: dict[str, dict[str, Any]] = {}
     if chosen.table.exists():
         rows = tomllib.loads(chosen.table.read_text(encoding="utf-8"))["breaks"]
-        known = {row["id"]: {"open": [], **row} for row in rows}
+        known = {row["id"]: {"open": [], "calls": [], **row} for row in rows}
     for pair in PAIRS:
         if (chosen.only and pair.id not in chosen.only) or (pair.id in known and not chosen.only):
             continue

@@ -3,7 +3,7 @@
 Names that a module gives by ``__getattr__``, or that it takes away with an error of its own, cannot
 be read from its source. Each release at both sides of a boundary is really installed in a fresh
 virtual environment of a pyenv Python, and each name is asked of it: it must be there in the earlier
-one and fail in the later one. Names that do not behave so are left out and named on standard error.
+one and fail in the later one. ``Class.method`` asks the class, ``Name(keyword=value)`` makes the call. Names that do not behave so are left out and named on standard error.
 
     python tools/verify_uses.py --python-root ~/.pyenv/versions
     python tools/compile_tables.py
@@ -16,6 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 TARGET = Path(__file__).resolve().parents[1] / "rules" / "knowledge" / "uses.toml"
@@ -30,12 +31,15 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "numpy:product numpy:cumproduct numpy:sometrue numpy:alltrue numpy:asfarray numpy:string_ "
      "numpy:cast numpy:mat numpy:PINF numpy:NINF numpy:find_common_type numpy:set_string_function"),
     ("3.11", "pydantic==1.10.19", "pydantic==2.0.3",
+     "pydantic:Field(regex='a') pydantic:Field(const=True) pydantic:conlist(item_type=int,min_items=1) "
+     "pydantic:conlist(item_type=int,max_items=1) pydantic:constr(regex='a') "
      "pydantic:BaseSettings pydantic:PyObject pydantic.error_wrappers:ErrorWrapper "
      "pydantic.utils:GetterDict pydantic:create_model_from_typeddict "
      "pydantic.env_settings:BaseSettings pydantic.typing:get_args"),
     ("3.8", "scikit-learn==0.22.2.post1", "scikit-learn==0.23.2",
      "sklearn.externals:joblib sklearn.externals:six"),
     ("3.9", "flask==2.2.5 werkzeug==2.2.3", "flask==2.3.3 werkzeug==2.3.8",
+     "flask:Flask.before_first_request flask:Blueprint.before_app_first_request "
      "flask:Markup flask:escape flask.json:JSONEncoder flask.json:JSONDecoder "
      "flask:_app_ctx_stack flask.helpers:safe_join"),
     ("3.9", "flask==1.1.4 werkzeug==1.0.1 jinja2==2.11.3 markupsafe==2.0.1",
@@ -53,11 +57,41 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "itsdangerous:TimedJSONWebSignatureSerializer"),
     ("3.10", "pillow==9.5.0", "pillow==10.0.1",
      "PIL.Image:ANTIALIAS PIL.Image:LINEAR PIL.Image:CUBIC"),
+    ("3.10", "starlette==0.52.1", "starlette==1.0.0",
+     "starlette.applications:Starlette.on_event starlette.applications:Starlette.add_event_handler "
+     "starlette.applications:Starlette(on_startup=[]) starlette.applications:Starlette(on_shutdown=[])"),
+    ("3.10", "scikit-learn==1.1.3 numpy==1.26.4", "scikit-learn==1.2.2 numpy==1.26.4",
+     "sklearn.linear_model:LinearRegression(normalize=False) "
+     "sklearn.linear_model:Ridge(normalize=False) sklearn.linear_model:Lasso(normalize=False) "
+     "sklearn.feature_extraction.text:CountVectorizer.get_feature_names "
+     "sklearn.feature_extraction.text:TfidfVectorizer.get_feature_names "
+     "sklearn.preprocessing:OneHotEncoder.get_feature_names "
+     "sklearn.preprocessing:PolynomialFeatures.get_feature_names"),
+    ("3.10", "scikit-learn==1.3.2 numpy==1.26.4", "scikit-learn==1.4.2 numpy==1.26.4",
+     "sklearn.preprocessing:OneHotEncoder(sparse=False) "
+     "sklearn.cluster:AgglomerativeClustering(affinity='euclidean') "
+     "sklearn.ensemble:BaggingClassifier(base_estimator=None) "
+     "sklearn.ensemble:BaggingRegressor(base_estimator=None) "
+     "sklearn.ensemble:AdaBoostClassifier(base_estimator=None) "
+     "sklearn.ensemble:AdaBoostRegressor(base_estimator=None) "
+     "sklearn.calibration:CalibratedClassifierCV(base_estimator=None)"),
+    ("3.10", "pandas==1.5.3 numpy==1.26.4", "pandas==2.0.3 numpy==1.26.4",
+     "pandas:DataFrame.append pandas:Series.append pandas:DataFrame.iteritems "
+     "pandas:Series.iteritems pandas:DataFrame.mad pandas:Int64Index pandas:Float64Index "
+     "pandas:read_csv(filepath_or_buffer=EMPTY,error_bad_lines=False) "
+     "pandas:read_csv(filepath_or_buffer=EMPTY,squeeze=True)"),
+    ("3.10", "httpx==0.27.2", "httpx==0.28.1",
+     "httpx:Client(proxies=None) httpx:AsyncClient(proxies=None)"),
+    ("3.11", "marshmallow==3.26.1", "marshmallow==4.0.0",
+     "marshmallow.fields:Int(missing=1) marshmallow.fields:Integer(missing=1) "
+     "marshmallow.fields:Str(missing='') marshmallow.fields:String(missing='') "
+     "marshmallow.fields:Float(missing=1) marshmallow.fields:Bool(missing=True) "
+     "marshmallow.fields:List(cls_or_instance=None,missing=1)"),
     ("3.10", "starlette==0.27.0", "starlette==1.0.0", "starlette.middleware.wsgi:WSGIMiddleware"),
 )  # fmt: skip
 
 ASK = """
-import importlib, json, sys
+import importlib, io, json, sys
 found = {}
 for text in sys.argv[1:]:
     module, _, name = text.partition(":")
@@ -67,12 +101,17 @@ for text in sys.argv[1:]:
         except ModuleNotFoundError as error:
             found[text] = f"ModuleNotFoundError: {error}"
             continue
-        if not hasattr(loaded, name):
+        if name.isidentifier() and not hasattr(loaded, name):
             try:
                 importlib.import_module(f"{module}.{name}")
             except ModuleNotFoundError:
                 pass
-        getattr(loaded, name)
+        called, _, given = name.partition("(")
+        for part in called.split("."):
+            loaded = getattr(loaded, part)
+        if given:
+            EMPTY = io.StringIO("a")
+            eval(f"loaded({given}")
         found[text] = ""
     except Exception as error:
         found[text] = f"{type(error).__name__}: {error}".strip().splitlines()[0][:160]
@@ -93,14 +132,39 @@ def asked(python: Path, requirements: str, names: list[str]) -> dict[str, str]:
     return result
 
 
+def _named(asked_for: str) -> tuple[str, str]:
+    """(module, name) as the table has it: ``Name(keyword=)``, by its last keyword."""
+    module, _, name = asked_for.partition(":")
+    called, bracket, given = name.partition("(")
+    if bracket:
+        keyword = given.split(",")[-1].partition("=")[0]
+        name = f"{called}({keyword}=)"
+    return module, name
+
+
+def _row(row: dict[str, str]) -> str:
+    return "[[use]]\n" + "".join(f"{key} = {json.dumps(text)}\n" for key, text in row.items())
+
+
 def main() -> None:
     """Run every boundary and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python-root", type=Path, required=True)
+    parser.add_argument("--only", default="", help="ask only this release; other rows stay")
     arguments = parser.parse_args()
     lines = ["# Written by tools/verify_uses.py, which installed and asked both sides.\n"]
+    known = tomllib.loads(TARGET.read_text("utf-8")).get("use", ())
     for minor, earlier, later, text in BOUNDARIES:
         names = text.split()
+        if arguments.only not in later:
+            release = later.split()[0].partition("==")[2]
+            lines += [
+                _row(row)
+                for row in known
+                if row["without"] == release
+                and any(_named(name) == (row["module"], row["name"]) for name in names)
+            ]
+            continue
         python = next(arguments.python_root.glob(f"{minor}.*")) / "bin" / "python"
         try:
             before, after = asked(python, earlier, names), asked(python, later, names)
@@ -112,13 +176,16 @@ def main() -> None:
             if before[name] or not after[name]:
                 print(f"{name}: {before[name]!r}, then {after[name]!r}", file=sys.stderr)
                 continue
-            module, _, attribute = name.partition(":")
-            lines.append(
-                f"[[use]]\ndistribution = {json.dumps(distribution)}\nmodule = {json.dumps(module)}\n"
-                f"name = {json.dumps(attribute)}\n"
-                f"with = {json.dumps(earlier.split()[0].partition('==')[2])}\n"
-                f"without = {json.dumps(release)}\nerror = {json.dumps(after[name])}\n"
-            )
+            module, attribute = _named(name)
+            row = {
+                "distribution": distribution,
+                "module": module,
+                "name": attribute,
+                "with": earlier.split()[0].partition("==")[2],
+                "without": release,
+                "error": after[name],
+            }
+            lines.append(_row(row))
     TARGET.write_text("\n".join(lines), "utf-8")
 
 

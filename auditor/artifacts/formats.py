@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _COMPRESSED = frozenset({"zlib", "gzip", "bz2", "xz", "lzma", "lz4", "zstd", "joblib-zfile"})
 
 
+# Said of a file that nothing here reads.
+NO_FORMAT = "is of no format that is known here"
 # Longer streams are not kept for evidence.
 STREAM = 64 << 10
 
@@ -312,6 +314,11 @@ class Scanner:
         if first.pickle is not None:
             draft.analysis = Analysis(kind=first.format, facts=first.pickle, verdict=first.verdict)
         self.found += nested.found[1:]
+        if draft.format == "unknown" and method == "joblib-zfile":
+            # The numbers of one array, which old releases wrote to a file of its own.
+            draft.format = "joblib-array"
+        elif not depth and draft.format == "unknown" and not draft.issues:
+            _not_judged(draft)
 
     def _zip(self, draft: Draft, blob: Blob, depth: int, *, also: bool = False) -> None:
         """``also``: an archive behind something else, whose format stays the file's own."""
@@ -459,10 +466,10 @@ class Scanner:
                 what="its content was not judged",
             )
         elif form == "unknown":
-            self._unknown(draft, blob)
+            self._unknown(draft, blob, depth)
 
-    def _unknown(self, draft: Draft, blob: Blob) -> None:
-        from auditor.artifacts import hdf5, tensorflow, tensors
+    def _unknown(self, draft: Draft, blob: Blob, depth: int) -> None:
+        from auditor.artifacts import hdf5, inert, tensorflow, tensors
 
         graph = tensorflow.judge_graph(draft, blob)
         onnx = tensors.looks_like_onnx(blob)
@@ -478,8 +485,21 @@ class Scanner:
             return
         if head[:1] == b"{" and b"learner" in head:
             draft.format = "xgboost-ubj"
+        elif inert.recognised(draft, blob):
+            return
+        elif what := inert.unread(head):
+            draft.issue(
+                "ART003",
+                f"is {what}, which is not analysed",
+                "unreadable",
+                Severity.HIGH,
+                what="what loads it can be made to run code, and its content was not judged",
+            )
         elif ext in MODEL_EXTENSIONS:
             _unloadable(draft)
+        elif not depth:
+            # In archives most of what is no model is data of some program.
+            _not_judged(draft)
 
     def _tar(self, draft: Draft, blob: Blob, depth: int) -> None:
         from auditor.artifacts import tarred
@@ -530,6 +550,16 @@ def _unloadable(draft: Draft) -> None:
         "unreadable",
         Severity.HIGH,
         what="loading fails",
+    )
+
+
+def _not_judged(draft: Draft) -> None:
+    draft.issue(
+        "ART003",
+        NO_FORMAT,
+        "unreadable",
+        Severity.LOW,
+        what="its content was not judged",
     )
 
 

@@ -38,6 +38,11 @@ def scan_file(
 
         onnx = look_up(first.onnx, Path(path).parent)
         found = (replace(first, onnx=onnx), *found[1:])
+    if first is not None and first.format == "unknown" and len(found) == 1:
+        from auditor.artifacts.beside import claimed
+
+        if form := claimed(Path(path)):
+            found = (replace(first, format=form, issues=(), verdict="safe"),)
     return found
 
 

@@ -453,7 +453,8 @@ def _features(
         stages = _stages(service, item.phase, item.certain)
         if item.phase is Phase.REQUEST and "predict" not in item.route.lower():
             stages = ()
-        if answers & {"unknown", "possibly-no"}:
+        settled = installed.complete and not installed.unknown
+        if answers & {"unknown", "possibly-no"} and not settled:
             yield rule.undecided(
                 f"whether {item.distribution} is installed is not known", at=item.at, blocks=stages
             )
@@ -591,6 +592,15 @@ def uninstallable_pin(
                 related=related,
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
+            )
+        elif (error := wheels.unbuildable(item.key, item.version)) is not None:
+            yield rule.finding(
+                item.fact.at,
+                f"`{wanted}` has no wheel for Python {'.'.join(python.version.split('.')[:2])}, and its "
+                f"source archive cannot be built any more: `{error}`",
+                related=related,
+                confidence=Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
             )
         elif not found.native or item.key in wheels.OPTIONAL_EXTENSIONS:
             yield rule.passed()
@@ -1042,6 +1052,18 @@ def refused_requirement(environment: Environment, rule: Rule) -> Iterator[Outcom
             confidence=None if environment.kind == "image" else Confidence.LIKELY,
             breaks=environment.breaks(Stage.BUILDS),
         )
+    for item in environment.find("sklearn"):
+        # Releases after 0.0 consist of nothing but this error.
+        if item.origin != "conda" and (item.version is None or "post" in item.version):
+            yield rule.finding(
+                item.fact.at,
+                "pip stops here: the distribution `sklearn` refuses to be installed (`The 'sklearn' "
+                "PyPI package is deprecated, use 'scikit-learn' rather than 'sklearn'`)",
+                help="Ask for `scikit-learn`.",
+                severity=None if environment.kind == "image" else Severity.MEDIUM,
+                confidence=None if environment.kind == "image" else Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
+            )
 
 
 @check("ENV020")
@@ -1068,7 +1090,7 @@ def known_incompatible_release(
         users = [
             service
             for service in deployment.services_of(environment.services)
-            if row["at_import"] and _uses(service, row)
+            if (row["at_import"] or row["calls"]) and _uses(service, row)
         ]
         if not users and environment.services and row["at_import"]:
             # Installed, yet no code that was seen imports it.
@@ -1166,6 +1188,12 @@ def _uses(service: Service, row: dict[str, Any]) -> bool:
         fact = process.interpretation.fact
         if isinstance(fact, ServerStart) and fact.kind == row["name"]:
             return True
+    if row["calls"]:
+        return any(
+            call.name in row["calls"] and call.reach.certain and call.reach.phase.before_serving
+            for entry in service.entries
+            for call in entry.trace.calls
+        )
     return any(
         item.module.partition(".")[0] == row["module"]
         and item.reach.phase.before_serving

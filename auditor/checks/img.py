@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.catalog import Rule
@@ -14,6 +15,9 @@ from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase, Reach
 from auditor.source import Location, Unknown
+
+if TYPE_CHECKING:
+    from auditor.deployment.image import CopyProblem
 
 _SECRET = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:$|_)",
@@ -301,7 +305,7 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 severity=None if access.reach.certain else Severity.LOW,
                 related=[Related(item.read_only_at, "said here")] if item.read_only_at else (),
                 confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
-                breaks=_stopped(service, access.reach),
+                breaks=stopped(service, access.reach),
             )
             continue
         decides = item.decides
@@ -325,11 +329,11 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 if at is not None
             ],
             confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
-            breaks=_stopped(service, access.reach),
+            breaks=stopped(service, access.reach),
         )
 
 
-def _stopped(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
+def stopped(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
     """What an error there breaks: the start, or the prediction whose handler leads to it."""
     if not reach.certain:
         return ()
@@ -423,7 +427,7 @@ def unreadable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             related=[Related(service.user_at, "the user is set here")] if service.user_at else (),
             confidence=None if access.reach.certain else Confidence.POSSIBLE,
             severity=None if access.reach.certain else Severity.LOW,
-            breaks=_stopped(service, access.reach),
+            breaks=stopped(service, access.reach),
         )
 
 
@@ -437,6 +441,8 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
     if image is None:
         yield from _foreign_program(service, rule, deployment, current)
         return
+    if current.script is not None:
+        yield from _script_of_check(service, rule, deployment, current, current.script)
     for program in current.programs:
         if "/" in program or not program or "$" in program:
             continue
@@ -454,6 +460,26 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
                 related=[Related(image.image.base.at, "the base image lacks it")],
                 breaks=waiting(service, deployment),
             )
+
+
+def _script_of_check(
+    service: Service, rule: Rule, deployment: Deployment, current: HealthCheck, script: str
+) -> Iterator[Outcome]:
+    """A script that the health check runs, and that nothing brings into the image."""
+    from auditor.deployment.image import Absent, absolute
+
+    assert service.image is not None
+    if service.mounts or not isinstance(service.cwd, str):
+        return
+    path = absolute(service.cwd, script)
+    if isinstance(service.image.image.fs.lookup(path), Absent):
+        yield rule.finding(
+            current.at,
+            f"the health check runs `{script}`, which is not in the image (it would be {path}): the "
+            "container is always unhealthy",
+            help="Copy it into the image.",
+            breaks=waiting(service, deployment),
+        )
 
 
 def _foreign_program(
@@ -580,7 +606,10 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule, deployment: Deployment) ->
         # An image of that name could be meant; a stage of nearly that name is far likelier.
         misspelt = problem.kind == "unknown-stage" and bool(problem.candidates)
         consequence = "the build fails"
-        if problem.kind in _CLASSIC_ONLY and not problem.certain:
+        fails = problem.certain or (
+            problem.kind == "no-match" and not by_hand and _wanted_later(image, problem)
+        )
+        if problem.kind in _CLASSIC_ONLY and not fails:
             consequence = "the classic builder and Podman refuse it; BuildKit does not"
         elif by_hand:
             consequence += " unless somebody puts it there first (git ignores it)"
@@ -588,15 +617,24 @@ def copy_finds_nothing(image: BuiltImage, rule: Rule, deployment: Deployment) ->
             problem.at,
             f"{problem.message}: {consequence}",
             help=help,
-            severity=None if (problem.certain or misspelt) and not by_hand else Severity.MEDIUM,
+            severity=None if (fails or misspelt) and not by_hand else Severity.MEDIUM,
             confidence=Confidence.CERTAIN
-            if problem.certain and not by_hand
+            if fails and not by_hand
             else Confidence.LIKELY
             if misspelt
             else Confidence.POSSIBLE,
             evidence={"kind": problem.kind, "source": problem.source},
             breaks=image.breaks(Stage.BUILDS),
         )
+
+
+def _wanted_later(image: BuiltImage, problem: CopyProblem) -> bool:
+    """A RUN installs what the pattern was to bring: it fails where the COPY does not."""
+    pattern = problem.source.rpartition("/")[2]
+    return pattern.startswith("*.") and any(
+        f"/{pattern}" in step.command.text.text and "install" in step.command.text.text
+        for step in image.image.runs
+    )
 
 
 _CONFIG_FAULTS = frozenset({"env-file"})
@@ -713,7 +751,7 @@ def refused_dockerfile(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """The builder refuses the Dockerfile, or does not find it."""
     for service in deployment.services:
         for fault in service.faults:
-            if fault.kind == "no-dockerfile":
+            if fault.kind in ("no-dockerfile", "build"):
                 yield _fault_finding(service, rule, fault)
     for image in deployment.images:
         yield from _refused(image, rule)

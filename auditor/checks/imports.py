@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from auditor.catalog import Rule, knowledge
+from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Service
 from auditor.findings import Confidence, Related, Stage
@@ -14,21 +15,11 @@ from auditor.linking import distributions
 from auditor.parsers.python.facts import Phase
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.facts import Reach, ReachedImport
+    from auditor.parsers.python.facts import ReachedImport, Use
 
 
 def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], ...]:
-    return _failing(service, item.reach)
-
-
-def _failing(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
-    if not reach.certain:
-        return ()
-    if reach.phase.before_serving:
-        return service.breaks(Stage.STARTS)
-    if reach.phase is Phase.REQUEST and "predict" in reach.route.lower():
-        return service.breaks(Stage.PREDICTS)
-    return ()
+    return stopped(service, item.reach)
 
 
 @check("IMG025")
@@ -44,7 +35,7 @@ def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
                 item.at,
                 f"{item.because}: `{item.error}`",
                 evidence={"file": item.file} if item.file else {},
-                breaks=_failing(service, item.reach),
+                breaks=stopped(service, item.reach),
             )
 
 
@@ -54,7 +45,7 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
     seen: set[tuple[object, str]] = set()
     for entry in service.runs:
         for use in entry.trace.uses:
-            gone = _left(service, use.module, use.name)
+            gone = _left(service, use.module, use.name) or _no_attribute(service, use)
             if gone is None or use.reach.phase is Phase.UNREACHED or use.reach.guards:
                 continue
             if (use.module, use.name) in seen:
@@ -66,7 +57,7 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 related=gone[1],
                 confidence=Confidence.LIKELY,
                 evidence={"module": use.module},
-                breaks=_failing(service, use.reach),
+                breaks=stopped(service, use.reach),
             )
     for entry in service.runs:
         for item in entry.trace.imports:
@@ -115,6 +106,29 @@ def _left(service: Service, module: str, name: str) -> tuple[str, list[Related]]
         f"`{module}.{name}` left {distribution} (there in {row['with']}, gone in {row['without']}), and "
         f"{version} is installed: `{row['error']}`",
         related,
+    )
+
+
+def _no_attribute(service: Service, use: Use) -> tuple[str, list[Related]] | None:
+    """An attribute that a module of the standard library has in other releases of Python only."""
+    python = service.environment.python if service.environment is not None else None
+    if python is None or "." not in python.version or "." in use.name:
+        return None
+    if not distributions.is_stdlib(use.module.partition(".")[0]):
+        return None
+    from auditor.linking import symbols
+
+    table = symbols.table("stdlib")
+    if table is None or not table.covers(python.version) or not table.ever(use.module, use.name):
+        return None
+    if table.find(use.module, use.name, python.version) != "no-name":
+        return None
+    if use.module == "collections" and symbols.numbers(python.version) < (3, 10):
+        return None  # passed on with a warning
+    return (
+        f"`{use.module}.{use.name}` is not in Python {python.version}: "
+        f"`AttributeError: module '{use.module}' has no attribute '{use.name}'`",
+        [Related(python.at, "the interpreter is chosen here")],
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from auditor import lazy_re as re
 from auditor.catalog import Rule
-from auditor.checks.img import waiting
+from auditor.checks.img import stopped, waiting
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import Deployment, Proxied, Published, Service
+from auditor.deployment.model import Deployment, Listen, Proxied, Published, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
+from auditor.parsers.commands import ServerStart
 from auditor.source import Unknown
 
 
@@ -38,6 +39,16 @@ def loopback_bind(service: Service, rule: Rule) -> Iterator[Outcome]:
                 blocks=service.breaks(Stage.REACHABLE),
             )
             continue
+        if _only_ipv6(service, listen) and len(found) == 1:
+            yield rule.finding(
+                listen.host_at or listen.at,
+                f"{listen.server} binds {listen.host}, which asyncio opens for IPv6 alone: the ports that "
+                "Docker publishes lead to the container's IPv4 address, where nothing listens",
+                help="Bind every interface of the container: host 0.0.0.0.",
+                confidence=Confidence.LIKELY,
+                breaks=service.breaks(Stage.REACHABLE),
+            )
+            continue
         if not listen.loopback:
             yield rule.passed()
             continue
@@ -57,6 +68,24 @@ def loopback_bind(service: Service, rule: Rule) -> Iterator[Outcome]:
             },
             breaks=service.breaks(Stage.REACHABLE),
         )
+
+
+def _only_ipv6(service: Service, listen: Listen) -> bool:
+    """Uvicorn in one process leaves the socket to asyncio, which sets ``IPV6_V6ONLY``.
+
+    With workers or the reloader it binds the socket itself, for both. Platforms and clusters may
+    connect by IPv6.
+    """
+    if listen.host not in ("::", "[::]") or listen.server != "uvicorn":
+        return False
+    if service.origin not in ("compose", "dockerfile"):
+        return False
+    starts = [p.interpretation.fact for p in service.processes]
+    return all(
+        fact.option("workers") is None and fact.option("reload") is None
+        for fact in starts
+        if isinstance(fact, ServerStart)
+    ) and not any(s.option("workers") for e in service.entries for s in e.trace.servers)
 
 
 @check("NET002")
@@ -374,6 +403,19 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
             breaks=waiting(service, deployment),
         )
         return
+    asked = [r for a in apps for r in a.routes if r.path in (path, f"{path}/")]
+    methods = {method for route in asked for method in route.methods}
+    if complete and asked and not current.posts and not methods & {"GET", "HEAD", "ANY", "*"}:
+        yield rule.finding(
+            current.at,
+            f"the health check asks `{path}` with GET, and the application takes only "
+            f"{', '.join(sorted(methods))} there (405): the container is always unhealthy",
+            help="Ask a route that answers GET.",
+            related=[Related(asked[0].at, "registered here")],
+            confidence=Confidence.LIKELY,
+            breaks=waiting(service, deployment),
+        )
+        return
     yield rule.passed()
 
 
@@ -416,6 +458,7 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                 breaks=service.breaks(Stage.REACHABLE),
             )
     yield from _labelled(service, rule)
+    yield from _asked_by_code(service, rule, deployment)
     project = service.project
     if project is None or service.compose is None or not service.proxies:
         return
@@ -496,6 +539,51 @@ def _itself(
                 breaks=() if other.published else other.breaks(Stage.REACHABLE),
             )
             return
+
+
+_URL = re.compile(r"https?://([\w.-]+)(?::(\d{1,5}))?(?=[/?#]|$)")
+
+
+def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """Code asks another service of the project at a port that it does not serve, or itself."""
+    if service.compose is None or service.image is None or ports.host_network(service):
+        return
+    siblings = [s for s in deployment.services if s.project is service.project]
+    seen: set[tuple[str, int]] = set()
+    for entry in service.entries:
+        for call in entry.trace.calls:
+            url = call.arguments[0] if call.category == "http" and call.arguments else None
+            match = _URL.match(url.text or "") if url is not None else None
+            if url is None or match is None:
+                continue
+            host = match[1]
+            port = int(match[2] or (443 if match[0].startswith("https") else 80))
+            local = host in ("localhost", "127.0.0.1")
+            meant = [service] if local else [s for s in siblings if host in _names(s)]
+            served = ports.served(meant[0]) if len(meant) == 1 and meant[0].image else None
+            if served is None or not served.complete or (host, port) in seen:
+                continue
+            seen.add((host, port))
+            if port in served.ports:
+                yield rule.passed()
+                continue
+            listen = served.listens[0]
+            yield rule.finding(
+                url.origin or call.at,
+                f"the code asks `{host}:{port}`, "
+                + (
+                    "which is its own container, and nothing there serves that port"
+                    if local
+                    else f"but {listen.server} serves {listen.port} there"
+                )
+                + ": `Connection refused`",
+                help="Name the service of the project that is meant, and the port that it serves."
+                if local
+                else f"Ask `{host}:{listen.port}`.",
+                related=[Related(call.at, "asked here"), Related(listen.at, "served here")],
+                confidence=Confidence.LIKELY,
+                breaks=stopped(service, call.reach),
+            )
 
 
 _TRAEFIK_PORT = re.compile(r"^traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port$", re.I)

@@ -166,7 +166,14 @@ def is_artifact(found: tuple[ArtifactFacts, ...]) -> bool:
     """Whether the outer file is a model or data file, or something is wrong in it."""
     if not found or (len(found) == 1 and found[0].format == "empty"):
         return False
-    return found[0].format not in _OTHER or any(fact.verdict != "safe" for fact in found)
+    if found[0].format not in _OTHER:
+        return True
+    from auditor.artifacts.formats import NO_FORMAT
+    from auditor.discovery import model_name
+
+    bad = [issue for fact in found for issue in fact.issues if issue.verdict != "safe"]
+    # Of a file of no known format its name says whether it is meant as a model.
+    return bool(bad) and (bad[0].message != NO_FORMAT or model_name(found[0].path))
 
 
 def scan_all(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auditor.deployment.commands import ran
+from auditor.deployment.commands import Ran, ran
 from auditor.parsers.commands import FileOp
 from auditor.source import Unknown
 from auditor.values import value
@@ -15,6 +15,29 @@ if TYPE_CHECKING:
 _UNKNOWN = Unknown("the user's home directory is not known")
 # Options of `useradd` that take a value, which may follow in the same word.
 _WITH_VALUE = frozenset("bcdefgGkKpsuZR")
+
+# Accounts of Debian's and Alpine's base files.
+_PRESENT = frozenset(
+    """
+    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
+    gnats adm shutdown halt operator ftp sshd guest ntp squid xfs cyrus postmaster vpopmail at cron
+    svn smmsp postgres
+    """.split()  # noqa: SIM905
+)
+
+
+def known_account(name: str) -> bool:
+    """Whether every base image has this account."""
+    return name in _PRESENT
+
+
+def makes_account(command: Ran, name: str) -> bool:
+    """Whether a command of a RUN makes the account, or may."""
+    fact = command.what.fact
+    words = [a.text for a in command.what.argv]
+    if isinstance(fact, FileOp) and fact.op in ("useradd", "adduser", "groupadd"):
+        return not isinstance(fact.user, str) or fact.user == name
+    return any(name in word for word in words) or "useradd" in words or "adduser" in words
 
 
 @value

@@ -425,8 +425,9 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
     """Compose projects as they would be started, and the Dockerfiles of those left aside.
 
     A file that stands alone is a project of its own; one laid over the default file replaces
-    it when its name says production. Development variants of an existing project are left
-    aside: what they build is not what is shipped.
+    it when its name says production, or when Compose applies it by itself and nothing says that
+    it is for development. Development variants of an existing project are left aside: what they
+    build is not what is shipped.
     """
     paths = [e.path for e in facts.repository.of_kind(FileKind.COMPOSE)]
     chosen: dict[tuple[str, ...], ComposeProject] = {}
@@ -439,6 +440,8 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         entry = facts.repository.entry(names[-1])
         dev = files.is_dev or (entry is not None and entry.is_dev)
         variant = len(texts) > 1
+        applied = variant and files.is_default and _always_applied(texts[-1], paths)
+        dev = dev and not applied
         if variant and compose.stands_alone(texts[-1]):
             texts, names, variant = texts[-1:], names[-1:], False
         directory = _project_directory(facts, texts)
@@ -456,12 +459,30 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
             }
             continue
         if variant:
-            words = posixpath.basename(names[-1]).lower().replace("-", ".").split(".")
-            if not {"prod", "production"} & set(words):
+            if not applied and not _for_production(names[-1]):
                 continue
             chosen.pop(names[:1], None)
         chosen[names] = project
     return list(chosen.values()), aside
+
+
+def _for_production(path: str) -> bool:
+    words = posixpath.basename(path).lower().replace("-", ".").split(".")
+    return not {"prod", "production"}.isdisjoint(words)
+
+
+# An override that mounts the sources, watches them or builds another stage is for development.
+_DEVELOPS = re.compile(
+    r"^\s*-\s*['\"]?\.{1,2}/?[\w./-]*:/|--reload|develop|debug:|\bdev\b|source:\s*\.",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def _always_applied(override: SourceText, paths: Sequence[str]) -> bool:
+    """Whether ``docker compose up`` is meant to take this override wherever it runs."""
+    folder = posixpath.dirname(override.path)
+    beside = [path for path in paths if posixpath.dirname(path) == folder]
+    return not any(map(_for_production, beside)) and not _DEVELOPS.search(override.text)
 
 
 _PROJECT_DIRECTORY = re.compile(r"--project-directory[ =][\"']?([^\s\"'`]+)")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A variable that Compose itself replaces (not ``$$NAME``).
 _REPLACED = re.compile(r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
+# An option of a command line whose value is a variable and nothing else.
+_LOST_VALUE = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)[= ]\$\{?([A-Za-z_]\w*)\}?(?![\w/.:-])")
 _OPERATORS = frozenset({"&&", "||", ";", "|", ">", ">>", "2>&1", "&"})
 
 
@@ -69,6 +71,13 @@ def _told(service: ComposeService) -> str:
     elif service.image is not None:
         words.append(service.image.raw)
     return " ".join(words)
+
+
+def demands(project: ComposeProject) -> Iterator[tuple[Stage, str]]:
+    """Variables without which Compose refuses the project, and that its user is to give."""
+    for item in project.variables:
+        if item.source == "required":
+            yield Stage.BUILDS, f"Compose wants `{item.name}` to be set by who starts it"
 
 
 def faults(
@@ -235,6 +244,18 @@ def _words(project: ComposeProject, service: ComposeService) -> Iterator[StartFa
     for command in (service.entrypoint, service.command):
         if command is None or isinstance(command.words, Unknown):
             continue
+        lost = _LOST_VALUE.search(command.text.raw) if command.text is not None else None
+        if lost is not None and command.text is not None and lost.group(2) in unset - own:
+            yield StartFault(
+                kind="literal-variable",
+                message=(
+                    f"nothing sets `{lost.group(2)}` for Compose (its shell, or `.env`), so "
+                    f"`{lost.group(1)}` has no value: the program stops with an error"
+                ),
+                at=command.text.at,
+                certain=False,
+                possible=project.ignored_env,
+            )
         written = [command.text] if command.is_string and command.text else command.words
         for word in written:
             named = [m.group(1) or m.group(2) for m in _REPLACED.finditer(word.raw)]

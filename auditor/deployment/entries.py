@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import endings, fronts, packagedata, reach, startup, workers
+from auditor.deployment import buildsteps, endings, fronts, packagedata, reach, startup, workers
 from auditor.deployment.accounts import account
 from auditor.deployment.model import (
     Entry,
@@ -83,7 +83,7 @@ def follow(
     documented: bool,
 ) -> Service:
     """The service with its processes, entries, listening addresses and start faults."""
-    faults = list(service.faults)
+    faults = [*service.faults, *buildsteps.faults(service, view)]
     open_links = list(service.open_links)
     if script is None:
         image = service.image
@@ -427,6 +427,9 @@ class _Follower:
 
     def run(self) -> None:
         fact = self.process.interpretation.fact
+        for wrapper in self.process.interpretation.wrappers:
+            if wrapper.name == "debugpy":
+                self._python_present(wrapper.name, wrapper.at)
         if isinstance(fact, ServerStart):
             self._server(fact)
         elif isinstance(fact, PythonRun):
@@ -510,6 +513,7 @@ class _Follower:
 
         config = listening.configured(fact, self.env, self.cwd, self.view, self.open_links)
         self.faults.extend(listening.config_faults(fact, self.cwd, self.view))
+        self.faults.extend(listening.unwritable(fact, self.cwd, self.service, self.view))
         self._server_listens(fact)
         for option in (*config, fact.option("chdir")):
             if option is not None and option.name == "chdir" and isinstance(option.value, str):
@@ -704,6 +708,8 @@ class _Follower:
     def _default_app(self, fact: ServerStart) -> AppSpec | None:
         if fact.kind == "django":
             return self._django_app()
+        if fact.kind == "litestar":
+            return self._litestar_app(fact)
         if fact.kind == "flask":
             value = self.env.get("FLASK_APP")
             if isinstance(value, str):
@@ -736,6 +742,26 @@ class _Follower:
                             at=fact.at,
                         )
                     )
+        return None
+
+    def _litestar_app(self, fact: ServerStart) -> AppSpec | None:
+        """What ``litestar run`` looks for by itself: an application in app.py, or a package's."""
+        told = self.env.get("LITESTAR_APP")
+        if isinstance(told, str):
+            module, _, attribute = told.partition(":")
+            return AppSpec(raw=told, at=fact.at, module=module, attribute=attribute or "app")
+        if told is not None or not isinstance(self.cwd, str):
+            return None
+        for module in ("app", "application", "asgi", "app.main", "app.app", "app.asgi"):
+            path = posixpath.join(self.cwd, *module.split("."))
+            facts = self.view.module(f"{path}.py") or self.view.module(f"{path}/__init__.py")
+            names = (_bound(facts) or frozenset()) if facts is not None else frozenset()
+            found = next((n for n in ("app", "application", "create_app") if n in names), None)
+            if found is not None:
+                factory = found == "create_app"
+                return AppSpec(
+                    raw=module, at=fact.at, module=module, attribute=found, factory=factory
+                )
         return None
 
     def _python_present(self, kind: str, at: Location) -> None:

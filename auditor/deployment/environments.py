@@ -205,6 +205,8 @@ def _step(
             continue
         add(_requirements(path, draft, facts, fact.at, files))
         draft.problems.extend(_left_behind(path, resolve, arg.value, draft))
+        if fact.tool == "pip":
+            draft.problems.extend(_half_hashed(path, facts))
     for arg in fact.constraint_files:
         if isinstance(arg.value, str):
             path, why = resolve(arg.value)
@@ -353,6 +355,22 @@ def _own_interpreter(draft: _Draft) -> bool:
         for lock in draft.locks
         for package in lock.packages
     )
+
+
+def _half_hashed(path: str, facts: Facts) -> Iterator[Problem]:
+    """Some requirements have hashes: pip then wants one of each."""
+    listed = requirements.resolve(path, facts.read).requirements
+    if not any(item.hashes for item in listed):
+        return
+    bare = next((item for item in listed if not item.hashes and not item.path), None)
+    if bare is not None:
+        yield Problem(
+            at=bare.at,
+            message=(
+                f"other requirements have hashes, and `{bare.name}` has none (`Hashes are required in "
+                "--require-hashes mode, but they are missing from some requirements`)"
+            ),
+        )
 
 
 def _requirements(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
+from auditor.deployment import startup
 from auditor.deployment.model import Listen, Proxied, StartFault
 from auditor.parsers import serverconf
 from auditor.parsers.commands import MainProcess, ServerStart, main_processes
@@ -62,6 +63,7 @@ def supervised(
                 related=((Location(configs[0].path), "its configuration"),),
             )
         )
+    faults += _log_folders(configs, view, env, where)
     children: list[MainProcess] = []
     for config in configs:
         for program in config.programs:
@@ -78,7 +80,35 @@ def supervised(
                 program.command, env=own, cwd=directory, read_script=read_script
             )
             children += [replace(child, init=True) for child in started]
+            if started:
+                faults += startup.misplaced(view.image, started[0].interpretation.argv)
     return children, faults
+
+
+def _log_folders(
+    configs: list[SupervisorConfig], view: View, env: Env, where: str
+) -> Iterator[StartFault]:
+    """A log file in a directory that is not there: supervisord refuses its configuration."""
+    for config in configs:
+        for program in config.programs:
+            for setting in (program.stdout_logfile, program.stderr_logfile):
+                path = setting.value.expand(env) if setting is not None else None
+                if setting is None or not isinstance(path, str) or path.startswith("/dev/"):
+                    continue
+                folder = posixpath.dirname(posixpath.normpath(posixpath.join(where, path)))
+                if "/" not in path or view.look(folder).answer != "no":
+                    continue
+                yield StartFault(
+                    kind="daemon",
+                    message=(
+                        f"{folder} is not in the image: supervisord stops with `The directory named "
+                        f"as part of the path {path} does not exist`"
+                    ),
+                    at=setting.at,
+                    certain=False,
+                    evidence=(("path", folder),),
+                )
+                return
 
 
 def supervisor_configs(fact: ServerStart, view: View, where: str) -> list[SupervisorConfig]:

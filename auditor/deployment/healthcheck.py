@@ -15,6 +15,10 @@ _URL = re.compile(
     r"(?::(?P<port>\d+|\$\{?[A-Za-z_][A-Za-z0-9_]*(?::?-\d+)?\}?))?(?P<path>/[^\s'\"`;|&)\\]*)?"
     r"(?=$|[\s'\"`;|&),\\])"
 )
+_POSTS = re.compile(r"(?i)\bpost\b|--data|\bdata=|\s-d\s|\s-X\s")
+_SCRIPT = re.compile(
+    r"(?:\S*/)?(?:python[\d.]*|bash|sh)\s+(?:-[uBO]\s+)*([\w./-]+\.(?:py|sh))(?:\s|$)"
+)
 _SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash"})
 _BUILTINS = frozenset({"exit", "true", "false", "test", "[", "echo", "cd", "set", ":", "exec"})
 
@@ -29,6 +33,7 @@ def read(
     programs: list[str] = []
     texts: list[str] = []
     _collect(script, env, programs, texts)
+    run = next((m[1] for text in texts if (m := _SCRIPT.match(text))), None)
     for text in texts:
         for match in _URL.finditer(text):
             port = _number(match["port"], env)
@@ -42,8 +47,9 @@ def read(
                 port=port,
                 path=(match["path"] or "/").partition("?")[0],
                 scheme=match["scheme"],
+                posts=_POSTS.search(text) is not None,
             )
-    return HealthCheck(at=at, source=source, programs=tuple(dict.fromkeys(programs)))
+    return HealthCheck(at=at, source=source, programs=tuple(dict.fromkeys(programs)), script=run)
 
 
 def _collect(script: shell.Script, env: shell.Env, programs: list[str], texts: list[str]) -> None:

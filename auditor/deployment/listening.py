@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from auditor.deployment.model import Listen, StartFault, Value
@@ -12,6 +12,7 @@ from auditor.parsers.commands import Option, ServerStart
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
+    from auditor.deployment.model import Service
     from auditor.deployment.view import View
     from auditor.source import SourceText
 
@@ -150,6 +151,49 @@ def config_faults(fact: ServerStart, cwd: Value, view: View) -> list[StartFault]
             )
         )
     return found
+
+
+# Options that name a file which the server makes when it starts.
+_MADE = {"gunicorn": ("access_log", "error_log", "pidfile")}
+# Directories of every image that only root may write in.
+_OF_ROOT = frozenset(["/run", "/var/run", "/var/log", "/var/lib", "/etc", "/usr/local", "/"])
+
+
+def unwritable(fact: ServerStart, cwd: Value, service: Service, view: View) -> Iterator[StartFault]:
+    """A log or pid file in a directory that is not there, or not the service's to write in."""
+    user = service.user
+    plain = isinstance(user, str) and user.partition(":")[0] not in ("", "root", "0")
+    for wanted in _MADE.get(fact.kind, ()):
+        option = fact.option(wanted)
+        if option is None or not isinstance(option.value, str) or not isinstance(cwd, str):
+            continue
+        if option.value in ("-", "") or option.value.startswith("/dev/"):
+            continue
+        path = posixpath.normpath(posixpath.join(cwd, option.value))
+        folder = posixpath.dirname(path)
+        seen = view.look(folder)
+        if seen.answer == "no" and folder not in _OF_ROOT:
+            error, why = "FileNotFoundError", f"{folder} is not in the image"
+        elif plain and folder in _OF_ROOT and not seen.mounted and not _given(view, folder):
+            error, why = (
+                "PermissionError",
+                f"{folder} belongs to root and the service runs as {user}",
+            )
+        else:
+            continue
+        yield StartFault(
+            kind="script",
+            message=f"{why}: {fact.kind} cannot write `{option.value}` and stops with `{error}`",
+            at=option.at,
+            certain=False,
+            evidence=(("path", path),),
+        )
+
+
+def _given(view: View, folder: str) -> bool:
+    """A RUN changes the rights or the owner of this directory."""
+    texts = (step.command.text.text for step in view.image.image.runs)
+    return any(folder in text and ("chown" in text or "chmod" in text) for text in texts)
 
 
 def configured(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from auditor.parsers.commands import PythonRun
+from auditor.parsers.python.facts import Phase
 from auditor.parsers.python.program import ImageFinder, Program
 from auditor.source import Location, Unknown
 from auditor.values import value
@@ -26,6 +27,8 @@ class Made:
     at: Location
     paths: frozenset[str] = frozenset()
     followed: bool = False
+    # Files that it certainly reads, and where it does.
+    reads: tuple[tuple[str, Location], ...] = ()
 
     def answer(self, path: str) -> Answer:
         """Whether the run made this path; *no* where it makes a file of that name elsewhere."""
@@ -66,8 +69,20 @@ def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
         for access in trace.files
         if access.mode in ("write", "append", "create")
     )
+    reads = tuple(
+        (access.path.resolved, access.at)
+        for access in trace.files
+        if access.mode == "read"
+        and access.reach.certain
+        and access.reach.phase in (Phase.IMPORT, Phase.MAIN)
+        and not access.missing_ok
+        and isinstance(access.path.resolved, str)
+    )
     return Made(
-        at=fact.at, paths=paths, followed=not vague and not trace.truncated and not trace.problems
+        at=fact.at,
+        paths=paths,
+        followed=not vague and not trace.truncated and not trace.problems,
+        reads=reads,
     )
 
 

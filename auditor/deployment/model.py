@@ -223,6 +223,9 @@ class BuiltImage:
         if self.opaque_programs:
             return None
         environment = self.environment
+        brought = environment.installed if environment is not None else None
+        if brought is not None and brought.has(name):
+            return None  # a wheel may bring a program of its name that is no console script
         if name in system_programs() or environment is None:
             return False
         path = next((v.value for v in self.image.env if v.name == "PATH"), "")
@@ -336,6 +339,9 @@ class HealthCheck:
     port: int | None = None
     path: str | None = None
     scheme: str = "http"
+    # It posts, as far as its text says; a script that it runs, as written.
+    posts: bool = False
+    script: str | None = None
 
 
 @value

@@ -69,6 +69,26 @@ def out_of_reach(
         return
     where = [place for place in found if place is not None]
     first = where[0]
+    covered = view.mount_of(f"{first.prefix}/bin")
+    if (
+        len(where) == 1
+        and covered is not None
+        and covered.kind == "bind"
+        and view.look(first.prefix).answer == "no"
+    ):
+        yield StartFault(
+            kind="server-missing",
+            message=(
+                f"{name} is installed below {first.prefix}, and {covered.source_text or 'a directory'} "
+                f"is mounted over {covered.target}, which has no such directory: "
+                f'`exec: "{name}": executable file not found in $PATH`'
+            ),
+            at=covered.at,
+            related=((first.at, "installed here"),),
+            certain=False,
+            evidence=(("prefix", first.prefix),),
+        )
+        return
     if any(f"{p.prefix}/bin" in places or program.startswith(f"{p.prefix}/bin/") for p in where):
         return
     if through_python and (first.kind == "user" or _on_python_path(service, first.prefix)):

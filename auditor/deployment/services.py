@@ -233,9 +233,12 @@ def from_compose(
     entrypoint = _compose_words(service.entrypoint)
     command = _compose_words(service.command)
     open_links = [
-        (Stage.STARTS, item.words.reason)
-        for item in (service.entrypoint, service.command)
-        if item is not None and isinstance(item.words, Unknown)
+        *composing.demands(project),
+        *(
+            (Stage.STARTS, item.words.reason)
+            for item in (service.entrypoint, service.command)
+            if item is not None and isinstance(item.words, Unknown)
+        ),
     ]
     return _finish(
         facts,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
+from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import ran
 from auditor.deployment.model import Service, StartFault, Value
 from auditor.findings import Stage
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
 
 Env = Mapping[str, str | Unknown | None]
 
-# Accounts of Debian's and Alpine's base files.
-_ACCOUNTS = frozenset(
-    """
-    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
-    gnats adm shutdown halt operator ftp sshd guest ntp squid xfs cyrus postmaster vpopmail at cron
-    svn smmsp postgres
-    """.split()  # noqa: SIM905
-)
 _BUILTINS = frozenset(
     """
     . : [ alias bg break builtin case cd command continue declare echo eval exec exit export false fg
@@ -74,18 +67,12 @@ def unknown_user(service: Service) -> Iterator[StartFault]:
     name = user.partition(":")[0]
     if not image.base.official_python and image.base.flavour is None:
         return
-    if not name or name.isdigit() or name in _ACCOUNTS or not re.fullmatch(r"[\w.-]+", name):
+    if not name or name.isdigit() or known_account(name) or not re.fullmatch(r"[\w.-]+", name):
         return
     if image.base_is_local or not image.image.base.known:
         return
-    for command in ran(image.image):
-        fact = command.what.fact
-        words = [a.text for a in command.what.argv]
-        if isinstance(fact, FileOp) and fact.op in ("useradd", "adduser", "groupadd"):
-            if not isinstance(fact.user, str) or fact.user == name:
-                return
-        elif any(name in word for word in words) or "useradd" in words or "adduser" in words:
-            return
+    if any(makes_account(command, name) for command in ran(image.image)):
+        return
     for step in image.image.copies:
         if step.origin != "context" and "/etc" in str(step.destination):
             return
@@ -193,8 +180,9 @@ def _started(
         return
     path = posixpath.normpath(posixpath.join(cwd, program))
     seen = view.look(path)
-    if seen.answer == "no":
+    if seen.answer == "no" or path.startswith(_SYSTEM):
         if path.startswith(_SYSTEM):
+            yield from misplaced(image, [shell.Arg(value=program, at=at)])
             return
         yield StartFault(
             kind="script",
@@ -353,6 +341,9 @@ def _walk(
             yield from _waits_for_ever(service, script, step)
             continue
         sourced = sourced or _sets_more(step)
+        if command.name == "set" and posix and refuses_pipefail(image, step.argv):
+            yield _pipefail(service, step.argv[0].at)
+            return
         if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
             return
@@ -426,6 +417,46 @@ def _not_found(service: Service, name: str, at: Location, *, certain: bool = Fal
         related=((service.command_at, "started here"),) if service.command_at else (),
         certain=certain,
         evidence=(("program", name),),
+    )
+
+
+def refuses_pipefail(image: BuiltImage, argv: Sequence[shell.Arg]) -> bool:
+    """``set -o pipefail``, which the `sh` of Debian knows from trixie on."""
+    words = [arg.text for arg in argv]
+    release = image.base.release if image.base is not None else None
+    return words[:1] == ["set"] and "pipefail" in words and release in ("bullseye", "bookworm")
+
+
+def _pipefail(service: Service, at: Location) -> StartFault:
+    return StartFault(
+        kind="program",
+        message=(
+            "`pipefail` is an option of bash, and this script is run by the plain `sh` of the image: "
+            "`set: Illegal option -o pipefail`, and the script stops"
+        ),
+        at=at,
+        related=((service.command_at, "started here"),) if service.command_at else (),
+    )
+
+
+def misplaced(image: BuiltImage, argv: Sequence[shell.Arg]) -> Iterator[StartFault]:
+    """A program that pip installs, named in a directory where pip does not put it."""
+    first = argv[0] if argv else None
+    folder, name = posixpath.split(first.text) if first is not None else ("", "")
+    installed = image.environment.installed if image.environment is not None else None
+    if first is None or folder not in ("/usr/bin", "/bin") or installed is None:
+        return
+    base = image.base
+    if base is None or not base.official_python or base.flavour not in ("slim", "alpine"):
+        return
+    if image.system_packages or _makes_programs(image) or not installed.has(name):
+        return
+    yield StartFault(
+        kind="program",
+        message=f"`{first.text}` is not in the image: pip puts `{name}` into /usr/local/bin",
+        at=first.at,
+        certain=False,
+        evidence=(("program", first.text),),
     )
 
 

@@ -312,6 +312,10 @@ class View:
         self._runs = found
         return found
 
+    def made_by_build(self) -> dict[Location, tuple[Made, ...]]:
+        """What the project's own Python does in RUN instructions, by instruction."""
+        return self._by_python()
+
     def _from_stage(self, path: str, found: Undetermined) -> Seen | None:
         """The same question, asked of the stage that the file is copied from."""
         for step in reversed(self._image.image.copies):

@@ -35,6 +35,8 @@ _EXTRAS = {
 }
 # What calls an application of each framework, and the frameworks that each interface serves.
 _ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "blacksheep"})
+# aiohttp's applications are for its own worker only.
+_OWN = frozenset({"aiohttp"})
 _WSGI = frozenset({"flask", "bottle", "pyramid"})
 _WSGI_WORKERS = frozenset({"sync", "gthread", "gevent", "eventlet", "gevent_wsgi"})
 
@@ -82,10 +84,12 @@ def missing_modules(
     read = list(_readers(fact, env, config))
     for module, option in (*wanted, *read):
         # uvicorn's extras may come with another requirement; gunicorn's workers hardly do.
-        known = (module, option) in read and installed.complete and not installed.unknown
+        known = fact.kind != "gunicorn" and installed.complete and not installed.unknown
         absent = {"no", "possibly-no"} if fact.kind == "gunicorn" or known else {"no"}
         if known:
-            absent.add("likely-no")
+            absent |= {"likely-no", "unknown"}
+        if installed.has(module):
+            continue
         if installed.provides(module).answer not in absent:
             continue
         yield StartFault(
@@ -123,6 +127,18 @@ def foreign_interface(
                 f"{fact.kind} calls `{entry.module}:{entry.attribute}` as a WSGI application, and "
                 f"{app.framework} is ASGI: every request fails (`__call__() missing 1 required "
                 "positional argument: 'send'`)"
+            ),
+            at=worker.at if worker is not None and worker.source == "argv" else entry.at,
+            related=((app.at, "the application is made here"),),
+            stage=Stage.PREDICTS,
+        )
+    elif (wsgi or asgi) and app.framework in _OWN:
+        yield StartFault(
+            kind="interface",
+            message=(
+                f"{fact.kind} calls `{entry.module}:{entry.attribute}`, and an application of "
+                f"{app.framework} is neither WSGI nor ASGI: every request fails (`'Application' object "
+                "is not callable`)"
             ),
             at=worker.at if worker is not None and worker.source == "argv" else entry.at,
             related=((app.at, "the application is made here"),),

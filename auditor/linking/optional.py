@@ -81,7 +81,13 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             modules, distribution = reader
             error = f"ImportError: Missing optional dependency '{distribution}'"
             yield _of(access.at, f"`{access.loader}`", modules, distribution, error, access.reach)
+    yield from _of_frameworks(entry)
     for call in entry.trace.calls:
+        if call.name in ("httpx.Client", "httpx.AsyncClient"):
+            http2 = call.keyword("http2")
+            if http2 is not None and http2.value is True:
+                error = "ImportError: Using http2=True, but the 'h2' package is not installed"
+                yield _of(call.at, f"`{call.name}(http2=True)`", ("h2",), "h2", error, call.reach)
         if call.name.rpartition(".")[2] not in ("create_engine", "create_async_engine"):
             continue
         first = call.arguments[0].text if call.arguments else None
@@ -110,6 +116,39 @@ def _of(
         certain=reach.certain,
         route=reach.route,
     )
+
+
+def _of_frameworks(entry: Entry) -> Iterator[Wanted]:
+    """Flask's coroutine views; FastAPI's faster encoders as the answer of every route."""
+    for app in entry.trace.apps:
+        views = [r for r in app.routes if r.is_async] if app.framework == "flask" else []
+        for route in sorted(views, key=lambda r: "predict" not in r.label.lower())[:1]:
+            yield Wanted(
+                at=route.handler_at,
+                feature="a coroutine as a view of Flask",
+                any_of=("asgiref",),
+                distribution="asgiref",
+                error="RuntimeError: Install Flask with the 'async' extra in order to use async views.",
+                phase=Phase.REQUEST,
+                certain=not route.conditional,
+                route=route.label,
+            )
+        encoder = _ENCODERS.get(app.response_class.rpartition(".")[2])
+        if encoder is None:
+            continue
+        yield Wanted(
+            at=app.at,
+            feature=f"`{app.response_class.rpartition('.')[2]}`",
+            any_of=(encoder,),
+            distribution=encoder,
+            error=f"AssertionError: {encoder} must be installed",
+            phase=Phase.REQUEST,
+            certain=app.reach.certain,
+            route="predict",
+        )
+
+
+_ENCODERS = {"ORJSONResponse": "orjson", "UJSONResponse": "ujson"}
 
 
 def _declared(name: str, facts: ModuleFacts, entry: Entry) -> Iterator[Wanted]:

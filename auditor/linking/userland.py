@@ -430,7 +430,7 @@ def lacking(service: Service, deployment: Deployment) -> tuple[tuple[Use, tuple[
         spared = sonames.unless(use.distribution)
         lacks = []
         for need in sonames.needs(use.distribution, version, libc=land.libc):
-            if not applies(need, use):
+            if not applies(need, use) or _excused(need, service):
                 continue
             if any(environment.installed.has(o) for o in spared.get(need.name, ())):
                 continue
@@ -440,6 +440,36 @@ def lacking(service: Service, deployment: Deployment) -> tuple[tuple[Use, tuple[
         if lacks or sonames.needs(use.distribution, version, libc=land.libc):
             result.append((use, tuple(lacks)))
     return tuple(result)
+
+
+def _excused(need: Need, service: Service) -> bool:
+    """GitPython imports without ``git`` where a variable tells it not to look for it."""
+    if need.distribution != "gitpython":
+        return False
+    told = service.variable("GIT_PYTHON_REFRESH")
+    value = told.value if told is not None else ""
+    return not isinstance(value, str) or value.lower() in _QUIET
+
+
+# Everything but "raise", "error" and their kin.
+_QUIET = frozenset(
+    [
+        "0",
+        "1",
+        "l",
+        "log",
+        "n",
+        "none",
+        "q",
+        "quiet",
+        "s",
+        "silence",
+        "silent",
+        "w",
+        "warn",
+        "warning",
+    ]
+)
 
 
 def missing(lacks: Iterable[Lack]) -> tuple[MissingLibrary, ...]:

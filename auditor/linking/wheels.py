@@ -18,6 +18,16 @@ OPTIONAL_EXTENSIONS = frozenset(
     {"charset-normalizer", "coverage", "markupsafe", "msgpack", "pymongo", "pyyaml", "simplejson",
      "sqlalchemy", "tornado", "websockets", "wrapt"}
 )  # fmt: skip
+# Releases whose source archives ask for the newest of a build tool that they do not work with,
+# as seen when they were built: PyYAML's with Cython 3.
+_UNBUILDABLE = {
+    ("pyyaml", version): "AttributeError: cython_sources" for version in ("5.4", "5.4.1", "6.0")
+}
+
+
+def unbuildable(name: str, version: str | None) -> str | None:
+    """The error with which building a release from source fails wherever it is tried."""
+    return _UNBUILDABLE.get((name, version or ""))
 
 
 @value

@@ -389,7 +389,7 @@ def test_remote_code_mlflow_xml() -> None:
         (b"", "m.pkl", "empty", "safe"),
         (b"\x7fELF" + bytes(60), "m.pt", "elf", "suspicious"),
         (b"\x00\x01\x02\x03" * 30, "m.pkl", "unknown", "unreadable"),
-        (b"\x00\x01\x02\x03" * 30, "weights.raw", "unknown", "safe"),
+        (b"\x00\x01\x02\x03" * 30, "weights.raw", "unknown", "unreadable"),
         (b"\x28\xb5\x2f\xfd" + bytes(30), "m.joblib", "zstd", "unreadable"),
     ],
 )  # fmt: skip

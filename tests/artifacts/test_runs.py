@@ -9,6 +9,7 @@ import pickle
 import random
 import re
 import struct
+import sys
 import types
 import uuid
 from collections.abc import Callable
@@ -172,6 +173,21 @@ def test_a_number_that_holds_the_byte_of_memoize_is_not_counted() -> None:
     assert len(runs.stored(data, 0, len(data))) == 3
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            [short("a") + b"\x94", short("b" * 40) + b"\x94", short("c"), b"K\x94", b"K\x05\x94",
+             b"h\x94", b"](K\x01K\x02e\x94", b"]\x94(" + short("d") + b"\x94e", b"G" + b"\x94" * 8,
+             b"X\x03\0\0\0xyz\x94", b"\x8c\x02\xc2\x94", b"N", b"j\x94\x94\0\0"]
+        ),
+        max_size=3000,
+    )
+)  # fmt: skip
+def test_what_memoize_stored_is_counted_without_listing_it(tokens: list[bytes]) -> None:
+    data = b"".join(tokens)
+    assert runs.memoized(data, 0, len(data)) == len(runs.stored(data, 0, len(data)))
+
+
 @pytest.mark.parametrize("count", [3, 255, 256, 300, 5_000])
 def test_an_array_of_many_strings_is_whole(count: int) -> None:
     array = numpy.array([f"category {n % 97}" for n in range(count)], dtype=object)
@@ -264,8 +280,14 @@ def test_what_is_skipped_is_matched_once(
         counted += end - start
         return runs.stored(data, start, end)
 
+    def memoized(data: bytes, start: int, end: int) -> int:
+        nonlocal counted
+        counted += end - start
+        return runs.memoized(data, start, end)
+
     monkeypatch.setattr(runs, "Recipe", Recipe)
     monkeypatch.setattr(machine, "stored", stored)
+    monkeypatch.setattr(machine, "memoized", memoized)
     counting = Counting(data, Judge())
     counting.run(0)
     assert counting.followed > 0.8 * len(data)
@@ -318,7 +340,12 @@ class Evil:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_many_objects_of_an_unknown_class_are_one_issue(protocol: int) -> None:
+@pytest.mark.parametrize("module", [__name__, "__main__"])
+def test_many_objects_of_an_unknown_class_are_one_issue(
+    protocol: int, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Project, "__module__", module)
+    monkeypatch.setitem(vars(sys.modules["__main__"]), "Project", Project)
     data = pickle.dumps([Project(i) for i in range(9000)], protocol)
     result = run(data)
     assert result.verdict == "suspicious"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.artifacts.facts import ArtifactIssue, GlobalRef, Verdict, worst
-from auditor.artifacts.pickle.names import known_module, lookup
+from auditor.artifacts.pickle.names import Entry, known_module, lookup
 from auditor.artifacts.pickle.policy import (
     POLICIES,
     arguments,
@@ -87,7 +87,7 @@ class Judge:
         elif name.endswith(".__dict__") and found.name == "__dict__" and _is_library(found.module):
             # Functions by value refer to the namespace of their module.
             self._code_by_value(name, found.offset)
-        elif entry.standing == "dangerous" and found.module != "__main__":
+        elif entry.standing == "dangerous" and not _of_program(found):
             self._issue(
                 "ART001",
                 f"imports {name}, which {entry.reason}",
@@ -170,13 +170,13 @@ class Judge:
                     self._code_by_value(func.key, call.offset)
                 self._code_library(call, func)
                 return
-            danger = entry.standing == "dangerous"
+            danger = entry.standing == "dangerous" and not _of_program(func)
             args = shown_args(call)
             self._issue(
-                "ART001" if danger and func.module != "__main__" else "ART002",
-                f"calls {func.key}" + (f", which {entry.reason}" if danger else ""),
-                "dangerous" if danger and func.module != "__main__" else "suspicious",
-                Severity.CRITICAL if danger else Severity.HIGH,
+                "ART001" if danger else "ART002",
+                _calls(func, entry),
+                "dangerous" if danger else "suspicious",
+                Severity.CRITICAL if entry.standing == "dangerous" else Severity.HIGH,
                 call.offset,
                 what=f"loading calls {func.key}({args})",
                 callable=func.key,
@@ -399,10 +399,10 @@ class Judge:
             return None
         call = Call(func, args, None, how, func.offset)
         entry = lookup(func.module, func.name)
-        if entry.standing == "unknown" and not _is_code_library(func):
+        if (entry.standing == "unknown" and not _is_code_library(func)) or _of_program(func):
             # One issue is reported for each name.
             call.cls = func if how == "NEWOBJ" else None
-            return call if ("ART002", f"calls {func.key}") in self._seen else None
+            return call if ("ART002", _calls(func, entry)) in self._seen else None
         if entry.standing != "allowed" or self._scripted(func):
             return None
         asked = Call(func, tuple(map(_placed, args)), None, how, func.offset)
@@ -591,6 +591,17 @@ _BLIND = frozenset(
     ]
 )
 _BLIND_STATES = frozenset({"plain", "uuid", "empty"})
+
+
+def _of_program(func: Glob) -> bool:
+    """A name of the program that loads the file: whose, only that program knows."""
+    return func.module == "__main__"
+
+
+def _calls(func: Glob, entry: Entry) -> str:
+    """What is reported once of a call of what is not on the allow-list."""
+    danger = entry.standing == "dangerous"
+    return f"calls {func.key}" + (f", which {entry.reason}" if danger else "")
 
 
 def _objected(func: Glob, objection: str) -> str:

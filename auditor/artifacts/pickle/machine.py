@@ -24,6 +24,7 @@ from auditor.artifacts.pickle.runs import (
     Style,
     boundaries,
     indexes,
+    memoized,
     recalled,
     stored,
 )
@@ -923,22 +924,7 @@ class Machine:
                 self.pending = pending[place:]
                 break
             if type(entry) is _Skipped:
-                tokens = stored(self.data, entry.run.start, entry.run.end)
-                if not tokens:
-                    continue
-                if tokens[0] != b"\x94":
-                    numbers = indexes(tokens)
-                    if numbers != sorted(set(numbers)) or numbers[0] <= last:
-                        self.observer.on_anomaly(
-                            "two values are stored under one number", entry.run.start
-                        )
-                    self.holes.append((numbers[0], entry.run))
-                    entry.run.first = numbers[0]
-                    last = max(last, numbers[-1])
-                else:
-                    entry.run.first = len(memo) + self.skipped
-                    self.holes.append((entry.run.first, entry.run))
-                self.skipped += len(tokens)
+                last = self._number_run(entry.run, last)
             elif type(entry) is _Numbered:
                 if entry.number <= last:
                     self.observer.on_anomaly("two values are stored under one number", 0)
@@ -949,6 +935,25 @@ class Machine:
         self._settled = last
         if not self.pending:
             self._uncounted = 0
+
+    def _number_run(self, run: Run, last: int) -> int:
+        """Number what a run stored; ``last`` is the highest number of PUT until now, and then."""
+        if not run.recipe.puts:
+            count = memoized(self.data, run.start, run.end)
+            if count:
+                run.first = len(self.memo) + self.skipped
+                self.holes.append((run.first, run))
+                self.skipped += count
+            return last
+        numbers = indexes(stored(self.data, run.start, run.end))
+        if not numbers:
+            return last
+        if numbers != sorted(set(numbers)) or numbers[0] <= last:
+            self.observer.on_anomaly("two values are stored under one number", run.start)
+        run.first = numbers[0]
+        self.holes.append((run.first, run))
+        self.skipped += len(numbers)
+        return max(last, numbers[-1])
 
     def _recall(self, index: int, at: int) -> Value:
         """A value of the memo that lies in a run: the run is followed after all."""

@@ -1047,6 +1047,7 @@ class Recipe:
         "calls",
         "kind",
         "pattern",
+        "puts",
         "python2",
         "recalls",
         "steady",
@@ -1058,6 +1059,8 @@ class Recipe:
         self.recalls = writer.recalls
         self.calls = writer.calls
         self.python2 = writer.python2
+        # Whether it stores under numbers; otherwise by counting.
+        self.puts = writer.style.puts
         # The groups say where the last item begins, and where the last batch does.
         run = _many(item, b"()")
         if batch:
@@ -1144,6 +1147,26 @@ def _recalled() -> re.Pattern[bytes]:
     return re.compile(
         b"(?:" + _plain_tokens() + b"|" + _STORE + b")*+(" + _RECALL + b")?+", re.DOTALL
     )
+
+
+@lru_cache(maxsize=4)
+def _counting(size: int) -> re.Pattern[bytes]:
+    """So many tokens that store in the memo, with what stands before each."""
+    # Text that is stored at once is the likeliest.
+    text = rb"\x8c" + _length_table(0, 255, b"", 8) + rb"\x94"
+    one = b"(?:" + _plain_tokens() + b"|" + _RECALL + b")*+(?:" + _STORE + b")"
+    return re.compile(b"(?:" + text + b"|" + one + b"){%d}+" % size, re.DOTALL)
+
+
+def memoized(data: Buffer, start: int, end: int) -> int:
+    """How many tokens of a run store in the memo."""
+    total = 0
+    for size in (1000, 40, 1):
+        match = _counting(size).match
+        while start < end and (done := match(data, start, end)) is not None:
+            start = done.end()
+            total += size
+    return total
 
 
 def stored(data: Buffer, start: int, end: int) -> list[bytes]:

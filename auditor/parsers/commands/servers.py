@@ -214,7 +214,7 @@ def _app(kind: str, arg: Arg, factory: bool) -> AppSpec:
         return AppSpec(raw=arg.value, at=arg.at, factory=factory)
     raw = arg.value
     module, colon, attribute = raw.partition(":")
-    if kind == "hypercorn":
+    if kind == "hypercorn" and raw.count(":") == 2:  # `wsgi:app` alone is a module called wsgi
         for prefix in ("asgi:", "wsgi:", "file:"):
             if raw.startswith(prefix):
                 module, colon, attribute = raw.removeprefix(prefix).partition(":")

@@ -438,6 +438,7 @@ class WebApp:
     shutdown: tuple[str, ...] = ()
     debug: Value | None = None
     complete: bool = True  # every route registration was understood
+    response_class: str = ""  # canonical name of FastAPI's default_response_class
 
 
 @value

@@ -51,6 +51,7 @@ from auditor.parsers.python.values import (
     Mod,
     Obj,
     PathV,
+    Table,
     Unk,
     V,
     deps_of,
@@ -78,8 +79,15 @@ MAX_RECURSION = 2
 
 # Modules whose names come and go between releases, taken by attribute.
 _CHANGING = frozenset(
-    ["PIL.Image", "flask", "itsdangerous", "jinja2", "markupsafe", "numpy", "pydantic"]
+    """
+    PIL.Image flask itsdangerous jinja2 markupsafe numpy pandas pydantic
+    ast asyncio collections datetime functools gettext inspect itertools locale math platform random
+    statistics string time typing
+    """.split()  # noqa: SIM905
 )
+# Libraries that took methods from their objects, and keywords from their calls.
+_CHANGING_OBJECTS = frozenset(["flask", "pandas", "sklearn", "starlette"])
+_CHANGING_CALLS = frozenset(["httpx", "marshmallow", "pandas", "pydantic", "sklearn", "starlette"])
 _BUILTINS = frozenset(
     [
         "abs",
@@ -1367,10 +1375,13 @@ class Interpreter:
         """``owner.name``."""
         if isinstance(owner, Ext):
             if owner.owner is None and owner.name in _CHANGING:
-                self.sink.add_use(
-                    Use(at=self.at(node), reach=self.reach(), module=owner.name, name=name)
-                )
+                self._use(node, owner.name, name)
             return self.models.ext_attribute(owner, name, node)
+        if isinstance(owner, Obj) and owner.name.partition(".")[0] in _CHANGING_OBJECTS:
+            module, _, made = owner.name.rpartition(".")
+            self._use(node, module, f"{made}.{name}")
+        elif isinstance(owner, Table) and owner.kind == "frame":
+            self._use(node, "pandas", f"DataFrame.{name}")
         if isinstance(owner, Mod):
             value = owner.state.frame.vars.get(name)
             if value is None:
@@ -1435,6 +1446,9 @@ class Interpreter:
                     file=path,
                 )
 
+    def _use(self, node: ast.AST, module: str, name: str) -> None:
+        self.sink.add_use(Use(at=self.at(node), reach=self.reach(), module=module, name=name))
+
     def fails(self, node: ast.AST, error: str, because: str, *, file: str = "") -> None:
         """Note a statement that raises whenever it is reached."""
         self.sink.add_failure(
@@ -1486,6 +1500,10 @@ class Interpreter:
         if isinstance(callee, Class):
             return self.models.instantiate(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Ext):
+            if kwargs and callee.name.partition(".")[0] in _CHANGING_CALLS:
+                module, _, made = callee.name.rpartition(".")
+                for keyword in kwargs:
+                    self._use(node, module, f"{made}({keyword}=)")
             return self.models.call(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Choice):
             # A method of what is None so far raises: where the call happens, it is another's.

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import tables
+from auditor.parsers.python import libraries, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import (
@@ -151,6 +151,8 @@ class Models(WebModels):
         self.exists_calls: dict[int, V] = {}
         self.frames = Frames(self)
         self.loading = 0
+        # Settings and options that libraries were told, by library and name.
+        self.told: dict[str, V] = {}
 
     # -- facts --
 
@@ -295,6 +297,9 @@ class Models(WebModels):
         from auditor.parsers.python.interpreter import canonical
 
         full = canonical(f"{owner.name}.{name}")
+        told = libraries.option(self, full)
+        if told is not None:
+            return told
         if full == "typing.TYPE_CHECKING":
             return Const(False)
         if full == "sys.argv":
@@ -414,6 +419,8 @@ class Models(WebModels):
             web = owner.owner.data
             if isinstance(web, Web):
                 web.attributes[f"{owner.name.rpartition('.')[2]}.{name}"] = value
+        elif isinstance(owner, Ext):
+            libraries.set_setting(self, owner, name, value)
 
     # -- containers --
 
@@ -474,6 +481,8 @@ class Models(WebModels):
             web = owner.owner.data
             if isinstance(web, Web) and isinstance(key, Const):
                 web.attributes[f"{owner.name.rpartition('.')[2]}.{key.value}"] = value
+        elif isinstance(owner, Ext) and isinstance(key, Const):
+            libraries.set_setting(self, owner, str(key.value), value)
         elif isinstance(owner, Obj):
             if owner.data is None:
                 owner.data = {}
@@ -886,6 +895,12 @@ class Models(WebModels):
             check = site.kwargs.get("check_dir")
             if isinstance(check, Const) and check.value is False:
                 mode = "list"
+        if site.name in ("pickle.load", "joblib.load") and libraries.opened_as_text(target):
+            self.run.fails(
+                site.node,
+                "UnicodeDecodeError: 'utf-8' codec can't decode byte 0x80 in position 0",
+                'the file is opened as text, and pickles are bytes (`open(…, "rb")`)',
+            )
         if target is not None and not self.is_buffer(target):
             exist_ok = site.kwargs.get("exist_ok")
             self.file(
@@ -1037,6 +1052,8 @@ class Models(WebModels):
     def file_method(self, owner: V, attr: str, site: Site) -> V | None:
         if attr in ("read", "readlines", "readline") and isinstance(owner, Obj) and owner.args:
             text = self.text_of_file(owner)
+            if text is None and attr == "read" and not site.args:
+                return Obj("file.bytes", [owner])
             if text is None or site.args:
                 return Unk("the contents of a file")
             if attr == "read":
@@ -1140,6 +1157,8 @@ class Models(WebModels):
             self.file(site, owner, mode, kind, loader=f"pathlib.Path.{attr}", missing_ok=missing_ok)
         if attr == "read_text":
             return self.text_of_file(owner) or Unk("the contents of a file")
+        if attr == "read_bytes":
+            return Obj("file.bytes", [owner])
         if attr == "glob" and site.args:
             pattern = site.args[0]
             if isinstance(pattern, Const) and isinstance(pattern.value, str):
@@ -1228,10 +1247,17 @@ class Models(WebModels):
         elif "a" in text:
             kind = "append"
         self.file(site, path, kind, "file", loader=loader)
-        return Obj("builtins.open", [path], {}, self.run.at(site.node))
+        return Obj("builtins.open", [path], {"mode": Const(text)}, self.run.at(site.node))
 
     def constant_method(self, owner: Const, attr: str, site: Site) -> V:
         """A method of a constant, computed when the arguments are known."""
+        python = self.run.program.python
+        if attr in ("removeprefix", "removesuffix") and python is not None and python < (3, 9):
+            self.run.fails(
+                site.node,
+                f"AttributeError: '{type(owner.value).__name__}' object has no attribute '{attr}'",
+                f"`{attr}` came with Python 3.9, and the image runs {python[0]}.{python[1]}",
+            )
         if not isinstance(owner.value, str | bytes) or attr not in _STRING_METHODS:
             return Unk(f"{attr}() of a constant", owner.deps)
         for position, argument in enumerate(site.args):
@@ -2088,7 +2114,9 @@ def _zip(models: Models, site: Site) -> V:
 @model("builtins.getattr")
 def _getattr(models: Models, site: Site) -> V:
     if len(site.args) > 1 and isinstance(site.args[1], Const):
-        value = models.run.attribute(site.args[0], str(site.args[1].value), site.node)
+        # A default stands in for what is not there.
+        with models.run.guard(*["other-error"] * (len(site.args) > 2)):
+            value = models.run.attribute(site.args[0], str(site.args[1].value), site.node)
         if len(site.args) > 2 and isinstance(value, Unk):
             return join(value, site.args[2])
         return value
@@ -2201,8 +2229,16 @@ def _config(models: Models, site: Site) -> V:
         text = models.text_of_file(source)
     elif isinstance(source, Obj) and source.name == "builtins.open":
         text = models.text_of_file(source)
+    if site.name == "tomllib.load" and libraries.opened_as_text(source):
+        models.run.fails(
+            site.node,
+            'TypeError: File must be opened in binary mode, e.g. use `open("foo.toml", "rb")`',
+            "`tomllib.load` wants bytes, and the file is opened as text",
+        )
     if isinstance(text, Const) and isinstance(text.value, str):
         value = read_config(text.value, kind, text.deps)
+        if kind == "json" and "5" not in site.name and not site.name.startswith("comment"):
+            libraries.refuse_json(models, site, text)
         if isinstance(value, DictV) and "OmegaConf" in site.name:
             _with_attributes(value)
         return value
@@ -2397,6 +2433,8 @@ def _basic_config(models: Models, site: Site) -> V:
 def _dict_config(models: Models, site: Site) -> V:
     table = site.args[0] if site.args else None
     handlers = table.items.get("handlers") if isinstance(table, DictV) else None
+    if isinstance(table, DictV):
+        libraries.named_classes(models, site, table)
     if isinstance(handlers, DictV):
         for handler in handlers.items.values():
             if not isinstance(handler, DictV):
@@ -2414,9 +2452,68 @@ def _dict_config(models: Models, site: Site) -> V:
 
 @model("logging.config.fileConfig")
 def _file_config(models: Models, site: Site) -> V:
-    if site.args:
-        models.file(site, site.args[0], "read", "config")
+    if not site.args:
+        return Const(None)
+    models.file(site, site.args[0], "read", "config")
+    for name, arguments in libraries.ini_handlers(models, site):
+        if name.endswith("FileHandler"):
+            _log_file(models, site, name, arguments[0] if arguments else None, {}, arguments)
+        elif name.endswith("StreamHandler"):
+            _stream_handler(models, site)
     return Const(None)
+
+
+@model("pickle.loads", "cPickle.loads", "_pickle.loads", "dill.loads", "cloudpickle.loads")
+def _unpickled(models: Models, site: Site) -> V | None:
+    """Bytes that were read from a file, as ``pickle.load`` of that file."""
+    path = libraries.held_bytes(site.args[0] if site.args else None)
+    if path is None:
+        return None
+    models.file(site, path, "read", "artifact")
+    return models.made(site)
+
+
+@model("prometheus_client.Counter", "prometheus_client.Gauge", "prometheus_client.Histogram",
+       "prometheus_client.Summary")  # fmt: skip
+def _metric(models: Models, site: Site) -> V | None:
+    """With several processes, every metric is a file of the directory that a variable names."""
+    folder = models.run.env.get("PROMETHEUS_MULTIPROC_DIR")
+    text = folder.value if isinstance(folder, Const) else folder
+    if isinstance(text, str) and text:
+        path = Const(posixpath.join(text, "metrics.db"), frozenset({"PROMETHEUS_MULTIPROC_DIR"}))
+        models.file(site, path, "write", "file", loader=site.name)
+    return None
+
+
+@model("tornado.options.define")
+def _tornado_option(models: Models, site: Site) -> V:
+    return libraries.tornado_option(models, site)
+
+
+@model("tornado.options.parse_config_file", "tornado.options.options.parse_config_file")
+def _options_file(models: Models, site: Site) -> V:
+    return libraries.options_file(models, site)
+
+
+@model("absl.flags.DEFINE_integer", "absl.flags.DEFINE_string", "absl.flags.DEFINE_bool",
+       "absl.flags.DEFINE_boolean", "absl.flags.DEFINE_float", "absl.flags.DEFINE_enum")  # fmt: skip
+def _absl_option(models: Models, site: Site) -> V:
+    return libraries.absl_option(models, site)
+
+
+@model("absl.app.run")
+def _absl_run(models: Models, site: Site) -> V:
+    return libraries.absl_run(models, site)
+
+
+@model("cherrypy.config.update")
+def _cherrypy_config(models: Models, site: Site) -> V:
+    return libraries.cherrypy_config(models, site)
+
+
+@model("cherrypy.quickstart")
+def _cherrypy(models: Models, site: Site) -> None:
+    libraries.cherrypy_quickstart(models, site)
 
 
 @model("loguru.logger.add")

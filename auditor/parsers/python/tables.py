@@ -176,6 +176,7 @@ SERVERS: dict[str, tuple[str, str | None, int | None, bool]] = {
     "socketserver.ThreadingTCPServer": ("socketserver", "0.0.0.0", None, True),
     "granian.Granian": ("granian", "127.0.0.1", 8000, False),
     "cherrypy.quickstart": ("cherrypy", "127.0.0.1", 8080, False),
+    "cherrypy.engine.start": ("cherrypy", "127.0.0.1", 8080, False),
     "ray.serve.start": ("ray", "127.0.0.1", 8000, False),
     "ray.serve.run": ("ray", "127.0.0.1", 8000, False),
     "prometheus_client.start_http_server": ("prometheus_client", "0.0.0.0", None, False),

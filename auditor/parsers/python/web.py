@@ -6,8 +6,9 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import tables
+from auditor.parsers.python import libraries, tables
 from auditor.parsers.python.facts import (
+    Failure,
     Phase,
     Reach,
     Route,
@@ -56,6 +57,13 @@ _KINDS = (
     ),
     ("docs", re.compile(r"docs|openapi|redoc|swagger", re.I)),
 )
+# What pydantic makes no field of.
+_NO_FIELDS = frozenset(
+    {
+        "numpy.ndarray", "numpy.array", "pandas.DataFrame", "pandas.Series", "torch.Tensor",
+        "PIL.Image.Image", "PIL.Image", "tensorflow.Tensor",
+    }
+)  # fmt: skip
 _UPLOADS = frozenset({"UploadFile"})
 _PARAMETERS = {
     "fastapi.Query": "query", "fastapi.Path": "path", "fastapi.Header": "header",
@@ -104,6 +112,11 @@ class Web:
     names: list[str] = field(default_factory=list)
     attributes: dict[str, V] = field(default_factory=dict)
     complete: bool = True
+    # Why every request fails, and the error; whether posts need Django's CSRF token.
+    refuses: tuple[str, str] | None = None
+    tokens: bool = False
+    # Flask's endpoints: the function that each name stands for.
+    endpoints: dict[str, V] = field(default_factory=dict)
 
 
 @record
@@ -210,8 +223,11 @@ class WebModels:
         inst = Inst(handler)
         inst.partial = True
         found = []
+        run_attribute = self.run.class_attribute
         for name in sorted(tables.HTTP_METHODS):
-            method = self.run.class_attribute(inst, name)
+            method = run_attribute(inst, name)
+            if not isinstance(method, Func):
+                method = run_attribute(inst, f"on_{name}")  # falcon's responders
             if isinstance(method, Func):
                 found.append(RawRoute((name.upper(),), path, Bound(method, inst), at))
         initialise = self.run.class_attribute(inst, "initialize")
@@ -422,6 +438,7 @@ class WebModels:
             if isinstance(data, _Registering):
                 if data.route is not None:
                     route = data.route
+                    self.registered(data.web, decorator, value, node)
                     if isinstance(value, Class):
                         data.web.routes.extend(self.class_routes(value, route.path, route.at))
                     else:
@@ -454,6 +471,37 @@ class WebModels:
         if name.startswith(("flask.current_app", "functools.wraps", "contextlib.")):
             return value
         return None
+
+    def registered(self, web: Web, call: Obj, value: V, node: ast.expr) -> None:
+        """What frameworks refuse at once when a handler is registered."""
+        run = self.run
+        if not isinstance(value, Func) or isinstance(value.node, ast.Lambda):
+            return
+        if web.framework == "flask":
+            given = call.kwargs.get("endpoint")
+            if given is not None and not isinstance(given, Const):
+                return
+            name = str(given.value) if given is not None else value.node.name
+            if given is None and "functools.wraps" in value.decorators:
+                return
+            before = web.endpoints.setdefault(name, value)
+            if before is not value and not run.guards:
+                run.fails(
+                    node,
+                    "AssertionError: View function mapping is overwriting an existing endpoint "
+                    f"function: {name}",
+                    f"two views of this application are called `{name}`",
+                )
+        elif web.framework == "fastapi" and "response_model" not in call.kwargs:
+            returns = value.node.returns
+            shown = run.eval_in(value.state, returns) if returns is not None else None
+            if isinstance(shown, Ext) and shown.name in _NO_FIELDS:
+                run.fails(
+                    returns or node,
+                    "fastapi.exceptions.FastAPIError: Invalid args for response field!",
+                    f"FastAPI takes the annotation for the response's schema, and `{shown.name}` is "
+                    "no type that pydantic knows (`response_model=None` says that it is none)",
+                )
 
     def web_object_call(self, site: Site, callee: V) -> V | None:
         """Calling an object: ``Instrumentator().instrument(app)`` needs nothing here."""
@@ -505,6 +553,9 @@ class WebModels:
                     host, port = _split_address(listen)
             elif name == "granian.Granian":
                 host = site.kwargs.get("address")
+            elif entry[0] == "cherrypy":
+                models: Any = self
+                host, port = libraries.cherrypy_address(models)
         elif name in ("uvicorn.Config", "uvicorn.config.Config"):
             entry = tables.SERVERS["uvicorn.run"]
             target = site.get(0, "app")
@@ -796,6 +847,21 @@ class WebModels:
         self.fields, self.declared, self.request_models = [], False, []
         multipart = False
         run.route = label
+        refusal = root.refuses
+        if (
+            refusal is None
+            and root.tokens
+            and "POST" in raw.methods
+            and libraries.wants_token(func)
+        ):
+            refusal = (
+                "Django wants a CSRF token with every post, and this view reads a body that clients send",
+                "403 Forbidden (CSRF cookie not set.)",
+            )
+        if refusal is not None and "predict" in label.lower() and isinstance(func, Func):
+            run.sink.add_failure(
+                Failure(at=raw.at, reach=run.reach(), error=refusal[1], because=refusal[0])
+            )
         if isinstance(func, Func):
             args, multipart = self.parameters(func, own or "", bound=isinstance(handler, Bound))
             run.root(handler, [], args)
@@ -1072,6 +1138,14 @@ class WebModels:
         if settings is None:
             return made
         made.data.debug = settings.frame.vars.get("DEBUG")
+        models: Any = self
+        closed, tokens = libraries.django_settings(models, settings.frame.vars, made.data.at)
+        if closed:
+            made.data.refuses = (
+                "`ALLOWED_HOSTS` is empty and DEBUG is off, so no request is let in",
+                "DisallowedHost: Invalid HTTP_HOST header",
+            )
+        made.data.tokens = tokens
         root = settings.frame.vars.get("ROOT_URLCONF")
         if isinstance(root, Const) and isinstance(root.value, str):
             self.urls(made.data, root.value, "", 0)
@@ -1137,6 +1211,7 @@ class WebModels:
                     shutdown=tuple(getattr(h, "qualname", "") for h in web.shutdown),
                     debug=None if web.debug is None else self.run.sink.value(web.debug),
                     complete=web.complete,
+                    response_class=_short(made.kwargs.get("default_response_class", Const(None))),
                 )
             )
         return found

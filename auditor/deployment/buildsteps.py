@@ -1,0 +1,324 @@
+"""Instructions of a Dockerfile that stop the build: what they ask for is not there at that point."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from auditor import lazy_re as re
+from auditor.deployment.accounts import known_account, makes_account
+from auditor.deployment.commands import Ran, ran
+from auditor.deployment.model import StartFault
+from auditor.deployment.startup import refuses_pipefail
+from auditor.findings import Stage
+from auditor.parsers.commands import FileOp, PipInstall, SystemInstall
+from auditor.parsers.dockerfile import Copy, Workdir
+from auditor.source import Location
+
+if TYPE_CHECKING:
+    from auditor.deployment.image import Image
+    from auditor.deployment.model import BuiltImage, Service
+    from auditor.deployment.view import View
+
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+# Programs that every Debian has in /bin or /usr/bin, and that Dockerfiles call by name.
+_SYSTEM = frozenset(
+    """
+    apt apt-get cat chmod chown cp curl find git grep groupadd ln ls mkdir mv rm sed sh tar touch
+    useradd usermod wget which
+    """.split()  # noqa: SIM905
+)
+# Packages that slim images have: asking for them again needs no list of packages.
+_PRESENT = frozenset(["ca-certificates", "netbase", "tzdata", "bash", "coreutils", "adduser"])
+_LISTS = "/var/lib/apt/lists"
+
+
+def faults(service: Service, view: View) -> Iterator[StartFault]:
+    """Why the image of this service cannot be built, as far as single instructions show it."""
+    image = service.image
+    if image is None or image.base is None or image.base.flavour is None or image.base_is_local:
+        return
+    commands = list(ran(image.image))
+    for found in (
+        _empty_workdir(image),
+        _owners(image, commands),
+        _package_lists(image, commands),
+        _lost_path(commands),
+        _pipefail(image, commands),
+        _missing_data(image, view),
+        _projects(image.image, commands, view),
+    ):
+        yield from found
+
+
+def _stop(at: Location, message: str, *related: tuple[Location, str]) -> StartFault:
+    return StartFault(
+        kind="build",
+        message=f"the build stops here: {message}",
+        at=at,
+        related=related,
+        certain=False,
+        stage=Stage.BUILDS,
+    )
+
+
+def _empty_workdir(image: BuiltImage) -> Iterator[StartFault]:
+    """WORKDIR of a variable that has no value in this stage."""
+    declared = {p.name: p.at for a in image.dockerfile.global_args for p in a.pairs}
+    for instruction, state in image.image.trace:
+        if not isinstance(instruction, Workdir):
+            continue
+        named = _VARIABLE.fullmatch(instruction.path.text)
+        name = (named.group(1) or named.group(2)) if named else None
+        if name is None or state.env.get(name, "") != "":
+            continue
+        before = declared.get(name)
+        yield _stop(
+            instruction.path.at,
+            f"`{instruction.path.text}` is empty"
+            + (
+                ", since an ARG before the first FROM is known to FROM only"
+                if before is not None
+                else ""
+            )
+            + " (`cannot normalize nothing`)",
+            *([(before, "declared here, before FROM")] if before is not None else ()),
+        )
+
+
+def _owners(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
+    """COPY --chown to an account that is made later, or never."""
+    for step in image.image.copies:
+        owner = step.owner if step.instruction.chown is not None else None
+        if not isinstance(step.instruction, Copy) or not isinstance(owner, str):
+            continue
+        user = owner.partition(":")[0]
+        if not user or user.isdigit() or known_account(user):
+            continue
+        before = [c for c in commands if _earlier(c, step.stage, step.at)]
+        if any(makes_account(command, user) for command in before):
+            continue
+        if any(c.origin != "context" and "/etc" in str(c.destination) for c in image.image.copies):
+            continue
+        later = next((c for c in commands if makes_account(c, user)), None)
+        yield _stop(
+            step.at,
+            f"no account `{user}` is there yet, and --chown needs one",
+            *([(later.step.at, "it is made here, too late")] if later is not None else ()),
+        )
+
+
+def _earlier(command: Ran, stage: int, at: Location) -> bool:
+    return command.step.stage < stage or command.step.at.line < at.line
+
+
+def _package_lists(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
+    """``apt-get install`` where no list of packages is there: official images come without."""
+    base = image.base
+    if base is None or not base.official_python or base.flavour != "slim" or image.opaque_system:
+        return
+    lists = False
+    for command in commands:
+        fact = command.what.fact
+        if command.step.mounts:
+            return
+        words = [a.text for a in command.what.argv]
+        if isinstance(fact, SystemInstall) and fact.manager == "apt":
+            if fact.action == "update" or fact.updates_lists:
+                lists = True
+            elif fact.action == "install" and not lists and not fact.files:
+                wanted = [p for p in fact.packages if p.name not in _PRESENT]
+                if wanted:
+                    yield _stop(
+                        fact.at,
+                        f"no `apt-get update` ran before, and {base.text} comes without lists of "
+                        f"packages (`E: Unable to locate package {wanted[0].name}`)",
+                    )
+                    return
+        elif isinstance(fact, FileOp) and fact.op == "rm":
+            if any(word.startswith(_LISTS) for word in words):
+                lists = False
+        elif words and ("/" in words[0] or any(word.endswith(".sh") for word in words[:2])):
+            return  # a script that was not read may fetch them
+
+
+def _lost_path(commands: list[Ran]) -> Iterator[StartFault]:
+    """ENV PATH without the system's own directories."""
+    for command in commands:
+        path = command.what.env.get("PATH")
+        program = command.what.argv[0] if command.what.argv else None
+        if not isinstance(path, str) or not path or "$" in path or program is None:
+            continue
+        if {"/bin", "/usr/bin"} & {part.rstrip("/") for part in path.split(":")}:
+            continue
+        if program.text in _SYSTEM:
+            yield _stop(
+                program.at,
+                f"PATH is `{path}` and nothing else, so the shell finds no `{program.text}` "
+                f"(`{program.text}: not found`): keep `:$PATH`",
+            )
+            return
+
+
+def _pipefail(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
+    """``RUN set -o pipefail`` without a SHELL that knows it."""
+    for command in commands:
+        shell = command.step.state.shell
+        if posixpath.basename(shell[0] if shell else "") != "sh" or command.step.heredocs:
+            continue
+        if command.step.command.form == "shell" and refuses_pipefail(image, command.what.argv):
+            yield _stop(
+                command.what.argv[0].at,
+                "`pipefail` is an option of bash, and RUN uses the plain `sh` of the image (`set: "
+                'Illegal option -o pipefail`): say `SHELL ["/bin/bash", "-c"]`',
+            )
+            return
+
+
+def _missing_data(image: BuiltImage, view: View) -> Iterator[StartFault]:
+    """A script that a RUN executes reads a file that is not in the image then."""
+    steps = {step.at: step for step in image.image.runs}
+    for at, runs in view.made_by_build().items():
+        step = steps.get(at)
+        if step is None or step.mounts or "||" in step.command.text.text:
+            continue
+        for path, where in (read for made in runs for read in made.reads):
+            seen = view.look(path)
+            # Only this RUN may have made it, and all that it does was followed.
+            itself = (
+                seen.answer == "unknown"
+                and seen.at is not None
+                and all(
+                    made.followed and step.at.line <= seen.at.line <= step.at.end_line
+                    for made in runs
+                )
+            )
+            absent = seen.answer == "no" and seen.at is None
+            if seen.mounted or not (itself or absent) or view.would_ignore(path, seen):
+                continue
+            if any(path in made.paths for one in view.made_by_build().values() for made in one):
+                continue
+            yield _stop(
+                where,
+                f"this RUN reads {path}, which is not in the image (`FileNotFoundError: [Errno 2] No "
+                f"such file or directory: '{path}'`)",
+                (at, "run here, while the image is built"),
+            )
+            return
+
+
+# --- projects of the repository that are installed -------------------------------------------
+
+
+def _projects(image: Image, commands: list[Ran], view: View) -> Iterator[StartFault]:
+    """``pip install .`` of a project whose build back end refuses what is there."""
+    for command in commands:
+        fact, cwd = command.what.fact, command.what.cwd
+        if not isinstance(fact, PipInstall) or fact.action not in ("install", "wheel"):
+            continue
+        for arg in (*fact.local_paths, *fact.editable):
+            path = arg.value.partition("[")[0] if isinstance(arg.value, str) else ""
+            if not path or path.endswith((".whl", ".gz", ".zip")) or not isinstance(cwd, str):
+                continue
+            folder = posixpath.normpath(posixpath.join(cwd, path))
+            yield from _project(folder, command.step.at, view)
+
+
+def _project(folder: str, run: Location, view: View) -> Iterator[StartFault]:
+    source = view.text(posixpath.join(folder, "pyproject.toml"))
+    if source is None or len(source.text) > 200_000:
+        return
+    import tomllib
+
+    try:
+        data: Any = tomllib.loads(source.text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return
+    system, project, tool = (data.get(k) for k in ("build-system", "project", "tool"))
+    backend = system.get("build-backend", "") if isinstance(system, dict) else ""
+    tool = tool if isinstance(tool, dict) else {}
+    if str(backend).startswith(("hatchling", "flit_core", "poetry.core")):
+        poetry = tool.get("poetry")
+        named = [t.get("readme") for t in (project, poetry) if isinstance(t, dict)]
+        for readme in named:
+            name = readme.get("file") if isinstance(readme, dict) else readme
+            if not isinstance(name, str):
+                continue
+            if _there(posixpath.join(folder, name), run, view) is False:
+                yield _stop(
+                    run,
+                    f"pyproject.toml says `readme`: {name}, which is not in the image at this point "
+                    f"({str(backend).partition('.')[0]}: `Readme file does not exist: {name}`)",
+                    (source.at(1), "said in this file"),
+                )
+                return
+    elif str(backend).startswith("setuptools") and isinstance(project, dict):
+        yield from _flat(folder, run, view, tool.get("setuptools"), (source.at(1), "this project"))
+
+
+# What setuptools never takes for a package or module of a flat layout.
+_NO_PACKAGES = tuple(
+    """
+    ci bin debian doc docs documentation manpages news newsfragments changelog test tests unit_test
+    unit_tests example examples scripts tools util utils python build benchmark benchmarks exercise
+    exercises htmlcov site_scons
+    """.split()  # noqa: SIM905
+)
+_NO_MODULES = tuple(
+    """
+    setup conftest test tests example examples build toxfile noxfile pavement dodo tasks fabfile
+    SConstruct sconstruct conanfile manage benchmark benchmarks exercise exercises
+    """.split()  # noqa: SIM905
+)
+
+
+def _flat(
+    folder: str, run: Location, view: View, settings: Any, where: tuple[Location, str]
+) -> Iterator[StartFault]:
+    """Several directories beside ``pyproject.toml``, and nothing says which are packages."""
+    told = settings if isinstance(settings, dict) else {}
+    if {"packages", "py-modules", "package-dir", "ext-modules"} & told.keys():
+        return
+    for name in ("setup.py", "setup.cfg", "src"):
+        if view.exists(posixpath.join(folder, name)) is not False:
+            return
+    directories, modules = [], []
+    for name in view.names(folder):
+        stem, dot, suffix = name.rpartition(".")
+        there = _there(posixpath.join(folder, name), run, view)
+        if there is not True:
+            if there is None:
+                return
+            continue
+        if view.is_dir(posixpath.join(folder, name)):
+            if name.isidentifier() and not _left_out(name, _NO_PACKAGES):
+                directories.append(name)
+        elif dot and suffix == "py" and stem.isidentifier() and not _left_out(stem, _NO_MODULES):
+            modules.append(stem)
+    found, what = (directories, "packages") if directories else (modules, "modules")
+    if len(found) < 2:
+        return
+    listed = ", ".join(f"`{name}`" for name in sorted(found)[:4])
+    yield _stop(
+        run,
+        f"setuptools takes every directory beside pyproject.toml for a package, and here are "
+        f"several ({listed}): `Multiple top-level {what} discovered in a flat-layout`. Name them "
+        "(`[tool.setuptools] packages`)",
+        where,
+    )
+
+
+def _left_out(name: str, patterns: tuple[str, ...]) -> bool:
+    return name.startswith(("_", ".")) or any(fnmatchcase(name, p) for p in patterns)
+
+
+def _there(path: str, run: Location, view: View) -> bool | None:
+    """Whether a path is in the image when that RUN starts."""
+    seen = view.look(path)
+    if seen.answer != "yes":
+        return None if seen.answer == "unknown" else False
+    if seen.mounted or seen.at is None or seen.at.path != run.path:
+        return None
+    return seen.at.line < run.line
