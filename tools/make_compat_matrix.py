@@ -92,6 +92,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--python-root", type=Path, default=Path.home() / ".pyenv" / "versions")
     parser.add_argument("--recipes", default="", help="only those whose name starts so")
+    parser.add_argument("--share", default="1", help="load only one artifact in so many")
     parser.add_argument("--environments", type=Path, default=HERE / "environments.toml")
     arguments = parser.parse_args()
     work: Path = arguments.work.resolve()
@@ -120,12 +121,15 @@ def main() -> int:
         if not (work / "made" / f"{name}.tsv").exists():
             run([*base, "write", str(work), name, arguments.recipes], project=projects[name])
     made = sorted(path.stem for path in (work / "made").glob("*.tsv"))
-    for producer in made:
-        for name, python in pythons.items():
-            if not (work / "loads" / f"{producer}__{name}.tsv").exists():
-                run(
-                    [str(python), worker, "load", str(work), name, producer], project=projects[name]
-                )
+    for name, python in pythons.items():
+        # One process for all of them: importing the libraries takes longer than most loads.
+        todo = [p for p in made if not (work / "loads" / f"{p}__{name}.tsv").exists()]
+        if todo:
+            run(
+                [str(python), worker, "load", str(work), name, ",".join(todo), arguments.share],
+                project=projects[name],
+                timeout=7200,
+            )
     join(work / "made", work / "producers.tsv", PRODUCERS)
     join(work / "loads", work / "loads.tsv", LOADS)
     return 0

@@ -59,6 +59,16 @@ LIBRARIES: Final[dict[str, str]] = {
     "catboost": "0.20",
     "keras": "2.3",
     "pytz": "2018.5",
+    "torch": "1.8",
+    "polars": "1.0",
+    "gensim": "3.8",
+    "hmmlearn": "0.2",
+    "networkx": "2.2",
+    "pydantic": "1.5",
+    "feature-engine": "1.0",
+    "sortedcontainers": "2.0",
+    "patsy": "0.5",
+    "python-dateutil": "2.8",
 }
 # Only the newest release: its modules do not change.
 ONE_RELEASE: Final = frozenset({"pytz"})
@@ -71,6 +81,13 @@ COMPILED: Final[dict[str, tuple[str, ...]]] = {
     "numpy": ("numpy/random/",),
     "scipy": ("scipy/spatial/_ckdtree", "scipy/spatial/ckdtree", "scipy/interpolate/_ppoly"),
 }
+# Of large libraries only these members are read; of the rest it is known that it exists.
+ONLY: Final[dict[str, tuple[str, ...]]] = {
+    "torch": (
+        "torch/nn/", "torch/optim/", "torch/distributions/", "torch/utils/data/", "torch/_utils.py",
+        "torch/_tensor.py", "torch/storage.py", "torch/serialization.py", "torch/functional.py",
+    ),
+}  # fmt: skip
 # Of these it is also read which attributes an instance needs when it predicts.
 NEEDS: Final = frozenset(
     {"scikit-learn", "scipy", "imbalanced-learn", "category-encoders", "xgboost", "lightgbm"}
@@ -128,6 +145,8 @@ def wanted(name: str, member: str) -> bool:
     """Whether a member of a wheel is read."""
     parts = member.split("/")
     if parts[0].endswith((".dist-info", ".data")) or "tests" in parts or "test" in parts:
+        return False
+    if name in ONLY and not member.startswith(ONLY[name]):
         return False
     if member.endswith((".py", ".pyi")):
         return True

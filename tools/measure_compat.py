@@ -37,7 +37,7 @@ def loader_of(serializer: str) -> str:
     kind = serializer.partition("@")[0]
     if kind.startswith("torch"):
         return "torch" if kind in ("torch-default", "torchscript") else "torch-full"
-    if kind.startswith(("save", "keras", "skops")):
+    if kind.startswith(("save", "keras", "skops", "npy")):
         return "auto"
     if kind.startswith("joblib"):
         return "joblib"
@@ -126,7 +126,7 @@ def main() -> int:
             loader=loader_of(row["serializer"]),
         )
         truth = truth_of(cell["outcome"])
-        if "XGB" in row["object"] and truth[0] in ("loads", "warns"):
+        if "xgb" in row["object"].lower() and truth[0] in ("loads", "warns"):
             # XGBoost prints its warning once per process: which load saw it is chance.
             truth = ("loads", "warns") if truth[0] == "loads" else ("warns", "loads")
         shown = truth[0] if said.outcome not in truth else said.outcome

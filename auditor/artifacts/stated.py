@@ -98,6 +98,11 @@ def catboost_range(revision: int) -> tuple[str | None, str | None]:
     return low, above[0] if above else None
 
 
+# The name of the objective stands behind the header.
+_OBJECTIVE: Final = 256
+_CLASSIFYING: Final = (b"binary:", b"multi:")
+
+
 def _xgboost_binary(blob: Blob) -> Iterator[Detail]:
     """The header: base score, features, classes, two flags, major and minor version."""
     head = blob.read(0, 32)
@@ -108,6 +113,8 @@ def _xgboost_binary(blob: Blob) -> Iterator[Detail]:
         )
         if 0 < major < 100 and minor < 100:
             yield "xgboost_version", f"{major}.{minor}"
+    if any(word in blob.read(0, _OBJECTIVE) for word in _CLASSIFYING):
+        yield "xgboost_task", "classification"
     at = blob.find(b"scikit_learn", 0, _WRAPPER)
     if at >= 0 and b'"_estimator_type": "classifier"' in blob.read(at, 4096):
         yield "xgboost_wrapper", "classifier"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BASE_SCORES: Final = (3, 1)
 # Since this release a pickled booster has to be UBJSON.
 _ONLY_UBJSON: Final = (3, 1)
+# Since this release the trees of a booster state the kind of each split.
+_SPLIT_TYPES: Final = (1, 3)
 Layout = Literal["binary", "json", "ubjson"]
 _BOOSTERS: Final = frozenset({"xgboost.core.Booster"})
 
@@ -119,6 +121,13 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             why = "1.6 and newer"
         elif layout == "json" and number < (1, 1) and written and _minor(written) > (1, 0):
             why = "1.1 and newer"
+        elif (
+            layout == "json"
+            and number < _SPLIT_TYPES <= (_minor(written) if written else ())
+            and state is not None
+            and state.get("booster") != "gblinear"
+        ):
+            why = "1.3 and newer"
         if why:
             yield Reason(
                 rule="CMP011",
@@ -243,6 +252,8 @@ def _lacking(
     return ("" if attribute == _TUPLE else attribute), fits
 
 
+# Before it categorical splits of newer models end the process.
+_SAFE_CATEGORIES: Final = (2, 3)
 # Since this release models are asked for ``fitted_``.
 _FITTED: Final = (3, 3, 2)
 
@@ -265,6 +276,23 @@ def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 effect="predict",
                 message=f"holds a booster of LightGBM 4 or newer; {version} looks for another state",
                 error="AttributeError: 'Booster' object has no attribute 'handle'",
+                help=help,
+                distribution="lightgbm",
+            )
+            return
+        text = buffer_of(pickle, state.get("handle") or state.get("_handle"))
+        if (
+            number < _SAFE_CATEGORIES
+            and text is not None
+            and b"version=v2" not in text[0]
+            and b"pandas_categorical:[[" in text[1]
+        ):
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message="holds a booster with categorical features of LightGBM 2.3 or newer, on "
+                f"which {version} crashes",
+                error="Aborted",
                 help=help,
                 distribution="lightgbm",
             )

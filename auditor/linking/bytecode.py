@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from auditor.artifacts.facts import Items, Mapping, Name, Opaque, Ref
 from auditor.catalog import knowledge
 from auditor.linking.compatibility import Exact, Reason
+from auditor.linking.states import of_ref
 from auditor.values import value
 
 if TYPE_CHECKING:
@@ -230,7 +231,22 @@ def writers(pickle: PickleFacts) -> tuple[Python, ...]:
             found = code.writers
         else:
             found = tuple(p for p in found if p in code.writers) or found
+    if found and _of_python_3_13(pickle):
+        return tuple(p for p in found if p >= (3, 13)) or found
     return found or ()
+
+
+# What every class has in its namespace since then.
+_SINCE_3_13: Final = frozenset({"__static_attributes__", "__firstlineno__"})
+
+
+def _of_python_3_13(pickle: PickleFacts) -> bool:
+    """Whether the namespace of a class says that 3.13 or newer made it."""
+    return any(
+        isinstance(part, Mapping) and any(key in _SINCE_3_13 for key, _ in part.pairs)
+        for item in pickle.objects
+        for part in (*item.args, item.state)
+    )
 
 
 def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -288,7 +304,8 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     yield from _types(pickle, exact)
     yield from _keyword_defaults(pickle, exact)
     yield from _created_by_dill(pickle, exact)
-    yield from main_globals_reasons(pickle, exact)
+    yield from _main_globals(pickle, exact)
+    yield from _lost_globals(pickle, exact)
 
 
 def _same_count(code: Code, target: Python) -> bool:
@@ -297,8 +314,6 @@ def _same_count(code: Code, target: Python) -> bool:
 
 def _keyword_defaults(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Defaults of keyword-only arguments, which cloudpickle carries since 1.0."""
-    from auditor.linking.states import of_ref
-
     for item in pickle.objects:
         if not item.callable.endswith("._fill_function") or len(item.args) != 2:
             continue
@@ -404,9 +419,6 @@ def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 return
 
 
-__all__ = ["Code", "Items", "Name", "Opaque", "bytecode_reasons", "codes", "portable", "writers"]
-
-
 def _global_names(item: ObjectFacts, code: Code) -> frozenset[str]:
     """Names that the function looks up among its globals, as its instructions say."""
     args = list(item.args)
@@ -430,7 +442,7 @@ def _global_names(item: ObjectFacts, code: Code) -> frozenset[str]:
     return frozenset(found)
 
 
-def main_globals_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+def _main_globals(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Dill's functions of ``__main__`` look their globals up in the loading program's own."""
     known = vars(builtins)
     for item in pickle.objects:
@@ -457,3 +469,56 @@ def main_globals_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 help="Dump with dill.dump(..., recurse=True), or move the function into a module.",
             )
             return
+
+
+# Since this release ``_create_function`` gives a function its builtins; Python does since 3.10.
+_DILL_BUILTINS: Final = (0, 3, 4)
+
+
+def _lost_globals(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Functions of dill before 0.3.5 that stand in the very namespace they look names up in.
+
+    They are made while that dictionary is still empty, and ``fglobals or dict()`` gives them
+    another one, which stays so: nothing that they read is there. The function that was asked for
+    is made once more behind the dictionary, and dropped; newer releases write each once.
+    """
+    made = [
+        (index, item)
+        for index, item in enumerate(pickle.objects)
+        if item.callable in _DILL_FUNCTIONS and len(item.args) > 2
+    ]
+    twins = [
+        one.args[1]
+        for at, (_, one) in enumerate(made)
+        if any(one.args[1:3] == other.args[1:3] for _, other in made[at + 1 :])
+    ]
+    for index, item in made:
+        if item.args[1] not in twins:
+            continue
+        scope = item.args[1]
+        if not isinstance(scope, Mapping) or not any(
+            isinstance(held, Ref) and held.index >= index for _, held in scope.pairs
+        ):
+            continue
+        maker = of_ref(pickle, item.args[0])
+        code = _code(maker, maker.callable.startswith("dill.")) if maker is not None else None
+        if maker is None or code is None:
+            continue
+        missing = set(_global_names(maker, code))
+        if exact.python >= (3, 10) or exact.at_least("dill", *_DILL_BUILTINS) is not False:
+            missing -= vars(builtins).keys()
+        if missing:
+            name = min(missing)
+            yield Reason(
+                rule="CMP005",
+                effect="predict",
+                message=f"holds the function {code.name}, which reads {name}: dill before 0.3.5 "
+                "stores it inside its own namespace, and loading gives it an empty one",
+                error=f"NameError: name '{name}' is not defined",
+                help="Write it again with dill 0.3.5 or newer, or move it into a module.",
+                distribution="dill",
+            )
+            return
+
+
+__all__ = ["Code", "Items", "Name", "Opaque", "bytecode_reasons", "codes", "portable", "writers"]

@@ -208,6 +208,8 @@ def guess_loader(facts: ArtifactFacts) -> str:
         return "onnx"
     if facts.format.startswith("torch"):
         return "torch"
+    if facts.format in ("npy", "npz"):
+        return "numpy"
     from auditor.linking.saved import FORMATS
 
     if facts.format in FORMATS:
@@ -261,8 +263,8 @@ def _open(
     wanted = dict.fromkeys(distributions_needed(facts))
     if loader == "joblib":
         wanted.setdefault("joblib")
-    if loader == "pandas":
-        wanted.setdefault("pandas")
+    if loader in ("pandas", "numpy"):
+        wanted.setdefault(loader)
     if "scikit-learn" in wanted or "pandas" in wanted or "scipy" in wanted:
         wanted.setdefault("numpy")
     left = [

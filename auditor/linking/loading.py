@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NO_PICKLE = frozenset(
     {"empty", "lfs-pointer", "html", "text", "json", "xml", "unknown", "pmml", "png", "pdf", "jpeg"}
 )
-_UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "pandas"})
+_UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "pandas", "numpy"})
 # Names of the modules that only give pickles another home.
 _PANDAS_COMPRESSIONS = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "zip": "zip", "zst": "zstd"}
 
@@ -35,15 +35,19 @@ def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reas
 
             yield from saved_reasons(facts, exact, loader)
         return
-    yield from _file(facts, loader)
-    yield from _codec(facts, exact, loader)
     pickle = facts.pickle
-    if pickle is None:
-        return
-    if loader in ("joblib", "pandas", "dill", "cloudpickle") and not exact.has(loader):
+    if loader != "numpy" or facts.format not in ("npy", "npz"):
+        yield from _file(facts, loader)
+        yield from _codec(facts, exact, loader)
+        if pickle is None:
+            return
+    if loader != "pickle" and not exact.has(loader):
         provided = exact.runtime.installed.provides(loader).answer
         if provided != "yes":
             yield _missing_loader(loader, exact)
+    if pickle is None:
+        # An array of plain numbers.
+        return
     yield from _protocol(pickle, exact)
     yield from _alignment(pickle, exact, loader)
     yield from _python2(pickle, exact, loader)
@@ -308,6 +312,7 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
 
         renames = pandas_renames(exact.version("pandas") or "")
     failed_modules: set[str] = set()
+    unknown: set[str] = set()
     for _, *asked in sorted([*_named(pickle)]):
         module, name = renames.get((asked[0], asked[1]), (asked[0], asked[1]))
         if (module, name) in seen or module in failed_modules:
@@ -320,6 +325,11 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
         if reason is not None:
             if reason.rule in ("CMP003", "CMP008"):
                 failed_modules.add(module)
+            if reason.effect == "unknown" and reason.distribution:
+                # One is enough of each library.
+                if reason.distribution in unknown:
+                    continue
+                unknown.add(reason.distribution)
             yield reason
 
 
@@ -380,14 +390,16 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
         )
     distribution = symbols.owner(module)
     if distribution is not None and exact.has(distribution):
+        if distribution == "torch" and _of_state_dictionaries(module, head):
+            return None
         return _library(distribution, module, head, exact)
     if module in IMPLICIT:
         return _implicit(module, head, exact)
     provision = exact.runtime.installed.provides(module)
     if provision.answer == "yes":
-        return _asked(provision.by, module, head, exact)
+        return _untabled(provision.by, module, head, exact)
     if (brings := _brings(top, exact)) is not None:
-        return _asked(brings, module, head, exact)
+        return _untabled(brings, module, head, exact)
     names_it = f"names {module}.{head}"
     error = f"ModuleNotFoundError: No module named '{top}'"
     if distribution is not None or provision.candidates:
@@ -561,28 +573,60 @@ def _brings(top: str, exact: Exact) -> str | None:
     return None
 
 
-def _asked(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
-    """What the release's own wheel says, where the index may be asked."""
+def _wheel_says(distribution: str, module: str, name: str, exact: Exact) -> symbols.Answer:
+    """Whether the pinned release's own wheel has the name, where the index may be asked."""
     from auditor import online
 
     index = online.active()
     version = exact.version(distribution)
     if index is None or version is None:
-        return None
+        return "unknown"
     from auditor.online import symbols as asked
 
     python = f"{exact.python[0]}.{exact.python[1]}"
-    answer = asked.find(index, distribution, version, python, module, name)
+    return asked.find(index, distribution, version, python, module, name)
+
+
+def _asked(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
+    """What speaks against the name, by the release's own wheel; None where it says nothing."""
+    answer = _wheel_says(distribution, module, name, exact)
     if answer in ("yes", "unknown"):
         return None
     return Reason(
         rule="CMP004",
         effect="load",
-        message=f"names {module}.{name}, which {distribution} {version} does not have",
+        message=f"names {module}.{name}, which {distribution} {exact.version(distribution)} does "
+        "not have",
         error=_error(module, name, answer),
         help=f"Pin {distribution} to the version that wrote the model.",
         distribution=distribution,
         evidence=(("global", f"{module}.{name}"), ("read from", "the wheel")),
+    )
+
+
+def _of_state_dictionaries(module: str, name: str) -> bool:
+    """What state dictionaries are made of: torch reads them with every release."""
+    from auditor.artifacts.weights_only import allowed_globals
+
+    return f"{module}.{name}" in allowed_globals()
+
+
+def _untabled(distribution: str, module: str, name: str, exact: Exact) -> Reason | None:
+    """A name of an installed library that has no table: its wheel may be asked, or nobody knows."""
+    if (reason := _asked(distribution, module, name, exact)) is not None:
+        return reason
+    version = exact.version(distribution)
+    if _wheel_says(distribution, module, name, exact) == "yes":
+        return None
+    return Reason(
+        rule="CMP004",
+        effect="unknown",
+        message=f"names {module}.{name}; what {distribution} {version or ''}".rstrip()
+        + " has is not known here",
+        help=f"Ask its wheel with --online, or open the file once where {distribution} is pinned."
+        if version
+        else f"Pin {distribution}, and ask its wheel with --online.",
+        distribution=distribution,
     )
 
 

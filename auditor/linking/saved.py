@@ -120,6 +120,8 @@ def _unpinned(facts: ArtifactFacts, name: str, written: str | None) -> Reason:
 _BY_SUFFIX: Final[dict[str, tuple[int, int]]] = {"json": (1, 0), "ubj": (1, 6)}
 # Until then estimators looked for their classes in the file's attributes.
 _WRAPPER_CLASSES: Final = (1, 3)
+# Until then an estimator that loads a model does not get its classes back, even its own.
+_WRAPPER_LOADS: Final = (1, 0)
 
 
 def _xgboost(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
@@ -172,12 +174,16 @@ def _xgboost(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
         and detail(facts, "xgboost_wrapper") == "classifier"
         and writer is not None
         and reader < _WRAPPER_CLASSES <= writer
+    ) or (
+        layout == "binary"
+        and reader < _WRAPPER_LOADS
+        and detail(facts, "xgboost_task") == "classification"
     ):
         yield Reason(
             rule="CMP011",
             effect="unknown",
-            message="was saved by a classifier that does not store its classes as XGBoost "
-            f"{version} expects: a Booster reads it, XGBClassifier gives other answers",
+            message=f"is a classifier that XGBoost {version} restores in part: a Booster predicts "
+            "with it, XGBClassifier misses its classes or gives other answers",
             help=pin,
             distribution=name,
         )

@@ -42,8 +42,13 @@ def state_reasons(
         yield from _neighbours(pickle, exact)
         yield from _jobs(pickle, exact)
         yield from _passthrough(pickle, exact)
+        yield from _losses(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
+    if "category_encoders" in tops:
+        from auditor.linking.boosters import needs_reasons
+
+        yield from needs_reasons(pickle, exact, "category-encoders")
     if "xgboost" in tops:
         from auditor.linking.boosters import xgboost_reasons
 
@@ -143,6 +148,16 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         elif isinstance(first, Name | Ref) and number < (2, 0):
             error = "ValueError: … is not a known BitGenerator module."
             written = "2.0"
+        elif (name := _bit_generator(first)) and _lacks_generator(name, version):
+            yield Reason(
+                rule="CMP006",
+                effect="load",
+                message=f"holds a random generator {name}, which NumPy {version} does not have",
+                error=f"ValueError: {name} is not a known BitGenerator module.",
+                help="Pin the NumPy that wrote it, or use PCG64.",
+                distribution="numpy",
+            )
+            return
         else:
             continue
         yield Reason(
@@ -155,6 +170,17 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution="numpy",
         )
         return
+
+
+def _bit_generator(first: Symbol) -> str:
+    """The name of the bit generator that a constructor is given; empty when it is not text."""
+    return first if isinstance(first, str) else ""
+
+
+def _lacks_generator(name: str, version: str) -> bool:
+    table = symbols.table("numpy")
+    known = table.known_with("numpy.random", name) if table is not None else None
+    return known is not None and symbols.numbers(version)[:2] < symbols.numbers(known[0])[:2]
 
 
 def _joblib_subclass(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
@@ -256,6 +282,9 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             and isinstance(item.state.items[0], Ref)
         ):
             what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
+        elif name == "PchipInterpolator" and (old := _pchip(pickle, number)):
+            yield old
+            return
         elif (
             isinstance(item.state, Mapping)
             and item.state.get("_ctor_param") is not None
@@ -277,6 +306,28 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     from auditor.linking.boosters import needs_reasons
 
     yield from needs_reasons(pickle, exact, "scipy")
+
+
+# Until then the coefficients were those of another basis, under the same names.
+_PCHIP: Final = (1, 3)
+# What the Pythons write by themselves for which SciPy 1.3 was the first.
+_PCHIP_PROTOCOL: Final = 4
+
+
+def _pchip(pickle: PickleFacts, number: tuple[int, ...]) -> Reason | None:
+    """Monotone interpolators: nothing in their state tells which basis they were written in."""
+    older = number < _PCHIP
+    if not older and pickle.protocol >= _PCHIP_PROTOCOL:
+        return None
+    return Reason(
+        rule="CMP011",
+        effect="predict" if older and pickle.protocol >= _PCHIP_PROTOCOL else "unknown",
+        message="holds a PchipInterpolator, whose coefficients mean another curve to SciPy before "
+        "1.3 than to newer ones, without any error"
+        + ("" if older and pickle.protocol >= _PCHIP_PROTOCOL else "; which wrote it is not known"),
+        help="Store the points, and make the interpolator anew.",
+        distribution="scipy",
+    )
 
 
 # ---- scikit-learn ----
@@ -548,6 +599,35 @@ def _passthrough(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                     distribution="scikit-learn",
                 )
                 return
+
+
+# Since this release gradient boosting computes with the losses that all models share.
+_SHARED_LOSSES: Final = (1, 4)
+
+
+def _losses(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """The loss of gradient boosting: 1.1 to 1.3 know the shared class and ask it for other methods."""
+    version = exact.version("scikit-learn")
+    if version is None or symbols.numbers(version) >= _SHARED_LOSSES:
+        return
+    for item in pickle.objects:
+        if not item.of.startswith("sklearn.ensemble._gb.GradientBoosting"):
+            continue
+        state = mapping_of(item)
+        loss = of_ref(pickle, state.get("_loss")) if state is not None else None
+        if loss is None or not loss.of.startswith("sklearn._loss."):
+            continue
+        name = loss.of.rpartition(".")[2]
+        yield Reason(
+            rule="CMP002",
+            effect="predict",
+            message=f"holds gradient boosting with the loss {name} of scikit-learn 1.4 and newer, "
+            f"which {version} asks for methods that it does not have",
+            error=f"AttributeError: '{name}' object has no attribute 'get_init_raw_predictions'",
+            help="Pin scikit-learn to the version that wrote the model, or train it again.",
+            distribution="scikit-learn",
+        )
+        return
 
 
 def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:

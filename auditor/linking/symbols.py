@@ -34,6 +34,15 @@ LIBRARIES: dict[str, str] = {
     "catboost": "catboost",
     "keras": "keras",
     "pytz": "pytz",
+    "torch": "torch",
+    "gensim": "gensim",
+    "pydantic": "pydantic",
+    "networkx": "networkx",
+    "feature_engine": "feature-engine",
+    "hmmlearn": "hmmlearn",
+    "sortedcontainers": "sortedcontainers",
+    "patsy": "patsy",
+    "dateutil": "python-dateutil",
 }
 
 

@@ -80,6 +80,7 @@ class Index:
         self._releases: dict[str, dict[str, Release] | Unknown] = {}
         self._rows: dict[str, dict[str, Any] | None] = {}
         self._kept: dict[tuple[str, str], Any] = {}
+        self._failed: set[tuple[str, str]] = set()
 
     # -- releases --
 
@@ -224,6 +225,10 @@ class Index:
             made = make()
             if made is not None:
                 self._hold(name, json.dumps(made))
+            elif (what, key) not in self._failed:
+                # It may have been a moment's failure: it is tried once more, and not again.
+                self._failed.add((what, key))
+                return None
         self._kept[what, key] = made
         return made
 

@@ -173,6 +173,8 @@ class Library:
                     continue
                 if member.endswith(".py"):
                     if member not in have:
+                        # Not kept: that it exists is all that is known of it.
+                        self.compiled[module] = None
                         continue
                     try:
                         tree = ast.parse(wheel.read(member))
@@ -707,6 +709,10 @@ class _Walk:
             if function.id == "check_is_fitted" and node.args:
                 self.fitted(node)
                 return
+            if function.id == "get_tags" and _named(node.args[:1], self.me):
+                # How scikit-learn asks an estimator what it is, wherever it validates its input.
+                self.facts.method("__sklearn_tags__", -1)
+                return
             if function.id == "getattr":
                 if (
                     len(node.args) == 2
@@ -747,6 +753,10 @@ class _Walk:
             for part in parts:
                 if isinstance(part, ast.Constant) and isinstance(part.value, str):
                     self.read(part.value)
+
+
+def _named(arguments: list[ast.expr], name: str) -> bool:
+    return any(isinstance(a, ast.Name) and a.id == name for a in arguments)
 
 
 def _raises(body: list[ast.stmt]) -> bool:

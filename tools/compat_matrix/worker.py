@@ -1,10 +1,12 @@
 """Runs inside an environment of the matrix: writes its artifacts, or loads others'.
 
-worker.py write FOLDER ENVIRONMENT [PREFIX]     worker.py load FOLDER ENVIRONMENT PRODUCER
+worker.py write FOLDER ENVIRONMENT [PREFIX]
+worker.py load FOLDER ENVIRONMENT PRODUCER,… [SHARE]     only one in so many, chosen by its name
 worker.py describe FOLDER ENVIRONMENT PROJECT
 """
 
 import contextlib
+import hashlib
 import importlib
 import json
 import math
@@ -28,7 +30,8 @@ SERVED = (
     "imblearn.pipeline", "category_encoders", "gensim.models", "hmmlearn.hmm", "polars", "torch",
     "keras", "skops.io",
 )  # fmt: skip
-EXTENSIONS = {"joblib": "joblib", "torch": "pt", "skops": "skops", "dill": "dill", "keras": "keras"}
+EXTENSIONS = {"joblib": "joblib", "torch": "pt", "skops": "skops", "dill": "dill",
+              "keras": "keras", "npy": "npy"}  # fmt: skip
 # The extension decides how these are written.
 BY_EXTENSION = ("save", "keras")
 
@@ -42,6 +45,7 @@ def libraries() -> None:
 
 def write(folder: str, environment: str, only: str = "") -> None:
     import recipes
+    import recipes_wider  # noqa: F401
 
     rows = []
     todo = dict(recipes.RECIPES)
@@ -61,7 +65,7 @@ def write(folder: str, environment: str, only: str = "") -> None:
         except Exception:
             continue
         for writer in writers:
-            base, _, option = writer.partition("-")
+            base, _, option = writing(writer).partition("-")
             suffix = EXTENSIONS.get(base, "pkl")
             if base in BY_EXTENSION and option:
                 suffix = option
@@ -73,7 +77,7 @@ def write(folder: str, environment: str, only: str = "") -> None:
                 warnings.simplefilter("ignore")
                 value = make()
                 expected = json.dumps(recipes.exercise(name, make()))
-                protocol = dump(value, writer, target)
+                protocol = dump(value, writing(writer), target)
             except Exception as error:
                 print("not written", artifact, type(error).__name__, str(error)[:200], flush=True)
                 if os.path.exists(target):
@@ -88,6 +92,11 @@ def write(folder: str, environment: str, only: str = "") -> None:
     with open(os.path.join(folder, "made", environment + ".tsv"), "w") as file:
         for row in rows:
             file.write("\t".join(map(str, row)) + "\n")
+
+
+def writing(serializer: str) -> str:
+    """``pickle@joblib`` is opened by the first and written by the second."""
+    return serializer.rpartition("@")[2]
 
 
 def dump(value: Any, writer: str, target: str) -> Any:
@@ -107,6 +116,11 @@ def dump(value: Any, writer: str, target: str) -> Any:
 
         skops.io.dump(value, target)
         return ""
+    if base == "npy":
+        import numpy
+
+        numpy.save(target, value)
+        return ""
     if base == "save":
         if option == "json" and type(value).__module__.startswith("catboost"):
             value.save_model(target, format="json")
@@ -117,7 +131,9 @@ def dump(value: Any, writer: str, target: str) -> Any:
         value.save(target)
         return ""
     if base == "topickle":
-        value.to_pickle(target)
+        import pandas
+
+        pandas.to_pickle(value, target)
         return pickle.HIGHEST_PROTOCOL
     protocol = int(option[1:]) if option else pickle.DEFAULT_PROTOCOL
     if protocol > pickle.HIGHEST_PROTOCOL:
@@ -131,9 +147,13 @@ def dump(value: Any, writer: str, target: str) -> Any:
 
 
 def open_artifact(path: str, name: str, writer: str) -> Any:
-    base, _, option = writer.partition("-")
+    base, _, option = writer.partition("@")[0].partition("-")
+    if base == "npy":
+        import numpy
+
+        return numpy.load(path, allow_pickle=True)
     if base == "save":
-        if name.startswith("LGBM"):
+        if name.startswith("LGBM") or "-lgb_" in name:
             import lightgbm
 
             return lightgbm.Booster(model_file=path)
@@ -143,7 +163,9 @@ def open_artifact(path: str, name: str, writer: str) -> Any:
             return getattr(catboost, name)().load_model(path, format=option)
         import xgboost
 
-        model = xgboost.Booster() if name == "XGBBooster" else getattr(xgboost, name)()
+        if "-xgb_frame" in name:
+            name = "XGBRegressor"
+        model = getattr(xgboost, name)() if hasattr(xgboost, name) else xgboost.Booster()
         model.load_model(path)
         return model
     if base == "keras":
@@ -200,6 +222,7 @@ def clean(text: str) -> str:
 def attempt(path: str, name: str, writer: str) -> Any:
     """(outcome, message, detail)"""
     import recipes
+    import recipes_wider  # noqa: F401
 
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
@@ -230,14 +253,22 @@ def _frame() -> str:
     return "%s:%s:%s" % (os.path.basename(last[0]), last[1], last[2])
 
 
-def load(folder: str, environment: str, producer: str) -> None:
-    """Every artifact in a child of its own: a foreign one may crash the interpreter."""
+def load(folder: str, environment: str, producers: str, share: str = "1") -> None:
     libraries()
+    for producer in producers.split(","):
+        load_all(folder, environment, producer, int(share))
+
+
+def load_all(folder: str, environment: str, producer: str, share: int) -> None:
+    """Every artifact in a child of its own: a foreign one may crash the interpreter."""
     with open(os.path.join(folder, "made", producer + ".tsv")) as file:
         rows = [line.rstrip("\n").split("\t") for line in file]
     target = os.path.join(folder, "loads", producer + "__" + environment + ".tsv")
     with open(target + ".part", "w") as out:
         for artifact, _, name, writer, *_rest in rows:
+            chosen = hashlib.md5((artifact + environment).encode()).digest()
+            if int.from_bytes(chosen[:4], "big") % share:
+                continue
             path = os.path.join(folder, "artifacts", artifact)
             outcome, message, detail = child(path, name, writer)
             cause = outcome if outcome.startswith("ok") else outcome + " " + _cause(message)
