@@ -91,6 +91,11 @@ PACKAGES = [
     "sklearn_crfsuite",
     "tslearn",
     "torch.utils.data",
+    # The tokenizer of Keras, under every name that it had.
+    "keras_preprocessing.text",
+    "keras.preprocessing.text",
+    "keras.src.preprocessing.text",
+    "keras.src.legacy.preprocessing.text",
 ]
 SKIP_PARTS = {
     "tests", "test", "testing", "_testing", "conftest", "setup", "externals", "datasets",

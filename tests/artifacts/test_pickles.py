@@ -245,3 +245,29 @@ def test_evidence_is_decompiled() -> None:
     assert lines is not None
     assert any("system" in line for line in lines)
     assert decompile(b"\xff") is None
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "keras_preprocessing.text",
+        "keras.preprocessing.text",
+        "keras.src.preprocessing.text",
+        "keras.src.legacy.preprocessing.text",
+    ],
+)
+def test_a_tokenizer_of_keras_holds_words_only(module: str) -> None:
+    """The rest of Keras loads models and code."""
+    counts = glob("collections", "OrderedDict") + b")R(" + text("cat") + b"K\x01u"
+    state = b"}(" + text("word_counts") + counts + text("lower") + b"\x88u"
+    kept = stream(glob(module, "Tokenizer") + b")\x81" + state + b"b", 2)
+    assert scan_bytes(kept, "tokenizer.pkl")[0].verdict == "safe"
+    planted = b"}" + text("__class__") + glob("os", "system") + b"s"
+    assert (
+        scan_bytes(stream(glob(module, "Tokenizer") + b")\x81" + planted + b"b", 2), "t.pkl")[
+            0
+        ].verdict
+        == "dangerous"
+    )
+    other = stream(glob(module, "tokenizer_from_json") + b"(" + text("{}") + b"tR", 2)
+    assert scan_bytes(other, "t.pkl")[0].verdict != "safe"
