@@ -89,7 +89,7 @@ def faults(
         # Given after the plain file (`-f`), which may declare what is missing here.
         yield replace(fault, possible=True) if overlay else fault
     yield from _target(facts, service, image)
-    yield from _words(project, service)
+    yield from _words(facts, project, service)
     yield from _swarm(service)
 
 
@@ -231,7 +231,13 @@ def _target(
     )
 
 
-def _words(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
+def _env_by_hand(facts: Facts, project: ComposeProject) -> bool:
+    """Whether the ``.env`` beside the project is written where it is started, as git ignores it."""
+    path = posixpath.join(project.directory, ".env")
+    return project.ignored_env or facts.repository.would_ignore(path)
+
+
+def _words(facts: Facts, project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
     """Words that only a shell would understand, and variables that Compose takes for its own."""
     unset = {v.name for v in project.variables if v.source == "unset"}
     # Where `environment:` takes it from the shell as well, the author means the shell.
@@ -254,7 +260,7 @@ def _words(project: ComposeProject, service: ComposeService) -> Iterator[StartFa
                 ),
                 at=command.text.at,
                 certain=False,
-                possible=project.ignored_env,
+                possible=_env_by_hand(facts, project),
             )
         written = [command.text] if command.is_string and command.text else command.words
         for word in written:

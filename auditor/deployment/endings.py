@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from auditor.deployment.model import StartFault
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.python.module import is_main_test
+from auditor.source import Location
 
 if TYPE_CHECKING:
     from auditor.parsers.python.facts import ModuleFacts, Trace
-    from auditor.source import Location
 
 # Calls at module level that return; anything else may keep the process busy.
 _RETURNS = frozenset(
@@ -111,6 +111,20 @@ def nothing_served(trace: Trace, facts: ModuleFacts | None, at: Location) -> Ite
         related=((apps[0].at, "the application is made here"),),
         certain=False,
     )
+
+
+def raised(facts: ModuleFacts) -> tuple[Location, str] | None:
+    """The first place where the module itself may raise, at its top or in an ``if`` there."""
+    pending = list(facts.tree.body) if facts.tree is not None else []
+    found = [node for node in pending if isinstance(node, ast.Raise)]
+    for node in pending:
+        if isinstance(node, ast.If):
+            found += [inner for inner in [*node.body, *node.orelse] if isinstance(inner, ast.Raise)]
+    if not found:
+        return None
+    first = min(found, key=lambda node: node.lineno)
+    text = ast.unparse(first.exc) if first.exc is not None else "again"
+    return Location(path=facts.path, line=first.lineno), text[:120]
 
 
 def _ends(body: list[ast.stmt]) -> bool:

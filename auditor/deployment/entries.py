@@ -1122,7 +1122,7 @@ class _Follower:
             return
         facts = self.view.facts_of_repo(trace.path) if trace.path else None
         if facts is not None and name in facts.names:
-            self.open_links.append((Stage.STARTS, f"{module} was not followed to {attribute}"))
+            self._stopped(facts, module, attribute, at)
             return
         star = any("*" in item.fact.names for item in trace.imports)
         if star or trace.problems:
@@ -1141,6 +1141,30 @@ class _Follower:
                 ),
                 at=at,
                 related=((Location(trace.path), "this module is loaded"),) if trace.path else (),
+            )
+        )
+
+    def _stopped(self, facts: ModuleFacts, module: str, attribute: str, at: Location) -> None:
+        """The module binds the name behind the place where it ends."""
+        stop = endings.raised(facts)
+        # Whoever starts a plain image gives it variables.
+        if (
+            stop is None
+            or self.service.origin == "dockerfile"
+            or not self.service.variables_complete
+        ):
+            self.open_links.append((Stage.STARTS, f"{module} was not followed to {attribute}"))
+            return
+        where, text = stop
+        self.faults.append(
+            StartFault(
+                kind="attribute",
+                message=(
+                    f"`{facts.path}` stops while it is imported (`{text}`), before it binds "
+                    f"`{attribute}`"
+                ),
+                at=at,
+                related=((where, "raised here"),),
             )
         )
 

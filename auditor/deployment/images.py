@@ -125,6 +125,7 @@ def build(
             for whole in (posixpath.normpath(posixpath.join(context, problem.source.strip("/"))),)
             if (why := facts.by_hand(whole) or facts.by_hand(f"{whole}/"))
         ),
+        scripts_shipped=scripts_shipped,
         opaque_programs=any(step.origin in ("image", "unknown") for step in image.copies)
         or (scripts_shipped and any(_brings_programs(source) for source in sources)),
         build_args=tuple((build_args or {}).items()),

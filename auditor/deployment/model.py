@@ -189,6 +189,8 @@ class BuiltImage:
     made_by_hand: tuple[tuple[str, str], ...] = ()
     # Something that was copied in may bring programs that cannot be named.
     opaque_programs: bool = False
+    # Programs of the distributions came along with them.
+    scripts_shipped: bool = True
     build_args: tuple[tuple[str, Value], ...] = ()
 
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
@@ -226,7 +228,7 @@ class BuiltImage:
             return None
         environment = self.environment
         brought = environment.installed if environment is not None else None
-        if brought is not None and brought.has(name):
+        if self.scripts_shipped and brought is not None and brought.has(name):
             return None  # a wheel may bring a program of its name that is no console script
         if name in system_programs() or environment is None:
             return False

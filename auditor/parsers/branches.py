@@ -16,9 +16,12 @@ from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.parsers.shell import Command, Word
+    from auditor.source import Location
 
 Value: TypeAlias = str | Unknown
 Env: TypeAlias = Mapping[str, str | Unknown | None]
+# States of the shell (variables and arguments) by the place of what was asked in them.
+Moments: TypeAlias = "dict[Location, tuple[Env, Sequence[Value] | None]]"
 
 _COMPARISONS = {
     "-eq": int.__eq__,
@@ -53,11 +56,21 @@ class Guard:
     before: tuple[Word, ...] = ()
 
 
-def taken(guard: Guard, env: Env, args: Sequence[Value] | None) -> bool | None:
-    """Whether the branch is entered in this state; None when that is not known."""
+def taken(
+    guard: Guard, env: Env, args: Sequence[Value] | None, moments: Moments | None = None
+) -> bool | None:
+    """Whether the branch is entered in this state; None when that is not known.
+
+    ``moments`` holds the states in which conditions were asked: a branch before this one may have
+    changed what they ask for.
+    """
+    known = {} if moments is None else moments
     if guard.subject is not None:
-        return _matched(guard, env, args)
-    answers = [_holds(item, env, args) for item in guard.conditions]
+        return _matched(guard, *known.setdefault(guard.subject.at, (env, args)))
+    answers = [
+        _holds(item, *(known.get(item.command.at, (env, args)) if item.command else (env, args)))
+        for item in guard.conditions
+    ]
     if False in answers:
         return None if guard.otherwise else False
     return None if None in answers or not answers else True

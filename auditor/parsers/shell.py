@@ -23,7 +23,7 @@ from posixpath import normpath
 from time import process_time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from auditor.parsers.branches import Condition, Guard, taken
+from auditor.parsers.branches import Condition, Guard, Moments, taken
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
 from auditor.values import record, replace, value
 
@@ -613,6 +613,7 @@ class _Tracer:
         self.guards = guards
         self.state = state
         self.ended = False
+        self.moments: Moments = {}
 
     def walk(
         self, commands: Sequence[Command], calls: tuple[str, ...], conditional: int
@@ -625,6 +626,7 @@ class _Tracer:
             self._enter(entered, scopes)
             if any(scope.taken is False for scope in entered):
                 continue
+            self.moments[command.at] = (state.env, state.args)
             argv = command.argv(state.env, state.args)
             own = _assigned(command, state)
             name = argv[0].text if argv else ""
@@ -648,8 +650,9 @@ class _Tracer:
                 state.env = {**state.env, **lasting}
             if name in self.functions and name not in calls and len(calls) < 5:
                 outer, state.args = state.args, tuple(arg.value for arg in argv[1:])
+                moments, self.moments = self.moments, {}
                 yield from self.walk(self.functions[name], (*calls, name), conditional + open_ways)
-                state.args = outer
+                state.args, self.moments = outer, moments
             else:
                 _builtin(name, argv, state)
             if self.ended or (not conditional + open_ways and _ends(command)):
@@ -672,7 +675,7 @@ class _Tracer:
             _leave(entered.pop(), state)
         for number in scopes[common:]:
             guard = self.guards.get(number)
-            known = taken(guard, state.env, state.args) if guard is not None else None
+            known = taken(guard, state.env, state.args, self.moments) if guard is not None else None
             entered.append(
                 _Scope(number=number, env=state.env, cwd=state.cwd, args=state.args, taken=known)
             )

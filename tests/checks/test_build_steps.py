@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from repo_kit import APP, GUNICORN, dockerfile, service
 
+from auditor.findings import Severity
+
 APT = "RUN {} apt-get install -y --no-install-recommends {}"
 CACHE = "--mount=type=cache,target=/var/lib/apt/lists"
 
@@ -174,6 +176,13 @@ COMPOSE = "services:\n  app:\n    build: .\n    ports: ['8000:8000']\n    comman
 def test_options_that_lose_their_value(tmp_path: Path, command: str, stops: bool) -> None:
     found = service(tmp_path, {"docker-compose.yml": COMPOSE.format(command)}).findings
     assert any("has no value" in f.message and "WORKERS" in f.message for f in found) is stops
+
+
+def test_what_an_ignored_env_file_may_give_is_no_alarm(tmp_path: Path) -> None:
+    compose = COMPOSE.format("gunicorn app:app -b 0.0.0.0:8000 -w ${WORKERS}")
+    files = {"docker-compose.yml": compose, ".gitignore": ".env\n", ".env.example": "WORKERS=2\n"}
+    found = [f for f in service(tmp_path, files).findings if "has no value" in f.message]
+    assert [f.severity for f in found] == [Severity.LOW]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_an_image_that_is_as_the_files_say(deployment: Deployment) -> None:
             "not writable",
             "writable",
             "Dockerfile",
-            5,
+            2,
         ),
     ],
     ids=["python", "version", "absent", "workdir", "user", "file", "writable"],
