@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 _REPLACED = re.compile(r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 # An option of a command line whose value is a variable and nothing else.
 _LOST_VALUE = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)[= ]\$\{?([A-Za-z_]\w*)\}?(?![\w/.:-])")
+# Variables of whoever starts Compose, in every shell.
+_OF_SHELL = frozenset({"PWD", "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG"})
+# What documents the variables that a ``.env`` is to hold.
+_EXAMPLES = (
+    ".env.example",
+    ".env.sample",
+    ".env.template",
+    ".env.dist",
+    "env.example",
+    "example.env",
+)
 _OPERATORS = frozenset({"&&", "||", ";", "|", ">", ">>", "2>&1", "&"})
 
 
@@ -73,10 +84,12 @@ def _told(service: ComposeService) -> str:
     return " ".join(words)
 
 
-def demands(project: ComposeProject) -> Iterator[tuple[Stage, str]]:
-    """Variables without which Compose refuses the project, and that its user is to give."""
+def demands(facts: Facts, project: ComposeProject) -> Iterator[tuple[Stage, str]]:
+    """Variables without which Compose refuses the project, and that nothing says are given."""
+    if _env_by_hand(facts, project):
+        return
     for item in project.variables:
-        if item.source == "required":
+        if item.source == "required" and item.name not in _OF_SHELL:
             yield Stage.BUILDS, f"Compose wants `{item.name}` to be set by who starts it"
 
 
@@ -232,14 +245,21 @@ def _target(
 
 
 def _env_by_hand(facts: Facts, project: ComposeProject) -> bool:
-    """Whether the ``.env`` beside the project is written where it is started, as git ignores it."""
+    """Whether the ``.env`` beside the project is written where it is started.
+
+    Git ignores it, or an example of it is there.
+    """
     path = posixpath.join(project.directory, ".env")
-    return project.ignored_env or facts.repository.would_ignore(path)
+    return (
+        project.ignored_env
+        or facts.repository.would_ignore(path)
+        or any(facts.repository.is_file(posixpath.join(project.directory, n)) for n in _EXAMPLES)
+    )
 
 
 def _words(facts: Facts, project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
     """Words that only a shell would understand, and variables that Compose takes for its own."""
-    unset = {v.name for v in project.variables if v.source == "unset"}
+    unset = {v.name for v in project.variables if v.source == "unset"} - _OF_SHELL
     # Where `environment:` takes it from the shell as well, the author means the shell.
     used = {(v.name, v.at.path, v.at.line) for v in project.variables}
     own = unset & {

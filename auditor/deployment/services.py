@@ -233,7 +233,7 @@ def from_compose(
     entrypoint = _compose_words(service.entrypoint)
     command = _compose_words(service.command)
     open_links = [
-        *composing.demands(project),
+        *composing.demands(facts, project),
         *(
             (Stage.STARTS, item.words.reason)
             for item in (service.entrypoint, service.command)

@@ -171,11 +171,12 @@ COMPOSE = "services:\n  app:\n    build: .\n    ports: ['8000:8000']\n    comman
         ("gunicorn app:app -b 0.0.0.0:8000 -w=$WORKERS", True),
         ("gunicorn app:app -b 0.0.0.0:8000 -w ${WORKERS:-2}", False),
         ("gunicorn app:app -b 0.0.0.0:8000 -w $$WORKERS", False),
+        ("gunicorn app:app -b 0.0.0.0:8000 --chdir ${PWD}", False),
     ],
 )
 def test_options_that_lose_their_value(tmp_path: Path, command: str, stops: bool) -> None:
     found = service(tmp_path, {"docker-compose.yml": COMPOSE.format(command)}).findings
-    assert any("has no value" in f.message and "WORKERS" in f.message for f in found) is stops
+    assert any("has no value" in f.message for f in found) is stops
 
 
 def test_what_an_ignored_env_file_may_give_is_no_alarm(tmp_path: Path) -> None:
