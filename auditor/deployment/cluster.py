@@ -102,7 +102,7 @@ def read(facts: Facts) -> Cluster:
         unread = unread or bool(chart.unread) or any(not d.bundled for d in chart.dependencies)
         for stream in chart.streams:
             objects += kubernetes.read(stream).objects
-    consumed, chosen = _kustomizations(facts, files)
+    consumed, governed, chosen = _kustomizations(facts, files)
     for built in chosen:
         problems += built.problems
         unread = unread or built.open
@@ -110,6 +110,9 @@ def read(facts: Facts) -> Cluster:
     plain: list[kubernetes.Object] = []
     for entry in facts.repository.of_kind(FileKind.YAML):
         if entry.is_dev or entry.size > _MAX_SIZE or entry.path in consumed:
+            continue
+        if posixpath.dirname(entry.path) in governed:
+            # A patch or a resource that no kustomization takes: nobody applies it.
             continue
         text = facts.read(entry.path)
         if text is None or not kubernetes.is_manifest(text.text):
@@ -174,8 +177,8 @@ def _words(path: str) -> set[str]:
     return set(text.split())
 
 
-def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], list[Kustomization]]:
-    """(files that kustomizations are built from, the kustomizations that production applies).
+def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], set[str], list[Kustomization]]:
+    """(files that kustomizations are built from, their directories, those that production applies).
 
     Of several that are laid over the same base, those named for production count; else those
     that are not named for development.
@@ -183,14 +186,17 @@ def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], list[Kustomi
     from auditor.discovery import FileKind
 
     built: list[Kustomization] = []
+    governed: set[str] = set()
     for entry in facts.repository.of_kind(FileKind.KUSTOMIZATION):
         from auditor.parsers import kustomize
 
         if len(built) >= _MAX_KUSTOMIZATIONS:
-            break
+            governed.add(posixpath.dirname(entry.path))
+            continue
         made = kustomize.build(files, entry.path)
         if made is not None:
             built.append(made)
+            governed.add(posixpath.dirname(entry.path))
     consumed = {path for item in built for path in item.inputs}
     below = {path for item in built for path in item.bases}
     roots = [
@@ -209,7 +215,7 @@ def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], list[Kustomi
             if item not in (production or serious or others[:1]):
                 continue
         chosen.append(item)
-    return consumed, chosen
+    return consumed, governed, chosen
 
 
 def _variants(objects: Sequence[kubernetes.Object]) -> Iterator[kubernetes.Object]:

@@ -199,3 +199,16 @@ def test_model_servers_open_ports_beside_the_first(tmp_path: Path, port: int, wr
     assembled(tmp_path, {"Dockerfile": dockerfile, "k8s/a.yaml": text})
     found = [f for f in audit(tmp_path, Settings()).findings if f.rule == "NET007"]
     assert bool(found) is wrong
+
+
+def test_a_patch_that_no_kustomization_takes_is_no_manifest(tmp_path: Path) -> None:
+    patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: two}\nspec: {replicas: 2}\n"
+    files = {
+        "k8s/a.yaml": POD.format(name="one", image="reg.io/me/thing:2"),
+        "k8s/b_patch.yaml": patch,
+    }
+    plain = assembled(tmp_path / "plain", files).cluster.workloads
+    assert {item.at.path for item in plain} == {"k8s/a.yaml", "k8s/b_patch.yaml"}
+    files["k8s/kustomization.yaml"] = "resources: [a.yaml]\n"
+    (workload,) = assembled(tmp_path / "built", files).cluster.workloads
+    assert workload.name == "one"
