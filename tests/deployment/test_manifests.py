@@ -202,7 +202,7 @@ def test_model_servers_open_ports_beside_the_first(tmp_path: Path, port: int, wr
 
 
 def test_a_patch_that_no_kustomization_takes_is_no_manifest(tmp_path: Path) -> None:
-    patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: two}\nspec: {replicas: 2}\n"
+    patch = POD.format(name="two", image="reg.io/me/thing:2").replace("  selector", "  strategy")
     files = {
         "k8s/a.yaml": POD.format(name="one", image="reg.io/me/thing:2"),
         "k8s/b_patch.yaml": patch,
