@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from auditor import lazy_re as re
+from auditor.artifacts.inert import TABLE
 
 _SHARD = re.compile(r"(.+)\.data-[0-9]{5}-of-[0-9]{5}")
-_TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 _ONNX = re.compile(r"(.+\.onnx)(?:[._-]?data.*|\.weights?)", re.IGNORECASE)
 
 
@@ -30,7 +30,7 @@ def _neighbours(path: Path) -> Iterator[tuple[Path, str, bytes, bool]]:
     """(file beside it, format it would mean, bytes it must hold, whether at its end)."""
     shard = _SHARD.fullmatch(path.name)
     if shard is not None:
-        yield path.with_name(f"{shard[1]}.index"), "tensorflow-tensors", _TABLE, True
+        yield path.with_name(f"{shard[1]}.index"), "tensorflow-tensors", TABLE, True
     if path.suffix.lower() == ".bin":
         # OpenVINO's graph; its own loader reads the weights by offset and size.
         yield path.with_suffix(".xml"), "openvino-weights", b"<net ", False

@@ -42,7 +42,7 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"tjgg", "ggml"),
 )
 # The last eight bytes of a table of LevelDB, which is the index of a TensorFlow checkpoint.
-_TABLE: Final = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
+TABLE: Final = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 _FAISS: Final = Struct("<iqqqBi")
 _WORD2VEC: Final = re.compile(rb"([1-9][0-9]{0,9}) ([1-9][0-9]{0,4})\n[^\x00-\x20]")
 # Objects of NumPy that msgpack-numpy writes as pickles.
@@ -63,7 +63,7 @@ def recognised(draft: Draft, blob: Blob) -> bool:
     """Whether the file is of one of these formats; sets the format of the draft."""
     head = blob.read(0, 64)
     found = next((name for magic, name in _MAGIC if head.startswith(magic)), "")
-    if not found and len(blob) > 48 and blob.read(len(blob) - 8, 8) == _TABLE:
+    if not found and len(blob) > 48 and blob.read(len(blob) - 8, 8) == TABLE:
         found = "leveldb-table"
     if not found:
         found = _faiss(blob) or _word2vec(blob, head) or _message(blob)

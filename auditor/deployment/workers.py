@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from auditor.deployment.model import Entry, Service, StartFault
 from auditor.findings import Stage
 from auditor.parsers.commands import Option, ServerStart
-from auditor.source import Unknown
+from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
     from auditor.parsers.python.facts import WebApp
@@ -121,43 +121,30 @@ def foreign_interface(
     asgi = fact.kind in ("uvicorn", "daphne") and (
         interface is None or interface.value in ("auto", "asgi3", "asgi2")
     )
+    said_at = worker.at if worker is not None and worker.source == "argv" else entry.at
+    called = f"{fact.kind} calls `{entry.module}:{entry.attribute}`"
     if wsgi and app.framework in _ASGI:
-        yield StartFault(
-            kind="interface",
-            message=(
-                f"{fact.kind} calls `{entry.module}:{entry.attribute}` as a WSGI application, and "
-                f"{app.framework} is ASGI: every request fails (`__call__() missing 1 required "
-                "positional argument: 'send'`)"
-            ),
-            at=worker.at if worker is not None and worker.source == "argv" else entry.at,
-            related=((app.at, "the application is made here"),),
-            stage=Stage.PREDICTS,
+        yield _mismatch(
+            f"{called} as a WSGI application, and {app.framework} is ASGI: every request fails "
+            "(`__call__() missing 1 required positional argument: 'send'`)",
+            said_at,
+            app,
         )
     elif (wsgi or asgi) and app.framework in _OWN:
-        yield StartFault(
-            kind="interface",
-            message=(
-                f"{fact.kind} calls `{entry.module}:{entry.attribute}`, and an application of "
-                f"{app.framework} is neither WSGI nor ASGI: every request fails (`'Application' object "
-                "is not callable`)"
-            ),
-            at=worker.at if worker is not None and worker.source == "argv" else entry.at,
-            related=((app.at, "the application is made here"),),
-            stage=Stage.PREDICTS,
+        yield _mismatch(
+            f"{called}, and an application of {app.framework} is neither WSGI nor ASGI: every "
+            "request fails (`'Application' object is not callable`)",
+            said_at,
+            app,
         )
     elif fact.kind == "granian":
         yield from _granian(entry, str(interface.value) if interface else "rsgi", app)
     elif asgi and app.framework in _WSGI and not _wrapped(app):
-        yield StartFault(
-            kind="interface",
-            message=(
-                f"{fact.kind} calls `{entry.module}:{entry.attribute}` as an ASGI application, and "
-                f"{app.framework} is WSGI: every request fails (`__call__() takes 3 positional "
-                "arguments but 4 were given`)"
-            ),
-            at=entry.at,
-            related=((app.at, "the application is made here"),),
-            stage=Stage.PREDICTS,
+        yield _mismatch(
+            f"{called} as an ASGI application, and {app.framework} is WSGI: every request fails "
+            "(`__call__() takes 3 positional arguments but 4 were given`)",
+            entry.at,
+            app,
         )
 
 
@@ -166,13 +153,20 @@ def _granian(entry: Entry, interface: str, app: WebApp) -> Iterator[StartFault]:
     wanted = "wsgi" if app.framework in _WSGI else "asgi" if app.framework in _ASGI else ""
     if not wanted or _wrapped(app) or interface.startswith(wanted):
         return
-    yield StartFault(
+    yield _mismatch(
+        f"granian calls `{entry.module}:{entry.attribute}` as {interface.upper()}, and "
+        f"{app.framework} is {wanted.upper()}: every request fails. Say `--interface {wanted}`",
+        entry.at,
+        app,
+    )
+
+
+def _mismatch(message: str, at: Location, app: WebApp) -> StartFault:
+    """The server calls the application in a way that it is not made for."""
+    return StartFault(
         kind="interface",
-        message=(
-            f"granian calls `{entry.module}:{entry.attribute}` as {interface.upper()}, and "
-            f"{app.framework} is {wanted.upper()}: every request fails. Say `--interface {wanted}`"
-        ),
-        at=entry.at,
+        message=message,
+        at=at,
         related=((app.at, "the application is made here"),),
         stage=Stage.PREDICTS,
     )
