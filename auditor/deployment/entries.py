@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import buildsteps, endings, fronts, packagedata, reach, startup, workers
+from auditor.deployment import buildsteps, endings, fronts, idle, packagedata, reach, startup, workers
 from auditor.deployment.accounts import account
 from auditor.deployment.model import (
     Entry,
@@ -183,6 +183,7 @@ def follow(
     if not complete:
         web = web or None
     if complete and not listens:
+        faults += idle.faults(script, processes)
         open_links.append((Stage.REACHABLE, "no server that listens was found"))
     routes = [r for e in entries for app in e.trace.apps for r in app.routes]
     pages = any(e.server in _PAGES for e in entries) or any(
@@ -441,6 +442,8 @@ class _Follower:
             self._server(fact)
         elif isinstance(fact, PythonRun):
             self._python(fact)
+        elif idle.waits(fact):
+            pass
         elif isinstance(fact, Other) and (self._python_script(fact) or self._own_program(fact)):
             pass
         elif isinstance(fact, Other):
@@ -852,6 +855,9 @@ class _Follower:
             roots += [
                 posixpath.normpath(posixpath.join(where, part)) for part in path.split(":") if part
             ]
+        # A project of the repository that is installed brings the modules it holds.
+        for project in packagedata.installed(self.service):
+            roots += [project.folder, posixpath.join(project.folder, "src")]
         environment = self.service.environment
         for step in environment.steps if environment else ():
             if step.fact is None or not step.shipped:
@@ -859,11 +865,6 @@ class _Follower:
             installs_project = bool(step.fact.local_paths or step.fact.editable) or (
                 step.fact.action == "sync" and not step.fact.no_root
             )
-            for arg in (*step.fact.local_paths, *step.fact.editable):
-                # A project of the repository that is installed brings the modules it holds.
-                if isinstance(arg.value, str) and arg.value.startswith("/"):
-                    where = posixpath.normpath(arg.value.partition("[")[0])
-                    roots += [where, posixpath.join(where, "src")]
             if installs_project and isinstance(self.service.cwd, str):
                 for base in (self.service.cwd, "/app", "/code", "/src", "/workspace"):
                     roots += [base, posixpath.join(base, "src")]
@@ -1305,7 +1306,10 @@ class _Follower:
         named = _UNSET.fullmatch(port.reason)
         if named is None or "*" in self.env or fact.kind not in _PYTHON_SERVERS:
             return
-        if not self.service.variables_complete:
+        image = self.service.image.image if self.service.image is not None else None
+        argument = next((a for a in image.args if a.name == named.group(1)), None) if image else None
+        argument = None if named.group(1) in self.service.spoken_of else argument
+        if argument is None and not self.service.variables_complete:
             why = f"nothing in the repository sets ${named.group(1)}, from which {fact.kind} takes its port"
             self.open_links.append((Stage.STARTS, why))
             return
@@ -1313,10 +1317,12 @@ class _Follower:
             StartFault(
                 kind="literal-variable",
                 message=(
-                    f"nothing sets ${named.group(1)}, from which {fact.kind} takes its port: the "
-                    "option has no value, and the server stops with an error"
+                    f"nothing sets ${named.group(1)}, from which {fact.kind} takes its port"
+                    + (" (ARG exists only while the image is built)" if argument else "")
+                    + ": the option has no value, and the server stops with an error"
                 ),
                 at=listen.at,
+                related=((argument.at, "set here, for the build only"),) if argument else (),
                 certain=False,
             )
         )

@@ -2124,6 +2124,9 @@ class _Placement:
         unpacks = self.item.keyword == "ADD" and self.item.unpack is not False
         if unpacks and path.lower().endswith(_ARCHIVES):
             self.opaque(f"unpacked from {path}")
+            # Its contents take its place: the archive itself is not there.
+            archive = _join_absolute(target, posixpath.basename(path))
+            self.fs._add(_Removed(at=self.item.at, path=archive, certain=True, glob=False))
             return
         source = ContextSource(path=path)
         executable = view.context.executable(path)
