@@ -525,6 +525,7 @@ class _Follower:
         self.faults.extend(listening.config_faults(fact, self.cwd, self.view))
         self.faults.extend(listening.unwritable(fact, self.cwd, self.service, self.view))
         self._server_listens(fact)
+        self.env = {**listening.brought(fact, self.cwd, self.view), **self.env}
         for option in (*config, fact.option("chdir")):
             if option is not None and option.name == "chdir" and isinstance(option.value, str):
                 where = self.process.interpretation.cwd

@@ -346,6 +346,8 @@ class HealthCheck:
     # It posts, as far as its text says; a script that it runs, as written.
     posts: bool = False
     script: str | None = None
+    # Modules that an inline program of Python imports.
+    modules: tuple[str, ...] = ()
 
 
 @value

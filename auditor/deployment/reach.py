@@ -50,6 +50,9 @@ def out_of_reach(
         step.stage not in image.image.lineage for step in steps
     ):
         version, at = image.foreign_python
+        if _moved(image.image, version):
+            yield from _compiled(service, version, at)
+            return
         yield StartFault(
             kind="server-missing",
             message=(
@@ -72,7 +75,9 @@ def out_of_reach(
     if hidden is not None:
         if hidden.prefix:
             found = [_Place(prefix=hidden.prefix, at=environment.at, kind="venv")]
-        elif not any(managers.names_environment(place) for place in (*places, program)):
+        elif hidden.tool != "uv" and not any(
+            managers.names_environment(place) for place in (*places, program)
+        ):
             yield StartFault(
                 kind="server-missing",
                 message=(
@@ -89,6 +94,8 @@ def out_of_reach(
                 certain=False,
             )
             return
+    if found and not any(found) and path is not None and path.at is not None:
+        yield from _without_the_system(name, program, places, path.at)
     if not found or any(place is None for place in found):
         return
     where = [place for place in found if place is not None]
@@ -137,6 +144,56 @@ def out_of_reach(
         related=((first.at, "installed here"),),
         certain=False,
         evidence=(("prefix", first.prefix),),
+    )
+
+
+# Their modules are compiled for one minor release of Python, and they do not work without them.
+_COMPILED = ("numpy", "pydantic-core", "pandas", "scipy", "scikit-learn", "pillow", "orjson")
+
+
+def _moved(image: Image, version: str) -> bool:
+    """The other Python's packages are copied to where this one looks."""
+    places = [str(c.destination) for c in image.copies if c.origin == "stage"]
+    return any("site-packages" in p and f"python{version}" not in p for p in places)
+
+
+def _compiled(service: Service, version: str, at: Location) -> Iterator[StartFault]:
+    """Packages of another minor release of Python, in this one's directory: pure ones work."""
+    installed = service.environment.installed if service.environment is not None else None
+    name = next((n for n in _COMPILED if installed is not None and installed.has(n)), None)
+    if name is None:
+        return
+    module = {"scikit-learn": "sklearn", "pillow": "PIL", "pydantic-core": "pydantic_core"}
+    top = module.get(name, name)
+    yield StartFault(
+        kind="server-missing",
+        message=(
+            f"{name} was installed for Python {version} in another stage, and its compiled modules do "
+            f"not load in this image's Python: importing `{top}` fails"
+        ),
+        at=at,
+        certain=False,
+    )
+
+
+def _without_the_system(
+    name: str, program: str, places: Sequence[str], at: Location
+) -> Iterator[StartFault]:
+    """ENV PATH without the directory that the official image's own pip installs programs into."""
+    if "/" in program or program.startswith(("python", "sh", "bash")):
+        return
+    if not places or {"/usr/local/bin", ""} & {place.rstrip("/") for place in places}:
+        return
+    if any("$" in place for place in places):
+        return
+    yield StartFault(
+        kind="server-missing",
+        message=(
+            f"PATH is replaced, and {name} is in /usr/local/bin, which it leaves out: "
+            f'`exec: "{name}": executable file not found in $PATH` (keep `:$PATH`)'
+        ),
+        at=at,
+        certain=False,
     )
 
 

@@ -2197,11 +2197,17 @@ def _import_module(models: Models, site: Site) -> V:
     return Unk("a module whose name is not known")
 
 
-@model("tempfile.gettempdir", "tempfile.mkdtemp", "tempfile.mkstemp")
+@model("tempfile.gettempdir", "tempfile.mkdtemp", "tempfile.mkstemp",
+       "tempfile.NamedTemporaryFile", "tempfile.TemporaryDirectory", "tempfile.TemporaryFile")  # fmt: skip
 def _temp(models: Models, site: Site) -> V:
     if site.name.endswith("gettempdir"):
         return models.variable(Const("TMPDIR"), Const("/tmp", frozenset({val.FROM_TEMP})))
-    return Unk("a temporary path")
+    folder = site.kwargs.get("dir")
+    if folder is None and len(site.args) < 3:
+        models.file(site, PathV("/tmp/tmp"), "create", "file", options={}, missing_ok=True)
+    if site.name.endswith(("mkdtemp", "mkstemp")):
+        return Unk("a temporary path")
+    return models.made(site)
 
 
 @model("sys.path.append", "sys.path.insert", "sys.path.extend")
