@@ -64,6 +64,15 @@ _MODEL_SERVERS = frozenset({"mlserver", "torchserve", "triton", "tensorflow-serv
 # They take `module:attribute` and never a file's path.
 _MODULES_ONLY = frozenset({"uvicorn", "gunicorn", "daphne", "granian", "waitress"})
 
+# What a server says when no application is named to it.
+_NO_APPLICATION = {
+    "gunicorn": "Error: No application module specified.",
+    "uvicorn": "Error: Missing argument 'APP'.",
+    "granian": "Error: Missing argument 'APP'.",
+    "hypercorn": "error: the following arguments are required: application",
+    "daphne": "error: the following arguments are required: application",
+}
+
 # Distributions that bring a server, where they are named otherwise.
 _DISTRIBUTIONS = {
     "fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli", "ray-serve": "ray",
@@ -554,8 +563,7 @@ class _Follower:
             self.faults.append(
                 StartFault(
                     kind="program",
-                    message="gunicorn is not told what to serve: `Error: No application module "
-                    "specified.`",
+                    message=f"{fact.kind} is not told what to serve: `{_NO_APPLICATION[fact.kind]}`",
                     at=fact.at,
                 )
             )
@@ -709,9 +717,13 @@ class _Follower:
         )
 
     def _serves_nothing(self, fact: ServerStart) -> bool:
-        """No argument, variable or configuration file names an application to gunicorn."""
-        if fact.kind != "gunicorn" or not isinstance(self.cwd, str):
+        """No argument, variable or configuration file names an application to the server."""
+        if fact.kind not in _NO_APPLICATION or not isinstance(self.cwd, str):
             return False
+        if fact.opaque is not None or not all(isinstance(a.value, str) for a in fact.args):
+            return False
+        if fact.kind != "gunicorn":
+            return self.env.get(f"{fact.kind.upper()}_APP") is None and "*" not in self.env
         own = posixpath.join(self.cwd, "gunicorn.conf.py")
         return (
             fact.value("config") is None

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import libraries, tables
+from auditor.parsers.python import libraries, packagefiles, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import (
@@ -2210,6 +2210,18 @@ def _temp(models: Models, site: Site) -> V:
     return models.made(site)
 
 
+@model("importlib.resources.files", "importlib_resources.files")
+def _package_files(models: Models, site: Site) -> V:
+    return packagefiles.files(models, site)
+
+
+@model("importlib.resources.read_text", "importlib.resources.read_binary",
+       "importlib.resources.open_text", "importlib.resources.open_binary",
+       "pkgutil.get_data")  # fmt: skip
+def _package_read(models: Models, site: Site) -> V:
+    return packagefiles.read(models, site)
+
+
 @model("sys.path.append", "sys.path.insert", "sys.path.extend")
 def _sys_path(models: Models, site: Site) -> V:
     models.note(site, "sys-path")
@@ -2235,6 +2247,8 @@ def _config(models: Models, site: Site) -> V:
         text = models.text_of_file(source)
     elif isinstance(source, Obj) and source.name == "builtins.open":
         text = models.text_of_file(source)
+    if site.name == "yaml.load" and len(site.args) == 1 and not site.loose and not site.kwargs:
+        models.run.used(site.node, "yaml", "load(stream=)")
     if site.name == "tomllib.load" and libraries.opened_as_text(source):
         models.run.fails(
             site.node,
