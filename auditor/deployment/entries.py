@@ -7,7 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import buildsteps, endings, fronts, idle, packagedata, reach, startup, workers
+from auditor.deployment import (
+    buildsteps,
+    endings,
+    fronts,
+    idle,
+    packagedata,
+    reach,
+    rewritten,
+    startup,
+    workers,
+)
 from auditor.deployment.accounts import account
 from auditor.deployment.model import (
     Entry,
@@ -169,7 +179,8 @@ def follow(
     proxy = next((p for p in processes if _kind(p) == "nginx"), None)
     proxies: list[Proxied] = []
     if proxy is not None and isinstance(proxy.interpretation.fact, ServerStart):
-        configs = fronts.nginx(proxy.interpretation.fact, view)
+        filled = rewritten.texts(view, script, env, cwd)
+        configs = fronts.nginx(proxy.interpretation.fact, view, filled)
         if configs:
             proxies = fronts.targets(configs)
             inner = [item for item in listens if item.server != "nginx"]

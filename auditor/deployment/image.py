@@ -1716,7 +1716,12 @@ class _Evaluator:
             if (
                 not isinstance(found, Present)
                 or not effect.certain
-                or (not into and isinstance(target, Undetermined))
+                or (
+                    not into
+                    and isinstance(target, Undetermined)
+                    # A directory called default.conf is hardly there.
+                    and not _same_suffix(source, effect.target)
+                )
             ):
                 roots: tuple[str, ...] = (place,) if into else (place, effect.target)
                 fs._add(_Opaque(at=at, roots=roots, reason="cp or mv may have brought it"))
@@ -2012,6 +2017,12 @@ class _Evaluator:
 _MAX_NESTED_STAGES = 100
 
 
+def _same_suffix(one: str, other: str) -> bool:
+    """Whether two names end alike, as a file and its copy do."""
+    suffix = posixpath.splitext(other)[1]
+    return bool(suffix) and suffix == posixpath.splitext(one)[1]
+
+
 class _Placement:
     """Where one COPY puts what its sources bring."""
 
@@ -2074,8 +2085,7 @@ class _Placement:
             return _join_absolute(self.destination, name)
         if isinstance(found, Undetermined):
             # A package may have made anything there, but hardly a directory called nginx.conf.
-            suffix = posixpath.splitext(self.destination)[1]
-            if not suffix or suffix != posixpath.splitext(like)[1]:
+            if not _same_suffix(like, self.destination):
                 return None
         return self.destination
 
