@@ -1331,7 +1331,9 @@ class _Follower:
         if named is None or "*" in self.env or fact.kind not in _PYTHON_SERVERS:
             return
         image = self.service.image.image if self.service.image is not None else None
-        argument = next((a for a in image.args if a.name == named.group(1)), None) if image else None
+        argument = (
+            next((a for a in image.args if a.name == named.group(1)), None) if image else None
+        )
         argument = None if named.group(1) in self.service.spoken_of else argument
         if argument is None and not self.service.variables_complete:
             why = f"nothing in the repository sets ${named.group(1)}, from which {fact.kind} takes its port"

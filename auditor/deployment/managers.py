@@ -28,7 +28,11 @@ class Own:
 def own_environment(command: Ran, commands: Sequence[Ran]) -> Own | None:
     """The virtual environment that an install goes to; None where it is the system's, or unsure."""
     fact, what = command.what.fact, command.what
-    if not isinstance(fact, PipInstall) or fact.tool not in MANAGERS or not isinstance(what.cwd, str):
+    if (
+        not isinstance(fact, PipInstall)
+        or fact.tool not in MANAGERS
+        or not isinstance(what.cwd, str)
+    ):
         return None
     if fact.system or fact.python is not None or fact.target is not None or fact.prefix is not None:
         return None
@@ -67,7 +71,11 @@ def lacks_environment(command: Ran, commands: Sequence[Ran]) -> bool:
     if not isinstance(fact, PipInstall) or fact.tool != "uv" or fact.action != "install":
         return False
     words = [a.text for a in what.argv]
-    if "pip" not in words[:3] or "--active" in words or any(w.startswith("--python") for w in words):
+    if (
+        "pip" not in words[:3]
+        or "--active" in words
+        or any(w.startswith("--python") for w in words)
+    ):
         return False
     own = own_environment(command, commands)
     return own is not None and not own.prefix
@@ -76,7 +84,9 @@ def lacks_environment(command: Ran, commands: Sequence[Ran]) -> bool:
 def _of_uv(fact: PipInstall, env: Mapping[str, object], cwd: str, made: list[Ran]) -> Own | None:
     if _said(env, "UV_SYSTEM_PYTHON") or env.get("UV_PYTHON") is not None:
         return None
-    if fact.action == "sync" or (fact.action == "install" and "add" in [a.text for a in fact.argv[:2]]):
+    if fact.action == "sync" or (
+        fact.action == "install" and "add" in [a.text for a in fact.argv[:2]]
+    ):
         told = env.get("UV_PROJECT_ENVIRONMENT")
         if told is not None and not isinstance(told, str):
             return None
@@ -87,7 +97,11 @@ def _of_uv(fact: PipInstall, env: Mapping[str, object], cwd: str, made: list[Ran
     # `uv pip`: the `.venv` of this directory or one above it.
     for one in reversed(made):
         venv, where = one.what.fact, one.what.cwd
-        if not isinstance(venv, Venv) or not isinstance(venv.path, str) or not isinstance(where, str):
+        if (
+            not isinstance(venv, Venv)
+            or not isinstance(venv.path, str)
+            or not isinstance(where, str)
+        ):
             return None
         prefix = posixpath.normpath(posixpath.join(where, venv.path))
         above = posixpath.dirname(prefix)

@@ -218,6 +218,7 @@ class Models(WebModels):
                 model=sink.path(source[0]) if source is not None else None,
                 member=source[1] if source is not None else (),
                 input=self.frames.input_of(site) if category == "predict" else None,
+                program=libraries.program_of(site) if category == "subprocess" else "",
             )
         )
 

@@ -1158,7 +1158,9 @@ class WebModels:
         state = self.run.frame.state if self.run.frame is not None else None
         tree = state.facts.tree if state is not None and state.facts is not None else None
         calls = ast.walk(tree) if tree is not None else ()
-        if tree is None or any(isinstance(n, ast.Attribute) and n.attr == "configure" for n in calls):
+        if tree is None or any(
+            isinstance(n, ast.Attribute) and n.attr == "configure" for n in calls
+        ):
             return
         self.run.fails(
             site.node,
