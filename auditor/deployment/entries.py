@@ -462,9 +462,7 @@ class _Follower:
             self._server(fact)
         elif isinstance(fact, PythonRun):
             self._python(fact)
-        elif idle.waits(fact):
-            pass
-        elif isinstance(fact, Other) and (self._python_script(fact) or self._own_program(fact)):
+        elif idle.waits(fact) or (isinstance(fact, Other) and (self._python_script(fact) or self._own_program(fact))):
             pass
         elif isinstance(fact, Other):
             self.complete = False

@@ -2083,10 +2083,9 @@ class _Placement:
         found = self.fs.lookup(self.destination)
         if isinstance(found, Present) and found.kind == "directory":
             return _join_absolute(self.destination, name)
-        if isinstance(found, Undetermined):
-            # A package may have made anything there, but hardly a directory called nginx.conf.
-            if not _same_suffix(like, self.destination):
-                return None
+        # A package may have made anything there, but hardly a directory called nginx.conf.
+        if isinstance(found, Undetermined) and not _same_suffix(like, self.destination):
+            return None
         return self.destination
 
     def file(self, name: str, source: Source, *, executable: bool | None) -> None:

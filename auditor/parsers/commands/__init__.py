@@ -517,7 +517,7 @@ class _Walk:
 
 
 def _daemonizes(fact: ServerStart) -> bool:
-    """nginx goes to the background by itself, unless it is told ``daemon off``."""
+    """Nginx goes to the background by itself, unless it is told ``daemon off``."""
     if fact.kind != "nginx":
         return False
     told = fact.value("directives")
