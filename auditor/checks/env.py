@@ -1115,7 +1115,7 @@ def known_incompatible_release(
         if item is None or not _allows(row["pythons"], minor_text(environment.python.version)):
             continue
         judged = True
-        if any(environment.installed.has(name) for name in row.get("unless", ())):
+        if any(environment.find(name) for name in row.get("unless", ())):
             continue
         clash = _other_end(environment, row, table)
         if clash is None:

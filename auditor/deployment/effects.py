@@ -747,7 +747,8 @@ def _accounts(call: _Call) -> Iterator[Effect]:
     named = [call.path(values[flag]) or "/" for flag in flags if flag in values]
     roots = ["/etc", "/home", "/var/mail", "/var/spool", *named]
     reason = f"{call.name} may have made it"
-    yield MayCreate(roots=tuple(dict.fromkeys(roots)), reason=reason, at=call.at)
+    roots = list(dict.fromkeys(roots))
+    yield MayCreate(roots=tuple(roots), reason=reason, at=call.at, spared=call.spared())
 
 
 def _python(call: _Call, env: Mapping[str, str | Unknown | None]) -> Iterator[Effect]:

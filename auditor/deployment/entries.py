@@ -187,8 +187,8 @@ def follow(
             faults += _unanswered(proxies, inner, complete=complete)
             listens = fronts.nginx_listens(configs)
             open_links = [link for link in open_links if "what nginx serves" not in link[1]]
-        elif view.build_mentions("/etc/nginx"):
-            vague = Unknown("a command of the build writes what nginx reads")
+        elif filled or view.build_mentions("/etc/nginx"):
+            vague = Unknown("a command of the build or the start writes what nginx reads")
             listens = [
                 replace(item, port=vague) if item.server == "nginx" else item for item in listens
             ]
@@ -462,7 +462,9 @@ class _Follower:
             self._server(fact)
         elif isinstance(fact, PythonRun):
             self._python(fact)
-        elif idle.waits(fact) or (isinstance(fact, Other) and (self._python_script(fact) or self._own_program(fact))):
+        elif idle.waits(fact) or (
+            isinstance(fact, Other) and (self._python_script(fact) or self._own_program(fact))
+        ):
             pass
         elif isinstance(fact, Other):
             self.complete = False

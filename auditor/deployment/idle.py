@@ -10,7 +10,7 @@ from auditor.deployment.model import StartFault
 from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.commands import MainProcess, interpret_script
-from auditor.parsers.commands.facts import Other
+from auditor.parsers.commands.facts import Other, ShellRun
 
 _LONG = re.compile(r"inf(?:inity)?|\d+(?:\.\d+)?[smhd]?")
 # What may stand before it without starting anything that listens.
@@ -48,7 +48,8 @@ def faults(script: shell.Script, processes: Sequence[MainProcess]) -> list[Start
         return []
     for step in interpret_script(script):
         fact = step.fact
-        if waits(fact):
+        # What `sh -c` holds follows it.
+        if waits(fact) or (isinstance(fact, ShellRun) and fact.program is not None):
             continue
         program = fact.program if isinstance(fact, Other) else None
         if not isinstance(program, str) or posixpath.basename(program) not in _QUIET:

@@ -54,10 +54,11 @@ def own_environment(command: Ran, commands: Sequence[Ran]) -> Own | None:
     if fact.tool == "poetry":
         if _said(env, "POETRY_VIRTUALENVS_CREATE") is False or _configured(before, "create"):
             return None
-        inside = _said(env, "POETRY_VIRTUALENVS_IN_PROJECT") or _configured(before, "in-project")
+        told = _said(env, "POETRY_VIRTUALENVS_IN_PROJECT")
+        inside = bool(told) or _configured(before, "in-project")
         return Own(tool="poetry", prefix=posixpath.join(what.cwd, ".venv") if inside else "")
     if fact.tool == "pipenv":
-        inside = _said(env, "PIPENV_VENV_IN_PROJECT")
+        inside = bool(_said(env, "PIPENV_VENV_IN_PROJECT"))
         return Own(tool="pipenv", prefix=posixpath.join(what.cwd, ".venv") if inside else "")
     # PDM takes `use_venv` from its configuration.
     if any("config" in [a.text for a in c.what.argv[1:2]] for c in before):
