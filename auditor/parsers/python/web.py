@@ -108,6 +108,7 @@ class Web:
     shutdown: list[V] = field(default_factory=list)
     before: list[V] = field(default_factory=list)
     lifespan: V | None = None
+    state: DictV | None = None
     debug: V | None = None
     names: list[str] = field(default_factory=list)
     attributes: dict[str, V] = field(default_factory=dict)
@@ -134,6 +135,8 @@ class WebModels:
     def __init__(self, run: Interpreter) -> None:
         self.run = run
         self.webs: list[Obj] = []
+        # The application whose handlers are being followed.
+        self.serving: Obj | None = None
         self.handlers: list[tuple[V, str]] = []  # (function, "startup" | "request")
         self.handler_classes: list[Class] = []
         self.instances: list[tuple[Inst, tuple[tuple[str, ...], tuple[str, ...]]]] = []
@@ -689,7 +692,7 @@ class WebModels:
                 )
             ):
                 self.add_key(_REQUEST_DATA[parts[-2]], site.args[0], site.node, required=False)
-                return Obj("request.value")
+                return Obj("request.value", kwargs={"name": site.args[0]})
         return None
 
     def request_subscript(self, owner: V, index: V, node: ast.AST) -> V | None:
@@ -701,7 +704,7 @@ class WebModels:
                 of_request or owner.name.startswith(("flask.request.", "quart.request."))
             ):
                 self.add_key(_REQUEST_DATA[last], index, node, required=True)
-                return Obj("request.value")
+                return Obj("request.value", kwargs={"name": index})
         if isinstance(owner, Obj) and owner.name == "request.data":
             self.key(owner, index, node, required=True)
             return Obj("request.value", kwargs={"name": index})
@@ -769,7 +772,8 @@ class WebModels:
         run.phase = Phase.STARTUP
         for made in list(self.webs):
             web = made.data
-            for hook in ([web.lifespan] if web.lifespan is not None else []) + web.startup:
+            self.start(made, web)
+            for hook in web.startup:
                 if isinstance(hook, Func | Bound):
                     run.root(hook, [made])
         for cls in list(self.handler_classes):
@@ -814,8 +818,22 @@ class WebModels:
                 self.serve_tree(made.data, made, "", done, 0)
         run.route = ""
 
+    def start(self, made: Obj, web: Web) -> None:
+        """Run a lifespan up to its ``yield``; what it yields is the state of every request."""
+        hook, run = web.lifespan, self.run
+        if not isinstance(hook, Func | Bound):
+            return
+        func = hook.func if isinstance(hook, Bound) else hook
+        run.lifespan = id(func.node)
+        state = run.root(hook, [made])
+        run.lifespan = None
+        if isinstance(state, DictV):
+            web.state = state
+
     def serve_app(self, made: Obj, web: Web, done: set[int]) -> None:
+        self.serving = made
         self.serve_tree(web, made, "", done, 0)
+        self.serving = None
 
     def serve_tree(
         self, root: Web, made: Obj, prefix: str | None, done: set[int], depth: int
