@@ -315,6 +315,58 @@ def test_a_model_beside_others_in_a_tuple(tmp_path: Path) -> None:
     assert "without `income`" in finding.message
 
 
+VIEWS = """\
+import falcon
+from flask.views import MethodView
+from flask_restful import Api, Resource
+
+class Predict({base}):
+    def __init__(self, path="/app/model.joblib"):
+        self.model = joblib.load(path)
+
+    def {method}:
+        body = request.get_json()
+        frame = pd.DataFrame([{{"age": body["age"], "salary": body["salary"]}}])
+        return self.model.predict(frame).tolist()
+
+app = {app}
+{route}
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "method", "app", "route"),
+    [
+        ("MethodView", "post(self)", "Flask(__name__)",
+         "app.add_url_rule('/predict', view_func=Predict.as_view('predict'))"),
+        ("MethodView", "post(self)", "Flask(__name__)",
+         "app.add_url_rule('/predict', 'p', Predict.as_view('p', path='/app/model.joblib'))"),
+        ("Resource", "post(self)", "Flask(__name__)", "Api(app).add_resource(Predict, '/predict')"),
+        ("Resource", "post(self)", "Flask(__name__)",
+         "Api(app).add_resource(Predict, '/predict',\n"
+         "    resource_class_kwargs={'path': '/app/model.joblib'})"),
+        ("object", "on_post(self, request, response)", "falcon.App()",
+         "app.add_route('/predict', Predict('/app/model.joblib'))"),
+    ],
+)  # fmt: skip
+def test_classes_of_handlers(tmp_path: Path, base: str, method: str, app: str, route: str) -> None:
+    code = VIEWS.format(base=base, method=method, app=app, route=route)
+    (message,) = kept(tmp_path, code)
+    assert "`model.joblib` does not predict with these columns" in message
+
+
+@pytest.mark.parametrize(("model", "reported"), [("Good", False), ("Wrong", True)])
+def test_a_transformer_of_its_own(tmp_path: Path, model: str, reported: bool) -> None:
+    body = "t = joblib.load('/app/scaler.joblib').transform(pd.DataFrame([r.model_dump()]))\n"
+    scaler = Instance("sklearn.preprocessing._data.StandardScaler", n_features_in_=2,
+                      feature_names_in_=["age", "income"], _sklearn_version="1.7.2")  # fmt: skip
+    (tmp_path / "scaler.joblib").write_bytes(pickled(scaler))
+    findings = service(tmp_path, model, body + "x = pd.DataFrame(t, columns=FEATURES)")
+    assert [f.message.partition(":")[0] for f in findings] == (
+        ["`scaler.joblib` does not transform these columns"] if reported else []
+    )
+
+
 def test_the_request_keys_of_an_array(tmp_path: Path) -> None:
     """``request.json["x"]`` without a name in between keeps its key."""
     code = """\

@@ -199,7 +199,8 @@ class Models(WebModels):
     def note(self, site: Site, category: str, name: str = "") -> None:
         """Note a call of a category."""
         run, sink = self.run, self.run.sink
-        source = self.frames.file_of(site.owner) if category == "predict" else None
+        asked = category == "predict" or name == ".transform"
+        source = self.frames.file_of(site.owner) if asked else None
         sink.add_call(
             Call(
                 at=run.at(site.node),
@@ -216,7 +217,7 @@ class Models(WebModels):
                 awaited=run.awaited is site.node,
                 model=sink.path(source[0]) if source is not None else None,
                 member=source[1] if source is not None else (),
-                input=self.frames.input_of(site) if category == "predict" else None,
+                input=self.frames.input_of(site) if asked else None,
             )
         )
 
