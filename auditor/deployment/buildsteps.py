@@ -45,6 +45,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
     for found in (
         _empty_workdir(image),
         _owners(image, commands),
+        _archived(image, commands),
         _package_lists(image, commands),
         _lost_path(commands),
         _no_environment(image, commands, view),
@@ -114,6 +115,33 @@ def _owners(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
 
 def _earlier(command: Ran, stage: int, at: Location) -> bool:
     return command.step.stage < stage or command.step.at.line < at.line
+
+
+def _archived(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
+    """``apt-get update`` on a release that has left the mirrors which the image names."""
+    release = image.base.archived if image.base is not None else None
+    if release is None or any("/etc/apt" in str(c.destination) for c in image.image.copies):
+        return
+    for command in commands:
+        fact, text = command.what.fact, command.step.command.text.text
+        if "archive" in text or "sources.list" in text or "old-releases" in text:
+            return  # it is told of another place
+        if not isinstance(fact, SystemInstall) or fact.manager != "apt" or "||" in text:
+            continue
+        if fact.action == "update" or fact.updates_lists or fact.action == "install":
+            where = (
+                "archive.debian.org"
+                if image.base and image.base.distro == "debian"
+                else ("old-releases.ubuntu.com")
+            )
+            yield _stop(
+                fact.at,
+                f"{release} has left the mirrors that this image names (its packages are on {where} "
+                f"now), so `apt-get update` fails: `The repository … {release} Release does not have a "
+                "Release file`",
+                (image.image.base.at, "the release is chosen here"),
+            )
+            return
 
 
 def _package_lists(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
