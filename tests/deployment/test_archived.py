@@ -30,9 +30,7 @@ INSTALL = "apt-get update && apt-get install -y --no-install-recommends libgomp1
         ("python:3.8-slim-buster", "apt-get update || true", "yes"),
     ],
 )
-def test_apt_on_a_release_that_is_gone(
-    tmp_path: Path, image: str, line: str, builds: str
-) -> None:
+def test_apt_on_a_release_that_is_gone(tmp_path: Path, image: str, line: str, builds: str) -> None:
     (tmp_path / "main.py").write_text("print('served')\n", "utf-8")
     (tmp_path / "Dockerfile").write_text(
         f'FROM {image}\nRUN {line}\nWORKDIR /app\nCOPY main.py .\nCMD ["python", "main.py"]\n',
