@@ -13,7 +13,7 @@ from auditor.deployment.model import Deployment, Listen, Proxied, Published, Ser
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
-from auditor.source import Unknown
+from auditor.source import Location, Unknown
 
 
 @check("NET001")
@@ -114,6 +114,21 @@ def exposed_port(service: Service, rule: Rule) -> Iterator[Outcome]:
     )
 
 
+def _cut_off(service: Service) -> tuple[Location, str] | None:
+    """Networks of Compose that publish nothing: ``internal`` ones, and none at all."""
+    compose, project = service.compose, service.project
+    if compose is None or project is None:
+        return None
+    mode = compose.network_mode
+    if mode is not None and mode.value == "none":
+        return compose.at, "`network_mode: none` gives the container no network"
+    inner = {n.name: n for n in project.networks if n.internal and not n.external}
+    if compose.networks and all(use.name in inner for use in compose.networks):
+        named = compose.networks[0].name
+        return inner[named].at, f"its only network, `{named}`, is internal"
+    return None
+
+
 @check("NET003")
 def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A published container port that no process serves."""
@@ -146,6 +161,17 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
                 )
                 return
     if not tcp:
+        return
+    cut = _cut_off(service)
+    if cut is not None:
+        yield rule.finding(
+            tcp[0].at,
+            f"port {tcp[0].container_port} is published, but {cut[1]}: nobody outside reaches it",
+            help="Put the service on a network that is not internal as well, or publish nothing.",
+            related=[Related(cut[0], "said here")],
+            severity=Severity.MEDIUM,
+            breaks=service.breaks(Stage.REACHABLE),
+        )
         return
     waiting = next((f for f in service.faults if f.kind == "idle"), None)
     if waiting is not None:

@@ -244,6 +244,11 @@ def of_repository(url: str) -> str:
     return next((n for n, r in _table().items() if r.get("repository") == place), "")
 
 
+def newest(name: str) -> str | None:
+    """The release of a distribution that the table was made from, the newest one then."""
+    return _table().get(name, {}).get("version") or None
+
+
 def modules_of(name: str) -> tuple[str, ...]:
     """The modules a distribution is known to bring."""
     return tuple(_table().get(name, {}).get("modules", ()))
