@@ -180,8 +180,10 @@ def _started(
         return
     path = posixpath.normpath(posixpath.join(cwd, program))
     seen = view.look(path)
-    if seen.answer == "no" or path.startswith(_SYSTEM):
-        if path.startswith(_SYSTEM):
+    # What starts from the working directory is the project's, wherever that is.
+    system = program.startswith(_SYSTEM) and not program.startswith(f"{cwd.rstrip('/')}/")
+    if seen.answer == "no" or system:
+        if system:
             yield from misplaced(image, [shell.Arg(value=program, at=at)])
             return
         yield StartFault(
