@@ -52,6 +52,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         _pipefail(image, commands),
         _missing_data(image, view),
         _projects(image.image, commands, view),
+        _listed_projects(service, image, commands, view),
     ):
         yield from found
 
@@ -277,6 +278,39 @@ def _projects(image: Image, commands: list[Ran], view: View) -> Iterator[StartFa
                 continue
             folder = posixpath.normpath(posixpath.join(cwd, path))
             yield from _project(folder, command.step.at, view)
+
+
+def _listed_projects(
+    service: Service, image: BuiltImage, commands: list[Ran], view: View
+) -> Iterator[StartFault]:
+    """``-e .`` of a requirements file that is installed before the project is copied."""
+    runs = {c.what.fact.at: c for c in commands if isinstance(c.what.fact, PipInstall)}
+    environment = service.environment
+    for step in environment.steps if environment is not None else ():
+        command = runs.get(step.fact.at) if step.fact is not None else None
+        cwd = command.what.cwd if command is not None else None
+        if command is None or not isinstance(cwd, str) or command.step.mounts:
+            continue
+        for item in step.requirements:
+            path = item.fact.path
+            if (
+                not item.fact.editable
+                or not path
+                or path.startswith(("/", "file:"))
+                or item.fact.vcs
+            ):
+                continue
+            folder = posixpath.normpath(posixpath.join(cwd, path.partition("[")[0]))
+            names = ("setup.py", "pyproject.toml", "setup.cfg")
+            there = [_there(posixpath.join(folder, n), command.step.at, view) for n in names]
+            if all(answer is False for answer in there):
+                yield _stop(
+                    item.fact.at,
+                    f"{folder} has neither setup.py nor pyproject.toml at this point: `ERROR: "
+                    f"file://{folder} does not appear to be a Python project`",
+                    (command.step.at, "installed here"),
+                )
+                return
 
 
 def _project(folder: str, run: Location, view: View) -> Iterator[StartFault]:

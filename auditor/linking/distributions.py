@@ -31,7 +31,9 @@ _ONCE_COMMON = frozenset(
 
 
 # Always left to the user by the frameworks that use them.
-_ALWAYS_OPTIONAL = frozenset({"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn"})
+_ALWAYS_OPTIONAL = frozenset(
+    {"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn", "tabulate"}
+)
 
 
 # Builds of a distribution under other names: the same modules, the same releases.

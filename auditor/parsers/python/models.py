@@ -37,6 +37,7 @@ from auditor.parsers.python.values import (
     Bound,
     Choice,
     Class,
+    CommandLine,
     Const,
     DictV,
     Ext,
@@ -304,7 +305,7 @@ class Models(WebModels):
         if full == "typing.TYPE_CHECKING":
             return Const(False)
         if full == "sys.argv":
-            return ListV([Unk("the program's name"), *map(Const, self.run.argv)])
+            return CommandLine([Unk("the program's name"), *map(Const, self.run.argv)])
         if full in ("os.sep", "os.path.sep"):
             return Const("/")
         if full == "os.name":
@@ -1251,10 +1252,10 @@ class Models(WebModels):
         if head != "~" or not isinstance(home, str):
             return Unk("a home directory that is not known", deps_of(owner))
         deps = deps_of(owner) | {val.FROM_HOME}
-        expanded = home.rstrip("/") + slash + tail
+        expanded = home.rstrip("/") + slash + tail or "/"
         if isinstance(owner, PathV):
             return PathV(path_text(expanded), deps, owner.origin)
-        return Const(expanded or "/", deps)
+        return Const(expanded, deps)
 
     def path_exists(self, path: V, site: Site) -> V:
         """``exists`` and its kin; true where the image surely has it."""
@@ -2137,6 +2138,13 @@ def _enumerate(models: Models, site: Site) -> V:
 
 @model("builtins.zip")
 def _zip(models: Models, site: Site) -> V:
+    python = models.run.program.python
+    if site.kwargs.get("strict") is not None and python is not None and python < (3, 10):
+        models.run.fails(
+            site.node,
+            "TypeError: zip() takes no keyword arguments",
+            f"`strict` of `zip` came with Python 3.10, and this is {python[0]}.{python[1]}",
+        )
     columns = [models.iterate(a) for a in site.args]
     if any(c is None for c in columns):
         return ListV(None)
