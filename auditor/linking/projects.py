@@ -305,7 +305,7 @@ def _refused(name: str, shape: Shape, item: ObjectFacts, exact: Exact) -> tuple[
         )
         return f"a {short} of {count} fields", error
     if shape.kind == "class" and shape.slots is not None and item.how.startswith("NEWOBJ"):
-        given_names = _slots(item.state)
+        given_names = slots_of(item.state)
         lost = sorted(given_names - shape.slots)
         if lost:
             return (
@@ -315,7 +315,7 @@ def _refused(name: str, shape: Shape, item: ObjectFacts, exact: Exact) -> tuple[
     return None
 
 
-def _slots(state: Symbol) -> frozenset[str]:
+def slots_of(state: Symbol) -> frozenset[str]:
     """Names that restoring sets by ``setattr``, or in a ``__dict__`` that slots do without."""
     parts: tuple[Symbol, ...] = (state,)
     if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
@@ -326,4 +326,11 @@ def _slots(state: Symbol) -> frozenset[str]:
     )  # fmt: skip
 
 
-__all__ = ["ProjectModule", "Shape", "project_module", "project_reasons", "shape_of"]
+__all__ = [
+    "ProjectModule",
+    "Shape",
+    "project_module",
+    "project_reasons",
+    "shape_of",
+    "slots_of",
+]
