@@ -486,7 +486,7 @@ def results() -> Iterator[Made]:
     import numpy as np
     import statsmodels.api as sm
 
-    x, y = samples()["plain"]
+    x, _ = samples()["plain"]
     series = abs(x[:, 0]) + 1 + np.arange(40) * 0.05
     counts = np.arange(40) % 4
     regress: Any = lambda m: (m.predict(x[:3]), m.params)  # noqa: E731

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from auditor.artifacts.facts import Items, Mapping, Name
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
-from auditor.linking.projects import slots_of
+from auditor.linking.projects import GETATTR, slots_of
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ObjectFacts, PickleFacts
@@ -73,7 +73,7 @@ def standard_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
 
 def _refused(table: symbols.Table, item: ObjectFacts, python: str) -> tuple[str, str] | None:
     """(what that Python's class does not take, the error)."""
-    by_name = item.callable in ("builtins.getattr", "__builtin__.getattr")
+    by_name = item.callable in GETATTR
     if by_name and len(item.args) == 2 and isinstance(item.args[0], Name):
         cls, member = item.args[0].text, item.args[1]
         shape = table.shape(cls, python)
@@ -89,7 +89,10 @@ def _refused(table: symbols.Table, item: ObjectFacts, python: str) -> tuple[str,
     if _of(shape, "v:"):
         given = item.args[0] if item.how == "REDUCE" and len(item.args) == 1 else None
         if isinstance(given, int | str) and f"v:{_text(given)}" not in shape:
-            return f"the member {given!r} of {name}", f"ValueError: {given!r} is not a valid {short}"
+            return (
+                f"the member {given!r} of {name}",
+                f"ValueError: {given!r} is not a valid {short}",
+            )
         return None
     if _of(shape, "s:") and item.how.startswith(("NEWOBJ", "REDUCE")):
         settable = {entry[2:] for entry in _of(shape, "s:")}

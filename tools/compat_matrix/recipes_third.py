@@ -9,8 +9,24 @@ from typing import Any, Callable, Dict, Tuple
 
 import recipes_wider as wider
 from recipes import X5, Y5, frame, table, xy
-from recipes_wider import BOTH, LOGIT, NAIVE, NEAR, REGRESSION_TREE, RIDGE, SCALE, SVC_, TREE, S
-from recipes_wider import add, answer, code, model, named, value
+from recipes_wider import (
+    BOTH,
+    LOGIT,
+    NAIVE,
+    NEAR,
+    REGRESSION_TREE,
+    RIDGE,
+    SCALE,
+    SVC_,
+    TREE,
+    S,
+    add,
+    answer,
+    code,
+    model,
+    named,
+    value,
+)  # fmt: skip
 
 wider.GROUPS.append(lambda name: "third-")
 Use = Callable[[Any], Any]
@@ -38,7 +54,9 @@ model(S + "calibration.CalibratedClassifierCV", FOREST, cv=3, name="calibrated_f
 model(S + "multioutput.MultiOutputRegressor", (S + "ensemble.GradientBoostingRegressor", FEW),
       kind="two", name="many_outputs", by=BOTH)  # fmt: skip
 model(S + "multiclass.OneVsRestClassifier", INNER, kind="three", name="rest_of_pipelines", by=BOTH)
-model(S + "ensemble.BaggingRegressor", (S + "svm.SVR", {}), kind="number", name="bagging_svr", **FEW)
+model(
+    S + "ensemble.BaggingRegressor", (S + "svm.SVR", {}), kind="number", name="bagging_svr", **FEW
+)
 model(S + "ensemble.BaggingClassifier", LOGIT, name="bagging_logit", max_features=0.5, **FEW)
 model(S + "ensemble.AdaBoostRegressor", kind="number", by=BOTH, **FEW)
 model(S + "ensemble.AdaBoostClassifier", kind="three", name="ada_stumps", **FEW)
@@ -358,7 +376,9 @@ for _name, _text in (
     ("enumerated", "enumerate(['a'])"), ("compressed", "itertools.compress('ab', [1, 0])"),
 ):  # fmt: skip
     value("it_" + _name, _text, lambda v: [str(x) for x in v], needs="itertools")
-value("text_wrapper", "textwrap.TextWrapper(width=5)", lambda v: v.wrap("a b c d"), needs="textwrap")
+value(
+    "text_wrapper", "textwrap.TextWrapper(width=5)", lambda v: v.wrap("a b c d"), needs="textwrap"
+)
 value("mail_message", "email.message_from_string('Subject: a\\n\\nb')", lambda v: v["subject"],
       needs="email")  # fmt: skip
 value("mail_address", "email.headerregistry.Address('A', 'a', 'b.c')", lambda v: v.addr_spec,
@@ -402,7 +422,7 @@ value("options", "optparse.Values({'a': 1})", lambda v: v.a, needs="optparse")
 value("frames", "[traceback.FrameSummary('f', 1, 'n', lookup_line=False), traceback.StackSummary()]",
       lambda v: v[0].lineno, needs="traceback")  # fmt: skip
 value("traced", "traceback.TracebackException(ValueError, ValueError('a'), None)",
-      lambda v: list(v.format_exception_only())[0], needs="traceback")  # fmt: skip
+      lambda v: next(iter(v.format_exception_only())), needs="traceback")  # fmt: skip
 value("document", "xml.dom.minidom.parseString('<a b=\"c\"/>')",
       lambda v: v.documentElement.getAttribute("b"), needs="xml.dom.minidom")  # fmt: skip
 value("tree_of_elements", "xml.etree.ElementTree.ElementTree(xml.etree.ElementTree.XML('<a><b/></a>'))",
@@ -449,40 +469,76 @@ for _name, _text, _use in (
     ("zero_d", "numpy.array(2.5)", lambda v: float(v)),
     ("none", "numpy.zeros((0, 3))", lambda v: list(v.shape)),
     ("deltas", "numpy.array([1, 2], dtype='m8[h]')", lambda v: v.astype("i8").tolist()),
-    ("deep_records", "numpy.zeros(2, dtype=[('a', [('b', '>i2'), ('c', 'U3')]), ('d', 'f4', (2,))])",
-     lambda v: v["a"]["b"].tolist()),
+    (
+        "deep_records",
+        "numpy.zeros(2, dtype=[('a', [('b', '>i2'), ('c', 'U3')]), ('d', 'f4', (2,))])",
+        lambda v: v["a"]["b"].tolist(),
+    ),
     ("chars", "numpy.char.array(['a', 'bc'])", lambda v: v.upper().tolist()),
     ("void_", "numpy.zeros(1, dtype='V4')[0]", lambda v: v.tobytes()),
     ("record_", "numpy.rec.array([(1, 2.0)], names='a,b')[0]", lambda v: float(v.b)),
     ("long_", "numpy.array([1.5], dtype='longdouble')", lambda v: float(v[0])),
     ("masked_all", "numpy.ma.masked_all((2,), dtype=float)", lambda v: v.mask.tolist()),
     ("masked_one", "[numpy.ma.masked, numpy.ma.nomask]", lambda v: len(v)),
-    ("records_masked", "numpy.ma.array([(1, 2.0)], mask=[(0, 1)], dtype=[('a', int), ('b', float)])",
-     lambda v: v["a"].tolist()),
-    ("read_only", "(lambda a: (a.setflags(write=False), a)[1])(numpy.ones(3))", lambda v: v.tolist()),
-    ("many", "{'x': numpy.ones((2, 2), dtype='f4'), 'y': [numpy.float64(2), numpy.int64(3)]}",
-     lambda v: [v["x"].tolist(), float(v["y"][0])]),
+    (
+        "records_masked",
+        "numpy.ma.array([(1, 2.0)], mask=[(0, 1)], dtype=[('a', int), ('b', float)])",
+        lambda v: v["a"].tolist(),
+    ),
+    (
+        "read_only",
+        "(lambda a: (a.setflags(write=False), a)[1])(numpy.ones(3))",
+        lambda v: v.tolist(),
+    ),
+    (
+        "many",
+        "{'x': numpy.ones((2, 2), dtype='f4'), 'y': [numpy.float64(2), numpy.int64(3)]}",
+        lambda v: [v["x"].tolist(), float(v["y"][0])],
+    ),
     ("slices", "numpy.s_[1:3, ::2]", lambda v: [v[0].start, v[1].step]),
-    ("dtypes", "[numpy.dtype('M8[ns]'), numpy.dtype('>u2'), numpy.dtype(('f4', (2, 2))), numpy.dtype('O')]",
-     lambda v: [x.itemsize for x in v]),
-    ("types_", "[numpy.float32, numpy.ndarray, numpy.integer, numpy.generic]",
-     lambda v: [x.__name__ for x in v]),
-    ("functions_", "[numpy.mean, numpy.nan_to_num, numpy.clip, numpy.where]",
-     lambda v: [x.__name__ for x in v]),
+    (
+        "dtypes",
+        "[numpy.dtype('M8[ns]'), numpy.dtype('>u2'), numpy.dtype(('f4', (2, 2))), numpy.dtype('O')]",
+        lambda v: [x.itemsize for x in v],
+    ),
+    (
+        "types_",
+        "[numpy.float32, numpy.ndarray, numpy.integer, numpy.generic]",
+        lambda v: [x.__name__ for x in v],
+    ),
+    (
+        "functions_",
+        "[numpy.mean, numpy.nan_to_num, numpy.clip, numpy.where]",
+        lambda v: [x.__name__ for x in v],
+    ),
     ("reduced_", "functools.partial(numpy.sum, axis=0)", lambda v: v(table(2, 2)).tolist()),
     ("finfo", "numpy.finfo('f4')", lambda v: float(v.eps)),
     ("hermite", "numpy.polynomial.Hermite([1, 2])", lambda v: v(0.5)),
     ("legendre_", "numpy.polynomial.Legendre([1, 2, 3], domain=[0, 2])", lambda v: v(0.5)),
-    ("philox_dictionary", "{'rng': numpy.random.default_rng(9), 'n': 1}", lambda v: v["rng"].random()),
-    ("generator_twice", "(lambda g: [g, g])(numpy.random.Generator(numpy.random.SFC64(1)))",
-     lambda v: [v[0].random(), v[1].random()]),
+    (
+        "philox_dictionary",
+        "{'rng': numpy.random.default_rng(9), 'n': 1}",
+        lambda v: v["rng"].random(),
+    ),
+    (
+        "generator_twice",
+        "(lambda g: [g, g])(numpy.random.Generator(numpy.random.SFC64(1)))",
+        lambda v: [v[0].random(), v[1].random()],
+    ),
     ("jumped", "numpy.random.PCG64(3).jumped()", lambda v: int(v.random_raw())),
     ("spawned", "numpy.random.SeedSequence(3).spawn(2)[1]", lambda v: v.generate_state(1).tolist()),
-    ("legacy_used", "(lambda r: (r.randn(3), r)[1])(numpy.random.RandomState(3))",
-     lambda v: v.uniform()),
+    (
+        "legacy_used",
+        "(lambda r: (r.randn(3), r)[1])(numpy.random.RandomState(3))",
+        lambda v: v.uniform(),
+    ),
     ("legacy_module", "numpy.random.mtrand._rand.__class__", lambda v: v.__name__),
     ("legacy_bound", "numpy.random.RandomState(5).rand", lambda v: float(v())),
-    ("object_frame", "numpy.array([[1, None], ['a', numpy.nan]], dtype=object)", lambda v: list(v.shape)),
+    (
+        "object_frame",
+        "numpy.array([[1, None], ['a', numpy.nan]], dtype=object)",
+        lambda v: list(v.shape),
+    ),
     ("broadcast_", "numpy.broadcast_to(numpy.arange(2), (3, 2))", lambda v: v.sum()),
     ("transposed", "numpy.arange(6).reshape(2, 3).T", lambda v: v.tolist()),
     ("strided", "numpy.arange(8)[::2]", lambda v: v.tolist()),
@@ -577,13 +633,20 @@ for _name, _text in (
 ):  # fmt: skip
     value("pd_type_" + _name, "pandas." + _text, lambda v: v.name.split("[")[0], needs="pandas")
 for _name, _text, _use in (
-    ("interval_stamp", "Interval(pandas.Timestamp('2020-01-01'), pandas.Timestamp('2020-01-02'))",
-     lambda v: v.left.isoformat()),
+    (
+        "interval_stamp",
+        "Interval(pandas.Timestamp('2020-01-01'), pandas.Timestamp('2020-01-02'))",
+        lambda v: v.left.isoformat(),
+    ),
     ("stamp_nano", "Timestamp(1234567890123456789)", lambda v: v.value),
-    ("stamp_fold", "Timestamp('2020-10-25 02:30', tz='Europe/Berlin')" , lambda v: v.isoformat()),
+    ("stamp_fold", "Timestamp('2020-10-25 02:30', tz='Europe/Berlin')", lambda v: v.isoformat()),
     ("delta_nano", "Timedelta(5, unit='ns')", lambda v: v.value),
     ("quarter", "Period('2020Q1')", lambda v: v.ordinal),
-    ("interval_array", "arrays.IntervalArray.from_breaks([0, 1, 2])", lambda v: [i.left for i in v]),
+    (
+        "interval_array",
+        "arrays.IntervalArray.from_breaks([0, 1, 2])",
+        lambda v: [i.left for i in v],
+    ),
     ("int_array", "array([1, None], dtype='Int64')", len),
     ("dates_array", "date_range('2020', periods=2)._data", len),
     ("group_by", "DataFrame({'a': [1, 2]}).groupby('a')", lambda v: len(v)),
@@ -618,17 +681,34 @@ scipy("wishart_", "scipy.stats.wishart(3, [[1.0, 0.1], [0.1, 1.0]])", lambda v: 
 scipy("multinomial_", "scipy.stats.multinomial(3, [0.2, 0.8])", lambda v: v.pmf([1, 2]), "stats")
 scipy("matrix_normal_", "scipy.stats.matrix_normal([[0.0, 0.0]])", lambda v: v.pdf([[0.1, 0.2]]),
       "stats")  # fmt: skip
-scipy("discrete", "scipy.stats.rv_discrete(values=([1, 2], [0.4, 0.6]))", lambda v: v.pmf(1), "stats")
-scipy("kde", "scipy.stats.gaussian_kde([1.0, 2.0, 4.0], bw_method=0.4)", lambda v: v(1.5), "stats", BOTH)
+scipy(
+    "discrete", "scipy.stats.rv_discrete(values=([1, 2], [0.4, 0.6]))", lambda v: v.pmf(1), "stats"
+)
+scipy(
+    "kde",
+    "scipy.stats.gaussian_kde([1.0, 2.0, 4.0], bw_method=0.4)",
+    lambda v: v(1.5),
+    "stats",
+    BOTH,
+)
 scipy("kde_weighted", "scipy.stats.gaussian_kde([1.0, 2.0, 4.0], weights=[1, 2, 1])",
       lambda v: v.integrate_box_1d(0, 2), "stats")  # fmt: skip
-scipy("regression", "scipy.stats.linregress([1, 2, 3], [2.0, 4.1, 6.0])", lambda v: v.slope, "stats")
+scipy(
+    "regression", "scipy.stats.linregress([1, 2, 3], [2.0, 4.1, 6.0])", lambda v: v.slope, "stats"
+)
 scipy("ranks", "scipy.stats.mannwhitneyu([1, 2, 3, 4], [3, 4, 5, 6])", lambda v: float(v.statistic),
       "stats")  # fmt: skip
-scipy("spearman", "scipy.stats.spearmanr([1, 2, 3, 4], [1, 3, 2, 4])", lambda v: float(v[0]), "stats")
+scipy(
+    "spearman", "scipy.stats.spearmanr([1, 2, 3, 4], [1, 3, 2, 4])", lambda v: float(v[0]), "stats"
+)
 scipy("described", "scipy.stats.describe([1.0, 2.0, 3.0])", lambda v: v.mean, "stats")
 scipy("shapiro_", "scipy.stats.shapiro([1.0, 2.0, 3.0, 4.5])", lambda v: float(v[0]), "stats")
-scipy("sobol", "scipy.stats.qmc.Sobol(2, scramble=False)", lambda v: v.random(2).tolist(), "stats stats.qmc")
+scipy(
+    "sobol",
+    "scipy.stats.qmc.Sobol(2, scramble=False)",
+    lambda v: v.random(2).tolist(),
+    "stats stats.qmc",
+)
 scipy("cube", "scipy.stats.qmc.LatinHypercube(2, seed=1)", lambda v: list(v.random(2).shape),
       "stats stats.qmc")  # fmt: skip
 scipy("bspline", "scipy.interpolate.BSpline([0, 1, 2, 3, 4, 5], [1.0, 2.0, 3.0], 2)", lambda v: v(2.5),
@@ -637,7 +717,9 @@ scipy("barycentric", "scipy.interpolate.BarycentricInterpolator(%r, %r)" % (X5, 
       "interpolate")  # fmt: skip
 scipy("hermite", "scipy.interpolate.CubicHermiteSpline([0, 1], [1, 2], [0, 0])", lambda v: v(0.5),
       "interpolate")  # fmt: skip
-scipy("bpoly", "scipy.interpolate.BPoly([[1.0], [2.0]], [0.0, 1.0])", lambda v: v(0.5), "interpolate")
+scipy(
+    "bpoly", "scipy.interpolate.BPoly([[1.0], [2.0]], [0.0, 1.0])", lambda v: v(0.5), "interpolate"
+)
 scipy("lsq", "scipy.interpolate.LSQUnivariateSpline(%r, %r, [1.5], k=1)" % (X5, Y5), lambda v: v(1.2),
       "interpolate")  # fmt: skip
 scipy("bivariate", "scipy.interpolate.SmoothBivariateSpline([0, 0, 1, 1, 2, 2, .5, 1.5, .5], "
@@ -665,7 +747,9 @@ scipy("tree_box", "scipy.spatial.cKDTree(%r, boxsize=9.0, leafsize=2)" % (
 scipy("voronoi", "scipy.spatial.Voronoi(%r)" % (table(6, 2),), lambda v: len(v.regions), "spatial")
 scipy("optimum", "scipy.optimize.minimize(lambda x: (x[0] - 1) ** 2, [0.0])", lambda v: float(v.fun) < 1,
       "optimize", BOTH)  # fmt: skip
-scipy("result_plain", "scipy.optimize.OptimizeResult(x=1.0, success=True)", lambda v: v.x, "optimize")
+scipy(
+    "result_plain", "scipy.optimize.OptimizeResult(x=1.0, success=True)", lambda v: v.x, "optimize"
+)
 scipy("constraint", "scipy.optimize.NonlinearConstraint(abs, 0, 1)", lambda v: v.ub, "optimize")
 scipy("digital", "scipy.signal.dlti([1.0], [1.0, 0.5], dt=0.1)", lambda v: v.dt, "signal")
 scipy("transfer", "scipy.signal.lti([1.0], [1.0, 2.0])", lambda v: v.den.tolist(), "signal")
@@ -677,7 +761,12 @@ scipy("operator", "scipy.sparse.linalg.splu(scipy.sparse.eye(2, format='csc'))",
 scipy("functions", "[scipy.special.expit, scipy.special.gammaln, scipy.stats.zscore, scipy.linalg.norm]",
       lambda v: float(v[0](0.0)), "special stats linalg")  # fmt: skip
 scipy("polynomials", "scipy.special.hermite(3)", lambda v: v(0.5), "special")
-scipy("distances", "scipy.spatial.distance.cosine", lambda v: float(v([1, 0], [1, 1])), "spatial.distance")
+scipy(
+    "distances",
+    "scipy.spatial.distance.cosine",
+    lambda v: float(v([1, 0], [1, 1])),
+    "spatial.distance",
+)
 scipy("slerp", "scipy.spatial.transform.Slerp([0, 1], scipy.spatial.transform.Rotation.from_rotvec("
       "[[0, 0, 0], [0, 0, 1]]))", lambda v: v(0.5).as_rotvec().tolist(), "spatial.transform")  # fmt: skip
 
@@ -711,10 +800,20 @@ booster("xg_poisson", XG, _xgb("XGBRegressor", "number", objective="count:poisso
 booster("xg_half", XG, _xgb("XGBRegressor", "number", base_score=0.5), _five)
 booster("xg_linear", XG, _xgb("XGBRegressor", "number", booster="gblinear"), _five)
 booster("xg_dart", XG, _xgb("XGBClassifier", "class", booster="dart"), _five)
-booster("xg_hist", XG, _xgb("XGBClassifier", "class", tree_method="hist"), lambda v: v.predict_proba(xy()[0][:5]))
+booster(
+    "xg_hist",
+    XG,
+    _xgb("XGBClassifier", "class", tree_method="hist"),
+    lambda v: v.predict_proba(xy()[0][:5]),
+)
 booster("xg_random", XG, _xgb("XGBRFRegressor", "number"), _five)
 booster("xg_missing", XG, _xgb("XGBClassifier", "three", missing=-1.0, random_state=3), _five)
-booster("xg_unfitted", XG, lambda: named("xgboost.XGBClassifier")(max_depth=3), lambda v: v.get_params()["max_depth"])
+booster(
+    "xg_unfitted",
+    XG,
+    lambda: named("xgboost.XGBClassifier")(max_depth=3),
+    lambda v: v.get_params()["max_depth"],
+)
 booster("xg_grid", XG, _xgb("XGBClassifier", "class", lambda m: named(
         S + "model_selection.GridSearchCV")(m, {"max_depth": [1, 2]}, cv=2)), _five)  # fmt: skip
 booster("xg_calibrated", XG, _xgb("XGBClassifier", "class", lambda m: named(
@@ -742,7 +841,9 @@ def _named_columns(v: Any) -> Any:
     return v.predict(xgboost.DMatrix(xy()[0][:5], feature_names=list("abcd")))
 
 
-booster("xg_named", ("xgboost",), _train("binary:logistic"), _named_columns, ("pickle", "save-json"))
+booster(
+    "xg_named", ("xgboost",), _train("binary:logistic"), _named_columns, ("pickle", "save-json")
+)
 booster("xg_softprob", ("xgboost",), _train("multi:softprob", num_class=2), _named_columns)
 booster("xg_in_dict", ("xgboost",), lambda: {"m": _train("reg:squarederror")(), "cut": 0.4},
         lambda v: _named_columns(v["m"]), ("pickle", "joblib", "dill", "cloudpickle"))  # fmt: skip
@@ -761,11 +862,27 @@ def _lgb(kind: str, y: Any, wrap: Any = None, **options: Any) -> Callable[[], An
 
 
 LG = ("lightgbm", "sklearn")
-booster("lg_quantile", LG, _lgb("LGBMRegressor", "number", objective="quantile", alpha=0.3), _five, CROSS)
-booster("lg_dart", LG, _lgb("LGBMClassifier", "class", boosting_type="dart"), lambda v: v.predict_proba(xy()[0][:5]))
+booster(
+    "lg_quantile",
+    LG,
+    _lgb("LGBMRegressor", "number", objective="quantile", alpha=0.3),
+    _five,
+    CROSS,
+)
+booster(
+    "lg_dart",
+    LG,
+    _lgb("LGBMClassifier", "class", boosting_type="dart"),
+    lambda v: v.predict_proba(xy()[0][:5]),
+)
 booster("lg_balanced", LG, _lgb("LGBMClassifier", "three", class_weight="balanced"), _five)
 booster("lg_tweedie", LG, _lgb("LGBMRegressor", "number", objective="tweedie"), _five)
-booster("lg_unfitted", LG, lambda: named("lightgbm.LGBMClassifier")(num_leaves=9), lambda v: v.get_params()["num_leaves"])
+booster(
+    "lg_unfitted",
+    LG,
+    lambda: named("lightgbm.LGBMClassifier")(num_leaves=9),
+    lambda v: v.get_params()["num_leaves"],
+)
 booster("lg_grid", LG, _lgb("LGBMClassifier", "class", lambda m: named(
         S + "model_selection.GridSearchCV")(m, {"num_leaves": [3, 5]}, cv=2)), _five)  # fmt: skip
 booster("lg_calibrated", LG, _lgb("LGBMClassifier", "class", lambda m: named(
@@ -812,10 +929,19 @@ def _tsa(path: str) -> Any:
 
 
 _SERIES = [abs(r[0]) + 1 + i * 0.02 for i, r in enumerate(table(60))]
-_sm("gls", lambda: _api().GLS(xy()[0][:, 0], xy()[0][:, 1:]).fit(), lambda v: v.predict(xy()[0][:3, 1:]), BOTH)
+_sm(
+    "gls",
+    lambda: _api().GLS(xy()[0][:, 0], xy()[0][:, 1:]).fit(),
+    lambda v: v.predict(xy()[0][:3, 1:]),
+    BOTH,
+)
 _sm("many_logit", lambda: _api().MNLogit([i % 3 for i in range(60)], xy()[0]).fit(disp=0),
     lambda v: v.predict(xy()[0][:3]))  # fmt: skip
-_sm("quantile", lambda: _api().QuantReg(xy()[0][:, 0], xy()[0][:, 1:]).fit(), lambda v: v.predict(xy()[0][:3, 1:]))
+_sm(
+    "quantile",
+    lambda: _api().QuantReg(xy()[0][:, 0], xy()[0][:, 1:]).fit(),
+    lambda v: v.predict(xy()[0][:3, 1:]),
+)
 _sm("probit", lambda: _api().Probit([i * 7 % 2 for i in range(60)], xy()[0]).fit(disp=0),
     lambda v: v.predict(xy()[0][:3]))  # fmt: skip
 _sm("count", lambda: _api().Poisson([i % 4 for i in range(60)], abs(xy()[0])).fit(disp=0),
@@ -824,7 +950,11 @@ _sm("gamma", lambda: _api().GLM(_SERIES, abs(xy()[0]), family=_api().families.Ga
     link=named("statsmodels.genmod.families.links.log")() if not hasattr(importlib.import_module(
     "statsmodels.genmod.families.links"), "Log") else named("statsmodels.genmod.families.links.Log")())).fit(),
     lambda v: v.predict(abs(xy()[0][:3])))  # fmt: skip
-_sm("var", lambda: _tsa("api.VAR")(xy()[0][:, :2]).fit(1), lambda v: v.forecast(xy()[0][:2, :2], 2).tolist())
+_sm(
+    "var",
+    lambda: _tsa("api.VAR")(xy()[0][:, :2]).fit(1),
+    lambda v: v.forecast(xy()[0][:2, :2], 2).tolist(),
+)
 _sm("unobserved", lambda: _tsa("statespace.structural.UnobservedComponents")(_SERIES, "llevel").fit(disp=0),
     lambda v: v.forecast(2))  # fmt: skip
 _sm("ets", lambda: _tsa("exponential_smoothing.ets.ETSModel")(named("pandas.Series")(_SERIES)).fit(disp=0),
@@ -837,7 +967,11 @@ _sm("stl", lambda: _tsa("seasonal.STL")(named("pandas.Series")(_SERIES), period=
 _sm("arima_seasonal", lambda: _tsa("arima.model.ARIMA")(_SERIES, order=(1, 1, 0), seasonal_order=(
     1, 0, 0, 4)).fit(), lambda v: v.forecast(2), BOTH)  # fmt: skip
 _sm("holt", lambda: _tsa("holtwinters.Holt")(_SERIES).fit(), lambda v: v.forecast(2))
-_sm("pca", lambda: named("statsmodels.multivariate.pca.PCA")(xy()[0], ncomp=2), lambda v: v.factors.shape)
+_sm(
+    "pca",
+    lambda: named("statsmodels.multivariate.pca.PCA")(xy()[0], ncomp=2),
+    lambda v: v.factors.shape,
+)
 _sm("rolling", lambda: named("statsmodels.regression.rolling.RollingOLS")(xy()[0][:, 0], xy()[0][:, 1:],
     window=9).fit(), lambda v: list(v.params.shape))  # fmt: skip
 _sm("family", lambda: _api().families.Binomial(), lambda v: float(v.variance(0.3)))
@@ -875,7 +1009,9 @@ add("im_pipeline", lambda: named("imblearn.pipeline.Pipeline")([("s", named(
 
 def _encoder(name: str, unique: str = "", **options: Any) -> None:
     def make() -> Any:
-        return named("category_encoders." + name)(cols=["city", "plan"], **options).fit(frame(), xy()[1])
+        return named("category_encoders." + name)(cols=["city", "plan"], **options).fit(
+            frame(), xy()[1]
+        )
 
     add("en_" + name + unique, make, lambda v: v.transform(frame().iloc[:4]).values.tolist(),
         ("category_encoders", "pandas"), SKLEARN)  # fmt: skip
@@ -902,53 +1038,138 @@ add("en_pipeline", lambda: named(PIPE)([("e", named("category_encoders.TargetEnc
 # ---- functions and classes that carry their code ----
 
 for _name, _text, _use in (
-    ("closure_try", "def outer(k):\n    def inner(x):\n        try:\n            return x / k\n        except"
-     " ZeroDivisionError:\n            return None\n    return inner\nmade = outer(4)\n", None),
+    (
+        "closure_try",
+        "def outer(k):\n    def inner(x):\n        try:\n            return x / k\n        except"
+        " ZeroDivisionError:\n            return None\n    return inner\nmade = outer(4)\n",
+        None,
+    ),
     ("positional", "def made(x, *, scale=2):\n    return [x * scale for _ in range(2)]\n", None),
-    ("while_loop", "def made(x):\n    total = 0\n    while x > 0:\n        total += x\n        x -= 1\n"
-     "        if total > 50:\n            break\n    else:\n        total = -total\n    return total\n", None),
+    (
+        "while_loop",
+        "def made(x):\n    total = 0\n    while x > 0:\n        total += x\n        x -= 1\n"
+        "        if total > 50:\n            break\n    else:\n        total = -total\n    return total\n",
+        None,
+    ),
     ("unpack", "def made(x):\n    a, *b = [x, 1, 2]\n    return {**{'a': a}, 'b': b}\n", None),
     ("ternary", "made = lambda x: 'hi' if x > 1 else 'lo'\n", None),
     ("chained", "def made(x):\n    return 0 < x < 5 and not x == 3 or None\n", None),
     ("text_methods", "def made(x):\n    return '-'.join(str(x).split('.')).upper()\n", None),
-    ("class_attr", "class A:\n    count = 0\n    def __init__(self, n):\n        self.n = n\n    def __call__(self,"
-     " x):\n        return x + self.n\nmade = A(3)\n", None),
-    ("class_eq", "class A:\n    def __eq__(self, other):\n        return True\n    def __hash__(self):\n        return"
-     " 1\n    def go(self):\n        return {self: 1}[self]\nmade = A()\n", lambda v: v.go()),
-    ("meta", "class M(type):\n    def label(cls):\n        return cls.__name__\nclass A(metaclass=M):\n    pass\n"
-     "made = A\n", lambda v: v.label()),
-    ("typed_tuple", "from typing import NamedTuple\nclass Pair(NamedTuple):\n    a: int\n    b: str = 'x'\n"
-     "made = Pair(1)\n", lambda v: [v.a, v.b]),
-    ("plain_enum", "import enum\nclass Kind(enum.Enum):\n    A = 'a'\n    B = 'b'\nmade = [Kind.A, Kind]\n",
-     lambda v: v[0].value),
-    ("flag", "import enum\nclass F(enum.Flag):\n    A = 1\n    B = 2\nmade = F.A | F.B\n", lambda v: v.value),
-    ("frozen", "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass R:\n    a: int\n    b: list ="
-     " dataclasses.field(default_factory=list)\nmade = R(1)\n", lambda v: [v.a, v.b]),
-    ("inherit_list", "class L(list):\n    def last(self):\n        return self[-1]\nmade = L([1, 2])\n",
-     lambda v: v.last()),
-    ("setter", "class A:\n    _v = 1\n    @property\n    def v(self):\n        return self._v\n    @v.setter\n"
-     "    def v(self, x):\n        self._v = x\nmade = A()\nmade.v = 5\n", lambda v: v.v),
-    ("manager", "import contextlib\n@contextlib.contextmanager\ndef held(x):\n    yield x\ndef made(x):\n"
-     "    with held(x) as y:\n        return y\n", None),
-    ("dispatch", "import functools\n@functools.singledispatch\ndef made(x):\n    return 'any'\n", None),
-    ("two_functions", "def a(x):\n    return b(x) + 1\ndef b(x):\n    return x * 2\nmade = a\n", None),
+    (
+        "class_attr",
+        "class A:\n    count = 0\n    def __init__(self, n):\n        self.n = n\n    def __call__(self,"
+        " x):\n        return x + self.n\nmade = A(3)\n",
+        None,
+    ),
+    (
+        "class_eq",
+        "class A:\n    def __eq__(self, other):\n        return True\n    def __hash__(self):\n        return"
+        " 1\n    def go(self):\n        return {self: 1}[self]\nmade = A()\n",
+        lambda v: v.go(),
+    ),
+    (
+        "meta",
+        "class M(type):\n    def label(cls):\n        return cls.__name__\nclass A(metaclass=M):\n    pass\n"
+        "made = A\n",
+        lambda v: v.label(),
+    ),
+    (
+        "typed_tuple",
+        "from typing import NamedTuple\nclass Pair(NamedTuple):\n    a: int\n    b: str = 'x'\n"
+        "made = Pair(1)\n",
+        lambda v: [v.a, v.b],
+    ),
+    (
+        "plain_enum",
+        "import enum\nclass Kind(enum.Enum):\n    A = 'a'\n    B = 'b'\nmade = [Kind.A, Kind]\n",
+        lambda v: v[0].value,
+    ),
+    (
+        "flag",
+        "import enum\nclass F(enum.Flag):\n    A = 1\n    B = 2\nmade = F.A | F.B\n",
+        lambda v: v.value,
+    ),
+    (
+        "frozen",
+        "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass R:\n    a: int\n    b: list ="
+        " dataclasses.field(default_factory=list)\nmade = R(1)\n",
+        lambda v: [v.a, v.b],
+    ),
+    (
+        "inherit_list",
+        "class L(list):\n    def last(self):\n        return self[-1]\nmade = L([1, 2])\n",
+        lambda v: v.last(),
+    ),
+    (
+        "setter",
+        "class A:\n    _v = 1\n    @property\n    def v(self):\n        return self._v\n    @v.setter\n"
+        "    def v(self, x):\n        self._v = x\nmade = A()\nmade.v = 5\n",
+        lambda v: v.v,
+    ),
+    (
+        "manager",
+        "import contextlib\n@contextlib.contextmanager\ndef held(x):\n    yield x\ndef made(x):\n"
+        "    with held(x) as y:\n        return y\n",
+        None,
+    ),
+    (
+        "dispatch",
+        "import functools\n@functools.singledispatch\ndef made(x):\n    return 'any'\n",
+        None,
+    ),
+    (
+        "two_functions",
+        "def a(x):\n    return b(x) + 1\ndef b(x):\n    return x * 2\nmade = a\n",
+        None,
+    ),
     ("deep_lambda", "made = lambda a: (lambda b: (lambda c: a + b + c)(3))(2)\n", None),
-    ("map_filter", "def made(x):\n    return list(map(lambda v: v + x, filter(None, [0, 1, 2])))\n", None),
-    ("async_", "async def go(x):\n    return x\ndef made(x):\n    c = go(x)\n    try:\n        c.send(None)\n"
-     "    except StopIteration as e:\n        return e.value\n", None),
-    ("import_inside", "def made(x):\n    from math import floor\n    import os.path as p\n    return floor(x) +"
-     " len(p.join('a', 'b'))\n", None),
-    ("matrix_mult", "import numpy as np\ndef made(x):\n    return float(np.eye(2)[0] @ np.array([x, 1]))\n", None),
+    (
+        "map_filter",
+        "def made(x):\n    return list(map(lambda v: v + x, filter(None, [0, 1, 2])))\n",
+        None,
+    ),
+    (
+        "async_",
+        "async def go(x):\n    return x\ndef made(x):\n    c = go(x)\n    try:\n        c.send(None)\n"
+        "    except StopIteration as e:\n        return e.value\n",
+        None,
+    ),
+    (
+        "import_inside",
+        "def made(x):\n    from math import floor\n    import os.path as p\n    return floor(x) +"
+        " len(p.join('a', 'b'))\n",
+        None,
+    ),
+    (
+        "matrix_mult",
+        "import numpy as np\ndef made(x):\n    return float(np.eye(2)[0] @ np.array([x, 1]))\n",
+        None,
+    ),
     ("walrus", "def made(x):\n    return [y := x, y + 1]\n", None),
     ("only_positional", "def made(x, /, y=1):\n    return x + y\n", None),
-    ("match_", "def made(x):\n    match x:\n        case 2.0:\n            return 'two'\n        case _:\n"
-     "            return 'other'\n", None),
-    ("scaler_lambda", "from sklearn.preprocessing import FunctionTransformer\nmade = FunctionTransformer(lambda v:"
-     " v * 2, validate=False)\n", lambda v: v.transform(xy()[0][:1])),
-    ("frame_lambda", "import pandas as pd\nmade = {'f': lambda d: d['age'].mean(), 'd': pd.DataFrame({'age': [1.0]})}\n",
-     lambda v: v["f"](v["d"])),
+    (
+        "match_",
+        "def made(x):\n    match x:\n        case 2.0:\n            return 'two'\n        case _:\n"
+        "            return 'other'\n",
+        None,
+    ),
+    (
+        "scaler_lambda",
+        "from sklearn.preprocessing import FunctionTransformer\nmade = FunctionTransformer(lambda v:"
+        " v * 2, validate=False)\n",
+        lambda v: v.transform(xy()[0][:1]),
+    ),
+    (
+        "frame_lambda",
+        "import pandas as pd\nmade = {'f': lambda d: d['age'].mean(), 'd': pd.DataFrame({'age': [1.0]})}\n",
+        lambda v: v["f"](v["d"]),
+    ),
     ("loop_closure", "made = [lambda x, k=k: x + k for k in range(3)]\n", lambda v: v[2](1)),
-    ("doc_default", "def made(x, o={'a': [1]}):\n    '''Adds.'''\n    return x + o['a'][0]\n", None),
+    (
+        "doc_default",
+        "def made(x, o={'a': [1]}):\n    '''Adds.'''\n    return x + o['a'][0]\n",
+        None,
+    ),
 ):  # type: ignore[assignment]
     code("x_" + _name, _text, _use or (lambda f: f(2.0)), "cloudpickle sklearn pandas" if
          _name in ("scaler_lambda", "frame_lambda") else "cloudpickle")  # fmt: skip
