@@ -293,8 +293,8 @@ def needs_table(
         pure = not any(one["files"] for one in found["read"].values())
         hints = [need for need in hints if is_told(need, hinted if pure else frozenset())]
         # What an import did without, its functions try to load and do without as well.
-        ran = seen.get(key, {})
-        if ran and not any(ran.values()):
+        outcomes = seen.get(key, {}).values()
+        if outcomes and not any(outcomes):
             hints = [need for need in hints if "lib" not in need]
         if hints:
             asked[key] = hints
