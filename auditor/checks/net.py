@@ -147,6 +147,17 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
                 return
     if not tcp:
         return
+    waiting = next((f for f in service.faults if f.kind == "idle"), None)
+    if waiting is not None:
+        yield rule.finding(
+            tcp[0].at,
+            f"port {tcp[0].container_port} is published, but {waiting.message}: connections are refused",
+            help="Start the server, or publish nothing.",
+            related=[Related(waiting.at, "started here")],
+            severity=Severity.MEDIUM,
+            breaks=service.breaks(Stage.REACHABLE),
+        )
+        return
     if not served.complete:
         if service.listens or service.is_web is not False:
             yield rule.undecided(

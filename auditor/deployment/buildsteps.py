@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
+from auditor.deployment import managers
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.model import StartFault
@@ -46,6 +47,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         _owners(image, commands),
         _package_lists(image, commands),
         _lost_path(commands),
+        _no_environment(image, commands, view),
         _pipefail(image, commands),
         _missing_data(image, view),
         _projects(image.image, commands, view),
@@ -160,6 +162,29 @@ def _lost_path(commands: list[Ran]) -> Iterator[StartFault]:
                 f"(`{program.text}: not found`): keep `:$PATH`",
             )
             return
+
+
+def _no_environment(image: BuiltImage, commands: list[Ran], view: View) -> Iterator[StartFault]:
+    """``uv pip install`` asks for a virtual environment, and there is none."""
+    if image.base is None or not image.base.official_python:
+        return
+    for command in commands:
+        cwd = command.what.cwd
+        if not managers.lacks_environment(command, commands) or not isinstance(cwd, str):
+            continue
+        if view.look(posixpath.join(cwd, ".venv")).answer == "yes":
+            continue
+        before = [c for c in commands[: commands.index(command)] if c.step is not command.step]
+        if any("venv" in c.step.command.text.text for c in before) or any(
+            copy.origin != "context" for copy in image.image.copies
+        ):
+            continue
+        yield _stop(
+            command.what.fact.at,
+            "`uv pip` installs into a virtual environment, and none was made (`error: No virtual "
+            "environment found`): say `--system`, or run `uv venv` before",
+        )
+        return
 
 
 def _pipefail(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:

@@ -80,14 +80,17 @@ MAX_RECURSION = 2
 # Modules whose names come and go between releases, taken by attribute.
 _CHANGING = frozenset(
     """
-    PIL.Image flask itsdangerous jinja2 markupsafe numpy pandas pydantic
+    PIL.Image flask flask.globals itsdangerous jinja2 markupsafe numpy openai pandas
+    pkg_resources pydantic
     ast asyncio collections datetime functools gettext inspect itertools locale math platform random
     statistics string time typing
     """.split()  # noqa: SIM905
 )
 # Libraries that took methods from their objects, and keywords from their calls.
 _CHANGING_OBJECTS = frozenset(["flask", "pandas", "sklearn", "starlette"])
-_CHANGING_CALLS = frozenset(["httpx", "marshmallow", "pandas", "pydantic", "sklearn", "starlette"])
+_CHANGING_CALLS = frozenset(
+    ["httpx", "marshmallow", "pandas", "pydantic", "sklearn", "sqlalchemy", "starlette"]
+)
 _BUILTINS = frozenset(
     [
         "abs",
@@ -1389,13 +1392,13 @@ class Interpreter:
         """``owner.name``."""
         if isinstance(owner, Ext):
             if owner.owner is None and owner.name in _CHANGING:
-                self._use(node, owner.name, name)
+                self.used(node, owner.name, name)
             return self.models.ext_attribute(owner, name, node)
         if isinstance(owner, Obj) and owner.name.partition(".")[0] in _CHANGING_OBJECTS:
             module, _, made = owner.name.rpartition(".")
-            self._use(node, module, f"{made}.{name}")
+            self.used(node, module, f"{made}.{name}")
         elif isinstance(owner, Table) and owner.kind == "frame":
-            self._use(node, "pandas", f"DataFrame.{name}")
+            self.used(node, "pandas", f"DataFrame.{name}")
         if isinstance(owner, Mod):
             value = owner.state.frame.vars.get(name)
             if value is None:
@@ -1460,7 +1463,8 @@ class Interpreter:
                     file=path,
                 )
 
-    def _use(self, node: ast.AST, module: str, name: str) -> None:
+    def used(self, node: ast.AST, module: str, name: str) -> None:
+        """Note the use of a name, or of a way to call it, that some releases do not have."""
         self.sink.add_use(Use(at=self.at(node), reach=self.reach(), module=module, name=name))
 
     def fails(self, node: ast.AST, error: str, because: str, *, file: str = "") -> None:
@@ -1517,7 +1521,7 @@ class Interpreter:
             if kwargs and callee.name.partition(".")[0] in _CHANGING_CALLS:
                 module, _, made = callee.name.rpartition(".")
                 for keyword in kwargs:
-                    self._use(node, module, f"{made}({keyword}=)")
+                    self.used(node, module, f"{made}({keyword}=)")
             return self.models.call(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Choice):
             # A method of what is None so far raises: where the call happens, it is another's.

@@ -277,6 +277,32 @@ def _import_class(models: Models, named: V | None, at: Location) -> None:
         models.run.import_module(module, at, Import(at=at, module=module, dynamic=True))
 
 
+# -- programs --
+
+# Calls that raise where the program is not there; through a shell, only the status tells.
+_RAISING = frozenset(
+    {
+        "subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
+        "subprocess.Popen", "asyncio.create_subprocess_exec",
+    }
+)  # fmt: skip
+
+
+def program_of(site: Site) -> str:
+    """The program that a call starts by name; empty when it is not written out."""
+    shell = site.kwargs.get("shell")
+    if site.name not in _RAISING or site.loose:
+        return ""
+    if shell is not None and not (isinstance(shell, Const) and not shell.value):
+        return ""
+    told = site.get(0, "args")
+    if isinstance(told, ListV) and told.items:
+        told = told.items[0]
+    text = told.value if isinstance(told, Const) else None
+    # A text with spaces is looked for as it stands; that is a fault of its own.
+    return text if isinstance(text, str) and text.isprintable() and " " not in text else ""
+
+
 # -- files --
 
 

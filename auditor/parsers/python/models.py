@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import libraries, tables
+from auditor.parsers.python import libraries, packagefiles, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import (
@@ -218,6 +218,7 @@ class Models(WebModels):
                 model=sink.path(source[0]) if source is not None else None,
                 member=source[1] if source is not None else (),
                 input=self.frames.input_of(site) if asked else None,
+                program=libraries.program_of(site) if category == "subprocess" else "",
             )
         )
 
@@ -2229,11 +2230,29 @@ def _import_module(models: Models, site: Site) -> V:
     return Unk("a module whose name is not known")
 
 
-@model("tempfile.gettempdir", "tempfile.mkdtemp", "tempfile.mkstemp")
+@model("tempfile.gettempdir", "tempfile.mkdtemp", "tempfile.mkstemp",
+       "tempfile.NamedTemporaryFile", "tempfile.TemporaryDirectory", "tempfile.TemporaryFile")  # fmt: skip
 def _temp(models: Models, site: Site) -> V:
     if site.name.endswith("gettempdir"):
         return models.variable(Const("TMPDIR"), Const("/tmp", frozenset({val.FROM_TEMP})))
-    return Unk("a temporary path")
+    folder = site.kwargs.get("dir")
+    if folder is None and len(site.args) < 3:
+        models.file(site, PathV("/tmp/tmp"), "create", "file", options={}, missing_ok=True)
+    if site.name.endswith(("mkdtemp", "mkstemp")):
+        return Unk("a temporary path")
+    return models.made(site)
+
+
+@model("importlib.resources.files", "importlib_resources.files")
+def _package_files(models: Models, site: Site) -> V:
+    return packagefiles.files(models, site)
+
+
+@model("importlib.resources.read_text", "importlib.resources.read_binary",
+       "importlib.resources.open_text", "importlib.resources.open_binary",
+       "pkgutil.get_data")  # fmt: skip
+def _package_read(models: Models, site: Site) -> V:
+    return packagefiles.read(models, site)
 
 
 @model("sys.path.append", "sys.path.insert", "sys.path.extend")
@@ -2261,6 +2280,8 @@ def _config(models: Models, site: Site) -> V:
         text = models.text_of_file(source)
     elif isinstance(source, Obj) and source.name == "builtins.open":
         text = models.text_of_file(source)
+    if site.name == "yaml.load" and len(site.args) == 1 and not site.loose and not site.kwargs:
+        models.run.used(site.node, "yaml", "load(stream=)")
     if site.name == "tomllib.load" and libraries.opened_as_text(source):
         models.run.fails(
             site.node,
