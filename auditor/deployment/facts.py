@@ -203,6 +203,8 @@ class Facts:
         """
         if self.repository.would_ignore(path):
             return "git ignores it"
+        if path.endswith("/") and self.repository.holds_ignored(path):
+            return "git ignores what it holds"
         where = self.beforehand.brings(path)
         return f"{where} may bring it" if where else ""
 
