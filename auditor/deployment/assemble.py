@@ -450,17 +450,13 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         ):
             texts, names, variant = texts[-1:], names[-1:], False
         directory = _project_directory(facts, texts)
+        home = posixpath.dirname(names[0]) if directory is None else directory
+        env_files, unnamed = _env_files(facts, given, home)
+        project = compose.load(
+            texts, facts.repository, directory=directory, env_files=env_files, is_dev=dev
+        )
         project = replace(
-            compose.load(
-                texts,
-                facts.repository,
-                directory=directory,
-                env_files=_env_files(
-                    facts, given, posixpath.dirname(names[0]) if directory is None else directory
-                ),
-                is_dev=dev,
-            ),
-            is_dev=dev,
+            project, is_dev=dev, ignored_env=project.ignored_env or (unnamed and not env_files)
         )
         siblings = [
             key for key in chosen if posixpath.dirname(key[0]) == posixpath.dirname(names[0])
@@ -503,7 +499,7 @@ _PROJECT_DIRECTORY = re.compile(r"--project-directory[ =][\"']?([^\s\"'`]+)")
 _HERE = frozenset({".", "./", "$PWD", "${PWD}", "$(pwd)", "$(PWD)", "$(CURDIR)"})
 
 
-_ENV_FILE = re.compile(r"compose\b[^\n|;&]*?\s--env-file[ =][\"']?([\w./-]+)")
+_ENV_FILE = re.compile(r"compose\b[^\n|;&]*?\s--env-file[ =][\"']?([\w./$\{\}-]+)")
 
 
 def _speaking_of(facts: Facts, option: str) -> list[SourceText]:
@@ -522,18 +518,23 @@ def _speaking_of(facts: Facts, option: str) -> list[SourceText]:
     return spoken
 
 
-def _env_files(facts: Facts, spoken: list[SourceText], folder: str) -> tuple[str, ...]:
-    """Files that command lines give to Compose with ``--env-file``, from the project's directory."""
+def _env_files(facts: Facts, spoken: list[SourceText], folder: str) -> tuple[tuple[str, ...], bool]:
+    """Files that command lines give to Compose with ``--env-file``, from the project's directory.
+
+    The second answer: whether one names a file that only its caller knows.
+    """
     found = []
+    unnamed = False
     for text in spoken:
         for named in _ENV_FILE.findall(text.text):
+            unnamed = unnamed or "$" in named
             # Relative to where the command is typed: the root, the script's or the project's place.
             for start in ("", posixpath.dirname(text.path), folder):
                 path = posixpath.normpath(posixpath.join(start, named))
                 if not path.startswith("..") and facts.repository.is_file(path):
                     found.append(posixpath.relpath(path, folder or "."))
                     break
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found)), unnamed
 
 
 def _project_directory(facts: Facts, texts: list[SourceText]) -> str | None:

@@ -296,6 +296,7 @@ def _words(facts: Facts, project: ComposeProject, service: ComposeService) -> It
                     ),
                     at=word.at,
                     certain=False,
+                    possible=project.ignored_env,
                 )
         texts = [w.value if isinstance(w.value, str) else "" for w in command.words]
         operator = next((w for w in command.words[1:] if w.value in _OPERATORS), None)

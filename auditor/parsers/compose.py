@@ -356,7 +356,8 @@ class ComposeProject:
     secrets: tuple[ComposeResource, ...] = ()
     configs: tuple[ComposeResource, ...] = ()
     variables: tuple[VariableUse, ...] = ()
-    # A ``.env`` file is on this disk, but git ignores it: its values are not taken as known.
+    # Values that are not known: a ``.env`` on this disk that git ignores, or an ``--env-file`` that
+    # only the caller names.
     ignored_env: bool = False
     # Further files that took part: included, extended from, env files.
     others: tuple[str, ...] = ()

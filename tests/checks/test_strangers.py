@@ -126,3 +126,43 @@ def test_variables_of_a_file_given_with_env_file_are_set(tmp_path: Path) -> None
     assert severities(service(tmp_path / "a", files), "IMG018") == []
     files["up.sh"] = "#!/bin/sh\ndocker compose up\n"
     assert severities(service(tmp_path / "b", files), "IMG018") == ["high"]
+
+
+def test_an_env_file_that_only_the_caller_knows_may_set_anything(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": dockerfile(),
+        "compose.yaml": (
+            "services:\n  api:\n    build: .\n    command: gunicorn --bind ${SERVE_AT} app:app\n"
+        ),
+        "up.sh": '#!/bin/sh\ndocker compose --env-file "$1" up\n',
+    }
+    assert severities(service(tmp_path / "a", files), "IMG018") == ["low"]
+    files["up.sh"] = "#!/bin/sh\ndocker compose up\n"
+    assert severities(service(tmp_path / "b", files), "IMG018") == ["high"]
+
+
+def test_a_documented_run_takes_a_variable_from_the_shell(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": dockerfile(),
+        "app.py": f"import os\n{APP}\nURI = os.environ['MODEL_URI']\n",
+        "README.md": (
+            '```sh\ndocker build -t api .\ndocker run -e "MODEL_URI=${URI}" -p 80:8000 api\n```\n'
+        ),
+    }
+    assert severities(service(tmp_path / "a", files), "IMG012") == []
+    files["README.md"] = "```sh\ndocker build -t api .\ndocker run -p 80:8000 api\n```\n"
+    assert severities(service(tmp_path / "b", files), "IMG012") == ["high"]
+
+
+def test_an_extension_compiled_in_the_image_is_a_name_of_its_package(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": dockerfile(
+            "COPY fast ./fast\nRUN cd fast && python setup.py build_ext --inplace"
+        ),
+        "fast/__init__.py": "",
+        "fast/setup.py": "from setuptools import setup\nsetup()\n",
+        "app.py": f"from fast import kernel\n{APP}",
+    }
+    assert severities(service(tmp_path / "a", files), "IMG023") == []
+    files["Dockerfile"] = dockerfile("COPY fast ./fast")
+    assert severities(service(tmp_path / "b", files), "IMG023") == ["high"]
