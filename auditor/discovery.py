@@ -630,7 +630,7 @@ _DATA_SUFFIXES = _ARCHIVE_SUFFIXES | _words(
 _DEV_DIRECTORIES = _words(
     "test tests testing __tests__ example examples sample samples doc docs documentation "
     "notebook notebooks benchmark benchmarks tutorial tutorials e2e .devcontainer testdata "
-    "test_data"
+    "test_data archive archived deprecated legacy obsolete attic"
 )
 _DEV_WORDS = _words(
     "dev devel develop development test tests testing local debug ci doc docs lint example "

@@ -166,3 +166,140 @@ def test_an_extension_compiled_in_the_image_is_a_name_of_its_package(tmp_path: P
     assert severities(service(tmp_path / "a", files), "IMG023") == []
     files["Dockerfile"] = dockerfile("COPY fast ./fast")
     assert severities(service(tmp_path / "b", files), "IMG023") == ["high"]
+
+
+def test_a_version_that_the_shell_takes_for_a_redirection_ends_no_list(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": dockerfile().replace(
+            "pip install -r requirements.txt", 'pip install flask>=3.0 "gunicorn>=22" requests'
+        ),
+        "app.py": f"import requests\n{APP}",
+    }
+    result = service(tmp_path / "a", files)
+    assert severities(result, "ENV007") == severities(result, "IMG018") == []
+    files["app.py"] = f"import httpx\n{APP}"
+    assert severities(service(tmp_path / "b", files), "ENV007") == ["high"]
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [("gcr.io/distroless/python3-debian12:nonroot", []), ("python:3.11-slim", ["high"])],
+)
+def test_distroless_images_have_the_account_nonroot(
+    tmp_path: Path, base: str, told: list[str]
+) -> None:
+    files = {
+        "Dockerfile": (
+            f"FROM {base}\nWORKDIR /app\nCOPY --chown=nonroot:nonroot app.py ./\n"
+            'CMD ["python", "app.py"]\n'
+        )
+    }
+    assert severities(service(tmp_path, files), "IMG022") == told
+
+
+@pytest.mark.parametrize(("folder", "told"), [("archive", ["medium"]), ("deploy", ["high"])])
+def test_what_is_archived_is_not_deployed(tmp_path: Path, folder: str, told: list[str]) -> None:
+    files = {
+        "compose.yaml": "services:\n  api:\n    build: .\n",
+        f"{folder}/compose.yaml": "services:\n  api:\n    build: .\n",
+    }
+    assert severities(service(tmp_path, files), "IMG022") == told
+
+
+def test_a_dotenv_that_a_service_asks_for_is_the_one_that_compose_reads(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": dockerfile(),
+        "compose.yaml": (
+            "services:\n  api:\n    build: .\n    env_file: .env\n"
+            "    command: gunicorn --bind ${SERVE_AT} app:app\n"
+        ),
+    }
+    result = service(tmp_path / "a", files)
+    assert severities(result, "IMG018") == ["low"]
+    assert severities(result, "IMG020") == ["high"]
+    files["compose.yaml"] = files["compose.yaml"].replace(".env", "serve.env")
+    assert severities(service(tmp_path / "b", files), "IMG018") == ["high"]
+
+
+WAITS = """\
+services:
+  init:
+    build: .
+    entrypoint: /bin/bash
+    command: ["-c", "mkdir -p /data; echo done"]
+  api:
+    build: .
+    depends_on:
+      init: {condition: CONDITION}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"), [("service_completed_successfully", []), ("service_started", ["high"])]
+)
+def test_a_service_that_others_wait_for_may_end(
+    tmp_path: Path, condition: str, told: list[str]
+) -> None:
+    files = {"compose.yaml": WAITS.replace("CONDITION", condition)}
+    assert severities(service(tmp_path, files), "IMG018") == told
+
+
+SEARCHES = """\
+from pathlib import Path
+
+found = list(Path("/app/data/curated").glob("*.parquet"))
+if not found:
+    raise FileNotFoundError("no data")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("data/curated.dvc", "outs:\n- path: curated\n", []),
+        (".gitignore", "data/curated/*\n", []),
+        ("data/notes.txt", "", ["high"]),
+    ],
+)
+def test_a_mounted_directory_that_git_leaves_out_may_hold_what_is_looked_for(
+    tmp_path: Path, name: str, text: str, told: list[str]
+) -> None:
+    files = {
+        "Dockerfile": dockerfile(),
+        "app.py": f"{SEARCHES}{APP}",
+        "compose.yaml": (
+            "services:\n  api:\n    build: .\n    volumes: ['./data/curated:/app/data/curated:ro']\n"
+        ),
+        name: text,
+    }
+    assert severities(service(tmp_path, files), "IMG025") == told
+
+
+REPORT = """\
+from fastapi import FastAPI, HTTPException
+
+app = FastAPI()
+
+
+@app.get("/ROUTE")
+def report():
+    try:
+        with open("/app/report.html") as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise HTTPException(404, str(error))
+"""
+
+
+@pytest.mark.parametrize(("route", "told"), [("report", []), ("predict", ["high"])])
+def test_a_missing_file_that_the_route_answers_for_is_no_fault(
+    tmp_path: Path, route: str, told: list[str]
+) -> None:
+    files = {
+        "Dockerfile": dockerfile(
+            "", '["gunicorn", "-k", "uvicorn.workers.UvicornWorker", "app:app"]'
+        ),
+        "requirements.txt": "fastapi==0.115.0\ngunicorn==22.0.0\nuvicorn==0.30.0\n",
+        "app.py": REPORT.replace("ROUTE", route),
+    }
+    assert severities(service(tmp_path, files), "PTH002") == told
