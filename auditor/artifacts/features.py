@@ -39,8 +39,8 @@ class Contract:
     pipeline: bool = False
 
 
-def contract(facts: ArtifactFacts, member: tuple[str, ...] = ()) -> Contract | None:
-    """The contract of an artifact, or of what a mapping in it holds under these keys."""
+def contract(facts: ArtifactFacts, member: tuple[str | int, ...] = ()) -> Contract | None:
+    """The contract of an artifact, or of what it holds under these keys or at these indices."""
     if facts.onnx is not None and not member:
         return _onnx(facts)
     if facts.pickle is None:
@@ -53,14 +53,23 @@ def contract(facts: ArtifactFacts, member: tuple[str, ...] = ()) -> Contract | N
     pickle = facts.pickle
     symbol = pickle.root
     for key in member:
-        inner = symbol if isinstance(symbol, Mapping) else _state_of(pickle, symbol)
-        found = inner.get(key) if inner is not None else None
+        found = _held(pickle, symbol, key)
         if found is None:
             return None
         symbol = found
     if isinstance(symbol, Mapping) and not member:
         return _within(pickle, symbol)
     return _walk(pickle, symbol, 0)
+
+
+def _held(pickle: PickleFacts, symbol: Symbol, key: str | int) -> Symbol | None:
+    """What a mapping, an object with such a state, or a sequence holds there."""
+    if isinstance(key, int):
+        if not isinstance(symbol, Items) or symbol.size != len(symbol.items):
+            return None
+        return symbol.items[key] if -symbol.size <= key < symbol.size else None
+    inner = symbol if isinstance(symbol, Mapping) else _state_of(pickle, symbol)
+    return inner.get(key) if inner is not None else None
 
 
 def _within(pickle: PickleFacts, mapping: Mapping) -> Contract | None:

@@ -239,7 +239,7 @@ def other_columns(service: Service, rule: Rule, deployment: Deployment) -> Itera
         call
         for entry in service.entries
         for call in entry.trace.calls
-        if call.category == "predict"
+        if (call.category == "predict" or call.name == ".transform")
         and call.model is not None
         and call.reach.phase is not Phase.UNREACHED
     ]
@@ -312,6 +312,7 @@ def _columns_finding(
     sure: bool = True,
 ) -> Outcome:
     kind = fitted.root.rpartition(".")[2]
+    transforms = call.name == ".transform"
     if result is None:
         at = given.error_at or given.at
         message = (
@@ -321,10 +322,12 @@ def _columns_finding(
     elif result.outcome == "raises":
         at = given.at
         error = f": `{result.error}`" if result.error else ""
-        message = f"`{artifact.path}` does not predict with these columns: {result.message}{error}"
+        does = "transform" if transforms else "predict with"
+        message = f"`{artifact.path}` does not {does} these columns: {result.message}{error}"
     else:
         at = given.at
-        message = f"`{artifact.path}` predicts from the wrong columns: {result.message}"
+        does = "transforms" if transforms else "predicts from"
+        message = f"`{artifact.path}` {does} the wrong columns: {result.message}"
     related = [
         Related(
             Location(artifact.path),
@@ -337,7 +340,9 @@ def _columns_finding(
     if field is not None:
         related.append(Related(field, "the columns come from here"))
     if call.at != at:
-        related.append(Related(call.at, "the model is asked here"))
+        related.append(
+            Related(call.at, f"the {'transformer' if transforms else 'model'} is asked here")
+        )
     raises = result is None or result.outcome == "raises"
     settled = not set(call.reach.guards) - {"early-return"}
     serves = call.reach.phase is Phase.REQUEST and settled

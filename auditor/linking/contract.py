@@ -50,12 +50,14 @@ def judge(contract: Contract, given: Input, version: str | None) -> Judgement:
     """What happens when a model of that contract is asked with that input in that release."""
     if contract.estimator == "onnx":
         return _onnx(contract, given)
-    if given.columns is None or given.kind not in ("frame", "array", "list"):
+    if given.columns is None or given.kind not in ("frame", "array", "list", "one-hot"):
         return _undecided("the columns that it is asked with are not known")
     if given.kind == "list" and not contract.estimator.startswith("sklearn."):
         return _undecided("what the booster does with a plain list was not observed")
     if version is None:
         return _undecided(f"the version of {owner_of(contract.estimator)} is not pinned")
+    if given.kind == "one-hot":
+        return _one_hot(contract, len(given.columns), version)
     names = tuple(c.name for c in given.columns if c.name is not None)
     if given.kind == "frame" and len(set(names)) == len(given.columns):
         if contract.estimator.endswith("._column_transformer.ColumnTransformer"):
@@ -263,6 +265,23 @@ def _counts(contract: Contract, width: int, version: str) -> Judgement:
         "features as input."
         if contract.estimator.startswith("sklearn.")
         else "",
+    )
+
+
+def _one_hot(contract: Contract, most: int, version: str) -> Judgement:
+    """One row's dummy columns: one for each value that the row has, none for the others."""
+    if contract.count is None or contract.count <= most:
+        return _undecided("which one-hot columns there are depends on the request")
+    named = contract.names is not None
+    letters = letters_of(contract.estimator, version)
+    if letters is None or letters["missing" if named else "array-short"] != "e":
+        return _undecided(f"what {contract.estimator} does with fewer columns was not observed")
+    last = contract.estimator.rpartition(".")[2]
+    return Judgement(
+        outcome="raises",
+        message=f"{last} was fitted on {contract.count} columns, and `get_dummies` makes at most "
+        f"{most} of one request: a value that the request does not have gets no column",
+        error=_error(contract.estimator, "missing") if named else "",
     )
 
 

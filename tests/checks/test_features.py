@@ -169,6 +169,217 @@ def test_what_is_not_followed_is_not_reported(tmp_path: Path, model: str, body: 
     assert service(tmp_path, model, body) == []
 
 
+THREE = linear("age", "plan_a", "plan_b")
+PLAN = """\
+class Plan(BaseModel):
+    age: float
+    plan: str
+
+@app.post"""
+ONE = "f = pd.DataFrame([r.model_dump()])\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "reported"),
+    [
+        (ONE + "x = pd.get_dummies(f)", True),
+        (ONE + "x = pd.get_dummies(f, columns=['plan'], dtype=float)", True),
+        (ONE + "x = pd.get_dummies(f[['age', 'plan']]).fillna(0)", True),
+        ("f = pd.DataFrame(r.model_dump(), index=[0])\nx = pd.get_dummies(f).values", True),
+        ("f = pd.DataFrame({'age': [r.age], 'plan': [r.plan]})\nx = pd.get_dummies(f)", True),
+        (ONE + "x = pd.get_dummies(f).reindex(columns=model.feature_names_in_)", False),
+        (ONE + "x = pd.get_dummies(f).reindex(columns=['age', 'plan_a', 'plan_b'])", False),
+        (ONE + "x = pd.get_dummies(f)\nfor c in NAMES:\n    x[c] = 0", False),
+        (ONE + "x = pd.concat([pd.get_dummies(f), extra])", False),
+        (ONE + "x = pd.get_dummies(f).drop(columns=['plan_a'])", False),
+        (ONE + "f['plan'] = pd.Categorical(f['plan'], categories=['a', 'b'])\n"
+         "x = pd.get_dummies(f)", False),
+        (ONE + "x = pd.get_dummies(f.astype({'plan': PLANS}))", False),
+        (ONE + "x = pd.get_dummies(f, dummy_na=True)", False),
+        ("f = pd.DataFrame(rows(r))\nx = pd.get_dummies(f)", False),
+    ],
+)  # fmt: skip
+def test_dummy_columns_of_one_request(
+    tmp_path: Path, body: str, reported: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row has one value of each field: the columns of the other values are missing."""
+    monkeypatch.setattr(sys.modules[__name__], "HEAD", HEAD.replace("@app.post", PLAN))
+    findings = service(tmp_path, "Plan", body, THREE)
+    assert bool(findings) is reported
+    if reported:
+        assert "makes at most 2 of one request" in findings[0].message
+
+
+def kept(root: Path, code: str) -> list[str]:
+    """The messages for a model that the application keeps somewhere until a request asks it."""
+    write(root, {"app.py": KEEPING + code, "model.joblib": pickled(linear("age", "income")),
+                 "requirements.txt": REQUIREMENTS.format(version="1.7.2")
+                 + "flask==3.1.0\n"})  # fmt: skip
+    return [f.message for f in found(root, "CMP012")]
+
+
+KEEPING = """\
+import joblib
+import pandas as pd
+from contextlib import asynccontextmanager
+from fastapi import Depends, FastAPI, Request
+from flask import Flask, current_app, request
+from pydantic import BaseModel
+
+class Row(BaseModel):
+    age: float
+    salary: float
+
+"""
+LIFESPAN = """\
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    {before}
+    try:
+        yield {given}
+    finally:
+        {after}
+
+kept = {{}}
+app = FastAPI(lifespan=lifespan)
+
+def get_model(request: Request):
+    return request.app.state.model
+
+@app.post("/predict")
+def predict(row: Row, request: Request, model=Depends(get_model)):
+    return {model}.predict(pd.DataFrame([row.model_dump()])).tolist()
+"""
+LOADS = "joblib.load('/app/model.joblib')"
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "after", "model"),
+    [
+        (f"kept['m'] = {LOADS}", "", "kept.clear()", "kept['m']"),
+        (f"app.state.model = {LOADS}", "", "app.state.model = None", "request.app.state.model"),
+        (f"app.state.model = {LOADS}", "", "del app.state.model", "app.state.model"),
+        (f"app.state.model = {LOADS}", "", "pass", "model"),
+        (f"model = {LOADS}", "{'model': model}", "del model", "request.state.model"),
+    ],
+)
+def test_a_lifespan_ends_after_the_requests(
+    tmp_path: Path, before: str, given: str, after: str, model: str
+) -> None:
+    code = LIFESPAN.format(before=before, given=given, after=after, model=model)
+    (message,) = kept(tmp_path, code)
+    assert "without `income`" in message
+
+
+FACTORY = """\
+def create_app():
+    app = Flask(__name__)
+    {keep} = joblib.load("/app/model.joblib")
+
+    @app.post("/predict")
+    def predict():
+        body = request.json
+        frame = pd.DataFrame([{{"age": body["age"], "salary": body["salary"]}}])
+        return {model}.predict(frame).tolist()
+
+    return app
+
+app = create_app()
+"""
+
+
+@pytest.mark.parametrize(
+    ("keep", "model"),
+    [
+        ("app.model", "app.model"),
+        ("app.model", "current_app.model"),
+        ("app.config['MODEL']", "current_app.config['MODEL']"),
+    ],
+)
+def test_an_application_keeps_the_model(tmp_path: Path, keep: str, model: str) -> None:
+    (message,) = kept(tmp_path, FACTORY.format(keep=keep, model=model))
+    assert "without `income`" in message
+
+
+def test_a_model_beside_others_in_a_tuple(tmp_path: Path) -> None:
+    """What is unpacked from a file is followed to its place in it."""
+    code = HEAD.replace("model = joblib", "scaler, model = joblib").replace("MODEL", "Wrong")
+    scaler = Instance("sklearn.preprocessing._data.StandardScaler", n_features_in_=9,
+                      feature_names_in_=["a"] * 9)  # fmt: skip
+    write(tmp_path, {
+        "app.py": code + f"    {FRAME}\n    return model.predict(x).tolist()\n",
+        "model.joblib": pickled((scaler, linear("age", "income"))),
+        "requirements.txt": REQUIREMENTS.format(version="1.7.2"),
+    })  # fmt: skip
+    (finding,) = found(tmp_path, "CMP012")
+    assert "without `income`" in finding.message
+
+
+VIEWS = """\
+import falcon
+from flask.views import MethodView
+from flask_restful import Api, Resource
+
+class Predict({base}):
+    def __init__(self, path="/app/model.joblib"):
+        self.model = joblib.load(path)
+
+    def {method}:
+        body = request.get_json()
+        frame = pd.DataFrame([{{"age": body["age"], "salary": body["salary"]}}])
+        return self.model.predict(frame).tolist()
+
+app = {app}
+{route}
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "method", "app", "route"),
+    [
+        ("MethodView", "post(self)", "Flask(__name__)",
+         "app.add_url_rule('/predict', view_func=Predict.as_view('predict'))"),
+        ("MethodView", "post(self)", "Flask(__name__)",
+         "app.add_url_rule('/predict', 'p', Predict.as_view('p', path='/app/model.joblib'))"),
+        ("Resource", "post(self)", "Flask(__name__)", "Api(app).add_resource(Predict, '/predict')"),
+        ("Resource", "post(self)", "Flask(__name__)",
+         "Api(app).add_resource(Predict, '/predict',\n"
+         "    resource_class_kwargs={'path': '/app/model.joblib'})"),
+        ("object", "on_post(self, request, response)", "falcon.App()",
+         "app.add_route('/predict', Predict('/app/model.joblib'))"),
+    ],
+)  # fmt: skip
+def test_classes_of_handlers(tmp_path: Path, base: str, method: str, app: str, route: str) -> None:
+    code = VIEWS.format(base=base, method=method, app=app, route=route)
+    (message,) = kept(tmp_path, code)
+    assert "`model.joblib` does not predict with these columns" in message
+
+
+@pytest.mark.parametrize(("model", "reported"), [("Good", False), ("Wrong", True)])
+def test_a_transformer_of_its_own(tmp_path: Path, model: str, reported: bool) -> None:
+    body = "t = joblib.load('/app/scaler.joblib').transform(pd.DataFrame([r.model_dump()]))\n"
+    scaler = Instance("sklearn.preprocessing._data.StandardScaler", n_features_in_=2,
+                      feature_names_in_=["age", "income"], _sklearn_version="1.7.2")  # fmt: skip
+    (tmp_path / "scaler.joblib").write_bytes(pickled(scaler))
+    findings = service(tmp_path, model, body + "x = pd.DataFrame(t, columns=FEATURES)")
+    assert [f.message.partition(":")[0] for f in findings] == (
+        ["`scaler.joblib` does not transform these columns"] if reported else []
+    )
+
+
+def test_the_request_keys_of_an_array(tmp_path: Path) -> None:
+    """``request.json["x"]`` without a name in between keeps its key."""
+    code = """\
+@app.post("/predict")
+def predict():
+    body = request.json
+    x = [[body["income"], body["age"]]]
+    return model.predict(x).tolist()
+"""
+    (message,) = kept(tmp_path, "app = Flask(__name__)\nmodel = " + LOADS + "\n" + code)
+    assert "column 1 holds `income`" in message
+
+
 def test_what_raises_turns_the_forecast(tmp_path: Path) -> None:
     service(tmp_path, "Wrong", FRAME)
     (report,) = audit(tmp_path, Settings(select=("CMP012",))).services

@@ -105,6 +105,39 @@ SERVICES: dict[str, tuple[str, str, dict[str, str]]] = {
             ),
         },
     ),
+    "rest_framework": (
+        "django==5.0 djangorestframework==3.15.2 gunicorn==22.0.0",
+        '["gunicorn","-b","0.0.0.0:8000","proj.wsgi:application"]',
+        {
+            "proj/__init__.py": "",
+            "proj/settings.py": (
+                "SECRET_KEY='x'\nROOT_URLCONF='proj.urls'\nALLOWED_HOSTS=['*']\n"
+                "INSTALLED_APPS=['rest_framework']\n"
+                "MIDDLEWARE=['django.middleware.csrf.CsrfViewMiddleware']\n"
+            ),
+            "proj/wsgi.py": (
+                "import os\n"
+                "from django.core.wsgi import get_wsgi_application\n"
+                "os.environ.setdefault('DJANGO_SETTINGS_MODULE','proj.settings')\n"
+                "application=get_wsgi_application()\n"
+            ),
+            "proj/urls.py": (
+                "from django.urls import path\n"
+                "from proj.views import Predict\n"
+                "urlpatterns=[path('predict',Predict.as_view())]\n"
+            ),
+            "proj/views.py": (
+                "import joblib\n"
+                "from rest_framework.response import Response\n"
+                "from rest_framework.views import APIView\n"
+                "class Predict(APIView):\n"
+                "    def post(self, request):\n"
+                "        data=request.data\n"
+                "        model = joblib.load('m.joblib')\n"
+                "        return Response({'p':model.predict([data['x']]).tolist()})\n"
+            ),
+        },
+    ),
     "litestar": (
         "litestar==2.8.0 uvicorn==0.30.0",
         '["uvicorn","app:app","--host","0.0.0.0","--port","8000"]',

@@ -328,6 +328,8 @@ class Column:
 class Input:
     """What a prediction is asked with: ``frame`` (named columns), ``array``, ``list`` or ``feed``.
 
+    ``one-hot`` has at most one column for each that is named: one row was made into them.
+
     ``error`` is what building it raises, because a column is asked for that it does not have.
     """
 
@@ -360,7 +362,7 @@ class Call:
     awaited: bool = False  # ``await`` stands before the call itself
     # Of a prediction: the file that the model came from, the keys inside it, what it is asked with.
     model: PathValue | None = None
-    member: tuple[str, ...] = ()
+    member: tuple[str | int, ...] = ()
     input: Input | None = None
 
     def keyword(self, name: str) -> Value | None:

@@ -43,7 +43,7 @@ _KEEPS = frozenset(
 # Calls whose result is a table of columns that are not known.
 _TABLES = frozenset(
     {
-        "pandas.get_dummies", "pandas.concat", "pandas.merge", "pandas.read_csv",
+        "pandas.concat", "pandas.merge", "pandas.read_csv",
         "pandas.read_json", "pandas.read_excel", "pandas.read_parquet", "pandas.DataFrame",
         "pandas.DataFrame.from_dict", "pandas.DataFrame.from_records", "pandas.json_normalize",
     }
@@ -52,6 +52,8 @@ _ARRAYS = frozenset(
     {"numpy.array", "numpy.asarray", "numpy.atleast_2d", "numpy.asfarray", "numpy.float32",
      "numpy.ascontiguousarray"}
 )  # fmt: skip
+# Options of ``get_dummies`` that add no columns.
+_DUMMIES = frozenset({"data", "columns", "drop_first", "dtype", "prefix", "prefix_sep", "sparse"})
 # Wrappers of a table that the boosters' own prediction asks for.
 _WRAPPERS = frozenset({"xgboost.DMatrix", "xgboost.core.DMatrix", "catboost.Pool"})
 
@@ -160,6 +162,8 @@ class Frames:
                 return self.table("row", _from_dict(first), site.node)
             cols = columns_of(site.get(1, "index"))
             return self.table("row", cols, site.node)
+        if name == "pandas.get_dummies":
+            return self.dummies(site)
         if name in _TABLES:
             return self.table("frame", None, site.node)
         if name in _ARRAYS and site.args:
@@ -216,7 +220,16 @@ class Frames:
             made = self.table("frame", wanted, site.node)
         if isinstance(data, Table):
             made.error = data.error
+        made.single = _is_one_row(data, site.get(1, "index"))
         return made
+
+    def dummies(self, site: Site) -> Table:
+        """``pandas.get_dummies(frame)``: a value that is not in the frame has no column."""
+        data = site.get(0, "data")
+        followed = not site.loose and not site.kwargs.keys() - _DUMMIES
+        if followed and isinstance(data, Table) and data.kind == "frame" and data.single:
+            return self.like(data, data.cols, "one-hot")
+        return self.table("frame", None, site.node)
 
     def content(self, data: V | None) -> tuple[list[Col] | None, bool]:
         """(columns of what a frame is made from, whether they have names)."""
@@ -289,6 +302,9 @@ class Frames:
         """``frame.attr(…)``; None for what is not the frame's."""
         made: Table | None = None
         cols = owner.cols
+        if owner.kind == "one-hot" and attr not in _KEEPS | {"reindex", "to_numpy"}:
+            owner.cols = None  # which columns there are is not known, so neither what is done here
+            return self.like(owner, None)
         if attr in _KEEPS:
             made = self.like(owner, cols)
         elif attr in ("to_numpy", "values"):
@@ -303,7 +319,8 @@ class Frames:
             wanted = site.get(1, "columns")
             if wanted is None and "axis" in site.kwargs:
                 wanted = site.get(0, "labels")
-            made = self.like(owner, self.chosen(owner, columns_of(wanted)))
+            chosen = self.chosen(owner, columns_of(wanted))
+            made = self.like(owner, chosen, "frame" if owner.kind == "one-hot" else "")
         elif attr == "rename":
             made = self.like(owner, self.renamed(owner, site))
         elif attr == "drop":
@@ -328,6 +345,8 @@ class Frames:
             return Unk("made from a table")
         else:
             return self.like(owner, None)
+        # A categorical column has all its categories, whatever one row holds.
+        made.single = owner.single and attr not in ("astype", "assign")
         inplace = site.kwargs.get("inplace")
         if inplace is not None:
             if isinstance(inplace, Const) and inplace.value is False:
@@ -413,6 +432,9 @@ class Frames:
             if isinstance(index, ListV) and index.items and isinstance(index.items[0], Obj):
                 return self.like(owner, None)
             return self.like(owner, None)
+        if owner.kind == "one-hot":
+            wanted = columns_of(index) if isinstance(index, ListV) else None
+            return self.like(owner, wanted, "frame")
         if owner.kind == "row":
             if isinstance(index, ListV):
                 return self.like(owner, self.chosen(owner, columns_of(index)))
@@ -429,6 +451,7 @@ class Frames:
                 if missing and made.error is None:
                     shown = ", ".join(repr(m) for m in missing[:4])
                     made.error = (f"KeyError: [{shown}] not in index", self.run.at(node))
+            made.single = owner.single
             return made
         if isinstance(index, Const) and isinstance(index.value, str):
             return Obj("pandas.column", at=self.run.at(node))
@@ -450,6 +473,7 @@ class Frames:
         if names is None or owner.cols is None or owner.kind not in ("frame", "row"):
             owner.cols = None
             return
+        owner.single &= isinstance(value, Const | FieldV)
         fresh = [n for n in names if all(c.name != n.name for c in owner.cols)]
         for col in owner.cols:
             if any(n.name == col.name for n in names):
@@ -539,7 +563,7 @@ class Frames:
         if not isinstance(given, Table) or given.at is None:
             return None
         kind = given.kind
-        if kind not in ("frame", "array"):
+        if kind not in ("frame", "array", "one-hot"):
             return None
         if kind == "frame" and given.cols is not None and not _has_names(given):
             kind = "array"
@@ -564,9 +588,9 @@ class Frames:
             error_at=error[1] if error else None,
         )
 
-    def file_of(self, owner: V | None) -> tuple[V, tuple[str, ...]] | None:
+    def file_of(self, owner: V | None) -> tuple[V, tuple[str | int, ...]] | None:
         """(the file that a model was loaded from, the keys inside it)."""
-        keys: tuple[str, ...] = ()
+        keys: tuple[str | int, ...] = ()
         if isinstance(owner, Loaded):
             keys = owner.keys
             owner = owner.source
@@ -579,6 +603,19 @@ class Frames:
         for name in names:
             found = found or owner.kwargs.get(name)
         return (found, keys) if found is not None else None
+
+
+def _is_one_row(data: V | None, index: V | None) -> bool:
+    """Whether a frame that is made from this has one row, whatever the request holds."""
+    if isinstance(data, Table):
+        return data.single or data.kind == "row"
+    if isinstance(data, DictV):
+        one = isinstance(index, ListV) and index.items is not None and len(index.items) == 1
+        return one or any(
+            isinstance(item, ListV) and item.items is not None and len(item.items) == 1
+            for item in data.items.values()
+        )
+    return isinstance(data, ListV) and data.items is not None and len(data.items) == 1
 
 
 _OPENERS: dict[str, tuple[str, ...]] = {

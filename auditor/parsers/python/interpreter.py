@@ -226,6 +226,14 @@ class OutOfBudgetError(Exception):
     """The run used up its steps."""
 
 
+class ServingError(Exception):
+    """A lifespan reached its ``yield``: what follows runs when the application stops."""
+
+    def __init__(self, state: V) -> None:
+        super().__init__()
+        self.state = state
+
+
 class State:
     """A project module while the program runs."""
 
@@ -303,6 +311,8 @@ class Interpreter:
         self.counts: dict[tuple[Any, ...], int] = {}
         self.results: dict[tuple[Any, ...], V] = {}
         self.active: list[int] = []
+        # The function whose ``yield`` means that the application serves.
+        self.lifespan: int | None = None
         self.returns: list[list[V]] = []
         self.sink = Sink(self)
         self.models = Models(self)
@@ -1312,7 +1322,11 @@ class Interpreter:
             starred = any(isinstance(e, ast.Starred) for e in target.elts)
             if items is None or starred or len(items) != len(target.elts):
                 reason = value.reason if isinstance(value, Unk) else "is unpacked"
-                items = [Unk(reason, deps_of(value)) for _ in target.elts]
+                items = [
+                    (None if starred else self.models.held(value, Const(place)))
+                    or Unk(reason, deps_of(value))
+                    for place in range(len(target.elts))
+                ]
             for element, item in zip(target.elts, items, strict=True):
                 inner = element.value if isinstance(element, ast.Starred) else element
                 self.assign(inner, item)
@@ -1609,7 +1623,10 @@ class Interpreter:
 
     def function_body(self, func: Func) -> V:
         assert not isinstance(func.node, ast.Lambda)
-        flow = self.block(func.node.body)
+        try:
+            flow = self.block(func.node.body)
+        except ServingError as serving:
+            return serving.state
         returned = list(self.returns[-1])
         if func.yields:
             return Unk("comes from a generator")
@@ -1793,7 +1810,8 @@ class Interpreter:
 
     def eval_yield(self, node: ast.Yield) -> V:
         value = Const(None) if node.value is None else self.eval(node.value)
-        self.models.yielded.append(value)
+        if self.active and self.active[-1] == self.lifespan:
+            raise ServingError(value)
         return Unk("is sent into a generator")
 
     def eval_yield_from(self, node: ast.YieldFrom) -> V:

@@ -147,7 +147,6 @@ class Models(WebModels):
         self.nesting = 0
         # What each argument parser was told, by the parser's identity.
         self.parsers: dict[int, list[tuple[tuple[str, ...], bool]]] = {}
-        self.yielded: list[V] = []
         self.exists_calls: dict[int, V] = {}
         self.frames = Frames(self)
         self.loading = 0
@@ -200,7 +199,8 @@ class Models(WebModels):
     def note(self, site: Site, category: str, name: str = "") -> None:
         """Note a call of a category."""
         run, sink = self.run, self.run.sink
-        source = self.frames.file_of(site.owner) if category == "predict" else None
+        asked = category == "predict" or name == ".transform"
+        source = self.frames.file_of(site.owner) if asked else None
         sink.add_call(
             Call(
                 at=run.at(site.node),
@@ -217,7 +217,7 @@ class Models(WebModels):
                 awaited=run.awaited is site.node,
                 model=sink.path(source[0]) if source is not None else None,
                 member=source[1] if source is not None else (),
-                input=self.frames.input_of(site) if category == "predict" else None,
+                input=self.frames.input_of(site) if asked else None,
             )
         )
 
@@ -316,6 +316,9 @@ class Models(WebModels):
             return Const("..")
         if full == "sys.version_info" and self.run.program.python is not None:
             return ListV([Const(part) for part in self.run.program.python], "tuple")
+        kept = self.web_attribute(owner, name)
+        if kept is not None:
+            return kept
         if isinstance(owner.owner, Unk):
             return Ext(f"?.{name}", Unk(owner.owner.reason, owner.owner.deps))
         return Ext(full, owner.owner)
@@ -341,6 +344,9 @@ class Models(WebModels):
         if isinstance(owner, Obj):
             if owner.name == "enum.member":
                 return owner.data if name in ("value", "_value_") else Unk("an enum member")
+            kept = self.web_attribute(owner, name)
+            if kept is not None:
+                return kept
             if isinstance(owner.data, dict) and name in owner.data:
                 found = owner.data[name]
                 if isinstance(found, V):
@@ -351,6 +357,32 @@ class Models(WebModels):
         if isinstance(owner, Func | Bound):
             return Ext(f"function.{name}", owner)
         return Unk(f"attribute {name} is not followed", deps_of(owner))
+
+    # -- what an application keeps --
+
+    def keep(self, web: Web, name: str, value: V) -> None:
+        """``app.model = …``, ``app.state.model = …``, ``app.config["model"] = …``."""
+        if self.run.undecided and name in web.attributes:
+            value = join(web.attributes[name], value)
+        web.attributes[name] = value
+
+    def web_attribute(self, owner: Obj | Ext, name: str) -> V | None:
+        """What an application or its request keeps under a name; None for anything else."""
+        if isinstance(owner, Obj):
+            if isinstance(owner.data, Web):
+                return owner.data.attributes.get(name)
+            return self.serving if owner.name == "request" and name == "app" else None
+        if owner.name in ("flask.current_app", "quart.current_app") and self.serving is not None:
+            return self.attribute(self.serving, name, ast.Pass())
+        if not isinstance(owner.owner, Obj):
+            return None
+        web, last = owner.owner.data, owner.name.rpartition(".")[2]
+        if isinstance(web, Web):
+            return web.attributes.get(f"{last}.{name}")
+        if owner.owner.name == "request" and last == "state" and self.serving is not None:
+            kept = self.serving.data.state
+            return kept.items.get(name) if kept is not None else None
+        return None
 
     def path_attribute(self, owner: PathV, name: str) -> V:
         pure = PurePosixPath(owner.text)
@@ -405,7 +437,7 @@ class Models(WebModels):
         elif isinstance(owner, Obj):
             web = owner.data
             if isinstance(web, Web):
-                web.attributes[name] = value
+                self.keep(web, name, value)
                 if name == "debug":
                     web.debug = value
                 return
@@ -418,7 +450,7 @@ class Models(WebModels):
         elif isinstance(owner, Ext) and isinstance(owner.owner, Obj):
             web = owner.owner.data
             if isinstance(web, Web):
-                web.attributes[f"{owner.name.rpartition('.')[2]}.{name}"] = value
+                self.keep(web, f"{owner.name.rpartition('.')[2]}.{name}", value)
         elif isinstance(owner, Ext):
             libraries.set_setting(self, owner, name, value)
 
@@ -480,7 +512,7 @@ class Models(WebModels):
         elif isinstance(owner, Ext) and isinstance(owner.owner, Obj):
             web = owner.owner.data
             if isinstance(web, Web) and isinstance(key, Const):
-                web.attributes[f"{owner.name.rpartition('.')[2]}.{key.value}"] = value
+                self.keep(web, f"{owner.name.rpartition('.')[2]}.{key.value}", value)
         elif isinstance(owner, Ext) and isinstance(key, Const):
             libraries.set_setting(self, owner, str(key.value), value)
         elif isinstance(owner, Obj):
@@ -559,8 +591,8 @@ class Models(WebModels):
         return None
 
     def held(self, owner: V, index: V) -> Loaded | None:
-        """What a loaded mapping has under a key."""
-        if not isinstance(index, Const) or not isinstance(index.value, str):
+        """What a loaded mapping has under a key, or a loaded tuple at an index."""
+        if not isinstance(index, Const) or not isinstance(index.value, str | int):
             return None
         if isinstance(owner, Loaded):
             return Loaded(owner.source, (*owner.keys, index.value))

@@ -85,11 +85,11 @@ class FieldV(Unk):
 
 
 class Loaded(Unk):
-    """What a mapping that was loaded from a file holds under a key."""
+    """What a mapping or sequence that was loaded from a file holds at a key or index."""
 
     __slots__ = ("keys", "source")
 
-    def __init__(self, source: V, keys: tuple[str, ...]) -> None:
+    def __init__(self, source: V, keys: tuple[str | int, ...]) -> None:
         super().__init__("an item of what was loaded")
         self.source = source
         self.keys = keys
@@ -155,12 +155,13 @@ class Col:
 class Table(V):
     """A data frame, an array, or one row of either.
 
-    ``kind``: ``frame``, ``array`` (two dimensions, no names), ``row`` (a series) or ``vector``.
-    ``cols`` is None when the columns are not known. ``error`` says what asking it for a column
+    ``kind``: ``frame``, ``array`` (two dimensions, no names), ``row`` (a series), ``vector``, or
+    ``one-hot`` (what one row of ``cols`` was made into: at most one column of each).
+    ``cols`` is None when the columns are not known. ``single``: one row, for certain. ``error`` says what asking it for a column
     that it lacks raised, and where.
     """
 
-    __slots__ = ("at", "born", "cols", "error", "kind")
+    __slots__ = ("at", "born", "cols", "error", "kind", "single")
 
     def __init__(self, kind: str, cols: list[Col] | None, at: Location | None) -> None:
         self.kind = kind
@@ -168,6 +169,7 @@ class Table(V):
         self.at = at
         self.error: tuple[str, Location] | None = None
         self.born: Born | None = None
+        self.single = False
 
 
 class Func(V):

@@ -36,7 +36,7 @@ from auditor.parsers.python.values import (
     options_of,
 )
 from auditor.source import Location, Unknown
-from auditor.values import field, record, replace
+from auditor.values import field, record, replace, value
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Interpreter, State
@@ -90,6 +90,17 @@ class RawRoute:
     at: Location
     conditional: bool = False
     response_model: str = ""
+    # What each request makes the handler's instance with; None where the instance is given.
+    arguments: Arguments | None = None
+
+
+@value
+class Arguments:
+    """What a class of handlers is made with; ``attributes`` are set on the instance instead."""
+
+    args: tuple[V, ...] = ()
+    kwargs: tuple[tuple[str, V], ...] = ()
+    attributes: bool = False
 
 
 @record
@@ -108,6 +119,7 @@ class Web:
     shutdown: list[V] = field(default_factory=list)
     before: list[V] = field(default_factory=list)
     lifespan: V | None = None
+    state: DictV | None = None
     debug: V | None = None
     names: list[str] = field(default_factory=list)
     attributes: dict[str, V] = field(default_factory=dict)
@@ -134,6 +146,8 @@ class WebModels:
     def __init__(self, run: Interpreter) -> None:
         self.run = run
         self.webs: list[Obj] = []
+        # The application whose handlers are being followed.
+        self.serving: Obj | None = None
         self.handlers: list[tuple[V, str]] = []  # (function, "startup" | "request")
         self.handler_classes: list[Class] = []
         self.instances: list[tuple[Inst, tuple[tuple[str, ...], tuple[str, ...]]]] = []
@@ -214,14 +228,29 @@ class WebModels:
                 if pending is not None:
                     web.routes.append(pending)
 
-    def class_routes(self, handler: V, path: V, at: Location) -> list[RawRoute]:
-        """One route per HTTP method that a handler class defines."""
+    def class_routes(
+        self, handler: V, path: V, at: Location, made_with: Arguments | None = None
+    ) -> list[RawRoute]:
+        """One route per HTTP method that a handler class, or an instance of one, defines."""
         if isinstance(handler, Func | Bound):
             return [RawRoute(("GET",), path, handler, at)]
-        if not isinstance(handler, Class):
+        if isinstance(handler, Obj) and isinstance(handler.data, Class):
+            # What ``View.as_view(…)`` returned: the first argument of Flask's is a name.
+            flask = not handler.name.startswith(("django.", "rest_framework."))
+            made_with = Arguments(
+                args=tuple(handler.args[1:]) if flask else (),
+                kwargs=tuple(handler.kwargs.items()),
+                attributes=not flask,
+            )
+            handler = handler.data
+        if isinstance(handler, Inst):
+            inst = handler
+        elif isinstance(handler, Class):
+            inst = Inst(handler)
+            inst.partial = True
+            made_with = made_with or Arguments()
+        else:
             return []
-        inst = Inst(handler)
-        inst.partial = True
         found = []
         run_attribute = self.run.class_attribute
         for name in sorted(tables.HTTP_METHODS):
@@ -229,7 +258,9 @@ class WebModels:
             if not isinstance(method, Func):
                 method = run_attribute(inst, f"on_{name}")  # falcon's responders
             if isinstance(method, Func):
-                found.append(RawRoute((name.upper(),), path, Bound(method, inst), at))
+                found.append(
+                    RawRoute((name.upper(),), path, Bound(method, inst), at, arguments=made_with)
+                )
         initialise = self.run.class_attribute(inst, "initialize")
         if isinstance(initialise, Func):
             self.handlers.append((Bound(initialise, inst), "startup"))
@@ -250,6 +281,10 @@ class WebModels:
                 first.data.children.append((Const(""), router))
             return router
         attr = name.rpartition(".")[2]
+        if attr == "as_view" and isinstance(owner, Class):
+            view = Obj(name, site.args, site.kwargs, self.run.at(site.node))
+            view.data = owner
+            return view
         if isinstance(owner, Obj) and isinstance(owner.data, Web):
             result = self.web_method(site, owner, owner.data, attr)
             if result is not None:
@@ -322,19 +357,25 @@ class WebModels:
                 handler = site.get(position)
             if attr == "add_route" and isinstance(site.get(0), Func):  # sanic: handler first
                 path, handler = site.get(1), site.get(0)
-            if isinstance(handler, Class | Inst):
-                cls = handler if isinstance(handler, Class) else handler.cls
-                web.routes.extend(self.class_routes(cls, path or Const("/"), run.at(site.node)))
-            elif isinstance(handler, Obj) and isinstance(handler.data, Class):
-                web.routes.extend(
-                    self.class_routes(handler.data, path or Const("/"), run.at(site.node))
-                )
+            if isinstance(handler, Class | Inst) or (
+                isinstance(handler, Obj) and isinstance(handler.data, Class)
+            ):
+                web.routes.extend(self.class_routes(handler, path or Const("/"), run.at(site.node)))
             else:
                 web.routes.append(self.raw(site, path, handler, ("GET",)))
             return Const(None)
         if attr == "add_resource":
+            given = site.kwargs.get("resource_class_args")
+            named = site.kwargs.get("resource_class_kwargs")
+            made_with = Arguments(
+                args=tuple(given.items or ()) if isinstance(given, ListV) else (),
+                kwargs=tuple((str(k), v) for k, v in named.items.items())
+                if isinstance(named, DictV)
+                else (),
+            )
             for one in site.args[1:]:
-                web.routes.extend(self.class_routes(site.args[0], one, run.at(site.node)))
+                at = run.at(site.node)
+                web.routes.extend(self.class_routes(site.args[0], one, at, made_with))
             return Const(None)
         if attr in ("include_router", "register_blueprint", "mount", "blueprint", "init_app",
                     "add_namespace", "add_router", "add_subapp", "add_routes", "host"):  # fmt: skip
@@ -689,7 +730,7 @@ class WebModels:
                 )
             ):
                 self.add_key(_REQUEST_DATA[parts[-2]], site.args[0], site.node, required=False)
-                return Obj("request.value")
+                return Obj("request.value", kwargs={"name": site.args[0]})
         return None
 
     def request_subscript(self, owner: V, index: V, node: ast.AST) -> V | None:
@@ -701,7 +742,7 @@ class WebModels:
                 of_request or owner.name.startswith(("flask.request.", "quart.request."))
             ):
                 self.add_key(_REQUEST_DATA[last], index, node, required=True)
-                return Obj("request.value")
+                return Obj("request.value", kwargs={"name": index})
         if isinstance(owner, Obj) and owner.name == "request.data":
             self.key(owner, index, node, required=True)
             return Obj("request.value", kwargs={"name": index})
@@ -769,7 +810,8 @@ class WebModels:
         run.phase = Phase.STARTUP
         for made in list(self.webs):
             web = made.data
-            for hook in ([web.lifespan] if web.lifespan is not None else []) + web.startup:
+            self.start(made, web)
+            for hook in web.startup:
                 if isinstance(hook, Func | Bound):
                     run.root(hook, [made])
         for cls in list(self.handler_classes):
@@ -814,8 +856,22 @@ class WebModels:
                 self.serve_tree(made.data, made, "", done, 0)
         run.route = ""
 
+    def start(self, made: Obj, web: Web) -> None:
+        """Run a lifespan up to its ``yield``; what it yields is the state of every request."""
+        hook, run = web.lifespan, self.run
+        if not isinstance(hook, Func | Bound):
+            return
+        func = hook.func if isinstance(hook, Bound) else hook
+        run.lifespan = id(func.node)
+        state = run.root(hook, [made])
+        run.lifespan = None
+        if isinstance(state, DictV):
+            web.state = state
+
     def serve_app(self, made: Obj, web: Web, done: set[int]) -> None:
+        self.serving = made
         self.serve_tree(web, made, "", done, 0)
+        self.serving = None
 
     def serve_tree(
         self, root: Web, made: Obj, prefix: str | None, done: set[int], depth: int
@@ -852,6 +908,7 @@ class WebModels:
             refusal is None
             and root.tokens
             and "POST" in raw.methods
+            and not isinstance(handler, Bound)  # classes are exempted where they are decorated
             and libraries.wants_token(func)
         ):
             refusal = (
@@ -863,6 +920,8 @@ class WebModels:
                 Failure(at=raw.at, reach=run.reach(), error=refusal[1], because=refusal[0])
             )
         if isinstance(func, Func):
+            if raw.arguments is not None and isinstance(handler, Bound):
+                self.made_for_request(handler.receiver, raw.arguments)
             args, multipart = self.parameters(func, own or "", bound=isinstance(handler, Bound))
             run.root(handler, [], args)
         route = Route(
@@ -883,6 +942,17 @@ class WebModels:
         )
         self.routes_done.append((root, route))
         run.route = ""
+
+    def made_for_request(self, inst: V, made_with: Arguments) -> None:
+        """A class of handlers: every request makes an instance."""
+        if not isinstance(inst, Inst):
+            return
+        if made_with.attributes:
+            inst.attrs.update(made_with.kwargs)
+        initialise = self.run.class_attribute(inst, "__init__")
+        if isinstance(initialise, Func):
+            named = {} if made_with.attributes else dict(made_with.kwargs)
+            self.run.root(Bound(initialise, inst), list(made_with.args), named)
 
     def parameters(self, func: Func, path: str, *, bound: bool) -> tuple[dict[str, V], bool]:
         """What a handler is called with; declared fields are noted on the way."""
@@ -1174,8 +1244,8 @@ class WebModels:
                 continue
             shown: V = Unk("a pattern") if full is None else Const(full)
             at = one.at or web.at
-            if isinstance(target, Ext) and isinstance(target.owner, Class):
-                web.routes.extend(self.class_routes(target.owner, shown, at))
+            if isinstance(target, Obj) and isinstance(target.data, Class):
+                web.routes.extend(self.class_routes(target, shown, at))
             elif isinstance(target, Obj) and target.args == [] and target.name.endswith("as_view"):
                 web.complete = False
             else:
