@@ -81,7 +81,7 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
     for link in _links(service, view, writing=True):
         mount = view.mount_of(link.path)
         access = link.access
-if access.mode == "create" and access.missing_ok:
+        if access.mode == "create" and access.missing_ok:
             if link.seen.answer == "yes" or view.is_mount_point(link.path):
                 continue  # it is there already
             if mount is not None and mount.read_only and link.made_by_hand:
