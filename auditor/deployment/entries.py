@@ -308,7 +308,7 @@ def _importable(
     """Which of the modules that artifacts name the code can import, and which it may."""
     if not view.pickled_modules:
         return {}, frozenset()
-    from auditor.linking.projects import ProjectModule, project_module
+    from auditor.linking.projects import project_module
 
     found: dict[str, ProjectModule] = {}
     unsure: set[str] = set()
@@ -321,8 +321,8 @@ def _importable(
                 facts = view.module(path)
                 if facts is not None and module not in found:
                     text = view.text(path)
-                    shapes = project_module(text.text).shapes if text is not None else {}
-                    found[module] = ProjectModule(names=_bound(facts), shapes=shapes)
+                    read = project_module(text.text if text is not None else "")
+                    found[module] = replace(read, names=_bound(facts))
                 elif facts is None and view.exists(path) is None:
                     unsure.add(module)
             if module not in found and view.is_dir(base):

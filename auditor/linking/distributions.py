@@ -46,6 +46,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
     "catboost": ("catboost-dev",),
 }  # fmt: skip
+_VARIANT_OF = {build: name for name, builds in VARIANTS.items() for build in builds}
 
 
 @value
@@ -362,7 +363,7 @@ def close(
         if (name, extras) in seen:
             continue
         seen.add((name, extras))
-        row = table.get(name)
+        row = table.get(name) or table.get(_VARIANT_OF.get(name, ""))
         # A root may be met first as what another one requires.
         version = version or pins.get(name)
         previous = found.get(name)

@@ -16,8 +16,9 @@ _NO_PICKLE = frozenset(
     {"empty", "lfs-pointer", "html", "text", "json", "xml", "unknown", "pmml", "png", "pdf", "jpeg"}
 )
 _UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "pandas", "numpy"})
-# Names of the modules that only give pickles another home.
+# What ``pandas.read_pickle`` unpacks, by the extension; archives must hold one file.
 _PANDAS_COMPRESSIONS = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "zip": "zip", "zst": "zstd"}
+_PANDAS_ARCHIVES = {"zip": (0, 20), "tar": (1, 5)}
 
 
 def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
@@ -37,7 +38,7 @@ def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reas
         return
     pickle = facts.pickle
     if loader != "numpy" or facts.format not in ("npy", "npz"):
-        yield from _file(facts, loader)
+        yield from _file(facts, exact, loader)
         yield from _codec(facts, exact, loader)
         if pickle is None:
             return
@@ -127,9 +128,42 @@ def _missing_loader(loader: str, exact: Exact) -> Reason:
     )
 
 
-def _file(facts: ArtifactFacts, loader: str) -> Iterator[Reason]:
+def _unpacked(facts: ArtifactFacts, exact: Exact, since: tuple[int, int]) -> Reason:
+    """An archive that ``pandas.read_pickle`` looks into."""
+    if exact.at_least("pandas", *since) is False:
+        return Reason(
+            rule="CMP010",
+            effect="load",
+            message=f"is a {facts.format} archive, which pandas {exact.version('pandas')} does not "
+            "unpack",
+            error="UnpicklingError: invalid load key",
+            help="Write the file with compression='gzip'.",
+        )
+    return Reason(
+        rule="CMP011",
+        effect="unknown",
+        message=f"is a {facts.format} archive, which pandas unpacks; what is in it is not followed",
+        help="Write the file with compression='gzip', or name the file in the archive.",
+    )
+
+
+def _file(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     """The file itself: not a pickle, cut off, damaged, or for another loader."""
+    if facts.format in ("npy", "npz"):
+        # One of objects holds a pickle, behind a header that only NumPy knows.
+        yield Reason(
+            rule="CMP011",
+            effect="load",
+            message=f"is a {facts.format} file, which {loader}.load does not read",
+            error="UnpicklingError",
+            help="Open it with numpy.load.",
+        )
+        return
     if facts.pickle is None or facts.pickle.streams == 0:
+        archive = _PANDAS_ARCHIVES.get(facts.format) if loader == "pandas" else None
+        if archive is not None and facts.path.lower().endswith(f".{facts.format}"):
+            yield _unpacked(facts, exact, archive)
+            return
         if facts.format in _NO_PICKLE or facts.pickle is not None:
             what = "is cut off or damaged" if facts.pickle is not None else f"is {facts.format}"
             yield Reason(
@@ -379,6 +413,8 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
         )
     if exact.runtime.project is not None and module in exact.runtime.project:
         names = exact.runtime.project[module].names
+        if (why := _not_importable(module, exact)) is not None:
+            return why
         if names is None or head in names:
             return None
         return Reason(
@@ -428,6 +464,43 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
         error=error,
         help=f"Copy {top} into the image where the server can import it.",
     )
+
+
+def _not_importable(module: str, exact: Exact) -> Reason | None:
+    """A module of the project that imports what that Python's standard library does not have."""
+    standard = symbols.table("stdlib")
+    project = exact.runtime.project
+    version = ".".join(map(str, exact.python))
+    pending, seen = [module], {module}
+    while pending and standard is not None and project is not None:
+        current = pending.pop()
+        for wanted, name in project[current].imports:
+            if wanted in project:
+                if wanted not in seen:
+                    seen.add(wanted)
+                    pending.append(wanted)
+                continue
+            if not standard.known_module(wanted.partition(".")[0]):
+                continue
+            answer = standard.find(wanted, name, version) if name else "yes"
+            if not standard.has_module(wanted, standard.masks(version)[0]):
+                answer = "no-module"
+            if answer not in ("no-module", "no-name") or name[:2] == "__":
+                continue
+            if exact.runtime.installed.provides(wanted).answer not in ("no", "likely-no"):
+                # A backport may stand in for it.
+                continue
+            what = wanted if answer == "no-module" else f"{wanted}.{name}"
+            return Reason(
+                rule="CMP008",
+                effect="load",
+                message=f"names {module}, and {current} imports {what}, which Python {version} "
+                "does not have",
+                error=_error(wanted, name, answer),
+                help=f"Run the Python that {current} is written for.",
+                evidence=(("global", module),),
+            )
+    return None
 
 
 # scikit-learn 1.5 to 1.8 names this compiled module without its package, and importing it

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Entry, Service
@@ -33,6 +33,8 @@ class Wanted:
     route: str = ""
     # Nothing but an extra of that very library asks for the distribution.
     by_extra: bool = False
+    # A handler around it goes on without the feature.
+    survived: bool = False
 
 
 _EMAIL = re.compile(r"\b(EmailStr|NameEmail)\b")
@@ -96,7 +98,9 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             http2 = call.keyword("http2")
             if http2 is not None and http2.value is True:
                 error = "ImportError: Using http2=True, but the 'h2' package is not installed"
-                yield _of(call.at, f"`{call.name}(http2=True)`", ("h2",), "h2", error, call.reach)
+                feature = f"`{call.name}(http2=True)`"
+                found = _of(call.at, feature, ("h2",), "h2", error, call.reach)
+                yield replace(found, by_extra=True)
         if call.name.rpartition(".")[2] not in ("create_engine", "create_async_engine"):
             continue
         first = call.arguments[0].text if call.arguments else None
@@ -105,6 +109,9 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             module, distribution = driver
             error = f"ModuleNotFoundError: No module named '{module}'"
             yield _of(call.at, f"`{call.name}`", (module,), distribution, error, call.reach)
+
+
+_HANDLED = frozenset({"try", "import-error"})
 
 
 def _of(
@@ -124,6 +131,7 @@ def _of(
         phase=reach.phase,
         certain=reach.certain,
         route=reach.route,
+        survived=bool(_HANDLED & set(reach.guards)),
     )
 
 

@@ -46,6 +46,8 @@ LIBRARIES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "skops": ("skops", ("skops",)),
     "safetensors": ("safetensors", ("safetensors",)),
 }  # fmt: skip
+# Libraries that refuse every file that is not their own (tried with all of the others' formats).
+_OWN_ONLY: Final = frozenset({"xgboost", "lightgbm", "catboost"})
 _BACKENDS: Final = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}
 _KERAS_OF_TENSORFLOW: Final = (2, 16)
 
@@ -53,6 +55,14 @@ _KERAS_OF_TENSORFLOW: Final = (2, 16)
 def saved_reasons(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     """What keeps the library of the environment from opening the file, or from predicting alike."""
     wanted = FORMATS.get(facts.format)
+    if loader in _OWN_ONLY and loader != wanted and _is_foreign(facts):
+        yield Reason(
+            rule="CMP011",
+            effect="load",
+            message=f"is a {facts.format} file, which {loader} does not read",
+            help="Open it with the library that wrote it.",
+        )
+        return
     if wanted is None or (loader != wanted and not (loader == "tensorflow" and wanted == "keras")):
         yield Reason(
             rule="CMP011",
@@ -90,6 +100,11 @@ def saved_reasons(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[R
     judge = _JUDGES.get(wanted)
     if judge is not None:
         yield from judge(facts, exact, installed or distributions[0])
+
+
+def _is_foreign(facts: ArtifactFacts) -> bool:
+    """Whether the format is one that is recognised, and not only what it looks like."""
+    return facts.pickle is not None or facts.format in FORMATS or facts.format in ("npy", "npz")
 
 
 def _absence(name: str, answer: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
+import tarfile
 import zipfile
 
 import pytest
@@ -289,3 +291,56 @@ def test_boosters_saved_as_json_and_text_are_artifacts() -> None:
     assert kind_by_content("model.json", b'{"name": "x"}')[0] is FileKind.JSON
     assert kind_by_content("model.txt", b"words")[0] is FileKind.TEXT
     assert kind_by_name("package.json") is FileKind.JSON
+
+
+def archived(kind: str) -> bytes:
+    out, inner = io.BytesIO(), pickle.dumps({"a": [1]})
+    if kind == "zip":
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr("model.pkl", inner)
+    else:
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            member = tarfile.TarInfo("model.pkl")
+            member.size = len(inner)
+            archive.addfile(member, io.BytesIO(inner))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "pandas", "outcome"),
+    [
+        ("zip", "frame.pkl.zip", "2.2.3", "unknown"),
+        ("tar", "frame.pkl.tar", "2.2.3", "unknown"),
+        ("tar", "frame.pkl.tar", "1.4.4", "fails"),
+        ("zip", "frame.pkl", "2.2.3", "fails"),
+        ("tar", "frame.pkl.zip", "2.2.3", "fails"),
+    ],
+)
+def test_archives_that_pandas_unpacks(kind: str, name: str, pandas: str, outcome: str) -> None:
+    """It goes by the extension; what is inside is left open, and nothing else opens them."""
+    assert judged(archived(kind), name, "pandas", pandas=pandas, numpy="1.26.4").outcome == outcome
+    assert judged(archived(kind), name, "pickle").outcome == "fails"
+
+
+@pytest.mark.parametrize("loader", ["pickle", "joblib", "dill", "cloudpickle", "pandas"])
+def test_an_array_of_objects_is_no_pickle(loader: str) -> None:
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117) + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + pickle.dumps([{}])
+    pins = {"numpy": "2.0.2", "joblib": "1.4.2", "dill": "0.3.9", "cloudpickle": "3.1.0",
+            "pandas": "2.2.3"}  # fmt: skip
+    result = judged(data, "array.npy", loader, **pins)
+    assert result.outcome == "fails" and result.first is not None
+    assert "is a npy file" in result.first.message
+    assert judged(data, "array.npy", "auto", **pins).outcome == "loads"
+
+
+@pytest.mark.parametrize("loader", ["xgboost", "lightgbm", "catboost"])
+def test_boosters_open_only_their_own(loader: str) -> None:
+    pins = {"xgboost": "2.1.4", "lightgbm": "4.5.0", "catboost": "1.2.8"}
+    written = {"xgboost": "model.json", "pickle": "model.pkl"}
+    documents = {"xgboost": xgboost_json("2.1.4"), "pickle": pickle.dumps({"a": 1})}
+    for kind, name in written.items():
+        expected = "loads" if kind == loader else "fails"
+        assert judged(documents[kind], name, loader, **pins).outcome == expected
+    # What was not recognised may be anything.
+    assert judged(b"\x00\x01\x02" * 9, "model.bin", loader, **pins).outcome == "unknown"
