@@ -368,6 +368,21 @@ def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
     )
 
 
+_PLAIN_UNLESS_TOLD = frozenset({"uvicorn", "gunicorn", "hypercorn", "granian", "waitress"})
+
+
+def _without_tls(service: Service) -> bool:
+    """Every process is a server that speaks TLS only when told of a certificate, and is not."""
+    facts = [process.interpretation.fact for process in service.processes]
+    servers = [f for f in facts if isinstance(f, ServerStart) and f.kind in _PLAIN_UNLESS_TOLD]
+    if not servers or len(servers) != len(facts):
+        return False
+    options = [*service.configured, *(o for fact in servers for o in fact.options)]
+    if any(fact.opaque is not None for fact in servers) or service.variable("GUNICORN_CMD_ARGS"):
+        return False
+    return not any("cert" in o.name or "key" in o.name or "ssl" in o.name for o in options)
+
+
 @check("NET006")
 def health_check_address(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """The health check asks a port or path that the service does not serve."""
@@ -405,6 +420,17 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
             f"the health check asks port {current.port}, but {listen.server} serves {listen.port}: the container is "
             "always unhealthy",
             help=f"Ask port {listen.port}.",
+            related=[Related(listen.at, "served here")],
+            breaks=waiting(service, deployment),
+        )
+        return
+    if current.scheme == "https" and _without_tls(service):
+        listen = served.on(current.port)[0] if served.on(current.port) else served.listens[0]
+        yield rule.finding(
+            current.at,
+            f"the health check speaks TLS (`https://`), and {listen.server} is given no certificate, so it "
+            "answers plain HTTP: the container is always unhealthy",
+            help="Ask `http://`.",
             related=[Related(listen.at, "served here")],
             breaks=waiting(service, deployment),
         )
