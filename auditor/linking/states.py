@@ -58,6 +58,10 @@ def state_reasons(
         from auditor.linking.boosters import lightgbm_reasons
 
         yield from lightgbm_reasons(pickle, exact)
+    if "catboost" in tops:
+        from auditor.linking.boosters import catboost_reasons
+
+        yield from catboost_reasons(pickle, exact)
     from auditor.linking.standard import standard_reasons
 
     yield from standard_reasons(pickle, exact)
@@ -138,6 +142,8 @@ def of_ref(pickle: PickleFacts, symbol: Symbol) -> ObjectFacts | None:
 
 # ---- NumPy ----
 
+# Made by a constructor with an argument that its pickles leave out.
+_LIMITS: Final = "numpy.finfo"
 _RANDOM: Final = "numpy.random._pickle."
 
 
@@ -148,6 +154,16 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         return
     number = symbols.numbers(version)
     for item in pickle.objects:
+        if item.of == _LIMITS and item.how == "NEWOBJ" and not item.args:
+            yield Reason(
+                rule="CMP006",
+                effect="load",
+                message=f"holds a {_LIMITS}, which NumPy writes and cannot restore",
+                error="TypeError: finfo.__new__() missing 1 required positional argument: 'dtype'",
+                help="Store the data type, and ask it for its limits anew.",
+                distribution="numpy",
+            )
+            return
         if not item.callable.startswith(_RANDOM):
             continue
         function = item.callable[len(_RANDOM) :]
@@ -262,6 +278,16 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             continue
         name = item.of.rpartition(".")[2]
         what = error = ""
+        if item.of.startswith("scipy.stats._qmc."):
+            yield Reason(
+                rule="CMP011",
+                effect="unknown",
+                message=f"holds a {name} in the middle of its sequence, whose private state SciPy "
+                "changes between releases; which wrote it is not known",
+                help="Store its settings, and make it anew.",
+                distribution="scipy",
+            )
+            return
         if name == "KDTree" and isinstance(item.state, Mapping) and number >= (1, 6):
             what, error = "a KDTree of SciPy before 1.6", "ValueError: need more than 7 values"
         elif name == "KDTree" and isinstance(item.state, Items) and number < (1, 6):
