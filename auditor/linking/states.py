@@ -34,6 +34,10 @@ def state_reasons(
         from auditor.linking.pandas_states import pandas_reasons
 
         yield from pandas_reasons(pickle, exact, loader)
+    if "polars" in tops:
+        from auditor.linking.polars_states import polars_reasons
+
+        yield from polars_reasons(pickle, exact)
     if "scipy" in tops:
         yield from _scipy(pickle, exact)
     if "sklearn" in tops:

@@ -284,3 +284,24 @@ def test_that_a_library_is_missing_is_said_once() -> None:
     stream = Stream().name("sklearn.base", "BaseEstimator").name("sklearn.svm._classes", "SVC")
     result = judged(stream.name("numpy", "ndarray").bytes(), runtime({}))
     assert [r.distribution for r in result.reasons] == ["scikit-learn", "numpy"]
+
+
+@pytest.mark.parametrize(
+    ("state", "version", "outcome"),
+    [
+        (b"]", "1.0.0", "loads"),
+        (b"]", "1.20.0", "fails"),
+        (b"C\x03abc", "1.20.0", "loads"),
+        (b"C\x03abc", "2.1.0", "loads"),
+        (b"C\x03abc", "1.9.0", "fails"),
+    ],
+)
+def test_frames_of_polars(state: bytes, version: str, outcome: str) -> None:
+    stream = Stream().name("polars.dataframe.frame", "DataFrame").raw(b")\x81" + state + b"b")
+    assert judged(stream.bytes(), runtime({"polars": version})).outcome == outcome
+
+
+def test_queries_of_polars_are_private() -> None:
+    stream = Stream().name("polars.lazyframe.frame", "LazyFrame").raw(b")\x81C\x01ab")
+    result = judged(stream.bytes(), runtime({"polars": "1.20.0"}))
+    assert result.outcome == "unknown" and "LazyFrame" in result.reasons[0].message
