@@ -54,6 +54,8 @@ def state_reasons(
             from auditor.linking.boosters import needs_reasons
 
             yield from needs_reasons(pickle, exact, distribution, whole=whole)
+    if "category_encoders" in tops:
+        yield from _contrasts(pickle, exact)
     if "xgboost" in tops:
         from auditor.linking.boosters import xgboost_reasons
 
@@ -262,6 +264,40 @@ def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution=owner or "",
         )
         return
+
+
+# ---- category_encoders ----
+
+# Since this release the contrast encoders give no column for the intercept.
+_NO_INTERCEPT: Final = (2, 7)
+_CONTRASTS: Final = (
+    "HelmertEncoder",
+    "SumEncoder",
+    "BackwardDifferenceEncoder",
+    "PolynomialEncoder",
+)
+
+
+def _contrasts(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Contrast encoders whose columns are other ones now; the names that they note tell."""
+    version = exact.version("category-encoders")
+    if version is None or symbols.numbers(version) < _NO_INTERCEPT:
+        return
+    for item in pickle.objects:
+        state = mapping_of(item) if item.of.endswith(_CONTRASTS) else None
+        if state is None or not item.of.startswith("category_encoders."):
+            continue
+        names = state.get("feature_names_out_") or state.get("feature_names")
+        if isinstance(names, Items) and "intercept" in names.items:
+            yield Reason(
+                rule="CMP011",
+                effect="predict",
+                message=f"holds a {item.of.rpartition('.')[2]} whose first column is the intercept; "
+                f"category_encoders {version} gives none, silently",
+                help="Pin category-encoders<2.7, or fit the model again.",
+                distribution="category-encoders",
+            )
+            return
 
 
 # ---- SciPy ----

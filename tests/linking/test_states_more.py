@@ -305,3 +305,34 @@ def test_queries_of_polars_are_private() -> None:
     stream = Stream().name("polars.lazyframe.frame", "LazyFrame").raw(b")\x81C\x01ab")
     result = judged(stream.bytes(), runtime({"polars": "1.20.0"}))
     assert result.outcome == "unknown" and "LazyFrame" in result.reasons[0].message
+
+
+@pytest.mark.parametrize(
+    ("names", "version", "outcome"),
+    [
+        (["intercept", "a_0"], "2.7.0", "fails"),
+        (["a_0"], "2.7.0", "loads"),
+        (["intercept", "a_0"], "2.6.3", "loads"),
+    ],
+)
+def test_contrast_encoders_lost_their_intercept(
+    names: list[str], version: str, outcome: str
+) -> None:
+    state = {"cols": ["a"], "handle_missing": "value", "_dim": 1, "return_df": True,
+             "drop_invariant": False, "handle_unknown": "value", "mapping": [],
+             "ordinal_encoder": None, "feature_names_out_": names}  # fmt: skip
+    stream = Stream().new("category_encoders.sum_coding", "SumEncoder", state)
+    result = judged(stream.bytes(), runtime({"category-encoders": version}))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.11", "fails"), ("3.13", "loads")])
+def test_bytecode_that_never_leaves_was_compiled_by_another_python(
+    python: str, outcome: str
+) -> None:
+    """RESUME, RETURN_CONST of 3.13 are COPY_FREE_VARS, BUILD_LIST to 3.11."""
+    stream = Stream().name("types", "CodeType").raw(b"(").raw(b"K\0K\0K\0K\0K\x01K\x03")
+    stream.raw(b"C\x04\x95\x00g\x00").value((None,)).value(()).value(()).value("<string>")
+    stream.value("f").value("f").value(1).raw(b"C\0C\0").value(()).value(()).raw(b"tR")
+    result = judged(stream.bytes(), runtime({}, python=python))
+    assert result.outcome == outcome, result.reasons
