@@ -445,6 +445,8 @@ def _features(
     for item in optional.wanted(service, entry):
         if installed is None or item.phase is Phase.UNREACHED or item.distribution in seen:
             continue
+        if item.survived:
+            continue
         seen.add(item.distribution)
         answers = {installed.provides(module).answer for module in item.any_of}
         if installed.has(item.distribution) or "yes" in answers:

@@ -31,6 +31,11 @@ _PLACEHOLDER = re.compile(
     r"^(?:|\$.*|<.*>|x{3,}|\*+|change[-_ ]?me.*|your[-_ ].*|todo|none|null|false|true|example.*|dummy.*|placeholder.*|\d{1,4})$",
     re.IGNORECASE,
 )
+# The name of a file that holds the secret, not the secret.
+_KEY_FILE = re.compile(
+    r"^(?:[\w.~-]*/)*[\w.-]+\.(?:json|pem|key|p12|pfx|jks|crt|cer|ya?ml|txt|env|ini)$",
+    re.IGNORECASE,
+)
 _COMPILERS = frozenset(
     {
         "gcc",
@@ -251,7 +256,7 @@ def baked_secret(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             if not _SECRET.search(pair.name) or _NO_SECRET.search(pair.name) or pair.value is None:
                 continue
             value = pair.value.text.strip("\"'")
-            if _PLACEHOLDER.match(value):
+            if _PLACEHOLDER.match(value) or _KEY_FILE.match(value):
                 continue
             yield rule.finding(
                 pair.at,
@@ -374,6 +379,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                     blocks=service.breaks(Stage.STARTS) if starts else (),
                 )
                 continue
+            if service.origin == "dockerfile" and _OF_PLATFORM.match(name):
+                yield rule.undecided(
+                    f"{name} is set by the platform that runs the image", at=read.at
+                )
+                continue
             certain = service.variables_complete
             documented = any(p.source == "docker-run" for p in service.published)
             argument = None
@@ -407,6 +417,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             )
 
 
+# What Vertex AI, SageMaker, Azure ML, Cloud Run and Lambda give to the containers that they run.
+_OF_PLATFORM = re.compile(
+    r"AIP_\w+|SM_\w+|SAGEMAKER_\w+|AZUREML_\w+|K_(?:SERVICE|REVISION|CONFIGURATION)|CLOUD_RUN_\w+"
+    r"|AWS_LAMBDA_\w+|LAMBDA_TASK_ROOT"
+)
 _ALWAYS_SET = frozenset({"PATH", "HOME", "HOSTNAME", "PWD", "LANG", "PYTHON_VERSION", "GPG_KEY"})
 
 
@@ -548,6 +563,7 @@ _COMMAND_FAULTS = frozenset(
         "no-command",
         "server-missing",
         "literal-variable",
+        "arguments",
         "interface",
         "user",
         "daemon",
@@ -575,8 +591,10 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
 
 def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
-    # Whoever starts an image without a command gives it one.
-    started = fault.kind == "no-command" and service.origin == "dockerfile"
+    # Whoever starts an image without a command gives it one, and arguments to one that is a task.
+    started = service.origin == "dockerfile" and (
+        fault.kind == "no-command" or (fault.kind == "arguments" and not service.is_web)
+    )
     return rule.finding(
         fault.at,
         fault.message,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.catalog import Rule, knowledge
 from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
@@ -69,6 +70,8 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 item.module in service.unsure_modules or _elsewhere(service, item)
             ):
                 continue
+            if item.missing_name and item.path.endswith("/__init__.py") and _compiles(service):
+                continue  # the name may be an extension module beside it
             found = _project(item) if item.found != "external" else _taken(service, item)
             if found is None:
                 yield rule.passed()
@@ -147,6 +150,19 @@ def _elsewhere(service: Service, item: ReachedImport) -> bool:
     if item.path or item.fact.level or installed is None:
         return False
     return installed.provides(item.module.partition(".")[0]).answer in ("yes", "unknown")
+
+
+_COMPILES = re.compile(
+    r"\bbuild_ext\b|\bcythonize\b|\bmaturin\s+develop\b|\bsetup\.py\s+(?:build|develop)"
+)
+
+
+def _compiles(service: Service) -> bool:
+    """Whether a step of the image compiles extension modules into the source tree."""
+    image = service.image
+    return image is not None and any(
+        _COMPILES.search(step.command.text.text) for step in image.image.runs
+    )
 
 
 def _project(item: ReachedImport) -> tuple[str, list[Related]] | None:

@@ -26,9 +26,9 @@ _PRESENT = frozenset(
 )
 
 
-def known_account(name: str) -> bool:
-    """Whether every base image has this account."""
-    return name in _PRESENT
+def known_account(name: str, flavour: str | None = None) -> bool:
+    """Whether every base image of that flavour has this account."""
+    return name in _PRESENT or (name == "nonroot" and flavour == "distroless")
 
 
 def makes_account(command: Ran, name: str) -> bool:

@@ -92,12 +92,13 @@ def _empty_workdir(image: BuiltImage) -> Iterator[StartFault]:
 
 def _owners(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
     """COPY --chown to an account that is made later, or never."""
+    flavour = image.base.flavour if image.base is not None else None
     for step in image.image.copies:
         owner = step.owner if step.instruction.chown is not None else None
         if not isinstance(step.instruction, Copy) or not isinstance(owner, str):
             continue
         user = owner.partition(":")[0]
-        if not user or user.isdigit() or known_account(user):
+        if not user or user.isdigit() or known_account(user, flavour):
             continue
         before = [c for c in commands if _earlier(c, step.stage, step.at)]
         if any(makes_account(command, user) for command in before):

@@ -388,7 +388,7 @@ class StartFault:
     """Something that keeps the command from starting; found while following it.
 
     ``kind``: module, attribute, script, not-executable, crlf, interpreter, program,
-    literal-variable, no-command, no-dockerfile, server-missing, env-file.
+    literal-variable, arguments, no-command, no-dockerfile, server-missing, env-file.
     """
 
     kind: str

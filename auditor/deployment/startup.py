@@ -67,7 +67,9 @@ def unknown_user(service: Service) -> Iterator[StartFault]:
     name = user.partition(":")[0]
     if not image.base.official_python and image.base.flavour is None:
         return
-    if not name or name.isdigit() or known_account(name) or not re.fullmatch(r"[\w.-]+", name):
+    if name.isdigit() or not re.fullmatch(r"[\w.-]+", name):
+        return
+    if known_account(name, image.base.flavour):
         return
     if image.base_is_local or not image.image.base.known:
         return
@@ -632,10 +634,24 @@ def _script(
         yield from _walk(service, nested, view, env, cwd, depth + 1, preludes, args)
 
 
+def _awaited(service: Service) -> bool:
+    """Other services wait until this one has come to its end."""
+    own, project = service.compose, service.project
+    return (
+        own is not None
+        and project is not None
+        and any(
+            d.service == own.name and d.condition == "service_completed_successfully"
+            for other in project.services
+            for d in other.depends_on
+        )
+    )
+
+
 def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
-    if not staying or any(p.conditional for p in processes):
+    if not staying or any(p.conditional for p in processes) or _awaited(service):
         return
     for process in staying:
         what = process.interpretation

@@ -33,6 +33,8 @@ class Wanted:
     route: str = ""
     # Nothing but an extra of that very library asks for the distribution.
     by_extra: bool = False
+    # A handler around it goes on without the feature.
+    survived: bool = False
 
 
 _EMAIL = re.compile(r"\b(EmailStr|NameEmail)\b")
@@ -102,6 +104,9 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             yield _of(call.at, f"`{call.name}`", (module,), distribution, error, call.reach)
 
 
+_HANDLED = frozenset({"try", "import-error"})
+
+
 def _of(
     at: Location,
     feature: str,
@@ -119,6 +124,7 @@ def _of(
         phase=reach.phase,
         certain=reach.certain,
         route=reach.route,
+        survived=bool(_HANDLED & set(reach.guards)),
     )
 
 

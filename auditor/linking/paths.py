@@ -81,8 +81,11 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
     for link in _links(service, view, writing=True):
         mount = view.mount_of(link.path)
         access = link.access
-        if link.seen.answer == "yes" and access.mode == "create" and access.missing_ok:
-            continue  # it is there already
+        if access.mode == "create" and access.missing_ok:
+            if link.seen.answer == "yes" or view.is_mount_point(link.path):
+                continue  # it is there already
+            if mount is not None and mount.read_only and link.made_by_hand:
+                continue  # so it is where the directory is mounted from
         if access.loader.startswith("tempfile.") and _elsewhere(service, view):
             yield WriteLink(link=link, allowed="yes")
             continue
@@ -207,7 +210,12 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 and (
                     # Started on demand, once its files were put on the host.
                     (found.mounted and bool(service.profiles))
-                    or (source_has is None and view.left_empty(posixpath.dirname(path)))
+                    or (
+                        # Compose files and manifests say what they mount.
+                        service.origin not in ("compose", "kubernetes")
+                        and source_has is None
+                        and view.left_empty(posixpath.dirname(path))
+                    )
                 ),
                 private=not writing and _private(found, service.user),
             )

@@ -910,10 +910,28 @@ class Interpreter:
         self.loop(node.body)
         return (self.last_flow & (RETURN | RAISE)) | FALL
 
+    def answers(self, handler: ast.ExceptHandler) -> bool:
+        """``except FileNotFoundError: raise HTTPException(404)``: a file that may be missing.
+
+        What a prediction needs is a fault all the same, however politely it is told.
+        """
+        last = handler.body[-1]
+        raised = last.exc if isinstance(last, ast.Raise) else None
+        return (
+            isinstance(raised, ast.Call)
+            and text_of(raised.func).rpartition(".")[2] in ("HTTPException", "Http404", "NotFound")
+            and _handler_guard(handler) == "os-error"
+            and "predict" not in self.route.lower()
+        )
+
     def run_try(self, node: ast.Try) -> int:
         frame = self.frame
         assert frame is not None
-        guards = [_handler_guard(h) for h in node.handlers if not _reraises(h.body)]
+        guards = [
+            _handler_guard(h)
+            for h in node.handlers
+            if not _reraises(h.body) or (self.phase is Phase.REQUEST and self.answers(h))
+        ]
         before = dict(frame.vars)
         with self.guard(*dict.fromkeys(guards)):
             flow = self.block(node.body)

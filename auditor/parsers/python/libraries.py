@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from auditor.parsers.python import commandline
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import Import
 from auditor.parsers.python.values import (
@@ -27,7 +28,8 @@ from auditor.parsers.python.values import (
 )
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.models import Models, Site
+    from auditor.parsers.python.models import Models
+    from auditor.parsers.python.sites import Site
     from auditor.source import Location
 
 # Where options of a command line are read as attributes, by the library that declares them.
@@ -77,7 +79,7 @@ def absl_run(models: Models, site: Site) -> V:
 def _declare(models: Models, library: str, name: V | None, default: V | None, kind: str) -> V:
     if not isinstance(name, Const) or not isinstance(name.value, str):
         return Unk("an option whose name is not known")
-    given = models.from_argv([f"--{name.value}", f"--{name.value.replace('_', '-')}"])
+    given = commandline.from_argv(models, [f"--{name.value}", f"--{name.value.replace('_', '-')}"])
     value = default or Const(None)
     if given is not None:
         value = models.coerce(given, kind) if kind in ("int", "float", "bool") else given

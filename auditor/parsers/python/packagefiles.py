@@ -9,7 +9,8 @@ from auditor.parsers.python import values as val
 from auditor.parsers.python.values import Const, Mod, PathV, Unk, V
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.models import Models, Site
+    from auditor.parsers.python.models import Models
+    from auditor.parsers.python.sites import Site
 
 
 def files(models: Models, site: Site) -> V:

@@ -177,7 +177,7 @@ def _aliases(declared: V | None) -> list[str]:
 
 def _env_file(models: Models, given: V | None, node: ast.AST) -> tuple[dict[str, V], str]:
     """What the named files assign, and why they may assign more (empty: they do not)."""
-    from auditor.parsers.python.models import Site
+    from auditor.parsers.python.sites import Site
 
     files = models.iterate(given) if isinstance(given, ListV) else [given]
     found: dict[str, V] = {}

@@ -416,3 +416,10 @@ def all_names(module: str) -> tuple[str, ...]:
         "os.path": ("join", "dirname", "abspath", "exists"),
     }
     return tuple(f"{module}.{name}" for name in known.get(module, ()))
+
+
+def text_of_ext(value: V | None) -> str:
+    """The bare name of a type given as a value."""
+    if isinstance(value, Ext):
+        return value.name.rpartition(".")[2]
+    return value.qualname if isinstance(value, Class) else ""

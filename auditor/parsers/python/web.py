@@ -40,7 +40,7 @@ from auditor.values import field, record, replace, value
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Interpreter, State
-    from auditor.parsers.python.models import Site
+    from auditor.parsers.python.sites import Site
 
 _KINDS = (
     ("metrics", re.compile(r"metrics|prometheus", re.I)),
