@@ -487,6 +487,10 @@ def _field_type(pickle: PickleFacts, array: Symbol, field: str) -> str | None:
     return code if isinstance(code, str) else None
 
 
+# Since this patch release the trees count features by wider numbers.
+_WIDE_FEATURES: Final = (1, 3, 1)
+
+
 def _histograms(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Node layouts of histogram gradient boosting: read by compiled code when it predicts."""
     version = exact.version("scikit-learn")
@@ -505,7 +509,7 @@ def _histograms(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         )
         needed = set().union(*wants)
         if not needed <= set(fields) or (
-            wide is not None and (wide in ("i8", "i4")) != (number >= (1, 3))
+            wide is not None and (wide in ("i8", "i4")) != (number >= _WIDE_FEATURES)
         ):
             yield Reason(
                 rule="CMP002",

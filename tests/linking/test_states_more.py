@@ -336,3 +336,18 @@ def test_bytecode_that_never_leaves_was_compiled_by_another_python(
     stream.value("f").value("f").value(1).raw(b"C\0C\0").value(()).value(()).raw(b"tR")
     result = judged(stream.bytes(), runtime({}, python=python))
     assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("1.3.0", "fails"), ("1.3.1", "loads")])
+def test_histogram_trees_count_wider_since_a_patch_release(version: str, outcome: str) -> None:
+    fields = ("value", "feature_idx", "num_threshold", "missing_go_to_left", "is_categorical")
+    home = "sklearn.ensemble._hist_gradient_boosting.predictor"
+    stream = Stream().name(home, "TreePredictor").raw(b")\x81}").value("nodes")
+    stream.name("numpy.core.multiarray", "_reconstruct").name("numpy", "ndarray")
+    stream.raw(b"K\0\x85C\x01b\x87R(K\x01K\x01\x85")
+    stream.name("numpy", "dtype").value("V56").raw(b"\x89\x88\x87R(K\x03X\x01\0\0\0|N")
+    stream.value(fields).raw(b"}").value("feature_idx")
+    stream.name("numpy", "dtype").value("i8").raw(b"\x89\x88\x87RK\x08\x86sK8K\x01K\x10tb")
+    stream.raw(b"\x89C\0tbsb")
+    result = judged(stream.bytes(), runtime({"scikit-learn": version, "numpy": "1.26.4"}))
+    assert result.outcome == outcome, result.reasons
