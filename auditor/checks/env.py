@@ -521,6 +521,25 @@ def _at_home(step: InstallStep, image: BuiltImage) -> bool:
     return not 0 <= step.stage < len(stages) or step.stage == len(stages) - 1
 
 
+def _other_indexes(environment: Environment, image: BuiltImage | None) -> bool:
+    """Whether anything may name another index: an option, a variable, a configuration file."""
+    if image is None or any(v.name.startswith(("PIP_", "UV_")) for v in image.image.env):
+        return True
+    if any("pip" in str(s) and "conf" in str(s) for c in image.image.copies for s in c.sources):
+        return True
+    if any("pip config" in run.command.text.text for run in image.image.runs):
+        return True
+    if any(o.name != "--hash" for file in environment.files for o in file.options):
+        return True
+    for step in environment.steps:
+        if step.fact is None or step.fact.tool != "pip" or step.fact.index_urls:
+            return True
+        if step.fact.no_index:
+            return True
+    base = environment.base
+    return base is None or not base.official_python
+
+
 @check("ENV008")
 def uninstallable_pin(
     environment: Environment, rule: Rule, deployment: Deployment
@@ -551,6 +570,17 @@ def uninstallable_pin(
         if item.origin == "conda":
             continue
         seen.add(item.key)
+        if "+" in (item.fact.pinned_version or "") and not _other_indexes(environment, image):
+            yield rule.finding(
+                item.fact.at,
+                f"`{item.fact.name}=={item.fact.pinned_version}`: the package index takes no local "
+                f"versions (`+…`), and no other index is named: `ERROR: No matching distribution found "
+                f"for {item.fact.name}=={item.fact.pinned_version}`",
+                help="Name the index that has it (`--extra-index-url`, `--index-url`, `-f`), or leave the part after the plus out.",
+                confidence=Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
+            )
+            continue
         found = wheels.installable(
             item.key,
             item.version,

@@ -982,7 +982,10 @@ class _Follower:
             return
         absolute = posixpath.normpath(posixpath.join(self.cwd, path))
         seen = self.view.look(absolute)
-        if seen.answer == "no" and not absolute.startswith(("/usr/", "/opt/", "/root/")):
+        # A path that starts from the working directory is the project's, wherever that is.
+        foreign = path.startswith(("/usr/", "/opt/", "/root/"))
+        foreign = foreign and not path.startswith(f"{self.cwd.rstrip('/')}/")
+        if seen.answer == "no" and not foreign:
             self.faults.append(
                 StartFault(
                     kind="script",

@@ -85,6 +85,13 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             modules, distribution = reader
             error = f"ImportError: Missing optional dependency '{distribution}'"
             yield _of(access.at, f"`{access.loader}`", modules, distribution, error, access.reach)
+    for use in entry.trace.uses:
+        # Every method of a data frame is noted, since some releases lack some.
+        if (use.module, use.name) == ("pandas", "DataFrame.to_markdown"):
+            error = "ImportError: Missing optional dependency 'tabulate'"
+            yield _of(
+                use.at, "`DataFrame.to_markdown`", ("tabulate",), "tabulate", error, use.reach
+            )
     yield from _of_frameworks(entry)
     for call in entry.trace.calls:
         if call.name in ("httpx.Client", "httpx.AsyncClient"):

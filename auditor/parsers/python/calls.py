@@ -335,6 +335,13 @@ def _enumerate(models: Models, site: Site) -> V:
 
 @model("builtins.zip")
 def _zip(models: Models, site: Site) -> V:
+    python = models.run.program.python
+    if site.kwargs.get("strict") is not None and python is not None and python < (3, 10):
+        models.run.fails(
+            site.node,
+            "TypeError: zip() takes no keyword arguments",
+            f"`strict` of `zip` came with Python 3.10, and this is {python[0]}.{python[1]}",
+        )
     columns = [models.iterate(a) for a in site.args]
     if any(c is None for c in columns):
         return ListV(None)

@@ -41,6 +41,7 @@ from auditor.parsers.python.values import (
     Bound,
     Choice,
     Class,
+    CommandLine,
     Const,
     DictV,
     Ext,
@@ -294,6 +295,8 @@ class Interpreter:
         self.env_by_hand: tuple[DictV, str] | None = None
         self.cwd: str | Unknown = program.cwd
         self.argv: tuple[str, ...] = ()
+        # The command line is the program's own, and every word of it is known.
+        self.own_command = False
         self.phase = Phase.IMPORT
         self.guards: list[str] = []
         self.via: list[Location] = []
@@ -1470,6 +1473,14 @@ class Interpreter:
             self.fails(
                 node, "IndexError: list index out of range", f"nothing matches `{owner.pattern}`"
             )
+        elif isinstance(owner, CommandLine) and self.own_command and owner.items is not None:
+            if isinstance(index.value, int) and index.value >= len(owner.items):
+                self.fails(
+                    node,
+                    "IndexError: list index out of range",
+                    f"the command gives the program {len(owner.items) - 1} arguments, and it takes "
+                    f"number {index.value}",
+                )
         elif isinstance(owner, DictV) and not owner.partial and index.value not in owner.items:
             file = next((d for d in sorted(owner.origin_deps) if d.startswith("file:")), None)
             if file is not None:

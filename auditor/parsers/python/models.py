@@ -35,6 +35,7 @@ from auditor.parsers.python.values import (
     Bound,
     Choice,
     Class,
+    CommandLine,
     Const,
     DictV,
     Ext,
@@ -264,7 +265,7 @@ class Models(WebModels):
         if full == "typing.TYPE_CHECKING":
             return Const(False)
         if full == "sys.argv":
-            return ListV([Unk("the program's name"), *map(Const, self.run.argv)])
+            return CommandLine([Unk("the program's name"), *map(Const, self.run.argv)])
         if full in ("os.sep", "os.path.sep"):
             return Const("/")
         if full == "os.name":
@@ -1138,10 +1139,10 @@ class Models(WebModels):
         if head != "~" or not isinstance(home, str):
             return Unk("a home directory that is not known", deps_of(owner))
         deps = deps_of(owner) | {val.FROM_HOME}
-        expanded = home.rstrip("/") + slash + tail
+        expanded = home.rstrip("/") + slash + tail or "/"
         if isinstance(owner, PathV):
             return PathV(path_text(expanded), deps, owner.origin)
-        return Const(expanded or "/", deps)
+        return Const(expanded, deps)
 
     def path_exists(self, path: V, site: Site) -> V:
         """``exists`` and its kin; true where the image surely has it."""

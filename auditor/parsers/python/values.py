@@ -124,6 +124,12 @@ class Found(ListV):
         self.pattern = pattern
 
 
+class CommandLine(ListV):
+    """``sys.argv`` of a program whose command is known."""
+
+    __slots__ = ()
+
+
 class DictV(V):
     """A mapping; ``partial`` when there may be other keys or values. ``attr``: keys as attributes."""
 
