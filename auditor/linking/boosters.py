@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Since this release the base score is stored as a list.
 BASE_SCORES: Final = (3, 1)
+# Since this release models keep no booster, not even None, until they are fitted.
+_UNFITTED: Final = (1, 0)
 # Since this release a pickled booster has to be UBJSON.
 _ONLY_UBJSON: Final = (3, 1)
 # Since this release the trees of a booster state the kind of each split.
@@ -102,6 +104,19 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         return
     number = symbols.numbers(version)
     for item in pickle.objects:
+        if item.of.startswith("xgboost.sklearn.") and number < _UNFITTED and keys_of(item):
+            if "_Booster" in keys_of(item):
+                continue
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds an unfitted model of XGBoost 1.0 or newer; {version} looks for its "
+                "booster",
+                error="KeyError: '_Booster'",
+                help="Pin the xgboost that wrote the model.",
+                distribution="xgboost",
+            )
+            return
         if item.of not in _BOOSTERS:
             continue
         state = mapping_of(item)
@@ -328,3 +343,36 @@ def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="lightgbm",
             )
             return
+
+
+# Since this release a model's bias stands elsewhere in the buffer, and older ones take it for zero.
+_BIASES: Final = (0, 24)
+# The revision that the last release before it was built from.
+_BEFORE_BIASES: Final = 6_861_880
+_REVISION: Final = re.compile(rb"Last Changed Rev: (\d{1,12})")
+
+
+def catboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Regressions and categories of newer releases: older ones open them and may answer otherwise."""
+    version = exact.version("catboost")
+    if version is None or symbols.numbers(version) >= _BIASES:
+        return
+    for item in pickle.objects:
+        state = mapping_of(item) if symbols.owner(item.of) == "catboost" else None
+        found = buffer_of(pickle, state.get("__model")) if state is not None else None
+        if state is None or found is None:
+            continue
+        revision = _REVISION.search(found[1]) or _REVISION.search(found[0])
+        plain = item.of.endswith("Classifier") and state.get("cat_features") is None
+        if revision is None or int(revision[1]) <= _BEFORE_BIASES or plain:
+            continue
+        yield Reason(
+            rule="CMP011",
+            effect="unknown",
+            message=f"holds a model that CatBoost 0.24 or newer wrote: {version} opens it, but does "
+            "not read its bias, nor categories as they are kept now",
+            help="Pin the catboost that wrote the model.",
+            distribution="catboost",
+            evidence=(("revision", revision[1].decode()),),
+        )
+        return

@@ -85,7 +85,7 @@ def _well_formed(raw: bytes | None, python: Python) -> bool:
     caches, names = _caches(python), _names(python)
     if not caches:
         return True
-    at, before = 0, ""
+    at, before, resumed = 0, "", False
     while at < len(raw):
         name = names.get(raw[at], "")
         room = 2 * caches.get(name, 0)
@@ -94,8 +94,13 @@ def _well_formed(raw: bytes | None, python: Python) -> bool:
         if name == "CALL" and "PRECALL" in caches and before != "PRECALL":
             return False
         before = name
+        resumed |= name == "RESUME"
         at += 2 + room
-    return at == len(raw)
+    return at == len(raw) and resumed and before.startswith(_LEAVING)
+
+
+# Every code object of 3.11 and newer resumes somewhere, and its last instruction leaves it.
+_LEAVING: Final = ("RETURN_", "RERAISE", "RAISE_", "JUMP_", "INTERPRETER_EXIT")
 
 
 @lru_cache(maxsize=16)

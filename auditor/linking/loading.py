@@ -228,7 +228,7 @@ def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
             yield Reason(
                 rule="CMP010",
                 effect="load",
-                message=f"is compressed with {container}; {loader}.load does not unpack",
+                message=f"is compressed with {container}; {_call(loader)} does not unpack",
                 error="UnpicklingError: invalid load key",
                 help="Open it with joblib.load.",
             )
@@ -236,10 +236,15 @@ def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
         yield Reason(
             rule="CMP011",
             effect="load",
-            message=f"was written by joblib.dump; {loader}.load does not read the arrays in it",
+            message=f"was written by joblib.dump; {_call(loader)} does not read the arrays in it",
             error="UnpicklingError",
             help="Open it with joblib.load.",
         )
+
+
+def _call(loader: str) -> str:
+    """What the code calls."""
+    return "pandas.read_pickle" if loader == "pandas" else f"{loader}.load"
 
 
 def _raw_arrays(pickle: PickleFacts) -> bool:
@@ -347,6 +352,7 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
         renames = pandas_renames(exact.version("pandas") or "")
     failed_modules: set[str] = set()
     unknown: set[str] = set()
+    missing: set[str] = set()
     for _, *asked in sorted([*_named(pickle)]):
         module, name = renames.get((asked[0], asked[1]), (asked[0], asked[1]))
         if (module, name) in seen or module in failed_modules:
@@ -359,6 +365,11 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
         if reason is not None:
             if reason.rule in ("CMP003", "CMP008"):
                 failed_modules.add(module)
+            if reason.rule == "CMP003" and reason.distribution:
+                # That a library is missing is said once, not for each of its names.
+                if reason.distribution in missing:
+                    continue
+                missing.add(reason.distribution)
             if reason.effect == "unknown" and reason.distribution:
                 # One is enough of each library.
                 if reason.distribution in unknown:

@@ -20,6 +20,8 @@ def pandas_renames(version: str) -> dict[tuple[str, str], tuple[str, str]]:
     return table.renames(version) if table is not None and version else {}
 
 
+# What a frame gives in the middle of a computation.
+_IN_PROGRESS = ("GroupBy", "Rolling", "Expanding", "Resampler", "ExponentialMovingWindow")
 # Since this release a block's place has to be an object of its own; 2.0 takes slices as well.
 _PLACEMENTS = (2, 1)
 # Values of blocks that have as many dimensions as the frame.
@@ -32,6 +34,17 @@ def pandas_reasons(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[R
     version = exact.version("pandas")
     if version is None:
         return
+    for item in pickle.objects:
+        if item.of.startswith("pandas.") and item.of.endswith(_IN_PROGRESS):
+            yield Reason(
+                rule="CMP011",
+                effect="unknown",
+                message=f"holds a {item.of.rpartition('.')[2]}, whose private state pandas changes "
+                "between releases; which wrote it is not known",
+                help="Store the frame, and group or roll it anew.",
+                distribution="pandas",
+            )
+            break
     number = symbols.numbers(version)
     for item in pickle.objects:
         if not item.callable.startswith(("pandas.", "copyreg.", "copy_reg.")):
@@ -72,6 +85,12 @@ def _refused(
                 "TypeError: __new__() got an unexpected keyword argument 'codes'",
                 "load",
             )
+    if name == "Easter" and count == 3 and number < (3, 0):
+        return (
+            "an Easter offset of pandas 3",
+            "TypeError: __init__() takes at most 2 positional arguments (3 given)",
+            "load",
+        )
     if name == "StringDtype" and count == 2 and number < (2, 3):
         return (
             "a string type with its missing value, as pandas 2.3 and newer write it",

@@ -173,6 +173,13 @@ def _xgboost(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
             f"was written by XGBoost {written}, whose trees lack what {version} asks of them",
             "XGBoostError: Invalid cast, from Null to Array",
         )
+    elif layout == "json" and writer is not None and reader < (1, 6) <= writer:
+        found = (
+            "load",
+            f"was written by XGBoost {written}, whose trees spell out as numbers what {version} "
+            "reads as true or false",
+            "XGBoostError: Invalid cast, from Integer to Boolean",
+        )
     elif (
         writer is not None
         and reader < BASE_SCORES <= writer

@@ -34,6 +34,10 @@ def state_reasons(
         from auditor.linking.pandas_states import pandas_reasons
 
         yield from pandas_reasons(pickle, exact, loader)
+    if "polars" in tops:
+        from auditor.linking.polars_states import polars_reasons
+
+        yield from polars_reasons(pickle, exact)
     if "scipy" in tops:
         yield from _scipy(pickle, exact)
     if "sklearn" in tops:
@@ -50,6 +54,8 @@ def state_reasons(
             from auditor.linking.boosters import needs_reasons
 
             yield from needs_reasons(pickle, exact, distribution, whole=whole)
+    if "category_encoders" in tops:
+        yield from _contrasts(pickle, exact)
     if "xgboost" in tops:
         from auditor.linking.boosters import xgboost_reasons
 
@@ -58,6 +64,10 @@ def state_reasons(
         from auditor.linking.boosters import lightgbm_reasons
 
         yield from lightgbm_reasons(pickle, exact)
+    if "catboost" in tops:
+        from auditor.linking.boosters import catboost_reasons
+
+        yield from catboost_reasons(pickle, exact)
     from auditor.linking.standard import standard_reasons
 
     yield from standard_reasons(pickle, exact)
@@ -138,6 +148,8 @@ def of_ref(pickle: PickleFacts, symbol: Symbol) -> ObjectFacts | None:
 
 # ---- NumPy ----
 
+# Made by a constructor with an argument that its pickles leave out.
+_LIMITS: Final = "numpy.finfo"
 _RANDOM: Final = "numpy.random._pickle."
 
 
@@ -148,6 +160,16 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         return
     number = symbols.numbers(version)
     for item in pickle.objects:
+        if item.of == _LIMITS and item.how == "NEWOBJ" and not item.args:
+            yield Reason(
+                rule="CMP006",
+                effect="load",
+                message=f"holds a {_LIMITS}, which NumPy writes and cannot restore",
+                error="TypeError: finfo.__new__() missing 1 required positional argument: 'dtype'",
+                help="Store the data type, and ask it for its limits anew.",
+                distribution="numpy",
+            )
+            return
         if not item.callable.startswith(_RANDOM):
             continue
         function = item.callable[len(_RANDOM) :]
@@ -244,6 +266,40 @@ def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         return
 
 
+# ---- category_encoders ----
+
+# Since this release the contrast encoders give no column for the intercept.
+_NO_INTERCEPT: Final = (2, 7)
+_CONTRASTS: Final = (
+    "HelmertEncoder",
+    "SumEncoder",
+    "BackwardDifferenceEncoder",
+    "PolynomialEncoder",
+)
+
+
+def _contrasts(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Contrast encoders whose columns are other ones now; the names that they note tell."""
+    version = exact.version("category-encoders")
+    if version is None or symbols.numbers(version) < _NO_INTERCEPT:
+        return
+    for item in pickle.objects:
+        state = mapping_of(item) if item.of.endswith(_CONTRASTS) else None
+        if state is None or not item.of.startswith("category_encoders."):
+            continue
+        names = state.get("feature_names_out_") or state.get("feature_names")
+        if isinstance(names, Items) and "intercept" in names.items:
+            yield Reason(
+                rule="CMP011",
+                effect="predict",
+                message=f"holds a {item.of.rpartition('.')[2]} whose first column is the intercept; "
+                f"category_encoders {version} gives none, silently",
+                help="Pin category-encoders<2.7, or fit the model again.",
+                distribution="category-encoders",
+            )
+            return
+
+
 # ---- SciPy ----
 
 
@@ -262,6 +318,16 @@ def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             continue
         name = item.of.rpartition(".")[2]
         what = error = ""
+        if item.of.startswith("scipy.stats._qmc."):
+            yield Reason(
+                rule="CMP011",
+                effect="unknown",
+                message=f"holds a {name} in the middle of its sequence, whose private state SciPy "
+                "changes between releases; which wrote it is not known",
+                help="Store its settings, and make it anew.",
+                distribution="scipy",
+            )
+            return
         if name == "KDTree" and isinstance(item.state, Mapping) and number >= (1, 6):
             what, error = "a KDTree of SciPy before 1.6", "ValueError: need more than 7 values"
         elif name == "KDTree" and isinstance(item.state, Items) and number < (1, 6):
@@ -421,6 +487,10 @@ def _field_type(pickle: PickleFacts, array: Symbol, field: str) -> str | None:
     return code if isinstance(code, str) else None
 
 
+# Since this patch release the trees count features by wider numbers.
+_WIDE_FEATURES: Final = (1, 3, 1)
+
+
 def _histograms(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Node layouts of histogram gradient boosting: read by compiled code when it predicts."""
     version = exact.version("scikit-learn")
@@ -439,7 +509,7 @@ def _histograms(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         )
         needed = set().union(*wants)
         if not needed <= set(fields) or (
-            wide is not None and (wide in ("i8", "i4")) != (number >= (1, 3))
+            wide is not None and (wide in ("i8", "i4")) != (number >= _WIDE_FEATURES)
         ):
             yield Reason(
                 rule="CMP002",

@@ -43,6 +43,7 @@ LIBRARIES: dict[str, str] = {
     "sortedcontainers": "sortedcontainers",
     "patsy": "patsy",
     "dateutil": "python-dateutil",
+    "polars": "polars",
 }
 
 

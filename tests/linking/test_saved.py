@@ -45,6 +45,7 @@ def xgboost_binary(major: int, minor: int, attributes: bytes = b"") -> bytes:
         ("2.1.4", "1.6.2", "loads"),
         ("2.0.3", "1.2.1", "fails"),
         ("1.1.1", "1.2.1", "loads"),
+        ("1.6.2", "1.5.1", "fails"),
         ("1.2.1", "2.1.4", "warns"),
         ("3.4.1", "3.0.5", "fails"),
         ("3.4.1", "2.0.3", "fails"),

@@ -6,7 +6,7 @@ import pickle
 import sys
 
 import pytest
-from test_compatibility import Stream, judged, runtime
+from test_compatibility import Stream, first, judged, runtime
 
 
 def test_a_library_without_a_table_is_not_said_to_load() -> None:
@@ -223,3 +223,131 @@ def test_samplers_are_asked_what_they_cannot_do_without(
     # Inside something else it is a template, or done with since the training.
     inside = Stream().raw(b"]").new(module, "TomekLinks", state).raw(b"a")
     assert judged(inside.bytes(), runtime({"imbalanced-learn": version})).outcome == "loads"
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "pins", "what"),
+    [
+        ("pandas.core.groupby.generic", "DataFrameGroupBy", {"pandas": "2.2.3"}, "group or roll"),
+        ("pandas.api.typing", "Rolling", {"pandas": "3.0.2"}, "group or roll"),
+        ("scipy.stats._qmc", "Sobol", {"scipy": "1.13.1"}, "make it anew"),
+    ],
+)
+def test_private_states_in_the_middle_of_a_computation(
+    module: str, name: str, pins: dict[str, str], what: str
+) -> None:
+    stream = Stream().new(module, name, {"a": 1})
+    result = judged(stream.bytes(), runtime({"numpy": "1.26.4", **pins}))
+    assert result.outcome == "unknown" and what in result.reasons[0].help
+
+
+def test_limits_of_a_type_cannot_be_restored() -> None:
+    stream = Stream().new("numpy", "finfo", {"eps": 1.0})
+    result = judged(stream.bytes(), runtime({"numpy": "1.26.4"}))
+    assert first(result) == ("fails", "CMP006")
+
+
+@pytest.mark.parametrize(
+    ("revision", "cls", "settings", "version", "outcome"),
+    [
+        (9011453, "CatBoostRegressor", {}, "0.23", "unknown"),
+        (9011453, "CatBoostRegressor", {}, "0.24.4", "loads"),
+        (6861880, "CatBoostRegressor", {}, "0.22", "loads"),
+        (9011453, "CatBoostClassifier", {}, "0.23", "loads"),
+        (9011453, "CatBoostClassifier", {"cat_features": ["a"]}, "0.23", "unknown"),
+    ],
+)
+def test_biases_that_old_releases_of_catboost_do_not_read(
+    revision: int, cls: str, settings: dict[str, object], version: str, outcome: str
+) -> None:
+    blob = b"CBM1" + b"\0" * 4000 + b"    Last Changed Rev: %d\n" % revision + b"\0" * 900
+    stream = Stream().name("catboost.core", cls).raw(b")\x81").value(settings)
+    stream.value("__model").raw(b"B" + len(blob).to_bytes(4, "little") + blob).raw(b"sb")
+    result = judged(stream.bytes(), runtime({"catboost": version}))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("0.90", "fails"), ("1.6.2", "loads")])
+def test_unfitted_models_of_xgboost_before_1(version: str, outcome: str) -> None:
+    stream = Stream().new("xgboost.sklearn", "XGBClassifier", {"max_depth": 3})
+    assert judged(stream.bytes(), runtime({"xgboost": version})).outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("2.2.3", "fails"), ("3.0.2", "loads")])
+def test_an_offset_with_one_more_argument(version: str, outcome: str) -> None:
+    stream = Stream().name("pandas._libs.tslibs.offsets", "Easter").raw(b"K\x01\x89K\x03\x87R")
+    pins = {"pandas": version, "numpy": "2.1.3"}
+    assert judged(stream.bytes(), runtime(pins)).outcome == outcome
+
+
+def test_that_a_library_is_missing_is_said_once() -> None:
+    stream = Stream().name("sklearn.base", "BaseEstimator").name("sklearn.svm._classes", "SVC")
+    result = judged(stream.name("numpy", "ndarray").bytes(), runtime({}))
+    assert [r.distribution for r in result.reasons] == ["scikit-learn", "numpy"]
+
+
+@pytest.mark.parametrize(
+    ("state", "version", "outcome"),
+    [
+        (b"]", "1.0.0", "loads"),
+        (b"]", "1.20.0", "fails"),
+        (b"C\x03abc", "1.20.0", "loads"),
+        (b"C\x03abc", "2.1.0", "loads"),
+        (b"C\x03abc", "1.9.0", "fails"),
+    ],
+)
+def test_frames_of_polars(state: bytes, version: str, outcome: str) -> None:
+    stream = Stream().name("polars.dataframe.frame", "DataFrame").raw(b")\x81" + state + b"b")
+    assert judged(stream.bytes(), runtime({"polars": version})).outcome == outcome
+
+
+def test_queries_of_polars_are_private() -> None:
+    stream = Stream().name("polars.lazyframe.frame", "LazyFrame").raw(b")\x81C\x01ab")
+    result = judged(stream.bytes(), runtime({"polars": "1.20.0"}))
+    assert result.outcome == "unknown" and "LazyFrame" in result.reasons[0].message
+
+
+@pytest.mark.parametrize(
+    ("names", "version", "outcome"),
+    [
+        (["intercept", "a_0"], "2.7.0", "fails"),
+        (["a_0"], "2.7.0", "loads"),
+        (["intercept", "a_0"], "2.6.3", "loads"),
+    ],
+)
+def test_contrast_encoders_lost_their_intercept(
+    names: list[str], version: str, outcome: str
+) -> None:
+    state = {"cols": ["a"], "handle_missing": "value", "_dim": 1, "return_df": True,
+             "drop_invariant": False, "handle_unknown": "value", "mapping": [],
+             "ordinal_encoder": None, "feature_names_out_": names}  # fmt: skip
+    stream = Stream().new("category_encoders.sum_coding", "SumEncoder", state)
+    result = judged(stream.bytes(), runtime({"category-encoders": version}))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.11", "fails"), ("3.13", "loads")])
+def test_bytecode_that_never_leaves_was_compiled_by_another_python(
+    python: str, outcome: str
+) -> None:
+    """RESUME, RETURN_CONST of 3.13 are COPY_FREE_VARS, BUILD_LIST to 3.11."""
+    stream = Stream().name("types", "CodeType").raw(b"(").raw(b"K\0K\0K\0K\0K\x01K\x03")
+    stream.raw(b"C\x04\x95\x00g\x00").value((None,)).value(()).value(()).value("<string>")
+    stream.value("f").value("f").value(1).raw(b"C\0C\0").value(()).value(()).raw(b"tR")
+    result = judged(stream.bytes(), runtime({}, python=python))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("1.3.0", "fails"), ("1.3.1", "loads")])
+def test_histogram_trees_count_wider_since_a_patch_release(version: str, outcome: str) -> None:
+    fields = ("value", "feature_idx", "num_threshold", "missing_go_to_left", "is_categorical")
+    home = "sklearn.ensemble._hist_gradient_boosting.predictor"
+    stream = Stream().name(home, "TreePredictor").raw(b")\x81}").value("nodes")
+    stream.name("numpy.core.multiarray", "_reconstruct").name("numpy", "ndarray")
+    stream.raw(b"K\0\x85C\x01b\x87R(K\x01K\x01\x85")
+    stream.name("numpy", "dtype").value("V56").raw(b"\x89\x88\x87R(K\x03X\x01\0\0\0|N")
+    stream.value(fields).raw(b"}").value("feature_idx")
+    stream.name("numpy", "dtype").value("i8").raw(b"\x89\x88\x87RK\x08\x86sK8K\x01K\x10tb")
+    stream.raw(b"\x89C\0tbsb")
+    result = judged(stream.bytes(), runtime({"scikit-learn": version, "numpy": "1.26.4"}))
+    assert result.outcome == outcome, result.reasons

@@ -1,6 +1,6 @@
 """Runs inside an environment of the matrix: writes its artifacts, or loads others'.
 
-worker.py write FOLDER ENVIRONMENT [PREFIX]
+worker.py write FOLDER ENVIRONMENT [PREFIX,…]
 worker.py load FOLDER ENVIRONMENT PRODUCER,… [SHARE]     only one in so many, chosen by its name
 worker.py describe FOLDER ENVIRONMENT PROJECT
 """
@@ -69,7 +69,7 @@ def write(folder: str, environment: str, only: str = "") -> None:
                 (name, (("sklearn",), ("pickle",), make)) for name, make in recipes.swept().items()
             )
     for name, (needs, writers, make) in sorted(todo.items()):
-        if not name.startswith(only):
+        if not name.startswith(tuple(only.split(","))):
             continue
         try:
             for need in needs:
