@@ -404,6 +404,8 @@ def port_taken_in_pod(service: Service, rule: Rule, deployment: Deployment) -> I
     workload, container = service.workload, service.container
     if workload is None or container is None or len(workload.pod.containers) < 2:
         return
+    if workload.platform == "seldon":
+        return  # its operator tells each container a port of its own
     served = ports.served(service)
     if not served.complete:
         return
