@@ -44,6 +44,8 @@ class Kustomization:
     bases: frozenset[str] = frozenset()
     component: bool = False
     problems: tuple[Problem, ...] = ()
+    # Files and directories of the repository that it names and that are not there, with the place.
+    missing: tuple[tuple[str, Location], ...] = ()
     # It takes in something that is not in the repository.
     open: bool = False
 
@@ -86,6 +88,7 @@ def build(files: Files, path: str) -> Kustomization | None:
         bases=frozenset(builder.bases),
         component=component,
         problems=tuple(builder.problems[:50]),
+        missing=tuple(builder.missing[:50]),
         open=builder.open,
     )
 
@@ -309,12 +312,18 @@ class _Builder:
         self.inputs: set[str] = set()
         self.bases: set[str] = set()
         self.problems: list[Problem] = []
+        self.missing: list[tuple[str, Location]] = []
         self.open = False
         self.work = 0
         self.running: list[str] = []
 
     def problem(self, at: Location, message: str) -> None:
         self.problems.append(Problem(at=at, message=message))
+
+    def absent(self, at: Location, name: str, path: str) -> None:
+        self.problem(at, f"{name} is not in the repository")
+        if not path.startswith(".."):
+            self.missing.append((path, at))
 
     def document(self, path: str) -> Mapping | None:
         text = self.files.read(path)
@@ -374,7 +383,7 @@ class _Builder:
         text = None if path.startswith("..") else self.files.read(path)
         if text is None:
             self.open = True
-            self.problem(entry.at, f"{name} is not in the repository")
+            self.absent(entry.at, name, path)
             return []
         self.inputs.add(path)
         return [_Item(node) for node in _objects(yamldoc.parse(text).documents)]
@@ -545,7 +554,7 @@ class _Builder:
             file = None if path.startswith("..") else self.files.read(path)
             if file is None:
                 self.open = True
-                self.problem(entry.at, f"{name} is not in the repository")
+                self.absent(entry.at, name, path)
                 continue
             self.inputs.add(path)
             for document in yamldoc.parse(file).documents:
@@ -575,7 +584,7 @@ class _Builder:
             file = None if path.startswith("..") else self.files.read(path)
             if file is None:
                 self.open = True
-                self.problem(source.at, f"{text} is not in the repository")
+                self.absent(source.at, text, path)
                 return items
             self.inputs.add(path)
             documents = yamldoc.parse(file).documents

@@ -390,3 +390,25 @@ def test_seldon_gives_each_container_a_port(tmp_path: Path, manifest: str, told:
         files[f"{name}/app.py"] = APP
         files[f"{name}/requirements.txt"] = REQUIREMENTS
     assert severities(service(tmp_path, files), "NET013") == told
+
+
+@pytest.mark.parametrize(
+    ("present", "ignored", "told"),
+    [("limits.yaml", "", ["high"]), ("limits.json", "", []), ("limits.yaml", "*.json\n", [])],
+)
+def test_a_patch_that_nobody_has_stops_kustomize(
+    tmp_path: Path, present: str, ignored: str, told: list[str]
+) -> None:
+    files = {
+        "k8s/kustomization.yaml": (
+            "resources: [api.yaml]\npatches:\n- path: limits.json\n  target: {kind: Deployment}\n"
+        ),
+        "k8s/api.yaml": (
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec:\n"
+            "  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n"
+            '    spec:\n      containers: [{name: api, image: "example.com/api:1"}]\n'
+        ),
+        f"k8s/{present}": "[]\n",
+        ".gitignore": ignored,
+    }
+    assert severities(service(tmp_path, files), "IMG030") == told
