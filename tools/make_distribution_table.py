@@ -7,13 +7,13 @@ version read, the modules it puts on ``sys.path``, the distributions it requires
 and its console scripts. Resumable: names already in the cache directory are not fetched
 again. The index is the one pip is configured for.
 
-    python tools/make_distribution_table.py [--cache DIR] [--only NAME ... | --site DIR]
+    python tools/make_distribution_table.py [--cache DIR] [--only NAME ... | --site DIR ...]
 
 Of what has no wheel, the module is known that an executed case imported
 (``syslibs_executed.tsv``, ``syslibs_observed.tsv``); what it requires is not (``open``).
 
-With ``--only`` these names alone are read; with ``--site`` what a package installer put into a
-directory (``pip install --no-deps --target DIR NAME ...``). All other rows then stay.
+With ``--only`` these names alone are read; with ``--site`` what a package installer put into
+directories (``pip install --no-deps --target DIR NAME ...``). All other rows then stay.
 """
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "distributions")
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--site", type=Path)
+    parser.add_argument("--site", type=Path, nargs="*", default=[])
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     index = index_url()
@@ -351,9 +351,11 @@ def main() -> int:
     if arguments.only or arguments.site:
         table = json.loads(gzip.decompress(TARGET.read_bytes()))["distributions"]
     missing = []
-    if arguments.site:
-        found = map(installed, sorted(arguments.site.glob("*.dist-info")))
-        table.update({name: describe(raw) for name, raw in found})
+    for site in arguments.site:
+        for name, raw in map(installed, sorted(site.glob("*.dist-info"))):
+            # What others hold back is no news of a release.
+            if Version(raw["version"]) >= Version(table.get(name, {}).get("version", "0")):
+                table[name] = describe(raw)
     for name in arguments.only or (() if arguments.site else names()):
         cached = arguments.cache / f"{canonicalize_name(name)}.json"
         if not cached.exists():

@@ -1,7 +1,9 @@
 """Generate the system library tables: ``syslibs.json`` and ``apt-<suite>.json.gz``.
 
 ``rules/knowledge/syslibs.json``: what distributions need of the system. ELF needs come from the
-wheels (see ``syslib_wheels.py``), loads by name and programs from ``syslibs.toml``, and where
+wheels (see ``syslib_wheels.py``) of ``syslibs.toml`` over their history and of every name in
+``distributions.txt`` in its newest release, loads by name and programs from the same wheels' code
+and from ``syslibs.toml``, and where
 ``syslibs_executed.tsv`` (written by ``verify_syslibs.py``) or ``syslibs_observed.tsv`` (by
 ``observe_syslibs.py``) has a row, execution decides: a library
 that ELF names and the import did not miss belongs to an optional layer.
@@ -10,10 +12,12 @@ that ELF names and the import did not miss belongs to an optional layer.
 packages that matter (with and without recommended ones), and which package has a library or
 program. Made from Debian's own Packages and Contents files.
 
-    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels] [--site DIR] [--no-apt]
+    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels] [--site DIR ...] [--no-apt] [--into DIR]
 
 A new distribution costs no reading of the others: install it with
-``pip install --no-deps --target DIR NAME`` and give ``--no-wheels --site DIR``.
+``pip install --target DIR NAME``, add it and what came along to ``distributions.txt``, and give
+``--no-wheels --site DIR``. With ``--into`` the tables go elsewhere; ``--only NAME ...`` reads these
+alone, and leaves out all others: to compare with the shipped rows.
 """
 
 from __future__ import annotations
@@ -26,12 +30,13 @@ import json
 import re
 import tomllib
 import urllib.error
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import syslib_apt
 import syslib_wheels
-from make_distribution_table import index_url
+from make_distribution_table import index_url, names
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -96,6 +101,13 @@ def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def is_told(need: dict[str, Any], hinted: frozenset[str]) -> bool:
+    """Whether the shipped table tells what code names: editors and pagers that some function may
+    open are no news to who deploys a service, nor what compiled packages do beside their work.
+    """
+    return not need["hint"] or not hinted.isdisjoint(need.get("program", ()))
+
+
 def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]]:
     """Needs that nobody wrote down: what an import or a call was seen to fail for, and to work
     with afterwards, and what building took.
@@ -121,8 +133,9 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
             said = known.get(key, set())
             # What it brings along has its own row, and is found where its requirements are known.
             others = row["brought"].split() if distributions.known(key) else []
-            brought = {lib for other in others for lib in known.get(other, ())}
             late = row["at_call"].split(",")
+            # What only calls take counts for what the code names.
+            brought = {lib for other in others for lib in known.get(other, ())} - {*late}
             for lib in filter(None, row["missing"].split(",")):
                 stem = lib.partition(".so")[0]
                 if stem in {k.partition(".so")[0] for k in said} or lib in brought:
@@ -224,13 +237,17 @@ def read_site(site: Path, cache: Path) -> list[str]:
     return names
 
 
-def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, Any]:
+def needs_table(
+    cache: Path, *, offline: bool, sites: Iterable[Path] = (), only: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """The table of needs by distribution.
 
-    What is neither read nor in the cache keeps its row of the shipped table.
+    What is neither read nor in the cache keeps its row of the shipped table; with ``only``, the
+    rows of these, from what is read alone.
     """
     config = settings()
     siblings = re.compile(config["siblings"])
+    hinted = frozenset(config["hinted"].split())
     seen = executed()
     table: dict[str, Any] = {}
     kept = json.loads(gzip.decompress((KNOWLEDGE / "syslibs.json.gz").read_bytes()))[
@@ -239,11 +256,14 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
     index = "" if offline else index_url()
     (cache / "wheels").mkdir(parents=True, exist_ok=True)
     listed: list[str] = [canonicalize_name(name) for name in config["wheels"].split()]
-    newest = {canonicalize_name(name) for name in config["newest"].split()}
-    listed += sorted(newest - set(listed))
-    if site is not None:
+    newest = {canonicalize_name(name) for name in names()} - set(listed)
+    listed += sorted(newest)
+    for site in sites:
         listed += [name for name in read_site(site, cache / "wheels") if name not in listed]
+    if only:
+        listed, kept = [name for name in listed if name in only], {}
     asked: dict[str, list[dict[str, Any]]] = {}
+    plain: set[str] = set()
     for key in listed:
         cached = cache / "wheels" / f"{key}.json"
         try:
@@ -270,8 +290,17 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
         hints = asked_needs(key, read[-1]) if read else [
             need for need in kept.get(key, {}).get("needs", ()) if need.get("read")
         ]  # fmt: skip
+        pure = not any(one["files"] for one in found["read"].values())
+        hints = [need for need in hints if is_told(need, hinted if pure else frozenset())]
+        # What an import did without, its functions try to load and do without as well.
+        outcomes = seen.get(key, {}).values()
+        if outcomes and not any(outcomes):
+            hints = [need for need in hints if "lib" not in need]
         if hints:
             asked[key] = hints
+        if pure and key not in kept and "elf" not in table[key]:
+            # Pure Python is known by its row in the table of distributions.
+            plain.add(key)
     for need in config["need"]:
         row = {k: v for k, v in need.items() if k != "of" and v}
         missed = {m for libs in seen.get(canonicalize_name(need["of"]), {}).values() for m in libs}
@@ -299,7 +328,10 @@ def needs_table(cache: Path, *, offline: bool, site: Path | None) -> dict[str, A
         # Without a version it was built: what it then links is in its needs.
         if ran := sorted(filter(None, versions), key=Version):
             table.setdefault(key, {}).setdefault("checked", ran)
-    return dict(sorted(table.items()))
+    for key in plain:
+        if table[key].keys() == {"checked"} and distributions.known(key) and key not in seen:
+            del table[key]
+    return {key: row for key, row in sorted(table.items()) if not only or key in only}
 
 
 def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> dict[str, Any]:
@@ -508,11 +540,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "syslibs")
     parser.add_argument("--no-wheels", action="store_true", help="use the wheels in the cache only")
-    parser.add_argument("--site", type=Path, help="a directory of installed wheels to read as well")
+    parser.add_argument(
+        "--site", type=Path, nargs="*", default=[], help="directories of installed wheels to read"
+    )
     parser.add_argument("--no-apt", action="store_true", help="leave the package tables alone")
+    parser.add_argument("--into", type=Path, default=KNOWLEDGE, help="where the tables go")
+    parser.add_argument("--only", nargs="*", default=[], help="read these names alone")
     arguments = parser.parse_args()
     config = settings()
-    table = needs_table(arguments.cache, offline=arguments.no_wheels, site=arguments.site)
+    table = needs_table(
+        arguments.cache,
+        offline=arguments.no_wheels,
+        sites=arguments.site,
+        only=frozenset(map(canonicalize_name, arguments.only)),
+    )
     document = {
         "generator": "tools/make_syslib_tables.py",
         "source": "ELF files of wheels on the package index, tools/syslibs.toml, executed imports",
@@ -527,7 +568,7 @@ def main() -> int:
         "distributions": table,
     }
     data = json.dumps(document, separators=(",", ":")).encode()
-    (KNOWLEDGE / "syslibs.json.gz").write_bytes(gzip.compress(data, mtime=0))
+    (arguments.into / "syslibs.json.gz").write_bytes(gzip.compress(data, mtime=0))
     print(f"{len(table)} distributions")
     if arguments.no_apt:
         return 0
@@ -549,7 +590,7 @@ def main() -> int:
             other = {n: here.get(n, "") for n in {*here, *there} if here.get(n) != there.get(n)}
             apt["programs"] = f";{';'.join(f'{n}={p}' for n, p in sorted(other.items()))};"
         newest = newest or apt["programs"]
-        target = KNOWLEDGE / f"apt-{suite}.json.gz"
+        target = arguments.into / f"apt-{suite}.json.gz"
         target.write_bytes(syslib_apt.packed(apt))
         print(f"{suite}: {apt['packages'].count(';')} names, {target.stat().st_size:,} bytes")
     return 0

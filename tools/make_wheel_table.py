@@ -5,7 +5,9 @@ One index page is read for each distribution with native code in ``tools/distrib
 except the newest source archive of a distribution without wheels, to see whether building it
 needs a compiler. Resumable; run ``make_distribution_table.py`` first, with the same cache.
 
-    python tools/make_wheel_table.py [--cache DIR]
+    python tools/make_wheel_table.py [--cache DIR] [--only NAME ...]
+
+With ``--only`` the pages of these names alone are read, and all other rows stay.
 
 Per release: ``g`` maps a Python (``3.11``; ``3.8+`` for the stable ABI; ``*`` for pure) to the
 glibc the wheel needs (x86-64), ``m`` lists Pythons with a musl wheel, ``r`` is Requires-Python,
@@ -108,37 +110,55 @@ def is_native(url: str) -> bool:
             return any(native(member.name) for member in archive)
 
 
+def read_page(index: str, key: str, *, wheel: bool | None) -> dict[str, Any] | None:
+    """The row of a distribution; ``wheel``: whether it has any, None when that is to be seen.
+
+    None for one that has only wheels of pure Python.
+    """
+    url = f"{index.rstrip('/')}/{key}/"
+    with urllib.request.urlopen(url, timeout=180) as response:
+        page = Page()
+        page.feed(response.read().decode())
+    rows, sdists = releases(page)
+    pythons = [p for row in rows.values() for p in (*row.get("g", ()), *row.get("m", ()))]
+    if wheel is None and pythons and set(pythons) == {"*"}:
+        return None
+    native = True
+    if not (bool(pythons) if wheel is None else wheel) and sdists:
+        native = is_native(urllib.parse.urljoin(url, max(sdists)[1]))
+    return {"native": native, "releases": rows}
+
+
 def main() -> int:
     """Read the pages that are not in the cache, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "distributions")
+    parser.add_argument("--only", nargs="*", default=[])
     arguments = parser.parse_args()
+    arguments.cache.mkdir(parents=True, exist_ok=True)
     index = index_url()
     table: dict[str, Any] = {}
-    for name in names():
+    if arguments.only:
+        table = json.loads(gzip.decompress(TARGET.read_bytes()))["distributions"]
+    for name in arguments.only or names():
         key = canonicalize_name(name)
         known = arguments.cache / f"{key}.json"
-        if not known.exists():
+        if not known.exists() and not arguments.only:
             continue
-        row = json.loads(known.read_text())
+        row = json.loads(known.read_text()) if known.exists() else None
         if row is not None and row["wheel"].endswith("-none-any.whl"):
             continue
         cached = arguments.cache / f"{key}.wheels.json"
         if not cached.exists():
-            url = f"{index.rstrip('/')}/{key}/"
+            wheel = row is not None if known.exists() else None
             try:
-                with urllib.request.urlopen(url, timeout=180) as response:
-                    page = Page()
-                    page.feed(response.read().decode())
-                rows, sdists = releases(page)
-                native = True
-                if row is None and sdists:
-                    native = is_native(urllib.parse.urljoin(url, max(sdists)[1]))
+                found = read_page(index, key, wheel=wheel)
             except (urllib.error.URLError, OSError, tarfile.TarError) as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 continue
-            cached.write_text(json.dumps({"native": native, "releases": rows}))
-        table[key] = json.loads(cached.read_text())
+            cached.write_text(json.dumps(found))
+        if (found := json.loads(cached.read_text())) is not None:
+            table[key] = found
     document = {
         "generator": "tools/make_wheel_table.py",
         "source": "the file names on the package index's page of each distribution",

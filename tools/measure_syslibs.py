@@ -33,6 +33,8 @@ class Counts:
     def __init__(self) -> None:
         self.right = self.missed = self.false = self.clean = self.built = self.unbuilt = 0
         self.undetermined = 0
+        # Named, and not, of rows where nothing was seen to mend what is missing.
+        self.open = [0, 0]
         # Packages that the answer calls not known, rather than clean.
         self.unread = 0
 
@@ -40,7 +42,8 @@ class Counts:
         return (
             f"missing libraries named {self.right}, missed {self.missed}; clean packages {self.clean}, "
             f"false alarms {self.false}; builds named {self.built}, not {self.unbuilt}; "
-            f"said to be not known {self.unread}; undetermined {self.undetermined}"
+            f"said to be not known {self.unread}; undetermined {self.undetermined}; "
+            f"of rows that nothing mended: named {self.open[1]}, not {self.open[0]}"
         )
 
 
@@ -73,15 +76,21 @@ def _judge(row: dict[str, str], base: Base, counts: Counts) -> None:
     counts.unread += bool(unread)
     note = f" (not known: {', '.join(unread)})" if unread else ""
     truth = row.get("fixing_apt") or row.get("fixing_apt_bookworm") or ""
-    if row["missing"] and row["verified"] != "n":
-        fixes = {p.strip() for p in truth.split(";") if p.strip()}
+    if row["missing"]:
+        mended = row["verified"] != "n"
+        fixes = {p.strip() for p in truth.split(";") if p.strip()} if mended else set()
         for name in (w.strip() for w in row["missing"].split(",")):
             owner = release.library(name) or release.program(name)
-            if (owner and owner in installed) or line & fixes:
+            found = (owner and owner in installed) or name in installed or bool(line & fixes)
+            if not mended:
+                counts.open[bool(found)] += 1
+            elif found:
                 counts.right += 1
             else:
                 counts.missed += 1
-                print(f"missed       {called}: {name} ({sorted(line)}){note}")
+            if not found:
+                said = "missed      " if mended else "not mended  "
+                print(f"{said} {called}: {name} ({sorted(line)}){note}")
     elif "fails" in row["import_ok_on_slim"]:
         wanted = set(truth.removeprefix("(build)").split()) if "build" in truth else set()
         if not wanted:

@@ -61,6 +61,8 @@ LARGE = 30 << 20
 MOST_SERIES = 12
 # Of a distribution whose answer changes with every release, so many are read.
 MOST_RELEASES = 24
+# Where an installer puts what a wheel keeps beside its modules.
+BESIDE = ("bin/", "lib/", "share/", "include/", "etc/")
 # Part of glibc or of every interpreter's own image.
 OF_THE_SYSTEM = re.compile(
     r"^(ld-linux.*|lib(c|m|mvec|dl|rt|pthread|util|resolv|nsl|crypt|anl|BrokenLocale|gcc_s|stdc\+\+|z)\.so.*)$"
@@ -230,7 +232,7 @@ def read_installed(info: Path) -> tuple[str, str, dict[str, Any]]:
         "files": files,
         "unread": [],
         "asks": asks(Installed(info)),
-        "modules": modules_of(names),
+        "modules": modules_of([name for name in names if not name.startswith(BESIDE)]),
         "requires": _requires(metadata),
     }  # fmt: skip
 
@@ -247,7 +249,8 @@ def needs(read: dict[str, Any], siblings: re.Pattern[str]) -> dict[str, list[str
         for name in (posixpath.basename(path), facts["soname"]):
             if name:
                 bundled.setdefault(name, path)
-    roots = [p for p in files if _is_root(p, files)]
+    # Without a module nothing is imported: who opens its libraries has a row of its own.
+    roots = [p for p in files if _is_root(p, files)] if read["modules"] else []
     missing: dict[str, list[str]] = {}
     for root in roots:
         seen: set[str] = set()

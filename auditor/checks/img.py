@@ -475,6 +475,43 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
                 related=[Related(image.image.base.at, "the base image lacks it")],
                 breaks=waiting(service, deployment),
             )
+    yield from _modules_of_check(service, rule, deployment, current)
+
+
+_NOT_THERE = ("no", "possibly-no")
+
+
+def _modules_of_check(
+    service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
+) -> Iterator[Outcome]:
+    """What the check's own line of Python imports, and nothing installs."""
+    from auditor.deployment.image import Absent, absolute
+    from auditor.linking import distributions
+
+    installed = service.environment.installed if service.environment is not None else None
+    for module in current.modules:
+        top = module.partition(".")[0]
+        if distributions.is_stdlib(top):
+            yield rule.passed()
+            continue
+        if installed is None or installed.provides(module).answer not in _NOT_THERE:
+            continue
+        image = service.image
+        folders = [service.cwd] if isinstance(service.cwd, str) else []
+        if image is None or any(
+            not isinstance(image.image.fs.lookup(absolute(folder, name)), Absent)
+            for folder in folders
+            for name in (f"{top}.py", top)
+        ):
+            continue
+        yield rule.finding(
+            current.at,
+            f"the health check imports `{module}`, which nothing installs in the image "
+            f"(`ModuleNotFoundError: No module named '{top}'`): the container is always unhealthy",
+            help=f"Install what brings `{top}`, or ask with `urllib.request`.",
+            confidence=Confidence.LIKELY,
+            breaks=waiting(service, deployment),
+        )
 
 
 def _script_of_check(

@@ -105,6 +105,7 @@ def first_program(
         return
     program, at = argv[0].value, argv[0].at
     if service.command_form != "exec":
+        yield from _open_bracket(service, at)
         if "/" in program:
             yield from _started(service, program, at, view, cwd, by_shell=True)
         return
@@ -123,6 +124,26 @@ def first_program(
             )
         return
     yield from _started(service, program, at, view, cwd, by_shell=False)
+
+
+_QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.", re.DOTALL)
+_CALLED = re.compile(r"(?:^|\s)([\w.-]+:[\w.]+)\(")
+
+
+def _open_bracket(service: Service, at: Location) -> Iterator[StartFault]:
+    """``app:create_app()`` without quotes in a shell: a bracket there is no part of a word."""
+    text = service.argv[-1] if service.argv else ""
+    found = _CALLED.search(_QUOTED.sub("", text))
+    if found is not None:
+        yield StartFault(
+            kind="literal-variable",
+            message=(
+                f"the shell reads `{found.group(1)}()`, and a bracket cannot stand there without quotes: "
+                '`Syntax error: "(" unexpected`'
+            ),
+            at=at,
+            certain=False,
+        )
 
 
 # Releases whose packages are known, with what they bring along.
@@ -182,8 +203,10 @@ def _started(
         return
     path = posixpath.normpath(posixpath.join(cwd, program))
     seen = view.look(path)
-    if seen.answer == "no" or path.startswith(_SYSTEM):
-        if path.startswith(_SYSTEM):
+    # What starts from the working directory is the project's, wherever that is.
+    system = program.startswith(_SYSTEM) and not program.startswith(f"{cwd.rstrip('/')}/")
+    if seen.answer == "no" or system:
+        if system:
             yield from misplaced(image, [shell.Arg(value=program, at=at)])
             return
         yield StartFault(

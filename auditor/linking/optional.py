@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Entry, Service
@@ -85,13 +85,22 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             modules, distribution = reader
             error = f"ImportError: Missing optional dependency '{distribution}'"
             yield _of(access.at, f"`{access.loader}`", modules, distribution, error, access.reach)
+    for use in entry.trace.uses:
+        # Every method of a data frame is noted, since some releases lack some.
+        if (use.module, use.name) == ("pandas", "DataFrame.to_markdown"):
+            error = "ImportError: Missing optional dependency 'tabulate'"
+            yield _of(
+                use.at, "`DataFrame.to_markdown`", ("tabulate",), "tabulate", error, use.reach
+            )
     yield from _of_frameworks(entry)
     for call in entry.trace.calls:
         if call.name in ("httpx.Client", "httpx.AsyncClient"):
             http2 = call.keyword("http2")
             if http2 is not None and http2.value is True:
                 error = "ImportError: Using http2=True, but the 'h2' package is not installed"
-                yield _of(call.at, f"`{call.name}(http2=True)`", ("h2",), "h2", error, call.reach)
+                feature = f"`{call.name}(http2=True)`"
+                found = _of(call.at, feature, ("h2",), "h2", error, call.reach)
+                yield replace(found, by_extra=True)
         if call.name.rpartition(".")[2] not in ("create_engine", "create_async_engine"):
             continue
         first = call.arguments[0].text if call.arguments else None

@@ -42,6 +42,8 @@ class Need:
     always: bool = True
     # Counts only when project code imports the distribution itself.
     direct: bool = False
+    # Whoever requires the distribution calls what needs it: a bridge to another language.
+    through: bool = False
     packages: tuple[str, ...] = ()
     # The release was read or executed, not only its neighbours.
     exact: bool = False
@@ -114,6 +116,9 @@ def _known_needs(distribution: str, version: str | None, libc: str | None) -> tu
             continue
         if specifier and not version and specifier.startswith("<"):
             continue
+        if need.get("build") and not _is_built(distribution, version):
+            # A wheel brings what a build would link.
+            continue
         names = tuple(need.get("lib") or need.get("program") or ())
         common = {"distribution": distribution, "how": need["how"], "exact": True}
         if names and not any(n.names == names for n in found):
@@ -125,11 +130,12 @@ def _known_needs(distribution: str, version: str | None, libc: str | None) -> tu
                     module=need.get("module", ""),
                     always=need.get("always", need.get("when", "import") == "import"),
                     direct=need.get("direct", False),
+                    through=need.get("through", False),
                     hint=need.get("hint", False),
                     **common,
                 )
             )
-        if need.get("build") and _is_built(distribution, version):
+        if need.get("build"):
             found.append(Need(when="build", packages=tuple(need["build"]), **common))
     return tuple(found)
 

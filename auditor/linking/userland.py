@@ -412,7 +412,7 @@ def applies(need: Need, use: Use) -> bool:
         return False
     if need.hint and not need.module:
         return False
-    if need.when == "call" and not use.direct:
+    if need.when == "call" and not use.direct and not need.through:
         return False
     if need.module:
         return use.module == need.module or use.module.startswith(f"{need.module}.")
@@ -548,7 +548,8 @@ def of_list(
     for name, need in needed(versions, libc=land.libc):
         if name not in reached or need.when == "build":
             continue
-        if name not in direct and (need.direct or need.module or need.when == "call"):
+        called = need.when == "call" and not need.through
+        if name not in direct and (need.direct or need.module or called):
             continue
         lack = land.lacks(need)
         if lack is not None:
@@ -622,6 +623,8 @@ def _is_compiled(name: str, version: str | None, base: Base | None, *, direct: b
     if name in wheels.OPTIONAL_EXTENSIONS:
         return False
     python = base.python if base is not None else None
+    # Sources that are made during the build are not seen in the archive; its failure was.
+    taken = any(need.when == "build" for need in sonames.needs(name, version))
     # What others bring along is taken in a release that has a wheel, where there is one.
     if python is not None and "." in python and (direct or version is not None):
         result = wheels.installable(
@@ -632,8 +635,8 @@ def _is_compiled(name: str, version: str | None, base: Base | None, *, direct: b
             glibc=base.glibc if base is not None else None,
         )
         if result.outcome != "unknown":
-            return result.outcome == "build" and result.native
-    return any(need.when == "build" for need in sonames.needs(name, version))
+            return result.outcome == "build" and (result.native or taken)
+    return taken
 
 
 def install_line(

@@ -42,9 +42,13 @@ _DEEPEST = 3
 
 @value
 class Asked:
-    """``libmagic.so.1``, or ``magic`` without a version; and the names of programs."""
+    """``libmagic.so.1``, or ``magic`` without a version; and the names of programs.
+
+    ``early``: the libraries that importing the module loads, and cannot do without.
+    """
 
     libraries: frozenset[str] = frozenset()
+    early: frozenset[str] = frozenset()
     programs: frozenset[str] = frozenset()
 
 
@@ -58,7 +62,9 @@ def asked(source: str) -> Asked:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Asked()
     bound = _bound(tree)
+    at_import = {id(node) for node in _on_import(tree.body)}
     libraries: set[str] = set()
+    early: set[str] = set()
     programs: set[str] = set()
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
@@ -66,12 +72,36 @@ def asked(source: str) -> Asked:
         owner, name = _called(call.func)
         if name.lstrip("_") in _LOADERS:
             for argument in call.args:
-                libraries.update(_libraries(_texts(argument, bound)))
+                found = set(_libraries(_texts(argument, bound)))
+                libraries |= found
+                early |= found if id(call) in at_import else set()
         elif name in _STARTERS and (not _STARTERS[name] or owner in _STARTERS[name]):
             given = [*call.args[:1], *(k.value for k in call.keywords if k.arg == "args")]
             for argument in given:
                 programs.update(_programs(_texts(argument, bound, program=True)))
-    return Asked(libraries=frozenset(libraries), programs=frozenset(programs))
+    return Asked(
+        libraries=frozenset(libraries), early=frozenset(early), programs=frozenset(programs)
+    )
+
+
+def _on_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """What runs when the module is imported and whose failure ends the import: no body of a
+    function, nothing in a ``try`` whose handlers never raise.
+    """
+    pending: list[ast.AST] = list(body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Try) and node.handlers and not _raises(node.handlers):
+            pending += [*node.orelse, *node.finalbody]
+            continue
+        pending += ast.iter_child_nodes(node)
+
+
+def _raises(handlers: list[ast.ExceptHandler]) -> bool:
+    return any(isinstance(node, ast.Raise) for one in handlers for node in ast.walk(one))
 
 
 def _libraries(texts: Iterator[str]) -> Iterator[str]:

@@ -31,7 +31,7 @@ _OF_THE_SYSTEM = re.compile(
 )
 # Members that no import of the package reaches, and those that other tools leave in packages.
 _ASIDE = re.compile(
-    r"(^|/)(tests?|docs?|examples?|benchmarks?|plugins)/|/(win|windows|darwin|macos)\w*"
+    r"(^|/)(tests?|docs?|examples?|benchmarks?|plugins)/|/(win|windows|darwin|macos|osx)\w*"
     r"|(^|/)(_version|versioneer|setup|conftest)\.py$"
 )
 # Programs that come with the interpreter, or that open something on a desk.
@@ -107,28 +107,45 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
             distribution=distribution, names=(name,), how="elf", always=place != "deep",
             when="import" if place == "top" else "call",
         )  # fmt: skip
+    said = f"{distribution} {facts['summary']}".lower()
     # What loads many libraries (windowing toolkits) does without most of them, and so does what
-    # has compiled modules of its own.
-    always = len(facts["libraries"]) <= MOST_LOADED and not facts["compiled"]
+    # has compiled modules of its own. Others load what they are about, or load when they are
+    # imported; what only a function loads may be for that alone.
+    few = len(facts["libraries"]) <= MOST_LOADED and not facts["compiled"]
     for name in facts["libraries"]:
         libraries = tuple(
             dict.fromkeys(n for s in sonames.SUITES for n in sonames.release(s).versions_of(name))
         )
         if libraries and _stem(name) not in stems:
+            always = few and (name in facts["early"] or _is_about(said, name))
             yield sonames.Need(
                 distribution=distribution, names=libraries, how="code", when="call", always=always,
                 hint=not always,
             )  # fmt: skip
+    # Programs of one package are one need.
+    packages: dict[str, list[str]] = {}
     for name in facts["programs"]:
         package = release.program(name)
-        if package is None or _OF_EVERY_IMAGE.match(name):
-            continue
-        said = f"{distribution} {facts['summary']}".lower()
-        about = any(re.search(rf"(?<![a-z]){re.escape(n.lower())}", said) for n in (name, package))
+        if package is not None and not _OF_EVERY_IMAGE.match(name):
+            packages.setdefault(package, []).append(name)
+    for package, programs in packages.items():
+        about = not facts["compiled"] and any(
+            re.search(rf"(?<![a-z]){re.escape(n.lower())}", said) for n in (*programs, package)
+        )
+        # What has archives of Java classes runs them.
+        always = about or (facts["jars"] and "java" in programs)
         yield sonames.Need(
-            distribution=distribution, names=(name,), kind="program", how="code", when="call",
-            always=about, hint=not about,
+            distribution=distribution, names=tuple(programs), kind="program", how="code",
+            when="call", always=always, hint=not always,
         )  # fmt: skip
+
+
+def _is_about(said: str, library: str) -> bool:
+    """Whether a distribution's name or summary has the library's: ``pyzbar`` and ``zbar``."""
+    word = re.split(r"[-.\d]", _stem(library))[0].lower()
+    if len(word) > len("xyz"):
+        return word in said
+    return bool(word) and re.search(rf"(?<![a-z]){re.escape(word)}", said) is not None
 
 
 def _stem(name: str) -> str:
@@ -138,10 +155,10 @@ def _stem(name: str) -> str:
 
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
-    modules name; ``summary``; whether anything in it is ``compiled``. None when the wheel could not be read
+    modules name, ``early`` those of the libraries that importing them loads; ``summary``; whether anything in it is ``compiled``, and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("asked", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("needs", file.url, lambda: _read(index, file))
     return found
 
 
@@ -187,6 +204,7 @@ def facts_of(
         unknown("what is loaded by the modules", "too many would have to be read")
     facts: dict[str, elf.ElfFacts] = {}
     libraries: set[str] = set()
+    early: set[str] = set()
     programs: set[str] = set()
     for member in members:
         read = elf.parse(wheel.read(member))
@@ -195,6 +213,7 @@ def facts_of(
     for module in () if many else modules:
         asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
         libraries |= asked.libraries
+        early |= asked.early
         programs |= asked.programs
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
     # The most exact name of each library: libmagic.so.1 rather than magic.
@@ -208,10 +227,12 @@ def facts_of(
             if not any(b == f"lib{_stem(name)}" or b.startswith(f"lib{_stem(name)}-") for b in bundled)
             and (".so" in name or f"lib{name}" not in exact)
         ),
+        "early": sorted(early),
         # A program that the wheel has: ffmpeg-linux-x86_64-v7.0.2.
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
         "compiled": bool(members),
+        "jars": any(n.endswith(".jar") for n in wheel.names),
     }  # fmt: skip
 
 

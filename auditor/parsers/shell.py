@@ -1760,9 +1760,9 @@ class _Parser:
         return self._lex(self._span(nodes[0])[0], self._span(nodes[-1])[1])
 
     def _lex(self, start: int, end: int) -> Word:
-        # Some tokens of the grammar take the line end with them.
-        while end > start and self.text[end - 1] == "\n" and self.text[end - 2] != "\\":
-            end -= 1
+        # Some tokens of the grammar take the line end, or its continuation, with them.
+        while end - 1 > start and self.text[end - 1] == "\n":
+            end -= 2 if self.text[end - 2] == "\\" else 1
         lexer = _WordLexer(self.text)
         lexer.lex(start, end)
         return Word(

@@ -294,3 +294,32 @@ def test_a_slim_image_has_the_programs_of_every_system() -> None:
     land = userland.Userland(describe("python:3.11-slim-bookworm"))
     for name, there in (("tar", True), ("find", True), ("tmux", False)):
         assert land.meets(sonames.Need(distribution="x", names=(name,), kind="program")) is there
+
+
+def test_a_wheel_brings_what_a_build_would_link() -> None:
+    # 0.8.0 has wheels, 0.7.1 only for interpreters that are gone.
+    assert missing(["pyheif==0.8.0"]) == {}
+    base = describe("python:3.11-slim-bookworm")
+    assert userland.builds([("pyheif", "0.8.0")], base) == ()
+    assert "libpq.so.5" in missing(["psycopg2"])
+
+
+def test_what_is_made_during_the_build_takes_a_compiler_all_the_same() -> None:
+    # No C file lies in its archive: cffi writes it.
+    named = dict(userland.builds([("psycopg2cffi", None)], describe("python:3.11-slim-bookworm")))
+    assert {"gcc", "libpq-dev"} <= set(named["psycopg2cffi"])
+
+
+def test_who_requires_a_bridge_to_java_runs_it() -> None:
+    assert missing(["python-pdfbox"])["java"] == "default-jre-headless"
+    # It brings ffmpy, and does without ffmpeg until somebody asks for a video.
+    assert "ffmpeg" not in missing(["gradio"])
+
+
+@pytest.mark.parametrize(
+    "name", ["torch", "tensorflow", "ipython", "asyncssh", "matplotlib", "pyproj", "eccodes"]
+)
+def test_nothing_is_installed_for_what_is_loaded_in_passing(name: str) -> None:
+    assert userland.knows(name)
+    lacks = userland.of_list([(name, (), None)], describe("python:3.11-slim-bookworm"))
+    assert userland.install_line(lacks) == ""

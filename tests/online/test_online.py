@@ -353,6 +353,53 @@ def test_syslibs_reads_what_a_wheel_loads_by_name(
     assert "portaudio" not in said and "vips" not in said
 
 
+def test_syslibs_installs_what_importing_loads_and_what_a_package_is_about(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    def loads(name: str) -> bytes:
+        return f"import ctypes\ndef f():\n    ctypes.CDLL('{name}')\n".encode()
+
+    optional = b"import ctypes\ntry:\n    x = ctypes.CDLL('libnettle.so.8')\nexcept OSError:\n    x = None\n"
+    stock = Shelf()
+    stock.add("shells", wheel("shells", "1.0", {
+        "shells/__init__.py": optional, "shells/more.py": loads("libportaudio.so.2"),
+        "shells/osx.py": b"import ctypes\nctypes.CDLL('libobjc.so.4')\n",
+    }))  # fmt: skip
+    stock.add("pyzbarlike", wheel("pyzbarlike", "1.0", {"pyzbarlike.py": loads("libzbar.so.0")}))
+    stock.add("voices", wheel("voices", "1.0", {
+        "voices.py": b"import ctypes\ntry:\n    x = ctypes.CDLL('libsndfile.so.1')\nexcept OSError:\n    raise\n",
+    }))  # fmt: skip
+    pip_index(stock)
+    arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    # What a function loads, and what the import does without, is told and not installed.
+    assert run([*arguments, "shells"]) == 0
+    said = capsys.readouterr().out
+    assert "apt-get" not in said and "libportaudio2" in said and "libobjc" not in said
+    assert run([*arguments, "pyzbarlike", "voices"]) == 1
+    assert capsys.readouterr().out.endswith("--no-install-recommends libsndfile1 libzbar0\n")
+
+
+def test_syslibs_runs_java_for_what_has_archives_of_it(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    code = b"import subprocess\ndef f():\n    subprocess.run(['java', '-version'])\n    subprocess.run(['ffprobe'])\n    subprocess.run(['ffmpeg'])\n"
+    stock = Shelf()
+    stock.add("scores", wheel("scores", "1.0", {"scores.py": code, "scorer/meteor.jar": b"PK"}))
+    stock.add("plain", wheel("plain", "1.0", {"plain.py": code}))
+    pip_index(stock)
+    arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    assert run([*arguments, "scores"]) == 1
+    said = capsys.readouterr().out
+    assert said.endswith("--no-install-recommends default-jre-headless\n")
+    # Two programs of one package are one need.
+    assert said.count("needed by scores") == 2
+    assert run([*arguments, "plain"]) == 0
+
+
 def test_syslibs_reads_what_an_unpinned_wheel_and_its_requirements_ask_for(
     tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
