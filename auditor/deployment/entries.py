@@ -970,13 +970,15 @@ class _Follower:
             facts_of=self.view.module,
             is_dir=self.view.is_dir,
         )
+        home = account(self.service.image, self.service.user).home
+        environment.setdefault("HOME", home)  # the engine sets it
         return Program(
             finder,
             environment=environment,
             environment_complete=(self.service.variables_complete or self.documented) and not wild,
             spoken_of=None if wild else self.view.spoken_of,
             cwd=self.cwd,
-            home=account(self.service.image, self.service.user).home,
+            home=home,
             read=self._read,
             exists=self.view.exists,
             names=self.view.listing,
@@ -1064,6 +1066,11 @@ class _Follower:
             self.complete = False
             return
         program = self._program(roots)
+        package, dot, last = module.rpartition(".")
+        # `celery -A package.module.app`: the last part may be an attribute.
+        loose = server.startswith("celery") and bool(dot) and attribute is None
+        if loose and not program.finder.find(module) and program.finder.find(package):
+            module, attribute = package, last
         trace = program.run(
             module, as_main=as_main, attribute=attribute, factory=factory, argv=argv
         )
