@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import repo_kit as kit
 
-from auditor.findings import Confidence, Stage
+from auditor.findings import Confidence, Severity, Stage
 
 
 def importing(module: str) -> str:
@@ -296,6 +296,7 @@ def test_a_model_that_is_not_there_may_need_its_library(tmp_path: Path) -> None:
     found = kit.of(kit.service(tmp_path, files), "IMG002")
     assert found[0].confidence is Confidence.POSSIBLE
     assert "may import `lightgbm`" in found[0].related[0].message
+    assert found[0].severity is Severity.MEDIUM
 
 
 def test_a_name_that_leads_to_another_distribution(tmp_path: Path) -> None:
