@@ -37,8 +37,17 @@ def _named(item: kubernetes.Object) -> str:
 
 @check("IMG030")
 def refused_manifest(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
-    """The API server does not take an object."""
+    """The API server does not take an object, or kustomize does not come to give it any."""
     cluster = deployment.cluster
+    for path, at in cluster.missing:
+        yield rule.finding(
+            at,
+            f"`{path}` is not in the repository: kustomize stops, and nothing is applied "
+            f"(`no such file or directory`)",
+            help="Correct the name, or commit the file.",
+            confidence=Confidence.LIKELY,
+            evidence={"path": path},
+        )
     for item in cluster.objects:
         if _patch(cluster, item):
             continue
@@ -404,6 +413,8 @@ def port_taken_in_pod(service: Service, rule: Rule, deployment: Deployment) -> I
     workload, container = service.workload, service.container
     if workload is None or container is None or len(workload.pod.containers) < 2:
         return
+    if workload.platform == "seldon":
+        return  # its operator tells each container a port of its own
     served = ports.served(service)
     if not served.complete:
         return

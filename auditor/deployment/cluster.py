@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.parsers import kubernetes
-from auditor.source import Problem
+from auditor.source import Location, Problem
 from auditor.values import value
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Cluster:
     charts: tuple[Chart, ...] = ()
     # Something that was not read may bring more objects.
     open: bool = False
+    # What kustomizations name and nobody has, with the place that names it.
+    missing: tuple[tuple[str, Location], ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -104,8 +106,10 @@ def read(facts: Facts) -> Cluster:
         for stream in chart.streams:
             objects += kubernetes.read(stream).objects
     consumed, governed, chosen = _kustomizations(facts, files)
+    missing: list[tuple[str, Location]] = []
     for built in chosen:
         problems += built.problems
+        missing += [m for m in built.missing if not facts.by_hand(m[0])]
         unread = unread or built.open
         objects += kubernetes.of_nodes(built.path, built.objects)
     plain: list[kubernetes.Object] = []
@@ -120,7 +124,7 @@ def read(facts: Facts) -> Cluster:
             continue
         plain += kubernetes.parse(text).objects
     objects += _variants(plain)
-    return of(objects, charts=charts, open_=unread, problems=problems)
+    return of(objects, charts=charts, open_=unread, missing=missing, problems=problems)
 
 
 def of(
@@ -128,6 +132,7 @@ def of(
     *,
     charts: Iterable[Chart] = (),
     open_: bool = False,
+    missing: Iterable[tuple[str, Location]] = (),
     problems: Iterable[Problem] = (),
 ) -> Cluster:
     """These objects by class."""
@@ -143,6 +148,7 @@ def of(
         budgets=tuple(o for o in found if isinstance(o, kubernetes.DisruptionBudget)),
         charts=tuple(charts),
         open=open_,
+        missing=tuple(dict.fromkeys(missing)),
         problems=tuple(problems),
     )
 

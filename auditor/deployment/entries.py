@@ -557,6 +557,8 @@ class _Follower:
         if fact.kind not in _PYTHON_SERVERS:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))
             return
+        if fact.kind == "django" and self._without_manage(fact):
+            return
         self._python_present(fact.kind, fact.at)
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         if fact.script is not None and isinstance(fact.script.value, str):
@@ -688,6 +690,30 @@ class _Follower:
                 evidence=(("module", module),),
             )
         )
+
+    def _without_manage(self, fact: ServerStart) -> bool:
+        """``python manage.py`` where the working directory has no such file."""
+        named = next((a for a in fact.argv if a.text.endswith("manage.py")), None)
+        if named is None or not isinstance(self.cwd, str):
+            return False
+        path = posixpath.normpath(posixpath.join(self.cwd, named.text))
+        if self.view.look(path).answer != "no":
+            return False
+        self.faults.append(
+            StartFault(
+                kind="script",
+                message=(
+                    f"`{named.text}` is not in the image (working directory {self.cwd}): "
+                    f"`python: can't open file '{path}'`"
+                ),
+                at=named.at,
+                related=((self.service.cwd_at, "the working directory is set here"),)
+                if self.service.cwd_at
+                else (),
+                evidence=(("path", path),),
+            )
+        )
+        return True
 
     def _django_app(self) -> AppSpec | None:
         """What ``manage.py runserver`` serves: the ``wsgi`` module beside the settings."""
@@ -944,13 +970,15 @@ class _Follower:
             facts_of=self.view.module,
             is_dir=self.view.is_dir,
         )
+        home = account(self.service.image, self.service.user).home
+        environment.setdefault("HOME", home)  # the engine sets it
         return Program(
             finder,
             environment=environment,
             environment_complete=(self.service.variables_complete or self.documented) and not wild,
             spoken_of=None if wild else self.view.spoken_of,
             cwd=self.cwd,
-            home=account(self.service.image, self.service.user).home,
+            home=home,
             read=self._read,
             exists=self.view.exists,
             names=self.view.listing,
@@ -1038,6 +1066,11 @@ class _Follower:
             self.complete = False
             return
         program = self._program(roots)
+        package, dot, last = module.rpartition(".")
+        # `celery -A package.module.app`: the last part may be an attribute.
+        loose = server.startswith("celery") and bool(dot) and attribute is None
+        if loose and not program.finder.find(module) and program.finder.find(package):
+            module, attribute = package, last
         trace = program.run(
             module, as_main=as_main, attribute=attribute, factory=factory, argv=argv
         )

@@ -217,6 +217,11 @@ def _step(
         if locks.detect(path) == "pylock":
             used_lock = _use_lock(path, draft, facts, python, (), (), fact.at, add)
             continue
+        folder, name = posixpath.split(path)
+        if fact.tool == "uv" and name in ("pyproject.toml", "setup.py", "setup.cfg"):
+            # uv takes a project's own file for a list of what it depends on.
+            add(_project(folder, (), draft, facts, fact.at, files))
+            continue
         add(_requirements(path, draft, facts, fact.at, files))
         draft.problems.extend(_left_behind(path, resolve, arg.value, draft))
         if fact.tool == "pip":

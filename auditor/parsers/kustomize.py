@@ -44,6 +44,8 @@ class Kustomization:
     bases: frozenset[str] = frozenset()
     component: bool = False
     problems: tuple[Problem, ...] = ()
+    # Files and directories of the repository that it names and that are not there, with the place.
+    missing: tuple[tuple[str, Location], ...] = ()
     # It takes in something that is not in the repository.
     open: bool = False
 
@@ -88,6 +90,7 @@ def build(
         bases=frozenset(builder.bases),
         component=component,
         problems=tuple(builder.problems[:50]),
+        missing=tuple(builder.missing[:50]),
         open=builder.open,
     )
 
@@ -312,12 +315,18 @@ class _Builder:
         self.inputs: set[str] = set()
         self.bases: set[str] = set()
         self.problems: list[Problem] = []
+        self.missing: list[tuple[str, Location]] = []
         self.open = False
         self.work = 0
         self.running: list[str] = []
 
     def problem(self, at: Location, message: str) -> None:
         self.problems.append(Problem(at=at, message=message))
+
+    def absent(self, at: Location, name: str, path: str) -> None:
+        self.problem(at, f"{name} is not in the repository")
+        if not path.startswith(".."):
+            self.missing.append((path, at))
 
     def stream(self, path: str) -> yamldoc.YamlStream | None:
         """The parsed file, which is an input from now on; None when there is none."""
@@ -387,7 +396,7 @@ class _Builder:
         stream = self.stream(path)
         if stream is None:
             self.open = True
-            self.problem(entry.at, f"{name} is not in the repository")
+            self.absent(entry.at, name, path)
             return []
         return [_Item(node) for node in _objects(stream.documents)]
 
@@ -557,7 +566,7 @@ class _Builder:
             stream = self.stream(path)
             if stream is None:
                 self.open = True
-                self.problem(entry.at, f"{name} is not in the repository")
+                self.absent(entry.at, name, path)
                 continue
             for document in stream.documents:
                 listed = document.items if isinstance(document, yamldoc.Sequence) else (document,)
@@ -586,7 +595,7 @@ class _Builder:
             stream = self.stream(path)
             if stream is None:
                 self.open = True
-                self.problem(source.at, f"{text} is not in the repository")
+                self.absent(source.at, text, path)
                 return items
             documents = stream.documents
         for document in documents:

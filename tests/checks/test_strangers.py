@@ -303,3 +303,112 @@ def test_a_missing_file_that_the_route_answers_for_is_no_fault(
         "app.py": REPORT.replace("ROUTE", route),
     }
     assert severities(service(tmp_path, files), "PTH002") == told
+
+
+@pytest.mark.parametrize(("name", "told"), [("work.queue", []), ("work.missing", ["high"])])
+def test_celery_takes_the_last_part_of_a_name_for_an_attribute(
+    tmp_path: Path, name: str, told: list[str]
+) -> None:
+    files = {
+        "Dockerfile": dockerfile("COPY work.py ./", f'["celery", "-A", "{name}", "worker"]'),
+        "requirements.txt": "celery==5.4.0\n",
+        "work.py": "from celery import Celery\nqueue = Celery('work')\n",
+    }
+    assert severities(service(tmp_path, files), "IMG017") == told
+
+
+PROJECT = '[project]\nname = "api"\nversion = "1"\ndependencies = ["flask==3.0.3", "gunicorn"]\n'
+
+
+@pytest.mark.parametrize(
+    ("tool", "told"), [("pip install uv && uv pip install --system", False), ("pip install", True)]
+)
+def test_uv_takes_pyproject_for_a_list_of_requirements(
+    tmp_path: Path, tool: str, told: bool
+) -> None:
+    files = {
+        "Dockerfile": (
+            "FROM python:3.11-slim\nWORKDIR /app\nCOPY pyproject.toml app.py ./\n"
+            f"RUN {tool} -r pyproject.toml\n"
+            'CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n'
+        ),
+        "pyproject.toml": PROJECT,
+    }
+    result = service(tmp_path, files)
+    assert bool(severities(result, "ENV019")) is told
+    assert severities(result, "ENV007") == []
+
+
+def test_the_engine_sets_home(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": dockerfile(),
+        "app.py": (
+            "import os\nstore = f\"{os.environ.get('HOME')}/store\"\n"
+            f"os.makedirs(store, exist_ok=True)\nopen(store + '/x', 'w').write('x')\n{APP}"
+        ),
+    }
+    assert severities(service(tmp_path / "a", files), "PTH007") == []
+    files["app.py"] = f"open('/store/x', 'w').write('x')\n{APP}"
+    assert severities(service(tmp_path / "b", files), "PTH007") == ["high"]
+
+
+SELDON = """\
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata: {name: models}
+spec:
+  name: models
+  predictors:
+    - name: main
+      graph: {name: one, type: MODEL}
+      componentSpecs:
+        - spec:
+            containers:
+              - {name: one, image: "registry.example.com/one:1"}
+              - {name: two, image: "registry.example.com/two:1"}
+"""
+PODS = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: models}
+spec:
+  containers:
+    - {name: one, image: "registry.example.com/one:1"}
+    - {name: two, image: "registry.example.com/two:1"}
+"""
+
+
+@pytest.mark.parametrize(("manifest", "told"), [(SELDON, []), (PODS, ["high"])])
+def test_seldon_gives_each_container_a_port(tmp_path: Path, manifest: str, told: list[str]) -> None:
+    build = "docker build -t registry.example.com/NAME:1 NAME\n"
+    files = {
+        "k8s/models.yaml": manifest,
+        "build.sh": "#!/bin/sh\n" + "".join(build.replace("NAME", n) for n in ("one", "two")),
+    }
+    for name in ("one", "two"):
+        files[f"{name}/Dockerfile"] = dockerfile()
+        files[f"{name}/app.py"] = APP
+        files[f"{name}/requirements.txt"] = REQUIREMENTS
+    assert severities(service(tmp_path, files), "NET013") == told
+
+
+@pytest.mark.parametrize(
+    ("present", "ignored", "told"),
+    [("limits.yaml", "", ["high"]), ("limits.json", "", []), ("limits.yaml", "*.json\n", [])],
+)
+def test_a_patch_that_nobody_has_stops_kustomize(
+    tmp_path: Path, present: str, ignored: str, told: list[str]
+) -> None:
+    files = {
+        "k8s/kustomization.yaml": (
+            "resources: [api.yaml]\npatches:\n- path: limits.json\n  target: {kind: Deployment}\n"
+        ),
+        "k8s/api.yaml": (
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec:\n"
+            "  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n"
+            '    spec:\n      containers: [{name: api, image: "example.com/api:1"}]\n'
+        ),
+        f"k8s/{present}": "[]\n",
+        ".gitignore": ignored,
+    }
+    assert severities(service(tmp_path, files), "IMG030") == told

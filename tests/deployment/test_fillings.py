@@ -158,3 +158,32 @@ def test_what_is_filled_in_is_served(
         "docker-compose.yml": "services:\n  api:\n    build: .\n    ports: ['8000:8000']\n",
     }
     assert _answers(tmp_path, files)["reachable"] == reachable
+
+
+@pytest.mark.parametrize(
+    ("folder", "workdir", "starts"),
+    [("", "/app", "yes"), ("backend/", "/app", "no"), ("backend/", "/app/backend", "yes")],
+)
+def test_manage_is_looked_for_where_the_command_runs(
+    tmp_path: Path, folder: str, workdir: str, starts: str
+) -> None:
+    site = {
+        "manage.py": "import os\nimport sys\n\n"
+        'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site1.settings")\n'
+        "from django.core.management import execute_from_command_line\n\n"
+        "execute_from_command_line(sys.argv)\n",
+        "site1/__init__.py": "",
+        "site1/settings.py": 'SECRET_KEY = "k"\nROOT_URLCONF = "site1.urls"\nALLOWED_HOSTS = ["*"]\n',
+        "site1/urls.py": "urlpatterns = []\n",
+        "site1/wsgi.py": "import os\n\nfrom django.core.wsgi import get_wsgi_application\n\n"
+        'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site1.settings")\n'
+        "application = get_wsgi_application()\n",
+    }
+    files = {f"{folder}{name}": text for name, text in site.items()}
+    files["requirements.txt"] = "django==4.2.16\n"
+    files["Dockerfile"] = (
+        "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\n"
+        f"RUN pip install -r requirements.txt\nCOPY . .\nWORKDIR {workdir}\n"
+        'CMD ["python", "manage.py", "runserver", "0.0.0.0:8000"]\n'
+    )
+    assert _answers(tmp_path, files)["starts"] == starts
