@@ -345,6 +345,8 @@ def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
 
 
+# Since this release CatBoost reads the data frames of pandas 2.
+_OF_PANDAS_2: Final = (1, 2)
 # Since this release a model's bias stands elsewhere in the buffer, and older ones take it for zero.
 _BIASES: Final = (0, 24)
 # The revision that the last release before it was built from.
@@ -355,7 +357,23 @@ _REVISION: Final = re.compile(rb"Last Changed Rev: (\d{1,12})")
 def catboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Regressions and categories of newer releases: older ones open them and may answer otherwise."""
     version = exact.version("catboost")
-    if version is None or symbols.numbers(version) >= _BIASES:
+    if version is None:
+        return
+    if symbols.numbers(version) < _OF_PANDAS_2 and exact.at_least("pandas", 2):
+        for item in pickle.objects:
+            state = mapping_of(item) if symbols.owner(item.of) == "catboost" else None
+            if state is not None and state.get("cat_features") is not None:
+                yield Reason(
+                    rule="CMP011",
+                    effect="predict",
+                    message="holds a model with categories, which CatBoost takes from data frames: "
+                    f"{version} does not know those of pandas {exact.version('pandas')}",
+                    error="AttributeError: 'DataFrame' object has no attribute 'iteritems'",
+                    help="Pin pandas<2, or catboost>=1.2.",
+                    distribution="catboost",
+                )
+                return
+    if symbols.numbers(version) >= _BIASES:
         return
     for item in pickle.objects:
         state = mapping_of(item) if symbols.owner(item.of) == "catboost" else None
@@ -364,15 +382,18 @@ def catboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             continue
         revision = _REVISION.search(found[1]) or _REVISION.search(found[0])
         plain = item.of.endswith("Classifier") and state.get("cat_features") is None
-        if revision is None or int(revision[1]) <= _BEFORE_BIASES or plain:
+        if plain or (revision is not None and int(revision[1]) <= _BEFORE_BIASES):
             continue
+        wrote = (
+            "CatBoost 0.24 or newer wrote" if revision else "CatBoost 0.24 or newer may have made"
+        )
         yield Reason(
             rule="CMP011",
             effect="unknown",
-            message=f"holds a model that CatBoost 0.24 or newer wrote: {version} opens it, but does "
-            "not read its bias, nor categories as they are kept now",
+            message=f"holds a model that {wrote}: {version} opens such, but does not read their bias, "
+            "nor categories as they are kept now",
             help="Pin the catboost that wrote the model.",
             distribution="catboost",
-            evidence=(("revision", revision[1].decode()),),
+            evidence=(("revision", revision[1].decode()),) if revision else (),
         )
         return

@@ -47,6 +47,7 @@ def state_reasons(
         yield from _jobs(pickle, exact)
         yield from _passthrough(pickle, exact)
         yield from _losses(pickle, exact)
+        yield from _projections(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
     for top, distribution, whole in _PROBED:
@@ -714,6 +715,36 @@ def _losses(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution="scikit-learn",
         )
         return
+
+
+# Since 1.3 the coefficients of partial least squares have a row for each target, until 1.0 a column;
+# between them they had another name.
+_ROWS: Final = (1, 3)
+_COLUMNS: Final = (1, 1)
+
+
+def _projections(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Partial least squares, whose coefficients turned over under the same name."""
+    version = exact.version("scikit-learn")
+    if version is None or symbols.numbers(version) >= _COLUMNS:
+        return
+    for item in pickle.objects:
+        state = mapping_of(item) if item.of.startswith("sklearn.cross_decomposition.") else None
+        written = state.get("_sklearn_version") if state is not None else None
+        if not isinstance(written, str) or "coef_" not in keys_of(item):
+            continue
+        if symbols.numbers(written) >= _ROWS:
+            name = item.of.rpartition(".")[2]
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message=f"holds a {name} of scikit-learn {written}, whose coefficients {version} "
+                "takes the other way round",
+                error="ValueError: shapes not aligned",
+                help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                distribution="scikit-learn",
+            )
+            return
 
 
 def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:

@@ -351,3 +351,33 @@ def test_histogram_trees_count_wider_since_a_patch_release(version: str, outcome
     stream.raw(b"\x89C\0tbsb")
     result = judged(stream.bytes(), runtime({"scikit-learn": version, "numpy": "1.26.4"}))
     assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
+    ("written", "version", "outcome"),
+    [("1.3.1", "1.0.2", "fails"), ("1.0.1", "1.0.2", "warns"), ("1.3.1", "1.3.2", "warns")],
+)
+def test_coefficients_that_turned_over(written: str, version: str, outcome: str) -> None:
+    state = {"_sklearn_version": written, "coef_": 1, "_x_mean": 1, "_x_std": 1, "_y_mean": 1,
+             "_predict_1d": True, "intercept_": 1}  # fmt: skip
+    stream = Stream().new("sklearn.cross_decomposition._pls", "PLSCanonical", state)
+    result = judged(stream.bytes(), runtime({"scikit-learn": version, "numpy": "1.24.4"}))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
+    ("features", "version", "pandas", "outcome"),
+    [
+        (["a"], "1.1", "2.0.1", "fails"),
+        (["a"], "1.2.2", "2.0.1", "loads"),
+        (["a"], "1.1", "1.5.3", "loads"),
+        (None, "1.1", "2.0.1", "loads"),
+    ],
+)
+def test_categories_of_catboost_and_pandas_2(
+    features: list[str] | None, version: str, pandas: str, outcome: str
+) -> None:
+    state = {"cat_features": features} if features else {"depth": 2}
+    stream = Stream().new("catboost.core", "CatBoostRegressor", state)
+    result = judged(stream.bytes(), runtime({"catboost": version, "pandas": pandas}))
+    assert result.outcome == outcome, result.reasons
