@@ -191,9 +191,9 @@ def summary(
     if unread:
         lines.append(f"NOT KNOWN: {', '.join(unread)}")
         lines.append(
-            "  no wheel of theirs could be read"
+            "  neither a wheel nor a source archive of theirs could be read"
             if asked
-            else "  in no table, so this is not a clean answer; --online reads their wheels"
+            else "  in no table, so this is not a clean answer; --online reads their files"
         )
     if line := userland.install_line(lacks, builds, apk=apk):
         lines += ["", line]

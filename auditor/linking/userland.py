@@ -533,10 +533,11 @@ def of_list(
     not import by itself. Needs that only some functions of a distribution have count for those
     that the list names.
     """
-    named, installed = closure(roots, python)
-    direct = {name for name, _, _ in named}
-    reached = set(direct)
-    for name in direct:
+    asked = list(roots)
+    named, installed = closure(asked, python)
+    direct = {name for name, _, _ in asked}
+    reached = {name for name, _, _ in named}
+    for name in sorted(reached):
         reached.update(path[-1] for path in _brought(name, installed, python))
     # Extras are asked for because they are used.
     reached |= {
@@ -550,6 +551,9 @@ def of_list(
             continue
         called = need.when == "call" and not need.through
         if name not in direct and (need.direct or need.module or called):
+            continue
+        # What code names in passing is told of what was asked about.
+        if need.hint and name not in direct:
             continue
         lack = land.lacks(need)
         if lack is not None:
