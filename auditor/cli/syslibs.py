@@ -71,7 +71,7 @@ def command(
 
             index = stack.enter_context(connected(cache=not no_cache))
         lacks = userland.of_list(roots, image, python=image.python)
-        builds = userland.builds([(name, version) for name, _, version in roots], image)
+        builds = userland.builds(roots, image)
         unread = userland.unread_of(roots, python=image.python)
         for text in index.remarks if index is not None else ():
             remark(text, quiet=quiet)

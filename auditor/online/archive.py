@@ -129,7 +129,7 @@ def _headers(setup: str) -> Iterator[str]:
     release = sonames.release(sonames.NEWEST)
     for name in dict.fromkeys(re.findall(r"['\"/ ]([a-z0-9]+[_-]config)\b", setup)):
         package = release.program(name)
-        if package is not None and package.endswith("-dev"):
+        if package is not None and "-dev" in package:
             yield package
 
 

@@ -184,10 +184,10 @@ def _stem(name: str) -> str:
 
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
-    modules name, ``early`` those of the libraries that importing them loads; ``summary``; whether anything in it is ``compiled``, and whether there are ``jars``. None when the wheel could not be read
+    modules name, ``early`` those of the libraries that importing them loads; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("needs", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-2", file.url, lambda: _read(index, file))
     return found
 
 
@@ -277,8 +277,26 @@ def facts_of(
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
         "compiled": bool(members),
+        "imports": None if many else sorted(_imports(wheel, modules)),
         "jars": any(n.endswith(".jar") for n in wheel.names),
     }  # fmt: skip
+
+
+def _imports(wheel: Members, modules: list[str]) -> frozenset[str]:
+    """The modules of others that are imported with the wheel's own."""
+
+    def source(member: str) -> Callable[[], str]:
+        return lambda: wheel.read(member, loads.LARGEST_MODULE).decode("utf-8", "replace")
+
+    return loads.imported({name: source(m) for m in modules if (name := module_of(m)) is not None})
+
+
+def imports(index: Index, distribution: str, version: str | None) -> frozenset[str] | None:
+    """First names of what importing the release's modules imports; None when that is not known."""
+    file = file_of(index, distribution, version)
+    facts = _facts(index, file) if file is not None else None
+    found = facts["imports"] if facts is not None else None
+    return frozenset(found) if found is not None else None
 
 
 def _is_build_of(file: str, program: str) -> bool:
