@@ -106,7 +106,8 @@ def _on_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
 def imported(sources: Mapping[str, Callable[[], str]]) -> frozenset[str]:
     """The modules of others that importing a distribution's own imports, by their first names.
 
-    ``sources``: its modules by dotted name; what its tops lead to is read.
+    ``sources``: its modules by dotted name; what its tops lead to is read. A top that leads to
+    none is imported by its parts.
     """
     pending = [name for name in sources if "." not in name]
     packages = {name.rpartition(".")[0] for name in sources}
@@ -118,6 +119,7 @@ def imported(sources: Mapping[str, Callable[[], str]]) -> frozenset[str]:
             tree = ast.parse(sources[module]())
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
+        before = len(seen)
         for node in _on_import(tree.body):
             for name in _named(node, module, is_package=module in packages):
                 parts = name.split(".")
@@ -127,6 +129,10 @@ def imported(sources: Mapping[str, Callable[[], str]]) -> frozenset[str]:
                     found.add(parts[0])
                 pending += [i for i in own if i not in seen]
                 seen.update(own)
+        if "." not in module and len(seen) == before:
+            children = {n for n in sources if n.rpartition(".")[0] == module and "._" not in n}
+            pending += children - seen
+            seen |= children
     return frozenset(found)
 
 

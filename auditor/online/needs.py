@@ -187,7 +187,7 @@ def _facts(index: Index, file: File) -> dict[str, Any] | None:
     modules name, ``early`` those of the libraries that importing them loads; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-2", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-3", file.url, lambda: _read(index, file))
     return found
 
 

@@ -395,8 +395,14 @@ def test_syslibs_follows_only_what_is_imported_along(
         "woods/unused.py": b"import psycopg2\n",
     }, requires=("lightgbm", "cairosvg", "psycopg2"),
     ))  # fmt: skip
+    # Nobody imports what is empty: its parts are imported.
+    stock.add("parks", wheel("parks", "1.0", {
+        "parks/__init__.py": b"", "parks/grid.py": b"import lightgbm\n",
+    }, requires=("lightgbm",)))  # fmt: skip
     pip_index(stock)
     arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    assert run([*arguments, "parks"]) == 1
+    assert capsys.readouterr().out.endswith("--no-install-recommends libgomp1\n")
     assert run([*arguments, "trees"]) == 0
     said = capsys.readouterr().out
     assert "libgomp.so.1  needed by lightgbm" in said and "apt-get" not in said
