@@ -186,6 +186,16 @@ class IgnoreRules:
                     break
         return None if best is None else not best.negated
 
+    def names_below(self, path: str) -> bool:
+        """Whether a pattern names something inside this directory (relative path)."""
+        parts = path.split("/")
+        return any(
+            not rule.negated
+            and len(rule.segments) > len(parts)
+            and all(s is not None and s(p) for s, p in zip(rule.segments, parts, strict=False))
+            for rule in self._anchored
+        )
+
     def _by_name(self, name: str, is_dir: bool) -> _Pattern | None:
         rules = [*self._names.get(name, ())]
         dot = name.rfind(".")
@@ -620,7 +630,7 @@ _DATA_SUFFIXES = _ARCHIVE_SUFFIXES | _words(
 _DEV_DIRECTORIES = _words(
     "test tests testing __tests__ example examples sample samples doc docs documentation "
     "notebook notebooks benchmark benchmarks tutorial tutorials e2e .devcontainer testdata "
-    "test_data"
+    "test_data archive archived deprecated legacy obsolete attic"
 )
 _DEV_WORDS = _words(
     "dev devel develop development test tests testing local debug ci doc docs lint example "
@@ -1016,6 +1026,15 @@ class Repository:
             if _ignored(rules, f"/{directory}", name, is_dir):
                 return True
         return False
+
+    def holds_ignored(self, directory: str) -> bool:
+        """Whether the ``.gitignore`` at the root names things inside a directory.
+
+        Git keeps no empty directories, so one that holds nothing else is in no clone.
+        """
+        own = self._ignore_rules("")
+        inside = _normal(directory)
+        return own is not None and inside is not None and own.names_below(inside)
 
     def _ignore_rules(self, directory: str) -> IgnoreRules | None:
         if directory not in self._rules_of:

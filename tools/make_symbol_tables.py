@@ -253,9 +253,47 @@ def add(name):
             add(name + "." + info.name)
 for name in sorted(names):
     add(name)
-add("os.path")
+# Where pickles find classes of the import system; no path leads to these two.
+for name in ("os.path", "_frozen_importlib", "_frozen_importlib_external"):
+    add(name)
+import ast, enum
+shapes = {}
+def shape(cls):
+    if issubclass(cls, enum.Enum):
+        if issubclass(cls, enum.Flag):
+            return []
+        rows = ["n:" + n for n in cls.__members__]
+        values = [m.value for m in cls.__members__.values()]
+        simple = all(type(v) is str or isinstance(v, int) for v in values)
+        return rows + ["v:%s" % (v if isinstance(v, str) else int(v)) for v in values if simple]
+    if issubclass(cls, ast.AST):
+        return ["p:%d" % len(cls._fields)]
+    if issubclass(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "_make"):
+        new = cls.__new__
+        code = getattr(new, "__code__", None)
+        if code is None or code.co_flags & 4 or "__reduce__" in vars(cls) and cls.__reduce__ is not tuple.__reduce__:
+            return []
+        most = code.co_argcount - 1
+        return ["p:%d" % most, "r:%d" % (most - len(new.__defaults__ or ()))]
+    own = [c for c in cls.__mro__[:-1] if "__slots__" in vars(c)]
+    if own and not getattr(cls, "__dictoffset__", 1) and "__setstate__" not in dir(cls):
+        settable = [n for n in dir(cls) if hasattr(type(getattr(cls, n)), "__set__")]
+        return ["s:" + n for n in settable if getattr(getattr(cls, n), "fset", cls) and n[:2] != "__"]
+    return []
+for name in list(found):
+    module = sys.modules.get(name)
+    for attribute, cls in list(vars(module).items()) if module else ():
+        if isinstance(cls, type) and cls.__module__ == name and cls.__name__ == attribute:
+            try:
+                rows = [r for r in shape(cls) if len(r) < 80 and not any(c.isspace() for c in r)]
+            except Exception:
+                continue
+            # Nodes of syntax trees are named by either module.
+            homes = ("ast", "_ast") if issubclass(cls, ast.AST) else (name,)
+            for home in homes if rows else ():
+                shapes[home + "." + attribute] = rows
 sys.stdout = sys.__stdout__
-print(json.dumps(found))
+print(json.dumps([found, shapes]))
 """
 
 
@@ -278,6 +316,8 @@ class Merged:
         self.shields: dict[tuple[str, str], int] = {}
         # module -> Pythons under which importing it fails.
         self.fails: dict[tuple[str, str], int] = {}
+        # class -> members, slots and counts of arguments, of those that differ between releases.
+        self.shapes: dict[tuple[str, str], int] = {}
         # distribution -> what the release requires of it.
         self.requires: dict[tuple[str, str], int] = {}
 
@@ -323,6 +363,7 @@ class Merged:
             "shields": grouped(self.shields),
             "fails": grouped(self.fails),
             "requires": grouped(self.requires),
+            "shapes": grouped(self.shapes),
         }
 
 
@@ -444,7 +485,7 @@ def build(cache: Path, only: list[str]) -> None:
 
 def build_stdlib(interpreters: list[Path]) -> None:
     """One table of the standard libraries of these interpreters (directories or executables)."""
-    found: list[tuple[tuple[int, ...], dict[str, Any]]] = []
+    found: list[tuple[tuple[int, ...], list[dict[str, Any]]]] = []
     for path in interpreters:
         executable = path / "bin" / "python" if path.is_dir() else path
         run = subprocess.run(
@@ -459,9 +500,18 @@ def build_stdlib(interpreters: list[Path]) -> None:
         found.append((tuple(map(int, version)), json.loads(run.stdout.splitlines()[-1])))
     found.sort(key=lambda item: item[0])
     merged = Merged([".".join(map(str, version)) for version, _ in found])
-    for index, (_, modules) in enumerate(found):
+    shapes: dict[str, dict[str, int]] = {}
+    for index, (_, (modules, classes)) in enumerate(found):
         facts = {"modules": {m: (n or [], n is None) for m, n in modules.items()}}
         merged.add(1 << index, facts, set())
+        for name, rows in classes.items():
+            for row in rows:
+                known = shapes.setdefault(name, {})
+                known[row] = known.get(row, 0) | 1 << index
+    # Only what differs between the Pythons that have the class tells them apart.
+    for name, known in shapes.items():
+        if len(set(known.values())) > 1:
+            merged.shapes.update({(name, row): mask for row, mask in known.items()})
     document = merged.document()
     document["generator"] = "tools/make_symbol_tables.py"
     document["source"] = "the interpreters themselves"

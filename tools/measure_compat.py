@@ -126,7 +126,10 @@ def main() -> int:
             loader=loader_of(row["serializer"]),
         )
         truth = truth_of(cell["outcome"])
-        if "xgb" in row["object"].lower() and truth[0] in ("loads", "warns"):
+        if (row["kind"] == "xgboost" or "xgb" in row["object"].lower()) and truth[0] in (
+            "loads",
+            "warns",
+        ):
             # XGBoost prints its warning once per process: which load saw it is chance.
             truth = ("loads", "warns") if truth[0] == "loads" else ("warns", "loads")
         shown = truth[0] if said.outcome not in truth else said.outcome

@@ -38,8 +38,11 @@ def lay_over(facts: dict[str, Any], answer: dict[str, Any]) -> None:
         names, open_ended = facts["modules"][module]
         if found.get("dynamic", True) and not found["compiled"]:
             continue
-        if found["compiled"] or open_ended:
+        if found["compiled"]:
             facts["modules"][module] = (sorted(found["names"]), found["open"])
+        elif open_ended:
+            # What ``__getattr__`` gives, its source names; ``dir`` does not.
+            facts["modules"][module] = (sorted({*names, *found["names"]}), found["open"])
         else:
             facts["modules"][module] = (sorted({*names, *found["names"]}), False)
     asked = answer.get("needs")

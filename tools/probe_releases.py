@@ -2,7 +2,8 @@
 
 Compiled modules and modules with ``__getattr__`` are imported and their names noted; scikit-learn's
 estimators are fitted in many configurations, and of each attribute it is found out whether the first
-prediction still works without it, also when the estimator is inside another one. Each set of releases
+prediction still works without it, also when the estimator is inside another one. The models of the
+libraries beside it (``OTHERS``) are asked the same of what a pickle gives back. Each set of releases
 (``tools/probe_releases.toml``) is installed once, asked, and removed; what was answered is not asked
 again. ``make_symbol_tables.py build`` takes the answers into the tables.
 
@@ -27,7 +28,19 @@ from make_symbol_tables import CACHE
 
 HERE = Path(__file__).resolve().parent
 WORKER = HERE / "probe_worker.py"
-TOPS = {"scikit-learn": "sklearn"}
+TOPS = {
+    "scikit-learn": "sklearn",
+    "imbalanced-learn": "imblearn",
+    "category-encoders": "category_encoders",
+}
+# Whose models are asked which attributes they cannot do without, once loaded.
+OTHERS = ("imbalanced-learn", "category-encoders", "statsmodels", "lightgbm", "xgboost")
+
+
+def needs_of(python: Path, name: str, classes: list[str]) -> dict[str, Any] | None:
+    if name in OTHERS:
+        return ask(python, "others", TOPS.get(name, name))
+    return ask(python, "needs", *classes) if name == "scikit-learn" else None
 
 
 def ask(python: Path, *arguments: str, path: Path | None = None) -> dict[str, Any] | None:
@@ -78,8 +91,8 @@ def probe_set(row: dict[str, Any], cache: Path, root: Path) -> None:
             continue
         found: dict[str, Any] = {"python": row["python"]}
         found["names"] = ask(python, "names", TOPS.get(name, name))
-        if name == "scikit-learn":
-            found["needs"] = ask(python, "needs")
+        if (needs := needs_of(python, name, [])) is not None:
+            found["needs"] = needs
         targets[name].write_text(json.dumps(found))
         print(f"{name} {version}", flush=True)
     shutil.rmtree(home, ignore_errors=True)
@@ -91,7 +104,7 @@ def probe_made(python: Path, cache: Path, wanted: set[str], classes: list[str]) 
         "import json, pkg_resources as p; print(json.dumps({d.key: d.version for d in p.working_set}))"
         if "3.6" in str(python.resolve()) or "3.7" in str(python.resolve())
         else "import json, importlib.metadata as m; print(json.dumps("
-        "{d.metadata['Name'].lower(): d.version for d in m.distributions()}))"
+        "{d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}))"
     )
     done = subprocess.run(
         [str(python), "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
@@ -102,8 +115,8 @@ def probe_made(python: Path, cache: Path, wanted: set[str], classes: list[str]) 
         if complete(target, name):
             continue
         found: dict[str, Any] = {"names": ask(python, "names", TOPS.get(name, name))}
-        if name == "scikit-learn":
-            found["needs"] = ask(python, "needs", *classes)
+        if (needs := needs_of(python, name, classes)) is not None:
+            found["needs"] = needs
         target.write_text(json.dumps(found))
         print(f"{name} {have[name]}", flush=True)
 
@@ -132,12 +145,15 @@ def main() -> int:
     parser.add_argument("--python-root", type=Path, default=Path.home() / ".pyenv" / "versions")
     parser.add_argument("--pure", nargs="*", default=[], help="ask only about these")
     parser.add_argument("--venv", type=Path, nargs="*", default=[], help="ask only these")
+    parser.add_argument("--only", nargs="*", default=[], help="only these libraries (--venv)")
     parser.add_argument("--classes", nargs="*", default=[], help="only these estimators (--venv)")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     document = tomllib.loads(arguments.sets.read_text())
     if arguments.venv:
         wanted = {p.partition("==")[0] for row in document["set"] for p in row["packages"]}
+        wanted |= set(arguments.only or OTHERS)
+        wanted &= set(arguments.only or wanted)
         for venv in arguments.venv:
             probe_made(venv / "bin" / "python", arguments.cache, wanted, arguments.classes)
         return 0

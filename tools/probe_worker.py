@@ -2,6 +2,7 @@
 
 probe_worker.py names TOP …      what every module of these packages binds, once imported
 probe_worker.py needs [CLASS …]  which attributes scikit-learn's estimators cannot do without
+probe_worker.py others TOP       the same of the models of a library beside scikit-learn
 """
 
 import copy
@@ -10,12 +11,13 @@ import inspect
 import json
 import math
 import os
+import pickle
 import pkgutil
 import signal
 import sys
 import types
 import warnings
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 warnings.simplefilter("ignore")
 ROOTS = (
@@ -130,7 +132,6 @@ def samples() -> Dict[str, Tuple[Any, Any]]:
 
 
 def estimators() -> Dict[str, Any]:
-    found: Dict[str, Any] = {}
     import sklearn
 
     for module in ("sklearn.experimental.enable_hist_gradient_boosting",
@@ -140,9 +141,14 @@ def estimators() -> Dict[str, Any]:
             importlib.import_module(module)
         except ImportError:
             pass
+    return estimators_of(sklearn)
+
+
+def estimators_of(package: Any) -> Dict[str, Any]:
     from sklearn.base import BaseEstimator
 
-    for info in walk(sklearn):
+    found: Dict[str, Any] = {}
+    for info in walk(package):
         try:
             module = importlib.import_module(info)
         except BaseException:
@@ -151,7 +157,7 @@ def estimators() -> Dict[str, Any]:
             if (
                 inspect.isclass(value)
                 and issubclass(value, BaseEstimator)
-                and value.__module__.startswith("sklearn.")
+                and value.__module__.startswith(package.__name__ + ".")
                 and not inspect.isabstract(value)
             ):
                 found[value.__module__ + ":" + value.__name__] = value
@@ -419,13 +425,199 @@ def one(cls: Any, given: Found, data: Found) -> Any:
     return None
 
 
+# ---- libraries beside scikit-learn ----
+
+Made = Tuple[Any, Any]
+
+
+def fitted(top: str) -> Iterator[Made]:
+    """(model, what a server does with it)"""
+    import numpy as np
+
+    x, y = samples()["plain"]
+    uneven = (np.arange(40) % 4 == 0).astype(int)
+    frame: Any = None
+    if top == "category_encoders":
+        import pandas
+
+        frame = pandas.DataFrame({"a": ["x", "y", "z", "x"] * 10, "b": ["p", "q"] * 20})
+    for cls in estimators_of(importlib.import_module(top)).values():
+        given = defaults(cls)
+        if frame is not None:
+            model = trying(lambda c=cls, g=given: c(cols=["a", "b"], **g).fit(frame, y))  # type: ignore[misc]
+            if model is not None:
+                yield model, lambda m: m.transform(frame[:4])
+        elif hasattr(cls, "fit_resample"):
+            model = trying(lambda c=cls, g=given: resampled(c(**g), x, uneven))  # type: ignore[misc]
+            if model is not None:
+                yield model, lambda m: m.fit_resample(x, uneven)
+        else:
+            if top in ("lightgbm", "xgboost"):
+                given = dict(given, n_estimators=3, n_jobs=1)
+            for target in (y, x[:, 0]):
+                model = trying(lambda c=cls, g=given, t=target: c(**g).fit(x, t))  # type: ignore[misc]
+                if model is not None:
+                    yield model, lambda m: asked(m, x[:3])
+                    break
+
+
+def resampled(sampler: Any, x: Any, y: Any) -> Any:
+    sampler.fit_resample(x, y)
+    return sampler
+
+
+def asked(model: Any, x: Any) -> None:
+    for root in roots_of(model):
+        getattr(model, root)(x)
+
+
+def trying(make: Any) -> Any:
+    signal.setitimer(signal.ITIMER_REAL, 6)
+    try:
+        return make()
+    except BaseException:
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def results() -> Iterator[Made]:
+    """Fitted models of statsmodels."""
+    import numpy as np
+    import statsmodels.api as sm
+
+    x, _ = samples()["plain"]
+    series = abs(x[:, 0]) + 1 + np.arange(40) * 0.05
+    counts = np.arange(40) % 4
+    regress: Any = lambda m: (m.predict(x[:3]), m.params)  # noqa: E731
+    forecast: Any = lambda m: m.forecast(2)  # noqa: E731
+    tsa = sm.tsa
+
+    def of(path: str) -> Any:
+        module, _, name = path.rpartition(".")
+        return getattr(importlib.import_module("statsmodels." + module), name)
+
+    for make, use in (
+        (lambda: sm.OLS(series, x).fit(), regress),
+        (lambda: sm.WLS(series, x, weights=np.ones(40)).fit(), regress),
+        (lambda: sm.GLS(series, x).fit(), regress),
+        (lambda: sm.RLM(series, x).fit(), regress),
+        (lambda: sm.QuantReg(series, x).fit(), regress),
+        (lambda: sm.Logit(counts % 2, x).fit(disp=0), regress),
+        (lambda: sm.Probit(counts % 2, x).fit(disp=0), regress),
+        (lambda: sm.MNLogit(counts % 3, x).fit(disp=0), regress),
+        (lambda: sm.Poisson(counts, x).fit(disp=0), regress),
+        (lambda: sm.NegativeBinomial(counts, x).fit(disp=0), regress),
+        (lambda: sm.GLM(series, x).fit(), regress),
+        (lambda: sm.GLM(counts, x, family=sm.families.Poisson()).fit(), regress),
+        (lambda: sm.GLM(counts % 2, x, family=sm.families.Binomial()).fit(), regress),
+        (lambda: sm.GLM(series, x, family=sm.families.Gamma()).fit(), regress),
+        (lambda: sm.GEE(series, x, groups=counts).fit(), regress),
+        (lambda: sm.MixedLM(series, x, groups=counts).fit(), lambda m: m.fe_params),
+        (lambda: tsa.SARIMAX(series, order=(1, 0, 0)).fit(disp=0), forecast),
+        (lambda: tsa.SARIMAX(series, order=(1, 1, 1), seasonal_order=(1, 0, 0, 4)).fit(disp=0),
+         forecast),
+        (lambda: of("tsa.arima.model.ARIMA")(series, order=(1, 1, 0)).fit(), forecast),
+        (lambda: tsa.UnobservedComponents(series, "llevel").fit(disp=0), forecast),
+        (lambda: of("tsa.ar_model.AutoReg")(series, 2).fit(), forecast),
+        (lambda: tsa.ExponentialSmoothing(series).fit(), forecast),
+        (lambda: tsa.ExponentialSmoothing(series, trend="add", seasonal="add",
+                                          seasonal_periods=4).fit(), forecast),
+        (lambda: of("tsa.holtwinters.SimpleExpSmoothing")(series).fit(), forecast),
+        (lambda: of("tsa.holtwinters.Holt")(series).fit(), forecast),
+        (lambda: of("tsa.exponential_smoothing.ets.ETSModel")(series).fit(disp=0), forecast),
+        (lambda: tsa.VAR(x[:, :2]).fit(1), lambda m: m.forecast(x[:2, :2], 2)),
+        (lambda: (lambda k: (k.fit(), k)[1])(sm.nonparametric.KDEUnivariate(series)),
+         lambda m: m.evaluate(1.5)),
+        (lambda: of("distributions.empirical_distribution.ECDF")(series), lambda m: m(1.5)),
+    ):  # fmt: skip
+        model = trying(make)
+        if model is not None:
+            yield model, use
+
+
+def inside(model: Any, top: str) -> Dict[str, List[Any]]:
+    """Objects of the library that the model holds, itself among them, by class."""
+    found: Dict[str, List[Any]] = {}
+    seen = set()
+
+    def visit(value: Any, depth: int) -> None:
+        if id(value) in seen or depth > 8:
+            return
+        seen.add(id(value))
+        if isinstance(value, dict):
+            for inner in list(value.values()):
+                visit(inner, depth + 1)
+        elif isinstance(value, (list, tuple)):
+            for inner in value:
+                visit(inner, depth + 1)
+        elif not isinstance(value, type) and type(value).__module__.startswith(top + "."):
+            key = type(value).__module__ + ":" + type(value).__name__
+            found.setdefault(key, []).append(value)
+            visit(getattr(value, "__dict__", None), depth + 1)
+
+    visit(model, 0)
+    return found
+
+
+def others(top: str) -> Found:
+    """class -> one row for each model that holds one: the attributes that its use breaks without.
+
+    Each attribute is taken from a copy that went through a pickle, as a server's did.
+    """
+    signal.signal(signal.SIGALRM, alarm)
+    found: Found = {}
+    for model, use in results() if top == "statsmodels" else fitted(top):
+        blob = trying(lambda m=model: pickle.dumps(m))  # type: ignore[misc]
+        if blob is None or not lives(blob, use):
+            continue
+        root = type(model).__module__ + ":" + type(model).__name__
+        for key, objects in inside(pickle.loads(blob), top).items():
+            if top != "statsmodels" and key != root:
+                # What an ensemble holds was a template, or is not asked.
+                continue
+            attributes = sorted({a for o in objects for a in vars(o)})
+            state = vars(objects[0])
+            row = {
+                "kind": root,
+                "roots": [],
+                "parameters": {k: settle(v) for k, v in state.items() if not k.endswith("_")},
+                "has": attributes,
+                "needs": [a for a in attributes if not lives(blob, use, top, key, a)],
+                "dropped": [],
+                "inside": {},
+            }
+            found.setdefault(key, []).append(row)
+    return found
+
+
+def lives(blob: bytes, use: Any, top: str = "", key: str = "", attribute: str = "") -> bool:
+    """Whether the model is still of use, once loaded and robbed of an attribute."""
+    signal.setitimer(signal.ITIMER_REAL, 5)
+    try:
+        copied = pickle.loads(blob)
+        for holder in inside(copied, top)[key] if key else ():
+            vars(holder).pop(attribute, None)
+        use(copied)
+    except BaseException:
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return True
+
+
 def main() -> None:
     action, *rest = sys.argv[1:]
     out = os.dup(1)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    result = names(rest) if action == "names" else dropped() if action == "dropped" else needs(rest)
+    if action == "names":
+        result = names(rest)
+    elif action == "others":
+        result = others(rest[0])
+    else:
+        result = dropped() if action == "dropped" else needs(rest)
     with os.fdopen(out, "w") as file:
         json.dump(result, file)
     os._exit(0)

@@ -131,8 +131,8 @@ def _error(log: str) -> str:
     return (telling or lines or [""])[-1][:200]
 
 
-def observe(scenario: dict[str, Any]) -> dict[str, Any]:
-    """Build and run one scenario."""
+def observe(scenario: dict[str, Any], patience: float = PATIENCE) -> dict[str, Any]:
+    """Build and run one scenario; ``patience``: seconds to wait for an answer."""
     truth: dict[str, Any] = dict.fromkeys(
         ("built", "started", "reachable", "predicts", "healthy"), None
     )
@@ -168,7 +168,7 @@ def observe(scenario: dict[str, Any]) -> dict[str, Any]:
                 begun, log = _call("docker", "run", "--detach", *options, *_words(scenario))
                 container = tag
                 port = _call("docker", "port", tag, inner)[1].strip().rpartition(":")[2]
-            _watch(truth, container, port, begun, scenario)
+            _watch(truth, container, port, begun, scenario, patience)
             truth["error"] = truth["error"] and _error(
                 log if not begun else _call("docker", "logs", container)[1]
             )
@@ -189,10 +189,15 @@ _GATEWAY = frozenset({502, 503, 504})
 
 
 def _watch(
-    truth: dict[str, Any], container: str, port: str, begun: bool, scenario: dict[str, Any]
+    truth: dict[str, Any],
+    container: str,
+    port: str,
+    begun: bool,
+    scenario: dict[str, Any],
+    patience: float,
 ) -> None:
     begun = begun and port.isdigit()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     status = None
     running = begun
     while running and status is None and time.monotonic() < deadline:
@@ -228,6 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--new", action="store_true", help="only those that were never run")
+    parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds for an answer")
     arguments = parser.parse_args()
     wanted = arguments.only
     known = {}
@@ -240,7 +246,7 @@ def main() -> None:
             continue
         if arguments.new and scenario["id"] in known:
             continue
-        known[scenario["id"]] = observe(scenario)
+        known[scenario["id"]] = observe(scenario, arguments.patience)
         print(json.dumps(known[scenario["id"]]), flush=True)
         rows = [json.dumps(known[name]) for name in order if name in known]
         rest = [json.dumps(row) for name, row in known.items() if name not in order]

@@ -78,6 +78,8 @@ class Pair:
     holds: tuple[tuple[str, str], ...] = ()
     # Releases of distributions that are known not to hold it back.
     open: tuple[str, ...] = ()
+    # Distributions beside which both work after all.
+    unless: tuple[str, ...] = ()
 
 
 PAIRS = (
@@ -144,6 +146,12 @@ PAIRS = (
     Pair(id="gensim-scipy", name="gensim", versions=">=4.0,<4.3.3", other="scipy", bad=">=1.13",
          samples=("4.3.2",), python="3.10", code="import gensim", module="gensim", pythons=">=3.9", remedy="<1.13",
          also=("numpy<2",)),
+    Pair(id="quart-flask", name="quart", versions=">=0.19,<0.19.7", other="flask", bad=">=3.1",
+         samples=("0.19.4", "0.19.6"), python="3.11", code="import quart; quart.Quart('x')", module="quart", pythons=">=3.9",
+         remedy="<3.1"),
+    Pair(id="litestar-anyio", name="litestar", versions=">=2.4,<2.13", other="anyio", bad=">=4.12",
+         samples=("2.8.3", "2.12.1"), python="3.11", code="from litestar import Litestar; Litestar([])", module="litestar",
+         pythons=">=3.9", remedy="<4.12", unless=("sniffio",)),
     Pair(id="requests-toolbelt-urllib3", name="requests-toolbelt", versions=">=0.9,<1.0", other="urllib3", bad=">=2.0",
          samples=("0.9.1", "0.10.1"), python="3.10", code="import requests_toolbelt", module="requests_toolbelt",
          pythons=">=3.8", remedy="<2", also=("requests>=2.30",)),
@@ -256,6 +264,7 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
         "module": pair.module,
         "at_import": pair.at_import,
         "calls": list(pair.calls),
+        **({"unless": list(pair.unless)} if pair.unless else {}),
         "remedy": pair.remedy,
         "error": error,
         "proved": [" ".join(f"{k}=={v}" for k, v in row.items()) for row in seen],

@@ -88,6 +88,16 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "marshmallow.fields:Float(missing=1) marshmallow.fields:Bool(missing=True) "
      "marshmallow.fields:List(cls_or_instance=None,missing=1)"),
     ("3.10", "starlette==0.27.0", "starlette==1.0.0", "starlette.middleware.wsgi:WSGIMiddleware"),
+    ("3.10", "flask==2.3.3 werkzeug==2.3.8", "flask==3.0.3 werkzeug==3.0.6",
+     "flask:Markup flask:escape flask.globals:_app_ctx_stack flask.globals:_request_ctx_stack"),
+    ("3.9", "pyyaml==5.4.1", "pyyaml==6.0.2",
+     "yaml:load(stream='a') yaml:load_all(stream='a')"),
+    ("3.10", "openai==0.28.1", "openai==1.54.0 httpx==0.27.2",
+     "openai.error:OpenAIError openai.error:RateLimitError openai:error"),
+    ("3.10", "sqlalchemy==1.4.54", "sqlalchemy==2.0.36",
+     "sqlalchemy:MetaData(bind=None) sqlalchemy.engine:Engine.execute "
+     "sqlalchemy.engine.base:Engine.execute sqlalchemy:create_engine(url='sqlite://',convert_unicode=True)"),
+    ("3.11", "setuptools==80.9.0", "setuptools==82.0.0", "pkg_resources:get_distribution"),
 )  # fmt: skip
 
 ASK = """

@@ -27,6 +27,18 @@ def service_target_port(service: Service, rule: Rule, deployment: Deployment) ->
                 target.container_port.reason, at=target.at, blocks=service.breaks(Stage.REACHABLE)
             )
             continue
+        waiting = next((f for f in service.faults if f.kind == "idle"), None)
+        if waiting is not None:
+            yield rule.finding(
+                target.at,
+                f"the Service sends to port {target.container_port} of `{service.name}`, but "
+                f"{waiting.message}: connections are refused",
+                help="Start the server in the container.",
+                related=[Related(waiting.at, "started here")],
+                severity=Severity.MEDIUM,
+                breaks=service.breaks(Stage.REACHABLE),
+            )
+            continue
         if not served.complete:
             yield rule.undecided(
                 f"the port that {service.name} serves is not known",

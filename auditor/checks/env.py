@@ -445,6 +445,8 @@ def _features(
     for item in optional.wanted(service, entry):
         if installed is None or item.phase is Phase.UNREACHED or item.distribution in seen:
             continue
+        if item.survived:
+            continue
         seen.add(item.distribution)
         answers = {installed.provides(module).answer for module in item.any_of}
         if installed.has(item.distribution) or "yes" in answers:
@@ -519,6 +521,25 @@ def _at_home(step: InstallStep, image: BuiltImage) -> bool:
     return not 0 <= step.stage < len(stages) or step.stage == len(stages) - 1
 
 
+def _other_indexes(environment: Environment, image: BuiltImage | None) -> bool:
+    """Whether anything may name another index: an option, a variable, a configuration file."""
+    if image is None or any(v.name.startswith(("PIP_", "UV_")) for v in image.image.env):
+        return True
+    if any("pip" in str(s) and "conf" in str(s) for c in image.image.copies for s in c.sources):
+        return True
+    if any("pip config" in run.command.text.text for run in image.image.runs):
+        return True
+    if any(o.name != "--hash" for file in environment.files for o in file.options):
+        return True
+    for step in environment.steps:
+        if step.fact is None or step.fact.tool != "pip" or step.fact.index_urls:
+            return True
+        if step.fact.no_index:
+            return True
+    base = environment.base
+    return base is None or not base.official_python
+
+
 @check("ENV008")
 def uninstallable_pin(
     environment: Environment, rule: Rule, deployment: Deployment
@@ -549,6 +570,17 @@ def uninstallable_pin(
         if item.origin == "conda":
             continue
         seen.add(item.key)
+        if "+" in (item.fact.pinned_version or "") and not _other_indexes(environment, image):
+            yield rule.finding(
+                item.fact.at,
+                f"`{item.fact.name}=={item.fact.pinned_version}`: the package index takes no local "
+                f"versions (`+…`), and no other index is named: `ERROR: No matching distribution found "
+                f"for {item.fact.name}=={item.fact.pinned_version}`",
+                help="Name the index that has it (`--extra-index-url`, `--index-url`, `-f`), or leave the part after the plus out.",
+                confidence=Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
+            )
+            continue
         found = wheels.installable(
             item.key,
             item.version,
@@ -1038,8 +1070,42 @@ def _same_project(names: list[str], module: str) -> bool:
     return related and len(common) >= 1
 
 
+# Where conda and its builders unpack what they build, and the homes of Windows and macOS.
+_BUILT_THERE = re.compile(
+    r"/(?:home/conda/feedstock_root|tmp/build/[0-9a-f]{6,}|croot|opt/conda/conda-bld"
+    r"|(?:private/)?var/folders|Users|[A-Za-z]:)/"
+)
+
+
+def _elsewhere(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """``name @ file:///…`` of the machine that froze the list: the image has no such path."""
+    from auditor.deployment.image import Absent, Present
+
+    service = next(iter(deployment.services_of(environment.services)), None)
+    image = service.image if service is not None else None
+    for item in environment.requirements:
+        url = item.fact.url or ""
+        path = url.removeprefix("file://").partition("#")[0]
+        if path == url or not path.startswith("/") or image is None or environment.kind != "image":
+            continue
+        if item.fact.marker or isinstance(image.image.fs.lookup(path), Present):
+            continue
+        if _BUILT_THERE.match(path) is None and not isinstance(image.image.fs.lookup(path), Absent):
+            continue
+        yield rule.finding(
+            item.fact.at,
+            f"pip stops here: `{item.fact.name}` is to come from {path}, a path of the machine that wrote "
+            "this list, and the image has no such path (`OSError: [Errno 2] No such file or directory`)",
+            help=f"Name a version (`{item.fact.name}==…`); `pip list --format=freeze` writes none of these.",
+            confidence=Confidence.LIKELY,
+            breaks=environment.breaks(Stage.BUILDS),
+        )
+
+
 @check("ENV019")
-def refused_requirement(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+def refused_requirement(
+    environment: Environment, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
     """A requirements line that pip refuses, or a file that is not there."""
     if environment.files:
         yield rule.passed()
@@ -1052,6 +1118,7 @@ def refused_requirement(environment: Environment, rule: Rule) -> Iterator[Outcom
             confidence=None if environment.kind == "image" else Confidence.LIKELY,
             breaks=environment.breaks(Stage.BUILDS),
         )
+    yield from _elsewhere(environment, rule, deployment)
     for item in environment.find("sklearn"):
         # Releases after 0.0 consist of nothing but this error.
         if item.origin != "conda" and (item.version is None or "post" in item.version):
@@ -1080,6 +1147,8 @@ def known_incompatible_release(
         if item is None or not _allows(row["pythons"], minor_text(environment.python.version)):
             continue
         judged = True
+        if any(environment.find(name) for name in row.get("unless", ())):
+            continue
         clash = _other_end(environment, row, table)
         if clash is None:
             continue

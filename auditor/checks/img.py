@@ -31,6 +31,11 @@ _PLACEHOLDER = re.compile(
     r"^(?:|\$.*|<.*>|x{3,}|\*+|change[-_ ]?me.*|your[-_ ].*|todo|none|null|false|true|example.*|dummy.*|placeholder.*|\d{1,4})$",
     re.IGNORECASE,
 )
+# The name of a file that holds the secret, not the secret.
+_KEY_FILE = re.compile(
+    r"^(?:[\w.~-]*/)*[\w.-]+\.(?:json|pem|key|p12|pfx|jks|crt|cer|ya?ml|txt|env|ini)$",
+    re.IGNORECASE,
+)
 _COMPILERS = frozenset(
     {
         "gcc",
@@ -251,7 +256,7 @@ def baked_secret(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             if not _SECRET.search(pair.name) or _NO_SECRET.search(pair.name) or pair.value is None:
                 continue
             value = pair.value.text.strip("\"'")
-            if _PLACEHOLDER.match(value):
+            if _PLACEHOLDER.match(value) or _KEY_FILE.match(value):
                 continue
             yield rule.finding(
                 pair.at,
@@ -374,6 +379,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                     blocks=service.breaks(Stage.STARTS) if starts else (),
                 )
                 continue
+            if service.origin == "dockerfile" and _OF_PLATFORM.match(name):
+                yield rule.undecided(
+                    f"{name} is set by the platform that runs the image", at=read.at
+                )
+                continue
             certain = service.variables_complete
             documented = any(p.source == "docker-run" for p in service.published)
             argument = None
@@ -407,6 +417,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             )
 
 
+# What Vertex AI, SageMaker, Azure ML, Cloud Run and Lambda give to the containers that they run.
+_OF_PLATFORM = re.compile(
+    r"AIP_\w+|SM_\w+|SAGEMAKER_\w+|AZUREML_\w+|K_(?:SERVICE|REVISION|CONFIGURATION)|CLOUD_RUN_\w+"
+    r"|AWS_LAMBDA_\w+|LAMBDA_TASK_ROOT"
+)
 _ALWAYS_SET = frozenset({"PATH", "HOME", "HOSTNAME", "PWD", "LANG", "PYTHON_VERSION", "GPG_KEY"})
 
 
@@ -460,6 +475,43 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
                 related=[Related(image.image.base.at, "the base image lacks it")],
                 breaks=waiting(service, deployment),
             )
+    yield from _modules_of_check(service, rule, deployment, current)
+
+
+_NOT_THERE = ("no", "possibly-no")
+
+
+def _modules_of_check(
+    service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
+) -> Iterator[Outcome]:
+    """What the check's own line of Python imports, and nothing installs."""
+    from auditor.deployment.image import Absent, absolute
+    from auditor.linking import distributions
+
+    installed = service.environment.installed if service.environment is not None else None
+    for module in current.modules:
+        top = module.partition(".")[0]
+        if distributions.is_stdlib(top):
+            yield rule.passed()
+            continue
+        if installed is None or installed.provides(module).answer not in _NOT_THERE:
+            continue
+        image = service.image
+        folders = [service.cwd] if isinstance(service.cwd, str) else []
+        if image is None or any(
+            not isinstance(image.image.fs.lookup(absolute(folder, name)), Absent)
+            for folder in folders
+            for name in (f"{top}.py", top)
+        ):
+            continue
+        yield rule.finding(
+            current.at,
+            f"the health check imports `{module}`, which nothing installs in the image "
+            f"(`ModuleNotFoundError: No module named '{top}'`): the container is always unhealthy",
+            help=f"Install what brings `{top}`, or ask with `urllib.request`.",
+            confidence=Confidence.LIKELY,
+            breaks=waiting(service, deployment),
+        )
 
 
 def _script_of_check(
@@ -511,6 +563,7 @@ _COMMAND_FAULTS = frozenset(
         "no-command",
         "server-missing",
         "literal-variable",
+        "arguments",
         "interface",
         "user",
         "daemon",
@@ -538,8 +591,10 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
 
 def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
-    # Whoever starts an image without a command gives it one.
-    started = fault.kind == "no-command" and service.origin == "dockerfile"
+    # Whoever starts an image without a command gives it one, and arguments to one that is a task.
+    started = service.origin == "dockerfile" and (
+        fault.kind == "no-command" or (fault.kind == "arguments" and not service.is_web)
+    )
     return rule.finding(
         fault.at,
         fault.message,

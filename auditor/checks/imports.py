@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
+from auditor import versions
 from auditor.catalog import Rule, knowledge
 from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Service
 from auditor.findings import Confidence, Related, Stage
-from auditor.linking import distributions
+from auditor.linking import distributions, wheels
 from auditor.parsers.python.facts import Phase
 
 if TYPE_CHECKING:
+    from auditor.deployment.model import Environment
     from auditor.parsers.python.facts import ReachedImport, Use
 
 
@@ -69,6 +72,8 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 item.module in service.unsure_modules or _elsewhere(service, item)
             ):
                 continue
+            if item.missing_name and item.path.endswith("/__init__.py") and _compiles(service):
+                continue  # the name may be an extension module beside it
             found = _project(item) if item.found != "external" else _taken(service, item)
             if found is None:
                 yield rule.passed()
@@ -98,15 +103,48 @@ def _left(service: Service, module: str, name: str) -> tuple[str, list[Related]]
 
     distribution = row["distribution"]
     version = installed.version(distribution)
+    settled = version is not None
+    version = version or _today(environment, distribution)
     if version is None or numbers(version) < numbers(row["without"])[:2]:
         return None
     at = next((r.fact.at for r in environment.find(distribution)), environment.at)
-    related = [Related(at, "this release is installed")]
+    related = [Related(at, "this release is installed" if settled else "asked for here")]
+    how = "is installed" if settled else "is what this open requirement resolves to today"
     return (
         f"`{module}.{name}` left {distribution} (there in {row['with']}, gone in {row['without']}), and "
-        f"{version} is installed: `{row['error']}`",
+        f"{version} {how}: `{row['error']}`",
         related,
     )
+
+
+def _today(environment: Environment, name: str) -> str | None:
+    """What an open requirement of the project's own resolves to; None where that is not sure."""
+    installed, python = environment.installed, environment.python
+    asked = environment.find(name)
+    if installed is None or python is None or not asked or environment.locked or installed.closed:
+        return None
+    if not installed.complete or any(i.fact.url or i.fact.vcs or i.fact.path for i in asked):
+        return None
+    there = installed.distributions.get(name)
+    if there is None or there.via == "the base image":
+        return None
+    if any(c.key == name for c in environment.constraints):
+        return None
+    for other in environment.requirements:
+        # An older release of another one may keep it back.
+        old = other.version is not None or bool(other.fact.specifier)
+        if other.key != name and old and distributions.requires(other.key, name):
+            return None
+    specifier = ",".join(i.fact.specifier for i in asked if i.fact.specifier)
+    found = wheels.newest(name, specifier, python.version)
+    if found is None:
+        found = distributions.newest(name)
+        minor = python.version.split(".")[1:2]
+        if found is None or not minor or not minor[0].isdigit() or int(minor[0]) < 9:
+            return None  # an old interpreter gets an older release
+        if specifier and versions.admits(specifier, found) is not True:
+            return None
+    return found
 
 
 def _no_attribute(service: Service, use: Use) -> tuple[str, list[Related]] | None:
@@ -147,6 +185,19 @@ def _elsewhere(service: Service, item: ReachedImport) -> bool:
     if item.path or item.fact.level or installed is None:
         return False
     return installed.provides(item.module.partition(".")[0]).answer in ("yes", "unknown")
+
+
+_COMPILES = re.compile(
+    r"\bbuild_ext\b|\bcythonize\b|\bmaturin\s+develop\b|\bsetup\.py\s+(?:build|develop)"
+)
+
+
+def _compiles(service: Service) -> bool:
+    """Whether a step of the image compiles extension modules into the source tree."""
+    image = service.image
+    return image is not None and any(
+        _COMPILES.search(step.command.text.text) for step in image.image.runs
+    )
 
 
 def _project(item: ReachedImport) -> tuple[str, list[Related]] | None:
@@ -209,7 +260,9 @@ def _library(service: Service, item: ReachedImport) -> tuple[str, list[Related]]
     else:
         name = symbols.LIBRARIES.get(top)
         installed = environment.installed
-        pinned = installed.version(name) if installed is not None and name else None
+        pinned = None
+        if installed is not None and name:
+            pinned = installed.version(name) or _today(environment, name)
         if name is None or pinned is None:
             return None
         table = symbols.table(name)

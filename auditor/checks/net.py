@@ -13,7 +13,7 @@ from auditor.deployment.model import Deployment, Listen, Proxied, Published, Ser
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
-from auditor.source import Unknown
+from auditor.source import Location, Unknown
 
 
 @check("NET001")
@@ -114,6 +114,21 @@ def exposed_port(service: Service, rule: Rule) -> Iterator[Outcome]:
     )
 
 
+def _cut_off(service: Service) -> tuple[Location, str] | None:
+    """Networks of Compose that publish nothing: ``internal`` ones, and none at all."""
+    compose, project = service.compose, service.project
+    if compose is None or project is None:
+        return None
+    mode = compose.network_mode
+    if mode is not None and mode.value == "none":
+        return compose.at, "`network_mode: none` gives the container no network"
+    inner = {n.name: n for n in project.networks if n.internal and not n.external}
+    if compose.networks and all(use.name in inner for use in compose.networks):
+        named = compose.networks[0].name
+        return inner[named].at, f"its only network, `{named}`, is internal"
+    return None
+
+
 @check("NET003")
 def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A published container port that no process serves."""
@@ -146,6 +161,28 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
                 )
                 return
     if not tcp:
+        return
+    cut = _cut_off(service)
+    if cut is not None:
+        yield rule.finding(
+            tcp[0].at,
+            f"port {tcp[0].container_port} is published, but {cut[1]}: nobody outside reaches it",
+            help="Put the service on a network that is not internal as well, or publish nothing.",
+            related=[Related(cut[0], "said here")],
+            severity=Severity.MEDIUM,
+            breaks=service.breaks(Stage.REACHABLE),
+        )
+        return
+    waiting = next((f for f in service.faults if f.kind == "idle"), None)
+    if waiting is not None:
+        yield rule.finding(
+            tcp[0].at,
+            f"port {tcp[0].container_port} is published, but {waiting.message}: connections are refused",
+            help="Start the server, or publish nothing.",
+            related=[Related(waiting.at, "started here")],
+            severity=Severity.MEDIUM,
+            breaks=service.breaks(Stage.REACHABLE),
+        )
         return
     if not served.complete:
         if service.listens or service.is_web is not False:
@@ -331,6 +368,21 @@ def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
     )
 
 
+_PLAIN_UNLESS_TOLD = frozenset({"uvicorn", "gunicorn", "hypercorn", "granian", "waitress"})
+
+
+def _without_tls(service: Service) -> bool:
+    """Every process is a server that speaks TLS only when told of a certificate, and is not."""
+    facts = [process.interpretation.fact for process in service.processes]
+    servers = [f for f in facts if isinstance(f, ServerStart) and f.kind in _PLAIN_UNLESS_TOLD]
+    if not servers or len(servers) != len(facts):
+        return False
+    options = [*service.configured, *(o for fact in servers for o in fact.options)]
+    if any(fact.opaque is not None for fact in servers) or service.variable("GUNICORN_CMD_ARGS"):
+        return False
+    return not any("cert" in o.name or "key" in o.name or "ssl" in o.name for o in options)
+
+
 @check("NET006")
 def health_check_address(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """The health check asks a port or path that the service does not serve."""
@@ -368,6 +420,17 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
             f"the health check asks port {current.port}, but {listen.server} serves {listen.port}: the container is "
             "always unhealthy",
             help=f"Ask port {listen.port}.",
+            related=[Related(listen.at, "served here")],
+            breaks=waiting(service, deployment),
+        )
+        return
+    if current.scheme == "https" and _without_tls(service):
+        listen = served.on(current.port)[0] if served.on(current.port) else served.listens[0]
+        yield rule.finding(
+            current.at,
+            f"the health check speaks TLS (`https://`), and {listen.server} is given no certificate, so it "
+            "answers plain HTTP: the container is always unhealthy",
+            help="Ask `http://`.",
             related=[Related(listen.at, "served here")],
             breaks=waiting(service, deployment),
         )

@@ -145,6 +145,14 @@ def _mounted_by_another(service: Service, path: str, deployment: Deployment) -> 
     return None
 
 
+def _own(service: Service, link: PathLink) -> bool:
+    """A path below the working directory, or from the code's own place, is the project's."""
+    if link.access.path.base in ("cwd", "file"):
+        return True
+    cwd = service.cwd if isinstance(service.cwd, str) else "/"
+    return cwd.count("/") > 1 and link.path.startswith(f"{cwd}/")
+
+
 @check("PTH002")
 def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A file that the code opens and the image does not have."""
@@ -165,6 +173,7 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
         if (
             link.path.startswith(("/usr/", "/etc/", "/opt/", "/var/lib/", "/root/", "/nltk_data"))
             and not link.seen.at
+            and not _own(service, link)
         ):
             continue
         if link.access.path.depends and any(

@@ -6,11 +6,13 @@ import datetime
 from collections.abc import Iterator
 
 from auditor.catalog import Rule
+from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import BuiltImage, Deployment, Environment, Service
 from auditor.findings import Confidence, Finding, Related, Severity, Stage
 from auditor.linking import sonames, userland, wheels
 from auditor.linking.userland import Lack, Use
+from auditor.parsers.python.facts import Phase
 from auditor.source import Location
 
 
@@ -20,6 +22,30 @@ def missing_system_library(
 ) -> Iterator[Outcome]:
     """A wheel needs a shared object, or code a program, that the shipped stage lacks."""
     yield from _judge(image, rule, deployment, elsewhere=False)
+    yield from _programs(image, rule, deployment)
+
+
+def _programs(image: BuiltImage, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """Programs that the project's own code starts by name."""
+    seen: set[str] = set()
+    for service in deployment.services_of(image.services):
+        for call in (c for entry in service.runs for c in entry.trace.calls if c.program):
+            name, reach = call.program, call.reach
+            if "/" in name or name in seen or reach.phase is Phase.UNREACHED:
+                continue
+            if image.provides_program(name) is not False or reach.guards:
+                continue
+            seen.add(name)
+            yield rule.finding(
+                call.at,
+                f"`{call.name}` starts `{name}`, which the image does not have: "
+                f"`FileNotFoundError: [Errno 2] No such file or directory: '{name}'`",
+                help=f"Install the package that brings `{name}`.",
+                related=[Related(image.image.base.at, "the stage that is shipped lacks it")],
+                severity=None if reach.certain else Severity.MEDIUM,
+                confidence=Confidence.LIKELY if reach.certain else Confidence.POSSIBLE,
+                breaks=stopped(service, reach),
+            )
 
 
 @check("IMG003")

@@ -26,9 +26,9 @@ _PRESENT = frozenset(
 )
 
 
-def known_account(name: str) -> bool:
-    """Whether every base image has this account."""
-    return name in _PRESENT
+def known_account(name: str, flavour: str | None = None) -> bool:
+    """Whether every base image of that flavour has this account."""
+    return name in _PRESENT or (name == "nonroot" and flavour == "distroless")
 
 
 def makes_account(command: Ran, name: str) -> bool:
@@ -56,12 +56,20 @@ def account(image: BuiltImage | None, user: Value | None) -> Account:
     if image is None or not name or image.base is None or image.base.flavour is None:
         return Account(home=_UNKNOWN)
     found: FileOp | None = None
+    made_any = False
     for command in ran(image.image):
         fact = command.what.fact
+        made_any = made_any or makes_account(command, name)
         if not isinstance(fact, FileOp) or fact.op not in ("useradd", "adduser"):
             continue
         if fact.user == name or (name.isdigit() and name in (a.text for a in fact.argv)):
             found = fact
+    numbered = name.isdigit() and 1000 <= int(name[:9]) < 60_000
+    if found is None and not made_any and numbered and image.base.official_python:
+        # A number without an account: the engine sets HOME to the root directory.
+        foreign = [c for c in image.image.copies if c.origin != "context"]
+        if not any("/etc" in str(copy.destination) for copy in foreign):
+            return Account(home="/", made=True)
     if found is None or not isinstance(found.user, str):
         return Account(home=_UNKNOWN)
     words = [a.text for a in found.argv]

@@ -430,6 +430,7 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
     build is not what is shipped.
     """
     paths = [e.path for e in facts.repository.of_kind(FileKind.COMPOSE)]
+    given = _speaking_of(facts, "--env-file") if paths else []
     chosen: dict[tuple[str, ...], ComposeProject] = {}
     aside: set[str] = set()
     for files in compose.file_sets(paths):
@@ -449,8 +450,13 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         ):
             texts, names, variant = texts[-1:], names[-1:], False
         directory = _project_directory(facts, texts)
+        home = posixpath.dirname(names[0]) if directory is None else directory
+        env_files, unnamed = _env_files(facts, given, home)
+        project = compose.load(
+            texts, facts.repository, directory=directory, env_files=env_files, is_dev=dev
+        )
         project = replace(
-            compose.load(texts, facts.repository, directory=directory, is_dev=dev), is_dev=dev
+            project, is_dev=dev, ignored_env=project.ignored_env or (unnamed and not env_files)
         )
         siblings = [
             key for key in chosen if posixpath.dirname(key[0]) == posixpath.dirname(names[0])
@@ -493,6 +499,44 @@ _PROJECT_DIRECTORY = re.compile(r"--project-directory[ =][\"']?([^\s\"'`]+)")
 _HERE = frozenset({".", "./", "$PWD", "${PWD}", "$(pwd)", "$(PWD)", "$(CURDIR)"})
 
 
+_ENV_FILE = re.compile(r"compose\b[^\n|;&]*?\s--env-file[ =][\"']?([\w./$\{\}-]+)")
+
+
+def _speaking_of(facts: Facts, option: str) -> list[SourceText]:
+    """Scripts, Makefiles and documentation that use an option of Compose."""
+    spoken = []
+    left = 2_000_000
+    for entry in facts.repository.entries:
+        written = entry.path.endswith((".md", ".rst")) and entry.path.count("/") <= 1
+        if entry.size > 100_000 or entry.size > left:
+            continue
+        if written or entry.kind in (FileKind.SHELL, FileKind.MAKEFILE):
+            left -= entry.size
+            text = facts.read(entry.path)
+            if text is not None and option in text.text:
+                spoken.append(text)
+    return spoken
+
+
+def _env_files(facts: Facts, spoken: list[SourceText], folder: str) -> tuple[tuple[str, ...], bool]:
+    """Files that command lines give to Compose with ``--env-file``, from the project's directory.
+
+    The second answer: whether one names a file that only its caller knows.
+    """
+    found = []
+    unnamed = False
+    for text in spoken:
+        for named in _ENV_FILE.findall(text.text):
+            unnamed = unnamed or "$" in named
+            # Relative to where the command is typed: the root, the script's or the project's place.
+            for start in ("", posixpath.dirname(text.path), folder):
+                path = posixpath.normpath(posixpath.join(start, named))
+                if not path.startswith("..") and facts.repository.is_file(path):
+                    found.append(posixpath.relpath(path, folder or "."))
+                    break
+    return tuple(dict.fromkeys(found)), unnamed
+
+
 def _project_directory(facts: Facts, texts: list[SourceText]) -> str | None:
     """The directory that a command line for this file names with ``--project-directory``.
 
@@ -502,18 +546,7 @@ def _project_directory(facts: Facts, texts: list[SourceText]) -> str | None:
     if "/" not in first:
         return None
     name = posixpath.basename(first)
-    spoken = [texts[0]]
-    left = 2_000_000
-    for entry in facts.repository.entries:
-        written = entry.path.endswith((".md", ".rst")) and entry.path.count("/") <= 1
-        if entry.size > 100_000 or entry.size > left:
-            continue
-        if written or entry.kind in (FileKind.SHELL, FileKind.MAKEFILE):
-            left -= entry.size
-            text = facts.read(entry.path)
-            if text is not None and "--project-directory" in text.text:
-                spoken.append(text)
-    for text in spoken:
+    for text in (texts[0], *_speaking_of(facts, "--project-directory")):
         for line in text.text.splitlines():
             found = _PROJECT_DIRECTORY.search(line)
             if found is None or name not in line:

@@ -78,6 +78,13 @@ class Base:
         row = table.get(self.distro or "", {}).get(self.release or "")
         return str(row["glibc"]) if row and "glibc" in row else None
 
+    @property
+    def archived(self) -> str | None:
+        """The release, where the mirrors that its images name have it no more."""
+        gone = _table()["archived"].get(self.distro or "", ())
+        named = (self.reference.tag or "").partition("-")[0]
+        return next((r for r in (self.release, named) if r in gone), None)
+
     def release_moves(self, today: datetime.date) -> bool:
         """Whether a rebuild of the tag may stand on another release of the distribution.
 
@@ -288,11 +295,11 @@ def _default_suite(python: str, *, full: bool, facts: dict[str, Any]) -> str:
     short = ".".join(python.split(".")[:2])
     if full:
         patch = _leading_version(python.split(".")[2])
-        for suite in ("trixie", "bookworm"):
+        for suite in ("trixie", "bookworm", "bullseye", "buster"):
             first = facts["first_on_suite"][suite].get(short)
             if first is not None and patch and int(patch) >= first:
                 return suite
-        return "bullseye"
+        return "stretch"
     frozen: str | None = facts["frozen_suite"].get(short)
     return frozen or str(facts["default_suite"])
 

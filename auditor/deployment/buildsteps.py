@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
+from auditor.deployment import managers
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.model import StartFault
@@ -44,11 +45,14 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
     for found in (
         _empty_workdir(image),
         _owners(image, commands),
+        _archived(image, commands),
         _package_lists(image, commands),
         _lost_path(commands),
+        _no_environment(image, commands, view),
         _pipefail(image, commands),
         _missing_data(image, view),
         _projects(image.image, commands, view),
+        _listed_projects(service, image, commands, view),
     ):
         yield from found
 
@@ -90,12 +94,13 @@ def _empty_workdir(image: BuiltImage) -> Iterator[StartFault]:
 
 def _owners(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
     """COPY --chown to an account that is made later, or never."""
+    flavour = image.base.flavour if image.base is not None else None
     for step in image.image.copies:
         owner = step.owner if step.instruction.chown is not None else None
         if not isinstance(step.instruction, Copy) or not isinstance(owner, str):
             continue
         user = owner.partition(":")[0]
-        if not user or user.isdigit() or known_account(user):
+        if not user or user.isdigit() or known_account(user, flavour):
             continue
         before = [c for c in commands if _earlier(c, step.stage, step.at)]
         if any(makes_account(command, user) for command in before):
@@ -112,6 +117,33 @@ def _owners(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
 
 def _earlier(command: Ran, stage: int, at: Location) -> bool:
     return command.step.stage < stage or command.step.at.line < at.line
+
+
+def _archived(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
+    """``apt-get update`` on a release that has left the mirrors which the image names."""
+    release = image.base.archived if image.base is not None else None
+    if release is None or any("/etc/apt" in str(c.destination) for c in image.image.copies):
+        return
+    for command in commands:
+        fact, text = command.what.fact, command.step.command.text.text
+        if "archive" in text or "sources.list" in text or "old-releases" in text:
+            return  # it is told of another place
+        if not isinstance(fact, SystemInstall) or fact.manager != "apt" or "||" in text:
+            continue
+        if fact.action == "update" or fact.updates_lists or fact.action == "install":
+            where = (
+                "archive.debian.org"
+                if image.base and image.base.distro == "debian"
+                else ("old-releases.ubuntu.com")
+            )
+            yield _stop(
+                fact.at,
+                f"{release} has left the mirrors that this image names (its packages are on {where} "
+                f"now), so `apt-get update` fails: `The repository … {release} Release does not have a "
+                "Release file`",
+                (image.image.base.at, "the release is chosen here"),
+            )
+            return
 
 
 def _package_lists(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
@@ -160,6 +192,29 @@ def _lost_path(commands: list[Ran]) -> Iterator[StartFault]:
                 f"(`{program.text}: not found`): keep `:$PATH`",
             )
             return
+
+
+def _no_environment(image: BuiltImage, commands: list[Ran], view: View) -> Iterator[StartFault]:
+    """``uv pip install`` asks for a virtual environment, and there is none."""
+    if image.base is None or not image.base.official_python:
+        return
+    for command in commands:
+        cwd = command.what.cwd
+        if not managers.lacks_environment(command, commands) or not isinstance(cwd, str):
+            continue
+        if view.look(posixpath.join(cwd, ".venv")).answer == "yes":
+            continue
+        before = [c for c in commands[: commands.index(command)] if c.step is not command.step]
+        if any("venv" in c.step.command.text.text for c in before) or any(
+            copy.origin != "context" for copy in image.image.copies
+        ):
+            continue
+        yield _stop(
+            command.what.fact.at,
+            "`uv pip` installs into a virtual environment, and none was made (`error: No virtual "
+            "environment found`): say `--system`, or run `uv venv` before",
+        )
+        return
 
 
 def _pipefail(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
@@ -224,6 +279,39 @@ def _projects(image: Image, commands: list[Ran], view: View) -> Iterator[StartFa
                 continue
             folder = posixpath.normpath(posixpath.join(cwd, path))
             yield from _project(folder, command.step.at, view)
+
+
+def _listed_projects(
+    service: Service, image: BuiltImage, commands: list[Ran], view: View
+) -> Iterator[StartFault]:
+    """``-e .`` of a requirements file that is installed before the project is copied."""
+    runs = {c.what.fact.at: c for c in commands if isinstance(c.what.fact, PipInstall)}
+    environment = service.environment
+    for step in environment.steps if environment is not None else ():
+        command = runs.get(step.fact.at) if step.fact is not None else None
+        cwd = command.what.cwd if command is not None else None
+        if command is None or not isinstance(cwd, str) or command.step.mounts:
+            continue
+        for item in step.requirements:
+            path = item.fact.path
+            if (
+                not item.fact.editable
+                or not path
+                or path.startswith(("/", "file:"))
+                or item.fact.vcs
+            ):
+                continue
+            folder = posixpath.normpath(posixpath.join(cwd, path.partition("[")[0]))
+            names = ("setup.py", "pyproject.toml", "setup.cfg")
+            there = [_there(posixpath.join(folder, n), command.step.at, view) for n in names]
+            if all(answer is False for answer in there):
+                yield _stop(
+                    item.fact.at,
+                    f"{folder} has neither setup.py nor pyproject.toml at this point: `ERROR: "
+                    f"file://{folder} does not appear to be a Python project`",
+                    (command.step.at, "installed here"),
+                )
+                return
 
 
 def _project(folder: str, run: Location, view: View) -> Iterator[StartFault]:

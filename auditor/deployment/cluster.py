@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.parsers.helm import Chart
     from auditor.parsers.kustomize import Kustomization
+    from auditor.parsers.yamldoc import YamlStream
     from auditor.source import SourceText
 
 _MAX_SIZE = 1_000_000
-_MAX_KUSTOMIZATIONS = 200
+_MAX_KUSTOMIZATIONS = 1_000
 _MAX_CHARTS = 40
 _DEV = frozenset(
     [
@@ -186,6 +187,7 @@ def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], set[str], li
     from auditor.discovery import FileKind
 
     built: list[Kustomization] = []
+    parsed: dict[str, YamlStream | None] = {}
     governed: set[str] = set()
     for entry in facts.repository.of_kind(FileKind.KUSTOMIZATION):
         from auditor.parsers import kustomize
@@ -193,7 +195,7 @@ def _kustomizations(facts: Facts, files: _Files) -> tuple[set[str], set[str], li
         if len(built) >= _MAX_KUSTOMIZATIONS:
             governed.add(posixpath.dirname(entry.path))
             continue
-        made = kustomize.build(files, entry.path)
+        made = kustomize.build(files, entry.path, parsed)
         if made is not None:
             built.append(made)
             governed.add(posixpath.dirname(entry.path))

@@ -247,11 +247,13 @@ def _target(
 def _env_by_hand(facts: Facts, project: ComposeProject) -> bool:
     """Whether the ``.env`` beside the project is written where it is started.
 
-    Git ignores it, or an example of it is there.
+    Git ignores it, an example of it is there, or a service does not start without it.
     """
     path = posixpath.join(project.directory, ".env")
+    asked = (use.file.path for s in project.services for use in s.env_files if use.required)
     return (
         project.ignored_env
+        or path in asked
         or facts.repository.would_ignore(path)
         or any(facts.repository.is_file(posixpath.join(project.directory, n)) for n in _EXAMPLES)
     )
@@ -296,6 +298,7 @@ def _words(facts: Facts, project: ComposeProject, service: ComposeService) -> It
                     ),
                     at=word.at,
                     certain=False,
+                    possible=project.ignored_env,
                 )
         texts = [w.value if isinstance(w.value, str) else "" for w in command.words]
         operator = next((w for w in command.words[1:] if w.value in _OPERATORS), None)

@@ -122,10 +122,14 @@ _HARMLESS = frozenset(
 _SYSTEM_INSTALLERS = frozenset(
     """
     apt apt-get apt-key add-apt-repository aptitude apk dnf dpkg dpkg-reconfigure gem microdnf
-    pacman rpm yum zypper debconf-set-selections conda mamba micromamba pipx groupadd groupmod
-    addgroup useradd adduser pyenv nvm rustup brew snap systemctl service a2enmod a2ensite
-    fc-cache playwright ldconfig update-rc.d deluser delgroup userdel corepack
+    pacman rpm yum zypper debconf-set-selections conda mamba micromamba pipx pyenv nvm
+    rustup brew snap systemctl service a2enmod a2ensite fc-cache playwright ldconfig update-rc.d
+    corepack
     """.split()  # noqa: SIM905 (a list of two hundred quotes is no easier to read)
+)
+# They write the account files, and make a home.
+_ACCOUNTS = frozenset(
+    ["useradd", "adduser", "userdel", "deluser", "groupadd", "addgroup", "groupmod", "delgroup"]
 )
 _PYTHON_INSTALLERS = frozenset({"pip", "pip2", "pip3", "uv", "poetry", "pdm", "pipenv", "hatch"})
 _PROJECT_TOOLS = frozenset({"uv", "poetry", "pdm", "pipenv", "hatch"})
@@ -224,6 +228,8 @@ def _command(
     elif name in _SYSTEM_INSTALLERS:
         reason = f"{name} may have installed it"
         yield MayCreate(roots=SYSTEM_ROOTS, reason=reason, at=at, spared=call.spared())
+    elif name in _ACCOUNTS:
+        yield from _accounts(call)
     elif name in _PYTHON_INSTALLERS:
         yield from _python_install(call, env)
     elif name in _NODE_INSTALLERS:
@@ -334,11 +340,27 @@ def _unwrap(argv: Sequence[Arg]) -> Sequence[Arg]:
 
 
 def _mkdir(call: _Call) -> Iterator[Effect]:
-    operands, _, _ = call.operands("-m", "--mode")
+    operands, _, values = call.operands("-m", "--mode")
+    yield from _directories(call, operands, values)
+
+
+def _directories(
+    call: _Call, operands: Sequence[Arg], values: Mapping[str, Arg]
+) -> Iterator[Effect]:
+    """Make directories, with the mode and the owner that the options say."""
+    mode = next((values[flag] for flag in ("-m", "--mode") if flag in values), None)
+    owner = next((values[flag].value for flag in ("-o", "--owner") if flag in values), None)
+    others = mode_others(mode.text) if mode is not None else None
     for operand in operands:
         path = call.path(operand)
-        if path is not None:
-            yield call.make(path, directory=True)
+        if path is None:
+            continue
+        yield call.make(path, directory=True)
+        if owner is not None or others is not None:
+            yield Changed(
+                path=path, glob=False, recursive=False, executable=None, owner=owner, at=call.at,
+                others=others,
+            )  # fmt: skip
 
 
 def _touch(call: _Call) -> Iterator[Effect]:
@@ -355,13 +377,10 @@ def _tee(call: _Call) -> Iterator[Effect]:
 
 def _copy(call: _Call) -> Iterator[Effect]:
     operands, switches, values = call.operands(
-        "-t", "--target-directory", "-S", "--suffix", "-m", "--mode", "-o", "-g"
+        "-t", "--target-directory", "-S", "--suffix", "-m", "--mode", "-o", "--owner", "-g"
     )
-    if call.name == "install" and "-d" in switches:
-        for operand in operands:
-            path = call.path(operand)
-            if path is not None:
-                yield call.make(path, directory=True)
+    if call.name == "install" and {"-d", "--directory"} & switches:
+        yield from _directories(call, operands, values)
         return
     target_arg = values.get("-t") or values.get("--target-directory")
     into = target_arg is not None
@@ -720,6 +739,16 @@ def _python_install(call: _Call, env: Mapping[str, str | Unknown | None]) -> Ite
     yield MayCreate(
         roots=tuple(dict.fromkeys(roots)), reason=reason, at=call.at, spared=call.spared()
     )
+
+
+def _accounts(call: _Call) -> Iterator[Effect]:
+    flags = ("-d", "--home-dir", "--home", "-h", "-b", "--base-dir")
+    _, _, values = call.operands(*flags, "-s", "-u", "-g", "-G", "-c", "-k", "-K", "-p", "-e", "-f")
+    named = [call.path(values[flag]) or "/" for flag in flags if flag in values]
+    roots = ["/etc", "/home", "/var/mail", "/var/spool", *named]
+    reason = f"{call.name} may have made it"
+    roots = list(dict.fromkeys(roots))
+    yield MayCreate(roots=tuple(roots), reason=reason, at=call.at, spared=call.spared())
 
 
 def _python(call: _Call, env: Mapping[str, str | Unknown | None]) -> Iterator[Effect]:

@@ -41,7 +41,7 @@ def refused_arguments(trace: Trace) -> list[StartFault]:
             )
         else:
             continue
-        found.append(StartFault(kind="literal-variable", message=said, at=call.at, certain=False))
+        found.append(StartFault(kind="arguments", message=said, at=call.at, certain=False))
     return found
 
 

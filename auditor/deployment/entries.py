@@ -7,7 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import buildsteps, endings, fronts, packagedata, reach, startup, workers
+from auditor.deployment import (
+    buildsteps,
+    endings,
+    fronts,
+    idle,
+    packagedata,
+    reach,
+    rewritten,
+    startup,
+    workers,
+)
 from auditor.deployment.accounts import account
 from auditor.deployment.model import (
     Entry,
@@ -63,6 +73,15 @@ _MODEL_SERVERS = frozenset({"mlserver", "torchserve", "triton", "tensorflow-serv
 
 # They take `module:attribute` and never a file's path.
 _MODULES_ONLY = frozenset({"uvicorn", "gunicorn", "daphne", "granian", "waitress"})
+
+# What a server says when no application is named to it.
+_NO_APPLICATION = {
+    "gunicorn": "Error: No application module specified.",
+    "uvicorn": "Error: Missing argument 'APP'.",
+    "granian": "Error: Missing argument 'APP'.",
+    "hypercorn": "error: the following arguments are required: application",
+    "daphne": "error: the following arguments are required: application",
+}
 
 # Distributions that bring a server, where they are named otherwise.
 _DISTRIBUTIONS = {
@@ -160,15 +179,16 @@ def follow(
     proxy = next((p for p in processes if _kind(p) == "nginx"), None)
     proxies: list[Proxied] = []
     if proxy is not None and isinstance(proxy.interpretation.fact, ServerStart):
-        configs = fronts.nginx(proxy.interpretation.fact, view)
+        filled = rewritten.texts(view, script, env, cwd)
+        configs = fronts.nginx(proxy.interpretation.fact, view, filled)
         if configs:
             proxies = fronts.targets(configs)
             inner = [item for item in listens if item.server != "nginx"]
             faults += _unanswered(proxies, inner, complete=complete)
             listens = fronts.nginx_listens(configs)
             open_links = [link for link in open_links if "what nginx serves" not in link[1]]
-        elif view.build_mentions("/etc/nginx"):
-            vague = Unknown("a command of the build writes what nginx reads")
+        elif filled or view.build_mentions("/etc/nginx"):
+            vague = Unknown("a command of the build or the start writes what nginx reads")
             listens = [
                 replace(item, port=vague) if item.server == "nginx" else item for item in listens
             ]
@@ -183,6 +203,7 @@ def follow(
     if not complete:
         web = web or None
     if complete and not listens:
+        faults += idle.faults(script, processes)
         open_links.append((Stage.REACHABLE, "no server that listens was found"))
     routes = [r for e in entries for app in e.trace.apps for r in app.routes]
     pages = any(e.server in _PAGES for e in entries) or any(
@@ -287,7 +308,7 @@ def _importable(
     """Which of the modules that artifacts name the code can import, and which it may."""
     if not view.pickled_modules:
         return {}, frozenset()
-    from auditor.linking.projects import ProjectModule, project_module
+    from auditor.linking.projects import project_module
 
     found: dict[str, ProjectModule] = {}
     unsure: set[str] = set()
@@ -300,8 +321,8 @@ def _importable(
                 facts = view.module(path)
                 if facts is not None and module not in found:
                     text = view.text(path)
-                    shapes = project_module(text.text).shapes if text is not None else {}
-                    found[module] = ProjectModule(names=_bound(facts), shapes=shapes)
+                    read = project_module(text.text if text is not None else "")
+                    found[module] = replace(read, names=_bound(facts))
                 elif facts is None and view.exists(path) is None:
                     unsure.add(module)
             if module not in found and view.is_dir(base):
@@ -441,7 +462,9 @@ class _Follower:
             self._server(fact)
         elif isinstance(fact, PythonRun):
             self._python(fact)
-        elif isinstance(fact, Other) and (self._python_script(fact) or self._own_program(fact)):
+        elif idle.waits(fact) or (
+            isinstance(fact, Other) and (self._python_script(fact) or self._own_program(fact))
+        ):
             pass
         elif isinstance(fact, Other):
             self.complete = False
@@ -522,6 +545,7 @@ class _Follower:
         self.faults.extend(listening.config_faults(fact, self.cwd, self.view))
         self.faults.extend(listening.unwritable(fact, self.cwd, self.service, self.view))
         self._server_listens(fact)
+        self.env = {**listening.brought(fact, self.cwd, self.view), **self.env}
         for option in (*config, fact.option("chdir")):
             if option is not None and option.name == "chdir" and isinstance(option.value, str):
                 where = self.process.interpretation.cwd
@@ -550,8 +574,7 @@ class _Follower:
             self.faults.append(
                 StartFault(
                     kind="program",
-                    message="gunicorn is not told what to serve: `Error: No application module "
-                    "specified.`",
+                    message=f"{fact.kind} is not told what to serve: `{_NO_APPLICATION[fact.kind]}`",
                     at=fact.at,
                 )
             )
@@ -705,9 +728,13 @@ class _Follower:
         )
 
     def _serves_nothing(self, fact: ServerStart) -> bool:
-        """No argument, variable or configuration file names an application to gunicorn."""
-        if fact.kind != "gunicorn" or not isinstance(self.cwd, str):
+        """No argument, variable or configuration file names an application to the server."""
+        if fact.kind not in _NO_APPLICATION or not isinstance(self.cwd, str):
             return False
+        if fact.opaque is not None or not all(isinstance(a.value, str) for a in fact.args):
+            return False
+        if fact.kind != "gunicorn":
+            return self.env.get(f"{fact.kind.upper()}_APP") is None and "*" not in self.env
         own = posixpath.join(self.cwd, "gunicorn.conf.py")
         return (
             fact.value("config") is None
@@ -852,6 +879,9 @@ class _Follower:
             roots += [
                 posixpath.normpath(posixpath.join(where, part)) for part in path.split(":") if part
             ]
+        # A project of the repository that is installed brings the modules it holds.
+        for project in packagedata.installed(self.service):
+            roots += [project.folder, posixpath.join(project.folder, "src")]
         environment = self.service.environment
         for step in environment.steps if environment else ():
             if step.fact is None or not step.shipped:
@@ -859,11 +889,6 @@ class _Follower:
             installs_project = bool(step.fact.local_paths or step.fact.editable) or (
                 step.fact.action == "sync" and not step.fact.no_root
             )
-            for arg in (*step.fact.local_paths, *step.fact.editable):
-                # A project of the repository that is installed brings the modules it holds.
-                if isinstance(arg.value, str) and arg.value.startswith("/"):
-                    where = posixpath.normpath(arg.value.partition("[")[0])
-                    roots += [where, posixpath.join(where, "src")]
             if installs_project and isinstance(self.service.cwd, str):
                 for base in (self.service.cwd, "/app", "/code", "/src", "/workspace"):
                     roots += [base, posixpath.join(base, "src")]
@@ -957,7 +982,10 @@ class _Follower:
             return
         absolute = posixpath.normpath(posixpath.join(self.cwd, path))
         seen = self.view.look(absolute)
-        if seen.answer == "no" and not absolute.startswith(("/usr/", "/opt/", "/root/")):
+        # A path that starts from the working directory is the project's, wherever that is.
+        foreign = path.startswith(("/usr/", "/opt/", "/root/"))
+        foreign = foreign and not path.startswith(f"{self.cwd.rstrip('/')}/")
+        if seen.answer == "no" and not foreign:
             self.faults.append(
                 StartFault(
                     kind="script",
@@ -1305,7 +1333,12 @@ class _Follower:
         named = _UNSET.fullmatch(port.reason)
         if named is None or "*" in self.env or fact.kind not in _PYTHON_SERVERS:
             return
-        if not self.service.variables_complete:
+        image = self.service.image.image if self.service.image is not None else None
+        argument = (
+            next((a for a in image.args if a.name == named.group(1)), None) if image else None
+        )
+        argument = None if named.group(1) in self.service.spoken_of else argument
+        if argument is None and not self.service.variables_complete:
             why = f"nothing in the repository sets ${named.group(1)}, from which {fact.kind} takes its port"
             self.open_links.append((Stage.STARTS, why))
             return
@@ -1313,10 +1346,12 @@ class _Follower:
             StartFault(
                 kind="literal-variable",
                 message=(
-                    f"nothing sets ${named.group(1)}, from which {fact.kind} takes its port: the "
-                    "option has no value, and the server stops with an error"
+                    f"nothing sets ${named.group(1)}, from which {fact.kind} takes its port"
+                    + (" (ARG exists only while the image is built)" if argument else "")
+                    + ": the option has no value, and the server stops with an error"
                 ),
                 at=listen.at,
+                related=((argument.at, "set here, for the build only"),) if argument else (),
                 certain=False,
             )
         )

@@ -665,6 +665,7 @@ def _finish(
         closed=closed,
         extra=extra,
         constraints=pinned,
+        specifiers={r.key: r.fact.specifier for r in kept if r.key and not r.version},
     )
     direct = {name for name, _, _ in roots}
     everything_pinned = bool(kept) and all(r.version or r.fact.vcs for r in asked)

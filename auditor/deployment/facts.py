@@ -203,8 +203,21 @@ class Facts:
         """
         if self.repository.would_ignore(path):
             return "git ignores it"
+        if path.endswith("/") and self.repository.holds_ignored(path):
+            return "git ignores what it holds"
+        if self._kept_by_dvc(path):
+            return "DVC keeps it"
         where = self.beforehand.brings(path)
         return f"{where} may bring it" if where else ""
+
+    def _kept_by_dvc(self, path: str) -> bool:
+        """A ``.dvc`` file stands for it, or for a directory that it lies in."""
+        place = path.rstrip("/")
+        while place:
+            if self.repository.is_file(f"{place}.dvc"):
+                return True
+            place = place.rpartition("/")[0]
+        return False
 
     def context(self, directory: str) -> BuildContext:
         """A directory of the repository as a build context."""

@@ -19,6 +19,7 @@ from auditor.values import replace
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.deployment.model import Mount, Value
+    from auditor.deployment.rewritten import Texts
     from auditor.deployment.view import View
     from auditor.parsers.serverconf import NginxConfig, SupervisorConfig
 
@@ -133,15 +134,20 @@ def supervisor_configs(fact: ServerStart, view: View, where: str) -> list[Superv
     return [*found, *map(serverconf.parse_supervisord, texts)]
 
 
-def _matching(patterns: Iterable[str], view: View, base: str) -> Iterator[SourceText]:
+def _matching(
+    patterns: Iterable[str], view: View, base: str, filled: Texts | None = None
+) -> Iterator[SourceText]:
     """The repository's files in the image that ``include`` patterns name."""
+    filled = filled or {}
     for pattern in list(patterns)[:20]:
         whole = posixpath.normpath(posixpath.join(base, pattern))
         folder, name = posixpath.split(whole)
         names = view.names(folder) if any(c in name for c in "*?[") else (name,)
-        for candidate in names[:200]:
+        made = [posixpath.basename(p) for p in filled if posixpath.dirname(p) == folder]
+        for candidate in dict.fromkeys((*names[:200], *made)):
             if fnmatch.fnmatchcase(candidate, name):
-                text = view.text(posixpath.join(folder, candidate))
+                path = posixpath.join(folder, candidate)
+                text = filled[path] if path in filled else view.text(path)
                 if text is not None:
                     yield text
 
@@ -149,11 +155,18 @@ def _matching(patterns: Iterable[str], view: View, base: str) -> Iterator[Source
 # --- nginx -----------------------------------------------------------------------------------
 
 
-def nginx(fact: ServerStart, view: View) -> list[NginxConfig]:
-    """The configuration that nginx reads in the image, as far as it comes from the repository."""
+def nginx(fact: ServerStart, view: View, filled: Texts | None = None) -> list[NginxConfig]:
+    """The configuration that nginx reads in the image, as far as it comes from the repository.
+
+    ``filled``: files that commands of the build or the start script rewrite.
+    """
+    filled = filled or {}
+    if any(text is None for path, text in filled.items() if path.startswith("/etc/nginx/")):
+        return []
     option = fact.option("config")
     place = option.value if option is not None and isinstance(option.value, str) else ""
-    text = view.text(place or "/etc/nginx/nginx.conf")
+    main_path = place or "/etc/nginx/nginx.conf"
+    text = filled[main_path] if main_path in filled else view.text(main_path)
     if text is not None:
         main = serverconf.parse_nginx(text)
         found = [main]
@@ -161,7 +174,7 @@ def nginx(fact: ServerStart, view: View) -> list[NginxConfig]:
     else:
         found = []
         patterns = ("/etc/nginx/conf.d/*.conf", "/etc/nginx/sites-enabled/*")
-    found += [serverconf.parse_nginx(t) for t in _matching(patterns, view, "/etc/nginx")]
+    found += [serverconf.parse_nginx(t) for t in _matching(patterns, view, "/etc/nginx", filled)]
     return found
 
 

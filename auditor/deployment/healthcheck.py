@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from auditor import lazy_re as re
@@ -14,6 +15,11 @@ _URL = re.compile(
     r"(?P<scheme>https?|tcp)://(?P<host>\[[0-9a-f:]+\]|[A-Za-z0-9.${}_-]+?)"
     r"(?::(?P<port>\d+|\$\{?[A-Za-z_][A-Za-z0-9_]*(?::?-\d+)?\}?))?(?P<path>/[^\s'\"`;|&)\\]*)?"
     r"(?=$|[\s'\"`;|&),\\])"
+)
+# `socket.create_connection(("localhost", 8000))`, `nc -z localhost 8000`.
+_PAIR = re.compile(
+    r"\(\(\s*['\"](?P<host>[A-Za-z0-9.-]+)['\"]\s*,\s*(?P<port>\d+)\s*\)"
+    r"|^(?:nc|netcat|ncat)\s(?:-\S+\s+(?:\d+\s+)?)*(?P<name>[A-Za-z0-9.-]+)\s+(?P<number>\d+)(?:$|\s)"
 )
 _POSTS = re.compile(r"(?i)\bpost\b|--data|\bdata=|\s-d\s|\s-X\s")
 _SCRIPT = re.compile(
@@ -34,6 +40,7 @@ def read(
     texts: list[str] = []
     _collect(script, env, programs, texts)
     run = next((m[1] for text in texts if (m := _SCRIPT.match(text))), None)
+    modules = tuple(dict.fromkeys(_modules(script, env)))
     for text in texts:
         for match in _URL.finditer(text):
             port = _number(match["port"], env)
@@ -48,8 +55,40 @@ def read(
                 path=(match["path"] or "/").partition("?")[0],
                 scheme=match["scheme"],
                 posts=_POSTS.search(text) is not None,
+                modules=modules,
             )
-    return HealthCheck(at=at, source=source, programs=tuple(dict.fromkeys(programs)), script=run)
+    pair = next((m for text in texts if (m := _PAIR.search(text))), None)
+    return HealthCheck(
+        at=at,
+        source=source,
+        programs=tuple(dict.fromkeys(programs)),
+        host=(pair["host"] or pair["name"]) if pair is not None else None,
+        port=int(pair["port"] or pair["number"]) if pair is not None else None,
+        scheme="tcp" if pair is not None else "http",
+        script=run,
+        modules=modules,
+    )
+
+
+def _modules(script: shell.Script, env: shell.Env) -> Iterator[str]:
+    """Modules that ``python -c "import requests; …"`` imports, whatever follows."""
+    from auditor.parsers.commands import PythonRun, interpret_script
+
+    for step in interpret_script(script, env=env):
+        fact = step.fact
+        if not isinstance(fact, PythonRun) or fact.code is None:
+            continue
+        if not isinstance(fact.code.value, str):
+            continue
+        try:
+            body = ast.parse(fact.code.value).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        for node in body:
+            if isinstance(node, ast.Import):
+                yield from (name.name for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module
 
 
 def _collect(script: shell.Script, env: shell.Env, programs: list[str], texts: list[str]) -> None:

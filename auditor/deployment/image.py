@@ -1716,7 +1716,12 @@ class _Evaluator:
             if (
                 not isinstance(found, Present)
                 or not effect.certain
-                or (not into and isinstance(target, Undetermined))
+                or (
+                    not into
+                    and isinstance(target, Undetermined)
+                    # A directory called default.conf is hardly there.
+                    and not _same_suffix(source, effect.target)
+                )
             ):
                 roots: tuple[str, ...] = (place,) if into else (place, effect.target)
                 fs._add(_Opaque(at=at, roots=roots, reason="cp or mv may have brought it"))
@@ -2012,6 +2017,12 @@ class _Evaluator:
 _MAX_NESTED_STAGES = 100
 
 
+def _same_suffix(one: str, other: str) -> bool:
+    """Whether two names end alike, as a file and its copy do."""
+    suffix = posixpath.splitext(other)[1]
+    return bool(suffix) and suffix == posixpath.splitext(one)[1]
+
+
 class _Placement:
     """Where one COPY puts what its sources bring."""
 
@@ -2072,11 +2083,9 @@ class _Placement:
         found = self.fs.lookup(self.destination)
         if isinstance(found, Present) and found.kind == "directory":
             return _join_absolute(self.destination, name)
-        if isinstance(found, Undetermined):
-            # A package may have made anything there, but hardly a directory called nginx.conf.
-            suffix = posixpath.splitext(self.destination)[1]
-            if not suffix or suffix != posixpath.splitext(like)[1]:
-                return None
+        # A package may have made anything there, but hardly a directory called nginx.conf.
+        if isinstance(found, Undetermined) and not _same_suffix(like, self.destination):
+            return None
         return self.destination
 
     def file(self, name: str, source: Source, *, executable: bool | None) -> None:
@@ -2124,6 +2133,9 @@ class _Placement:
         unpacks = self.item.keyword == "ADD" and self.item.unpack is not False
         if unpacks and path.lower().endswith(_ARCHIVES):
             self.opaque(f"unpacked from {path}")
+            # Its contents take its place: the archive itself is not there.
+            archive = _join_absolute(target, posixpath.basename(path))
+            self.fs._add(_Removed(at=self.item.at, path=archive, certain=True, glob=False))
             return
         source = ContextSource(path=path)
         executable = view.context.executable(path)

@@ -220,7 +220,10 @@ def configured(
     option = fact.value("config")
     name = ".streamlit/config.toml" if fact.kind == "streamlit" else fact.config_file
     if isinstance(option, str):
-        name = option.removeprefix("file:").removeprefix("python:")
+        name = option.removeprefix("file:")
+        if name.startswith("python:"):
+            # The name of a module, found from the working directory.
+            name = f"{name.removeprefix('python:').replace('.', '/')}.py"
     elif isinstance(option, Unknown):
         open_links.append((Stage.REACHABLE, f"the configuration of {fact.kind}: {option.reason}"))
         return ()
@@ -237,6 +240,27 @@ def configured(
             return tuple(Option(name=item, value=unread, at=fact.at) for item in given)
         return ()
     return parse(text).options(env)
+
+
+def brought(fact: ServerStart, cwd: Value, view: View) -> dict[str, str | Unknown | None]:
+    """Variables that a server's command line sets, by a file or one by one."""
+    found: dict[str, str | Unknown | None] = {}
+    for option in fact.options:
+        text = option.value
+        if option.name == "raw_env":
+            name, _, given = text.partition("=") if isinstance(text, str) else ("*", "", "")
+            found[name] = given if isinstance(text, str) else Unknown("a computed variable")
+        elif option.name in ("env_file", "env_files"):
+            file = None
+            if isinstance(text, str) and isinstance(cwd, str):
+                file = view.text(posixpath.normpath(posixpath.join(cwd, text)))
+            if file is None:
+                found["*"] = Unknown("a file of variables that was not read")
+                continue
+            from auditor.parsers import dotenv
+
+            found.update(dotenv.parse(file).values())
+    return found
 
 
 def _model_server_settings(

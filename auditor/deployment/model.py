@@ -211,6 +211,24 @@ class BuiltImage:
             for problem in self.image.copy_problems
         )
 
+    def _packaged(self, name: str) -> bool:
+        """Whether a package that is installed, or brought along by one, has this program."""
+        mine = [p for p in self.system_packages if p.shipped and not p.removed]
+        if not any(p.manager in ("apt", "dpkg") for p in mine):
+            return False
+        from auditor.linking import sonames
+
+        suite = self.base.release if self.base is not None else None
+        release = sonames.release(suite if suite in sonames.SUITES else sonames.NEWEST)
+        package = release.program(name)
+        if package is None:
+            return False
+        lean = [p.name for p in mine if not p.recommends]
+        full = [p.name for p in mine if p.recommends]
+        return package in {p.name for p in mine} | release.brings(
+            lean, recommends=False
+        ) | release.brings(full, recommends=True)
+
     def provides_program(self, name: str) -> bool | None:
         """Whether a program of that base name is on the PATH; None when unknown."""
         if name in self.programs:
@@ -224,6 +242,8 @@ class BuiltImage:
             return known
         if any(p.shipped and p.name.startswith(f"{name}-") for p in self.system_packages):
             return None  # ``nginx-light`` brings nginx
+        if self._packaged(name):
+            return True
         if self.opaque_programs:
             return None
         environment = self.environment
@@ -346,6 +366,8 @@ class HealthCheck:
     # It posts, as far as its text says; a script that it runs, as written.
     posts: bool = False
     script: str | None = None
+    # Modules that an inline program of Python imports.
+    modules: tuple[str, ...] = ()
 
 
 @value
@@ -366,7 +388,7 @@ class StartFault:
     """Something that keeps the command from starting; found while following it.
 
     ``kind``: module, attribute, script, not-executable, crlf, interpreter, program,
-    literal-variable, no-command, no-dockerfile, server-missing, env-file.
+    literal-variable, arguments, no-command, no-dockerfile, server-missing, env-file.
     """
 
     kind: str

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from auditor.deployment import managers
 from auditor.deployment.commands import ran
 from auditor.deployment.model import Service, StartFault
 from auditor.findings import Stage
@@ -49,6 +50,9 @@ def out_of_reach(
         step.stage not in image.image.lineage for step in steps
     ):
         version, at = image.foreign_python
+        if _moved(image.image, version):
+            yield from _compiled(service, version, at)
+            return
         yield StartFault(
             kind="server-missing",
             message=(
@@ -63,8 +67,35 @@ def out_of_reach(
     if all(step.stage not in image.image.lineage for step in steps):
         yield from _relocated(service, process, name, steps, view, through_python=through_python)
         return
+    if _activated_at_start(service, process, view):
+        return
     commands = _installing(image.image)
     found = [_place(commands.get(step.fact.at)) for step in steps if step.fact is not None]
+    hidden = _managed(image.image, commands, steps)
+    if hidden is not None:
+        if hidden.prefix:
+            found = [_Place(prefix=hidden.prefix, at=environment.at, kind="venv")]
+        elif hidden.tool != "uv" and not any(
+            managers.names_environment(place) for place in (*places, program)
+        ):
+            yield StartFault(
+                kind="server-missing",
+                message=(
+                    f"{hidden.tool} installs {name} into a virtual environment of its own, and the "
+                    "command does not start there: "
+                    + (
+                        f"`No module named {name}`"
+                        if through_python
+                        else f'`exec: "{name}": executable file not found in $PATH`'
+                    )
+                ),
+                at=process.interpretation.fact.at,
+                related=((steps[0].at, "installed here"),),
+                certain=False,
+            )
+            return
+    if found and not any(found) and path is not None and path.at is not None:
+        yield from _without_the_system(name, program, places, path.at)
     if not found or any(place is None for place in found):
         return
     where = [place for place in found if place is not None]
@@ -114,6 +145,80 @@ def out_of_reach(
         certain=False,
         evidence=(("prefix", first.prefix),),
     )
+
+
+# Their modules are compiled for one minor release of Python, and they do not work without them.
+_COMPILED = ("numpy", "pydantic-core", "pandas", "scipy", "scikit-learn", "pillow", "orjson")
+
+
+def _moved(image: Image, version: str) -> bool:
+    """The other Python's packages are copied to where this one looks."""
+    places = [str(c.destination) for c in image.copies if c.origin == "stage"]
+    return any("site-packages" in p and f"python{version}" not in p for p in places)
+
+
+def _compiled(service: Service, version: str, at: Location) -> Iterator[StartFault]:
+    """Packages of another minor release of Python, in this one's directory: pure ones work."""
+    installed = service.environment.installed if service.environment is not None else None
+    name = next((n for n in _COMPILED if installed is not None and installed.has(n)), None)
+    if name is None:
+        return
+    module = {"scikit-learn": "sklearn", "pillow": "PIL", "pydantic-core": "pydantic_core"}
+    top = module.get(name, name)
+    yield StartFault(
+        kind="server-missing",
+        message=(
+            f"{name} was installed for Python {version} in another stage, and its compiled modules do "
+            f"not load in this image's Python: importing `{top}` fails"
+        ),
+        at=at,
+        certain=False,
+    )
+
+
+def _without_the_system(
+    name: str, program: str, places: Sequence[str], at: Location
+) -> Iterator[StartFault]:
+    """ENV PATH without the directory that the official image's own pip installs programs into."""
+    if "/" in program or program.startswith(("python", "sh", "bash")):
+        return
+    if not places or {"/usr/local/bin", ""} & {place.rstrip("/") for place in places}:
+        return
+    if any("$" in place for place in places):
+        return
+    yield StartFault(
+        kind="server-missing",
+        message=(
+            f"PATH is replaced, and {name} is in /usr/local/bin, which it leaves out: "
+            f'`exec: "{name}": executable file not found in $PATH` (keep `:$PATH`)'
+        ),
+        at=at,
+        certain=False,
+    )
+
+
+def _managed(
+    image: Image, commands: dict[Location, Ran], steps: Sequence[InstallStep]
+) -> managers.Own | None:
+    """The environment of its own that a manager installs into, where all steps go there."""
+    every = list(ran(image))
+    found: list[managers.Own | None] = []
+    for step in steps:
+        command = commands.get(step.fact.at) if step.fact is not None else None
+        if command is None:
+            return None
+        same = next((c for c in every if c.what.fact.at == command.what.fact.at), None)
+        found.append(managers.own_environment(same, every) if same is not None else None)
+    return found[0] if found and found[0] is not None and len(set(found)) == 1 else None
+
+
+def _activated_at_start(service: Service, process: MainProcess, view: View) -> bool:
+    """The start command, or a script on its way, enters a virtual environment."""
+    texts = list(service.argv or ())
+    for at in process.through:
+        script = view.repository_text(at.path)
+        texts.append(script.text if script is not None else "activate")
+    return any("activate" in text for text in texts)
 
 
 def _relocated(

@@ -177,7 +177,7 @@ def from_compose(
             source_exists=(
                 facts.repository.exists(volume.path) if volume.path is not None else None
             ),
-            made_by_hand=volume.path is not None and bool(facts.by_hand(volume.path)),
+            made_by_hand=volume.path is not None and _left_out(facts, volume.path),
             read_only=volume.read_only,
             named=volume.type == "volume" and volume.source is not None,
             shared_with=composing.shared_with(project, service, volume),
@@ -521,6 +521,13 @@ def _preferred(runs: Sequence[DockerRun], image: BuiltImage) -> DockerRun | None
     return ranked[0] if ranked else None
 
 
+def _left_out(facts: Facts, path: str) -> bool:
+    """Whether what is mounted may be there although the repository lacks it."""
+    if facts.by_hand(path):
+        return True
+    return not facts.repository.exists(path) and bool(facts.by_hand(f"{path}/"))
+
+
 def _run_mount(value: Value, at: Location, facts: Facts) -> Mount | None:
     if isinstance(value, Unknown):
         return Mount(target=value, kind="other", at=at)
@@ -543,7 +550,7 @@ def _run_mount(value: Value, at: Location, facts: Facts) -> Mount | None:
                 source=path,
                 source_text=source,
                 source_exists=facts.repository.exists(path),
-                made_by_hand=bool(facts.by_hand(path)),
+                made_by_hand=_left_out(facts, path),
             )
     kind = "bind" if "/" in source or "$" in source else "volume"
     return Mount(

@@ -67,7 +67,9 @@ def unknown_user(service: Service) -> Iterator[StartFault]:
     name = user.partition(":")[0]
     if not image.base.official_python and image.base.flavour is None:
         return
-    if not name or name.isdigit() or known_account(name) or not re.fullmatch(r"[\w.-]+", name):
+    if name.isdigit() or not re.fullmatch(r"[\w.-]+", name):
+        return
+    if known_account(name, image.base.flavour):
         return
     if image.base_is_local or not image.image.base.known:
         return
@@ -103,6 +105,7 @@ def first_program(
         return
     program, at = argv[0].value, argv[0].at
     if service.command_form != "exec":
+        yield from _open_bracket(service, at)
         if "/" in program:
             yield from _started(service, program, at, view, cwd, by_shell=True)
         return
@@ -121,6 +124,26 @@ def first_program(
             )
         return
     yield from _started(service, program, at, view, cwd, by_shell=False)
+
+
+_QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.", re.DOTALL)
+_CALLED = re.compile(r"(?:^|\s)([\w.-]+:[\w.]+)\(")
+
+
+def _open_bracket(service: Service, at: Location) -> Iterator[StartFault]:
+    """``app:create_app()`` without quotes in a shell: a bracket there is no part of a word."""
+    text = service.argv[-1] if service.argv else ""
+    found = _CALLED.search(_QUOTED.sub("", text))
+    if found is not None:
+        yield StartFault(
+            kind="literal-variable",
+            message=(
+                f"the shell reads `{found.group(1)}()`, and a bracket cannot stand there without quotes: "
+                '`Syntax error: "(" unexpected`'
+            ),
+            at=at,
+            certain=False,
+        )
 
 
 # Releases whose packages are known, with what they bring along.
@@ -180,8 +203,10 @@ def _started(
         return
     path = posixpath.normpath(posixpath.join(cwd, program))
     seen = view.look(path)
-    if seen.answer == "no" or path.startswith(_SYSTEM):
-        if path.startswith(_SYSTEM):
+    # What starts from the working directory is the project's, wherever that is.
+    system = program.startswith(_SYSTEM) and not program.startswith(f"{cwd.rstrip('/')}/")
+    if seen.answer == "no" or system:
+        if system:
             yield from misplaced(image, [shell.Arg(value=program, at=at)])
             return
         yield StartFault(
@@ -632,10 +657,24 @@ def _script(
         yield from _walk(service, nested, view, env, cwd, depth + 1, preludes, args)
 
 
+def _awaited(service: Service) -> bool:
+    """Other services wait until this one has come to its end."""
+    own, project = service.compose, service.project
+    return (
+        own is not None
+        and project is not None
+        and any(
+            d.service == own.name and d.condition == "service_completed_successfully"
+            for other in project.services
+            for d in other.depends_on
+        )
+    )
+
+
 def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
-    if not staying or any(p.conditional for p in processes):
+    if not staying or any(p.conditional for p in processes) or _awaited(service):
         return
     for process in staying:
         what = process.interpretation

@@ -398,9 +398,8 @@ class View:
             target = str(mount.target).rstrip("/")
             if mount.source is not None and (path == target or path.startswith(f"{target}/")):
                 inside = path[len(target) :].strip("/")
-                return self._facts.by_hand(
-                    posixpath.normpath(posixpath.join(mount.source or ".", inside))
-                )
+                place = posixpath.normpath(posixpath.join(mount.source or ".", inside))
+                return self._facts.by_hand(place) or self._facts.by_hand(f"{place}/")
         for step in self._image.image.copies:
             destination = step.destination
             if step.origin != "context" or not isinstance(destination, str):
@@ -495,9 +494,20 @@ class View:
                     found.append(inner)
         return tuple(sorted(found)), complete and not waiting
 
+    def is_mount_point(self, path: str) -> bool:
+        """Something is mounted at this path or below it: the engine makes the directory."""
+        prefix = f"{path.rstrip('/')}/"
+        return any(f"{mount.target}/".startswith(prefix) for mount in self._mounts)
+
     def left_empty(self, path: str) -> bool:
-        """A RUN makes this directory, or VOLUME names it, and nothing is put into it."""
+        """A RUN makes this directory, or VOLUME names it, and nothing is put into it.
+
+        One that is not there is as empty as the nearest above it that is.
+        """
         found = self._image.image.fs.lookup(path)
+        while isinstance(found, Absent) and len(path) > 1:
+            path = posixpath.dirname(path)
+            found = self._image.image.fs.lookup(path)
         if not isinstance(found, Present) or not isinstance(found.source, MadeSource):
             return False
         if found.kind != "directory" or path == self._image.image.workdir.value:

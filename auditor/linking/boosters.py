@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal
 
 from auditor import lazy_re as re
-from auditor.artifacts.facts import Items, Opaque
+from auditor.artifacts.facts import Items, Opaque, Ref
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import applying, keys_of, mapping_of, of_ref
@@ -186,18 +186,24 @@ def _minor(version: str) -> tuple[int, ...]:
 
 
 def needs_reasons(
-    pickle: PickleFacts, exact: Exact, distribution: str, *, fitted: str = ""
+    pickle: PickleFacts,
+    exact: Exact,
+    distribution: str,
+    *,
+    fitted: str = "",
+    whole: bool = True,
 ) -> Iterator[Reason]:
     """Attributes that objects lack; the writer's version is one whose own needs the state meets.
 
-    ``fitted`` is an attribute without which an object was never used.
+    ``fitted`` is an attribute without which an object was never used; ``whole``: objects inside
+    others count, too.
     """
     table = symbols.table(distribution)
     version = exact.version(distribution)
     if table is None or version is None:
         return
-    for item in pickle.objects:
-        if symbols.owner(item.of) != distribution:
+    for index, item in enumerate(pickle.objects):
+        if symbols.owner(item.of) != distribution or not (whole or pickle.root == Ref(index)):
             continue
         module, _, name = item.of.rpartition(".")
         needs = {v: table.needs(module, name, v) for v in (*table.versions, version)}
@@ -244,8 +250,9 @@ def _lacking(
     if isinstance(item.state, Items):
         keys |= {_TUPLE}
     missing = applying(needs[version], state) - keys
-    # Where no release's needs are met, the conditions of these reads are not understood.
-    fits = [v for v, wanted in needs.items() if applying(wanted, state) <= keys]
+    # Where no release's needs are met, the conditions of these reads are not understood; a release
+    # of which nothing is known says nothing of who wrote it.
+    fits = [v for v, wanted in needs.items() if wanted and applying(wanted, state) <= keys]
     if not missing or not fits:
         return None
     attribute = min(missing)
@@ -297,7 +304,9 @@ def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="lightgbm",
             )
             return
-        if not item.of.startswith("lightgbm.sklearn.") or "_Booster" not in keys:
+        fitted = next((v for k, v in state.pairs if k == "_Booster"), None) is not None
+        if not item.of.startswith("lightgbm.sklearn.") or not fitted:
+            # A template that is not asked.
             continue
         if number >= _FITTED and "fitted_" not in keys:
             yield Reason(

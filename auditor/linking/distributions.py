@@ -16,7 +16,7 @@ from auditor import lazy_re as re
 from auditor import versions
 from auditor.catalog import knowledge
 from auditor.parsers.requirements import normalise
-from auditor.values import value
+from auditor.values import field, value
 
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
 
@@ -31,7 +31,9 @@ _ONCE_COMMON = frozenset(
 
 
 # Always left to the user by the frameworks that use them.
-_ALWAYS_OPTIONAL = frozenset({"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn"})
+_ALWAYS_OPTIONAL = frozenset(
+    {"python-multipart", "gunicorn", "uvicorn", "imbalanced-learn", "tabulate"}
+)
 
 
 # Builds of a distribution under other names: the same modules, the same releases.
@@ -44,6 +46,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
     "catboost": ("catboost-dev",),
 }  # fmt: skip
+_VARIANT_OF = {build: name for name, builds in VARIANTS.items() for build in builds}
 
 
 @value
@@ -83,6 +86,8 @@ class Installed:
     reason: str = ""
     # Everything is named by a lock or with --no-deps: nothing else can come in.
     closed: bool = False
+    # What the requirements themselves say of open ones.
+    specifiers: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         return name in self.distributions
@@ -111,6 +116,8 @@ class Installed:
         """Whether ``module`` (dotted) can be imported here; project modules are not asked for."""
         top = module.partition(".")[0]
         candidates = distributions_of(module)
+        if self.complete and (former := self._former(top)) is not None:
+            return former
         for name in candidates:
             if (build := self.build_of(name)) is not None:
                 return Provision(answer="yes", by=build, candidates=candidates)
@@ -145,6 +152,26 @@ class Installed:
                 reason="an older release of another requirement may bring it",
             )
         return Provision(answer="likely-no", candidates=candidates)
+
+    def _former(self, top: str) -> Provision | None:
+        """A module that the newest release of its distribution has no more."""
+        name, without = _FORMER.get(top, ("", ""))
+        if not name:
+            return None
+        there = self.distributions.get(name)
+        if there is None:
+            return None if self.unknown else Provision(answer="likely-no", candidates=(name,))
+        if there.version is not None:
+            older = _older(there.version, without)
+        else:
+            # pip keeps what the base image has, and takes the newest release otherwise.
+            older = there.via == "the base image" or (
+                versions.admits(self.specifiers.get(name, ""), f"{without}.0.0") is False
+            )
+        if older:
+            return Provision(answer="yes", by=name, candidates=(name,))
+        sure: Literal["no", "likely-no"] = "no" if there.version else "likely-no"
+        return Provision(answer=sure, reason=f"{name} {without} and newer come without it")
 
     def _once_required(self, name: str) -> bool:
         """An installed release other than the one in the table may require ``name``."""
@@ -220,6 +247,11 @@ def of_repository(url: str) -> str:
     return next((n for n, r in _table().items() if r.get("repository") == place), "")
 
 
+def newest(name: str) -> str | None:
+    """The release of a distribution that the table was made from, the newest one then."""
+    return _table().get(name, {}).get("version") or None
+
+
 def modules_of(name: str) -> tuple[str, ...]:
     """The modules a distribution is known to bring."""
     return tuple(_table().get(name, {}).get("modules", ()))
@@ -260,6 +292,16 @@ def is_stdlib(module: str) -> bool:
     return top in sys.stdlib_module_names or top in _LEFT_STDLIB
 
 
+# Modules that the newest release of their distribution has no more, and the first one without.
+_FORMER = {"pkg_resources": ("setuptools", "82")}
+
+
+def _older(version: str, without: str) -> bool:
+    from auditor.linking.symbols import numbers
+
+    return numbers(version) < numbers(without)
+
+
 # Left the standard library in 3.12 and 3.13 (PEP 594, PEP 632), or is a part of every interpreter.
 _LEFT_STDLIB = {
     "distutils": (3, 12), "asynchat": (3, 12), "asyncore": (3, 12), "imp": (3, 12), "smtpd": (3, 12),
@@ -295,12 +337,13 @@ def close(
     closed: bool = False,
     extra: Iterable[str] = (),
     constraints: Mapping[str, str | None] | None = None,
+    specifiers: Mapping[str, str] | None = None,
 ) -> Installed:
     """The closure of ``roots`` (normalised name, extras, version or None).
 
     ``closed``: the roots are all there is (a lock, ``--no-deps``). ``extra``: distributions that
     the base image has anyway (pip, setuptools). ``constraints`` settle the versions of what comes
-    in by itself.
+    in by itself. ``specifiers``: what is asked of those that are open.
     """
     table = _table()
     roots = list(roots)
@@ -320,7 +363,7 @@ def close(
         if (name, extras) in seen:
             continue
         seen.add((name, extras))
-        row = table.get(name)
+        row = table.get(name) or table.get(_VARIANT_OF.get(name, ""))
         # A root may be met first as what another one requires.
         version = version or pins.get(name)
         previous = found.get(name)
@@ -343,6 +386,7 @@ def close(
         complete=complete,
         reason=reason,
         closed=closed,
+        specifiers=dict(specifiers or {}),
     )
 
 

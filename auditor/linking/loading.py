@@ -413,6 +413,8 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
         )
     if exact.runtime.project is not None and module in exact.runtime.project:
         names = exact.runtime.project[module].names
+        if (why := _not_importable(module, exact)) is not None:
+            return why
         if names is None or head in names:
             return None
         return Reason(
@@ -462,6 +464,43 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
         error=error,
         help=f"Copy {top} into the image where the server can import it.",
     )
+
+
+def _not_importable(module: str, exact: Exact) -> Reason | None:
+    """A module of the project that imports what that Python's standard library does not have."""
+    standard = symbols.table("stdlib")
+    project = exact.runtime.project
+    version = ".".join(map(str, exact.python))
+    pending, seen = [module], {module}
+    while pending and standard is not None and project is not None:
+        current = pending.pop()
+        for wanted, name in project[current].imports:
+            if wanted in project:
+                if wanted not in seen:
+                    seen.add(wanted)
+                    pending.append(wanted)
+                continue
+            if not standard.known_module(wanted.partition(".")[0]):
+                continue
+            answer = standard.find(wanted, name, version) if name else "yes"
+            if not standard.has_module(wanted, standard.masks(version)[0]):
+                answer = "no-module"
+            if answer not in ("no-module", "no-name") or name[:2] == "__":
+                continue
+            if exact.runtime.installed.provides(wanted).answer not in ("no", "likely-no"):
+                # A backport may stand in for it.
+                continue
+            what = wanted if answer == "no-module" else f"{wanted}.{name}"
+            return Reason(
+                rule="CMP008",
+                effect="load",
+                message=f"names {module}, and {current} imports {what}, which Python {version} "
+                "does not have",
+                error=_error(wanted, name, answer),
+                help=f"Run the Python that {current} is written for.",
+                evidence=(("global", module),),
+            )
+    return None
 
 
 # scikit-learn 1.5 to 1.8 names this compiled module without its package, and importing it

@@ -33,6 +33,8 @@ class Wanted:
     route: str = ""
     # Nothing but an extra of that very library asks for the distribution.
     by_extra: bool = False
+    # A handler around it goes on without the feature.
+    survived: bool = False
 
 
 _EMAIL = re.compile(r"\b(EmailStr|NameEmail)\b")
@@ -83,6 +85,13 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             modules, distribution = reader
             error = f"ImportError: Missing optional dependency '{distribution}'"
             yield _of(access.at, f"`{access.loader}`", modules, distribution, error, access.reach)
+    for use in entry.trace.uses:
+        # Every method of a data frame is noted, since some releases lack some.
+        if (use.module, use.name) == ("pandas", "DataFrame.to_markdown"):
+            error = "ImportError: Missing optional dependency 'tabulate'"
+            yield _of(
+                use.at, "`DataFrame.to_markdown`", ("tabulate",), "tabulate", error, use.reach
+            )
     yield from _of_frameworks(entry)
     for call in entry.trace.calls:
         if call.name in ("httpx.Client", "httpx.AsyncClient"):
@@ -102,6 +111,9 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             yield _of(call.at, f"`{call.name}`", (module,), distribution, error, call.reach)
 
 
+_HANDLED = frozenset({"try", "import-error"})
+
+
 def _of(
     at: Location,
     feature: str,
@@ -119,6 +131,7 @@ def _of(
         phase=reach.phase,
         certain=reach.certain,
         route=reach.route,
+        survived=bool(_HANDLED & set(reach.guards)),
     )
 
 

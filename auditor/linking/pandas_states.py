@@ -20,6 +20,10 @@ def pandas_renames(version: str) -> dict[tuple[str, str], tuple[str, str]]:
     return table.renames(version) if table is not None and version else {}
 
 
+# Since this release a block's place has to be an object of its own; 2.0 takes slices as well.
+_PLACEMENTS = (2, 1)
+# Values of blocks that have as many dimensions as the frame.
+_TWO_DIMENSIONAL = ("numpy.ndarray", ".DatetimeArray", ".TimedeltaArray")
 _FRAMES = frozenset({"DataFrame", "Series"})
 
 
@@ -135,10 +139,16 @@ def _refused(
         blocks = item.args[0]
         for symbol in blocks.items if isinstance(blocks, Items) else ():
             block = of_ref(pickle, symbol)
-            if block is not None and "unpickle_block" not in block.callable:
+            if block is None or "unpickle_block" in block.callable:
+                continue
+            values = of_ref(pickle, block.args[0]) if block.args else None
+            flat = values is not None and not values.of.endswith(_TWO_DIMENSIONAL)
+            if number >= _PLACEMENTS or flat:
                 return (
-                    "extension blocks of pandas 1.3",
-                    "TypeError: Argument 'placement' has incorrect type",
+                    "blocks of pandas 1.3",
+                    "TypeError: Argument 'placement' has incorrect type"
+                    if number >= _PLACEMENTS
+                    else "ValueError: Wrong number of dimensions. values.ndim != ndim [1 != 2]",
                     "load",
                 )
     return None

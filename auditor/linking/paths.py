@@ -81,8 +81,14 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
     for link in _links(service, view, writing=True):
         mount = view.mount_of(link.path)
         access = link.access
-        if link.seen.answer == "yes" and access.mode == "create" and access.missing_ok:
-            continue  # it is there already
+        if access.mode == "create" and access.missing_ok:
+            if link.seen.answer == "yes" or view.is_mount_point(link.path):
+                continue  # it is there already
+            if mount is not None and mount.read_only and link.made_by_hand:
+                continue  # so it is where the directory is mounted from
+        if access.loader.startswith("tempfile.") and _elsewhere(service, view):
+            yield WriteLink(link=link, allowed="yes")
+            continue
         if mount is not None and mount.read_only:
             yield WriteLink(
                 link=link, allowed="no", read_only="it is mounted read-only", read_only_at=mount.at
@@ -103,6 +109,9 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
                 read_only_at=context.at if context is not None else None,
             )
             continue
+        if access.loader.startswith("tempfile."):
+            yield WriteLink(link=link, allowed="yes")
+            continue
         if _homeless(link, view):
             yield WriteLink(link=link, allowed="yes", homeless=True)
             continue
@@ -113,6 +122,17 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
             view, link.path, user
         )
         yield WriteLink(link=link, allowed=allowed, decides=decides)
+
+
+def _elsewhere(service: Service, view: View) -> bool:
+    """``tempfile`` tries several directories, the working directory last: one can be written."""
+    variable = service.variable("TMPDIR")
+    told = variable.value if variable is not None else None
+    candidates = [told, "/tmp", "/var/tmp", "/usr/tmp", service.cwd]
+    mounts = [view.mount_of(path) for path in candidates if isinstance(path, str)]
+    return any(mount is not None and not mount.read_only for mount in mounts) or isinstance(
+        told, Unknown
+    )
 
 
 def _in_home(
@@ -162,7 +182,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 opened.add(same)
             mount = view.mount_of(path)
             listed = mount is not None and mount.files is not None
-            if path.startswith(_ALWAYS) and not listed:
+            temporary = writing and access.loader.startswith("tempfile.")
+            if path.startswith(_ALWAYS) and not listed and not temporary:
                 continue
             found = view.before_start(path) if writing else view.look(path)
             if not writing and access.path.base == "file" and found.answer == "yes":
@@ -189,7 +210,12 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 and (
                     # Started on demand, once its files were put on the host.
                     (found.mounted and bool(service.profiles))
-                    or (source_has is None and view.left_empty(posixpath.dirname(path)))
+                    or (
+                        # Compose files and manifests say what they mount.
+                        service.origin not in ("compose", "kubernetes")
+                        and source_has is None
+                        and view.left_empty(posixpath.dirname(path))
+                    )
                 ),
                 private=not writing and _private(found, service.user),
             )

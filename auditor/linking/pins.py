@@ -120,3 +120,88 @@ def _of_step(step: InstallStep, markers: Mapping[str, str]) -> Iterator[Conflict
             if wanted is not None:
                 parts = ((f"{name} {version}", f"{other}{wanted}"), ("", f"{other}=={held}"))
                 yield Conflict(name=other, parts=parts)
+    yield from _ranges(step, pinned, markers)
+
+
+def _ranges(
+    step: InstallStep, pinned: Mapping[str, str], markers: Mapping[str, str]
+) -> Iterator[Conflict]:
+    """A range that ends before what another requirement, pinned or open above, begins with."""
+    listed = knowledge("requirements.json")["releases"]
+    asked = [i for i in step.requirements if i.origin in ("file", "command", "pyproject", "setup")]
+    ends = {
+        i.key: (_limits(i.fact.specifier), i.fact.specifier)
+        for i in asked
+        if i.key not in pinned and i.fact.specifier
+    }
+    for item in asked:
+        oldest = pinned.get(item.key) or _oldest_text(item.fact.specifier)
+        if oldest is None or item.key not in listed:
+            continue
+        release = _required(item.key, oldest)
+        for other, ((_, newest), text) in ends.items():
+            if other == item.key or newest is None:
+                continue
+            # What an earlier release begins with, a later one does not go below.
+            for need in _asked(release.known or release.below, other, markers):
+                begins = _limits(need.specifier)[0]
+                if begins is not None and _before(newest, begins):
+                    who = f"{item.key} {oldest}" + ("" if item.key in pinned else " and newer")
+                    wanted = need.specifier if release.known else f">={_text(begins[0])}"
+                    parts = ((who, f"{other}{wanted}"), ("", f"{other}{text}"))
+                    yield Conflict(name=other, parts=parts)
+                    return
+
+
+# A limit and whether the release itself is inside.
+_Limit = tuple[tuple[int, ...], bool]
+
+
+def _limits(specifier: str) -> tuple[_Limit | None, _Limit | None]:
+    """(oldest, newest) that the clauses of a specifier allow; None where they do not say."""
+    oldest: _Limit | None = None
+    newest: _Limit | None = None
+    for clause in specifier.split(","):
+        match = _CLAUSE.fullmatch(clause.strip())
+        if match is None:
+            continue
+        limit = numbers(match[2])
+        wild = clause.rstrip().endswith(".*")
+        if match[1] in ("==", "~=", ">=", ">"):
+            low = (limit, match[1] != ">")
+            oldest = low if oldest is None else max(oldest, low, key=lambda one: _padded(one[0]))
+        if match[1] == "==" and not wild:
+            high: _Limit = (limit, True)
+        elif match[1] in ("==", "~="):
+            whole = limit if match[1] == "==" else limit[:-1]
+            high = ((*whole[:-1], whole[-1] + 1), False) if whole else (limit, True)
+        elif match[1] in ("<", "<="):
+            high = (limit, match[1] == "<=")
+        else:
+            continue
+        newest = high if newest is None else min(newest, high, key=lambda one: _padded(one[0]))
+    return oldest, newest
+
+
+def _before(newest: _Limit, oldest: _Limit) -> bool:
+    """Whether no release lies on both sides."""
+    upper, lower = _padded(newest[0]), _padded(oldest[0])
+    return upper < lower or (upper == lower and not (newest[1] and oldest[1]))
+
+
+def _text(limit: tuple[int, ...]) -> str:
+    return ".".join(map(str, limit))
+
+
+def _padded(limit: tuple[int, ...]) -> tuple[int, ...]:
+    return (*limit, 0, 0, 0, 0, 0)[:5]
+
+
+def _oldest_text(specifier: str) -> str | None:
+    """The release that a range begins with, as written."""
+    begins = [
+        match[2]
+        for clause in specifier.split(",")
+        if (match := _CLAUSE.fullmatch(clause.strip())) is not None and match[1] in (">=", "~=")
+    ]
+    return max(begins, key=lambda text: _padded(numbers(text)), default=None)

@@ -28,7 +28,9 @@ class Shape:
 
     ``members`` are an enumeration's (name, value), ``()`` where they are not all known;
     ``fields`` a named tuple's with ``required`` of them without a default; ``slots`` those of a
-    class whose instances have no ``__dict__``. ``open``: more may be added elsewhere.
+    class whose instances have no ``__dict__``; ``attributes`` what a class binds, None where it
+    may have more; ``arguments`` how few and how many its constructor takes. ``open``: more may be
+    added elsewhere.
     """
 
     kind: Literal["class", "function", "enum", "flag", "namedtuple"]
@@ -36,15 +38,21 @@ class Shape:
     fields: tuple[str, ...] = ()
     required: int = 0
     slots: frozenset[str] | None = None
+    attributes: frozenset[str] | None = None
+    arguments: tuple[int, int] | None = None
     open: bool = False
 
 
 @value
 class ProjectModule:
-    """A module of the project: the names it binds (None: not all are known) and their shapes."""
+    """A module of the project: the names it binds (None: not all are known) and their shapes.
+
+    ``imports`` are (module, name or ``""``) that importing it asks for whatever happens.
+    """
 
     names: frozenset[str] | None
     shapes: Mapping[str, Shape] = field(default_factory=dict, compare=False)
+    imports: tuple[tuple[str, str], ...] = ()
 
 
 def project_module(text: str) -> ProjectModule:
@@ -53,11 +61,21 @@ def project_module(text: str) -> ProjectModule:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ProjectModule(names=None)
-    reader = _Reader()
-    reader.body(tree.body)
+    reader = _Reader.of(tree.body)
     return ProjectModule(
-        names=None if reader.star else frozenset(reader.names), shapes=reader.shapes
+        names=None if reader.star else frozenset(reader.names),
+        shapes=reader.shapes,
+        imports=tuple(dict.fromkeys(_imports(tree.body))),
     )
+
+
+def _imports(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """Absolute imports at the top of a module that nothing guards."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield from ((node.module, "" if a.name == "*" else a.name) for a in node.names)
 
 
 class _Reader:
@@ -65,6 +83,12 @@ class _Reader:
         self.names: set[str] = set()
         self.shapes: dict[str, Shape] = {}
         self.star = False
+
+    @classmethod
+    def of(cls, body: list[ast.stmt]) -> _Reader:
+        reader = cls()
+        reader.body(body)
+        return reader
 
     def body(self, body: list[ast.stmt]) -> None:
         pending = [(node, False) for node in body]
@@ -139,10 +163,25 @@ def _class(node: ast.ClassDef) -> Shape | None:
                 isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets
             ):
                 slots = _strings(item.value)
-    own = {i.name for i in node.body if isinstance(i, ast.FunctionDef | ast.AsyncFunctionDef)}
-    if own & {"__setstate__", "__setattr__", "__getattr__", "__new__", "__reduce__"}:
+    own = {i.name: i for i in node.body if isinstance(i, ast.FunctionDef | ast.AsyncFunctionDef)}
+    if own.keys() & {"__setstate__", "__setattr__", "__getattr__", "__new__", "__reduce__"}:
         slots = None
-    return Shape(kind="class", slots=None if slots is None or "__dict__" in slots else slots)
+    plain = all(base in _PLAIN for base in bases) and not node.keywords
+    return Shape(
+        kind="class",
+        slots=None if slots is None or "__dict__" in slots else slots,
+        attributes=frozenset(_Reader.of(node.body).names) if plain else None,
+        arguments=_arguments(own.get("__init__")) if plain and "__new__" not in own else None,
+    )
+
+
+def _arguments(init: ast.stmt | None) -> tuple[int, int] | None:
+    """How few and how many arguments a constructor takes by place; None where any may do."""
+    if not isinstance(init, ast.FunctionDef) or init.decorator_list or init.args.vararg:
+        return None
+    taken = len(init.args.posonlyargs) + len(init.args.args) - 1
+    demanded = any(default is None for default in init.args.kw_defaults)
+    return None if taken < 0 or demanded else (taken - len(init.args.defaults), taken)
 
 
 def _strings(node: ast.expr) -> frozenset[str] | None:
@@ -232,29 +271,44 @@ def project_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     project = exact.runtime.project
     if not project:
         return
+    for found in pickle.globals:
+        # ``Outer.Inner``, as protocol 4 and newer name it.
+        outer, _, inner = found.name.rpartition(".")
+        shape = shape_of(project, f"{found.module}.{outer}") if outer else None
+        lost = _member(outer, shape, inner) if shape is not None else None
+        if lost is not None:
+            yield _reason(f"{found.module}.{outer}", lost)
+            return
     for item in pickle.objects:
         name, why = item.callable, None
-        if name == "builtins.getattr" and len(item.args) == 2 and isinstance(item.args[0], Name):
+        if name in GETATTR and len(item.args) == 2 and isinstance(item.args[0], Name):
             name = item.args[0].text
             shape = shape_of(project, name)
-            if shape is not None and shape.kind in ("enum", "flag"):
+            if shape is not None:
                 why = _member(name, shape, item.args[1])
         else:
             shape = shape_of(project, name) or shape_of(project, item.of)
             if shape is not None:
                 why = _refused(name, shape, item, exact)
         if why is not None:
-            what, error = why
-            yield Reason(
-                rule="CMP008",
-                effect="load",
-                message=f"holds {what}, which {name} in the image does not take",
-                error=error,
-                help=f"Bring {name.rpartition('.')[2]} back to what it was, or write the artifact "
-                "again.",
-                evidence=(("global", name),),
-            )
+            yield _reason(name, why)
             return
+
+
+def _reason(name: str, why: tuple[str, str]) -> Reason:
+    what, error = why
+    return Reason(
+        rule="CMP008",
+        effect="load",
+        message=f"holds {what}, which {name} in the image does not take",
+        error=error,
+        help=f"Bring {name.rpartition('.')[2]} back to what it was, or write the artifact again.",
+        evidence=(("global", name),),
+    )
+
+
+# What members and inner classes are looked up with where the protocol has no dotted names.
+GETATTR: Final = ("builtins.getattr", "__builtin__.getattr")
 
 
 def shape_of(project: Mapping[str, ProjectModule], dotted: str) -> Shape | None:
@@ -266,7 +320,11 @@ def shape_of(project: Mapping[str, ProjectModule], dotted: str) -> Shape | None:
 
 def _member(name: str, shape: Shape, member: Symbol) -> tuple[str, str] | None:
     names = {n for n, _ in shape.members}
-    if shape.open or not isinstance(member, str) or member in names:
+    if shape.kind == "class" and shape.attributes is not None:
+        names = {*shape.attributes}
+    elif shape.kind not in ("enum", "flag"):
+        return None
+    if shape.open or not isinstance(member, str) or member in names or member[:2] == "__":
         return None
     short = name.rpartition(".")[2]
     return f"the member {member}", f"AttributeError: type object '{short}' has no attribute"
@@ -304,8 +362,17 @@ def _refused(name: str, shape: Shape, item: ObjectFacts, exact: Exact) -> tuple[
             f"{count + 1} were given"
         )
         return f"a {short} of {count} fields", error
+    if shape.kind == "class" and shape.arguments is not None and item.how == "REDUCE":
+        least, most = shape.arguments
+        if item.callable == name and not least <= len(item.args) <= most:
+            wanted = str(most) if least == most else f"{least} to {most}"
+            return (
+                f"a {short} made of {len(item.args)} arguments",
+                f"TypeError: {short}.__init__() takes {wanted}",
+            )
+        return None
     if shape.kind == "class" and shape.slots is not None and item.how.startswith("NEWOBJ"):
-        given_names = _slots(item.state)
+        given_names = slots_of(item.state)
         lost = sorted(given_names - shape.slots)
         if lost:
             return (
@@ -315,7 +382,7 @@ def _refused(name: str, shape: Shape, item: ObjectFacts, exact: Exact) -> tuple[
     return None
 
 
-def _slots(state: Symbol) -> frozenset[str]:
+def slots_of(state: Symbol) -> frozenset[str]:
     """Names that restoring sets by ``setattr``, or in a ``__dict__`` that slots do without."""
     parts: tuple[Symbol, ...] = (state,)
     if isinstance(state, Items) and state.size == 2 and len(state.items) == 2:
@@ -326,4 +393,12 @@ def _slots(state: Symbol) -> frozenset[str]:
     )  # fmt: skip
 
 
-__all__ = ["ProjectModule", "Shape", "project_module", "project_reasons", "shape_of"]
+__all__ = [
+    "GETATTR",
+    "ProjectModule",
+    "Shape",
+    "project_module",
+    "project_reasons",
+    "shape_of",
+    "slots_of",
+]

@@ -45,10 +45,11 @@ def state_reasons(
         yield from _losses(pickle, exact)
         yield from _estimators(pickle, exact)
         yield from _byte_labels(pickle)
-    if "category_encoders" in tops:
-        from auditor.linking.boosters import needs_reasons
+    for top, distribution, whole in _PROBED:
+        if top in tops:
+            from auditor.linking.boosters import needs_reasons
 
-        yield from needs_reasons(pickle, exact, "category-encoders")
+            yield from needs_reasons(pickle, exact, distribution, whole=whole)
     if "xgboost" in tops:
         from auditor.linking.boosters import xgboost_reasons
 
@@ -57,8 +58,19 @@ def state_reasons(
         from auditor.linking.boosters import lightgbm_reasons
 
         yield from lightgbm_reasons(pickle, exact)
-    yield from _standard(pickle, exact)
+    from auditor.linking.standard import standard_reasons
+
+    yield from standard_reasons(pickle, exact)
     yield from _checksums(pickle, exact)
+
+
+# Libraries whose models were asked what they cannot do without: of imbalanced-learn's only the
+# outermost is used, those inside are templates or done with after the training.
+_PROBED: Final = (
+    ("category_encoders", "category-encoders", True),
+    ("statsmodels", "statsmodels", True),
+    ("imblearn", "imbalanced-learn", False),
+)
 
 
 def keys_of(item: ObjectFacts) -> frozenset[str]:
@@ -345,6 +357,10 @@ def dtype_of(pickle: PickleFacts, array: Symbol) -> ObjectFacts | None:
     dtype: Symbol = None
     if item.callable.endswith("._frombuffer") and len(item.args) > 1:
         dtype = item.args[1]
+    elif item.callable.endswith("._create_array") and len(item.args) > 2:
+        # dill hands the state over as an argument.
+        given = item.args[2]
+        dtype = given.items[2] if isinstance(given, Items) and len(given.items) > 2 else None
     elif item.of.endswith("NumpyArrayWrapper"):
         state = mapping_of(item)
         dtype = state.get("dtype") if state else None
@@ -655,56 +671,6 @@ def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:
                         help="Train the model again under Python 3.",
                     )
                     return
-
-
-# ---- the standard library ----
-
-
-def _standard(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
-    """Objects of the standard library whose restoring changed."""
-    python = ".".join(map(str, exact.python))
-    for item in pickle.objects:
-        if (
-            item.callable == "_functools.reduce"
-            and exact.python < (3, 10)
-            and item.args
-            and item.args[0] == Name("_operator.or_")
-        ):
-            yield Reason(
-                rule="CMP004",
-                effect="load",
-                message=f"holds a union of types (X | Y), which Python {python} does not have",
-                error="TypeError: unsupported operand type(s) for |: 'type' and 'type'",
-            )
-            return
-        if (
-            item.callable in ("enum.EnumMeta", "enum.EnumType")
-            and len(item.args) == 3
-            and isinstance(item.args[2], Mapping)
-        ):
-            # Old releases of cloudpickle rebuild enumerations like plain classes.
-            yield Reason(
-                rule="CMP005",
-                effect="load",
-                message="holds an enumeration as an old cloudpickle wrote it: no Python rebuilds it",
-                error="AttributeError: 'dict' object has no attribute '_member_names'",
-                help="Put the enumeration into a module, and write the artifact again.",
-            )
-            return
-        if item.of == "statistics.NormalDist" and isinstance(item.state, Items):
-            by_slots = len(item.state.items) == 2 and isinstance(item.state.items[1], Mapping)
-            if by_slots != (exact.python < NORMALDIST_STATE):
-                yield Reason(
-                    rule="CMP004",
-                    effect="predict" if by_slots else "load",
-                    message=f"holds a NormalDist in a form that Python {python} does not restore",
-                    error="UnpicklingError: state is not a dictionary",
-                )
-                return
-
-
-# ``statistics.NormalDist.__setstate__`` came with this Python.
-NORMALDIST_STATE: Final = (3, 10)
 
 
 __all__ = ["Opaque", "keys_of", "mapping_of", "of_ref", "sklearn_version", "state_reasons"]

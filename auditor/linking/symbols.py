@@ -85,6 +85,7 @@ class Table:
         self._aliases: dict[str, dict[str, str]] = document["aliases"]
         self._shields: dict[str, dict[str, str]] = document.get("shields", {})
         self._fails: dict[str, dict[str, str]] = document.get("fails", {})
+        self._shapes: dict[str, dict[str, str]] = document.get("shapes", {})
         self._requires: dict[str, dict[str, str]] = document.get("requires", {})
 
     @property
@@ -179,6 +180,20 @@ class Table:
             if masks and int(group, 16) & masks[0]:
                 return specifiers.split()[0] if specifiers.strip() else ""
         return ""
+
+    def shape(self, dotted: str, version: str) -> frozenset[str]:
+        """What that release's class takes back, where releases differ; empty where they do not.
+
+        ``n:`` a member's name, ``v:`` its value, ``s:`` an attribute that can be set on instances
+        without ``__dict__``, ``p:`` how many arguments at most, ``r:`` at least.
+        """
+        masks = self.masks(version)
+        return frozenset(
+            entry
+            for group, entries in self._shapes.get(dotted, {}).items()
+            if masks and int(group, 16) & masks[0]
+            for entry in entries.split()
+        )
 
     def fails_under(self, module: str, version: str, python: str) -> bool:
         """Whether importing the module is known to fail under that Python."""

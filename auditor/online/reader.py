@@ -111,6 +111,17 @@ class Module:
                 self.dynamic = True
 
     def _getattr(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for branch in ast.walk(node):
+            # ``if name == "old": …; return new.old`` gives a name that nothing lists.
+            if (
+                isinstance(branch, ast.If)
+                and isinstance(branch.test, ast.Compare)
+                and isinstance(branch.test.ops[0], ast.Eq)
+                and isinstance(branch.test.comparators[0], ast.Constant)
+                and isinstance(name := branch.test.comparators[0].value, str)
+                and isinstance(branch.body[-1], ast.Return)
+            ):
+                self.variables.setdefault(name, None)
         for call in ast.walk(node):
             if (
                 isinstance(call, ast.Call)

@@ -356,7 +356,8 @@ class ComposeProject:
     secrets: tuple[ComposeResource, ...] = ()
     configs: tuple[ComposeResource, ...] = ()
     variables: tuple[VariableUse, ...] = ()
-    # A ``.env`` file is on this disk, but git ignores it: its values are not taken as known.
+    # Values that are not known: a ``.env`` on this disk that git ignores, or an ``--env-file`` that
+    # only the caller names.
     ignored_env: bool = False
     # Further files that took part: included, extended from, env files.
     others: tuple[str, ...] = ()
@@ -450,15 +451,17 @@ def load(
     project: ProjectFiles,
     *,
     directory: str | None = None,
+    env_files: Sequence[str] = (),
     is_dev: bool = False,
 ) -> ComposeProject:
     """Read and merge ``files`` in order; never raises on bad content.
 
-    ``directory`` is the project directory, by default that of the first file.
+    ``directory`` is the project directory, by default that of the first file; ``env_files`` are
+    given with ``--env-file``, relative to it.
     """
     if directory is None:
         directory = files[0].path.rpartition("/")[0] if files else ""
-    loader = _Loader(project, directory)
+    loader = _Loader(project, directory, env_files)
     model = loader.load_all(files, directory, loader.env)
     return _Typer(loader, model, directory, files, is_dev).project()
 
@@ -591,7 +594,9 @@ def _resolve(base: str, path: str) -> str | None:
 class _Loader:
     """Files to one merged tree: interpolation, canonical forms, extends, include, merge."""
 
-    def __init__(self, project: ProjectFiles, directory: str) -> None:
+    def __init__(
+        self, project: ProjectFiles, directory: str, env_files: Sequence[str] = ()
+    ) -> None:
         self.files = project
         self.problems: list[Problem] = []
         self.uses: list[VariableUse] = []
@@ -601,7 +606,7 @@ class _Loader:
         self.reading: set[tuple[str, str]] = set()
         self.dotenvs: dict[str, DotenvFacts] = {}
         self.ignored_env = False
-        self.env = self.dotenv_values(directory, [".env"], {})
+        self.env = self.dotenv_values(directory, [".env", *env_files], {})
 
     def problem(self, at: Location, message: str, fatal: bool = False) -> None:
         if len(self.problems) < 200:

@@ -212,7 +212,7 @@ def _options(
             elif name in flags:
                 found.append((name, "true", word.at))
             elif index < len(words):
-                found.append((name, _here(words[index]), words[index].at))
+                found.append((name, _given(name, words[index]), words[index].at))
                 index += 1
             continue
         # -it, -p8000:80, -d, -e X=1
@@ -226,9 +226,17 @@ def _options(
             if rest:
                 found.append((option, rest, word.at))
             elif index < len(words):
-                found.append((option, _here(words[index]), words[index].at))
+                found.append((option, _given(option, words[index]), words[index].at))
                 index += 1
     return found, words[index:]
+
+
+def _given(option: str, word: Arg) -> Text:
+    """The value of an option; ``-e NAME="$X"`` takes its value from the shell, as ``-e NAME`` does."""
+    start = word.pieces[0] if isinstance(word.value, Unknown) and word.pieces else None
+    if option in ("-e", "--env") and isinstance(start, str) and "=" in start:
+        return start.partition("=")[0]
+    return _here(word)
 
 
 def _here(word: Arg) -> Text:

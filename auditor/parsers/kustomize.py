@@ -66,16 +66,18 @@ class _Item:
         return _text(self.node, "metadata", "name")
 
 
-def build(files: Files, path: str) -> Kustomization | None:
-    """Build the kustomization at this path; None when it is none. Never raises."""
-    text = files.read(path)
-    if text is None:
+def build(
+    files: Files, path: str, parsed: dict[str, yamldoc.YamlStream | None] | None = None
+) -> Kustomization | None:
+    """Build the kustomization at this path; None when it is none. Never raises.
+
+    ``parsed`` holds, by path, the files that were parsed before, and is filled: kustomizations of
+    one repository share their bases.
+    """
+    builder = _Builder(files, {} if parsed is None else parsed)
+    root = builder.document(path)
+    if root is None:
         return None
-    stream = yamldoc.parse(text)
-    root = stream.documents[0] if stream.documents else None
-    if not isinstance(root, Mapping):
-        return None
-    builder = _Builder(files)
     items = builder.build(path, 0)
     component = _text(root, "kind") == "Component"
     return Kustomization(
@@ -304,8 +306,9 @@ def _is_builtin(node: Mapping) -> bool:
 
 
 class _Builder:
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, parsed: dict[str, yamldoc.YamlStream | None]) -> None:
         self.files = files
+        self.parsed = parsed
         self.inputs: set[str] = set()
         self.bases: set[str] = set()
         self.problems: list[Problem] = []
@@ -316,12 +319,22 @@ class _Builder:
     def problem(self, at: Location, message: str) -> None:
         self.problems.append(Problem(at=at, message=message))
 
-    def document(self, path: str) -> Mapping | None:
-        text = self.files.read(path)
-        if text is None:
+    def stream(self, path: str) -> yamldoc.YamlStream | None:
+        """The parsed file, which is an input from now on; None when there is none."""
+        if path.startswith(".."):
             return None
-        self.inputs.add(path)
-        stream = yamldoc.parse(text)
+        if path not in self.parsed:
+            text = self.files.read(path)
+            self.parsed[path] = None if text is None else yamldoc.parse(text)
+        stream = self.parsed[path]
+        if stream is not None:
+            self.inputs.add(path)
+        return stream
+
+    def document(self, path: str) -> Mapping | None:
+        stream = self.stream(path)
+        if stream is None:
+            return None
         root = stream.documents[0] if stream.documents else None
         return root if isinstance(root, Mapping) else None
 
@@ -371,13 +384,12 @@ class _Builder:
         if inner is not None:
             self.bases.add(inner)
             return self.build(inner, depth + 1)
-        text = None if path.startswith("..") else self.files.read(path)
-        if text is None:
+        stream = self.stream(path)
+        if stream is None:
             self.open = True
             self.problem(entry.at, f"{name} is not in the repository")
             return []
-        self.inputs.add(path)
-        return [_Item(node) for node in _objects(yamldoc.parse(text).documents)]
+        return [_Item(node) for node in _objects(stream.documents)]
 
     def components(self, root: Mapping, folder: str, items: list[_Item], depth: int) -> list[_Item]:
         for entry in _list(root, "components"):
@@ -542,13 +554,12 @@ class _Builder:
                 entries.append(entry)
                 continue
             path = posixpath.normpath(posixpath.join(folder, name))
-            file = None if path.startswith("..") else self.files.read(path)
-            if file is None:
+            stream = self.stream(path)
+            if stream is None:
                 self.open = True
                 self.problem(entry.at, f"{name} is not in the repository")
                 continue
-            self.inputs.add(path)
-            for document in yamldoc.parse(file).documents:
+            for document in stream.documents:
                 listed = document.items if isinstance(document, yamldoc.Sequence) else (document,)
                 entries += [item for item in listed if isinstance(item, Mapping)]
         for missed in kustomize_values.apply(entries, items, _selected):
@@ -572,13 +583,12 @@ class _Builder:
             documents = _shifted(source)
         else:
             path = posixpath.normpath(posixpath.join(folder, text))
-            file = None if path.startswith("..") else self.files.read(path)
-            if file is None:
+            stream = self.stream(path)
+            if stream is None:
                 self.open = True
                 self.problem(source.at, f"{text} is not in the repository")
                 return items
-            self.inputs.add(path)
-            documents = yamldoc.parse(file).documents
+            documents = stream.documents
         for document in documents:
             items = self.apply(document, target, items)
         return items

@@ -1132,8 +1132,9 @@ class _Context:
     substitution: bool = False
     negated: bool = False
     redirects: tuple[Redirect, ...] = ()
-    # Those of the last command of the list or pipeline alone.
+    # Those of the last command of the list or pipeline alone, and its words that follow them.
     trailing: tuple[Redirect, ...] = ()
+    words: tuple[Node, ...] = ()
     tested: str = ""
     scopes: tuple[int, ...] = ()
     depth: int = 0
@@ -1291,6 +1292,8 @@ class _Parser:
         context = replace(context, depth=context.depth + 1)
         if kind not in {"list", "pipeline", "redirected_statement"}:
             context = _settled(context)
+            if context.words and kind != "command":
+                context = replace(context, words=())  # `{ a; } > file word` is no shell
         if kind in {"command", "declaration_command", "unset_command", "test_command"} or kind in {
             "variable_assignment",
             "variable_assignments",
@@ -1362,7 +1365,7 @@ class _Parser:
         plain = 0
         parts = _flatten(node)
         for index, (operator, child) in enumerate(parts):
-            inner = context if index == len(parts) - 1 else replace(context, trailing=())
+            inner = context if index == len(parts) - 1 else replace(context, trailing=(), words=())
             if index:
                 inner = replace(inner, connector=operator)
                 if operator == "||" or tested:
@@ -1420,6 +1423,7 @@ class _Parser:
                 connector="|" if index else context.connector,
                 negated=context.negated and not index,
                 trailing=context.trailing if index == total - 1 else (),
+                words=context.words if index == total - 1 else (),
             )
             if total > 1:
                 inner = replace(inner, scopes=(*inner.scopes, self._new_scope(subshell=True)))
@@ -1427,19 +1431,24 @@ class _Parser:
 
     def _redirected(self, node: Node, context: _Context) -> None:
         redirects: list[Redirect] = []
-        extra: list[Node] = []  # words after a here-document's delimiter
+        extra: list[Node] = []  # words after a redirection's target or a here-document's delimiter
         piped: list[Node] = []
         rest: list[tuple[str, Node]] = []
         body: Node | None = None
         for child in node.named_children:
             if child.type == "file_redirect" or child.type == "herestring_redirect":
                 redirects += self._redirect(child)
+                extra += self._trailing(child)
             elif child.type == "heredoc_redirect":
                 redirects.append(self._heredoc(child, redirects, extra, piped, rest))
             elif body is None and child.type != "comment":
                 body = child
         # The grammar hangs a redirection over all of `a && b > file`; the shell gives it to `b`.
-        inner = replace(context, trailing=(*context.trailing, *redirects))
+        inner = replace(
+            context,
+            trailing=(*context.trailing, *redirects),
+            words=(*context.words, *extra),
+        )
         if body is None:
             self._emit(node, [], (), _settled(inner))
         elif piped:
@@ -1448,8 +1457,6 @@ class _Parser:
             self._statement(body, replace(inner, pipeline=(0, total)))
             for index, child in enumerate(piped, 1):
                 self._statement(child, replace(context, pipeline=(index, total), connector="|"))
-        elif extra and body.type == "command":
-            self._command(body, _settled(inner), extra)
         else:
             self._statement(body, inner)
         for operator, child in rest:
@@ -1611,7 +1618,8 @@ class _Parser:
 
     # -- simple commands
 
-    def _command(self, node: Node, context: _Context, extra: Sequence[Node] = ()) -> None:
+    def _command(self, node: Node, context: _Context) -> None:
+        extra, context = context.words, replace(context, words=())
         if node.type == "variable_assignment":
             children = [node]
         else:
@@ -1752,9 +1760,9 @@ class _Parser:
         return self._lex(self._span(nodes[0])[0], self._span(nodes[-1])[1])
 
     def _lex(self, start: int, end: int) -> Word:
-        # Some tokens of the grammar take the line end with them.
-        while end > start and self.text[end - 1] == "\n" and self.text[end - 2] != "\\":
-            end -= 1
+        # Some tokens of the grammar take the line end, or its continuation, with them.
+        while end - 1 > start and self.text[end - 1] == "\n":
+            end -= 2 if self.text[end - 2] == "\\" else 1
         lexer = _WordLexer(self.text)
         lexer.lex(start, end)
         return Word(

@@ -7,6 +7,7 @@ import sys
 import types
 
 import pytest
+from test_compatibility import Stream, judged, runtime
 
 from auditor.artifacts.scan import scan_bytes
 from auditor.linking.compatibility import Runtime, link
@@ -89,3 +90,75 @@ def test_a_name_that_two_branches_bind_has_no_shape() -> None:
     found = project_module("if x:\n    class A: ...\nelse:\n    A = namedtuple('A', 'b')\n")
     assert found.names == {"A"}
     assert not found.shapes
+
+
+NESTED = """
+import dataclasses
+from enum import StrEnum
+
+class Depot:
+    class Door:
+        pass
+
+class Money:
+    def __init__(self, amount, unit, note=""):
+        self.amount = amount
+
+class Open(Base):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("outer", "name", "outcome"),
+    [("Depot", "Door", "loads"), ("Depot", "Gate", "fails"), ("Open", "Gate", "loads")],
+)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_inner_classes(outer: str, name: str, outcome: str, protocol: int) -> None:
+    project = {"shop": project_module(NESTED)}
+    if protocol == 4:
+        stream = Stream(4).value("shop").value(f"{outer}.{name}").raw(b"\x93")
+    else:
+        stream = Stream(2).name("builtins", "getattr").name("shop", outer).value(name).raw(b"\x86R")
+    result = judged(stream.bytes(), runtime({}, project=project))
+    assert result.outcome == outcome
+    if outcome == "fails":
+        assert "has no attribute" in result.reasons[0].error
+
+
+@pytest.mark.parametrize(
+    ("count", "outcome"), [(1, "fails"), (2, "loads"), (3, "loads"), (4, "fails")]
+)
+def test_constructors_take_other_arguments_now(count: int, outcome: str) -> None:
+    stream = Stream().name("shop", "Money").value(tuple(range(count))).raw(b"R")
+    result = judged(stream.bytes(), runtime({}, project={"shop": project_module(NESTED)}))
+    assert result.outcome == outcome
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.10", "fails"), ("3.11", "loads")])
+def test_a_module_that_this_python_cannot_import(python: str, outcome: str) -> None:
+    project = {
+        "shop": project_module(NESTED),
+        "till": project_module("import shop\nclass T: pass\n"),
+    }
+    stream = Stream().name("till", "T")
+    result = judged(stream.bytes(), runtime({}, python=python, project=project))
+    assert result.outcome == outcome
+    if outcome == "fails":
+        assert "shop imports enum.StrEnum" in result.reasons[0].message
+
+
+def test_an_import_that_is_guarded_or_provided_is_not_held_against_it() -> None:
+    guarded = project_module(
+        "try:\n    import tomllib\nexcept ImportError:\n    tomllib = None\nA = 1\n"
+    )
+    stream = Stream().name("shop", "A")
+    assert (
+        judged(stream.bytes(), runtime({}, python="3.8", project={"shop": guarded})).outcome
+        == "loads"
+    )
+    plain = project_module("import dataclasses\nA = 1\n")
+    backport = runtime({"dataclasses": "0.8"}, python="3.6", project={"shop": plain})
+    assert judged(stream.bytes(), backport).outcome == "loads"
+    without = runtime({}, python="3.6", project={"shop": plain})
+    assert judged(stream.bytes(), without).outcome == "fails"

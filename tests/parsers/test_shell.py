@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auditor.parsers.shell import exec_form, join_path, parse, parse_file, split, trace
@@ -212,6 +212,7 @@ def test_join_path():
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="ab$\"'`\\ \n;&|(){}<>=!#*~[]é\0-@:1", max_size=60))
+@example("$\\\n")
 def test_never_raises_and_spans_point_at_the_text(text):
     found = script(text)
     lines = text.split("\n")

@@ -25,10 +25,14 @@ def half(name: str) -> str:
     return "second-" if hashlib.md5(name.encode()).digest()[0] % 3 == 0 else "first-"
 
 
+# How the name of a recipe begins, from that name; another module of recipes sets its own.
+GROUPS = [half]
+
+
 def add(
     name: str, make: Callable[[], Any], use: Use, needs: Tuple[str, ...], by: Tuple[str, ...]
 ) -> None:
-    full = half(name) + name
+    full = GROUPS[-1](name) + name
     RECIPES[full] = (needs, by, make)
     USES[full] = use
 

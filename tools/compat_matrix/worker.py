@@ -5,7 +5,10 @@ worker.py load FOLDER ENVIRONMENT PRODUCER,… [SHARE]     only one in so many, 
 worker.py describe FOLDER ENVIRONMENT PROJECT
 """
 
+import base64
+import bz2
 import contextlib
+import gzip
 import hashlib
 import importlib
 import json
@@ -32,6 +35,17 @@ SERVED = (
 )  # fmt: skip
 EXTENSIONS = {"joblib": "joblib", "torch": "pt", "skops": "skops", "dill": "dill",
               "keras": "keras", "npy": "npy"}  # fmt: skip
+# What happens to files on the way, as writers: ``pickle@cut`` opens with pickle what was cut.
+DAMAGE = {
+    "cut": lambda data: data[: len(data) * 2 // 3],
+    "headless": lambda data: data[2:],
+    "gzipped": gzip.compress,
+    "bzipped": bz2.compress,
+    "ended": lambda data: data + b"\n\n",
+    "twice": lambda data: data + data,
+    "text": lambda data: data.replace(b"\n", b"\r\n"),
+    "encoded": base64.b64encode,
+}
 # The extension decides how these are written.
 BY_EXTENSION = ("save", "keras")
 
@@ -45,7 +59,7 @@ def libraries() -> None:
 
 def write(folder: str, environment: str, only: str = "") -> None:
     import recipes
-    import recipes_wider  # noqa: F401
+    import recipes_third  # noqa: F401
 
     rows = []
     todo = dict(recipes.RECIPES)
@@ -60,7 +74,7 @@ def write(folder: str, environment: str, only: str = "") -> None:
         try:
             for need in needs:
                 importlib.import_module(need)
-            if name.startswith("project_") or name == "ProjectEstimator":
+            if "project" in name.lower():
                 importlib.import_module("shop")
         except Exception:
             continue
@@ -101,6 +115,13 @@ def writing(serializer: str) -> str:
 
 def dump(value: Any, writer: str, target: str) -> Any:
     base, _, option = writer.partition("-")
+    if base in DAMAGE:
+        dump(value, "pickle", target)
+        with open(target, "rb") as file:
+            data = file.read()
+        with open(target, "wb") as file:
+            file.write(DAMAGE[base](data))
+        return pickle.DEFAULT_PROTOCOL
     if base == "joblib":
         import joblib
 
@@ -222,7 +243,7 @@ def clean(text: str) -> str:
 def attempt(path: str, name: str, writer: str) -> Any:
     """(outcome, message, detail)"""
     import recipes
-    import recipes_wider  # noqa: F401
+    import recipes_third  # noqa: F401
 
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")

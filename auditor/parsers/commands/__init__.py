@@ -412,6 +412,7 @@ class _Walk:
             if found is None:
                 continue
             final = next((f for f in script.finals if f.command is command), None)
+            leaves = final is None and _daemonizes(found)
             stays = final is None or not final.replaces_shell
             handled.add(id(command))
             self._command(
@@ -419,11 +420,11 @@ class _Walk:
                 chain.add(
                     shell=stays,
                     conditional=step.conditional > 0,
-                    background=command.background,
+                    background=command.background or leaves,
                 ),
                 arg_words,
             )
-            if not command.background and not step.conditional:
+            if not command.background and not step.conditional and not leaves:
                 # Nothing after a server in the foreground runs.
                 blocked = True
                 break
@@ -513,6 +514,14 @@ class _Walk:
             tuple(args),
         )
         return len(self.found) > before
+
+
+def _daemonizes(fact: ServerStart) -> bool:
+    """Nginx goes to the background by itself, unless it is told ``daemon off``."""
+    if fact.kind != "nginx":
+        return False
+    told = fact.value("directives")
+    return told is None or (isinstance(told, str) and "daemon" not in told)
 
 
 def _with_places(

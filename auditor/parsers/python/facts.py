@@ -364,6 +364,8 @@ class Call:
     model: PathValue | None = None
     member: tuple[str | int, ...] = ()
     input: Input | None = None
+    # Of a subprocess: the program, where it is written out.
+    program: str = ""
 
     def keyword(self, name: str) -> Value | None:
         """The keyword argument of that name, if given."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import ast
 
     from auditor.parsers.python.interpreter import Interpreter
-    from auditor.parsers.python.models import Models, Site
+    from auditor.parsers.python.models import Models
+    from auditor.parsers.python.sites import Site
     from auditor.source import Location
 
 MAX_COLUMNS = 2_000

@@ -41,6 +41,7 @@ from auditor.parsers.python.values import (
     Bound,
     Choice,
     Class,
+    CommandLine,
     Const,
     DictV,
     Ext,
@@ -80,14 +81,17 @@ MAX_RECURSION = 2
 # Modules whose names come and go between releases, taken by attribute.
 _CHANGING = frozenset(
     """
-    PIL.Image flask itsdangerous jinja2 markupsafe numpy pandas pydantic
+    PIL.Image flask flask.globals itsdangerous jinja2 markupsafe numpy openai pandas
+    pkg_resources pydantic
     ast asyncio collections datetime functools gettext inspect itertools locale math platform random
     statistics string time typing
     """.split()  # noqa: SIM905
 )
 # Libraries that took methods from their objects, and keywords from their calls.
 _CHANGING_OBJECTS = frozenset(["flask", "pandas", "sklearn", "starlette"])
-_CHANGING_CALLS = frozenset(["httpx", "marshmallow", "pandas", "pydantic", "sklearn", "starlette"])
+_CHANGING_CALLS = frozenset(
+    ["httpx", "marshmallow", "pandas", "pydantic", "sklearn", "sqlalchemy", "starlette"]
+)
 _BUILTINS = frozenset(
     [
         "abs",
@@ -291,6 +295,8 @@ class Interpreter:
         self.env_by_hand: tuple[DictV, str] | None = None
         self.cwd: str | Unknown = program.cwd
         self.argv: tuple[str, ...] = ()
+        # The command line is the program's own, and every word of it is known.
+        self.own_command = False
         self.phase = Phase.IMPORT
         self.guards: list[str] = []
         self.via: list[Location] = []
@@ -907,10 +913,28 @@ class Interpreter:
         self.loop(node.body)
         return (self.last_flow & (RETURN | RAISE)) | FALL
 
+    def answers(self, handler: ast.ExceptHandler) -> bool:
+        """``except FileNotFoundError: raise HTTPException(404)``: a file that may be missing.
+
+        What a prediction needs is a fault all the same, however politely it is told.
+        """
+        last = handler.body[-1]
+        raised = last.exc if isinstance(last, ast.Raise) else None
+        return (
+            isinstance(raised, ast.Call)
+            and text_of(raised.func).rpartition(".")[2] in ("HTTPException", "Http404", "NotFound")
+            and _handler_guard(handler) == "os-error"
+            and "predict" not in self.route.lower()
+        )
+
     def run_try(self, node: ast.Try) -> int:
         frame = self.frame
         assert frame is not None
-        guards = [_handler_guard(h) for h in node.handlers if not _reraises(h.body)]
+        guards = [
+            _handler_guard(h)
+            for h in node.handlers
+            if not _reraises(h.body) or (self.phase is Phase.REQUEST and self.answers(h))
+        ]
         before = dict(frame.vars)
         with self.guard(*dict.fromkeys(guards)):
             flow = self.block(node.body)
@@ -1389,13 +1413,13 @@ class Interpreter:
         """``owner.name``."""
         if isinstance(owner, Ext):
             if owner.owner is None and owner.name in _CHANGING:
-                self._use(node, owner.name, name)
+                self.used(node, owner.name, name)
             return self.models.ext_attribute(owner, name, node)
         if isinstance(owner, Obj) and owner.name.partition(".")[0] in _CHANGING_OBJECTS:
             module, _, made = owner.name.rpartition(".")
-            self._use(node, module, f"{made}.{name}")
+            self.used(node, module, f"{made}.{name}")
         elif isinstance(owner, Table) and owner.kind == "frame":
-            self._use(node, "pandas", f"DataFrame.{name}")
+            self.used(node, "pandas", f"DataFrame.{name}")
         if isinstance(owner, Mod):
             value = owner.state.frame.vars.get(name)
             if value is None:
@@ -1449,6 +1473,14 @@ class Interpreter:
             self.fails(
                 node, "IndexError: list index out of range", f"nothing matches `{owner.pattern}`"
             )
+        elif isinstance(owner, CommandLine) and self.own_command and owner.items is not None:
+            if isinstance(index.value, int) and index.value >= len(owner.items):
+                self.fails(
+                    node,
+                    "IndexError: list index out of range",
+                    f"the command gives the program {len(owner.items) - 1} arguments, and it takes "
+                    f"number {index.value}",
+                )
         elif isinstance(owner, DictV) and not owner.partial and index.value not in owner.items:
             file = next((d for d in sorted(owner.origin_deps) if d.startswith("file:")), None)
             if file is not None:
@@ -1460,7 +1492,8 @@ class Interpreter:
                     file=path,
                 )
 
-    def _use(self, node: ast.AST, module: str, name: str) -> None:
+    def used(self, node: ast.AST, module: str, name: str) -> None:
+        """Note the use of a name, or of a way to call it, that some releases do not have."""
         self.sink.add_use(Use(at=self.at(node), reach=self.reach(), module=module, name=name))
 
     def fails(self, node: ast.AST, error: str, because: str, *, file: str = "") -> None:
@@ -1517,7 +1550,7 @@ class Interpreter:
             if kwargs and callee.name.partition(".")[0] in _CHANGING_CALLS:
                 module, _, made = callee.name.rpartition(".")
                 for keyword in kwargs:
-                    self._use(node, module, f"{made}({keyword}=)")
+                    self.used(node, module, f"{made}({keyword}=)")
             return self.models.call(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Choice):
             # A method of what is None so far raises: where the call happens, it is another's.

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from auditor.parsers.python import commandline
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import Import
 from auditor.parsers.python.values import (
@@ -27,7 +28,8 @@ from auditor.parsers.python.values import (
 )
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.models import Models, Site
+    from auditor.parsers.python.models import Models
+    from auditor.parsers.python.sites import Site
     from auditor.source import Location
 
 # Where options of a command line are read as attributes, by the library that declares them.
@@ -77,7 +79,7 @@ def absl_run(models: Models, site: Site) -> V:
 def _declare(models: Models, library: str, name: V | None, default: V | None, kind: str) -> V:
     if not isinstance(name, Const) or not isinstance(name.value, str):
         return Unk("an option whose name is not known")
-    given = models.from_argv([f"--{name.value}", f"--{name.value.replace('_', '-')}"])
+    given = commandline.from_argv(models, [f"--{name.value}", f"--{name.value.replace('_', '-')}"])
     value = default or Const(None)
     if given is not None:
         value = models.coerce(given, kind) if kind in ("int", "float", "bool") else given
@@ -275,6 +277,32 @@ def _import_class(models: Models, named: V | None, at: Location) -> None:
     # `handlers.RotatingFileHandler` of a file is looked up in `logging` itself.
     if dot and top.isidentifier() and top not in ("logging", "handlers"):
         models.run.import_module(module, at, Import(at=at, module=module, dynamic=True))
+
+
+# -- programs --
+
+# Calls that raise where the program is not there; through a shell, only the status tells.
+_RAISING = frozenset(
+    {
+        "subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
+        "subprocess.Popen", "asyncio.create_subprocess_exec",
+    }
+)  # fmt: skip
+
+
+def program_of(site: Site) -> str:
+    """The program that a call starts by name; empty when it is not written out."""
+    shell = site.kwargs.get("shell")
+    if site.name not in _RAISING or site.loose:
+        return ""
+    if shell is not None and not (isinstance(shell, Const) and not shell.value):
+        return ""
+    told = site.get(0, "args")
+    if isinstance(told, ListV) and told.items:
+        told = told.items[0]
+    text = told.value if isinstance(told, Const) else None
+    # A text with spaces is looked for as it stands; that is a fault of its own.
+    return text if isinstance(text, str) and text.isprintable() and " " not in text else ""
 
 
 # -- files --

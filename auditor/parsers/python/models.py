@@ -9,23 +9,20 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import libraries, tables
+from auditor.parsers.python import commandline, libraries, tables
 from auditor.parsers.python import values as val
+from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import (
     Call,
     EnvRead,
     FileAccess,
-    LogHandler,
     Phase,
-    Server,
     Value,
 )
 from auditor.parsers.python.frames import Frames, birth, certain
 from auditor.parsers.python.module import text_of
 from auditor.parsers.python.operations import (
-    compare,
-    known,
     over,
     path_text,
     plain,
@@ -33,20 +30,20 @@ from auditor.parsers.python.operations import (
     unknown_from,
 )
 from auditor.parsers.python.sink import mentions
+from auditor.parsers.python.sites import FILE_GUARDS, Site
 from auditor.parsers.python.values import (
     Bound,
     Choice,
     Class,
+    CommandLine,
     Const,
     DictV,
     Ext,
-    FieldV,
     Found,
     Func,
     Inst,
     ListV,
     Loaded,
-    Mod,
     Obj,
     PathV,
     Table,
@@ -55,17 +52,15 @@ from auditor.parsers.python.values import (
     all_names,
     deps_of,
     join,
-    options_of,
+    text_of_ext,
     with_deps,
 )
 from auditor.parsers.python.web import Web, WebModels
 from auditor.source import Unknown
-from auditor.values import record
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Frame, Interpreter
 
-FILE_GUARDS = frozenset({"import-error", "key-error", "other-error"})
 ENV_GUARDS = frozenset({"import-error", "os-error", "other-error"})
 _STRING_METHODS = frozenset(
     [
@@ -103,40 +98,6 @@ _STRING_METHODS = frozenset(
 )
 _WIDE = re.compile(r"\d{4,}|\{[^{}]*[.\[!]")
 _PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
-
-
-@record
-class Site:
-    """One call of something external."""
-
-    name: str
-    owner: V | None
-    args: list[V]
-    kwargs: dict[str, V]
-    node: ast.AST
-    loose: bool = False
-
-    def get(self, position: int, *names: str) -> V | None:
-        """The argument at a position or by one of its names."""
-        for name in names:
-            if name in self.kwargs:
-                return self.kwargs[name]
-        return self.args[position] if position < len(self.args) else None
-
-
-Model = Callable[["Models", Site], V | None]
-_MODELS: dict[str, Model] = {}
-
-
-def model(*names: str) -> Callable[[Model], Model]:
-    """Register the meaning of calls by canonical name."""
-
-    def register(function: Model) -> Model:
-        for name in names:
-            _MODELS[name] = function
-        return function
-
-    return register
 
 
 class Models(WebModels):
@@ -218,6 +179,7 @@ class Models(WebModels):
                 model=sink.path(source[0]) if source is not None else None,
                 member=source[1] if source is not None else (),
                 input=self.frames.input_of(site) if asked else None,
+                program=libraries.program_of(site) if category == "subprocess" else "",
             )
         )
 
@@ -303,7 +265,7 @@ class Models(WebModels):
         if full == "typing.TYPE_CHECKING":
             return Const(False)
         if full == "sys.argv":
-            return ListV([Unk("the program's name"), *map(Const, self.run.argv)])
+            return CommandLine([Unk("the program's name"), *map(Const, self.run.argv)])
         if full in ("os.sep", "os.path.sep"):
             return Const("/")
         if full == "os.name":
@@ -687,16 +649,16 @@ class Models(WebModels):
         target = value.func if isinstance(value, Bound) else value
         if isinstance(target, Func):
             if name in ("click.option", "click.argument") and isinstance(decorator, Obj):
-                self.click_option(decorator, target)
+                commandline.click_option(self, decorator, target)
             elif name in ("click.group", "click.group()"):
                 alone = decorator.kwargs if isinstance(decorator, Obj) else {}
                 group = Obj("click.group()", [target], alone, self.run.at(node))
                 group.data = []
                 return group
             elif name.rpartition(".")[2] in ("command", "callback"):
-                self.unwrap_defaults(target)
+                commandline.unwrap_defaults(self, target)
                 if isinstance(decorator, Obj) and isinstance(decorator.data, Obj):
-                    self.typer_options(target)
+                    commandline.typer_options(self, target)
                 if isinstance(decorator, Obj) and isinstance(decorator.args[:1], list):
                     owner = decorator.data
                     if isinstance(owner, Obj) and isinstance(owner.data, list):
@@ -710,79 +672,6 @@ class Models(WebModels):
             site = Site(name, None, [], {}, node)
             self.note(site, category)
         return value
-
-    def click_option(self, option: Obj, func: Func) -> None:
-        names = [a.value for a in option.args if isinstance(a, Const) and isinstance(a.value, str)]
-        if not names:
-            return
-        plain_names = [n for n in names if not n.startswith("-")]
-        longest = max(names, key=lambda n: n.startswith("--"))
-        target = plain_names[0] if plain_names else longest.lstrip("-").partition("/")[0]
-        default = option.kwargs.get("default", Const(None))
-        value = default
-        if "envvar" in option.kwargs and option.at is not None:
-            value = self.read_env(
-                _Located(option), option.kwargs["envvar"], "click", default=default
-            )
-        given = self.from_argv(names)
-        func.defaults[target.replace("-", "_").lower()] = given or value
-
-    def click_group(self, group: Obj, commands: list[tuple[object, V]], node: ast.AST) -> V:
-        """A group runs its own function and the command that the arguments name."""
-        word = next((w for w in self.run.argv if not w.startswith("-")), None)
-        own = group.args[0] if group.args else None
-        if word is None and "invoke_without_command" not in group.kwargs:
-            self.note(Site("click.usage", None, [], {}, node), "usage")
-            return Const(None)
-        if own is not None:
-            self.run.call(own, [], {}, node)
-        chosen = [command for name, command in commands if name == word]
-        if word is not None and not chosen:
-            return Unk("a command of a group that is not followed")
-        for command in chosen:
-            self.run.call(command, [], {}, node)
-        return Const(None)
-
-    def unwrap_defaults(self, func: Func) -> None:
-        for name, default in list(func.defaults.items()):
-            if isinstance(default, Obj) and default.name in ("typer.Option", "typer.Argument"):
-                inner = default.args[0] if default.args else default.kwargs.get("default")
-                value = inner or Unk("an option without a default")
-                if "envvar" in default.kwargs and default.at is not None:
-                    value = self.read_env(
-                        _Located(default), default.kwargs["envvar"], "typer", default=inner
-                    )
-                func.defaults[name] = self.from_argv([f"--{name.replace('_', '-')}"]) or value
-
-    def typer_options(self, func: Func) -> None:
-        """A parameter with a plain default is an option of that name."""
-        for name, default in list(func.defaults.items()):
-            if not isinstance(default, Const):
-                continue
-            option = f"--{name.replace('_', '-')}"
-            if isinstance(default.value, bool):
-                if f"--no-{option[2:]}" in self.run.argv:
-                    func.defaults[name] = Const(False)
-                elif option in self.run.argv:
-                    func.defaults[name] = Const(True)
-                continue
-            given = self.from_argv([option])
-            if given is not None:
-                kind = type(default.value).__name__
-                func.defaults[name] = self.coerce(given, kind if kind in ("int", "float") else "")
-
-    def from_argv(self, names: list[str], *, flag: bool = False) -> V | None:
-        argv = self.run.argv
-        for index, word in enumerate(argv):
-            head, equals, tail = word.partition("=")
-            if head in names and head.startswith("-"):
-                if flag:
-                    return Const(True)
-                if equals:
-                    return Const(tail)
-                if index + 1 < len(argv):
-                    return Const(argv[index + 1])
-        return None
 
     def star_import(self, name: str, frame: Frame) -> None:
         """``from flask import *`` and its kin: the names that matter are known."""
@@ -806,7 +695,7 @@ class Models(WebModels):
         """Call something external."""
         name = callee.name
         site = Site(name, callee.owner, args, kwargs, node, loose)
-        function = _MODELS.get(name)
+        function = MODELS.get(name)
         if function is not None:
             result = function(self, site)
             if result is not None:
@@ -876,7 +765,7 @@ class Models(WebModels):
             return result
         if isinstance(callee, Obj):
             if callee.name == "click.group()" and isinstance(callee.data, list):
-                return self.click_group(callee, callee.data, node)
+                return commandline.click_group(self, callee, callee.data, node)
             if callee.name in ("click.command()", "typer.Typer") and isinstance(callee.data, list):
                 word = next((w for w in self.run.argv if not w.startswith("-")), None)
                 chosen = [c for c in callee.data if len(callee.data) > 1 and c[0] == word]
@@ -1001,7 +890,7 @@ class Models(WebModels):
                 run.call(site.args[0], site.args[1:], site.kwargs, site.node)
             return Const(None)
         if head == "argparse.ArgumentParser":
-            return self.argparse(site, owner, attr)
+            return commandline.argparse(self, site, owner, attr)
         if head == "configparser.ConfigParser" and isinstance(owner, Obj):
             return self.configparser(site, owner, attr)
         if attr == "command" and head in ("typer.Typer", "click.group()"):
@@ -1250,10 +1139,10 @@ class Models(WebModels):
         if head != "~" or not isinstance(home, str):
             return Unk("a home directory that is not known", deps_of(owner))
         deps = deps_of(owner) | {val.FROM_HOME}
-        expanded = home.rstrip("/") + slash + tail
+        expanded = home.rstrip("/") + slash + tail or "/"
         if isinstance(owner, PathV):
             return PathV(path_text(expanded), deps, owner.origin)
-        return Const(expanded or "/", deps)
+        return Const(expanded, deps)
 
     def path_exists(self, path: V, site: Site) -> V:
         """``exists`` and its kin; true where the image surely has it."""
@@ -1551,88 +1440,6 @@ class Models(WebModels):
             return Unk("raises ValueError", value.deps)
         return value
 
-    def argparse(self, site: Site, owner: V, attr: str) -> V | None:
-        if not isinstance(owner, Obj):
-            return None
-        if not isinstance(owner.data, dict):
-            owner.data = {}
-        if attr in ("add_argument_group", "add_mutually_exclusive_group"):
-            self.parsers.setdefault(id(owner), [])
-            return owner
-        declared = self.parsers.setdefault(id(owner), [])
-        if attr == "set_defaults":
-            owner.data.update(site.kwargs)
-        elif attr == "add_argument":
-            names = [
-                a.value for a in site.args if isinstance(a, Const) and isinstance(a.value, str)
-            ]
-            declared.append((tuple(names), _is_set(site.kwargs.get("required"))))
-            if names:
-                target = next((n for n in names if n.startswith("--")), names[0])
-                given = site.kwargs.get("dest")
-                if isinstance(given, Const) and isinstance(given.value, str):
-                    target = given.value
-                action = site.kwargs.get("action")
-                action_name = action.value if isinstance(action, Const) else ""
-                default: V = site.kwargs.get("default") or Const(None)
-                flag = action_name in ("store_true", "store_false")
-                if flag and "default" not in site.kwargs:
-                    default = Const(action_name == "store_false")
-                passed = self.from_argv(names, flag=flag)
-                if flag and passed is not None:
-                    passed = Const(action_name == "store_true")
-                value = passed or default
-                if not names[0].startswith("-") and not passed:
-                    value = Unk("a positional argument of the command line")
-                kind = text_of_ext(site.kwargs.get("type"))
-                value = self.coerce(value, kind)
-                if "nargs" in site.kwargs and passed:
-                    value = Unk("arguments of the command line")
-                owner.data[target.lstrip("-").replace("-", "_")] = value
-            return Const(None)
-        elif attr in ("parse_args", "parse_known_args"):
-            made = DictV(dict(owner.data), partial=True, attr=True)
-            self.refuse_arguments(site, declared, strict=attr == "parse_args")
-            return ListV([made, ListV(None)], "tuple") if attr == "parse_known_args" else made
-        elif attr == "add_subparsers":
-            declared.append(((), False))
-            return Unk("subcommands are not followed")
-        return Const(None)
-
-    def refuse_arguments(
-        self, site: Site, declared: list[tuple[tuple[str, ...], bool]], *, strict: bool
-    ) -> None:
-        """Note where argparse ends the program: an option it does not know, or one it misses."""
-        if site.args or not declared or any(not names for names, _ in declared):
-            return
-        known = {name for names, _ in declared for name in names}
-        flags = [word.partition("=")[0] for word in self.run.argv if word.startswith("--")]
-        wrong = [
-            flag
-            for flag in flags
-            if flag not in ("--", "--help") and not any(name.startswith(flag) for name in known)
-        ]
-        missing = [
-            names[0]
-            for names, required in declared
-            if required and not any(n == w.partition("=")[0] for n in names for w in self.run.argv)
-        ]
-        text = ""
-        if wrong and strict:
-            text = f"unrecognized arguments: {wrong[0]}"
-        elif missing:
-            text = f"the following arguments are required: {missing[0]}"
-        if text:
-            self.run.sink.add_call(
-                Call(
-                    at=self.run.at(site.node),
-                    reach=self.run.reach(),
-                    category="exit",
-                    name="argparse.error",
-                    mentions=(text,),
-                )
-            )
-
     def configparser(self, site: Site, owner: Obj, attr: str) -> V | None:
         if attr == "read" and site.args:
             targets = self.iterate(site.args[0]) if isinstance(site.args[0], ListV) else None
@@ -1820,73 +1627,6 @@ class Models(WebModels):
         return value
 
 
-class _Located(ast.AST):
-    """A stand-in node for a fact at the place of an object that was made earlier."""
-
-    def __init__(self, made: Obj) -> None:
-        super().__init__()
-        assert made.at is not None
-        self.lineno = made.at.line
-        self.end_lineno = made.at.end_line
-        self.col_offset = made.at.column - 1
-        self.end_col_offset = made.at.end_column - 1
-
-
-def text_of_ext(value: V | None) -> str:
-    """The bare name of a type given as a value."""
-    if isinstance(value, Ext):
-        return value.name.rpartition(".")[2]
-    return value.qualname if isinstance(value, Class) else ""
-
-
-_FIELDS = frozenset(
-    {
-        "pydantic.Field", "dataclasses.field", "attr.ib", "attrs.field", "attr.field",
-        "pydantic.fields.Field", "sqlmodel.Field", "pydantic.PrivateAttr",
-    }
-)  # fmt: skip
-_CATEGORY = dict(tables.CATEGORIES)
-
-
-# ---- models of single calls ----
-
-
-@model("os.getenv", "os.environ.get")
-def _getenv(models: Models, site: Site) -> V:
-    default = site.get(1, "default")
-    return models.read_env(site.node, site.get(0, "key"), site.name, default=default)
-
-
-@model("os.environ.setdefault")
-def _setdefault(models: Models, site: Site) -> V:
-    name, value = site.get(0), site.get(1) or Const(None)
-    if isinstance(name, Const) and name.value not in models.run.env:
-        models.set_env(name, value)
-    return models.variable(name, value)
-
-
-@model("os.environ.update")
-def _environ_update(models: Models, site: Site) -> V:
-    for table in (*site.args, DictV(dict(site.kwargs))):
-        if isinstance(table, DictV):
-            for key, value in table.items.items():
-                models.set_env(Const(key), value)
-    return Const(None)
-
-
-@model("os.environ.pop")
-def _environ_pop(models: Models, site: Site) -> V:
-    value = models.variable(site.get(0), site.get(1))
-    if isinstance(site.args[0] if site.args else None, Const) and not models.run.undecided:
-        models.run.env.pop(str(site.args[0].value), None)  # type: ignore[attr-defined]
-    return value
-
-
-@model("os.environ.copy")
-def _environ_copy(models: Models, site: Site) -> V:
-    return DictV({}, partial=True)
-
-
 _TEMPLATE = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example",
              "example.env", "sample.env")  # fmt: skip
 
@@ -1898,704 +1638,10 @@ def _templates(path: str) -> list[str]:
     return [posixpath.join(folder, n) for n in dict.fromkeys((*own, *_TEMPLATE))]
 
 
-@model("dotenv.load_dotenv")
-def _load_dotenv(models: Models, site: Site) -> V:
-    override = site.kwargs.get("override")
-    replaces = isinstance(override, Const) and bool(override.value)
-    models.load_env(site.get(0, "dotenv_path"), replaces=replaces, site=site)
-    return Unk("whether a .env file was found")
-
-
-@model("dotenv.find_dotenv")
-def _find_dotenv(models: Models, site: Site) -> V:
-    return Const(None)
-
-
-@model("dotenv.dotenv_values")
-def _dotenv_values(models: Models, site: Site) -> V:
-    table, why = models.dotenv(site.get(0, "dotenv_path"), site=site)
-    return DictV(table.items, partial=True) if why else table
-
-
-@model("decouple.config")
-def _decouple(models: Models, site: Site) -> V:
-    return models.environ_read(site, Obj("decouple.config"))
-
-
-@model("os.getcwd", "pathlib.Path.cwd")
-def _getcwd(models: Models, site: Site) -> V:
-    cwd = models.run.cwd
-    if not isinstance(cwd, str):
-        return Unk(cwd.reason)
-    deps = frozenset({val.FROM_CWD})
-    return PathV(path_text(cwd), deps) if site.name.startswith("pathlib") else Const(cwd, deps)
-
-
-@model("os.chdir")
-def _chdir(models: Models, site: Site) -> V:
-    target = site.get(0, "path")
-    models.note(site, "chdir")
-    if target is not None:
-        path = models.run.sink.path(target)
-        models.run.cwd = path.resolved
-        if models.run.guards:
-            models.run.cwd = Unknown("the working directory may have been changed")
-        models.file(site, target, "list", "directory")
-    return Const(None)
-
-
-@model("os.fspath", "builtins.str")
-def _text(models: Models, site: Site) -> V | None:
-    if not site.args:
-        return Const("")
-    value = models.as_text(site.args[0])
-
-    def shown(one: V) -> V:
-        if isinstance(one, Const) and len(site.args) == 1:
-            if isinstance(one.value, str):
-                return one
-            return Const(str(one.value), one.deps) if site.name == "builtins.str" else one
-        return unknown_from(one)
-
-    return over(shown, value)
-
-
-@model("pathlib.Path.home")
-def _home(models: Models, site: Site) -> V:
-    return models.expand_user(PathV("~"))
-
-
-@model("pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath", "pathlib.PurePosixPath")
-def _path(models: Models, site: Site) -> V:
-    if not site.args:
-        return PathV(".")
-
-    def made(*parts: V) -> V:
-        texts = []
-        for part in parts:
-            if isinstance(part, PathV):
-                texts.append(part.text)
-            elif isinstance(part, Const) and isinstance(part.value, str):
-                texts.append(part.value)
-            else:
-                if isinstance(part, Const) and part.value is None:
-                    models.crash(part, "Path(None) raises TypeError")
-                return unknown_from(*parts) if not known(part) else Unk("no path")
-        deps = frozenset().union(*map(deps_of, parts))
-        origin = next(
-            (p.origin for p in reversed(parts) if isinstance(p, Const | PathV) and p.origin), None
-        )
-        return PathV(str(PurePosixPath(*texts)), deps, origin)
-
-    return over(made, *site.args)
-
-
-@model("builtins.open", "aiofiles.open", "fsspec.open", "smart_open.open")
-def _open(models: Models, site: Site) -> V | None:
-    path = site.get(0, "file", "uri", "urlpath")
-    if path is None:
-        return None
-    return models.open(site, path, site.get(1, "mode"), "builtins.open")
-
-
-@model("builtins.int", "builtins.float", "builtins.bool")
-def _number(models: Models, site: Site) -> V:
-    kind = {"builtins.int": int, "builtins.float": float, "builtins.bool": bool}[site.name]
-    if not site.args:
-        return Const(kind())
-
-    def convert(one: V) -> V:
-        if kind is bool:
-            answer = val.truth(one)
-            return unknown_from(one) if answer is None else Const(answer, deps_of(one))
-        if len(site.args) == 1 and (
-            isinstance(one, FieldV) or (isinstance(one, Obj) and one.name == "request.value")
-        ):
-            return one  # the same field, as a number
-        if not isinstance(one, Const) or len(site.args) > 1:
-            return unknown_from(one)
-        if one.value is None:
-            models.crash(one, f"{kind.__name__}(None) raises TypeError")
-            return Unk("raises TypeError", one.deps)
-        try:
-            text = one.value[:400] if isinstance(one.value, str | bytes) else one.value
-            return Const(kind(text), one.deps, one.origin)
-        except (ValueError, TypeError, OverflowError):
-            if one is site.args[0] and isinstance(one.value, str) and one.deps:
-                error = (
-                    f"invalid literal for int() with base 10: {one.value[:80]!r}"
-                    if kind is int
-                    else f"could not convert string to float: {one.value[:80]!r}"
-                )
-                named = ", ".join(sorted(one.deps))
-                models.run.fails(
-                    site.node, f"ValueError: {error}", f"`{named}` is `{one.value[:80]}`"
-                )
-            return Unk("raises ValueError", one.deps)
-
-    return over(convert, site.args[0])
-
-
-@model("builtins.len")
-def _len(models: Models, site: Site) -> V:
-    value = site.args[0] if site.args else None
-    if isinstance(value, Const) and isinstance(value.value, str | bytes):
-        return Const(len(value.value), value.deps)
-    if isinstance(value, ListV) and value.items is not None and value.kind != "set":
-        return Const(len(value.items))
-    return Unk("a length")
-
-
-@model("builtins.dict")
-def _dict(models: Models, site: Site) -> V:
-    made = DictV(dict(site.kwargs), partial=site.loose)
-    made.born = birth(models.run)
-    if site.args:
-        first = site.args[0]
-        if isinstance(first, Inst) and models.is_request_model(first.cls):
-            first = models.frames.dump(first, None)
-        if isinstance(first, DictV):
-            made.items = {**first.items, **site.kwargs}
-            made.partial |= first.partial
-        else:
-            made.partial = True
-    return made
-
-
-@model("builtins.vars", "dataclasses.asdict", "attr.asdict", "attrs.asdict",
-       "fastapi.encoders.jsonable_encoder", "fastapi.jsonable_encoder")  # fmt: skip
-def _as_mapping(models: Models, site: Site) -> V | None:
-    first = site.args[0] if len(site.args) == 1 and not site.kwargs else None
-    if isinstance(first, Inst) and models.is_request_model(first.cls):
-        return models.frames.dump(first, None, aliases=site.name.endswith("jsonable_encoder"))
-    return None
-
-
-@model("builtins.list", "builtins.tuple", "builtins.sorted", "builtins.reversed")
-def _list(models: Models, site: Site) -> V:
-    kind = "tuple" if site.name.endswith("tuple") else "list"
-    if not site.args:
-        return ListV([], kind)
-    if isinstance(site.args[0], Found):
-        return site.args[0]
-    items = models.iterate(site.args[0])
-    if items is not None and site.name.endswith("reversed"):
-        items.reverse()
-    if items is not None and site.name.endswith("sorted"):
-        try:
-            items = [Const(x) for x in sorted(plain(i) for i in items)] if not site.kwargs else None
-        except Exception:
-            items = None
-    return ListV(items, kind)
-
-
-@model("glob.glob", "glob.iglob")
-def _glob(models: Models, site: Site) -> V | None:
-    pattern = site.get(0, "pathname")
-    if isinstance(pattern, PathV):
-        return models.search(Const(pattern.text, pattern.deps), pattern.text)
-    if isinstance(pattern, Const) and isinstance(pattern.value, str) and not site.kwargs:
-        return models.search(pattern, pattern.value)
-    return ListV(None)
-
-
-@model("builtins.max", "builtins.min", "builtins.next", "builtins.iter")
-def _one_of(models: Models, site: Site) -> V | None:
-    """One of what a search found; it finds nothing: an exception."""
-    found = site.args[0] if site.args else None
-    if not isinstance(found, Found) or found.items is None:
-        return None
-    name = site.name.rpartition(".")[2]
-    if name == "iter":
-        return found
-    if found.items:
-        return found.items[0]
-    if len(site.args) > 1 or "default" in site.kwargs:
-        return None
-    error = "StopIteration" if name == "next" else f"ValueError: {name}() arg is an empty sequence"
-    models.run.fails(site.node, error, f"nothing matches `{found.pattern}`")
-    return Unk("raises")
-
-
-@model("builtins.range")
-def _range(models: Models, site: Site) -> V:
-    try:
-        numbers = range(*[plain(a) for a in site.args])
-    except Exception:
-        return ListV(None)
-    return ListV([Const(n) for n in numbers] if len(numbers) <= 64 else None)
-
-
-@model("builtins.enumerate")
-def _enumerate(models: Models, site: Site) -> V:
-    items = models.iterate(site.args[0]) if site.args else None
-    if items is None or len(site.args) > 1 or site.kwargs:
-        return ListV(None)
-    return ListV([ListV([Const(i), item], "tuple") for i, item in enumerate(items)])
-
-
-@model("builtins.zip")
-def _zip(models: Models, site: Site) -> V:
-    columns = [models.iterate(a) for a in site.args]
-    if any(c is None for c in columns):
-        return ListV(None)
-    rows = zip(*(c for c in columns if c is not None), strict=False)
-    return ListV([ListV(list(row), "tuple") for row in rows])
-
-
-@model("builtins.getattr")
-def _getattr(models: Models, site: Site) -> V:
-    if len(site.args) > 1 and isinstance(site.args[1], Const):
-        # A default stands in for what is not there.
-        with models.run.guard(*["other-error"] * (len(site.args) > 2)):
-            value = models.run.attribute(site.args[0], str(site.args[1].value), site.node)
-        if len(site.args) > 2 and isinstance(value, Unk):
-            return join(value, site.args[2])
-        return value
-    return Unk("an attribute whose name is not known")
-
-
-@model("builtins.isinstance")
-def _isinstance(models: Models, site: Site) -> V:
-    if len(site.args) == 2:
-        return over(_is_instance, *site.args)
-    return Unk("a condition that is not known")
-
-
-def _is_instance(value: V, kinds: V) -> V:
-    wanted = kinds.items if isinstance(kinds, ListV) else [kinds]
-    names = {kind.name for kind in wanted or [] if isinstance(kind, Ext)}
-    if wanted is None or len(names) != len(wanted):
-        return Unk("a condition that is not known")
-    if isinstance(value, Const):
-        own = {f"builtins.{cls.__name__}" for cls in type(value.value).__mro__}
-    elif isinstance(value, ListV):
-        own = {f"builtins.{value.kind}", "builtins.object"}
-    elif isinstance(value, DictV) and not value.attr:
-        own = {"builtins.dict", "builtins.object"}
-    elif isinstance(value, PathV):
-        own = {"pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "os.PathLike",
-               "pathlib.PurePosixPath", "builtins.object"}  # fmt: skip
-    else:
-        return Unk("a condition that is not known")
-    if names & own:
-        return Const(True)
-    plain_names = all(name.startswith("builtins.") for name in names)
-    return Const(False) if plain_names else Unk("a condition that is not known")
-
-
-@model("builtins.callable", "builtins.hasattr", "builtins.any",
-       "builtins.all", "builtins.issubclass")  # fmt: skip
-def _asks(models: Models, site: Site) -> V:
-    return Unk("a condition that is not known")
-
-
-@model("builtins.print")
-def _print(models: Models, site: Site) -> V:
-    models.note(site, "print", "print")
-    return Const(None)
-
-
-@model("builtins.super")
-def _super(models: Models, site: Site) -> V:
-    frame = models.run.frame
-    receiver = frame.vars.get("self") if frame is not None else None
-    made = Obj("builtins.super")
-    if isinstance(receiver, Inst):
-        made.args = [receiver]
-        cls = frame.function.rpartition(".")[0] if frame is not None else ""
-        order = receiver.cls.mro()
-        after = next((i + 1 for i, c in enumerate(order) if c.qualname == cls), 1)
-        found: dict[str, V] = {}
-        for ancestor in reversed(order[after:]):
-            for name, value in ancestor.names.items():
-                found[name] = Bound(value, receiver) if isinstance(value, Func) else value
-        made.data = found
-        receiver.partial |= bool(receiver.cls.external())
-    return made
-
-
-@model("importlib.import_module", "builtins.__import__")
-def _import_module(models: Models, site: Site) -> V:
-    from auditor.parsers.python.facts import Import
-
-    name = site.args[0] if site.args else None
-    run = models.run
-    if isinstance(name, Const) and isinstance(name.value, str) and not name.value.startswith("."):
-        at = run.at(site.node)
-        state = run.import_module(name.value, at, Import(at=at, module=name.value, dynamic=True))
-        return Mod(state) if state is not None else Ext(name.value)
-    run.unsure(site.node, "imports a module whose name is not known")
-    return Unk("a module whose name is not known")
-
-
-@model("tempfile.gettempdir", "tempfile.mkdtemp", "tempfile.mkstemp")
-def _temp(models: Models, site: Site) -> V:
-    if site.name.endswith("gettempdir"):
-        return models.variable(Const("TMPDIR"), Const("/tmp", frozenset({val.FROM_TEMP})))
-    return Unk("a temporary path")
-
-
-@model("sys.path.append", "sys.path.insert", "sys.path.extend")
-def _sys_path(models: Models, site: Site) -> V:
-    models.note(site, "sys-path")
-    target = site.args[-1] if site.args else None
-    if target is not None and not isinstance(target, ListV):
-        path = models.run.sink.path(target).resolved
-        add_root = getattr(models.run.program.finder, "with_root", None)
-        if isinstance(path, str) and add_root is not None:
-            models.run.add_root(path, first=site.name.endswith("insert"))
-    return Const(None)
-
-
-@model("yaml.safe_load", "yaml.load", "yaml.full_load", "yaml.unsafe_load", "json.load",
-       "tomllib.load", "toml.load", "omegaconf.OmegaConf.load", "json.loads", "toml.loads",
-       "tomllib.loads", "commentjson.load", "json5.load")  # fmt: skip
-def _config(models: Models, site: Site) -> V:
-    source = site.args[0] if site.args else None
-    kind = "yaml" if "yaml" in site.name or "OmegaConf" in site.name else "json"
-    kind = "toml" if "toml" in site.name else kind
-    text: V | None = source
-    if site.name in ("toml.load", "omegaconf.OmegaConf.load") and source is not None:
-        models.file(site, source, "read", "config")
-        text = models.text_of_file(source)
-    elif isinstance(source, Obj) and source.name == "builtins.open":
-        text = models.text_of_file(source)
-    if site.name == "tomllib.load" and libraries.opened_as_text(source):
-        models.run.fails(
-            site.node,
-            'TypeError: File must be opened in binary mode, e.g. use `open("foo.toml", "rb")`',
-            "`tomllib.load` wants bytes, and the file is opened as text",
-        )
-    if isinstance(text, Const) and isinstance(text.value, str):
-        value = read_config(text.value, kind, text.deps)
-        if kind == "json" and "5" not in site.name and not site.name.startswith("comment"):
-            libraries.refuse_json(models, site, text)
-        if isinstance(value, DictV) and "OmegaConf" in site.name:
-            _with_attributes(value)
-        return value
-    return Unk("the contents of a file" if source is not None else "a configuration")
-
-
-def _with_attributes(value: DictV) -> None:
-    value.attr = True
-    for item in value.items.values():
-        if isinstance(item, DictV):
-            _with_attributes(item)
-
-
-@model("types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "box.Box",
-       "munch.Munch", "omegaconf.OmegaConf.create", "munch.munchify", "addict.Dict")  # fmt: skip
-def _namespace(models: Models, site: Site) -> V:
-    made = DictV(dict(site.kwargs), attr=True, partial=site.loose)
-    for argument in site.args:
-        if isinstance(argument, DictV):
-            _with_attributes(argument)
-            made.items = {**argument.items, **made.items}
-            made.partial |= argument.partial
-        else:
-            made.partial = True
-    return made
-
-
-@model("asyncio.run", "asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for",
-       "anyio.run", "trio.run", "asyncio.shield")  # fmt: skip
-def _await(models: Models, site: Site) -> V:
-    first = site.args[0] if site.args else Const(None)
-    if isinstance(first, Func | Bound):
-        return models.run.call(first, site.args[1:], {}, site.node)
-    return first
-
-
-@model("functools.partial")
-def _partial(models: Models, site: Site) -> V:
-    if site.args and isinstance(site.args[0], Func):
-        func = site.args[0]
-        made = Func(func.node, func.state, func.closure, func.qualname, dict(func.defaults))
-        made.cls, made.decorators, made.yields = func.cls, func.decorators, func.yields
-        made.defaults.update(site.kwargs)
-        return made if len(site.args) == 1 else Unk("a partial call")
-    return Unk("a partial call")
-
-
-@model("functools.lru_cache", "functools.cache", "functools.wraps", "functools.update_wrapper")
-def _cache(models: Models, site: Site) -> V | None:
-    if site.name in ("functools.lru_cache", "functools.cache") and site.args:
-        func = site.args[0]
-        if isinstance(func, Func):
-            func.decorators = (*func.decorators, "functools.lru_cache")
-            return func
-    if site.name == "functools.wraps":
-        return Obj("functools.wraps")
-    return None
-
-
-@model("typing.cast", "typing_extensions.cast")
-def _cast(models: Models, site: Site) -> V | None:
-    return site.args[1] if len(site.args) > 1 else None
-
-
-@model("copy.deepcopy", "copy.copy", "builtins.iter", "builtins.frozenset")
-def _copy(models: Models, site: Site) -> V | None:
-    value = site.args[0] if site.args else None
-    if isinstance(value, DictV):
-        return DictV(dict(value.items), partial=value.partial, attr=value.attr)
-    return value if isinstance(value, Const | PathV) else None
-
-
-@model("xgboost.Booster.load_model", "lightgbm.Booster.load_model")
-def _booster(models: Models, site: Site) -> V | None:
-    return None
-
-
-@model("urllib.request.urlretrieve", "wget.download", "gdown.download",
-       "keras.utils.get_file", "huggingface_hub.hf_hub_download",
-       "huggingface_hub.snapshot_download", "mlflow.artifacts.download_artifacts",
-       "torch.hub.download_url_to_file", "urllib.urlretrieve")  # fmt: skip
-def _download(models: Models, site: Site) -> V:
-    target = site.kwargs.get("filename") if site.name.startswith("urllib") else None
-    position = {"urllib.request.urlretrieve": 1, "wget.download": 1, "gdown.download": 1,
-                "torch.hub.download_url_to_file": 1, "urllib.urlretrieve": 1}  # fmt: skip
-    if target is None:
-        names = ("output", "out", "local_dir", "dst", "dst_path")
-        target = site.get(position.get(site.name, 99), *names)
-    if target is not None:
-        models.file(site, target, "write", "file")
-        models.downloaded(site, target)
-        return target if isinstance(target, Const | PathV) else Unk("is downloaded")
-    models.note(site, "download")
-    return Unk("is downloaded")
-
-
-@model("torch.hub.load")
-def _hub(models: Models, site: Site) -> V | None:
-    source = site.kwargs.get("source")
-    if isinstance(source, Const) and source.value == "local" and site.args:
-        models.file(site, site.args[0], "read", "artifact")
-    else:
-        models.note(site, "download")
-    path = site.kwargs.get("path")
-    if path is not None:
-        models.file(site, path, "read", "artifact")
-    return models.made(site)
-
-
-@model("transformers.pipeline")
-def _pipeline(models: Models, site: Site) -> V | None:
-    target = site.get(1, "model")
-    if target is not None and not isinstance(target, Obj):
-        models.file(site, target, "read", "artifact", hub=True)
-    return models.made(site)
-
-
-@model("xgboost.Booster", "lightgbm.Booster", "sentencepiece.SentencePieceProcessor")
-def _booster_file(models: Models, site: Site) -> V | None:
-    target = site.kwargs.get("model_file") or site.get(1 if "xgb" in site.name else 9, "x")
-    if site.name.startswith("xgboost") and len(site.args) > 2:
-        target = site.args[2]
-    if target is not None:
-        models.file(site, target, "read", "artifact")
-    return models.made(site)
-
-
-@model("logging.FileHandler", "logging.handlers.RotatingFileHandler",
-       "logging.handlers.TimedRotatingFileHandler", "logging.handlers.WatchedFileHandler",
-       "concurrent_log_handler.ConcurrentRotatingFileHandler")  # fmt: skip
-def _file_handler(models: Models, site: Site) -> V | None:
-    path = site.get(0, "filename")
-    _log_file(models, site, site.name, path, site.kwargs, site.args)
-    return models.made(site)
-
-
-def _log_file(
-    models: Models,
-    site: Site,
-    name: str,
-    path: V | None,
-    kwargs: dict[str, V],
-    args: list[V] | None = None,
-) -> None:
-    run = models.run
-    kind, rotates = "file", False
-    if name.endswith("TimedRotatingFileHandler"):
-        kind, rotates = "timed", True
-    elif name.endswith("RotatingFileHandler"):
-        limit = kwargs.get("maxBytes") or (args[2] if args and len(args) > 2 else None)
-        size = limit.value if isinstance(limit, Const) else (None if limit is not None else 0)
-        kind = "rotating"
-        rotates = None if size is None else bool(size)  # type: ignore[assignment]
-    elif name.endswith("WatchedFileHandler"):
-        kind, rotates = "watched", None  # type: ignore[assignment]
-    if path is not None:
-        models.file(site, path, "append", "log", loader=name)
-    run.sink.add_log_handler(
-        LogHandler(
-            at=run.at(site.node),
-            reach=run.reach(FILE_GUARDS),
-            kind=kind,
-            path=None if path is None else run.sink.path(path),
-            rotates=rotates,
-        )
-    )
-
-
-@model("logging.StreamHandler")
-def _stream_handler(models: Models, site: Site) -> V | None:
-    run = models.run
-    run.sink.add_log_handler(
-        LogHandler(at=run.at(site.node), reach=run.reach(), kind="stream", rotates=None)
-    )
-    return models.made(site)
-
-
-@model("logging.basicConfig")
-def _basic_config(models: Models, site: Site) -> V:
-    run = models.run
-    path = site.kwargs.get("filename")
-    if path is not None and not (isinstance(path, Const) and path.value is None):
-        _log_file(models, site, "logging.FileHandler", path, {})
-    elif "handlers" not in site.kwargs:
-        run.sink.add_log_handler(
-            LogHandler(at=run.at(site.node), reach=run.reach(), kind="stream", rotates=None)
-        )
-    return Const(None)
-
-
-@model("logging.config.dictConfig")
-def _dict_config(models: Models, site: Site) -> V:
-    table = site.args[0] if site.args else None
-    handlers = table.items.get("handlers") if isinstance(table, DictV) else None
-    if isinstance(table, DictV):
-        libraries.named_classes(models, site, table)
-    if isinstance(handlers, DictV):
-        for handler in handlers.items.values():
-            if not isinstance(handler, DictV):
-                continue
-            name = handler.items.get("class") or handler.items.get("()")
-            text = name.value if isinstance(name, Const) and isinstance(name.value, str) else ""
-            if "filename" in handler.items:
-                _log_file(models, site, text, handler.items["filename"], handler.items)
-            elif text.endswith("StreamHandler"):
-                _stream_handler(models, site)
-    elif table is not None and not isinstance(table, DictV):
-        models.run.unsure(site.node, "a logging configuration that is not known")
-    return Const(None)
-
-
-@model("logging.config.fileConfig")
-def _file_config(models: Models, site: Site) -> V:
-    if not site.args:
-        return Const(None)
-    models.file(site, site.args[0], "read", "config")
-    for name, arguments in libraries.ini_handlers(models, site):
-        if name.endswith("FileHandler"):
-            _log_file(models, site, name, arguments[0] if arguments else None, {}, arguments)
-        elif name.endswith("StreamHandler"):
-            _stream_handler(models, site)
-    return Const(None)
-
-
-@model("pickle.loads", "cPickle.loads", "_pickle.loads", "dill.loads", "cloudpickle.loads")
-def _unpickled(models: Models, site: Site) -> V | None:
-    """Bytes that were read from a file, as ``pickle.load`` of that file."""
-    path = libraries.held_bytes(site.args[0] if site.args else None)
-    if path is None:
-        return None
-    models.file(site, path, "read", "artifact")
-    return models.made(site)
-
-
-@model("prometheus_client.Counter", "prometheus_client.Gauge", "prometheus_client.Histogram",
-       "prometheus_client.Summary")  # fmt: skip
-def _metric(models: Models, site: Site) -> V | None:
-    """With several processes, every metric is a file of the directory that a variable names."""
-    folder = models.run.env.get("PROMETHEUS_MULTIPROC_DIR")
-    text = folder.value if isinstance(folder, Const) else folder
-    if isinstance(text, str) and text:
-        path = Const(posixpath.join(text, "metrics.db"), frozenset({"PROMETHEUS_MULTIPROC_DIR"}))
-        models.file(site, path, "write", "file", loader=site.name)
-    return None
-
-
-@model("tornado.options.define")
-def _tornado_option(models: Models, site: Site) -> V:
-    return libraries.tornado_option(models, site)
-
-
-@model("tornado.options.parse_config_file", "tornado.options.options.parse_config_file")
-def _options_file(models: Models, site: Site) -> V:
-    return libraries.options_file(models, site)
-
-
-@model("absl.flags.DEFINE_integer", "absl.flags.DEFINE_string", "absl.flags.DEFINE_bool",
-       "absl.flags.DEFINE_boolean", "absl.flags.DEFINE_float", "absl.flags.DEFINE_enum")  # fmt: skip
-def _absl_option(models: Models, site: Site) -> V:
-    return libraries.absl_option(models, site)
-
-
-@model("absl.app.run")
-def _absl_run(models: Models, site: Site) -> V:
-    return libraries.absl_run(models, site)
-
-
-@model("cherrypy.config.update")
-def _cherrypy_config(models: Models, site: Site) -> V:
-    return libraries.cherrypy_config(models, site)
-
-
-@model("cherrypy.quickstart")
-def _cherrypy(models: Models, site: Site) -> None:
-    libraries.cherrypy_quickstart(models, site)
-
-
-@model("loguru.logger.add")
-def _loguru(models: Models, site: Site) -> V:
-    target = site.get(0, "sink")
-    run = models.run
-    is_path = isinstance(target, PathV | Choice | Unk) or (
-        isinstance(target, Const) and isinstance(target.value, str)
-    )
-    if target is not None and is_path:
-        models.file(site, target, "append", "log")
-        rotation = site.kwargs.get("rotation")
-        rotates = bool(rotation) and not (isinstance(rotation, Const) and rotation.value is None)
-        retained = "retention" in site.kwargs
-        run.sink.add_log_handler(
-            LogHandler(
-                at=run.at(site.node),
-                reach=run.reach(FILE_GUARDS),
-                kind="loguru",
-                path=run.sink.path(target),
-                rotates=rotates or retained,
-            )
-        )
-    return Const(None)
-
-
-@model("logging.getLogger", "structlog.get_logger")
-def _get_logger(models: Models, site: Site) -> V:
-    return Obj("logging.getLogger", site.args, site.kwargs, models.run.at(site.node))
-
-
-@model("loguru.logger.info", "loguru.logger.debug", "loguru.logger.warning",
-       "loguru.logger.error", "loguru.logger.exception", "loguru.logger.success")  # fmt: skip
-def _loguru_record(models: Models, site: Site) -> V:
-    models.note(site, "log")
-    return Const(None)
-
-
-@model("contextlib.suppress")
-def _suppress(models: Models, site: Site) -> V:
-    return Obj("contextlib.suppress", site.args)
-
-
-@model("django.core.wsgi.get_wsgi_application", "django.core.asgi.get_asgi_application")
-def _django(models: Models, site: Site) -> V:
-    return models.django(site)
-
-
-__all__ = ["Models", "Server", "Site", "Value", "compare", "options_of"]
-
-
-def _is_set(value: V | None) -> bool:
-    return isinstance(value, Const) and value.value is True
+_FIELDS = frozenset(
+    {
+        "pydantic.Field", "dataclasses.field", "attr.ib", "attrs.field", "attr.field",
+        "pydantic.fields.Field", "sqlmodel.Field", "pydantic.PrivateAttr",
+    }
+)  # fmt: skip
+_CATEGORY = dict(tables.CATEGORIES)

@@ -177,6 +177,7 @@ class Program:
         finder = self.finder
         run = Interpreter(self)
         run.argv = argv
+        run.own_command = as_main and all(word and "$" not in word for word in argv)
         run.entry = name
         try:
             run.start(module, name, as_main=as_main, attribute=attribute, factory=factory)

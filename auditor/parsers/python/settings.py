@@ -41,6 +41,8 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
     sensitive = options.get("case_sensitive")
     exact = isinstance(sensitive, Const) and bool(sensitive.value)
     from_file, why = _env_file(models, kwargs.get("_env_file") or options.get("env_file"), node)
+    second = any(base.startswith("pydantic_settings.") for base in inst.cls.external())
+    known: list[str] = []
     for cls in reversed(inst.cls.mro()):
         for name, annotation, _value, place in cls.annotations:
             kind = text_of(annotation)
@@ -54,6 +56,7 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
             names = _aliases(declared)
             if not names:
                 names = [f"{prefix}{name}"] if isinstance(prefix, str) else []
+            known += names
             nested = run.eval(annotation) if isinstance(annotation, ast.Name) else None
             if isinstance(nested, Class) and any(
                 base.endswith(("BaseModel", "BaseSettings")) for base in nested.external()
@@ -63,6 +66,9 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
             chosen = _present(models, names, exact)
             shown = chosen or (names[0] if exact or not names else names[0].upper())
             key = next((k for k in from_file if any(_same(k, n, exact) for n in names)), "")
+            if second and not _is_false(options.get("enable_decoding")):
+                given = Const(run.env.get(chosen)) if chosen else from_file.get(key)
+                _decode(models, node, name, kind, given, from_variable=bool(chosen))
             fallback = models.from_file((DictV(from_file), why), Const(key), default)
             saved = run.frame
             run.frame = cls.state.frame
@@ -76,6 +82,70 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
             )
             run.frame = saved
             inst.attrs[name] = value
+    if second and isinstance(prefix, str) and not why:
+        _refuse_extra(models, inst, options, {**from_file}, known, node)
+
+
+# Types whose variables must hold JSON; a union with something else takes the text as well.
+_COMPLEX = ("list", "List", "dict", "Dict", "set", "Set", "tuple", "Tuple", "Sequence", "frozenset")
+
+
+def _is_false(option: V | None) -> bool:
+    return isinstance(option, Const) and option.value is False
+
+
+def _decode(
+    models: Models, node: ast.AST, name: str, kind: str, given: V | None, *, from_variable: bool
+) -> None:
+    """A list or mapping is read as JSON; ``a,b`` is none."""
+    outer = kind.partition("[")[0].rpartition(".")[2]
+    if outer not in _COMPLEX or "|" in kind.rpartition("]")[2]:
+        return
+    text = given.value if isinstance(given, Const) else None
+    if not isinstance(text, str) or len(text) > 20_000:
+        return
+    import json
+
+    try:
+        json.loads(text)
+    except RecursionError:
+        return
+    except ValueError:
+        source = "EnvSettingsSource" if from_variable else "DotEnvSettingsSource"
+        models.run.fails(
+            node,
+            f'SettingsError: error parsing value for field "{name}" from source "{source}"',
+            f"`{name}` is a {outer.lower()}, so its variable must hold JSON, and it holds `{text[:60]}`",
+        )
+
+
+def _refuse_extra(
+    models: Models,
+    inst: Inst,
+    options: dict[str, V],
+    from_file: dict[str, V],
+    known: list[str],
+    node: ast.AST,
+) -> None:
+    """An ``env_file`` with a name that is no field: forbidden, unless ``extra`` says otherwise."""
+    extra = options.get("extra")
+    if extra is not None and not (isinstance(extra, Const) and extra.value == "forbid"):
+        return
+    if "settings_customise_sources" in {n for cls in inst.cls.mro() for n in cls.names}:
+        return
+    if options.get("env_nested_delimiter") is not None:
+        return
+    # Without regard to case, which only ever lets more pass.
+    fields = {name.lower() for name in known}
+    for name, value in from_file.items():
+        if name.lower() in fields or not isinstance(value, Const) or not value.value:
+            continue
+        models.run.fails(
+            node,
+            f"ValidationError: {name.lower()}: Extra inputs are not permitted",
+            f"the file of `env_file` sets `{name}`, which `{inst.cls.qualname}` does not declare",
+        )
+        return
 
 
 def _same(left: str, right: str, exact: bool) -> bool:
@@ -107,7 +177,7 @@ def _aliases(declared: V | None) -> list[str]:
 
 def _env_file(models: Models, given: V | None, node: ast.AST) -> tuple[dict[str, V], str]:
     """What the named files assign, and why they may assign more (empty: they do not)."""
-    from auditor.parsers.python.models import Site
+    from auditor.parsers.python.sites import Site
 
     files = models.iterate(given) if isinstance(given, ListV) else [given]
     found: dict[str, V] = {}

@@ -124,6 +124,12 @@ class Found(ListV):
         self.pattern = pattern
 
 
+class CommandLine(ListV):
+    """``sys.argv`` of a program whose command is known."""
+
+    __slots__ = ()
+
+
 class DictV(V):
     """A mapping; ``partial`` when there may be other keys or values. ``attr``: keys as attributes."""
 
@@ -416,3 +422,10 @@ def all_names(module: str) -> tuple[str, ...]:
         "os.path": ("join", "dirname", "abspath", "exists"),
     }
     return tuple(f"{module}.{name}" for name in known.get(module, ()))
+
+
+def text_of_ext(value: V | None) -> str:
+    """The bare name of a type given as a value."""
+    if isinstance(value, Ext):
+        return value.name.rpartition(".")[2]
+    return value.qualname if isinstance(value, Class) else ""

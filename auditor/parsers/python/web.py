@@ -40,7 +40,7 @@ from auditor.values import field, record, replace, value
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Interpreter, State
-    from auditor.parsers.python.models import Site
+    from auditor.parsers.python.sites import Site
 
 _KINDS = (
     ("metrics", re.compile(r"metrics|prometheus", re.I)),
@@ -1201,6 +1201,8 @@ class WebModels:
         made = self.new_web(site, "django", is_app=True)
         name = run.env.get("DJANGO_SETTINGS_MODULE")
         text = name.value if isinstance(name, Const) else name
+        if name is None and not self.django_done and run.program.unset("DJANGO_SETTINGS_MODULE"):
+            self._unconfigured(site)
         if not isinstance(text, str) or self.django_done:
             return made
         self.django_done = True
@@ -1220,6 +1222,22 @@ class WebModels:
         if isinstance(root, Const) and isinstance(root.value, str):
             self.urls(made.data, root.value, "", 0)
         return made
+
+    def _unconfigured(self, site: Site) -> None:
+        """``get_wsgi_application()`` where nothing names the settings."""
+        state = self.run.frame.state if self.run.frame is not None else None
+        tree = state.facts.tree if state is not None and state.facts is not None else None
+        calls = ast.walk(tree) if tree is not None else ()
+        if tree is None or any(
+            isinstance(n, ast.Attribute) and n.attr == "configure" for n in calls
+        ):
+            return
+        self.run.fails(
+            site.node,
+            "django.core.exceptions.ImproperlyConfigured: Requested settings, but settings are not "
+            "configured",
+            "nothing sets DJANGO_SETTINGS_MODULE, neither the image nor this module",
+        )
 
     def urls(self, web: Web, module: str, prefix: str, depth: int) -> None:
         """The routes of a ``urlpatterns`` list."""
