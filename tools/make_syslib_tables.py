@@ -48,6 +48,8 @@ KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
 # What `observe_syslibs.py` saw, without knowing what to expect.
 OBSERVED = HERE / "syslibs_observed.tsv"
+# What starts more programs than these has many functions, and few use any.
+MOST_HINTS = 3
 # A soname of a public library: no second version behind it (libfoo.so.1.2.3 is the file itself).
 PUBLIC = re.compile(r"^lib[^/]+\.so(\.[\w.]+)?$")
 
@@ -101,11 +103,14 @@ def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def is_told(need: dict[str, Any], hinted: frozenset[str]) -> bool:
+def is_told(need: dict[str, Any], told: frozenset[str], *, few: bool) -> bool:
     """Whether the shipped table tells what code names: editors and pagers that some function may
-    open are no news to who deploys a service, nor what compiled packages do beside their work.
+    open are no news to who deploys a service, nor is what compiled packages, or those that start
+    many programs, do beside their work.
     """
-    return not need["hint"] or not hinted.isdisjoint(need.get("program", ()))
+    if need["hint"] and not few:
+        return False
+    return not told.isdisjoint(need.get("program", ())) or ("lib" in need and not need["hint"])
 
 
 def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]]:
@@ -247,7 +252,7 @@ def needs_table(
     """
     config = settings()
     siblings = re.compile(config["siblings"])
-    hinted = frozenset(config["hinted"].split())
+    told = frozenset(config["told"].split())
     seen = executed()
     table: dict[str, Any] = {}
     kept = json.loads(gzip.decompress((KNOWLEDGE / "syslibs.json.gz").read_bytes()))[
@@ -286,12 +291,14 @@ def needs_table(
         table[key] = {"checked": sorted(checked, key=Version)}
         if any(row["libs"] for row in rows):
             table[key]["elf"] = rows
-        read = [one["asks"] for one in found["read"].values() if one.get("asks")]
-        hints = asked_needs(key, read[-1]) if read else [
+        newest_first = sorted(found["read"], key=Version, reverse=True)
+        read = [asks for v in newest_first if (asks := found["read"][v].get("asks"))]
+        hints = asked_needs(key, read[0]) if read else [
             need for need in kept.get(key, {}).get("needs", ()) if need.get("read")
         ]  # fmt: skip
         pure = not any(one["files"] for one in found["read"].values())
-        hints = [need for need in hints if is_told(need, hinted if pure else frozenset())]
+        few = pure and (not read or len(read[0]["programs"]) <= MOST_HINTS)
+        hints = [need for need in hints if is_told(need, told, few=few)]
         # What an import did without, its functions try to load and do without as well.
         outcomes = seen.get(key, {}).values()
         if outcomes and not any(outcomes):

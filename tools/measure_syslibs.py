@@ -66,7 +66,7 @@ def _judge(row: dict[str, str], base: Base, counts: Counts) -> None:
     extras = tuple(e for e in (match[2] or "").split(",") if e)
     root = (normalise(match[1]), extras, row["version"] or None)
     lacks = userland.of_list([root], base, python=base.python)
-    builds = userland.builds([(root[0], root[2])], base)
+    builds = userland.builds([root], base)
     # The packages of the suggested line.
     line = set(userland.install_line(lacks, builds).partition("-recommends ")[2].split())
     at_import = {x.need.name for x in lacks if x.need.when == "import"}

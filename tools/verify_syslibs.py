@@ -355,7 +355,7 @@ def verify(boxes: Boxes, suite: str, release: str, requirement: str, code: str) 
             installed = run("docker", "exec", own, *pip)
             if installed.returncode:
                 errors.append("install: " + _last(installed.stderr))
-                line = userland.install_line((), userland.builds([(name, None)], base))
+                line = userland.install_line((), userland.builds([(name, extras, None)], base))
                 if line:
                     row["line"] = f"(build) {line}"
                     apply(own, line)

@@ -71,7 +71,7 @@ def command(
 
             index = stack.enter_context(connected(cache=not no_cache))
         lacks = userland.of_list(roots, image, python=image.python)
-        builds = userland.builds([(name, version) for name, _, version in roots], image)
+        builds = userland.builds(roots, image)
         unread = userland.unread_of(roots, python=image.python)
         for text in index.remarks if index is not None else ():
             remark(text, quiet=quiet)
@@ -191,9 +191,9 @@ def summary(
     if unread:
         lines.append(f"NOT KNOWN: {', '.join(unread)}")
         lines.append(
-            "  no wheel of theirs could be read"
+            "  neither a wheel nor a source archive of theirs could be read"
             if asked
-            else "  in no table, so this is not a clean answer; --online reads their wheels"
+            else "  in no table, so this is not a clean answer; --online reads their files"
         )
     if line := userland.install_line(lacks, builds, apk=apk):
         lines += ["", line]

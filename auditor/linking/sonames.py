@@ -151,6 +151,9 @@ def build_packages(distribution: str, version: str | None = None) -> tuple[str, 
         specifier = need.get("specifier")
         if need.get("build") and not (specifier and version and not _admits(specifier, version)):
             return tuple(need["build"])
+    if not listed(distribution):
+        found = (need.packages for need in needs(distribution, version) if need.when == "build")
+        return next(found, PLAIN_BUILD)
     return PLAIN_BUILD
 
 

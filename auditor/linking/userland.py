@@ -533,10 +533,12 @@ def of_list(
     not import by itself. Needs that only some functions of a distribution have count for those
     that the list names.
     """
-    named, installed = closure(roots, python)
-    direct = {name for name, _, _ in named}
-    reached = set(direct)
-    for name in direct:
+    asked = list(roots)
+    brought = closure(asked, python)
+    installed = brought.installed
+    direct = {name for name, _, _ in asked}
+    reached = {name for name, _, _ in brought.named} - brought.dormant
+    for name in sorted(reached):
         reached.update(path[-1] for path in _brought(name, installed, python))
     # Extras are asked for because they are used.
     reached |= {
@@ -546,10 +548,16 @@ def of_list(
     versions = {n: d.version for n, d in installed.distributions.items()}
     found: dict[tuple[str, tuple[str, ...]], Lack] = {}
     for name, need in needed(versions, libc=land.libc):
-        if name not in reached or need.when == "build":
+        if name in brought.dormant - reached and need.when == "import" and not need.direct:
+            # Some function imports it: told, and not installed for that.
+            need = replace(need, when="call", always=False, hint=True, through=True)
+        elif name not in reached or need.when == "build":
             continue
         called = need.when == "call" and not need.through
         if name not in direct and (need.direct or need.module or called):
+            continue
+        # What code names in passing is told of what was asked about.
+        if need.hint and name not in direct and name not in brought.dormant:
             continue
         lack = land.lacks(need)
         if lack is not None:
@@ -560,28 +568,49 @@ def of_list(
 Root = tuple[str, tuple[str, ...], str | None]
 
 
-def closure(roots: Iterable[Root], python: str | None) -> tuple[list[Root], Installed]:
-    """The roots, with what the index tells that those require which no table has, and all that
-    comes with them.
+@value
+class Closure:
+    """The roots with what the index tells that those require which no table has, and all that
+    comes with them. ``dormant``: what is required and not imported along.
     """
+
+    named: tuple[Root, ...]
+    installed: Installed
+    dormant: frozenset[str] = frozenset()
+
+
+def closure(roots: Iterable[Root], python: str | None) -> Closure:
+    """What a list brings along."""
     from auditor import online
 
     named = list(roots)
+    dormant: set[str] = set()
     index = online.active()
     if index is not None:
-        from auditor.online.needs import requirements
+        from auditor.online.needs import imports, requirements
 
         seen = {name for name, _, _ in named}
         for name, extras, version in named:
             if distributions.known(name) or len(named) > MOST_ROOTS:
                 continue
-            for child, asked in distributions.children(
-                requirements(index, name, version), python, extras
-            ):
+            listed = requirements(index, name, version)
+            imported = imports(index, name, version)
+            plain = {child for child, _ in distributions.children(listed, python, ())}
+            for child, asked in distributions.children(listed, python, extras):
+                tops = {m.partition(".")[0] for m in distributions.modules_of(child)}
+                # An extra is asked for because it is used.
+                if child in plain and imported is not None and tops and not tops & imported:
+                    dormant |= {child} - seen
+                else:
+                    dormant.discard(child)
                 if child not in seen:
                     seen.add(child)
                     named.append((child, asked, None))
-    return named, distributions.close(named, python=python)
+    return Closure(
+        named=tuple(named),
+        installed=distributions.close(named, python=python),
+        dormant=frozenset(dormant),
+    )
 
 
 def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str, ...]:
@@ -589,9 +618,9 @@ def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str,
 
     What tables know to come along with others is pure Python unless a table says otherwise.
     """
-    named, installed = closure(roots, python)
-    listed = sorted({name for name, _, _ in named})
-    return tuple(name for name in listed if not knows(name, installed.version(name)))
+    brought = closure(roots, python)
+    listed = sorted({name for name, _, _ in brought.named})
+    return tuple(name for name in listed if not knows(name, brought.installed.version(name)))
 
 
 def _extra(name: str, parent: str) -> bool:
@@ -599,15 +628,14 @@ def _extra(name: str, parent: str) -> bool:
     return name not in dict(distributions.requirements_of(parent, None))
 
 
-def builds(
-    roots: Iterable[tuple[str, str | None]], base: Base | None
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def builds(roots: Iterable[Root], base: Base | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """(distribution, packages that building it takes) of those without a wheel."""
     land = Userland(base)
     if land.manager not in ("apt", "apk"):
         return ()
-    listed = dict(roots)
-    installed = distributions.close([(n, (), v) for n, v in listed.items()], python=None)
+    asked = list(roots)
+    listed = {name: version for name, _, version in asked}
+    installed = closure(asked, base.python if base is not None else None).installed
     found: list[tuple[str, tuple[str, ...]]] = []
     for name in installed.distributions:
         version = listed.get(name)

@@ -6,7 +6,7 @@ Read from the source of a wheel's modules, which is parsed and never run.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from auditor import lazy_re as re
 from auditor.values import value
@@ -94,10 +94,57 @@ def _on_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
         yield node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            pending += node.orelse
+            continue
         if isinstance(node, ast.Try) and node.handlers and not _raises(node.handlers):
             pending += [*node.orelse, *node.finalbody]
             continue
         pending += ast.iter_child_nodes(node)
+
+
+def imported(sources: Mapping[str, Callable[[], str]]) -> frozenset[str]:
+    """The modules of others that importing a distribution's own imports, by their first names.
+
+    ``sources``: its modules by dotted name; what its tops lead to is read. A top that leads to
+    none is imported by its parts.
+    """
+    pending = [name for name in sources if "." not in name]
+    packages = {name.rpartition(".")[0] for name in sources}
+    seen = set(pending)
+    found: set[str] = set()
+    while pending:
+        module = pending.pop()
+        try:
+            tree = ast.parse(sources[module]())
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        before = len(seen)
+        for node in _on_import(tree.body):
+            for name in _named(node, module, is_package=module in packages):
+                parts = name.split(".")
+                inner = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+                own = [i for i in inner if i in sources]
+                if not own:
+                    found.add(parts[0])
+                pending += [i for i in own if i not in seen]
+                seen.update(own)
+        if "." not in module and len(seen) == before:
+            children = {n for n in sources if n.rpartition(".")[0] == module and "._" not in n}
+            pending += children - seen
+            seen |= children
+    return frozenset(found)
+
+
+def _named(node: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:
+    """The dotted names that an import statement may load."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        parts = module.split(".")
+        above = parts[: len(parts) - node.level + is_package] if node.level else []
+        base = ".".join([*above, *filter(None, [node.module])])
+        yield from (f"{base}.{alias.name}" if base else alias.name for alias in node.names)
 
 
 def _raises(handlers: list[ast.ExceptHandler]) -> bool:

@@ -1,4 +1,4 @@
-"""What a release's wheel asks of the system, read out of its members: shared objects for what the
+"""What a release's wheel (or source archive) asks of the system, read out of its members: shared objects for what the
 loader is asked for, modules for what is loaded or started by name.
 """
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from auditor import lazy_re as re
 from auditor.linking import elf
 from auditor.online import loads
+from auditor.online.archive import SourceArchive
 from auditor.online.reader import module_of
 from auditor.online.session import OnlineError
 from auditor.online.symbols import _opened, best_wheel
@@ -34,8 +35,11 @@ _ASIDE = re.compile(
     r"(^|/)(tests?|docs?|examples?|benchmarks?|plugins)/|/(win|windows|darwin|macos|osx)\w*"
     r"|(^|/)(_version|versioneer|setup|conftest)\.py$"
 )
-# Programs that come with the interpreter, or that open something on a desk.
-_OF_EVERY_IMAGE = re.compile(r"^(python[\d.]*|pip[\d.]*|conda|sudo|open|xdg-open|start)$")
+# Programs that come with the interpreter, that open something on a desk, or that are of no use
+# without a daemon.
+_OF_EVERY_IMAGE = re.compile(
+    r"^(python[\d.]*|pip[\d.]*|conda|sudo|open|xdg-open|start|docker|podman)$"
+)
 MOST_FILES = 80
 MOST_MODULES = 150
 MOST_SOURCE = 2 << 20
@@ -68,15 +72,33 @@ def _newest_first(index: Index, distribution: str) -> list[str]:
     return (final or [text for _, text in numbers])[:-4:-1]
 
 
+def file_of(index: Index, distribution: str, version: str | None) -> File | None:
+    """The wheel, or without any the source archive that pip builds."""
+    wheel = wheel_of(index, distribution, version)
+    if wheel is not None:
+        return wheel
+    versions = [version] if version is not None else _newest_first(index, distribution)[:1]
+    for one in versions:
+        release = index.release(distribution, one)
+        if release is not None and not isinstance(release, Unknown):
+            archives = [f for f in release.files if f.name.endswith((".tar.gz", ".zip"))]
+            if archives:
+                return archives[0]
+    return None
+
+
 def is_read(index: Index, distribution: str, version: str | None) -> bool:
-    """Whether a wheel of the release could be read whole."""
-    file = wheel_of(index, distribution, version)
+    """Whether a wheel of the release, or its source archive, could be read whole."""
+    file = file_of(index, distribution, version)
     return file is not None and _facts(index, file) is not None
 
 
 def requirements(index: Index, distribution: str, version: str | None) -> tuple[str, ...]:
-    """What the release's wheel says that it requires."""
-    file = wheel_of(index, distribution, version)
+    """What the release's wheel, or its source archive, says that it requires."""
+    file = file_of(index, distribution, version)
+    if file is not None and not file.is_wheel:
+        facts = _facts(index, file)
+        return tuple(facts["requires"]) if facts is not None else ()
     found = index.metadata(file) if file is not None else None
     return () if found is None or isinstance(found, Unknown) else found.requires
 
@@ -88,7 +110,7 @@ def needs(index: Index, distribution: str, version: str | None) -> tuple[Need, .
     A library that only modules deep inside ask for counts as needed by some functions; a program
     that the distribution does not say it is about, as a hint.
     """
-    file = wheel_of(index, distribution, version)
+    file = file_of(index, distribution, version)
     facts = _facts(index, file) if file is not None else None
     return tuple(as_needs(distribution, facts)) if facts is not None else ()
 
@@ -99,15 +121,20 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
 
     release = sonames.release(sonames.NEWEST)
     stems = set()
+    if facts.get("build"):
+        yield sonames.Need(
+            distribution=distribution, when="build", how="code", packages=tuple(facts["build"])
+        )
     for name, place in sorted(facts["elf"].items()):
         if release.library(name) is None:
             continue
         stems.add(_stem(name))
         yield sonames.Need(
             distribution=distribution, names=(name,), how="elf", always=place != "deep",
-            when="import" if place == "top" else "call",
+            when="import" if place == "top" else "call", through=place == "opened",
         )  # fmt: skip
-    said = f"{distribution} {facts['summary']}".lower()
+    # What stands in parentheses is one of many: "(S3, HDFS, gzip)".
+    said = f"{distribution} {re.sub(r'[(][^)]*[)]', '', facts['summary'])}".lower()
     # What loads many libraries (windowing toolkits) does without most of them, and so does what
     # has compiled modules of its own. Others load what they are about, or load when they are
     # imported; what only a function loads may be for that alone.
@@ -117,10 +144,11 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
             dict.fromkeys(n for s in sonames.SUITES for n in sonames.release(s).versions_of(name))
         )
         if libraries and _stem(name) not in stems:
-            always = few and (name in facts["early"] or _is_about(said, name))
+            early = few and name in facts["early"]
+            always = early or (few and _is_about(said, name))
             yield sonames.Need(
-                distribution=distribution, names=libraries, how="code", when="call", always=always,
-                hint=not always,
+                distribution=distribution, names=libraries, how="code", always=always,
+                when="import" if early else "call", hint=not always,
             )  # fmt: skip
     # Programs of one package are one need.
     packages: dict[str, list[str]] = {}
@@ -130,7 +158,8 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
             packages.setdefault(package, []).append(name)
     for package, programs in packages.items():
         about = not facts["compiled"] and any(
-            re.search(rf"(?<![a-z]){re.escape(n.lower())}", said) for n in (*programs, package)
+            re.search(rf"(?<![a-z]){re.escape(n.lower())}(?![a-z])", said)
+            for n in (*programs, package)
         )
         # What has archives of Java classes runs them.
         always = about or (facts["jars"] and "java" in programs)
@@ -155,22 +184,38 @@ def _stem(name: str) -> str:
 
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
-    modules name, ``early`` those of the libraries that importing them loads; ``summary``; whether anything in it is ``compiled``, and whether there are ``jars``. None when the wheel could not be read
+    modules name, ``early`` those of the libraries that importing them loads; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("needs", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-3", file.url, lambda: _read(index, file))
     return found
 
 
 def _read(index: Index, file: File) -> dict[str, Any] | None:
-    wheel = _opened(index, file)
-    if wheel is None:
-        return None
+    def unknown(what: str, why: str) -> object:
+        return index.unknown(f"{what} of {file.name}", why)
+
     try:
-        return facts_of(wheel, lambda what, why: index.unknown(f"{what} of {file.name}", why))
+        if not file.is_wheel:
+            return _of_archive(SourceArchive(index.session, file.url), unknown)
+        wheel = _opened(index, file)
+        return facts_of(wheel, unknown) if wheel is not None else None
     except OnlineError as error:
         index.unknown(f"the system libraries of {file.name}", str(error))
         return None
+
+
+def _of_archive(
+    archive: SourceArchive, unknown: Callable[[str, str], object]
+) -> dict[str, Any] | None:
+    """The facts of what is built, with ``build``, the packages it takes, and ``requires``."""
+    facts = facts_of(archive, unknown)
+    if facts is None:
+        return None
+    build = archive.build()
+    head = archive.metadata().partition("\n\n")[0]
+    requires = re.findall(r"^Requires-Dist: *(.+)$", head, re.MULTILINE)
+    return {**facts, "compiled": bool(build), "build": list(build), "requires": requires}
 
 
 class Members(Protocol):
@@ -232,8 +277,26 @@ def facts_of(
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
         "compiled": bool(members),
+        "imports": None if many else sorted(_imports(wheel, modules)),
         "jars": any(n.endswith(".jar") for n in wheel.names),
     }  # fmt: skip
+
+
+def _imports(wheel: Members, modules: list[str]) -> frozenset[str]:
+    """The modules of others that are imported with the wheel's own."""
+
+    def source(member: str) -> Callable[[], str]:
+        return lambda: wheel.read(member, loads.LARGEST_MODULE).decode("utf-8", "replace")
+
+    return loads.imported({name: source(m) for m in modules if (name := module_of(m)) is not None})
+
+
+def imports(index: Index, distribution: str, version: str | None) -> frozenset[str] | None:
+    """First names of what importing the release's modules imports; None when that is not known."""
+    file = file_of(index, distribution, version)
+    facts = _facts(index, file) if file is not None else None
+    found = facts["imports"] if facts is not None else None
+    return frozenset(found) if found is not None else None
 
 
 def _is_build_of(file: str, program: str) -> bool:

@@ -52,7 +52,7 @@ def test_what_no_table_knows_is_not_clean(run: Any) -> None:
     assert out.splitlines() == [
         "nothing of what is known is missing on python:3.11-slim",
         "NOT KNOWN: no-such-thing-anywhere",
-        "  in no table, so this is not a clean answer; --online reads their wheels",
+        "  in no table, so this is not a clean answer; --online reads their files",
     ]
 
 

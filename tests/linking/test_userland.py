@@ -137,9 +137,9 @@ def test_one_of_several_headers_will_do() -> None:
 
 
 def test_building_takes_a_compiler_where_there_is_none() -> None:
-    slim = dict(userland.builds([("psycopg2", None)], describe("python:3.11-slim-bookworm")))
+    slim = dict(userland.builds([("psycopg2", (), None)], describe("python:3.11-slim-bookworm")))
     assert set(slim["psycopg2"]) >= {"gcc", "libpq-dev"}
-    full = dict(userland.builds([("psycopg2", None)], describe("python:3.11-bookworm")))
+    full = dict(userland.builds([("psycopg2", (), None)], describe("python:3.11-bookworm")))
     assert not full
 
 
@@ -157,7 +157,7 @@ def test_building_takes_a_compiler_where_there_is_none() -> None:
 def test_what_pip_compiles_depends_on_the_interpreter(
     name: str, version: str | None, base: str, built: bool
 ) -> None:
-    assert bool(userland.builds([(name, version)], describe(base))) is built
+    assert bool(userland.builds([(name, (), version)], describe(base))) is built
 
 
 @pytest.mark.parametrize(
@@ -300,13 +300,15 @@ def test_a_wheel_brings_what_a_build_would_link() -> None:
     # 0.8.0 has wheels, 0.7.1 only for interpreters that are gone.
     assert missing(["pyheif==0.8.0"]) == {}
     base = describe("python:3.11-slim-bookworm")
-    assert userland.builds([("pyheif", "0.8.0")], base) == ()
+    assert userland.builds([("pyheif", (), "0.8.0")], base) == ()
     assert "libpq.so.5" in missing(["psycopg2"])
 
 
 def test_what_is_made_during_the_build_takes_a_compiler_all_the_same() -> None:
     # No C file lies in its archive: cffi writes it.
-    named = dict(userland.builds([("psycopg2cffi", None)], describe("python:3.11-slim-bookworm")))
+    named = dict(
+        userland.builds([("psycopg2cffi", (), None)], describe("python:3.11-slim-bookworm"))
+    )
     assert {"gcc", "libpq-dev"} <= set(named["psycopg2cffi"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -39,6 +40,17 @@ def wheel(
         archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
         archive.writestr(f"{info}/RECORD", "")
     return f"{module}-{version}-{tag}.whl", made.getvalue()
+
+
+def sdist(name: str, version: str, files: dict[str, str]) -> tuple[str, bytes]:
+    """(file name, bytes) of a source archive."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        for path, text in files.items():
+            info = tarfile.TarInfo(f"{name}-{version}/{path}")
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return f"{name}-{version}.tar.gz", made.getvalue()
 
 
 @dataclass
@@ -92,7 +104,8 @@ class Shelf:
                     "url": f"/files/{name}",
                     "hashes": {"sha256": hashlib.sha256(data).hexdigest()},
                     "yanked": self.yanked.get(name, False),
-                    "core-metadata": {"sha256": hashlib.sha256(self.metadata(data)).hexdigest()},
+                    "core-metadata": name.endswith(".whl")
+                    and {"sha256": hashlib.sha256(self.metadata(data)).hexdigest()},
                     **({"requires-python": self.python[name]} if name in self.python else {}),
                 }
                 for name, data in files.items()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from indexkit import Shelf, wheel
+from indexkit import Shelf, sdist, wheel
 
 from auditor import online
 from auditor.config import Settings
@@ -379,6 +379,67 @@ def test_syslibs_installs_what_importing_loads_and_what_a_package_is_about(
     assert "apt-get" not in said and "libportaudio2" in said and "libobjc" not in said
     assert run([*arguments, "pyzbarlike", "voices"]) == 1
     assert capsys.readouterr().out.endswith("--no-install-recommends libsndfile1 libzbar0\n")
+
+
+def test_syslibs_follows_only_what_is_imported_along(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    stock = Shelf()
+    late = b"def f():\n    import lightgbm\n"
+    early = b"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import cairosvg\nfrom .more import f\n"
+    stock.add("trees", wheel("trees", "1.0", {"trees/__init__.py": late}, requires=("lightgbm",)))
+    stock.add("woods", wheel("woods", "1.0", {
+        "woods/__init__.py": early, "woods/more.py": b"import lightgbm\nf = 1\n",
+        "woods/unused.py": b"import psycopg2\n",
+    }, requires=("lightgbm", "cairosvg", "psycopg2"),
+    ))  # fmt: skip
+    # Nobody imports what is empty: its parts are imported.
+    stock.add("parks", wheel("parks", "1.0", {
+        "parks/__init__.py": b"", "parks/grid.py": b"import lightgbm\n",
+    }, requires=("lightgbm",)))  # fmt: skip
+    pip_index(stock)
+    arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    assert run([*arguments, "parks"]) == 1
+    assert capsys.readouterr().out.endswith("--no-install-recommends libgomp1\n")
+    assert run([*arguments, "trees"]) == 0
+    said = capsys.readouterr().out
+    assert "libgomp.so.1  needed by lightgbm" in said and "apt-get" not in said
+    assert run([*arguments, "woods"]) == 1
+    said = capsys.readouterr().out
+    # psycopg2 is built all the same when it is installed.
+    line = said.splitlines()[-1]
+    assert "libgomp1" in line and "libpq-dev" in line and "cairo" not in line
+
+
+def test_syslibs_reads_source_archives(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    plain = {
+        "PKG-INFO": "Name: plain\n\n",
+        "plain.py": "import ctypes\nctypes.CDLL('libzbar.so.0')\n",
+    }
+    native = {
+        "PKG-INFO": "Name: native\n\n",
+        "native.egg-info/requires.txt": "plain>=1\n\n[more]\nlightgbm\n",
+        "setup.py": "setup(ext_modules=[Extension('n', ['n.cpp'])])\nrun('pg_config')\n",
+        "native/n.cpp": "int x;\n",
+    }
+    stock = Shelf()
+    stock.add("plain", sdist("plain", "1.0", plain))
+    stock.add("native", sdist("native", "1.0", native))
+    stock.add("broken", ("broken-1.0.tar.gz", b"\x1f\x8bno"))
+    pip_index(stock)
+    arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    assert run([*arguments, "native"]) == 1
+    said = capsys.readouterr().out
+    assert "native is built from source, which takes g++ libc6-dev libpq-dev" in said
+    assert said.endswith("--no-install-recommends g++ libc6-dev libpq-dev libzbar0\n")
+    assert run([*arguments, "broken"]) == 0
+    assert "NOT KNOWN: broken" in capsys.readouterr().out
 
 
 def test_syslibs_runs_java_for_what_has_archives_of_it(

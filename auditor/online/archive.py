@@ -1,0 +1,163 @@
+"""A release's source archive, where there is no wheel: its modules, and what building it takes."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import tarfile
+import tomllib
+import zipfile
+from typing import TYPE_CHECKING
+
+from auditor import lazy_re as re
+from auditor.online.session import OnlineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from auditor.online.session import Session
+
+# Archives larger than this are not fetched, and so much of one is unpacked.
+LARGEST = 24 << 20
+UNPACKED = 96 << 20
+MOST_MEMBERS = 20_000
+_KEPT = re.compile(r"\.(py|pyx|jar)$|(^|/)(PKG-INFO|requires\.txt|pyproject\.toml)$")
+_ASIDE = re.compile(r"(^|/)(tests?|docs?|examples?|benchmarks?)/")
+_SOURCE = re.compile(r"\.(c|cc|cpp|cxx|cu|pyx|f|f90|i)$")
+# What a setup script says when it has something to compile.
+_COMPILES = re.compile(
+    r"\b(ext_modules|Extension|cffi_modules|cythonize|RustExtension|rust_extensions|CMakeExtension)\b"
+)
+# Back ends that compile.
+_BACK_ENDS = re.compile(
+    r"^(maturin|scikit_build_core|skbuild|mesonpy|setuptools_rust|py_build_cmake)"
+)
+
+
+class SourceArchive:
+    """The members of a source archive, by their paths once it is installed.
+
+    Methods raise OnlineError when something cannot be read.
+    """
+
+    def __init__(self, session: Session, url: str) -> None:
+        data = session.get(url, limit=LARGEST).data
+        self._texts: dict[str, bytes] = {}
+        self._every: list[str] = []
+        try:
+            for path, content in _members(url, data):
+                # name-1.0/src/name/module.py
+                inner = path.partition("/")[2]
+                self._every.append(inner)
+                if content is not None:
+                    self._texts[inner.removeprefix("src/")] = content
+        except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError,
+                NotImplementedError, KeyError) as error:  # fmt: skip
+            raise OnlineError(f"the archive is not readable ({type(error).__name__})") from error
+        except Exception as error:  # zlib.error and its kin
+            raise OnlineError("the archive is damaged") from error
+        self.names = tuple(self._texts)
+
+    def size(self, name: str) -> int:
+        """It is here already."""
+        return 0
+
+    def read(self, name: str, limit: int = -1) -> bytes:
+        """A member's bytes."""
+        content = self._texts[name]
+        return content if limit < 0 else content[:limit]
+
+    def metadata(self) -> str:
+        """The text of PKG-INFO, with what the requirements file beside it lists."""
+        held = next((self._text(n) for n in self.names if n.endswith("PKG-INFO")), "")
+        if "\nRequires-Dist:" in held:
+            return held
+        head, blank, rest = held.partition("\n\n")
+        listed = next((self._text(n) for n in self.names if n.endswith("/requires.txt")), "")
+        # The first part, before "[extra]", is required always.
+        plain = re.split(r"^\[", listed, maxsplit=1, flags=re.MULTILINE)[0]
+        lines = [f"Requires-Dist: {line}" for line in plain.splitlines() if line.strip()]
+        return "\n".join([head, *lines]) + blank + rest
+
+    def _text(self, name: str) -> str:
+        return self._texts[name].decode("utf-8", "replace") if name in self._texts else ""
+
+    def build(self) -> tuple[str, ...]:
+        """The packages that building it takes, by Debian's names; empty where nothing is compiled."""
+        setup = self._text("setup.py")
+        system = self._build_system()
+        back_end = str(system.get("build-backend", ""))
+        if not _COMPILES.search(setup) and not _BACK_ENDS.match(back_end):
+            return ()
+        brought = {re.split(r"[^\w.-]", str(r))[0].lower() for r in _listed(system, "requires")}
+        kinds = {m[1] for n in self._every if not _ASIDE.search(n) and (m := _SOURCE.search(n))}
+        plusplus = kinds & {"cc", "cpp", "cxx", "cu"} or "c++" in setup.lower()
+        found = ["g++" if plusplus else "gcc", "libc6-dev"]
+        if kinds & {"f", "f90"}:
+            found.append("gfortran")
+        if any(n.rpartition("/")[2] == "Cargo.toml" for n in self._every):
+            found.append("cargo")
+        if "i" in kinds and "swig" not in brought:
+            found.append("swig")
+        cmake = "CMakeLists.txt" in self._every and (
+            back_end.startswith("skbuild") or "cmake" in setup
+        )
+        if cmake and not brought & {"cmake", "scikit-build-core"}:
+            found += ["cmake", "make"]
+        if re.search(r"pkg-?config", setup) or back_end == "mesonpy":
+            found.append("pkg-config|pkgconf")
+        found += _headers(setup)
+        return tuple(dict.fromkeys(found))
+
+    def _build_system(self) -> dict[str, object]:
+        try:
+            table = tomllib.loads(self._text("pyproject.toml")).get("build-system", {})
+        except (tomllib.TOMLDecodeError, RecursionError):
+            return {}
+        return table if isinstance(table, dict) else {}
+
+
+def _listed(table: dict[str, object], key: str) -> Iterable[object]:
+    found = table.get(key)
+    return found if isinstance(found, list) else ()
+
+
+def _headers(setup: str) -> Iterator[str]:
+    """The packages of the programs that tell how to link: ``pg_config``, ``krb5-config``."""
+    from auditor.linking import sonames
+
+    release = sonames.release(sonames.NEWEST)
+    for name in dict.fromkeys(re.findall(r"['\"/ ]([a-z0-9]+[_-]config)\b", setup)):
+        package = release.program(name)
+        if package is not None and "-dev" in package:
+            yield package
+
+
+def _members(url: str, data: bytes) -> Iterator[tuple[str, bytes | None]]:
+    """(path, contents where they matter) of regular files, within bounds."""
+    left = UNPACKED
+    if url.partition("#")[0].endswith(".zip"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for info in archive.infolist()[:MOST_MEMBERS]:
+                wanted = bool(_KEPT.search(info.filename)) and info.file_size <= left
+                left -= info.file_size if wanted else 0
+                if not info.is_dir():
+                    yield _plain(info.filename), _zipped(archive, info) if wanted else None
+        return
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as archive:
+        for number, member in enumerate(archive):
+            left -= member.size
+            if number >= MOST_MEMBERS or left < 0:
+                raise OnlineError("the archive is too large")
+            if member.isreg():
+                stream = archive.extractfile(member) if _KEPT.search(member.name) else None
+                yield _plain(member.name), stream.read() if stream is not None else None
+
+
+def _zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with archive.open(info) as stream:
+        return stream.read(info.file_size)
+
+
+def _plain(path: str) -> str:
+    return posixpath.normpath(path).removeprefix("./").lstrip("/")
