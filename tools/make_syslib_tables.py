@@ -548,7 +548,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "syslibs")
     parser.add_argument("--no-wheels", action="store_true", help="use the wheels in the cache only")
     parser.add_argument(
-        "--site", type=Path, nargs="*", default=[], help="directories of installed wheels to read"
+        "--site", type=Path, nargs="+", default=[], help="directories of installed wheels to read"
     )
     parser.add_argument("--no-apt", action="store_true", help="leave the package tables alone")
     parser.add_argument("--into", type=Path, default=KNOWLEDGE, help="where the tables go")
