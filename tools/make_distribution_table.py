@@ -342,7 +342,7 @@ def names() -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "distributions")
-    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--site", type=Path, nargs="+", default=[])
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)

@@ -552,7 +552,7 @@ def main() -> int:
     )
     parser.add_argument("--no-apt", action="store_true", help="leave the package tables alone")
     parser.add_argument("--into", type=Path, default=KNOWLEDGE, help="where the tables go")
-    parser.add_argument("--only", nargs="*", default=[], help="read these names alone")
+    parser.add_argument("--only", nargs="+", default=[], help="read these names alone")
     arguments = parser.parse_args()
     config = settings()
     table = needs_table(
