@@ -125,8 +125,8 @@ def _finding(
     related.append(Related(image.image.base.at, f"{base} is the stage that is shipped, without it"))
     if first.elsewhere is not None:
         related.insert(0, Related(first.elsewhere.at, "installed here, in another stage"))
-    # A model that is not in the repository may do without it.
-    guessed = use.artifact is not None and not use.module
+    # A model that is not in the repository may do without it; another stage says who does not.
+    guessed = use.artifact is not None and not use.module and first.elsewhere is None
     soft = not hard or guessed
     return rule.finding(
         requirement_at(service, use) or use.at,
