@@ -1079,7 +1079,7 @@ _BUILT_THERE = re.compile(
 
 def _elsewhere(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """``name @ file:///…`` of the machine that froze the list: the image has no such path."""
-    from auditor.deployment.image import Absent, Present
+    from auditor.deployment.filesystem import Absent, Present
 
     service = next(iter(deployment.services_of(environment.services)), None)
     image = service.image if service is not None else None

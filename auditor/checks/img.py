@@ -485,7 +485,7 @@ def _modules_of_check(
     service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
 ) -> Iterator[Outcome]:
     """What the check's own line of Python imports, and nothing installs."""
-    from auditor.deployment.image import Absent, absolute
+    from auditor.deployment.filesystem import Absent, absolute
     from auditor.linking import distributions
 
     installed = service.environment.installed if service.environment is not None else None
@@ -518,7 +518,7 @@ def _script_of_check(
     service: Service, rule: Rule, deployment: Deployment, current: HealthCheck, script: str
 ) -> Iterator[Outcome]:
     """A script that the health check runs, and that nothing brings into the image."""
-    from auditor.deployment.image import Absent, absolute
+    from auditor.deployment.filesystem import Absent, absolute
 
     assert service.image is not None
     if service.mounts or not isinstance(service.cwd, str):

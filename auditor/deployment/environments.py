@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from auditor.deployment.base import Base
 from auditor.deployment.commands import Ran
-from auditor.deployment.image import Absent, ContextSource, Image, Present
+from auditor.deployment.filesystem import Absent, ContextSource, Present
+from auditor.deployment.image import Image
 from auditor.deployment.model import (
     Environment,
     EnvRequirement,

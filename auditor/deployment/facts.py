@@ -12,7 +12,7 @@ from auditor.source import Problem, SourceText
 
 if TYPE_CHECKING:
     from auditor.deployment.beforehand import Beforehand
-    from auditor.deployment.image import BuildContext
+    from auditor.deployment.filesystem import BuildContext
     from auditor.discovery import Repository
     from auditor.parsers.conda import CondaEnvironment
     from auditor.parsers.dockerfile import Dockerfile

@@ -9,10 +9,10 @@ somebody asks for a path. What a RUN, a base image or a foreign copy may have cr
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
+from auditor.deployment.baselayer import BaseLayer
 from auditor.deployment.effects import (
     Changed,
     Copied,
@@ -20,10 +20,34 @@ from auditor.deployment.effects import (
     Linked,
     Make,
     MayCreate,
-    Others,
     Removed,
     effects,
     mode_executable,
+)
+from auditor.deployment.filesystem import (
+    Absent,
+    Attributes,
+    BuildContext,
+    ContextSource,
+    ContextView,
+    File,
+    FileSystem,
+    InlineSource,
+    Link,
+    MadeSource,
+    Opaque,
+    Present,
+    Removal,
+    Source,
+    Transfer,
+    Tree,
+    Undetermined,
+    absolute,
+    expand_pattern,
+    has_wildcards,
+    join,
+    join_absolute,
+    relative,
 )
 from auditor.parsers.dockerfile import (
     Arg,
@@ -57,28 +81,12 @@ from auditor.parsers.dockerfile import (
 from auditor.parsers.dockerignore import DockerIgnore, IgnoreMatch
 from auditor.parsers.dockerignore import parse as parse_ignore
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
-from auditor.values import replace, value
+from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.parsers.shell import Script
 
 T = TypeVar("T")
-
-
-class BuildContext(Protocol):
-    """The directory that is sent to the builder. Paths are POSIX, relative to its root, case
-    sensitive; the root itself is the empty string.
-    """
-
-    def is_file(self, path: str) -> bool: ...
-
-    def is_dir(self, path: str) -> bool: ...
-
-    def list_dir(self, path: str) -> Sequence[str]:
-        """Names in a directory; empty when it is none."""
-        ...
-
-    def executable(self, path: str) -> bool: ...
 
 
 # --- settings ------------------------------------------------------------------------------
@@ -228,923 +236,6 @@ class CopyStep:
     at: Location
 
 
-# --- the file system -----------------------------------------------------------------------
-
-
-@value
-class ContextSource:
-    """A file or directory of the build context."""
-
-    path: str
-
-
-@value
-class InlineSource:
-    """The content of a here-document."""
-
-    heredoc: Heredoc
-
-
-@value
-class MadeSource:
-    """Made by an instruction: WORKDIR, mkdir, touch, redirection, VOLUME.
-
-    ``text``: what literal commands wrote, each piece with its place; None when that is not known.
-    """
-
-    by: str
-    text: tuple[tuple[Location, str], ...] | None = None
-
-
-@value
-class BaseSource:
-    """Known to be part of the base image."""
-
-    image: str
-
-
-Source = ContextSource | InlineSource | MadeSource | BaseSource
-
-
-@value
-class Present:
-    """The path exists. ``owner`` is ``user[:group]`` as written; ``executable`` None if unknown.
-
-    ``at`` is the instruction that put it there.
-    """
-
-    path: str
-    kind: Literal["file", "directory"]
-    source: Source
-    at: Location | None
-    owner: str | Unknown = "0:0"
-    executable: bool | None = None
-    # What a chmod lets everybody else do.
-    others: Others | None = None
-
-
-@value
-class Absent:
-    """The path does not exist; ``removed_at`` when an instruction deleted it."""
-
-    path: str
-    removed_at: Location | None = None
-
-
-@value
-class Undetermined:
-    """The evidence does not decide; ``at`` is the instruction that blurs it."""
-
-    path: str
-    reason: str
-    at: Location | None = None
-
-
-Lookup = Present | Absent | Undetermined
-
-
-@value
-class Listing:
-    """Names in a directory; ``complete`` is False when unknown files may be there too."""
-
-    names: tuple[str, ...]
-    complete: bool
-
-
-@value(kw_only=False)
-class _Layer:
-    """One thing an instruction did to the files."""
-
-    at: Location | None
-
-
-@value(kw_only=False)
-class _Tree(_Layer):
-    """A directory of the context, its contents under ``path``."""
-
-    path: str
-    view: _ContextView
-    source: str
-    owner: str | Unknown
-    executable: bool | None
-
-
-@value(kw_only=False)
-class _File(_Layer):
-    """One file (or, with ``kind``, one empty directory)."""
-
-    path: str
-    source: Source
-    owner: str | Unknown = "0:0"
-    executable: bool | None = None
-    kind: Literal["file", "directory"] = "file"
-
-
-@value
-class _Passed:
-    """A directory that a layer puts something into; ``below`` counts the layers before it.
-
-    ``owner``: whom a later chown gave it to.
-    """
-
-    answer: Present
-    owner: str | Unknown | None
-    below: int
-
-
-@value(kw_only=False)
-class _Transfer(_Layer):
-    """``source`` of another file system (or of this one, as it was) appears as ``path``."""
-
-    path: str
-    fs: FileSystem
-    count: int
-    source: str
-    owner: str | Unknown | None
-    ignore: DockerIgnore | None = None
-
-
-@value(kw_only=False)
-class _Opaque(_Layer):
-    """May have created anything under the roots, ``spared`` directories inside them excepted."""
-
-    roots: tuple[str, ...]
-    reason: str
-    spared: tuple[str, ...] = ()
-
-    def covers(self, path: str) -> bool:
-        return any(
-            _within(path, root)
-            and not any(_within(path, s) and s != root and _within(s, root) for s in self.spared)
-            for root in self.roots
-        )
-
-
-@value(kw_only=False)
-class _Removed(_Layer):
-    """Deleted the path (a pattern when ``glob``) and what is below it."""
-
-    path: str
-    certain: bool
-    glob: bool
-
-
-@value(kw_only=False)
-class _Link(_Layer):
-    """A symbolic link; ``target`` is absolute."""
-
-    path: str
-    target: str
-
-
-@value(kw_only=False)
-class _Attributes(_Layer):
-    """chmod or chown."""
-
-    path: str
-    recursive: bool
-    glob: bool
-    executable: bool | None = None
-    owner: str | Unknown | None = None
-    others: Others | None = None
-
-
-class _Budget:
-    """Bounds the work of one question to the file system."""
-
-    __slots__ = ("depth", "steps")
-
-    def __init__(self) -> None:
-        self.steps = 50_000
-        self.depth = 0
-
-    def spent(self) -> bool:
-        self.steps -= 1
-        return self.steps < 0 or self.depth > _MAX_CHAIN
-
-
-class FileSystem:
-    """The files of an image as a stack of lazy layers. Paths are absolute and normalised.
-
-    Later layers hide earlier ones. A layer answers only when somebody asks for a path, so that
-    copying a context of any size costs nothing until then.
-    """
-
-    def __init__(self, base: _Base, parent: FileSystem | None = None) -> None:
-        self._base = base
-        self._parent = parent
-        self._count = len(parent) if parent else 0
-        self._layers: list[_Layer] = []
-
-    def __len__(self) -> int:
-        return self._count + len(self._layers)
-
-    def _add(self, layer: _Layer) -> None:
-        self._layers.append(layer)
-
-    def _newest_first(self, count: int) -> Iterator[_Layer]:
-        fs: FileSystem | None = self
-        while fs is not None:
-            own = min(max(count - fs._count, 0), len(fs._layers))
-            for index in range(own - 1, -1, -1):
-                yield fs._layers[index]
-            count = min(count, fs._count)
-            fs = fs._parent
-
-    # --- questions
-
-    def lookup(self, path: str) -> Lookup:
-        """What is known about a path; relative paths are taken from ``/``."""
-        return self._lookup(absolute("/", path), len(self), _Budget())
-
-    def _lookup(self, path: str, count: int, budget: _Budget) -> Lookup:
-        found = self._newest(path, count, budget)
-        first: Present | None = None
-        owner: str | Unknown | None = None
-        while isinstance(found, _Passed):
-            # COPY into a directory that is there leaves it as it was made.
-            others = _both(first.others, found.answer.others) if first else found.answer.others
-            owner = found.owner if owner is None else owner
-            first = replace(first or found.answer, others=others)
-            oldest = found.answer
-            found = self._newest(path, found.below, budget)
-        if first is None:
-            return found
-        made = found if isinstance(found, Present) and found.kind == "directory" else oldest
-        return replace(
-            first,
-            owner=made.owner if owner is None else owner,
-            others=_both(first.others, made.others),
-            at=made.at,
-        )
-
-    def _newest(self, path: str, count: int, budget: _Budget) -> Lookup | _Passed:
-        """What the newest layer that says something of the path makes of it."""
-        maybe: Undetermined | None = None
-        doubt: Undetermined | None = None
-        executable: bool | None = None
-        owner: str | Unknown | None = None
-        others: Others | None = None
-        if path == "/":
-            return Present(path="/", kind="directory", source=MadeSource(by="image"), at=None)
-        for number, layer in enumerate(self._newest_first(count), 1):
-            if budget.spent():
-                return Undetermined(path=path, reason="too many steps lead to it", at=layer.at)
-            if isinstance(layer, _Opaque):
-                if maybe is None and layer.covers(path):
-                    maybe = Undetermined(path=path, reason=layer.reason, at=layer.at)
-                continue
-            if isinstance(layer, _Attributes):
-                if _covers(layer.path, path, glob=layer.glob, below=layer.recursive):
-                    executable = layer.executable if executable is None else executable
-                    owner = layer.owner if owner is None else owner
-                    others = _both(others, layer.others)
-                continue
-            if isinstance(layer, _Removed):
-                if _covers(layer.path, path, glob=layer.glob, below=True):
-                    if layer.certain:
-                        return maybe or Absent(path=path, removed_at=layer.at)
-                    reason = "an instruction may have removed it"
-                    doubt = doubt or Undetermined(path=path, reason=reason, at=layer.at)
-                continue
-            if isinstance(layer, _Link):
-                if not _within(path, layer.path):
-                    if _within(layer.path, path):
-                        return doubt or _made(path, layer.at)
-                    continue
-                budget.depth += 1
-                target = absolute("/", layer.target + path[len(layer.path) :])
-                found = self._lookup(target, count, budget)
-                budget.depth -= 1
-                if isinstance(found, Present):
-                    return doubt or replace(found, path=path)
-                return maybe or (
-                    replace(found, path=path) if isinstance(found, Undetermined) else found
-                )
-            answer = self._ask(layer, path, budget)
-            if isinstance(answer, Undetermined):
-                maybe = maybe or answer
-            elif isinstance(answer, Present):
-                if executable is not None:
-                    answer = replace(answer, executable=executable)
-                if owner is not None:
-                    answer = replace(answer, owner=owner)
-                if others is not None:
-                    answer = replace(answer, others=_both(others, answer.others))
-                if doubt is None and answer.kind == "directory" and _passes(layer, path):
-                    return _Passed(answer=answer, owner=owner, below=count - number)
-                return doubt or answer
-        below = self._base.lookup(path)
-        if isinstance(below, Present):
-            return doubt or below
-        return maybe or below
-
-    def _ask(self, layer: _Layer, path: str, budget: _Budget) -> Lookup | None:
-        """What a layer that places files says of a path; None: nothing."""
-        if isinstance(layer, _Tree):
-            inner = _relative(path, layer.path)
-            if inner is None:
-                return _made(path, layer.at) if _within(layer.path, path) else None
-            origin = _join(layer.source, inner)
-            kind = layer.view.kind(origin)
-            if kind is None:
-                return _made(path, layer.at) if not inner else None
-            executable = layer.executable
-            if executable is None and kind == "file":
-                executable = layer.view.context.executable(origin)
-            return Present(
-                path=path,
-                kind=kind,
-                source=ContextSource(path=origin),
-                at=layer.at,
-                owner=layer.owner,
-                executable=executable,
-            )
-        if isinstance(layer, _File):
-            if path == layer.path:
-                return Present(
-                    path=path,
-                    kind=layer.kind,
-                    source=layer.source,
-                    at=layer.at,
-                    owner=layer.owner,
-                    executable=layer.executable,
-                )
-            return _made(path, layer.at) if _within(layer.path, path) else None
-        if isinstance(layer, _Transfer):
-            inner = _relative(path, layer.path)
-            if inner is None:
-                return _made(path, layer.at) if _within(layer.path, path) else None
-            if layer.ignore is not None and inner and layer.ignore.match(inner):
-                return None
-            budget.depth += 1
-            found = layer.fs._lookup(_join_absolute(layer.source, inner), layer.count, budget)
-            budget.depth -= 1
-            if isinstance(found, Absent):
-                return None
-            if isinstance(found, Present):
-                owner = found.owner if layer.owner is None else layer.owner
-                return replace(found, path=path, at=layer.at, owner=owner)
-            return replace(found, path=path)
-        return None
-
-    def link(self, path: str) -> str | None:
-        """Where the symbolic link that a build step made at this path leads."""
-        path = absolute("/", path)
-        for layer in self._newest_first(len(self)):
-            if isinstance(layer, _Link) and layer.path == path:
-                return layer.target
-            if isinstance(layer, (_Removed, _File)) and layer.path == path:
-                return None
-        return None
-
-    def is_dir(self, path: str) -> bool:
-        """Whether the path is known to be a directory."""
-        found = self.lookup(path)
-        return isinstance(found, Present) and found.kind == "directory"
-
-    def list_dir(self, path: str) -> Listing:
-        """The names known to be in a directory, sorted."""
-        return self._list(absolute("/", path), len(self), _Budget())
-
-    def _list(self, path: str, count: int, budget: _Budget) -> Listing:
-        names: set[str] = set()
-        hidden: set[str] = set()
-        hidden_globs: list[str] = []
-        complete = True
-        prefix = "/" if path == "/" else f"{path}/"
-
-        def add(found: Iterable[str]) -> None:
-            names.update(
-                name
-                for name in found
-                if name not in hidden
-                and not any(_glob_match(glob, prefix + name) for glob in hidden_globs)
-            )
-
-        for layer in self._newest_first(count):
-            if budget.spent():
-                return Listing(names=tuple(sorted(names)), complete=False)
-            if isinstance(layer, _Opaque):
-                complete = complete and not (
-                    layer.covers(path) or any(root.startswith(prefix) for root in layer.roots)
-                )
-                continue
-            if isinstance(layer, _Attributes):
-                continue
-            if isinstance(layer, _Removed):
-                if not layer.certain:
-                    complete = False
-                elif _covers(layer.path, path, glob=layer.glob, below=True):
-                    return Listing(names=tuple(sorted(names)), complete=complete)
-                elif layer.glob:
-                    hidden_globs.append(layer.path)
-                elif layer.path.startswith(prefix) and "/" not in layer.path[len(prefix) :]:
-                    hidden.add(layer.path[len(prefix) :])
-                continue
-            if isinstance(layer, _Link) and _within(path, layer.path):
-                budget.depth += 1
-                target = absolute("/", layer.target + path[len(layer.path) :])
-                found = self._list(target, count, budget)
-                budget.depth -= 1
-                add(found.names)
-                return Listing(names=tuple(sorted(names)), complete=complete and found.complete)
-            assert isinstance(layer, (_Link, _Tree, _File, _Transfer))
-            if len(layer.path) > len(prefix) and layer.path.startswith(prefix):
-                add((layer.path[len(prefix) :].split("/", 1)[0],))
-            if isinstance(layer, _Tree):
-                inner = _relative(path, layer.path)
-                if inner is not None:
-                    add(layer.view.names(_join(layer.source, inner)))
-            elif isinstance(layer, _Transfer):
-                inner = _relative(path, layer.path)
-                if inner is not None:
-                    budget.depth += 1
-                    other = layer.fs._list(_join_absolute(layer.source, inner), layer.count, budget)
-                    budget.depth -= 1
-                    ignore = layer.ignore
-                    add(
-                        name
-                        for name in other.names
-                        if ignore is None or not ignore.match(_join(inner, name))
-                    )
-                    complete = complete and other.complete
-        below, known = self._base.names(path)
-        add(below)
-        return Listing(names=tuple(sorted(names)), complete=complete and known)
-
-    def locate_context(self, path: str) -> tuple[str, ...]:
-        """Where in the image a file or directory of the context was copied to, newest first.
-
-        Copies that a later instruction removed or hid are left out.
-        """
-        wanted = posixpath.normpath(path)
-        found: list[str] = []
-        for place in self._locate(wanted, len(self), _Budget()):
-            answer = self.lookup(place)
-            if (
-                isinstance(answer, Present)
-                and isinstance(answer.source, ContextSource)
-                and posixpath.normpath(answer.source.path) == wanted
-                and place not in found
-            ):
-                found.append(place)
-        return tuple(found)
-
-    def _locate(self, wanted: str, count: int, budget: _Budget) -> Iterator[str]:
-        for layer in self._newest_first(count):
-            if budget.spent():
-                return
-            if isinstance(layer, _Tree):
-                inner = _relative(f"/{wanted}", f"/{layer.source}".rstrip("/") or "/")
-                if inner is not None:
-                    yield _join_absolute(layer.path, "" if inner == "." else inner)
-            elif isinstance(layer, _File):
-                if isinstance(layer.source, ContextSource) and layer.source.path == wanted:
-                    yield layer.path
-            elif isinstance(layer, _Transfer):
-                budget.depth += 1
-                for place in layer.fs._locate(wanted, layer.count, budget):
-                    inner = _relative(place, layer.source)
-                    if inner is not None:
-                        yield _join_absolute(layer.path, inner)
-                budget.depth -= 1
-
-
-# --- paths ---------------------------------------------------------------------------------
-
-_MAX_CHAIN = 40
-
-
-def absolute(cwd: str, path: str) -> str:
-    """``path`` seen from ``cwd``, without ``.``, ``..`` and doubled slashes."""
-    joined = posixpath.normpath(posixpath.join("/", cwd, path))
-    return f"/{joined.lstrip('/')}"
-
-
-def _within(path: str, root: str) -> bool:
-    return path == root or root == "/" or path.startswith(f"{root}/")
-
-
-def _relative(path: str, root: str) -> str | None:
-    """What follows the root; empty for the root itself, None when the path is elsewhere."""
-    if path == root:
-        return ""
-    if root == "/":
-        return path[1:]
-    return path[len(root) + 1 :] if path.startswith(f"{root}/") else None
-
-
-def _join(root: str, inner: str) -> str:
-    return f"{root}/{inner}" if root and inner else root or inner
-
-
-def _join_absolute(root: str, inner: str) -> str:
-    if not inner:
-        return root
-    return f"/{inner}" if root == "/" else f"{root}/{inner}"
-
-
-def _passes(layer: _Layer, path: str) -> bool:
-    """The layer puts something into the directory, and makes it only where it is missing."""
-    if isinstance(layer, _Tree | _Transfer):
-        return path == layer.path or _within(layer.path, path)
-    if not isinstance(layer, _File):
-        return False
-    return path != layer.path or layer.source == MadeSource(by="WORKDIR")
-
-
-def _made(path: str, at: Location | None) -> Present:
-    return Present(
-        path=path,
-        kind="directory",
-        source=MadeSource(by="the way to a file"),
-        at=at,
-    )
-
-
-def _covers(pattern: str, path: str, *, glob: bool, below: bool) -> bool:
-    if not glob:
-        return path == pattern or (below and _within(path, pattern))
-    depth = pattern.count("/")
-    if path.count("/") < depth or (path.count("/") > depth and not below):
-        return False
-    return _glob_match(pattern, "/".join(path.split("/")[: depth + 1]))
-
-
-def _glob_match(pattern: str, path: str) -> bool:
-    """Shell globbing by component; leading dots need a literal dot."""
-    parts, names = pattern.split("/"), path.split("/")
-    return len(parts) == len(names) and all(
-        (not name.startswith(".") or part.startswith(".")) and match_name(part, name)
-        for part, name in zip(parts, names, strict=True)
-    )
-
-
-def match_name(pattern: str, name: str) -> bool:
-    """Go's ``filepath.Match`` for one path component; a malformed pattern matches nothing."""
-    tokens = _name_tokens(pattern)
-    if tokens is None:
-        return False
-    # The automaton keeps every state, hence no backtracking on patterns like a*a*a*b.
-    states = {0}
-    size = len(tokens)
-    for char in name:
-        after: set[int] = set()
-        for state in _closure(states, tokens):
-            if state == size:
-                continue
-            token = tokens[state]
-            if token is None:
-                after.add(state)
-            elif token[0](char):
-                after.add(state + 1)
-        states = after
-        if not states:
-            return False
-    return size in _closure(states, tokens)
-
-
-_Token = tuple[Callable[[str], bool]] | None  # None is ``*``
-
-
-def _closure(states: set[int], tokens: list[_Token]) -> set[int]:
-    closed = set(states)
-    for state in sorted(states):
-        while state < len(tokens) and tokens[state] is None:
-            state += 1
-            closed.add(state)
-    return closed
-
-
-@lru_cache(maxsize=512)
-def _name_tokens(pattern: str) -> list[_Token] | None:
-    tokens: list[_Token] = []
-    position = 0
-
-    def one(wanted: str) -> _Token:
-        return (lambda char: char == wanted,)
-
-    while position < len(pattern):
-        char = pattern[position]
-        position += 1
-        if char == "*":
-            if not tokens or tokens[-1] is not None:
-                tokens.append(None)
-        elif char == "?":
-            tokens.append((lambda char: True,))
-        elif char == "\\":
-            if position == len(pattern):
-                return None
-            tokens.append(one(pattern[position]))
-            position += 1
-        elif char == "[":
-            negated = pattern.startswith("^", position)
-            position += negated
-            ranges: list[tuple[str, str]] = []
-            while True:
-                if pattern.startswith("]", position) and ranges:
-                    position += 1
-                    break
-                ends: list[str] = []
-                for _ in range(2):
-                    if pattern.startswith("\\", position):
-                        position += 1
-                    elif pattern[position : position + 1] in ("", "-", "]"):
-                        return None
-                    if position >= len(pattern):
-                        return None
-                    ends.append(pattern[position])
-                    position += 1
-                    if not pattern.startswith("-", position) or len(ends) == 2:
-                        break
-                    position += 1
-                ranges.append((ends[0], ends[-1]))
-            tokens.append((_class_test(tuple(ranges), negated),))
-        else:
-            tokens.append(one(char))
-    return tokens
-
-
-def _class_test(ranges: tuple[tuple[str, str], ...], negated: bool) -> Callable[[str], bool]:
-    return lambda char: any(low <= char <= high for low, high in ranges) != negated
-
-
-def has_wildcards(path: str) -> bool:
-    """Whether COPY treats the source as a pattern."""
-    position = 0
-    while position < len(path):
-        if path[position] == "\\":
-            position += 1
-        elif path[position] in "*?[":
-            return True
-        position += 1
-    return False
-
-
-# --- the build context ---------------------------------------------------------------------
-
-
-class _ContextView:
-    """The context as the builder receives it, less what one COPY excludes."""
-
-    def __init__(
-        self,
-        context: BuildContext,
-        ignore: DockerIgnore | None,
-        excludes: DockerIgnore | None = None,
-        root: str = "",
-    ) -> None:
-        self.context = context
-        self.ignore = ignore
-        self.excludes = excludes
-        self.root = root
-
-    def excluded(self, path: str) -> IgnoreMatch | None:
-        match = self.ignore.match(path) if self.ignore and path else None
-        if match is None and self.excludes is not None:
-            inner = _relative(f"/{path}", f"/{self.root}")
-            if inner:
-                match = self.excludes.match(inner)
-        return match
-
-    def kind(self, path: str) -> Literal["file", "directory"] | None:
-        """What the path is, or None when it is not there or left out."""
-        if not path:
-            return "directory"
-        if self.context.is_file(path):
-            return None if self.excluded(path) else "file"
-        if not self.context.is_dir(path):
-            return None
-        if not self.excluded(path) or self._something_below(path):
-            return "directory"
-        return None
-
-    def names(self, path: str) -> Iterator[str]:
-        for name in self.context.list_dir(path):
-            if self.kind(_join(path, name)) is not None:
-                yield name
-
-    def _something_below(self, path: str) -> bool:
-        """Whether a ``!`` pattern brings back a file below an excluded directory."""
-        if self.ignore is None or not self.ignore.may_include_below(path):
-            return False
-        pending = [path]
-        budget = 20_000
-        while pending and budget > 0:
-            current = pending.pop()
-            for name in self.context.list_dir(current):
-                budget -= 1
-                inner = _join(current, name)
-                if not self.excluded(inner):
-                    return True
-                if self.context.is_dir(inner) and self.ignore.may_include_below(inner):
-                    pending.append(inner)
-        return budget <= 0
-
-    def expand(self, pattern: str, limit: int = 10_000) -> list[str]:
-        """Paths that a wildcard source matches, in order."""
-        return _expand(pattern, self.names, lambda path: self.kind(path) is not None, limit)
-
-
-def _expand(
-    pattern: str,
-    names: Callable[[str], Iterable[str]],
-    exists: Callable[[str], bool],
-    limit: int,
-) -> list[str]:
-    found = [""]
-    for part in pattern.split("/"):
-        if not part:
-            continue
-        following: list[str] = []
-        if has_wildcards(part):
-            for parent in found:
-                following += [_join(parent, n) for n in names(parent) if match_name(part, n)]
-                if len(following) > limit:
-                    break
-        else:
-            literal = part.replace("\\", "")
-            following = [p for p in (_join(parent, literal) for parent in found) if exists(p)]
-        found = following
-    return sorted(found)
-
-
-# --- base images ---------------------------------------------------------------------------
-
-_SYSTEM_DIRS = (
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root",
-    "/run", "/sbin", "/sys", "/usr", "/var",
-)  # fmt: skip
-# There, and empty, in the images of distributions.
-_EMPTY_DIRS = ("/home", "/media", "/mnt", "/opt", "/srv", "/tmp")
-
-_APPLICATION_DIRS = ("/usr/src", "/usr/app", "/var/app")
-
-_DEBIAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-@value
-class _KnownBase:
-    """What an official image sets. ``env`` is complete unless ``more_env`` names start it."""
-
-    user: str = "root"
-    workdir: str = "/"
-    env: tuple[tuple[str, str], ...] = (("PATH", _DEBIAN_PATH),)
-    more_env: tuple[str, ...] = ()
-    opaque: tuple[str, ...] = ()
-
-
-_PYTHON = _KnownBase(
-    env=(("PATH", "/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),),
-    more_env=("PYTHON_", "GPG_KEY", "LANG"),
-)
-_PLAIN = _KnownBase()
-_CONDA = _KnownBase(
-    env=(("PATH", f"/opt/conda/bin:{_DEBIAN_PATH}"),),
-    more_env=("LANG", "LC_ALL"),
-    opaque=("/opt",),
-)
-_KNOWN_BASES: dict[str, _KnownBase] = {
-    "python": _PYTHON,
-    "debian": _PLAIN,
-    "ubuntu": _PLAIN,
-    "alpine": _PLAIN,
-    "busybox": _PLAIN,
-    "buildpack-deps": _PLAIN,
-    "fedora": _PLAIN,
-    "rockylinux": _PLAIN,
-    "almalinux": _PLAIN,
-    "centos": _PLAIN,
-    "amazonlinux": _PLAIN,
-    "bitnami/minideb": _PLAIN,
-    "nvidia/cuda": _KnownBase(env=(), more_env=("",), opaque=("/opt", "/cuda")),
-    "node": _KnownBase(more_env=("NODE_VERSION", "YARN_VERSION"), opaque=("/home", "/opt")),
-    "continuumio/miniconda3": _CONDA,
-    "continuumio/anaconda3": _CONDA,
-    "condaforge/miniforge3": _CONDA,
-    "condaforge/mambaforge": _CONDA,
-    # github.com/mamba-org/micromamba-docker: its entry point activates the base environment.
-    "mambaorg/micromamba": _KnownBase(
-        user="mambauser",
-        workdir="/tmp",
-        env=(
-            *_CONDA.env,
-            ("MAMBA_ROOT_PREFIX", "/opt/conda"),
-            ("MAMBA_USER", "mambauser"),
-            ("MAMBA_EXE", "/bin/micromamba"),
-            ("ENV_NAME", "base"),
-        ),
-        more_env=("LANG", "LC_ALL", "MAMBA_", "CONDA_"),
-        opaque=("/opt", "/home"),
-    ),
-    "pytorch/pytorch": _KnownBase(
-        workdir="/workspace", env=(), more_env=("",), opaque=("/opt", "/workspace")
-    ),
-    "pytorch/torchserve": _KnownBase(
-        user="model-server",
-        workdir="/home/model-server",
-        env=(),
-        more_env=("",),
-        opaque=("/home", "/opt"),
-    ),
-    "seldonio/mlserver": _KnownBase(
-        user="1000",
-        workdir="/opt/mlserver",
-        env=(("MLSERVER_MODELS_DIR", "/mnt/models"),),
-        more_env=("",),
-        opaque=("/opt", "/mnt"),
-    ),
-    "nvidia/tritonserver": _KnownBase(
-        workdir="/opt/tritonserver", env=(), more_env=("",), opaque=("/opt", "/workspace")
-    ),
-    "tensorflow/serving": _KnownBase(
-        env=(("MODEL_BASE_PATH", "/models"), ("MODEL_NAME", "model")),
-        more_env=("",),
-    ),
-    "tensorflow/tensorflow": _KnownBase(env=(), more_env=("",), opaque=("/tf",)),
-    "golang": _KnownBase(workdir="/go", env=(), more_env=("",), opaque=("/go",)),
-    "openjdk": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
-    "eclipse-temurin": _KnownBase(env=(), more_env=("",), opaque=("/opt",)),
-}
-_WINDOWS = ("windowsservercore", "nanoserver")  # in tags of official images
-_LIBRARY_PREFIXES = (
-    "docker.io/library/",
-    "docker.io/",
-    "index.docker.io/library/",
-    "registry.hub.docker.com/library/",
-    "public.ecr.aws/docker/library/",
-    "mirror.gcr.io/library/",
-    "nvcr.io/",
-    "library/",
-)
-
-
-def repository(reference: str) -> str:
-    """The repository of an image reference, without registry prefixes of the official images."""
-    name = reference.split("@", 1)[0]
-    head, slash, tail = name.rpartition("/")
-    name = f"{head}{slash}{tail.split(':', 1)[0]}"
-    for prefix in _LIBRARY_PREFIXES:
-        if name.startswith(prefix):
-            return name[len(prefix) :]
-    return name
-
-
-class _Base:
-    """What is known of the image that a lineage starts from."""
-
-    def __init__(self, reference: str | Unknown, at: Location) -> None:
-        self.at = at
-        self.scratch = reference == "scratch"
-        self.name = reference if isinstance(reference, str) else "the base image"
-        known = None
-        if isinstance(reference, str) and not any(word in reference for word in _WINDOWS):
-            known = _KNOWN_BASES.get(repository(reference))
-        self.known = known
-        self.opaque = (*_SYSTEM_DIRS, *(known.opaque if known else ("/",)))
-
-    def lookup(self, path: str) -> Lookup:
-        if self.scratch:
-            return Absent(path=path)
-        if self.known is None:
-            reason = f"{self.name} may contain it"
-            return Undetermined(path=path, reason=reason, at=self.at)
-        if path in _EMPTY_DIRS or path in ("/etc", "/root", "/run", "/usr", "/var", "/bin"):
-            source = BaseSource(image=self.name)
-            return Present(path=path, kind="directory", source=source, at=self.at)
-        if self._may_hold(path):
-            reason = f"{self.name} may contain it"
-            return Undetermined(path=path, reason=reason, at=self.at)
-        return Absent(path=path)
-
-    def names(self, path: str) -> tuple[tuple[str, ...], bool]:
-        """Known names in a directory, and whether there are no others."""
-        if self.scratch:
-            return (), True
-        if self.known is None:
-            return (), False
-        if path == "/":
-            return tuple(name[1:] for name in (*_SYSTEM_DIRS[:2], *_EMPTY_DIRS)), False
-        return (), not self._may_hold(path)
-
-    def _may_hold(self, path: str) -> bool:
-        if not any(_within(path, root) for root in self.opaque):
-            return False
-        # Customary places for applications, which no distribution fills.
-        if any(_within(path, root) for root in _APPLICATION_DIRS):
-            return self.known is None or "onbuild" in self.name
-        return not (path.startswith("/root/") and path[6] != ".")
-
-    def unset(self, name: str) -> Unknown | None:
-        """The value of a variable that the Dockerfile does not set (None: not set)."""
-        if self.scratch:
-            return None
-        if self.known and not any(name.startswith(prefix) for prefix in self.known.more_env):
-            return None
-        return Unknown(f"{self.name} may set {name}")
-
-
 @value
 class Image:
     """One stage's image.
@@ -1253,7 +344,7 @@ class _Scope(Mapping[str, "str | Unknown"]):
 class _Variables(Mapping[str, "str | Unknown | None"]):
     """What a word may refer to: the scope, and what the base image may set."""
 
-    def __init__(self, values: dict[str, str | Unknown], base: _Base) -> None:
+    def __init__(self, values: dict[str, str | Unknown], base: BaseLayer) -> None:
         self.values_ = values
         self.base = base
 
@@ -1272,7 +363,7 @@ class _Variables(Mapping[str, "str | Unknown | None"]):
 class _Build:
     """A stage while it is evaluated: mutable, and copied when a stage starts from another."""
 
-    def __init__(self, stage: Stage, base: BaseImage, knowledge: _Base) -> None:
+    def __init__(self, stage: Stage, base: BaseImage, knowledge: BaseLayer) -> None:
         self.stage = stage
         self.lineage: tuple[int, ...] = (stage.index,)
         self.feeding: set[int] = set()
@@ -1462,7 +553,7 @@ class _Evaluator:
             if reference == "":
                 reference = Unknown(f"{stage.base.text} is empty without build arguments")
             platform = stage.start.platform
-            knowledge = _Base(reference, stage.base.at)
+            knowledge = BaseLayer(reference, stage.base.at)
             base = BaseImage(
                 reference=reference,
                 platform=(
@@ -1578,8 +669,8 @@ class _Evaluator:
             path = before if isinstance(before, Unknown) else absolute(before, path)
         build.workdir = Setting(value=path, at=item.path.at)
         if isinstance(path, str) and path != "/":
-            build.fs._add(
-                _File(
+            build.fs.add(
+                File(
                     at=item.at,
                     path=path,
                     source=MadeSource(by="WORKDIR"),
@@ -1630,7 +721,7 @@ class _Evaluator:
         if script is None:
             root = cwd if isinstance(cwd, str) else "/"
             reason = "a script in another language may have created it"
-            build.fs._add(_Opaque(at=item.at, roots=(root,), reason=reason))
+            build.fs.add(Opaque(at=item.at, roots=(root,), reason=reason))
             return
         for effect in effects(script, env=dict(build.scope), cwd=cwd):
             self._effect(build, effect)
@@ -1642,11 +733,11 @@ class _Evaluator:
         if isinstance(effect, Make):
             if not effect.certain:
                 reason = f"{effect.by} may have created it"
-                fs._add(_Opaque(at=at, roots=(effect.path,), reason=reason))
+                fs.add(Opaque(at=at, roots=(effect.path,), reason=reason))
                 return
             if not effect.directory or not fs.is_dir(effect.path):
-                fs._add(
-                    _File(
+                fs.add(
+                    File(
                         at=at,
                         path=effect.path,
                         source=MadeSource(by=effect.by, text=_written(effect, fs)),
@@ -1656,21 +747,21 @@ class _Evaluator:
                     )
                 )
         elif isinstance(effect, MayCreate):
-            fs._add(_Opaque(at=at, roots=effect.roots, reason=effect.reason, spared=effect.spared))
+            fs.add(Opaque(at=at, roots=effect.roots, reason=effect.reason, spared=effect.spared))
         elif isinstance(effect, Removed):
-            fs._add(_Removed(at=at, path=effect.path, certain=effect.certain, glob=effect.glob))
+            fs.add(Removal(at=at, path=effect.path, certain=effect.certain, glob=effect.glob))
         elif isinstance(effect, Linked):
             path = effect.path
             if fs.is_dir(path):
-                path = _join_absolute(path, posixpath.basename(effect.target.rstrip("/")))
+                path = join_absolute(path, posixpath.basename(effect.target.rstrip("/")))
             if effect.certain:
                 target = absolute(posixpath.dirname(path), effect.target)
-                fs._add(_Link(at=at, path=path, target=target))
+                fs.add(Link(at=at, path=path, target=target))
             else:
-                fs._add(_Opaque(at=at, roots=(path,), reason="ln may have created it"))
+                fs.add(Opaque(at=at, roots=(path,), reason="ln may have created it"))
         elif isinstance(effect, Changed):
-            fs._add(
-                _Attributes(
+            fs.add(
+                Attributes(
                     at=at,
                     path=effect.path,
                     recursive=effect.recursive,
@@ -1693,7 +784,7 @@ class _Evaluator:
                 continue
             matched = [
                 f"/{path}"
-                for path in _expand(
+                for path in expand_pattern(
                     source[1:],
                     lambda path: (n for n in fs.list_dir(f"/{path}").names if n[0] != "."),
                     lambda path: not isinstance(fs.lookup(f"/{path}"), Absent),
@@ -1703,16 +794,16 @@ class _Evaluator:
             folder = posixpath.dirname(source)
             if has_wildcards(folder) or not fs.list_dir(folder).complete or not matched:
                 reached = (effect.target,)
-                fs._add(_Opaque(at=at, roots=reached, reason="cp may have brought it"))
+                fs.add(Opaque(at=at, roots=reached, reason="cp may have brought it"))
             sources += matched
-        target = fs._lookup(effect.target, count, _Budget())
+        target = fs.lookup_before(effect.target, count)
         directory = isinstance(target, Present) and target.kind == "directory"
         into = effect.into or len(sources) > 1 or directory
         for source in sources:
-            found = fs._lookup(source, count, _Budget())
+            found = fs.lookup_before(source, count)
             place = effect.target
             if into and not (effect.contents and source == sources[-1]):
-                place = _join_absolute(effect.target, posixpath.basename(source))
+                place = join_absolute(effect.target, posixpath.basename(source))
             if (
                 not isinstance(found, Present)
                 or not effect.certain
@@ -1724,14 +815,14 @@ class _Evaluator:
                 )
             ):
                 roots: tuple[str, ...] = (place,) if into else (place, effect.target)
-                fs._add(_Opaque(at=at, roots=roots, reason="cp or mv may have brought it"))
+                fs.add(Opaque(at=at, roots=roots, reason="cp or mv may have brought it"))
                 if effect.moved:
-                    fs._add(_Removed(at=at, path=source, certain=effect.certain, glob=False))
+                    fs.add(Removal(at=at, path=source, certain=effect.certain, glob=False))
                 continue
             owner = None if effect.moved else build.user.value
-            fs._add(_Transfer(at=at, path=place, fs=fs, count=count, source=source, owner=owner))
+            fs.add(Transfer(at=at, path=place, fs=fs, count=count, source=source, owner=owner))
             if effect.moved and source != place:
-                fs._add(_Removed(at=at, path=source, certain=True, glob=False))
+                fs.add(Removal(at=at, path=source, certain=True, glob=False))
 
     # --- COPY and ADD
 
@@ -1917,7 +1008,7 @@ class _Evaluator:
         if has_wildcards(source):
             matched = [
                 f"/{found}"
-                for found in _expand(
+                for found in expand_pattern(
                     path[1:],
                     lambda inner: fs.list_dir(f"/{inner}").names,
                     lambda inner: not isinstance(fs.lookup(f"/{inner}"), Absent),
@@ -1949,7 +1040,7 @@ class _Evaluator:
         path = posixpath.normpath(posixpath.join("/", source)).lstrip("/")
         path = "" if path == "." else path
         excludes = self._excludes(item)
-        view = _ContextView(self.context, self.ignore)
+        view = ContextView(self.context, self.ignore)
         if _escapes(source):
             # BuildKit stops at the root of the context, the classic builder refuses.
             there = view.expand(path, 1) if has_wildcards(source) else view.kind(path)
@@ -1962,7 +1053,7 @@ class _Evaluator:
         if has_wildcards(source):
             matched = view.expand(path)
             if not matched:
-                ignored = _ContextView(self.context, None).expand(path, 100)
+                ignored = ContextView(self.context, None).expand(path, 100)
                 match = self.ignore.match(ignored[0]) if self.ignore and ignored else None
                 placement.problem(
                     "ignored" if match else "no-match",
@@ -1990,7 +1081,7 @@ class _Evaluator:
             chosen = view
             if excludes is not None:
                 root = found if view.kind(found) == "directory" else posixpath.dirname(found)
-                chosen = _ContextView(self.context, self.ignore, excludes, root)
+                chosen = ContextView(self.context, self.ignore, excludes, root)
             placement.context(chosen, found, pivot=pivot)
 
     def _excludes(self, item: Copy) -> DockerIgnore | None:
@@ -2073,16 +1164,16 @@ class _Placement:
 
     def opaque(self, reason: str) -> None:
         root = self.destination if isinstance(self.destination, str) else "/"
-        self.fs._add(_Opaque(at=self.item.at, roots=(root,), reason=reason))
+        self.fs.add(Opaque(at=self.item.at, roots=(root,), reason=reason))
 
     def _file_place(self, name: str, *, like: str) -> str | None:
         """Where a file lands; None when that hangs on whether the destination is a directory."""
         assert isinstance(self.destination, str)
         if self.directory:
-            return _join_absolute(self.destination, name)
+            return join_absolute(self.destination, name)
         found = self.fs.lookup(self.destination)
         if isinstance(found, Present) and found.kind == "directory":
-            return _join_absolute(self.destination, name)
+            return join_absolute(self.destination, name)
         # A package may have made anything there, but hardly a directory called nginx.conf.
         if isinstance(found, Undetermined) and not _same_suffix(like, self.destination):
             return None
@@ -2098,8 +1189,8 @@ class _Placement:
         if place is None:
             self.opaque("copied here, but it is not known whether this is a directory")
             return
-        self.fs._add(
-            _File(
+        self.fs.add(
+            File(
                 at=self.item.at,
                 path=place,
                 source=source,
@@ -2108,17 +1199,17 @@ class _Placement:
             )
         )
 
-    def context(self, view: _ContextView, path: str, *, pivot: str = "") -> None:
+    def context(self, view: ContextView, path: str, *, pivot: str = "") -> None:
         assert isinstance(self.destination, str)
         kind = view.kind(path)
         target = self.destination
         if self.item.parents:
-            inner = _relative(f"/{path}", absolute("/", pivot)) if pivot else path
+            inner = relative(f"/{path}", absolute("/", pivot)) if pivot else path
             inner = path if inner is None else inner
-            target = _join_absolute(target, inner)
+            target = join_absolute(target, inner)
         if kind == "directory":
-            self.fs._add(
-                _Tree(
+            self.fs.add(
+                Tree(
                     at=self.item.at,
                     path=target,
                     view=view,
@@ -2134,17 +1225,17 @@ class _Placement:
         if unpacks and path.lower().endswith(_ARCHIVES):
             self.opaque(f"unpacked from {path}")
             # Its contents take its place: the archive itself is not there.
-            archive = _join_absolute(target, posixpath.basename(path))
-            self.fs._add(_Removed(at=self.item.at, path=archive, certain=True, glob=False))
+            archive = join_absolute(target, posixpath.basename(path))
+            self.fs.add(Removal(at=self.item.at, path=archive, certain=True, glob=False))
             return
         source = ContextSource(path=path)
         executable = view.context.executable(path)
         if self.item.parents:
             executable = executable if self.executable is None else self.executable
-            layer = _File(
+            layer = File(
                 at=self.item.at, path=target, source=source, owner=self.owner, executable=executable
             )
-            self.fs._add(layer)
+            self.fs.add(layer)
             return
         self.file(posixpath.basename(path), source, executable=executable)
 
@@ -2155,7 +1246,7 @@ class _Placement:
             text = "\n".join(self.item.excludes)
             ignore = parse_ignore(SourceText(self.item.at.path, text))
         if self.item.parents:
-            place: str | None = _join_absolute(self.destination, path[1:])
+            place: str | None = join_absolute(self.destination, path[1:])
         elif directory is True or path == "/":
             place = self.destination
         elif directory is False:
@@ -2169,8 +1260,8 @@ class _Placement:
         if place is None:
             self.opaque(f"copied from {path} of another stage")
             return
-        self.fs._add(
-            _Transfer(
+        self.fs.add(
+            Transfer(
                 at=self.item.at,
                 path=place,
                 fs=fs,
@@ -2181,8 +1272,8 @@ class _Placement:
             )
         )
         if self.executable is not None:
-            self.fs._add(
-                _Attributes(
+            self.fs.add(
+                Attributes(
                     at=self.item.at,
                     path=place,
                     recursive=True,
@@ -2248,17 +1339,6 @@ def _written(effect: Make, fs: FileSystem) -> tuple[tuple[Location, str], ...] |
     return None if earlier is None or len(earlier) >= _MAX_WRITTEN else earlier + pieces
 
 
-def _both(newer: Others | None, older: Others | None) -> Others | None:
-    """Two chmods, one after the other."""
-    if newer is None or older is None:
-        return newer or older
-    return Others(
-        read=newer.read if newer.read is not None else older.read,
-        write=newer.write if newer.write is not None else older.write,
-        group=newer.group if newer.group is not None else older.group,
-    )
-
-
 def _port(text: str) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= 5:
         number = int(text)
@@ -2289,7 +1369,7 @@ def _case_candidates(context: BuildContext, path: str) -> tuple[str, ...]:
     for part in path.split("/"):
         wanted = part.casefold()
         found = [
-            _join(parent, name)
+            join(parent, name)
             for parent in found
             for name in context.list_dir(parent)
             if name.casefold() == wanted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.base import Base, system_programs
 from auditor.deployment.cluster import Cluster
-from auditor.deployment.image import Absent, BaseSource, Present
+from auditor.deployment.filesystem import Absent, BaseSource, Present
 from auditor.deployment.packaged import Packaged
 from auditor.deployment.surroundings import Surroundings
 from auditor.findings import Stage

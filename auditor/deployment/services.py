@@ -747,7 +747,7 @@ def _of_base(
     reference = image.base.reference
     if not isinstance(reference, str):
         return words, form, at
-    from auditor.deployment.image import repository
+    from auditor.deployment.baselayer import repository
 
     name = repository(reference)
     if name not in _SERVER_IMAGES:

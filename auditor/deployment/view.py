@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
-from auditor.deployment.image import (
+from auditor.deployment.filesystem import (
     Absent,
     ContextSource,
     InlineSource,

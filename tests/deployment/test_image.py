@@ -15,17 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.deployment.image import (
+from auditor.deployment.filesystem import (
     Absent,
     ContextSource,
-    Image,
     InlineSource,
     MadeSource,
     Present,
     Undetermined,
-    evaluate,
     match_name,
 )
+from auditor.deployment.image import Image, evaluate
 from auditor.parsers import dockerfile, dockerignore
 from auditor.source import SourceText, Unknown
 

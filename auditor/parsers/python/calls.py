@@ -10,17 +10,9 @@ from typing import TYPE_CHECKING
 from auditor.parsers.python import libraries, packagefiles
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
-from auditor.parsers.python.facts import (
-    LogHandler,
-)
+from auditor.parsers.python.facts import LogHandler
 from auditor.parsers.python.frames import birth
-from auditor.parsers.python.operations import (
-    known,
-    over,
-    path_text,
-    plain,
-    unknown_from,
-)
+from auditor.parsers.python.operations import known, over, path_text, plain, unknown_from
 from auditor.parsers.python.sites import FILE_GUARDS, Site
 from auditor.parsers.python.values import (
     Bound,

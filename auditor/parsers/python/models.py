@@ -13,22 +13,10 @@ from auditor.parsers.python import commandline, libraries, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.config import read_config
-from auditor.parsers.python.facts import (
-    Call,
-    EnvRead,
-    FileAccess,
-    Phase,
-    Value,
-)
+from auditor.parsers.python.facts import Call, EnvRead, FileAccess, Phase, Value
 from auditor.parsers.python.frames import Frames, birth, certain
 from auditor.parsers.python.module import text_of
-from auditor.parsers.python.operations import (
-    over,
-    path_text,
-    plain,
-    reason_of,
-    unknown_from,
-)
+from auditor.parsers.python.operations import over, path_text, plain, reason_of, unknown_from
 from auditor.parsers.python.sink import mentions
 from auditor.parsers.python.sites import FILE_GUARDS, Site
 from auditor.parsers.python.values import (
