@@ -871,6 +871,9 @@ def contradicting_pins(environment: Environment, rule: Rule) -> Iterator[Outcome
             for pin in pins:
                 if item is pin or not item.fact.specifier or item.fact.marker != pin.fact.marker:
                     continue
+                if environment.kind == "project" and item.fact.at.path != pin.fact.at.path:
+                    # Nothing says that both are installed: they may be for different places.
+                    continue
                 version = pin.fact.pinned_version
                 if version is None or item.fact.allows(version) is not False:
                     continue

@@ -74,6 +74,9 @@ _MODEL_SERVERS = frozenset({"mlserver", "torchserve", "triton", "tensorflow-serv
 # They take `module:attribute` and never a file's path.
 _MODULES_ONLY = frozenset({"uvicorn", "gunicorn", "daphne", "granian", "waitress"})
 
+# They take a file and import it by the name that its packages give it.
+_BY_PACKAGE = frozenset({"fastapi-run", "fastapi-dev"})
+
 # What a server says when no application is named to it.
 _NO_APPLICATION = {
     "gunicorn": "Error: No application module specified.",
@@ -1041,6 +1044,8 @@ class _Follower:
             return
         directory = posixpath.dirname(absolute)
         stem = posixpath.basename(absolute).removesuffix(".py")
+        if server in _BY_PACKAGE:
+            directory, stem = self._packaged(directory, stem)
         roots = (directory, *self._extra_roots())
         program = self._program(roots)
         if server == "python" or attribute is None:
@@ -1048,6 +1053,16 @@ class _Follower:
         else:
             trace = program.run(stem, attribute=attribute)
         self._took(trace, stem, attribute, at, server, roots)
+
+    def _packaged(self, directory: str, module: str) -> tuple[str, str]:
+        """Where a file's outermost package lies, and the name of the module from there."""
+        while (
+            directory != "/"
+            and self.view.look(posixpath.join(directory, "__init__.py")).answer == "yes"
+        ):
+            directory, name = posixpath.split(directory)
+            module = name if module == "__init__" else f"{name}.{module}"
+        return directory, module
 
     def _run_module(
         self,

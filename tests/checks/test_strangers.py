@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from repo_kit import APP, REQUIREMENTS, dockerfile, service
 
+from auditor.config import Settings
+from auditor.engine import audit
 from auditor.result import AuditResult
 
 
@@ -412,3 +414,81 @@ def test_a_patch_that_nobody_has_stops_kustomize(
         ".gitignore": ignored,
     }
     assert severities(service(tmp_path, files), "IMG030") == told
+
+
+@pytest.mark.parametrize("packages", [("src/__init__.py", "src/api/__init__.py"), ()])
+def test_fastapi_run_imports_a_file_by_its_packages(
+    tmp_path: Path, packages: tuple[str, ...]
+) -> None:
+    """Relative imports work in what its CLI starts, as far as there are packages."""
+    command = '["fastapi", "run", "src/api/main.py", "--host", "0.0.0.0"]'
+    files = {
+        "Dockerfile": dockerfile("COPY src src", command),
+        "requirements.txt": "fastapi[standard]==0.115.6\n",
+        "src/config.py": "TITLE = 'x'\n",
+        "src/api/main.py": "from fastapi import FastAPI\nfrom ..config import TITLE\n"
+        "app = FastAPI(title=TITLE)\n",
+        **dict.fromkeys(packages, ""),
+    }
+    assert bool(severities(service(tmp_path, files), "IMG023")) is not bool(packages)
+
+
+SETTINGS = """\
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Mail(BaseModel):
+    host: str = "mail"
+
+
+class Settings(BaseSettings):
+    session_key: str
+    mail: Mail = Mail()
+    {more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("", ["high"]),
+        ("model_config = SettingsConfigDict(env_file='.env')", ["high"]),
+        ("model_config = SettingsConfigDict(secrets_dir='/run/secrets')", []),
+        ("@classmethod\n    def settings_customise_sources(cls, settings_cls, **given):\n"
+         "        return (*given.values(), Vault(settings_cls))", []),
+    ],
+)  # fmt: skip
+def test_settings_from_elsewhere(tmp_path: Path, more: str, told: list[str]) -> None:
+    """A directory of secrets, or a source that the class adds, may give what no variable does."""
+    files = {
+        "Dockerfile": dockerfile("COPY conf.py ./"),
+        "compose.yaml": "services:\n  api:\n    build: .\n    ports: ['8000:8000']\n",
+        "requirements.txt": REQUIREMENTS + "pydantic-settings==2.7.0\n",
+        "conf.py": SETTINGS.format(more=more),
+        "app.py": "from conf import Settings\n\nsettings = Settings()\n" + APP,
+    }
+    assert severities(service(tmp_path, files), "IMG012") == told
+
+
+def test_a_nested_model_of_another_module_is_no_variable(tmp_path: Path) -> None:
+    """The class is looked up where the settings are defined, not where they are made."""
+    files = {
+        "Dockerfile": dockerfile("COPY conf.py ./"),
+        "compose.yaml": "services:\n  api:\n    build: .\n    ports: ['8000:8000']\n",
+        "requirements.txt": REQUIREMENTS + "pydantic-settings==2.7.0\n",
+        "conf.py": SETTINGS.format(more="").replace("session_key: str", "mailer: Mail"),
+        "app.py": "import conf\n\nsettings = conf.Settings()\n" + APP,
+    }
+    assert severities(service(tmp_path, files), "IMG012") == []
+
+
+def test_lists_for_different_places_do_not_contradict(tmp_path: Path) -> None:
+    """Without an image nothing says that both are installed."""
+    lists = {"requirements.txt": "pandas==2.1.1\n", "requirements-docker.txt": "pandas==2.1.4\n"}
+    for name, text in {"app.py": "import pandas\n", **lists}.items():
+        (tmp_path / name).write_text(text)
+    assert severities(audit(tmp_path, Settings()), "ENV011") == []
+    both = "RUN pip install -r requirements.txt -r requirements-docker.txt"
+    lists["Dockerfile"] = dockerfile(f"COPY requirements-docker.txt ./\n{both}")
+    assert "high" in severities(service(tmp_path / "b", lists), "ENV011")

@@ -41,6 +41,7 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
     sensitive = options.get("case_sensitive")
     exact = isinstance(sensitive, Const) and bool(sensitive.value)
     from_file, why = _env_file(models, kwargs.get("_env_file") or options.get("env_file"), node)
+    elsewhere = _elsewhere(inst, options)
     second = any(base.startswith("pydantic_settings.") for base in inst.cls.external())
     known: list[str] = []
     for cls in reversed(inst.cls.mro()):
@@ -57,7 +58,11 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
             if not names:
                 names = [f"{prefix}{name}"] if isinstance(prefix, str) else []
             known += names
-            nested = run.eval(annotation) if isinstance(annotation, ast.Name) else None
+            nested = None
+            if isinstance(annotation, ast.Name):
+                outer, run.frame = run.frame, cls.state.frame
+                nested = run.eval(annotation)
+                run.frame = outer
             if isinstance(nested, Class) and any(
                 base.endswith(("BaseModel", "BaseSettings")) for base in nested.external()
             ):
@@ -70,6 +75,8 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
                 given = Const(run.env.get(chosen)) if chosen else from_file.get(key)
                 _decode(models, node, name, kind, given, from_variable=bool(chosen))
             fallback = models.from_file((DictV(from_file), why), Const(key), default)
+            if fallback is None and elsewhere:
+                fallback = Unk(elsewhere)
             saved = run.frame
             run.frame = cls.state.frame
             value = models.read_env(
@@ -84,6 +91,16 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
             inst.attrs[name] = value
     if second and isinstance(prefix, str) and not why:
         _refuse_extra(models, inst, options, {**from_file}, known, node)
+
+
+def _elsewhere(inst: Inst, options: dict[str, V]) -> str:
+    """What else than the environment and ``.env`` may give a field; empty when nothing does."""
+    folder = options.get("secrets_dir")
+    if folder is not None and not (isinstance(folder, Const) and folder.value is None):
+        return "may come from a file of secrets"
+    if any("settings_customise_sources" in cls.names for cls in inst.cls.mro()):
+        return "may come from a source of settings that the class adds"
+    return ""
 
 
 # Types whose variables must hold JSON; a union with something else takes the text as well.
