@@ -478,9 +478,6 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
     yield from _modules_of_check(service, rule, deployment, current)
 
 
-_NOT_THERE = ("no", "possibly-no")
-
-
 def _modules_of_check(
     service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
 ) -> Iterator[Outcome]:
@@ -494,7 +491,12 @@ def _modules_of_check(
         if distributions.is_stdlib(top):
             yield rule.passed()
             continue
-        if installed is None or installed.provides(module).answer not in _NOT_THERE:
+        answer = installed.provides(module).answer if installed is not None else "unknown"
+        if answer == "yes":
+            continue
+        if installed is None or answer == "unknown" or installed.unknown:
+            # A distribution that no table knows may bring it along.
+            yield rule.undecided(f"whether `{top}` is installed is not known", at=current.at)
             continue
         image = service.image
         folders = [service.cwd] if isinstance(service.cwd, str) else []
@@ -509,7 +511,7 @@ def _modules_of_check(
             f"the health check imports `{module}`, which nothing installs in the image "
             f"(`ModuleNotFoundError: No module named '{top}'`): the container is always unhealthy",
             help=f"Install what brings `{top}`, or ask with `urllib.request`.",
-            confidence=Confidence.LIKELY,
+            confidence=Confidence.POSSIBLE if answer == "possibly-no" else Confidence.LIKELY,
             breaks=waiting(service, deployment),
         )
 

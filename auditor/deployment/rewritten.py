@@ -145,13 +145,14 @@ def _names(text: str) -> Iterable[str]:
 
 def _filled(text: str, env: Env, only: set[str] | None) -> str | None:
     """The text with its variables; None where one of them is not known."""
-    if any(isinstance(env.get(n), Unknown) for n in _names(text) if only is None or n in only):
-        return None
+    wanted = [n for n in _names(text) if only is None or n in only]
+    if any(not isinstance(env.get(n), str) for n in wanted):
+        return None  # who starts the container may set what nothing here does
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1) or match.group(2)
         if only is not None and name not in only:
             return match.group(0)
-        return str(env.get(name) or "")
+        return str(env[name])
 
     return _NAMED.sub(value, text)

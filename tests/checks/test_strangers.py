@@ -492,3 +492,14 @@ def test_lists_for_different_places_do_not_contradict(tmp_path: Path) -> None:
     both = "RUN pip install -r requirements.txt -r requirements-docker.txt"
     lists["Dockerfile"] = dockerfile(f"COPY requirements-docker.txt ./\n{both}")
     assert "high" in severities(service(tmp_path / "b", lists), "ENV011")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [("", True), ("requests==2.32.3\n", False), ("acme-internal-kit==1.0\n", False)],
+)
+def test_what_a_health_check_imports(tmp_path: Path, more: str, told: bool) -> None:
+    """A distribution that no table knows may bring the module along."""
+    check = "HEALTHCHECK CMD python -c \"import requests; requests.get('http://localhost:8000/health')\""
+    files = {"Dockerfile": dockerfile(check), "requirements.txt": REQUIREMENTS + more}
+    assert bool(severities(service(tmp_path, files), "IMG015")) is told
