@@ -46,9 +46,8 @@ def _starting(
             name = fact.script.value
         elif what.argv and "/" in what.argv[0].text and not isinstance(fact, ServerStart):
             name = what.argv[0].value
-        nested = None
-        if isinstance(name, str) and isinstance(what.cwd, str) and depth < 4:
-            nested = view.script(posixpath.join(what.cwd, name))
+        path = _path(name, what)
+        nested = view.script(path) if path is not None and depth < 4 else None
         if nested is not None:
             yield from _starting(nested, view, what.env, what.cwd, depth + 1)
         else:
@@ -65,9 +64,13 @@ def _apply(what: Interpretation, view: View, found: Texts) -> None:
 
 
 def _path(value: object, what: Interpretation) -> str | None:
-    if not isinstance(value, str) or not isinstance(what.cwd, str):
+    if not isinstance(value, str):
         return None
-    return posixpath.normpath(posixpath.join(what.cwd, value))
+    if value.startswith("/"):
+        return posixpath.normpath(value)  # wherever the base image starts
+    return (
+        posixpath.normpath(posixpath.join(what.cwd, value)) if isinstance(what.cwd, str) else None
+    )
 
 
 def _text(path: str, view: View, found: Texts) -> SourceText | None:

@@ -187,3 +187,24 @@ def test_manage_is_looked_for_where_the_command_runs(
         'CMD ["python", "manage.py", "runserver", "0.0.0.0:8000"]\n'
     )
     assert _answers(tmp_path, files)["starts"] == starts
+
+
+@pytest.mark.parametrize(
+    ("port", "reachable"), [("ENV PORT=8080", "yes"), ("ENV PORT=9090", "no"), ("", "unknown")]
+)
+@pytest.mark.parametrize("form", ["shell", "exec"])
+def test_nginx_is_filled_in_wherever_its_image_starts(
+    tmp_path: Path, port: str, reachable: str, form: str
+) -> None:
+    """Absolute paths need no working directory; a variable that nothing sets stays open."""
+    start = "envsubst '$PORT' < /t/site.conf > /etc/nginx/conf.d/default.conf && exec nginx -g 'daemon off;'"
+    command = f"CMD {start}" if form == "shell" else f'CMD ["/bin/sh", "-c", "{start}"]'
+    files = {
+        "Dockerfile": f"FROM nginx:1.27\n{port}\nCOPY site.conf /t/site.conf\n{command}\n",
+        "site.conf": 'server { listen ${PORT}; location / { return 200 "ok"; } }\n',
+        "compose.yaml": 'services:\n  web:\n    build: .\n    ports: ["8080:8080"]\n',
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (found,) = audit(tmp_path, Settings()).services
+    assert found.forecast.reachable == reachable
