@@ -24,7 +24,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # The promise is 2 s and 300 MB on an idle machine; crowded ones count more for the same work.
-CPU_SECONDS = 8.0  # the largest case takes about half of it on a slow core
+CPU_SECONDS = 2.0 * float(os.environ.get("DEPLOY_AUDIT_TEST_MARGIN", "4"))
 MEGABYTES = 300
 
 GOOD = {
