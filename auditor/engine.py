@@ -231,11 +231,6 @@ def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
     return merged.values()
 
 
-def nothing_to_audit(result: AuditResult) -> bool:
-    """No service, environment or artifact was found: there was nothing to judge."""
-    return not (result.services or result.environments or result.artifacts)
-
-
 def _is_binary(repository: Repository, path: str) -> bool:
     entry = repository.entry(path)
     return entry is not None and entry.kind is FileKind.ARTIFACT
@@ -354,4 +349,4 @@ def _graph(deployment: Deployment) -> str:
     return mermaid(deployment)
 
 
-__all__ = ["audit", "nothing_to_audit"]
+__all__ = ["audit"]

@@ -638,7 +638,8 @@ class Deployment:
     @property
     def deployable(self) -> bool:
         """There is something here to deploy."""
-        return bool(self.services or self.artifacts or self.environments)
+        run = self.services or self.cluster.workloads
+        return bool(run or self.artifacts or self.environments)
 
     def defines_module(self, module: str) -> bool:
         """Whether a dotted module name may be a file of this repository, whatever the path root."""
