@@ -273,6 +273,16 @@ def requirements_of(
     return children(texts, python)
 
 
+def lost_extras(name: str, extras: Iterable[str], version: str | None) -> tuple[str, ...]:
+    """The extras that an older release may have had: the one in the table, another, has none of
+    the name.
+    """
+    row = _table().get(name)
+    if row is None or version is None or version == row["version"]:
+        return ()
+    return tuple(e for e in extras if normalise(e) not in row.get("extras", {}))
+
+
 def children(
     requires: Iterable[str], python: str | None, extras: Iterable[str] = ()
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
