@@ -184,7 +184,7 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
                 continue
             said = known.get(key, set())
             # What it brings along has its own row, and is found where its requirements are known.
-            others = row["brought"].split() if distributions.known(key) else []
+            others = row["brought"].split() if distributions.described(key) else []
             late = row["at_call"].split(",")
             # What only calls take counts for what the code names.
             brought = {lib for other in others for lib in known.get(other, ())} - {*late}
@@ -225,17 +225,24 @@ def elf_rows(
     siblings: re.Pattern[str],
     seen: dict[str, frozenset[str]],
     earlier: dict[Version, dict[str, str]],
+    *,
+    early: bool = False,
 ) -> list[dict[str, Any]]:
     """Ranges of releases with one answer each: ``from`` (None: any older) and ``libs``.
 
     ``read``: the wheels; ``seen``: what executed imports missed; ``earlier``: the answers of a
-    table that was made from other wheels.
+    table that was made from other wheels; ``early``: only what importing the package itself loads
+    counts, as nobody looked at the rest of it.
     """
     asked = {v: dict.fromkeys(libs, "elf") for v, libs in earlier.items()}
     unread = set()
     for text, wheel in read.items():
         wanted = syslib_wheels.needs(wheel, siblings)
-        asked[Version(text)] = {lib: "elf" for lib in wanted if packaged(lib)}
+        asked[Version(text)] = {
+            lib: "elf"
+            for lib, roots in wanted.items()
+            if packaged(lib) and not (early and syslib_wheels.are_deep(roots, wheel["files"]))
+        }
         if wheel["unread"]:
             unread.add(Version(text))
     # What was built has no version in its row.
@@ -331,7 +338,10 @@ def needs_table(
         earlier = {} if found.get("complete") else kept.get(key, {})
         if not found["read"] and "checked" not in earlier:
             continue
-        rows = elf_rows(found["read"], siblings, seen.get(key, {}), answers(earlier))
+        rows = elf_rows(
+            found["read"], siblings, seen.get(key, {}), answers(earlier),
+            early=key in newest and key not in seen,
+        )  # fmt: skip
         checked = {*found["read"], *earlier.get("checked", ())}
         table[key] = {"checked": sorted(checked, key=Version)}
         if any(row["libs"] for row in rows):

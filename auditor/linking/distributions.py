@@ -213,6 +213,12 @@ def known(name: str) -> bool:
     return name in _table()
 
 
+def described(name: str) -> bool:
+    """Whether the tables know what this distribution requires."""
+    row = _table().get(name)
+    return row is not None and "open" not in row
+
+
 @lru_cache(maxsize=1)
 def _by_module() -> dict[str, tuple[str, ...]]:
     owners: dict[str, list[str]] = {}

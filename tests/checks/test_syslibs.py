@@ -334,12 +334,12 @@ def test_a_directory_of_mlflow_is_read_with_the_model_in_it(kept: str, tmp_path:
     copied = {"app.py": loading('"served"'), "Dockerfile": image("COPY served served\n")}
     found = kit.of(kit.service(tmp_path, {**MLFLOW, **copied}), "IMG002")
     expected = {
-        "model": Confidence.CERTAIN,
-        "pointer": Confidence.POSSIBLE,
-        "deep": Confidence.POSSIBLE,
+        "model": [Confidence.CERTAIN],
+        "pointer": [Confidence.POSSIBLE],
+        "deep": [Confidence.POSSIBLE],
+        "another": [],
     }
-    assert [f.confidence for f in found] == [expected[kept] for _ in found if kept in expected]
-    assert bool(found) == (kept != "another")
+    assert [f.confidence for f in found] == expected[kept]
 
 
 def test_a_name_that_leads_to_another_distribution(tmp_path: Path) -> None:
