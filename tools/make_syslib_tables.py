@@ -37,7 +37,7 @@ from typing import Any
 
 import syslib_apt
 import syslib_wheels
-from make_distribution_table import index_url, names
+from make_distribution_table import DEV_EXTRAS, index_url, names
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -50,6 +50,8 @@ KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
 # What `observe_syslibs.py` saw, without knowing what to expect.
 OBSERVED = HERE / "syslibs_observed.tsv"
+# A requirement that only an extra for the package's own development has.
+OF_TESTS = re.compile(rf"""extra == ['"]({"|".join(sorted(DEV_EXTRAS))})['"]""")
 # What starts more programs than these has many functions, and few use any.
 MOST_HINTS = 3
 # A soname of a public library: no second version behind it (libfoo.so.1.2.3 is the file itself).
@@ -120,7 +122,11 @@ def lazy_table(config: dict[str, Any], cache: Path, table: dict[str, Any]) -> di
             continue
         one = read[max(asks, key=Version)]
         imported = set(one["asks"]["imports"])
-        required = (canonicalize_name(Requirement(text).name) for text in one["requires"])
+        required = [
+            canonicalize_name(Requirement(text).name)
+            for text in one["requires"]
+            if not OF_TESTS.search(text)
+        ]
         rows[key] = [
             child
             for child in dict.fromkeys(required)
