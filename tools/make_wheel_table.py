@@ -146,11 +146,13 @@ def main() -> int:
         if not known.exists() and not arguments.only:
             continue
         row = json.loads(known.read_text()) if known.exists() else None
-        if row is not None and row["wheel"].endswith("-none-any.whl"):
+        # Whose newest release is pure Python may have been native before: asked for by name.
+        pure = row is not None and row["wheel"].endswith("-none-any.whl")
+        if pure and not arguments.only:
             continue
         cached = arguments.cache / f"{key}.wheels.json"
         if not cached.exists():
-            wheel = row is not None if known.exists() else None
+            wheel = row is not None if known.exists() and not pure else None
             try:
                 found = read_page(index, key, wheel=wheel)
             except (urllib.error.URLError, OSError, tarfile.TarError) as error:

@@ -368,10 +368,6 @@ def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
             yield fault
 
 
-# Where MLflow and its kin keep models: what is there is not in the repository.
-_REGISTRIES = ("models:/", "runs:/", "mlflow-artifacts:/", "s3://", "gs://", "abfss://", "wasbs://")
-
-
 def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[tuple[Stage, str]]:
     """Models of a registry, and models that are absent where no error is certain."""
     loads = [
@@ -382,7 +378,7 @@ def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[t
     ]
     for access in loads:
         text = access.path.text
-        if isinstance(text, str) and text.startswith(_REGISTRIES):
+        if isinstance(text, str) and text.startswith(paths.REGISTRIES):
             start = access.reach.certain and access.reach.phase < Phase.REQUEST
             yield (
                 Stage.STARTS if start else Stage.PREDICTS,

@@ -213,6 +213,12 @@ def known(name: str) -> bool:
     return name in _table()
 
 
+def described(name: str) -> bool:
+    """Whether the tables know what this distribution requires."""
+    row = _table().get(name)
+    return row is not None and "open" not in row
+
+
 @lru_cache(maxsize=1)
 def _by_module() -> dict[str, tuple[str, ...]]:
     owners: dict[str, list[str]] = {}
@@ -271,6 +277,16 @@ def requirements_of(
     for extra in extras:
         texts += row.get("extras", {}).get(normalise(extra), ())
     return children(texts, python)
+
+
+def lost_extras(name: str, extras: Iterable[str], version: str | None) -> tuple[str, ...]:
+    """The extras that an older release may have had: the one in the table, another, has none of
+    the name.
+    """
+    row = _table().get(name)
+    if row is None or version is None or version == row["version"]:
+        return ()
+    return tuple(e for e in extras if normalise(e) not in row.get("extras", {}))
 
 
 def children(

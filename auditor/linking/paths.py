@@ -68,6 +68,10 @@ def machine_path(text: str) -> bool:
     return bool(_MACHINE.match(text))
 
 
+# Where MLflow and its kin keep models: what is there is not in the repository.
+REGISTRIES = ("models:/", "runs:/", "mlflow-artifacts:/", "s3://", "gs://", "abfss://", "wasbs://")
+
+
 def reads(service: Service, view: View) -> Iterator[PathLink]:
     """Every resolved path that the service's code reads."""
     yield from _links(service, view, writing=False)
