@@ -621,7 +621,8 @@ _ARCHIVE_SUFFIXES = _words(
     ".rar .deb .rpm .parquet .so .dylib .dll .exe .o .a"
 )
 
-# What Git LFS keeps under these names is data, a library or a document, and no model.
+# What Git LFS keeps is a model only under a name that says so: it keeps data, media, libraries and
+# what compilers leave as well. Under these suffixes it is none, whatever the directory is called.
 _DATA_SUFFIXES = _ARCHIVE_SUFFIXES | _words(
     ".feather .arrow .orc .avro .db .sqlite .sqlite3 .duckdb .rds .rda .rdata .dta .xls .doc "
     ".ppt .psd .ai .blend .fbx .obj .glb .stl .ply .las .laz .nii .dcm .mid .flv .wmv .webm"
@@ -772,6 +773,13 @@ def model_name(path: str) -> bool:
     return suffix in _ARTIFACT_SUFFIXES
 
 
+_SAID = re.compile(r"model|weight|checkpoint|ckpt|ggml", re.IGNORECASE)
+
+
+def _said_to_be_model(path: str, suffix: str) -> bool:
+    return suffix not in _DATA_SUFFIXES and _SAID.search(path) is not None
+
+
 def _maybe_compose(lower: str) -> bool:
     return "compose" in lower or "stack" in lower or "swarm" in lower
 
@@ -830,7 +838,7 @@ def kind_by_content(path: str, head: bytes) -> tuple[FileKind, str | None]:
             (b"sh", b"bash", b"dash", b"ksh", b"sh -e", b"sh -eu", b"sh -ex")
         ):
             return FileKind.SHELL, None
-    if content == "git-lfs-pointer" and suffix in _DATA_SUFFIXES:
+    if content == "git-lfs-pointer" and not _said_to_be_model(path, suffix):
         return FileKind.OTHER, content
     if content in _MODEL_CONTENT:
         return FileKind.ARTIFACT, content

@@ -86,7 +86,7 @@ def _told(service: ComposeService) -> str:
 
 def demands(facts: Facts, project: ComposeProject) -> Iterator[tuple[Stage, str]]:
     """Variables without which Compose refuses the project, and that nothing says are given."""
-    if _env_by_hand(facts, project):
+    if env_by_hand(facts, project):
         return
     for item in project.variables:
         if item.source == "required" and item.name not in _OF_SHELL:
@@ -244,7 +244,7 @@ def _target(
     )
 
 
-def _env_by_hand(facts: Facts, project: ComposeProject) -> bool:
+def env_by_hand(facts: Facts, project: ComposeProject) -> bool:
     """Whether the ``.env`` beside the project is written where it is started.
 
     Git ignores it, an example of it is there, or a service does not start without it.
@@ -282,7 +282,7 @@ def _words(facts: Facts, project: ComposeProject, service: ComposeService) -> It
                 ),
                 at=command.text.at,
                 certain=False,
-                possible=_env_by_hand(facts, project),
+                possible=env_by_hand(facts, project),
             )
         written = [command.text] if command.is_string and command.text else command.words
         for word in written:

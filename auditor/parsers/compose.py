@@ -27,12 +27,16 @@ class ProjectFiles(Protocol):
 
 @value
 class Text:
-    """A scalar after interpolation. ``raw`` is as written; ``blank`` reads unset variables as ""."""
+    """A scalar after interpolation. ``raw`` is as written; ``blank`` reads unset variables as "".
+
+    ``holed`` has ``HOLE`` for each of them.
+    """
 
     value: str | Unknown
     at: Location
     raw: str
     blank: str
+    holed: str = ""
 
 
 @value
@@ -1169,7 +1173,7 @@ def _made_text(node: _S) -> Text:
     value: str | Unknown = node.text
     if HOLE in node.text:
         value = Unknown(f"{node.raw!r} depends on variables that nothing in the repository sets")
-    return Text(value=value, at=node.at, raw=node.raw, blank=node.blank)
+    return Text(value=value, at=node.at, raw=node.raw, blank=node.blank, holed=node.text)
 
 
 def _flag(node: _N | None, default: bool = False) -> bool:
@@ -1665,7 +1669,8 @@ class _Typer:
             value = Unknown(
                 f"{node.raw!r} depends on variables that nothing in the repository sets"
             )
-        return Text(value=value, at=at, raw=word.replace(HOLE, ""), blank=word.replace(HOLE, ""))
+        blank = word.replace(HOLE, "")
+        return Text(value=value, at=at, raw=blank, blank=blank, holed=word)
 
     def expose(self, node: _N | None) -> tuple[ComposePort, ...]:
         out: list[ComposePort] = []
