@@ -392,11 +392,11 @@ def _exec_parts(text: str) -> Iterator[Part]:
 
 
 def _open(fragment: Fragment) -> Fragment:
-    """The program of a shell with a variable that nothing sets for each hole."""
+    """The program of a shell, with what nobody can foretell for each hole."""
     if HOLE not in fragment.text:
         return fragment
     line, column = fragment.place(0)
-    return Fragment(fragment.path, [(fragment.text.replace(HOLE, "${_}"), line, column)])
+    return Fragment(fragment.path, [(fragment.text.replace(HOLE, "$(:)"), line, column)])
 
 
 def split(fragment: Fragment) -> Script:
