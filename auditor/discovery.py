@@ -633,6 +633,8 @@ _DEV_DIRECTORIES = _words(
     "notebook notebooks benchmark benchmarks tutorial tutorials e2e .devcontainer testdata "
     "test_data archive archived deprecated legacy obsolete attic"
 )
+# Dockerfiles and Compose files there are copied into projects, and deploy nothing where they lie.
+_SCAFFOLDS = _words("template templates scaffold scaffolds boilerplate boilerplates cookiecutter")
 _DEV_WORDS = _words(
     "dev devel develop development test tests testing local debug ci doc docs lint example "
     "sample override devcontainer jupyter notebook notebooks"
@@ -677,6 +679,13 @@ _PICKLE_0 = re.compile(
 )
 
 
+# What an unpickler goes on with behind the protocol; it stops at any other byte.
+_OPCODES = frozenset(
+    b"(.012FIJKLMNQRSTUVXabcdeghijlopqrstu]})BCG\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c"
+    b"\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96\x97\x98P"
+)
+
+
 def sniff(head: bytes) -> str | None:
     """What a file's first bytes (64 suffice) look like; None for text and the unknown."""
     for magic, name in _MAGIC:
@@ -684,7 +693,7 @@ def sniff(head: bytes) -> str | None:
             return name
     if len(head) < 2:
         return None
-    if head[0] == 0x80 and head[1] <= 5:
+    if head[0] == 0x80 and head[1] <= 5 and (len(head) == 2 or head[2] in _OPCODES):
         return "pickle"
     if head[4:8] == b"TFL3":
         return "tflite"
@@ -859,7 +868,9 @@ def is_development(path: str, kind: FileKind) -> bool:
         return True
     parts = path.lower().split("/")
     name = parts.pop()
-    if not _DEV_DIRECTORIES.isdisjoint(parts):
+    if not _DEV_DIRECTORIES.isdisjoint(parts) or any("{{" in part for part in parts):
+        return True
+    if kind in (FileKind.DOCKERFILE, FileKind.COMPOSE) and not _SCAFFOLDS.isdisjoint(parts):
         return True
     if kind is FileKind.PYTHON:
         return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"

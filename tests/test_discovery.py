@@ -559,3 +559,9 @@ def test_naming_never_raises(path: str) -> None:
 def test_development_files(path: str, expected: bool) -> None:
     kind = kind_by_name(path) or FileKind.DOCKERFILE
     assert is_development(path, kind) is expected
+
+
+def test_a_pickle_goes_on_behind_its_protocol() -> None:
+    assert sniff(b"\x80\x04\x95\x00") == "pickle"
+    assert sniff(b"\x80\x02cos\n") == "pickle"
+    assert sniff(b"\x80\x04\x00\x78\x01\x70\x00\x00") is None
