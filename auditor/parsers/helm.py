@@ -124,8 +124,10 @@ def _document(files: Files, path: str) -> Node | None:
 
 
 def _release(name: str) -> str:
-    """A name for the release: a chart's own may have blanks and capitals, or be so long that what
-    the templates append to it is refused."""
+    """A name for the release.
+
+    A chart's own may have blanks and capitals, or be so long that what templates append is refused.
+    """
     return re.sub(r"[^a-z0-9-]+", "-", name.lower())[:30].strip("-") or "release"
 
 
