@@ -748,32 +748,10 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
         yield rule.passed()
 
 
-def _sibling(service: Service, name: str, deployment: Deployment) -> Service | None:
-    """The service of the same project that Compose calls by this name."""
-    return next(
-        (
-            s
-            for s in deployment.services
-            if s.project is service.project and s.compose is not None and s.compose.name == name
-        ),
-        None,
-    )
-
-
 def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
     """Services that Compose starts only when this one is healthy."""
-    if service.compose is None:
-        return ()
-    return tuple(
-        (other.name, Stage.STARTS)
-        for other in deployment.services
-        if other.project is service.project
-        and other.compose is not None
-        and any(
-            d.service == service.compose.name and d.condition == "service_healthy" and d.required
-            for d in other.compose.depends_on
-        )
-    )
+    waiting = deployment.neighbours.waiting(service, for_health=True)
+    return tuple((other.name, Stage.STARTS) for other in waiting)
 
 
 def _at_definition(construct: str, service: Service) -> bool:
@@ -790,7 +768,7 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
     if service.compose is None:
         return
     for dependency in service.compose.depends_on:
-        other = _sibling(service, dependency.service, deployment)
+        other = deployment.neighbours.called(service, dependency.service)
         if dependency.condition != "service_healthy" or other is None or other.image is None:
             continue
         known = other.image.base is not None and other.image.base.flavour is not None

@@ -17,6 +17,7 @@ from auditor.deployment import (
     services,
     surroundings,
 )
+from auditor.deployment.composing import Composition
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
@@ -98,13 +99,13 @@ def assemble(
         taken.add(full)
         return full
 
-    default: dict[str, ComposeProject] = {}
+    default: dict[str, Composition] = {}
     for project in projects:
-        base = default.setdefault(project.files[0], project)
-        label = posixpath.basename(project.files[-1]) if base is not project else ""
+        composition = Composition(facts, project)
+        base = default.setdefault(project.files[0], composition)
         for service in project.services:
             # An override that leaves a service as it is does not make a second one of it.
-            if label and service in base.services:
+            if base is not composition and base.services.get(service.name) == service:
                 continue
             image = None
             if service.build is not None:
@@ -130,8 +131,7 @@ def assemble(
                             image_tags.setdefault(dockerfile, []).append(service.image.value)
             found.append(
                 services.from_compose(
-                    facts,
-                    project=project,
+                    composition,
                     service=service,
                     image=image,
                     name=unique(service.name, project.files[-1]),

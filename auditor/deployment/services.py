@@ -110,14 +110,14 @@ def from_image(
 
 
 def from_compose(
-    facts: Facts,
+    composition: composing.Composition,
     *,
-    project: ComposeProject,
     service: ComposeService,
     image: BuiltImage | None,
     name: str,
 ) -> Service:
     """A service of a Compose project; ``image`` is None when it is pulled, not built."""
+    facts, project = composition.facts, composition.project
     variables = [
         Variable(name=v.name, value=v.value, at=v.at, source="image")
         for v in (image.image.env if image else ())
@@ -157,7 +157,7 @@ def from_compose(
         if use.required and use.state in ("missing", "ignored")
     ]
     faults += _missing_dockerfile(facts, service, image)
-    faults += composing.faults(facts, project, service, image)
+    faults += composing.faults(composition, service, image)
     variables += [
         Variable(
             name="*",
@@ -181,7 +181,7 @@ def from_compose(
             made_by_hand=volume.path is not None and _left_out(facts, volume.path),
             read_only=volume.read_only,
             named=volume.type == "volume" and volume.source is not None,
-            shared_with=composing.shared_with(project, service, volume),
+            shared_with=composing.shared_with(composition, service, volume),
         )
         for volume in service.volumes
     ]
@@ -190,7 +190,8 @@ def from_compose(
     for index, volume in enumerate(service.volumes):
         if volume.type != "volume" or volume.source is None:
             continue
-        resource = next((r for r in project.volumes if r.name == volume.source.value), None)
+        named = volume.source.value
+        resource = composition.volumes.get(named) if isinstance(named, str) else None
         if resource is not None and (resource.device is not None or resource.external):
             path = resource.device.path if resource.device else None
             mounts[index] = Mount(
@@ -231,11 +232,10 @@ def from_compose(
         elif check.form == "exec":
             script = shell.exec_form(check.at.path, [_fragment(w.value, w.at) for w in check.words])
             health.append(healthcheck.read(script, check.at, "compose", env))
-    given = composing.env_by_hand(facts, project)
-    entrypoint = _compose_words(service.entrypoint, given)
-    command = _compose_words(service.command, given)
+    entrypoint = _compose_words(service.entrypoint, composition.env_by_hand)
+    command = _compose_words(service.command, composition.env_by_hand)
     open_links = [
-        *composing.demands(facts, project),
+        *composing.demands(composition),
         *(
             (Stage.STARTS, item.words.reason)
             for item in (service.entrypoint, service.command)
