@@ -6,7 +6,7 @@ file that is not in the repository) is ``Unknown`` or a fact of its own, never a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from auditor import lazy_re as re
@@ -1469,7 +1469,10 @@ class _Typer:
             ports=self.typed(get("ports"), ComposePort),
             expose=self.expose(get("expose")),
             volumes=self.typed(get("volumes"), ComposeVolume),
-            environment=self.environment(get("environment"), env_files),
+            environment=(
+                *self.of_models(get("models")),
+                *self.environment(get("environment"), env_files),
+            ),
             env_files=env_files,
             working_dir=_text(get("working_dir")),
             user=_text(get("user")),
@@ -1614,6 +1617,26 @@ class _Typer:
         for own in self.with_host(self.pairs(node)):
             seen[own.name] = own
         return tuple(seen.values())
+
+    def of_models(self, node: _N | None) -> Iterator[EnvironmentVariable]:
+        """What Compose tells a service of the models that it asks for: address and name."""
+        wanted: list[tuple[str, Location, _M | None]] = []
+        if isinstance(node, _L):
+            wanted = [(i.text, i.at, None) for i in node.items if isinstance(i, _S) and i.text]
+        elif isinstance(node, _M):
+            wanted = [
+                (name, at, value if isinstance(value, _M) else None)
+                for name, (at, value) in node.items.items()
+            ]
+        for model, at, said in wanted:
+            stem = model.upper().replace("-", "_")
+            for key, ending in (("endpoint_var", "URL"), ("model_var", "MODEL")):
+                chosen = _plain(said.get(key)) if said is not None else ""
+                yield EnvironmentVariable(
+                    name=chosen or f"{stem}_{ending}",
+                    value=Unknown(f"Compose fills it in for the model {model}"),
+                    at=at,
+                )
 
     def env_files(self, node: _N | None) -> tuple[ComposeEnvFile, ...]:
         out: list[ComposeEnvFile] = []

@@ -236,3 +236,56 @@ def test_a_loader_that_may_lead_to_a_library_is_no_high(tmp_path: Path) -> None:
     assert serious(service(tmp_path / "a", files), "IMG002") == []
     files["app.py"] = f"import magic\n{APP}"
     assert serious(service(tmp_path / "b", files), "IMG002") == ["IMG002"]
+
+
+JAVA = "FROM python:3.11-slim-bookworm\nRUN apt-get update && apt-get install -y PACKAGE\n"
+
+
+@pytest.mark.parametrize(
+    ("package", "found"),
+    [
+        ("openjdk-17-jre-headless", []),
+        ("default-jre", []),
+        ("openjdk-99-jdk", []),  # that it does not exist is another rule's to say
+        ("curl", ["IMG002"]),
+    ],
+)
+def test_a_runtime_of_java_brings_java(tmp_path: Path, package: str, found: list[str]) -> None:
+    text = dockerfile().replace("FROM python:3.11-slim\n", JAVA.replace("PACKAGE", package))
+    files = {
+        "Dockerfile": text,
+        "app.py": f"from pyspark.sql import SparkSession\n{APP}",
+        "requirements.txt": f"{REQUIREMENTS}pyspark==3.5.1\n",
+    }
+    assert serious(service(tmp_path, files), "IMG002") == found
+
+
+@pytest.mark.parametrize(
+    ("models", "found"),
+    [
+        ("models: [llm]", []),
+        ("models: {llm: {model_var: LLM_MODEL, endpoint_var: LLM_ADDRESS}}", []),
+        ("models: {llm: {model_var: OTHER}}", ["IMG012"]),
+        ("models: [other]", ["IMG012"]),
+        ("environment: [OTHER=1]", ["IMG012"]),
+    ],
+)
+def test_compose_names_its_models_to_a_service(
+    tmp_path: Path, models: str, found: list[str]
+) -> None:
+    files = {
+        "app.py": f"import os\nNAME = os.environ['LLM_MODEL']\n{APP}",
+        "compose.yaml": f"services:\n  api:\n    build: .\n    {models}\n"
+        "models:\n  llm: {model: ai/smollm2}\n  other: {model: ai/smollm2}\n",
+    }
+    assert serious(service(tmp_path, files), "IMG012") == found
+
+
+def test_services_of_profiles_may_be_alternatives(tmp_path: Path) -> None:
+    text = (
+        "services:\n  api: {build: ., ports: ['8000:8000']}\n"
+        "  api-gpu: {build: ., ports: ['8000:8000'], profiles: [gpu]}\n"
+    )
+    assert serious(service(tmp_path / "a", {"compose.yaml": text}), "NET004") == []
+    text = text.replace(", profiles: [gpu]", "")
+    assert serious(service(tmp_path / "b", {"compose.yaml": text}), "NET004") == ["NET004"]
