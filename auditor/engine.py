@@ -233,7 +233,8 @@ def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
 
 def _is_binary(repository: Repository, path: str) -> bool:
     entry = repository.entry(path)
-    return entry is not None and entry.kind is FileKind.ARTIFACT
+    # The configuration of a model is text that a line can be quoted of.
+    return entry is not None and entry.kind is FileKind.ARTIFACT and not path.endswith(".pbtxt")
 
 
 def _artifacts(repository: Repository, skipped: list[Skipped]) -> Iterable[Artifact]:

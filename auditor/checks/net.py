@@ -13,6 +13,7 @@ from auditor.deployment.model import Deployment, Listen, Proxied, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
+from auditor.parsers.python.facts import Call, Value
 from auditor.source import Location, Unknown
 
 
@@ -316,7 +317,7 @@ def _swarm_mode(service: Service) -> bool:
 @check("NET005")
 def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A web service of a Compose project that nothing outside can reach."""
-    if service.project is None or service.image is None or not service.is_web or service.is_dev:
+    if service.project is None or not service.ours or not service.is_web or service.is_dev:
         return
     if service.host_network or service.published:
         yield rule.passed()
@@ -573,6 +574,17 @@ def _itself(
 _URL = re.compile(r"https?://([\w.-]+)(?::(\d{1,5}))?(?=[/?#]|$)")
 
 
+# Where HTTP clients, and those of OpenAI's protocol, take the address that they ask.
+_ADDRESSES = ("url", "base_url", "api_base", "azure_endpoint")
+
+
+def _address_of(call: Call) -> Value | None:
+    named = (call.keyword(name) for name in _ADDRESSES)
+    # `requests.request("GET", url)` gives the method first.
+    given = (value for value in (*named, *call.arguments[:2]) if value is not None)
+    return next((value for value in given if _URL.match(value.text or "")), None)
+
+
 def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Code asks another service of the project at a port that it does not serve, or itself."""
     if service.compose is None or service.image is None or service.host_network:
@@ -581,7 +593,7 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
     seen: set[tuple[str, int]] = set()
     for entry in service.entries:
         for call in entry.trace.calls:
-            url = call.arguments[0] if call.category == "http" and call.arguments else None
+            url = _address_of(call) if call.category == "http" else None
             match = _URL.match(url.text or "") if url is not None else None
             if url is None or match is None:
                 continue

@@ -14,6 +14,7 @@ from auditor.deployment import (
     images,
     manifests,
     packaged,
+    serverimages,
     services,
     surroundings,
 )
@@ -129,6 +130,9 @@ def assemble(
                         used.add(dockerfile)
                         if service.image is not None and isinstance(service.image.value, str):
                             image_tags.setdefault(dockerfile, []).append(service.image.value)
+            elif service.image is not None:
+                text = service.image
+                image = serverimages.pulled(facts, text.value, text.at)
             found.append(
                 services.from_compose(
                     composition,
@@ -156,6 +160,13 @@ def assemble(
     for problem in cluster.problems:
         facts.note((problem,))
     linked = _linked(facts, cluster, builds, image_tags, aside) if cluster.workloads else {}
+    tied = {item.container.at for items in linked.values() for item in items}
+    for server in manifests.running(cluster):
+        named = server.container.image
+        image = serverimages.pulled(facts, named.value, named.at) if named is not None else None
+        if image is not None and server.container.at not in tied:
+            name = unique(_workload_name(server), server.workload.at.path)
+            found.append(services.from_kubernetes(facts, running=server, image=image, name=name))
     for entry in repository.of_kind(FileKind.DOCKERFILE):
         started = linked.get(entry.path, [])
         if entry.path in aside or (entry.path in used and not started):

@@ -193,6 +193,8 @@ class BuiltImage:
     # Programs of the distributions came along with them.
     scripts_shipped: bool = True
     build_args: tuple[tuple[str, Value], ...] = ()
+    # Somebody else's image of a model server, run as it is.
+    pulled: bool = False
 
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
         """The forecasts that a fault of this image turns to no."""
@@ -550,7 +552,7 @@ class Service:
     @property
     def ours(self) -> bool:
         """Built from this repository."""
-        return self.image is not None
+        return self.image is not None and not self.image.pulled
 
 
 @value

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from auditor.deployment import composing, fronts, healthcheck, hosted, manifests
+from auditor.deployment import composing, fronts, healthcheck, hosted, manifests, serverimages
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -413,7 +413,7 @@ def _runtime(facts: Facts, path: str) -> str:
 def from_kubernetes(
     facts: Facts, *, running: manifests.Running, image: BuiltImage, name: str
 ) -> Service:
-    """A container of a Kubernetes workload, run from an image that is built here."""
+    """A container of a Kubernetes workload, run from an image that is built here or known."""
     container, workload = running.container, running.workload
     variables, complete = manifests.variables(running, image)
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
@@ -621,6 +621,16 @@ def _finish(
     container: Container | None = None,
 ) -> Service:
     checks = list(health)
+    if image is not None and isinstance(image.image.base.reference, str):
+        # The base image's own, which everything else overrides.
+        own_variables = serverimages.variables(image.image.base.reference)
+        variables = [
+            *(
+                Variable(name=name, value=text, at=image.image.base.at, source="image")
+                for name, text in own_variables.items()
+            ),
+            *variables,
+        ]
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
     argv: tuple[str, ...] | None = None
     command_at: Location | None = None
@@ -746,25 +756,13 @@ def _of_base(
 ) -> tuple[list[tuple[str, Location]], str | None, Location | None]:
     """The command with what the base image of a model server puts around it."""
     reference = image.base.reference
-    if not isinstance(reference, str):
-        return words, form, at
-    from auditor.deployment.baselayer import repository
-
-    name = repository(reference)
-    if name not in _SERVER_IMAGES:
-        return words, form, at
-    from auditor.deployment.modelservers import base_command
-
     plain = [word for word, _ in words]
-    made = base_command(name, env, plain)
+    made = plain if not isinstance(reference, str) else serverimages.command(reference, env, plain)
     if made == plain:
         return words, form, at
     place = image.base.at
     kept = dict(words)
     return [(word, kept.get(word, place)) for word in made], "exec", at or place
-
-
-_SERVER_IMAGES = frozenset({"tensorflow/serving", "pytorch/torchserve", "seldonio/mlserver"})
 
 
 def _exec_words(process: Process) -> list[tuple[str, Location]]:
