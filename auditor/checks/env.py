@@ -321,6 +321,16 @@ def _allows(specifier: str, version: str) -> bool | None:
     )
 
 
+def _copied(service: Service, top: str) -> bool:
+    """A COPY names the module, and its source is not in the context: the build says so itself."""
+    problems = service.image.copy_problems if service.image is not None else ()
+    return any(
+        p.source.rstrip("/").rpartition("/")[2] in (top, f"{top}.py")
+        for p in problems
+        if p.kind == "missing"
+    )
+
+
 @check("ENV007")
 def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Code imports a module that nothing in the image brings."""
@@ -379,6 +389,8 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                     blocks=_stages(service, item.reach.phase, item.reach.certain),
                 )
                 continue
+            if not provision.candidates and _copied(service, top):
+                continue  # an image that builds has it
             own = next((p for p in _own_package(top, deployment)), None)
             if own is not None and not provision.candidates:
                 yield rule.finding(

@@ -315,7 +315,7 @@ def _importable(
 
     found: dict[str, ProjectModule] = {}
     unsure: set[str] = set()
-    roots = tuple(dict.fromkeys(root for entry in entries for root in entry.roots))
+    roots = tuple(dict.fromkeys(r for e in entries for r in (*e.roots, *e.trace.roots)))
     for module in view.pickled_modules:
         inside = module.replace(".", "/")
         for root in roots:
@@ -1202,14 +1202,15 @@ class _Follower:
             return
         apps = sorted({n.partition(":")[2] for app in trace.apps for n in app.names})
         hint = f" (the application there is `{apps[0]}`)" if apps else ""
+        where = trace.path or module
         self.faults.append(
             StartFault(
                 kind="attribute",
                 message=(
-                    f"`{trace.path}` has no `{attribute}`{hint}: "
+                    f"`{where}` has no `{attribute}`{hint}: "
                     f'`Error loading ASGI app. Attribute "{attribute}" not found in module "{module}".`'
                     if server == "uvicorn"
-                    else f"`{trace.path}` has no `{attribute}`{hint}: {server} fails to load it"
+                    else f"`{where}` has no `{attribute}`{hint}: {server} fails to load it"
                 ),
                 at=at,
                 related=((Location(trace.path), "this module is loaded"),) if trace.path else (),

@@ -23,6 +23,7 @@ from auditor.deployment.view import View
 from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.dockercli import DockerRun
+from auditor.parsers.dotenv import HOLE
 from auditor.source import Fragment, Location, SourceText, Unknown
 from auditor.values import replace
 
@@ -231,8 +232,8 @@ def from_compose(
         elif check.form == "exec":
             script = shell.exec_form(check.at.path, [_fragment(w.value, w.at) for w in check.words])
             health.append(healthcheck.read(script, check.at, "compose", env))
-    entrypoint = _compose_words(service.entrypoint)
-    command = _compose_words(service.command)
+    entrypoint = _compose_words(service.entrypoint, composition.env_by_hand)
+    command = _compose_words(service.command, composition.env_by_hand)
     open_links = [
         *composing.demands(composition),
         *(
@@ -490,13 +491,12 @@ def _host_port(published: object, offset: int) -> int | Unknown | None:
 
 
 def _compose_words(
-    command: ComposeCommand | None,
+    command: ComposeCommand | None, given: bool
 ) -> tuple[tuple[str, Location], ...] | None:
+    """The words of a command. What nothing sets is empty, unless it is ``given`` at the start."""
     if command is None or isinstance(command.words, Unknown):
         return None
-    return tuple(
-        (word.value if isinstance(word.value, str) else word.raw, word.at) for word in command.words
-    )
+    return tuple((word.holed if given else word.blank, word.at) for word in command.words)
 
 
 def _fragment(value: Value, at: Location) -> Fragment:
@@ -674,7 +674,7 @@ def _finish(
             script = shell.exec_form(
                 path, [Fragment(path, [(w, a.line, a.column)]) for w, a in words]
             )
-            argv = tuple(w for w, _ in words)
+            argv = tuple(w.replace(HOLE, "{{ ? }}") for w, _ in words)
     else:
         open_links.append((Stage.STARTS, f"{image_reference or name} is not built here"))
     service = Service(

@@ -293,9 +293,12 @@ class View:
             or path.startswith(("/usr/", "/tmp/", "/root/"))
         ):
             return False
-        top = "/" + path.split("/")[1]
+        parts = path.split("/")[1:]
+        # Named from the root, or an environment or target named from the working directory.
+        wanted = [f"/{parts[0]}", *(f"{part}/bin/" for part in parts[1:-1])]
+        wanted += [f"{flag} {part}" for flag in ("-t", "--target") for part in parts[1:-1]]
         texts = (step.command.text.text for step in self._image.image.runs)
-        return not any(top in text and "pip" in text for text in texts)
+        return not any("pip" in text and any(w in text for w in wanted) for text in texts)
 
     def _by_python(self) -> dict[Location, tuple[Made, ...]]:
         if self._runs is not None:

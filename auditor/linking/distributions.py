@@ -303,9 +303,12 @@ def children(
 
 
 def is_stdlib(module: str) -> bool:
-    """Whether a top-level name belongs to the standard library of some Python 3."""
+    """Whether a top-level name belongs to the standard library of some Python 3.
+
+    The program itself, ``__main__``, is always there too.
+    """
     top = module.partition(".")[0]
-    return top in sys.stdlib_module_names or top in _LEFT_STDLIB
+    return top in sys.stdlib_module_names or top in _LEFT_STDLIB or top == "__main__"
 
 
 # Modules that the newest release of their distribution has no more, and the first one without.

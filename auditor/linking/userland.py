@@ -168,7 +168,12 @@ class Userland:
                 return True
             has, release = self.alike, sonames.release(sonames.NEWEST)
         look = release.library if need.kind == "library" else release.program
-        return any(look(name) in has for name in need.names)
+        if any(look(name) in has for name in need.names):
+            return True
+        return need.kind == "program" and any(
+            not set(need.names).isdisjoint(sonames.set_up_by(package.name))
+            for package in self._shipped()
+        )
 
     def lacks(self, need: Need) -> Lack | None:
         """The need as unmet, or None when the image answers it."""

@@ -6,7 +6,7 @@ file that is not in the repository) is ``Unknown`` or a fact of its own, never a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from auditor import lazy_re as re
@@ -27,12 +27,16 @@ class ProjectFiles(Protocol):
 
 @value
 class Text:
-    """A scalar after interpolation. ``raw`` is as written; ``blank`` reads unset variables as ""."""
+    """A scalar after interpolation. ``raw`` is as written; ``blank`` reads unset variables as "".
+
+    ``holed`` has ``HOLE`` for each of them.
+    """
 
     value: str | Unknown
     at: Location
     raw: str
     blank: str
+    holed: str = ""
 
 
 @value
@@ -1169,7 +1173,7 @@ def _made_text(node: _S) -> Text:
     value: str | Unknown = node.text
     if HOLE in node.text:
         value = Unknown(f"{node.raw!r} depends on variables that nothing in the repository sets")
-    return Text(value=value, at=node.at, raw=node.raw, blank=node.blank)
+    return Text(value=value, at=node.at, raw=node.raw, blank=node.blank, holed=node.text)
 
 
 def _flag(node: _N | None, default: bool = False) -> bool:
@@ -1465,7 +1469,10 @@ class _Typer:
             ports=self.typed(get("ports"), ComposePort),
             expose=self.expose(get("expose")),
             volumes=self.typed(get("volumes"), ComposeVolume),
-            environment=self.environment(get("environment"), env_files),
+            environment=(
+                *self.of_models(get("models")),
+                *self.environment(get("environment"), env_files),
+            ),
             env_files=env_files,
             working_dir=_text(get("working_dir")),
             user=_text(get("user")),
@@ -1611,6 +1618,26 @@ class _Typer:
             seen[own.name] = own
         return tuple(seen.values())
 
+    def of_models(self, node: _N | None) -> Iterator[EnvironmentVariable]:
+        """What Compose tells a service of the models that it asks for: address and name."""
+        wanted: list[tuple[str, Location, _M | None]] = []
+        if isinstance(node, _L):
+            wanted = [(i.text, i.at, None) for i in node.items if isinstance(i, _S) and i.text]
+        elif isinstance(node, _M):
+            wanted = [
+                (name, at, value if isinstance(value, _M) else None)
+                for name, (at, value) in node.items.items()
+            ]
+        for model, at, said in wanted:
+            stem = model.upper().replace("-", "_")
+            for key, ending in (("endpoint_var", "URL"), ("model_var", "MODEL")):
+                chosen = _plain(said.get(key)) if said is not None else ""
+                yield EnvironmentVariable(
+                    name=chosen or f"{stem}_{ending}",
+                    value=Unknown(f"Compose fills it in for the model {model}"),
+                    at=at,
+                )
+
     def env_files(self, node: _N | None) -> tuple[ComposeEnvFile, ...]:
         out: list[ComposeEnvFile] = []
         for item in node.items if isinstance(node, _L) else ():
@@ -1665,7 +1692,8 @@ class _Typer:
             value = Unknown(
                 f"{node.raw!r} depends on variables that nothing in the repository sets"
             )
-        return Text(value=value, at=at, raw=word.replace(HOLE, ""), blank=word.replace(HOLE, ""))
+        blank = word.replace(HOLE, "")
+        return Text(value=value, at=at, raw=blank, blank=blank, holed=word)
 
     def expose(self, node: _N | None) -> tuple[ComposePort, ...]:
         out: list[ComposePort] = []

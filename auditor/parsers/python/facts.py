@@ -499,6 +499,7 @@ class Trace:
     factories: tuple[str, ...] = ()  # functions of the entry module that return an application
     classes: tuple[tuple[str, str], ...] = ()  # (module:qualname, source path) reached
     truncated: bool = False  # a work limit was hit; the rest was not followed
+    roots: tuple[str, ...] = ()  # where imports search in the end: sys.path as the code leaves it
 
     def app(self, attribute: str) -> WebApp | None:
         """The application that the entry module binds to this name."""

@@ -594,6 +594,7 @@ class Interpreter:
             factories=tuple(factories),
             classes=tuple(sink.classes.items()),
             truncated=self.truncated,
+            roots=tuple(getattr(self.program.finder, "roots", ())),
         )
 
     # -- statements --
