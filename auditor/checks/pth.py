@@ -10,7 +10,8 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import BuiltImage, Deployment, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking.paths import PathLink, machine_path
-from auditor.parsers.python.facts import Phase
+from auditor.parsers.dotenv import is_example
+from auditor.parsers.python.facts import PathValue, Phase
 from auditor.source import Location, Unknown
 
 
@@ -55,7 +56,7 @@ def _judged(service: Service) -> Iterator[PathLink]:
 
 
 # Guards under which a missing file is expected and survived.
-_SURVIVES = frozenset({"try", "exists"})
+_SURVIVES = frozenset({"try", "exists", "missing-return"})
 
 
 def _severity(link: PathLink) -> Severity | None:
@@ -151,6 +152,20 @@ def _own(service: Service, link: PathLink) -> bool:
         return True
     cwd = service.cwd if isinstance(service.cwd, str) else "/"
     return cwd.count("/") > 1 and link.path.startswith(f"{cwd}/")
+
+
+def _set_elsewhere(service: Service, path: PathValue) -> bool:
+    """Whether the path comes from what is set where the service is deployed.
+
+    Of a variable that may be set there, only the default is seen; of a settings file that is
+    made by hand, only its example.
+    """
+    return any(
+        is_example(name.removeprefix("file:"))
+        if name.startswith("file:")
+        else service.may_be_set(name) and service.variable(name) is None
+        for name in path.depends
+    )
 
 
 @check("PTH002")
@@ -313,15 +328,23 @@ def relative_volume(service: Service, rule: Rule) -> Iterator[Outcome]:
 def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A path of somebody's own machine."""
     judged = False
+    present = {
+        (link.access.at, link.access.loader) for link in service.reads if link.seen.answer == "yes"
+    }
     for entry in service.entries:
         for access in entry.trace.files:
             text = access.path.text
             if not isinstance(text, str) or access.reach.phase is Phase.UNREACHED:
                 continue
             judged = True
-            if not machine_path(text):
+            if not machine_path(text) or (access.at, access.loader) in present:
+                continue
+            if access.missing_ok or access.created_before:
+                continue
+            if not access.reach.certain and _SURVIVES & set(access.reach.guards):
                 continue
             fails = access.mode in ("read", "list") and access.reach.certain
+            open_to = _set_elsewhere(service, access.path)
             stage = Stage.STARTS if access.reach.phase.before_serving else Stage.PREDICTS
             yield rule.finding(
                 access.at,
@@ -329,7 +352,16 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 help="Copy the file into the image and build the path from `Path(__file__)`, or read it from a "
                 "variable.",
                 breaks=service.breaks(stage) if fails else (),
-                confidence=None if fails else Confidence.LIKELY,
+                severity=Severity.LOW
+                if not access.reach.certain
+                else Severity.MEDIUM
+                if open_to or not fails
+                else None,
+                confidence=Confidence.POSSIBLE
+                if open_to or not access.reach.certain
+                else None
+                if fails
+                else Confidence.LIKELY,
             )
     if judged:
         yield rule.passed()

@@ -473,7 +473,14 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
                 continue
             chosen.pop(names[:1], None)
         chosen[names] = project
-    return list(chosen.values()), aside
+    projects = list(chosen.values())
+    return [p for p in projects if not any(_part_of(p, other) for other in projects)], aside
+
+
+def _part_of(project: ComposeProject, other: ComposeProject) -> bool:
+    """Whether the other one includes every file of this project (and not the other way round)."""
+    mine, theirs = set(project.included), set(other.included)
+    return theirs.issuperset(project.files) and not mine.issuperset(other.files)
 
 
 def _for_production(path: str) -> bool:

@@ -141,19 +141,20 @@ def from_compose(
             message=(
                 f"`env_file: {use.file.raw.raw}` is not in the repository"
                 + (
-                    ": somebody must put it there, or Compose refuses to start (git ignores it)"
-                    if _by_hand(use, facts)
+                    f": somebody must put it there, or Compose refuses to start ({why})"
+                    if why
                     else ": Compose refuses to start"
                 )
             ),
             at=use.at,
-            certain=not _by_hand(use, facts),
-            possible=_by_hand(use, facts),
+            certain=not why,
+            possible=bool(why),
             stage=Stage.BUILDS,
             evidence=(("state", use.state),),
         )
         for use in service.env_files
         if use.required and use.state in ("missing", "ignored")
+        for why in (_by_hand(use, facts),)
     ]
     faults += _missing_dockerfile(facts, service, image)
     faults += composing.faults(facts, project, service, image)
@@ -443,10 +444,11 @@ def from_kubernetes(
     )
 
 
-def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:
-    """Whether git ignores the file: then it is made by hand on every machine."""
-    path = use.file.path
-    return use.state == "ignored" or (path is not None and facts.repository.would_ignore(path))
+def _by_hand(use: ComposeEnvFile, facts: Facts) -> str:
+    """Why the file is made by hand on every machine; empty where nothing says so."""
+    if use.state == "ignored":
+        return "git ignores it"
+    return facts.by_hand(use.file.path) if use.file.path is not None else ""
 
 
 def _missing_dockerfile(

@@ -361,6 +361,8 @@ class ComposeProject:
     ignored_env: bool = False
     # Further files that took part: included, extended from, env files.
     others: tuple[str, ...] = ()
+    # Those of them whose services all belong to this project (``include``).
+    included: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     is_dev: bool = False
 
@@ -601,6 +603,7 @@ class _Loader:
         self.problems: list[Problem] = []
         self.uses: list[VariableUse] = []
         self.others: list[str] = []
+        self.taken: list[str] = []
         self.work = 0
         self.parsed: dict[tuple[str, str], _M | None] = {}
         self.reading: set[tuple[str, str]] = set()
@@ -843,6 +846,7 @@ class _Loader:
             sources.append(source)
         if not sources:
             return None
+        self.taken += [source.path for source in sources]
         if project_directory is None:
             project_directory = sources[0].path.rpartition("/")[0]
         if env_files is None:
@@ -1401,6 +1405,7 @@ class _Typer:
             configs=self.resources("configs", "config"),
             variables=tuple(dict.fromkeys(self.loader.uses)),
             others=tuple(self.loader.others),
+            included=tuple(dict.fromkeys(self.loader.taken)),
             problems=tuple(dict.fromkeys(self.loader.problems)),
             is_dev=self.is_dev,
             ignored_env=self.loader.ignored_env,

@@ -152,6 +152,42 @@ def test_machine_paths(path: str, reported: bool, tmp_path: Path) -> None:
     assert bool(kit.of(result, "PTH006")) is reported
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nif os.path.exists(P):\n    open(P)\n",
+        "try:\n    open(P)\nexcept FileNotFoundError:\n    pass\n",
+        "from pathlib import Path\ndef read():\n    if not Path(P).exists():\n        return []\n"
+        "    return open(P)\nread()\n",
+    ],
+)
+def test_machine_paths_that_are_done_without(code: str, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, _reads('P = "/Users/ana/w.txt"\n' + code))
+    assert not kit.of(result, "PTH006")
+
+
+def test_a_machine_path_that_is_mounted(tmp_path: Path) -> None:
+    files = _reads('open("/home/ana/w.txt")\n', **{"data/w.txt": "1"})
+    body = "volumes: ['./data:/home/ana']"
+    files["docker-compose.yml"] = kit.compose(body)
+    assert not kit.of(kit.service(tmp_path, files), "PTH006")
+
+
+def test_a_machine_path_of_an_example(tmp_path: Path) -> None:
+    code = (
+        "from pydantic_settings import BaseSettings, SettingsConfigDict\n"
+        "class S(BaseSettings):\n"
+        '    model_config = SettingsConfigDict(env_file=".env")\n'
+        '    table: str = "/app/w.txt"\n'
+        "open(S().table)\n"
+    )
+    files = _reads(code, "COPY . ./", **{".env.example": "TABLE=/home/ana/w.txt\n", "w.txt": "1"})
+    files[".gitignore"] = ".env\n"
+    files["requirements.txt"] = kit.REQUIREMENTS + "pydantic-settings==2.4.0\n"
+    found = kit.of(kit.service(tmp_path, files), "PTH006")
+    assert {f.severity for f in found} <= {Severity.MEDIUM}
+
+
 def test_a_checkpoint_that_a_class_of_the_project_loads(tmp_path: Path) -> None:
     code = (
         "from pytorch_lightning import LightningModule\n\n\n"
