@@ -10,8 +10,7 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import BuiltImage, Deployment, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking.paths import PathLink, machine_path
-from auditor.parsers.dotenv import is_example
-from auditor.parsers.python.facts import PathValue, Phase
+from auditor.parsers.python.facts import Phase
 from auditor.source import Location, Unknown
 
 
@@ -152,20 +151,6 @@ def _own(service: Service, link: PathLink) -> bool:
         return True
     cwd = service.cwd if isinstance(service.cwd, str) else "/"
     return cwd.count("/") > 1 and link.path.startswith(f"{cwd}/")
-
-
-def _set_elsewhere(service: Service, path: PathValue) -> bool:
-    """Whether the path comes from what is set where the service is deployed.
-
-    Of a variable that may be set there, only the default is seen; of a settings file that is
-    made by hand, only its example.
-    """
-    return any(
-        is_example(name.removeprefix("file:"))
-        if name.startswith("file:")
-        else service.may_be_set(name) and service.variable(name) is None
-        for name in path.depends
-    )
 
 
 @check("PTH002")
@@ -344,7 +329,6 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if not access.reach.certain and _SURVIVES & set(access.reach.guards):
                 continue
             fails = access.mode in ("read", "list") and access.reach.certain
-            open_to = _set_elsewhere(service, access.path)
             stage = Stage.STARTS if access.reach.phase.before_serving else Stage.PREDICTS
             yield rule.finding(
                 access.at,
@@ -352,16 +336,16 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 help="Copy the file into the image and build the path from `Path(__file__)`, or read it from a "
                 "variable.",
                 breaks=service.breaks(stage) if fails else (),
-                severity=Severity.LOW
-                if not access.reach.certain
-                else Severity.MEDIUM
-                if open_to or not fails
-                else None,
-                confidence=Confidence.POSSIBLE
-                if open_to or not access.reach.certain
-                else None
+                severity=None
                 if fails
-                else Confidence.LIKELY,
+                else Severity.MEDIUM
+                if access.reach.certain
+                else Severity.LOW,
+                confidence=None
+                if fails
+                else Confidence.LIKELY
+                if access.reach.certain
+                else Confidence.POSSIBLE,
             )
     if judged:
         yield rule.passed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -156,6 +156,7 @@ def assemble(
     for problem in cluster.problems:
         facts.note((problem,))
     linked = _linked(facts, cluster, builds, image_tags, aside) if cluster.workloads else {}
+    found = [service for service in found if not _built_for(service, linked)]
     for entry in repository.of_kind(FileKind.DOCKERFILE):
         started = linked.get(entry.path, [])
         if entry.path in aside or (entry.path in used and not started):
@@ -475,6 +476,16 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         chosen[names] = project
     projects = list(chosen.values())
     return [p for p in projects if not any(_part_of(p, other) for other in projects)], aside
+
+
+def _built_for(service: Service, linked: Mapping[str, object]) -> bool:
+    """Whether a Compose file that only builds makes this image for a manifest that runs it."""
+    return (
+        service.project is not None
+        and service.image is not None
+        and service.image.dockerfile.path in linked
+        and all(item.only_built for item in service.project.services)
+    )
 
 
 def _part_of(project: ComposeProject, other: ComposeProject) -> bool:

@@ -321,6 +321,19 @@ class ComposeService:
     # Service keys that are none (nor ``x-``), with where they stand.
     unknown_keys: tuple[tuple[str, Location], ...] = ()
 
+    @property
+    def only_built(self) -> bool:
+        """Nothing says how it runs: it stands here for its image to be built and named."""
+        bare = ComposeService(
+            name=self.name,
+            at=self.at,
+            build=self.build,
+            image=self.image,
+            platform=self.platform,
+            labels=self.labels,
+        )
+        return self.build is not None and self == bare
+
     def variable(self, name: str) -> EnvironmentVariable | None:
         """The variable as the container sees it, or None."""
         return next((v for v in self.environment if v.name == name), None)
