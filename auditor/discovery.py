@@ -632,6 +632,9 @@ _DEV_DIRECTORIES = _words(
     "notebook notebooks benchmark benchmarks tutorial tutorials e2e .devcontainer testdata "
     "test_data archive archived deprecated legacy obsolete attic"
 )
+# Whatever else such a directory is called ("deprecated files").
+_PUT_ASIDE = _words("deprecated obsolete archived")
+_WORDS_OF_NAMES = re.compile(r"[\s_.-]+")
 _DEV_WORDS = _words(
     "dev devel develop development test tests testing local debug ci doc docs lint example "
     "sample override devcontainer jupyter notebook notebooks"
@@ -852,6 +855,8 @@ def is_development(path: str, kind: FileKind) -> bool:
     parts = path.lower().split("/")
     name = parts.pop()
     if not _DEV_DIRECTORIES.isdisjoint(parts):
+        return True
+    if any(not _PUT_ASIDE.isdisjoint(_WORDS_OF_NAMES.split(part)) for part in parts):
         return True
     if kind is FileKind.PYTHON:
         return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"

@@ -439,6 +439,11 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         if not texts:
             continue
         names = files.files
+        under = None
+        if len(names) == 1 and not files.is_default:
+            under = _given_before(facts, texts[0], paths)
+            if under is not None:
+                texts, names = [under, *texts], (under.path, *names)
         entry = facts.repository.entry(names[-1])
         dev = files.is_dev or (entry is not None and entry.is_dev)
         variant = len(texts) > 1
@@ -446,8 +451,9 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         dev = dev and not applied
         if (
             variant
+            and under is None
             and compose.stands_alone(texts[-1])
-            and not compose.lies_over(texts[-1], names[0])
+            and not compose.lies_over(texts[-1].text, names[0], names[-1])
         ):
             texts, names, variant = texts[-1:], names[-1:], False
         directory = _project_directory(facts, texts)
@@ -497,6 +503,20 @@ def _part_of(project: ComposeProject, other: ComposeProject) -> bool:
 def _for_production(path: str) -> bool:
     words = posixpath.basename(path).lower().replace("-", ".").split(".")
     return not {"prod", "production"}.isdisjoint(words)
+
+
+def _given_before(facts: Facts, source: SourceText, paths: Sequence[str]) -> SourceText | None:
+    """The Compose file after which this one is given, by its own text or the documentation's."""
+    folder = posixpath.dirname(source.path)
+    beside = [p for p in paths if posixpath.dirname(p) == folder and p != source.path]
+    if not beside:
+        return None
+    name = posixpath.basename(source.path)
+    for text in (source, *_speaking_of(facts, name)):
+        for path in beside:
+            if compose.lies_over(text.text, path, source.path):
+                return facts.read(path)
+    return None
 
 
 # An override that mounts the sources, watches them or builds another stage is for development.
@@ -603,31 +623,37 @@ def _build_hints(
 ) -> tuple[str | None, str | None, tuple[tuple[str, Value], ...], tuple[str, ...], bool]:
     """(context, target, build arguments, tags) that build commands give for a Dockerfile.
 
-    Last, whether only documentation says so, whose reader may stand in another directory.
+    The first command decides, the tags are those of all. Last, whether only documentation says
+    so, whose reader may stand in another directory.
     """
-    for build in builds:
-        context = build.context
-        if not isinstance(context, str) or "://" in context or context.startswith("$"):
+    mine = [(b, c) for b in builds if (c := _context_of(b, dockerfile)) is not None]
+    if not mine:
+        return None, None, (), (), False
+    build, context = mine[0]
+    arguments = tuple((name, value) for name, value in build.args if name and value is not None)
+    target = build.target if isinstance(build.target, str) else None
+    tags = tuple(dict.fromkeys(t for b, _ in mine for t in b.tags if isinstance(t, str)))
+    return context, target, arguments, tags, build.place == "documentation"
+
+
+def _context_of(build: DockerBuild, dockerfile: str) -> str | None:
+    """The context of a build command that names this Dockerfile; None where it does not."""
+    context = build.context
+    if not isinstance(context, str) or "://" in context or context.startswith("$"):
+        return None
+    origin = posixpath.dirname(build.at.path) if build.place == "documentation" else ""
+    for start in dict.fromkeys((build.directory, origin, "")):
+        directory = posixpath.normpath(posixpath.join(start, context))
+        if directory.startswith(".."):
             continue
-        origin = posixpath.dirname(build.at.path) if build.place == "documentation" else ""
-        for start in dict.fromkeys((build.directory, origin, "")):
-            directory = posixpath.normpath(posixpath.join(start, context))
-            if directory.startswith(".."):
-                continue
-            directory = "" if directory == "." else directory
-            if isinstance(build.dockerfile, str):
-                named = posixpath.normpath(posixpath.join(start, build.dockerfile))
-            else:
-                named = posixpath.normpath(posixpath.join(directory, "Dockerfile"))
-            if named != dockerfile:
-                continue
-            arguments = tuple(
-                (name, value) for name, value in build.args if name and value is not None
-            )
-            target = build.target if isinstance(build.target, str) else None
-            tags = tuple(t for b in builds for t in b.tags if isinstance(t, str) and b == build)
-            return directory, target, arguments, tags, build.place == "documentation"
-    return None, None, (), (), False
+        directory = "" if directory == "." else directory
+        if isinstance(build.dockerfile, str):
+            named = posixpath.normpath(posixpath.join(start, build.dockerfile))
+        else:
+            named = posixpath.normpath(posixpath.join(directory, "Dockerfile"))
+        if named == dockerfile:
+            return directory
+    return None
 
 
 def _runs_of(

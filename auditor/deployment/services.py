@@ -507,18 +507,32 @@ def _fragment(value: Value, at: Location) -> Fragment:
 def _preferred(runs: Sequence[DockerRun], image: BuiltImage) -> DockerRun | None:
     """The run that says most: what scripts do before what documentation shows, ports first.
 
-    A run that replaces the image's own command and publishes nothing is a task (tests, a
-    linter, a training run), not the service.
+    One that gives neither ports nor mounts nor variables says nothing (a smoke test).
+
+    A run that replaces the image's own command by another and publishes nothing is a task
+    (tests, a linter, a training run), not the service.
     """
     has_command = image.image.cmd is not None or image.image.entrypoint is not None
+    own = image.image.cmd.command.argv if image.image.cmd is not None else ()
     ranked = sorted(
         (
             r
             for r in runs
             if not (r.interactive and r.command)
-            and not (has_command and not r.ports and (r.command or r.entrypoint is not None))
+            and not (
+                has_command
+                and not r.ports
+                and (r.command or r.entrypoint is not None)
+                and tuple(word.text for word in r.command) != own
+            )
         ),
-        key=lambda r: (r.place == "documentation", not r.ports, -len(r.env), r.at),
+        key=lambda r: (
+            not (r.ports or r.volumes or r.env or r.env_files),
+            r.place == "documentation",
+            not r.ports,
+            -len(r.env),
+            r.at,
+        ),
     )
     return ranked[0] if ranked else None
 
@@ -545,6 +559,8 @@ def _run_mount(value: Value, at: Location, facts: Facts) -> Mount | None:
     for prefix in ("$(pwd)", "${PWD}", "$PWD", "`pwd`", "%cd%", "."):
         if source == prefix or source.startswith(f"{prefix}/"):
             path = posixpath.normpath(source[len(prefix) :].strip("/") or ".")
+            if not posixpath.splitext(path)[1] and not facts.repository.exists(path):
+                break  # A directory that only the host has, or the command would be of no use.
             return Mount(
                 target=target,
                 kind="bind",

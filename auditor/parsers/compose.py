@@ -441,11 +441,11 @@ def file_sets(paths: Iterable[str]) -> tuple[ComposeFileSet, ...]:
     return tuple(sets)
 
 
-def lies_over(source: SourceText, base: str) -> bool:
-    """Whether the file itself says that it is given after another one (``-f a -f b``)."""
-    first, own = (re.escape(path.rpartition("/")[2]) for path in (base, source.path))
-    together = rf"{first}['\"]?(?:\s+(?:-f|--file)[ =]|[:;])['\"]?(?:\./)?{own}\b"
-    return re.search(together, source.text) is not None
+def lies_over(text: str, base: str, own: str) -> bool:
+    """Whether a text gives one Compose file after another one (``-f BASE -f OWN``)."""
+    first, second = (re.escape(path.rpartition("/")[2]) for path in (base, own))
+    option = r"(?:[\s\\]+(?:-f|--file)[ =]|[:;])"
+    return re.search(rf"{first}['\"]?{option}['\"]?(?:[\w.-]+/)*{second}\b", text) is not None
 
 
 def stands_alone(source: SourceText) -> bool:

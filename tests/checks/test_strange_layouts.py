@@ -143,3 +143,50 @@ def test_a_file_that_is_copied_from_an_example(example: str, sure: bool, tmp_pat
     }
     (found,) = [f for f in service(tmp_path, files).findings if f.rule == "PTH002"]
     assert (found.severity is Severity.HIGH) is sure
+
+
+OVERLAY = """\
+# Usage: docker compose -f compose.server.yml -f {name} up -d
+services:
+  metrics:
+    image: prom/prometheus:v2.53.0
+    depends_on: [api]
+"""
+
+
+@pytest.mark.parametrize("place", ["file", "readme", "nowhere"])
+def test_a_compose_file_that_is_given_after_another(place: str, tmp_path: Path) -> None:
+    text = OVERLAY.format(name="compose.metrics.yml")
+    own = text if place == "file" else text.partition("\n")[2]
+    readme = "docker compose -f deploy/compose.server.yml \\\n  -f deploy/compose.metrics.yml up\n"
+    files = {
+        "deploy/compose.server.yml": "services:\n  api:\n    build: ..\n    ports: ['8000:8000']\n",
+        "deploy/compose.metrics.yml": own,
+        "README.md": readme if place == "readme" else "",
+    }
+    assert rules(service(tmp_path, files), "IMG024") == (["IMG024"] if place == "nowhere" else [])
+
+
+@pytest.mark.parametrize(("source", "found"), [("/out/", []), ("/gone/", ["IMG019"])])
+def test_a_directory_that_an_unknown_program_makes(
+    source: str, found: list[str], tmp_path: Path
+) -> None:
+    text = (
+        "FROM golang:1.22 AS tool\nWORKDIR /src\nCOPY app.py ./\n"
+        "RUN CGO_ENABLED=0 go build -o /out/tool .\n"
+        + dockerfile(f"COPY --from=tool {source} /opt/")
+    )
+    assert rules(service(tmp_path, {"Dockerfile": text}), "IMG019") == found
+
+
+def test_what_follows_from_a_copy_that_finds_nothing(tmp_path: Path) -> None:
+    text = "FROM python:3.11-slim AS first\nWORKDIR /app\nCOPY gone ./gone\n" + dockerfile(
+        "COPY --from=first /app/gone ./gone"
+    )
+    assert rules(service(tmp_path, {"Dockerfile": text}), "IMG019") == ["IMG019"]
+
+
+def test_the_builder_stops_at_the_first_mistake(tmp_path: Path) -> None:
+    text = dockerfile("HEALTHCHECK CMD python - <<'PY'\nimport sys\nsys.exit(0)\nPY")
+    (found,) = [f for f in service(tmp_path, {"Dockerfile": text}).findings if f.rule == "IMG022"]
+    assert "unknown instruction: import" in found.message
