@@ -1113,6 +1113,7 @@ def _was_to_bring(stage: _Build, path: str) -> bool:
     return any(
         any(problem.certain for problem in step.problems)
         and isinstance(step.destination, str)
+        and step.destination != "/"
         and (within(path, step.destination) or within(step.destination, path))
         for step in stage.copies
     )
