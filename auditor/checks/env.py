@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from auditor import lazy_re as re
@@ -28,7 +28,7 @@ from auditor.parsers import locks
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.requirements import normalise
-from auditor.source import Location
+from auditor.source import Location, Problem
 
 # Tools that build the environment rather than belong to it.
 _BUILD_TOOLS = frozenset(
@@ -1117,6 +1117,15 @@ def _elsewhere(environment: Environment, rule: Rule, deployment: Deployment) -> 
         )
 
 
+def _by_file(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
+    """What is wrong with each file, in the order in which pip comes to it."""
+    files: dict[str, list[Problem]] = {}
+    for problem in problems:
+        files.setdefault(problem.at.path, []).append(problem)
+    for found in files.values():
+        yield sorted(found, key=lambda problem: problem.at)
+
+
 @check("ENV019")
 def refused_requirement(
     environment: Environment, rule: Rule, deployment: Deployment
@@ -1124,10 +1133,12 @@ def refused_requirement(
     """A requirements line that pip refuses, or a file that is not there."""
     if environment.files:
         yield rule.passed()
-    for problem in environment.problems:
+    for problem, *others in _by_file(environment.problems):
+        more = f"; {len(others)} more of this file are refused as well" if others else ""
         yield rule.finding(
             problem.at,
-            f"pip stops here: {problem.message}",
+            f"pip stops here: {problem.message}{more}",
+            related=[Related(other.at, other.message) for other in others[:8]],
             # Where no image installs it, it may be meant for another tool.
             severity=None if environment.kind == "image" else Severity.MEDIUM,
             confidence=None if environment.kind == "image" else Confidence.LIKELY,

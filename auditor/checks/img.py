@@ -806,7 +806,8 @@ def refused_dockerfile(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 def _refused(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     yield rule.passed()
-    for problem in image.dockerfile.problems:
+    for problem in sorted(image.dockerfile.problems, key=lambda problem: problem.at)[:1]:
+        # The builder stops at the first; what follows is mostly the rest of the same mistake.
         yield rule.finding(
             problem.at,
             f"the builder refuses this Dockerfile: {problem.message}",

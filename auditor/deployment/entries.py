@@ -188,7 +188,8 @@ def follow(
             proxies = fronts.targets(configs)
             inner = [item for item in listens if item.server != "nginx"]
             faults += _unanswered(proxies, inner, complete=complete)
-            listens = fronts.nginx_listens(configs)
+            # What binds every interface is reached beside nginx, too.
+            listens = fronts.nginx_listens(configs) + [i for i in inner if not i.loopback]
             open_links = [link for link in open_links if "what nginx serves" not in link[1]]
         elif filled or view.build_mentions("/etc/nginx"):
             vague = Unknown("a command of the build or the start writes what nginx reads")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.discovery import FileKind
+from auditor.parsers import dotenv
 from auditor.parsers.python.program import Budget
 from auditor.source import Problem, SourceText
 
@@ -28,7 +29,6 @@ _CAPITALS = re.compile(r"[A-Z][A-Z0-9_]+")
 # In a script, what is only used (`$NAME`) is not set there.
 _GIVEN = re.compile(r"(?<![$\{A-Za-z0-9_])[A-Z][A-Z0-9_]{2,}\b")
 _DOCUMENTS = (".md", ".rst", ".txt", ".example", ".sample", ".template", ".tf", ".conf")
-_EXAMPLES = ("example", "sample", "template", "dist", "default")
 _SPEAKING = frozenset(
     {
         FileKind.COMPOSE, FileKind.DOTENV, FileKind.SHELL, FileKind.CI, FileKind.PROCFILE,
@@ -181,7 +181,7 @@ class Facts:
                     continue
                 if entry.size > 200_000 or read > 4_000_000:
                     continue
-                if entry.kind is FileKind.DOTENV and not any(w in name for w in _EXAMPLES):
+                if entry.kind is FileKind.DOTENV and not dotenv.is_example(name):
                     continue  # what it sets is followed where something reads it
                 read += entry.size
                 names = _GIVEN if entry.kind is FileKind.SHELL else _CAPITALS
@@ -218,6 +218,10 @@ class Facts:
             return "git ignores what it holds"
         if self._kept_by_dvc(path):
             return "DVC keeps it"
+        if not path.endswith("/"):
+            for example in dotenv.examples(path):
+                if self.repository.is_file(example):
+                    return f"{example} shows what it holds"
         where = self.beforehand.brings(path)
         return f"{where} may bring it" if where else self.documented.says(path)
 

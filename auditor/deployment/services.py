@@ -142,19 +142,20 @@ def from_compose(
             message=(
                 f"`env_file: {use.file.raw.raw}` is not in the repository"
                 + (
-                    ": somebody must put it there, or Compose refuses to start (git ignores it)"
-                    if _by_hand(use, facts)
+                    f": somebody must put it there, or Compose refuses to start ({why})"
+                    if why
                     else ": Compose refuses to start"
                 )
             ),
             at=use.at,
-            certain=not _by_hand(use, facts),
-            possible=_by_hand(use, facts),
+            certain=not why,
+            possible=bool(why),
             stage=Stage.BUILDS,
             evidence=(("state", use.state),),
         )
         for use in service.env_files
         if use.required and use.state in ("missing", "ignored")
+        for why in (_by_hand(use, facts),)
     ]
     faults += _missing_dockerfile(facts, service, image)
     faults += composing.faults(composition, service, image)
@@ -445,10 +446,11 @@ def from_kubernetes(
     )
 
 
-def _by_hand(use: ComposeEnvFile, facts: Facts) -> bool:
-    """Whether git ignores the file: then it is made by hand on every machine."""
-    path = use.file.path
-    return use.state == "ignored" or (path is not None and facts.repository.would_ignore(path))
+def _by_hand(use: ComposeEnvFile, facts: Facts) -> str:
+    """Why the file is made by hand on every machine; empty where nothing says so."""
+    if use.state == "ignored":
+        return "git ignores it"
+    return facts.by_hand(use.file.path) if use.file.path is not None else ""
 
 
 def _missing_dockerfile(
@@ -506,18 +508,32 @@ def _fragment(value: Value, at: Location) -> Fragment:
 def _preferred(runs: Sequence[DockerRun], image: BuiltImage) -> DockerRun | None:
     """The run that says most: what scripts do before what documentation shows, ports first.
 
-    A run that replaces the image's own command and publishes nothing is a task (tests, a
-    linter, a training run), not the service.
+    One that gives neither ports nor mounts nor variables says nothing (a smoke test).
+
+    A run that replaces the image's own command by another and publishes nothing is a task
+    (tests, a linter, a training run), not the service.
     """
     has_command = image.image.cmd is not None or image.image.entrypoint is not None
+    own = image.image.cmd.command.argv if image.image.cmd is not None else ()
     ranked = sorted(
         (
             r
             for r in runs
             if not (r.interactive and r.command)
-            and not (has_command and not r.ports and (r.command or r.entrypoint is not None))
+            and not (
+                has_command
+                and not r.ports
+                and (r.command or r.entrypoint is not None)
+                and tuple(word.text for word in r.command) != own
+            )
         ),
-        key=lambda r: (r.place == "documentation", not r.ports, -len(r.env), r.at),
+        key=lambda r: (
+            not (r.ports or r.volumes or r.env or r.env_files),
+            r.place == "documentation",
+            not r.ports,
+            -len(r.env),
+            r.at,
+        ),
     )
     return ranked[0] if ranked else None
 
@@ -544,6 +560,8 @@ def _run_mount(value: Value, at: Location, facts: Facts) -> Mount | None:
     for prefix in ("$(pwd)", "${PWD}", "$PWD", "`pwd`", "%cd%", "."):
         if source == prefix or source.startswith(f"{prefix}/"):
             path = posixpath.normpath(source[len(prefix) :].strip("/") or ".")
+            if not posixpath.splitext(path)[1] and not facts.repository.exists(path):
+                break  # A directory that only the host has, or the command would be of no use.
             return Mount(
                 target=target,
                 kind="bind",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auditor.linking import distributions, sonames, wheels
 from auditor.linking.sonames import Need
-from auditor.parsers.python.facts import Phase
+from auditor.parsers.python.facts import LEFT_EARLY, Phase
 from auditor.result import MissingLibrary
 from auditor.source import Location
 from auditor.values import replace, value
@@ -262,7 +262,7 @@ def needed(
 # Requirements that are followed through the index.
 MOST_ROOTS = 300
 # What may stand before an import that the run is not made to do without.
-_UNDECIDED = frozenset({"if", "except", "loop", "early-return", "exists", "missing", "thread"})
+_UNDECIDED = LEFT_EARLY | {"if", "except", "loop", "exists", "missing", "thread"}
 
 
 def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:

@@ -325,6 +325,19 @@ class ComposeService:
     # Service keys that are none (nor ``x-``), with where they stand.
     unknown_keys: tuple[tuple[str, Location], ...] = ()
 
+    @property
+    def only_built(self) -> bool:
+        """Nothing says how it runs: it stands here for its image to be built and named."""
+        bare = ComposeService(
+            name=self.name,
+            at=self.at,
+            build=self.build,
+            image=self.image,
+            platform=self.platform,
+            labels=self.labels,
+        )
+        return self.build is not None and self == bare
+
     def variable(self, name: str) -> EnvironmentVariable | None:
         """The variable as the container sees it, or None."""
         return next((v for v in self.environment if v.name == name), None)
@@ -365,6 +378,8 @@ class ComposeProject:
     ignored_env: bool = False
     # Further files that took part: included, extended from, env files.
     others: tuple[str, ...] = ()
+    # Those of them whose services all belong to this project (``include``).
+    included: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     is_dev: bool = False
 
@@ -430,11 +445,11 @@ def file_sets(paths: Iterable[str]) -> tuple[ComposeFileSet, ...]:
     return tuple(sets)
 
 
-def lies_over(source: SourceText, base: str) -> bool:
-    """Whether the file itself says that it is given after another one (``-f a -f b``)."""
-    first, own = (re.escape(path.rpartition("/")[2]) for path in (base, source.path))
-    together = rf"{first}['\"]?(?:\s+(?:-f|--file)[ =]|[:;])['\"]?(?:\./)?{own}\b"
-    return re.search(together, source.text) is not None
+def lies_over(text: str, base: str, own: str) -> bool:
+    """Whether a text gives one Compose file after another one (``-f BASE -f OWN``)."""
+    first, second = (re.escape(path.rpartition("/")[2]) for path in (base, own))
+    option = r"(?:[\s\\]+(?:-f|--file)[ =]|[:;])"
+    return re.search(rf"{first}['\"]?{option}['\"]?(?:[\w.-]+/)*{second}\b", text) is not None
 
 
 def stands_alone(source: SourceText) -> bool:
@@ -605,6 +620,7 @@ class _Loader:
         self.problems: list[Problem] = []
         self.uses: list[VariableUse] = []
         self.others: list[str] = []
+        self.taken: list[str] = []
         self.work = 0
         self.parsed: dict[tuple[str, str], _M | None] = {}
         self.reading: set[tuple[str, str]] = set()
@@ -847,6 +863,7 @@ class _Loader:
             sources.append(source)
         if not sources:
             return None
+        self.taken += [source.path for source in sources]
         if project_directory is None:
             project_directory = sources[0].path.rpartition("/")[0]
         if env_files is None:
@@ -1405,6 +1422,7 @@ class _Typer:
             configs=self.resources("configs", "config"),
             variables=tuple(dict.fromkeys(self.loader.uses)),
             others=tuple(self.loader.others),
+            included=tuple(dict.fromkeys(self.loader.taken)),
             problems=tuple(dict.fromkeys(self.loader.problems)),
             is_dev=self.is_dev,
             ignored_env=self.loader.ignored_env,

@@ -34,6 +34,10 @@ class Phase(enum.IntEnum):
         return self <= Phase.STARTUP
 
 
+# Guards of what follows a statement that may have left the function.
+LEFT_EARLY = frozenset({"early-return", "missing-return"})
+
+
 @value
 class Reach:
     """When and how surely something happens.
@@ -41,7 +45,8 @@ class Reach:
     ``certain``: it happens on every run that gets that far (no undecided condition, no handler
     that swallows the failure). ``guards`` says what stands between: ``if``, ``loop``, ``try``
     (a handler continues), ``exists`` / ``missing`` (a test of a path), ``import-error``,
-    ``type-checking``, ``platform``, ``version``, ``early-return``, ``thread``.
+    ``type-checking``, ``platform``, ``version``, ``early-return`` (``missing-return`` where that
+    is for want of a path), ``thread``.
     ``cached``: done once and kept (``lru_cache``, ``if model is None``), also in a request.
     """
 

@@ -610,12 +610,20 @@ class Interpreter:
                 if not flow & FALL:
                     return result
                 if flow & (RETURN | BREAK):
-                    self.guards.append("early-return")
+                    self.guards.append(self.left_for(statement))
                     pushed += 1
         finally:
             if pushed:
                 del self.guards[len(self.guards) - pushed :]
         return result | FALL
+
+    def left_for(self, statement: ast.stmt) -> str:
+        """The guard of what follows a statement that may have left: ``if not exists(p): return``."""
+        if isinstance(statement, ast.If) and not statement.orelse:
+            exists = self.models.exists_test(statement.test)
+            if exists is not None and not exists[1]:
+                return "missing-return"
+        return "early-return"
 
     def statement(self, node: ast.stmt) -> int:
         """Run one statement."""

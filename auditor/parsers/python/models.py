@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
+from auditor.parsers import dotenv
 from auditor.parsers.python import commandline, libraries, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
@@ -1509,7 +1510,7 @@ class Models(WebModels):
         if not isinstance(where, str) or not self.run.program.by_hand(where):
             return None
         why = f"{posixpath.basename(where)} is made by hand (git ignores it)"
-        for template in _templates(where):
+        for template in dotenv.examples(where):
             text = self.text_of_file(Const(template))
             if text is not None:
                 table = read_config(text.value, "env", text.deps)
@@ -1613,17 +1614,6 @@ class Models(WebModels):
         if isinstance(value, Ext) and value.name in ("builtins.Ellipsis", "pydantic.Required"):
             return None
         return value
-
-
-_TEMPLATE = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example",
-             "example.env", "sample.env")  # fmt: skip
-
-
-def _templates(path: str) -> list[str]:
-    """Where the template of a ``.env`` file that git ignores would be."""
-    folder, name = posixpath.split(path)
-    own = [f"{name}.example", f"{name}.sample", f"{name}.template"]
-    return [posixpath.join(folder, n) for n in dict.fromkeys((*own, *_TEMPLATE))]
 
 
 _FIELDS = frozenset(
