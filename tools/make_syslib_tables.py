@@ -52,6 +52,12 @@ EXECUTED = HERE / "syslibs_executed.tsv"
 OBSERVED = HERE / "syslibs_observed.tsv"
 # A requirement that only an extra for the package's own development has.
 OF_TESTS = re.compile(rf"""extra == ['"]({"|".join(sorted(DEV_EXTRAS))})['"]""")
+# How a need is written by the stage of an observation that it was missed in.
+AS_WRITTEN: dict[str, dict[str, Any]] = {
+    "import": {},
+    "call": {"when": "call", "always": True},
+    "hint": {"when": "call", "always": False, "hint": True},
+}
 # What starts more programs than these has many functions, and few use any.
 MOST_HINTS = 3
 # A soname of a public library: no second version behind it (libfoo.so.1.2.3 is the file itself).
@@ -175,12 +181,15 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
     """
     found: dict[str, dict[tuple[str, str], list[str]]] = {}
     builds: dict[str, list[list[str]]] = {}
+    newest = sonames.release(sonames.NEWEST)
     with OBSERVED.open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
             # What an extra brings is a distribution of its own. Where the rounds were used up, each
             # library was missing all the same.
             used_up = not row["verified"] and row["missing"]
-            if (row["verified"] != "y" and not used_up) or "[" in row["package"]:
+            # It failed for these, and with them for something else: they are told, as a hint.
+            partly = row["verified"] == "n" and row["missing"]
+            if not (row["verified"] == "y" or used_up or partly) or "[" in row["package"]:
                 continue
             key = str(canonicalize_name(row["package"]))
             if "fails" in row["import_ok_on_slim"]:
@@ -198,7 +207,9 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
                 stem = lib.partition(".so")[0]
                 if stem in {k.partition(".so")[0] for k in said} or lib in brought:
                     continue
-                when = "call" if lib in late else "import"
+                if partly and not (packaged(lib) or newest.program(lib)):
+                    continue
+                when = "hint" if partly else "call" if lib in late else "import"
                 names = found.setdefault(key, {}).setdefault((stem, when), [])
                 if lib not in names:
                     names.append(lib)
@@ -207,7 +218,7 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
             {
                 "lib" if ".so" in names[0] else "program": names,
                 "how": "executed",
-                **({"when": "call", "always": True} if when == "call" else {}),
+                **AS_WRITTEN[when],
             }
             for (_, when), names in rows.items()
         ]
@@ -382,12 +393,17 @@ def needs_table(
         for need in row.get("needs", ()):
             known[key] |= {*need.get("lib", ()), *need.get("program", ())}
             known[key] |= {"(build)"} if need.get("build") else set()
-    for key, rows in observed_needs(known).items():
-        table.setdefault(key, {}).setdefault("needs", []).extend(rows)
+    observed = observed_needs(known)
+    for key, rows in observed.items():
+        if plainly := [row for row in rows if not row.get("hint")]:
+            table.setdefault(key, {}).setdefault("needs", []).extend(plainly)
     for key, hints in asked.items():
         # Whoever wrote down or saw what a distribution needs knows better than its code tells.
         if not table[key].get("needs"):
             table[key]["needs"] = hints
+    for key, rows in observed.items():
+        if hints := [row for row in rows if row.get("hint")]:
+            table.setdefault(key, {}).setdefault("needs", []).extend(hints)
     unsettled = unmended()
     for key, versions in seen.items():
         # What imports and then fails for something that was not found is no clean package.
