@@ -185,8 +185,17 @@ def summary(
         lines.append(
             f"{need.name:{width}}  needed by {need.distribution:{wide}}  {package}{note}".rstrip()
         )
+    there: list[tuple[str, tuple[str, ...]]] = []
     for name, packages in builds:
-        lines.append(f"{name} is built from source, which takes {' '.join(packages)}")
+        text = f"{name} is built from source, which takes {' '.join(packages)}"
+        if gone := userland.absent(packages, image):
+            # The others would do nothing for it.
+            lines.append(
+                f"{text}: {image.text} has no {', '.join(gone)}, take another release of one"
+            )
+        else:
+            there.append((name, packages))
+            lines.append(text)
     apk = image.distro == "alpine"
     if unread:
         lines.append(f"NOT KNOWN: {', '.join(unread)}")
@@ -195,7 +204,7 @@ def summary(
             if asked
             else "  in no table, so this is not a clean answer; --online reads their files"
         )
-    if line := userland.install_line(lacks, builds, apk=apk):
+    if line := userland.install_line(lacks, there, apk=apk):
         lines += ["", line]
     elif lacks and image.flavour == "distroless":
         lines += [

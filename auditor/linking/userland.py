@@ -689,6 +689,16 @@ def builds(roots: Iterable[Root], base: Base | None) -> tuple[tuple[str, tuple[s
     return tuple(found)
 
 
+def absent(packages: Iterable[str], base: Base | None) -> tuple[str, ...]:
+    """Those of the packages that the base's release does not have: what takes them cannot be
+    built there.
+    """
+    release = Userland(base).release
+    if release is None:
+        return ()
+    return tuple(p for p in packages if release.kind(p) == "none")
+
+
 def _is_compiled(name: str, version: str | None, base: Base | None, *, direct: bool) -> bool:
     """Whether pip has to compile the release there, as far as the tables know."""
     if name in wheels.OPTIONAL_EXTENSIONS:

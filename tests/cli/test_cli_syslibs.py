@@ -64,6 +64,15 @@ def test_an_extra_that_only_an_older_release_has_is_not_clean(run: Any) -> None:
     assert "NOT KNOWN" not in has + new
 
 
+def test_what_cannot_be_built_on_a_release_is_not_in_its_line(run: Any) -> None:
+    arguments = ["syslibs", "pygobject==3.52.3", "lightgbm", "--base"]
+    _, old, _ = run(*arguments, "python:3.11-slim-bookworm")
+    assert "python:3.11-slim-bookworm has no libgirepository-2.0-dev" in old
+    assert old.splitlines()[-1].endswith("--no-install-recommends libgomp1")
+    _, new, _ = run(*arguments, "python:3.11-slim-trixie")
+    assert "libgirepository-2.0-dev" in new.splitlines()[-1]
+
+
 def test_what_no_table_knows_is_skipped_in_json(capfd: pytest.CaptureFixture[str]) -> None:
     arguments = ["syslibs", "no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim"]
     assert main([*arguments, "--format", "json"]) == 0
