@@ -612,7 +612,7 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         severity=Severity.LOW
         if fault.possible
         else Severity.MEDIUM
-        if service.is_dev or started
+        if service.is_dev or started or fault.documented
         else None,
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)

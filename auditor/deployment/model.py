@@ -401,6 +401,8 @@ class StartFault:
     certain: bool = True
     # It depends on something that people do by hand.
     possible: bool = False
+    # The repository shows how to mend it, and goes without all the same.
+    documented: bool = False
     stage: Stage = Stage.STARTS
     evidence: tuple[tuple[str, str], ...] = ()
 

@@ -142,20 +142,21 @@ def from_compose(
             message=(
                 f"`env_file: {use.file.raw.raw}` is not in the repository"
                 + (
-                    f": somebody must put it there, or Compose refuses to start ({why})"
-                    if why
+                    f": somebody must put it there, or Compose refuses to start ({why or shown})"
+                    if why or shown
                     else ": Compose refuses to start"
                 )
             ),
             at=use.at,
-            certain=not why,
+            certain=not why and not shown,
             possible=bool(why),
+            documented=bool(shown),
             stage=Stage.BUILDS,
             evidence=(("state", use.state),),
         )
         for use in service.env_files
         if use.required and use.state in ("missing", "ignored")
-        for why in (_by_hand(use, facts),)
+        for why, shown in (_by_hand(use, facts),)
     ]
     faults += _missing_dockerfile(facts, service, image)
     faults += composing.faults(composition, service, image)
@@ -446,11 +447,12 @@ def from_kubernetes(
     )
 
 
-def _by_hand(use: ComposeEnvFile, facts: Facts) -> str:
-    """Why the file is made by hand on every machine; empty where nothing says so."""
+def _by_hand(use: ComposeEnvFile, facts: Facts) -> tuple[str, str]:
+    """(why the file is made by hand on every machine, the example it is copied from)."""
+    path = use.file.path
     if use.state == "ignored":
-        return "git ignores it"
-    return facts.by_hand(use.file.path) if use.file.path is not None else ""
+        return "git ignores it", ""
+    return ("", "") if path is None else (facts.put_there(path), facts.example_of(path))
 
 
 def _missing_dockerfile(
