@@ -411,7 +411,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 if argument is not None
                 else (),
                 confidence=confidence,
-                severity=None if confidence > Confidence.POSSIBLE else Severity.LOW,
+                severity=Severity.LOW
+                if confidence is Confidence.POSSIBLE
+                else Severity.MEDIUM
+                if read.documented
+                else None,
                 breaks=service.breaks(Stage.STARTS) if starts else (),
                 evidence={"variable": name},
             )

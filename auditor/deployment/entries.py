@@ -989,7 +989,7 @@ class _Follower:
 
     def _by_hand(self, path: str) -> bool:
         seen = self.view.look(path)
-        return seen.answer != "yes" and bool(self.view.by_hand(path))
+        return seen.answer != "yes" and bool(self.view.by_hand(path, examples=False))
 
     def _read(self, path: str) -> str | None:
         text = self.view.text(path)

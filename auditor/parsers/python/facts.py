@@ -255,6 +255,7 @@ class EnvRead:
     ``crash``: what else an unset variable breaks (``int(None)``: TypeError), empty when nothing.
     ``how``: ``os.environ[]``, ``os.getenv``, ``os.environ.get``, ``pydantic``, ``environ``,
     ``decouple``, ``click``, ``typer``, ``dotenv`` …
+    ``documented``: the example of the ``.env`` file that the code reads assigns it.
     """
 
     at: Location
@@ -265,6 +266,7 @@ class EnvRead:
     default: Value | None = None
     value: Value
     crash: str = ""
+    documented: bool = False
 
 
 @value

@@ -293,6 +293,8 @@ class Interpreter:
         # A ``.env`` file that was read and is made by hand: what its template assigns, and why it
         # may hold more.
         self.env_by_hand: tuple[DictV, str] | None = None
+        # What the example of a ``.env`` file assigns, where nothing puts the file itself there.
+        self.env_shown: set[str] = set()
         self.cwd: str | Unknown = program.cwd
         self.argv: tuple[str, ...] = ()
         # The command line is the program's own, and every word of it is known.

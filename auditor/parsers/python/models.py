@@ -237,6 +237,7 @@ class Models(WebModels):
                     required=required,
                     default=None if default is None else sink.value(default),
                     value=sink.value(value),
+                    documented=known_name in run.env_shown,
                 )
             )
         return value
@@ -1507,15 +1508,19 @@ class Models(WebModels):
             table = read_config(text.value, "env", text.deps)
             return (table, "") if isinstance(table, DictV) else None
         where = self.run.sink.path(path).resolved
-        if not isinstance(where, str) or not self.run.program.by_hand(where):
+        if not isinstance(where, str):
             return None
-        why = f"{posixpath.basename(where)} is made by hand (git ignores it)"
+        likely = DictV({})
         for template in dotenv.examples(where):
             text = self.text_of_file(Const(template))
             if text is not None:
                 table = read_config(text.value, "env", text.deps)
-                return (table if isinstance(table, DictV) else DictV({})), why
-        return DictV({}), why
+                likely = table if isinstance(table, DictV) else likely
+                break
+        if self.run.program.by_hand(where):
+            return likely, f"{posixpath.basename(where)} is made by hand (git ignores it)"
+        self.run.env_shown.update(key for key in likely.items if isinstance(key, str))
+        return None
 
     def load_env(self, path: V | None, *, replaces: bool, site: Site) -> None:
         """Put what a ``.env`` file assigns into the environment."""
