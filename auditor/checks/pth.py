@@ -66,7 +66,7 @@ def _severity(link: PathLink) -> Severity | None:
 
 
 def _confidence(link: PathLink) -> Confidence:
-    if link.made_by_hand or link.to_be_mounted:
+    if (link.made_by_hand and not link.by_example) or link.to_be_mounted:
         return Confidence.POSSIBLE
     return Confidence.LIKELY if link.access.reach.certain else Confidence.POSSIBLE
 

@@ -42,6 +42,8 @@ class PathLink:
     source_has: str | None = None
     # Git ignores the place where the author has it: it is made or put there by hand.
     made_by_hand: str = ""
+    # An example beside it is all that says so: as the repository stands, it is missing.
+    by_example: bool = False
     machine: bool = False
     # The image makes its directory and leaves it empty: something is to be mounted there.
     to_be_mounted: bool = False
@@ -195,9 +197,10 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
-            by_hand = ""
+            by_hand = example = ""
             if found.answer == "no":
-                by_hand = view.by_hand(path)
+                by_hand = view.by_hand(path, examples=False)
+                example = "" if by_hand else view.by_hand(path)
                 source_has = _in_repository(access, entry, view, text)
                 if source_has is not None:
                     elsewhere = tuple(p for p in view.copies_of(source_has) if p != path)
@@ -208,7 +211,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 seen=found,
                 elsewhere=elsewhere,
                 source_has=source_has,
-                made_by_hand=by_hand if source_has is None or found.mounted else "",
+                made_by_hand=(by_hand or example) if source_has is None or found.mounted else "",
+                by_example=bool(example),
                 machine=machine_path(text),
                 to_be_mounted=found.answer == "no"
                 and (

@@ -149,8 +149,10 @@ def test_a_file_that_is_copied_from_an_example(example: str, sure: bool, tmp_pat
         "app.py": f'open("config.yaml")\n{APP}',
         example: "a: 1\n",
     }
-    (found,) = [f for f in service(tmp_path, files).findings if f.rule == "PTH002"]
+    result = service(tmp_path, files)
+    (found,) = [f for f in result.findings if f.rule == "PTH002"]
     assert (found.severity is Severity.HIGH) is sure
+    assert result.services[0].forecast.starts == "no"
 
 
 OVERLAY = """\
