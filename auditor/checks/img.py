@@ -569,6 +569,7 @@ _COMMAND_FAULTS = frozenset(
         "interface",
         "user",
         "daemon",
+        "unit",
     }
 )
 
@@ -707,8 +708,9 @@ _CONFIG_FAULTS = frozenset({"env-file"})
 
 @check("IMG020")
 def missing_env_file(service: Service, rule: Rule) -> Iterator[Outcome]:
-    """Compose is told to read a file that is not in the repository."""
-    if service.compose is None or not service.compose.env_files:
+    """Compose, or systemd, is told to read a file that is not in the repository."""
+    compose = service.compose is not None and bool(service.compose.env_files)
+    if not compose and service.origin != "systemd":
         return
     yield rule.passed()
     yield from _start_faults(service, rule, _CONFIG_FAULTS)

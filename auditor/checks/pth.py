@@ -319,7 +319,7 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if not isinstance(text, str) or access.reach.phase is Phase.UNREACHED:
                 continue
             judged = True
-            if not machine_path(text):
+            if not machine_path(service, text):
                 continue
             fails = access.mode in ("read", "list") and access.reach.certain
             stage = Stage.STARTS if access.reach.phase.before_serving else Stage.PREDICTS

@@ -16,6 +16,7 @@ from auditor.deployment import (
     packaged,
     services,
     surroundings,
+    units,
 )
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
@@ -151,6 +152,11 @@ def assemble(
         if image is not None:
             name = unique(app.name, app.at.path)
             found.append(services.from_platform(facts, app=app, image=image, name=name))
+
+    for unit in units.units(facts):
+        started_by = services.from_unit(facts, unit=unit, name=unique(unit.name, unit.path))
+        if started_by is not None:
+            found.append(started_by)
 
     cluster = clusters.read(facts)
     for problem in cluster.problems:

@@ -1,4 +1,4 @@
-"""Processes that a hosting platform, or systemd on a machine, starts from this repository."""
+"""Processes that a hosting platform starts from this repository."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def variables(app: PlatformApp, image: BuiltImage) -> list[Variable]:
 
 def published(app: PlatformApp) -> tuple[Published, ...]:
     """Where the platform sends requests; none where it looks for a port."""
-    if app.finds_port or app.host:
+    if app.finds_port:
         return ()
     at = app.port_at or app.at
     chosen = app.port is None

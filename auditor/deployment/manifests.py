@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.deployment import effects, healthcheck
 from auditor.deployment.cluster import Cluster, leads, same_namespace
-from auditor.deployment.model import HealthCheck, Mount, Published, Value, Variable
+from auditor.deployment.model import HealthCheck, Mount, Published, Sealed, Value, Variable
 from auditor.parsers import kubernetes, shell
 from auditor.source import Fragment, Location, Unknown
 from auditor.values import value
@@ -473,6 +473,14 @@ def user(item: Running) -> kubernetes.Value | None:
         if context is not None and context.run_as_user is not None:
             return context.run_as_user
     return None
+
+
+def sealed(item: Running) -> tuple[Sealed, ...]:
+    """The container's root file system, where it is read-only."""
+    context = item.container.security_context
+    if context is None or not context.read_only_root_filesystem:
+        return ()
+    return (Sealed(because="the container's file system is read-only", at=context.at),)
 
 
 def image_names(dockerfile: str, context: str, root: str) -> tuple[str, ...]:

@@ -34,8 +34,7 @@ class PlatformApp:
     platform's Python buildpack, with ``install`` as its command when the file gives one.
     ``command`` replaces the image's own and is split into words without a shell; ``line`` is given
     to a shell. ``port``: requests are sent there. ``sets_port``: ``$PORT`` is set, and what is asked;
-    ``finds_port``: any port that the process opens will do. ``host``: it runs on a machine, behind
-    nobody.
+    ``finds_port``: any port that the process opens will do.
     """
 
     platform: str
@@ -57,7 +56,6 @@ class PlatformApp:
     # Distributions that the platform installs by itself.
     brings: tuple[str, ...] = ()
     workdir: str = ""
-    host: bool = False
     # The path that the platform asks for, or the place that says it watches the process.
     health: Told | None = None
     # A packager's image: what it starts from, its system packages, requirements and files.
@@ -172,7 +170,7 @@ def parse(source: SourceText) -> tuple[PlatformApp, ...]:
     name = posixpath.basename(source.path)
     known = _FORMATS.get(name)
     if known is None:
-        return _systemd(source) if name.endswith(".service") else ()
+        return ()
     read, tell = known
     document = read(source)
     if document is None or not isinstance(document.data, dict):
@@ -183,7 +181,7 @@ def parse(source: SourceText) -> tuple[PlatformApp, ...]:
 def is_platform_file(path: str) -> bool:
     """Whether a file of this name is one that :func:`parse` reads."""
     name = posixpath.basename(path)
-    return name in _FORMATS or name.endswith(".service")
+    return name in _FORMATS
 
 
 def _joined(folder: str, path: str) -> str:
@@ -423,49 +421,6 @@ def _bento(document: _Document, folder: str) -> Iterator[PlatformApp]:
         port_at=service.at,
         workdir="/home/bentoml/bento/src",
         health=Told(text="/readyz", at=service.at),
-    )
-
-
-def _systemd(source: SourceText) -> tuple[PlatformApp, ...]:
-    """A unit of the host: ``ExecStart`` is no shell's, and is run in ``WorkingDirectory``."""
-    found: dict[str, Told] = {}
-    environment: list[tuple[str, Told]] = []
-    section = ""
-    for number, line in enumerate(source.lines, 1):
-        text = line.strip()
-        if text.startswith("[") and text.endswith("]"):
-            section = text
-        key, equals, rest = text.partition("=")
-        if section != "[Service]" or not equals or text[:1] in "#;":
-            continue
-        start = line.index("=") + 2
-        at = Location(source.path, number, start, number, start + len(rest))
-        told = Told(text=rest.strip(), at=at)
-        if key.strip() == "Environment":
-            for word in rest.replace('"', " ").replace("'", " ").split():
-                name, given, text = word.partition("=")
-                if given:
-                    environment.append((name, Told(text=text, at=at)))
-        else:
-            found.setdefault(key.strip(), told)
-    start_line = found.get("ExecStart")
-    folder = found.get("WorkingDirectory")
-    if start_line is None or folder is None or not folder.text.startswith("/"):
-        return ()
-    if "%" in start_line.text or "%" in folder.text or start_line.text.endswith("\\"):
-        return ()
-    named = posixpath.basename(source.path).removesuffix(".service")
-    return (
-        PlatformApp(
-            platform="systemd",
-            name=named,
-            at=start_line.at,
-            sources="",
-            command=start_line,
-            environment=tuple(environment),
-            workdir=folder.text.rstrip("/") or "/",
-            host=True,
-        ),
     )
 
 
