@@ -10,6 +10,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.checks.srv import unaskable
 from auditor.deployment.healthcheck import asks
+from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
@@ -763,7 +764,12 @@ def _sibling(service: Service, name: str, deployment: Deployment) -> Service | N
 
 
 def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
-    """Services that Compose starts only when this one is healthy."""
+    """What an unhealthy container keeps from working.
+
+    Compose starts some services only when this one is healthy; clouds replace it again and again.
+    """
+    if service.workload is not None and service.workload.platform in DECLARED:
+        return service.breaks(Stage.REACHABLE)
     if service.compose is None:
         return ()
     return tuple(

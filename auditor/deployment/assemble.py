@@ -147,7 +147,7 @@ def assemble(
         if app.dockerfile is None:
             image = services.platform_image(facts, app)
         else:
-            image = image_of(app.dockerfile, app.context, None, (), is_dev=False)
+            image = image_of(app.dockerfile, app.context, app.target, (), is_dev=False)
             used.add(app.dockerfile)
         if image is not None:
             name = unique(app.name, app.at.path)
@@ -162,6 +162,9 @@ def assemble(
     for problem in cluster.problems:
         facts.note((problem,))
     linked = _linked(facts, cluster, builds, image_tags, aside) if cluster.workloads else {}
+    for task in clusters.tasks(facts):
+        for path, items in _linked(facts, task, builds, image_tags, aside).items():
+            linked.setdefault(path, []).extend(items)
     for entry in repository.of_kind(FileKind.DOCKERFILE):
         started = linked.get(entry.path, [])
         if entry.path in aside or (entry.path in used and not started):

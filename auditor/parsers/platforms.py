@@ -46,6 +46,7 @@ class PlatformApp:
     install: Told | None = None
     python: str = ""
     command: Told | None = None
+    target: str | None = None
     clears_entrypoint: bool = False
     line: Told | None = None
     environment: tuple[tuple[str, Told], ...] = ()
@@ -53,6 +54,10 @@ class PlatformApp:
     port_at: Location | None = None
     sets_port: bool = False
     finds_port: bool = False
+    # No requests are sent to it: a worker.
+    private: bool = False
+    # Variables whose values are kept elsewhere.
+    secrets: tuple[tuple[str, Location], ...] = ()
     # Distributions that the platform installs by itself.
     brings: tuple[str, ...] = ()
     workdir: str = ""
@@ -356,6 +361,17 @@ def _heroku(document: _Document, folder: str) -> Iterator[PlatformApp]:
     )
 
 
+def _in_turn(document: _Document, *paths: tuple[str, ...]) -> Told | None:
+    """The commands of these lists, one after the other."""
+    found = [
+        told
+        for path in paths
+        for n in document.items(*path)
+        if (told := document.told(*path, n)) is not None
+    ]
+    return Told(text=" && ".join(t.text for t in found), at=found[0].at) if found else None
+
+
 def _app_runner(document: _Document, folder: str) -> Iterator[PlatformApp]:
     """App Runner sends to ``network.port`` (8080); ``network.env`` names the variable that has it."""
     runtime = document.text("runtime")
@@ -378,7 +394,13 @@ def _app_runner(document: _Document, folder: str) -> Iterator[PlatformApp]:
         name="web",
         at=command.at,
         sources=folder,
-        install=document.told("build", "commands", "build", 0),
+        install=_in_turn(
+            document, ("build", "commands", "build"), ("build", "commands"), ("run", "pre-run")
+        ),
+        secrets=tuple(
+            (document.text("run", "secrets", n, "name"), document.at("run", "secrets", n))
+            for n in document.items("run", "secrets")
+        ),
         python=document.text("run", "runtime-version")
         or (f"3.{digits[1:]}" if len(digits) > 1 else ""),
         line=command,
@@ -387,6 +409,59 @@ def _app_runner(document: _Document, folder: str) -> Iterator[PlatformApp]:
         port_at=port_at,
         workdir="/app",
     )
+
+
+_COPILOT = ("Load Balanced Web Service", "Request-Driven Web Service", "Backend Service")
+
+
+def _copilot(document: _Document, folder: str) -> Iterator[PlatformApp]:
+    """AWS Copilot: ``copilot/NAME/manifest.yml``; paths start where ``copilot`` lies.
+
+    Its load balancer asks for ``/`` where no other path is given, and wants 200.
+    """
+    parent, name = posixpath.split(folder)
+    top, copilot = posixpath.split(parent)
+    kind = document.text("type")
+    built = document.get("image", "build")
+    if copilot != "copilot" or kind not in (*_COPILOT, "Worker Service") or built is None:
+        return
+    if isinstance(built, dict):
+        given = document.text("image", "build", "dockerfile") or "Dockerfile"
+        context = document.text("image", "build", "context") or posixpath.dirname(given)
+    else:
+        given = document.text("image", "build")
+        context = posixpath.dirname(given)
+    port = document.number("image", "port")
+    health = document.told("http", "healthcheck") or document.told("http", "healthcheck", "path")
+    if kind == _COPILOT[0] and health is None and document.get("http", "healthcheck") is None:
+        health = Told(text="/", at=document.at("http"))
+    secrets = document.get("secrets")
+    yield PlatformApp(
+        platform="Copilot",
+        name=document.text("name") or name,
+        at=document.at("image"),
+        dockerfile=_joined(top, given),
+        context=_joined(top, context or "."),
+        target=document.text("image", "build", "target") or None,
+        command=document.told("command") or _listed(document, "command"),
+        environment=document.pairs("variables"),
+        secrets=tuple(
+            (str(key), document.at("secrets", key))
+            for key in (secrets if isinstance(secrets, dict) else ())
+        ),
+        port=port,
+        port_at=document.at("image", "port"),
+        private=port is None,
+        health=health,
+    )
+
+
+def _listed(document: _Document, *path: str | int) -> Told | None:
+    """A list of words as a command line."""
+    import shlex
+
+    words = [document.text(*path, n) for n in document.items(*path)]
+    return Told(text=shlex.join(words), at=document.at(*path)) if words else None
 
 
 def _bento(document: _Document, folder: str) -> Iterator[PlatformApp]:
@@ -437,6 +512,8 @@ _FORMATS: dict[str, tuple[_Reader, _Teller]] = {
     "heroku.yml": (_yaml, _heroku),
     "apprunner.yaml": (_yaml, _app_runner),
     "apprunner.yml": (_yaml, _app_runner),
+    "manifest.yml": (_yaml, _copilot),
+    "manifest.yaml": (_yaml, _copilot),
     "bentofile.yaml": (_yaml, _bento),
     "bentofile.yml": (_yaml, _bento),
 }
