@@ -79,7 +79,7 @@ def floating_base(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
 def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
     """The process has the rights of root in the container."""
     image = service.image
-    if image is None or service.is_dev:
+    if image is None or not service.ours or service.is_dev:
         return
     user = service.user
     if isinstance(user, Unknown):
@@ -118,7 +118,7 @@ def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
 @check("IMG005")
 def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Nothing notices when the service hangs."""
-    if service.image is None or not service.is_web or service.is_dev:
+    if not service.ours or not service.is_web or service.is_dev:
         return
     current = asks(service.health)
     if current is not None and not current.disabled:
@@ -140,7 +140,7 @@ def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Ite
 @check("IMG006")
 def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A development server, its debugger or its reloader in production."""
-    if service.image is None or service.is_dev:
+    if not service.ours or service.is_dev:
         return
     judged = False
     for process in service.processes:
@@ -221,7 +221,7 @@ def _flask(rule: Rule, at: Location, debug: bool, what: str) -> Outcome:
 @check("IMG007")
 def swallowed_sigterm(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A shell in front of the server keeps SIGTERM for itself."""
-    if service.image is None or service.is_dev:
+    if not service.ours or service.is_dev:
         return
     for process in service.processes:
         if process.background or process.conditional:
@@ -454,7 +454,7 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
     current = asks(service.health)
     if current is None or current.disabled:
         return
-    if image is None:
+    if image is None or image.pulled:
         yield from _foreign_program(service, rule, deployment, current)
         return
     if current.script is not None:
@@ -501,10 +501,14 @@ def _modules_of_check(
             continue
         image = service.image
         folders = [service.cwd] if isinstance(service.cwd, str) else []
-        if image is None or any(
-            not isinstance(image.image.fs.lookup(absolute(folder, name)), Absent)
-            for folder in folders
-            for name in (f"{top}.py", top)
+        if (
+            image is None
+            or image.pulled
+            or any(
+                not isinstance(image.image.fs.lookup(absolute(folder, name)), Absent)
+                for folder in folders
+                for name in (f"{top}.py", top)
+            )
         ):
             continue
         yield rule.finding(
@@ -751,18 +755,6 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
         yield rule.passed()
 
 
-def _sibling(service: Service, name: str, deployment: Deployment) -> Service | None:
-    """The service of the same project that Compose calls by this name."""
-    return next(
-        (
-            s
-            for s in deployment.services
-            if s.project is service.project and s.compose is not None and s.compose.name == name
-        ),
-        None,
-    )
-
-
 def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
     """What an unhealthy container keeps from working.
 
@@ -770,18 +762,8 @@ def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage]
     """
     if service.workload is not None and service.workload.platform in DECLARED:
         return service.breaks(Stage.REACHABLE)
-    if service.compose is None:
-        return ()
-    return tuple(
-        (other.name, Stage.STARTS)
-        for other in deployment.services
-        if other.project is service.project
-        and other.compose is not None
-        and any(
-            d.service == service.compose.name and d.condition == "service_healthy" and d.required
-            for d in other.compose.depends_on
-        )
-    )
+    waiting = deployment.neighbours.waiting(service, for_health=True)
+    return tuple((other.name, Stage.STARTS) for other in waiting)
 
 
 def _at_definition(construct: str, service: Service) -> bool:
@@ -798,7 +780,7 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
     if service.compose is None:
         return
     for dependency in service.compose.depends_on:
-        other = _sibling(service, dependency.service, deployment)
+        other = deployment.neighbours.called(service, dependency.service)
         if dependency.condition != "service_healthy" or other is None or other.image is None:
             continue
         known = other.image.base is not None and other.image.base.flavour is not None
