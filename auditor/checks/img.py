@@ -10,6 +10,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.checks.srv import unaskable
 from auditor.deployment.healthcheck import asks
+from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
@@ -577,6 +578,7 @@ _COMMAND_FAULTS = frozenset(
         "interface",
         "user",
         "daemon",
+        "unit",
     }
 )
 
@@ -715,8 +717,9 @@ _CONFIG_FAULTS = frozenset({"env-file"})
 
 @check("IMG020")
 def missing_env_file(service: Service, rule: Rule) -> Iterator[Outcome]:
-    """Compose is told to read a file that is not in the repository."""
-    if service.compose is None or not service.compose.env_files:
+    """Compose, or systemd, is told to read a file that is not in the repository."""
+    compose = service.compose is not None and bool(service.compose.env_files)
+    if not compose and service.origin != "systemd":
         return
     yield rule.passed()
     yield from _start_faults(service, rule, _CONFIG_FAULTS)
@@ -757,7 +760,12 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
-    """Services that Compose starts only when this one is healthy."""
+    """What an unhealthy container keeps from working.
+
+    Compose starts some services only when this one is healthy; clouds replace it again and again.
+    """
+    if service.workload is not None and service.workload.platform in DECLARED:
+        return service.breaks(Stage.REACHABLE)
     waiting = deployment.neighbours.waiting(service, for_health=True)
     return tuple((other.name, Stage.STARTS) for other in waiting)
 

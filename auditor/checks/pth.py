@@ -322,7 +322,7 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if not isinstance(text, str) or access.reach.phase is Phase.UNREACHED:
                 continue
             judged = True
-            if not machine_path(text) or (access.at, access.loader) in present:
+            if not machine_path(service, text) or (access.at, access.loader) in present:
                 continue
             if access.missing_ok or access.created_before:
                 continue

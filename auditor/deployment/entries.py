@@ -200,6 +200,7 @@ def follow(
         open_links = [
             (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
         ]
+    faults += startup.to_background(service, processes)
     if not processes:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False

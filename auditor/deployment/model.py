@@ -355,6 +355,24 @@ class Mount:
 
 
 @value
+class Sealed:
+    """Directories whose file systems the process cannot write: ``paths``, except ``writable``."""
+
+    because: str
+    at: Location
+    paths: tuple[str, ...] = ("/",)
+    writable: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether a path lies in it."""
+        return _below(path, self.paths) and not _below(path, self.writable)
+
+
+def _below(path: str, directories: tuple[str, ...]) -> bool:
+    return any(path == d or path.startswith(f"{d.rstrip('/')}/") for d in directories)
+
+
+@value
 class HealthCheck:
     """A health check: what it runs or asks. ``program`` and ``url`` parts None when not seen."""
 
@@ -487,6 +505,8 @@ class Service:
     listens_complete: bool = False
     published: tuple[Published, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    # File systems that it cannot write, where nothing is mounted over them.
+    sealed: tuple[Sealed, ...] = ()
     health: tuple[HealthCheck, ...] = ()
     faults: tuple[StartFault, ...] = ()
     environment: Environment | None = None
