@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -591,7 +591,9 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
             yield _fault_finding(service, rule, fault)
 
 
-def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
+def _fault_finding(
+    service: Service, rule: Rule, fault: StartFault, everyone: Sequence[Service] = ()
+) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
     # Whoever starts an image without a command gives it one, and arguments to one that is a task.
     started = service.origin == "dockerfile" and (
@@ -613,7 +615,7 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
         if fault.kind == "daemon"
-        else service.breaks(fault.stage),
+        else tuple(pair for s in everyone or (service,) for pair in s.breaks(fault.stage)),
     )
 
 
@@ -806,9 +808,10 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
             )
     if not any(f.kind == "compose" for f in service.faults):
         yield rule.passed()
+    project = [s for s in deployment.services if s.project is service.project]
     for fault in service.faults:
         if fault.kind == "compose":
-            yield _fault_finding(service, rule, fault)
+            yield _fault_finding(service, rule, fault, project if fault.everyone else ())
 
 
 @check("IMG022")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.deployment.model import BuiltImage, Mount, StartFault
 from auditor.findings import Stage
+from auditor.parsers.compose import SERVICE_KEYS
 from auditor.source import Unknown
 from auditor.values import replace
 
@@ -98,12 +99,44 @@ def faults(
 ) -> Iterator[StartFault]:
     """Why Compose does not start this service, its image and command apart."""
     overlay = _overlay(facts, project)
-    for fault in _references(project, service):
+    for fault in (*_refused(project, service), *_references(project, service)):
         # Given after the plain file (`-f`), which may declare what is missing here.
         yield replace(fault, possible=True) if overlay else fault
     yield from _target(facts, service, image)
     yield from _words(facts, project, service)
     yield from _swarm(service)
+
+
+def _refused(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
+    """What does not fit Compose's schema: keys that there are not, values of another type."""
+    for key, at in service.unknown_keys:
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, SERVICE_KEYS, n=1, cutoff=0.8)
+        yield StartFault(
+            kind="compose",
+            message=(
+                f"a service has no key `{key}`"
+                + (f" (`{near[0]}`?)" if near else "")
+                + ": Compose refuses the file (`Unsupported config option`, `additional properties "
+                f"'{key}' not allowed`)"
+            ),
+            at=at,
+            # A key that is like none of ours may be newer than they are.
+            possible=not near,
+            certain=False,
+            stage=Stage.BUILDS,
+            everyone=True,
+        )
+    for problem in project.refused if service is project.services[0] else ():
+        yield StartFault(
+            kind="compose",
+            message=f"{problem.message}: Compose refuses the file",
+            at=problem.at,
+            certain=False,
+            stage=Stage.BUILDS,
+            everyone=True,
+        )
 
 
 def _swarm(service: ComposeService) -> Iterator[StartFault]:
@@ -174,6 +207,7 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 ),
                 at=dependency.at,
                 stage=Stage.BUILDS,
+                everyone=True,
             )
         elif (
             other is not None
@@ -203,6 +237,7 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 ),
                 at=network.at,
                 stage=Stage.BUILDS,
+                everyone=True,
             )
     volumes = {v.name for v in project.volumes}
     for volume in service.volumes:
@@ -218,6 +253,7 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 ),
                 at=volume.at,
                 stage=Stage.BUILDS,
+                everyone=True,
             )
 
 

@@ -400,6 +400,8 @@ class StartFault:
     possible: bool = False
     stage: Stage = Stage.STARTS
     evidence: tuple[tuple[str, str], ...] = ()
+    # Compose refuses the whole project, not this service alone.
+    everyone: bool = False
 
 
 @value
