@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
+from auditor.parsers.python import libraries
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
     Failure,
@@ -81,14 +82,18 @@ MAX_RECURSION = 2
 # Modules whose names come and go between releases, taken by attribute.
 _CHANGING = frozenset(
     """
-    PIL.Image flask flask.globals itsdangerous jinja2 markupsafe numpy openai pandas
-    pkg_resources pydantic
-    ast asyncio collections datetime functools gettext inspect itertools locale math platform random
-    statistics string time typing
+    PIL.Image click flask flask.globals huggingface_hub itsdangerous jinja2 markupsafe networkx numpy
+    openai pandas pkg_resources pydantic scipy.integrate scipy.misc scipy.signal scipy.stats
+    sklearn.datasets sklearn.metrics werkzeug
+    array ast asyncio base64 collections configparser contextlib dataclasses datetime enum functools
+    gettext hashlib importlib.resources inspect itertools locale math operator platform random shlex
+    ssl statistics string time types typing unittest
     """.split()  # noqa: SIM905
 )
 # Libraries that took methods from their objects, and keywords from their calls.
-_CHANGING_OBJECTS = frozenset(["flask", "pandas", "sklearn", "starlette"])
+_CHANGING_OBJECTS = frozenset(["dash", "flask", "pandas", "sklearn", "sqlalchemy", "starlette"])
+# Functions whose results are of a class that the tables name.
+_RETURNED = {"sqlalchemy.create_engine": "sqlalchemy.engine.Engine"}
 _CHANGING_CALLS = frozenset(
     ["httpx", "marshmallow", "pandas", "pydantic", "sklearn", "sqlalchemy", "starlette"]
 )
@@ -995,6 +1000,7 @@ class Interpreter:
         for decorator in reversed(node.decorator_list):
             decorated = self.eval(decorator)
             names.append(self.models.decorator_name(decorated))
+            libraries.refused_decorator(self, decorated, decorator)
             value = self.models.decorate(decorated, value, decorator)
         function.decorators = tuple(name for name in names if name)
         self.store(node.name, value)
@@ -1031,6 +1037,7 @@ class Interpreter:
         self.frame = body
         try:
             self.block(node.body)
+            self.annotations(node, bases)
         finally:
             self.frame = frame
         for statement in node.body:
@@ -1055,6 +1062,16 @@ class Interpreter:
         )
         self.store(node.name, value)
         return FALL
+
+    def annotations(self, node: ast.ClassDef, bases: list[V]) -> None:
+        """Carry out the calls in the annotations of a class: ``conlist(float, min_items=1)``."""
+        if not any(isinstance(base, Ext) and base.name.startswith("pydantic.") for base in bases):
+            return
+        for statement in node.body:
+            if isinstance(statement, ast.AnnAssign):
+                for part in ast.walk(statement.annotation):
+                    if isinstance(part, ast.Call):
+                        self.eval(part)
 
     def run_return(self, node: ast.Return) -> int:
         value = Const(None) if node.value is None else self.eval(node.value)
@@ -1416,7 +1433,7 @@ class Interpreter:
                 self.used(node, owner.name, name)
             return self.models.ext_attribute(owner, name, node)
         if isinstance(owner, Obj) and owner.name.partition(".")[0] in _CHANGING_OBJECTS:
-            module, _, made = owner.name.rpartition(".")
+            module, _, made = _RETURNED.get(owner.name, owner.name).rpartition(".")
             self.used(node, module, f"{made}.{name}")
         elif isinstance(owner, Table) and owner.kind == "frame":
             self.used(node, "pandas", f"DataFrame.{name}")
