@@ -13,6 +13,7 @@ from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.runsteps import stop
 from auditor.deployment.startup import refuses_pipefail
+from auditor.linking import distributions
 from auditor.parsers.commands import FileOp, PipInstall, SystemInstall
 from auditor.parsers.dockerfile import Copy, Workdir
 from auditor.source import Location
@@ -52,6 +53,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         _pipefail(image, commands),
         runsteps.faults(image, commands, view),
         _missing_data(image, view),
+        _missing_modules(image, commands, view),
         _projects(image.image, commands, view),
         _listed_projects(service, image, commands, view),
     ):
@@ -264,6 +266,42 @@ def _missing_data(image: BuiltImage, view: View) -> Iterator[StartFault]:
                 (at, "run here, while the image is built"),
             )
             return
+
+
+def _missing_modules(
+    image: BuiltImage, commands: list[Ran], view: View
+) -> Iterator[StartFault]:
+    """A script that a RUN executes imports what is not installed."""
+    environment = image.environment
+    installed = environment.installed if environment is not None else None
+    base = image.base
+    if environment is None or installed is None or base is None or not base.official_python:
+        return
+    steps = {step.at: step for step in image.image.runs}
+    brings = [c.step.at.line for c in commands if isinstance(c.what.fact, PipInstall)]
+    foreign = any(copy.origin != "context" for copy in image.image.copies)
+    for at, runs in view.made_by_build().items():
+        step = steps.get(at)
+        if step is None or step.mounts or "||" in step.command.text.text:
+            continue
+        for module, where in (item for made in runs for item in made.imports):
+            top = module.partition(".")[0]
+            if distributions.is_stdlib(top):
+                continue
+            # Nothing but the base image's own packages is there before the first installation.
+            bare = not foreign and not any(line <= at.line for line in brings)
+            own = ("pip", "setuptools", "wheel", "pkg_resources") if base.has_setuptools else ("pip",)
+            if (bare and top not in own) or installed.provides(module).answer in (
+                "no",
+                "likely-no",
+            ):
+                yield stop(
+                    where,
+                    f"this RUN imports `{top}`, and nothing that was installed brings it "
+                    f"(`ModuleNotFoundError: No module named '{top}'`)",
+                    (at, "run here, while the image is built"),
+                )
+                return
 
 
 # --- projects of the repository that are installed -------------------------------------------

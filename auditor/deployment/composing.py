@@ -239,6 +239,7 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 stage=Stage.BUILDS,
                 everyone=True,
             )
+    yield from _same_name(project, service)
     volumes = {v.name for v in project.volumes}
     for volume in service.volumes:
         if volume.type != "volume" or volume.source is None:
@@ -255,6 +256,28 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 stage=Stage.BUILDS,
                 everyone=True,
             )
+
+
+def _same_name(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
+    """Two containers cannot have one name."""
+    name = service.container_name.value if service.container_name is not None else None
+    if not isinstance(name, str) or service.container_name is None or service.profiles:
+        return
+    for other in project.services[: project.services.index(service)]:
+        theirs = other.container_name
+        if theirs is None or theirs.value != name or other.profiles:
+            continue
+        yield StartFault(
+            kind="compose",
+            message=(
+                f"`{other.name}` has the container name `{name}` as well: `Conflict. The container name "
+                f'"/{name}" is already in use`, and one of them is not started'
+            ),
+            at=service.container_name.at,
+            related=((theirs.at, "the other one"),),
+            everyone=True,
+        )
+        return
 
 
 def _target(

@@ -179,6 +179,7 @@ def follow(
             from auditor.deployment.listening import configured as settings_of
 
             configured.extend(settings_of(fact, env, process.interpretation.cwd, view, []))
+    faults += endings.daemons(processes, configured)
     proxy = next((p for p in processes if _kind(p) == "nginx"), None)
     proxies: list[Proxied] = []
     if proxy is not None and isinstance(proxy.interpretation.fact, ServerStart):

@@ -20,7 +20,7 @@ from auditor.deployment.model import (
 )
 from auditor.linking import distributions
 from auditor.parsers import conda, locks, pyproject, requirements, setup_py
-from auditor.parsers.commands import PipInstall
+from auditor.parsers.commands import PipInstall, PythonRun
 from auditor.parsers.requirements import Requirement, RequirementsFile
 from auditor.source import Location, Problem, Unknown
 from auditor.values import field, record, replace
@@ -77,7 +77,7 @@ def of_image(
     draft = _Draft()
     every = [ran for ran, _, _ in commands]
     for index, (ran, stage_image, shipped) in enumerate(commands):
-        fact = ran.what.fact
+        fact = _by_setup(ran.what.fact)
         if not isinstance(fact, PipInstall) or fact.action in ("uninstall", "lock", "download"):
             continue
         ends = fatal(every, index)
@@ -97,6 +97,23 @@ def of_image(
         at=image.base.at,
         python=python,
         base=base,
+    )
+
+
+def _by_setup(fact: object) -> object:
+    """``python setup.py install`` as the installation that it is."""
+    if not isinstance(fact, PythonRun) or fact.script is None or not fact.args:
+        return fact
+    if fact.script.value != "setup.py" or fact.args[0].text not in ("install", "develop"):
+        return fact
+    here = replace(fact.script, value=".")
+    return PipInstall(
+        tool="setup.py",
+        action="install",
+        at=fact.at,
+        argv=fact.argv,
+        local_paths=(here,) if fact.args[0].text == "install" else (),
+        editable=(here,) if fact.args[0].text == "develop" else (),
     )
 
 

@@ -6,17 +6,21 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.deployment.commands import Ran, fatal
 from auditor.deployment.model import StartFault
+from auditor.deployment.startup import BUILTINS, makes_programs, python_name
 from auditor.findings import Stage
-from auditor.parsers.commands import FileOp, SystemInstall
+from auditor.parsers.commands import FileOp, ShellRun, SystemInstall
 from auditor.source import Location
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
     from auditor.deployment.model import BuiltImage
     from auditor.deployment.view import View
+    from auditor.parsers.shell import Command
 
+_NAME = re.compile(r"[a-zA-Z][\w.+-]*")
 # Programs that change what belongs to root alone, by the options that only ask.
 _ACCOUNTS = frozenset(["useradd", "adduser", "groupadd", "addgroup", "usermod"])
 # The one-letter options of the shadow suite (useradd 4.13, groupadd 4.13), with those of older ones.
@@ -58,9 +62,43 @@ def faults(image: BuiltImage, commands: Sequence[Ran], view: View) -> Iterator[S
             ),
             None,
         )
+        found = found or _program(image, commands, index)
         if found is not None:
             yield found
             return
+
+
+def _program(image: BuiltImage, commands: Sequence[Ran], index: int) -> StartFault | None:
+    """A program that the image does not have."""
+    first = commands[index].what.argv[:1]
+    name = first[0].text if first else ""
+    if not name or "/" in name or "$" in name or name in BUILTINS or python_name(name):
+        return None
+    if not _NAME.fullmatch(name) or commands[index].step.mounts or image.is_dev:
+        return None
+    if image.provides_program(name) is not False:
+        return None
+    if any(c.function == name for c in _defined(commands[index])):
+        return None
+    if any(package.removed for package in image.system_packages):
+        return None  # it may have been there at this point
+    before = commands[:index]
+    if makes_programs(image, before) or any(map(_pipes, before)):
+        return None
+    return stop(first[0].at, f"`{name}` is not in the image (`{name}: not found`)")
+
+
+def _defined(command: Ran) -> Sequence[Command]:
+    from auditor.deployment.commands import script_of
+
+    text = command.step.command
+    return script_of(text, command.step.at.path).commands if text.form == "shell" else ()
+
+
+def _pipes(command: Ran) -> bool:
+    """``curl … | sh``: what that installs is not known."""
+    fact = command.what.fact
+    return isinstance(fact, ShellRun) and fact.script is None and fact.program is None
 
 
 def _privileges(command: Ran, base: Base, view: View) -> Iterator[StartFault]:
