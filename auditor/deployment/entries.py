@@ -397,10 +397,15 @@ def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[t
 
 def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[StartFault]:
     """What is missing in an image that takes nothing from the repository is mounted by its user."""
-    image = service.image
+    image, environment = service.image, service.environment
+    # The project came by its installation, which leaves its files where they were.
+    linked = environment is not None and any(
+        s.fact is not None and s.fact.editable for s in environment.steps
+    )
     alone = (
         service.origin == "dockerfile"
         and image is not None
+        and not linked
         and not any(copy.origin == "context" for copy in image.image.copies)
     )
     for fault in faults:
@@ -971,7 +976,7 @@ class _Follower:
                 python = (int(major), int(short))
         finder = ImageFinder(
             roots=roots,
-            facts_of=self.view.module,
+            facts_of=self._module,
             is_dir=self.view.is_dir,
         )
         home = account(self.service.image, self.service.user).home
@@ -990,6 +995,16 @@ class _Follower:
             python=python,
             budget=self.view.budget,
         )
+
+    def _module(self, path: str) -> ModuleFacts | None:
+        """A file of the image, or of a project that was installed from it and is there no more."""
+        found = self.view.module(path)
+        if found is None:
+            found = packagedata.facts_at_installation(self.service, self.view, path)
+            if found is not None:
+                # What is read beside it lies in site-packages now.
+                self.view.may_prepare((posixpath.dirname(path),), "its project was installed")
+        return found
 
     def _by_hand(self, path: str) -> bool:
         seen = self.view.look(path)

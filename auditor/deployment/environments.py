@@ -164,6 +164,9 @@ class _Resolver:
         if mounted is not None:
             return mounted, ""
         found = self._image.fs.lookup(absolute)
+        if isinstance(found, Absent) and found.removed_at is not None:
+            # Taken away again, in this RUN or later.
+            found = self._image.fs.lookup_before(absolute, self._ran.step.layers)
         if isinstance(found, Present) and isinstance(found.source, ContextSource):
             return posixpath.normpath(posixpath.join(self._context, found.source.path or ".")), ""
         name = posixpath.basename(absolute)
@@ -390,6 +393,8 @@ def _step(
         lock=used_lock,
         unresolved=tuple(unresolved),
         stage=ran.step.stage,
+        cwd=ran.what.cwd,
+        layers=ran.step.layers,
     )
 
 

@@ -101,6 +101,9 @@ class InstallStep:
     # Why not everything it installs is known.
     unresolved: tuple[str, ...] = ()
     stage: int = 0
+    # Where it runs, and how many layers the file system of its stage has by then.
+    cwd: Value | None = None
+    layers: int = 0
     # Runs in the stage that is shipped (or one it is built on), or is copied from there.
     shipped: bool = True
 
