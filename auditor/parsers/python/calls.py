@@ -464,6 +464,12 @@ def _sys_path(models: Models, site: Site) -> V:
     return Const(None)
 
 
+@model("locale.setlocale")
+def _set_locale(models: Models, site: Site) -> V:
+    models.note(site, "locale")
+    return Unk("the locale that was set")
+
+
 @model("yaml.safe_load", "yaml.load", "yaml.full_load", "yaml.unsafe_load", "json.load",
        "tomllib.load", "toml.load", "omegaconf.OmegaConf.load", "json.loads", "toml.loads",
        "tomllib.loads", "commentjson.load", "json5.load")  # fmt: skip

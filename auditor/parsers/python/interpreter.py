@@ -1723,8 +1723,24 @@ class Interpreter:
             inner = inner.left
         value = self.eval(inner)
         for step in reversed(chain):
-            value = self.binary(step.op, value, self.eval(step.right))
+            right = self.eval(step.right)
+            if isinstance(step.op, ast.BitOr):
+                self.failing_union(value, right, step)
+            value = self.binary(step.op, value, right)
         return value
+
+    def failing_union(self, left: V, right: V, node: ast.AST) -> None:
+        """``a | b`` of two dictionaries, before Python 3.9."""
+        python = self.program.python
+        if python is None or python >= (3, 9):
+            return
+        if isinstance(left, DictV) and isinstance(right, DictV) and not (left.attr or right.attr):
+            self.fails(
+                node,
+                "TypeError: unsupported operand type(s) for |: 'dict' and 'dict'",
+                f"dictionaries are joined by `|` from Python 3.9 on, and the image runs "
+                f"{python[0]}.{python[1]}",
+            )
 
     def eval_unary(self, node: ast.UnaryOp) -> V:
         return unary(node.op, self.eval(node.operand))
