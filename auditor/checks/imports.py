@@ -11,6 +11,7 @@ from auditor import versions
 from auditor.catalog import Rule, knowledge
 from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
+from auditor.deployment import startcalls
 from auditor.deployment.model import Service
 from auditor.findings import Confidence, Related, Stage
 from auditor.linking import distributions, wheels
@@ -18,7 +19,7 @@ from auditor.parsers.python.facts import Phase
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Environment
-    from auditor.parsers.python.facts import Call, ReachedImport, Use
+    from auditor.parsers.python.facts import ReachedImport, Use
 
 
 def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], ...]:
@@ -41,42 +42,20 @@ def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
                 breaks=stopped(service, item.reach),
             )
         for call in entry.trace.calls:
-            name = _lacking_locale(service, call) if call.category == "locale" else None
-            if name is None or call.at in seen:
+            if call.category not in ("locale", "connect", "corpus") or call.at in seen:
+                continue
+            found = startcalls.refused(service, entry.trace, call)
+            if found is None:
                 continue
             seen.add(call.at)
+            message, remedy, confidence = found
             yield rule.finding(
                 call.at,
-                f"the image has no locale `{name}`: `locale.Error: unsupported locale setting`",
-                help="Install `locales` and generate it, or use `C.UTF-8`.",
+                message,
+                help=remedy,
+                confidence=confidence,
                 breaks=stopped(service, call.reach),
             )
-
-
-# Locales that every image with glibc has.
-_LOCALES = frozenset(["c", "posix", "c.utf8"])
-
-
-def _lacking_locale(service: Service, call: Call) -> str | None:
-    """The locale that ``setlocale`` asks for, where the image certainly lacks it."""
-    image, given = service.image, call.arguments[1:2]
-    base = image.base if image is not None else None
-    if image is None or base is None or base.distro not in ("debian", "ubuntu") or not given:
-        return None
-    if base.flavour is None or not call.reach.certain or call.reach.guards:
-        return None
-    name = given[0].value
-    if name == "":
-        known = {v.name: v.value for v in service.variables}
-        name = known.get("LC_ALL") or known.get("LANG") or "C"
-    if not isinstance(name, str) or name.lower().replace("-", "") in _LOCALES:
-        return None
-    if any(p.name.startswith(("locales", "language-pack")) for p in image.system_packages):
-        return None
-    told = " ".join(step.command.text.text for step in image.image.runs)
-    if "locale" in told or "localedef" in told:
-        return None
-    return None if any(c.origin != "context" for c in image.image.copies) else name
 
 
 @check("IMG023")
