@@ -186,6 +186,7 @@ def follow(
         filled = rewritten.texts(view, script, env, cwd)
         configs = fronts.nginx(proxy.interpretation.fact, view, filled)
         if configs:
+            faults += fronts.nginx_faults(proxy.interpretation.fact, configs)
             proxies = fronts.targets(configs)
             inner = [item for item in listens if item.server != "nginx"]
             faults += _unanswered(proxies, inner, complete=complete)

@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from auditor import lazy_re as re
+from auditor.deployment.base import system_programs
 from auditor.deployment.commands import Ran, fatal
 from auditor.deployment.model import StartFault
-from auditor.deployment.startup import BUILTINS, makes_programs, python_name
+from auditor.deployment.startup import makes_programs
 from auditor.findings import Stage
 from auditor.parsers.commands import FileOp, ShellRun, SystemInstall
 from auditor.source import Location
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from auditor.deployment.view import View
     from auditor.parsers.shell import Command
 
-_NAME = re.compile(r"[a-zA-Z][\w.+-]*")
 # Programs that change what belongs to root alone, by the options that only ask.
 _ACCOUNTS = frozenset(["useradd", "adduser", "groupadd", "addgroup", "usermod"])
 # The one-letter options of the shadow suite (useradd 4.13, groupadd 4.13), with those of older ones.
@@ -72,9 +71,8 @@ def _program(image: BuiltImage, commands: Sequence[Ran], index: int) -> StartFau
     """A program that the image does not have."""
     first = commands[index].what.argv[:1]
     name = first[0].text if first else ""
-    if not name or "/" in name or "$" in name or name in BUILTINS or python_name(name):
-        return None
-    if not _NAME.fullmatch(name) or commands[index].step.mounts or image.is_dev:
+    # Which of the small programs of a distribution an image has is not written down; these are.
+    if name not in system_programs() or commands[index].step.mounts or image.is_dev:
         return None
     if image.provides_program(name) is not False:
         return None

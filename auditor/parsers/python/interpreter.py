@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import libraries
+from auditor.parsers.python import answers, libraries
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
     Failure,
@@ -247,7 +247,8 @@ class State:
     """A project module while the program runs."""
 
     __slots__ = (
-        "entered", "facts", "file", "frame", "is_package", "name", "open_names", "places",
+        "entered", "facts", "file", "frame", "is_package", "main_names", "name", "open_names",
+        "places",
     )  # fmt: skip
 
     def __init__(self, module: Module, name: str) -> None:
@@ -257,6 +258,8 @@ class State:
         self.is_package = module.is_package
         self.open_names = False  # a star import of something external
         self.entered = False  # its body is running
+        # What only the block under `__name__ == "__main__"` binds; None until it is asked for.
+        self.main_names: frozenset[str] | None = None
         path = module.facts.path if module.facts is not None else ""
         self.places = _places(module.facts) if module.facts is not None else Places(path, "")
         self.frame = Frame(self, None, "")
@@ -304,6 +307,8 @@ class Interpreter:
         self.own_command = False
         self.phase = Phase.IMPORT
         self.guards: list[str] = []
+        # Tables that only a start-up handler would fill which nothing calls, by their identity.
+        self.unfilled: dict[int, Func] = {}
         self.via: list[Location] = []
         self.cached = 0
         self.in_async = False
@@ -1419,8 +1424,19 @@ class Interpreter:
         assert self.frame is not None
         if node.id in _BUILTINS:
             return Ext(f"builtins.{node.id}")
-        if self.frame.state.open_names:
+        state = self.frame.state
+        if state.open_names:
             return Unk(f"{node.id} may come from a star import")
+        if self.phase >= Phase.REQUEST and not self.is_main(self.frame):
+            if state.main_names is None:
+                state.main_names = answers.only_in_main(state)
+            if node.id in state.main_names:
+                self.fails(
+                    node,
+                    f"NameError: name '{node.id}' is not defined",
+                    f"`{node.id}` is set under `__name__ == \"__main__\"` only, which is passed over "
+                    "where a server imports the module",
+                )
         return Unk(f"{node.id} is not bound here")
 
     def eval_attribute(self, node: ast.Attribute) -> V:
@@ -1499,6 +1515,13 @@ class Interpreter:
                     f"number {index.value}",
                 )
         elif isinstance(owner, DictV) and not owner.partial and index.value not in owner.items:
+            if id(owner) in self.unfilled and self.phase >= Phase.REQUEST and not owner.items:
+                self.fails(
+                    node,
+                    f"KeyError: {index.value!r}",
+                    f"only `{self.unfilled[id(owner)].qualname}` fills it, and a `startup` handler is not "
+                    "called where the application has a `lifespan`",
+                )
             file = next((d for d in sorted(owner.origin_deps) if d.startswith("file:")), None)
             if file is not None:
                 path = file.removeprefix("file:")
