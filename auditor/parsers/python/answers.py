@@ -6,6 +6,7 @@ import ast
 import posixpath
 from typing import TYPE_CHECKING
 
+from auditor.parsers.python.facts import Failure
 from auditor.parsers.python.values import Const, DictV, Ext, Func, ListV, Obj, V
 
 if TYPE_CHECKING:
@@ -53,7 +54,14 @@ def refuse(run: Interpreter, answer: V, handler: Func, framework: str) -> None:
         if framework == "flask"
         else f"ValueError: [TypeError(\"'numpy.{kind}' object is not iterable\"), …]"
     )
-    run.fails(handler.node, error, f"the answer holds NumPy's `{kind}`, which is no JSON")
+    run.sink.add_failure(
+        Failure(
+            at=handler.state.places.at(handler.node),
+            reach=run.reach(),
+            error=error,
+            because=f"the answer holds NumPy's `{kind}`, which is no JSON",
+        )
+    )
 
 
 def _foreign(value: V, depth: int) -> str | None:

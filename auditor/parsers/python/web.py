@@ -926,7 +926,7 @@ class WebModels:
                 self.made_for_request(handler.receiver, raw.arguments)
             args, multipart = self.parameters(func, own or "", bound=isinstance(handler, Bound))
             answer = run.root(handler, [], args)
-            if raw.response_model is None:
+            if not raw.response_model:
                 answers.refuse(run, answer, func, root.framework)
         route = Route(
             at=raw.at,
