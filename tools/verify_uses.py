@@ -161,8 +161,8 @@ def _named(asked_for: str) -> tuple[str, str]:
     module, _, name = asked_for.partition(":")
     called, bracket, given = name.partition("(")
     if bracket:
-        keyword = given.split(",")[-1].partition("=")[0]
-        name = f"{called}({keyword}=)"
+        keyword = given.removesuffix(")").split(",")[-1].partition("=")[0]
+        name = f"{called}({keyword}=)" if keyword else f"{called}()"
     return module, name
 
 

@@ -561,7 +561,9 @@ def _without_dependencies(
                 continue
             seen.add(f"{name} --no-deps")
             needs = distributions.requirements_of(name, minor_text(python.version))
-            lost = next((n for n, _ in needs if n in _IMPORTED_AT_ONCE and not installed.has(n)), "")
+            lost = next(
+                (n for n, _ in needs if n in _IMPORTED_AT_ONCE and not installed.has(n)), ""
+            )
             if lost:
                 yield rule.finding(
                     steps[0].at,
@@ -1146,9 +1148,7 @@ def _elsewhere(environment: Environment, rule: Rule, deployment: Deployment) -> 
         )
 
 
-def _of_ubuntu(
-    environment: Environment, rule: Rule, deployment: Deployment
-) -> Iterator[Outcome]:
+def _of_ubuntu(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """``pkg-resources==0.0.0``, which the ``pip freeze`` of old Ubuntu releases writes."""
     image = next((i for i in deployment.images if i.key == environment.name), None)
     told = [step.command.text.text for step in image.image.runs] if image is not None else []

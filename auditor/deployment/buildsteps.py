@@ -268,9 +268,7 @@ def _missing_data(image: BuiltImage, view: View) -> Iterator[StartFault]:
             return
 
 
-def _missing_modules(
-    image: BuiltImage, commands: list[Ran], view: View
-) -> Iterator[StartFault]:
+def _missing_modules(image: BuiltImage, commands: list[Ran], view: View) -> Iterator[StartFault]:
     """A script that a RUN executes imports what is not installed."""
     environment = image.environment
     installed = environment.installed if environment is not None else None
@@ -290,7 +288,9 @@ def _missing_modules(
                 continue
             # Nothing but the base image's own packages is there before the first installation.
             bare = not foreign and not any(line <= at.line for line in brings)
-            own = ("pip", "setuptools", "wheel", "pkg_resources") if base.has_setuptools else ("pip",)
+            own = (
+                ("pip", "setuptools", "wheel", "pkg_resources") if base.has_setuptools else ("pip",)
+            )
             if (bare and top not in own) or installed.provides(module).answer in (
                 "no",
                 "likely-no",

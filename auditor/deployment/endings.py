@@ -69,9 +69,7 @@ def inline(code: str, at: Location) -> Iterator[StartFault]:
     )
 
 
-def daemons(
-    processes: Sequence[MainProcess], configured: Sequence[Option]
-) -> Iterator[StartFault]:
+def daemons(processes: Sequence[MainProcess], configured: Sequence[Option]) -> Iterator[StartFault]:
     """``gunicorn --daemon`` as the last command: its first process ends, and with it the container."""
     staying = [p.interpretation.fact for p in processes if not p.background]
     if len(staying) != 1 or any(p.conditional for p in processes):

@@ -46,7 +46,9 @@ def _installed(service: Service) -> Iterator[Project]:
                 path = arg.value.partition("[")[0] if isinstance(arg.value, str) else None
                 if path is not None and (path.startswith("/") or where is not None):
                     folder = posixpath.normpath(posixpath.join(where or "/", path))
-                    yield Project(folder=folder, copied=copied, stage=step.stage, layers=step.layers)
+                    yield Project(
+                        folder=folder, copied=copied, stage=step.stage, layers=step.layers
+                    )
         if step.fact.action == "sync" and not step.fact.no_root and where is not None:
             yield Project(folder=where, copied=False, stage=step.stage, layers=step.layers)
 

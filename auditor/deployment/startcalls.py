@@ -82,12 +82,14 @@ def _corpus(service: Service, trace: Trace, call: Call) -> tuple[str, str, Confi
     image, name = service.image, call.arguments[0].value
     if image is None or not isinstance(name, str):
         return None
-    if any("nltk" in c.name and c.category == "download" for e in service.runs for c in e.trace.calls):
+    if any(
+        "nltk" in c.name and c.category == "download" for e in service.runs for c in e.trace.calls
+    ):
         return None
     told = [step.command.text.text for step in image.image.runs]
     told += [str(source) for copy in image.image.copies for source in copy.sources]
     told += [str(copy.destination) for copy in image.image.copies]
-    told += [mount.target for mount in service.mounts]
+    told += [str(mount.target) for mount in service.mounts]
     if any("nltk" in text for text in told) or service.variable("NLTK_DATA") is not None:
         return None
     if any(copy.origin != "context" for copy in image.image.copies) or trace.truncated:

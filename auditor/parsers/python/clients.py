@@ -20,8 +20,9 @@ _LAZY = {
 }
 _BY_URL = frozenset(["redis.from_url", "redis.Redis.from_url", "redis.StrictRedis.from_url"])
 _ASKING = frozenset(
-    "ping get set setex info dbsize exists keys hget hset hgetall lpush rpush incr flushdb".split()
-)
+    ["dbsize", "exists", "flushdb", "get", "hget", "hgetall", "hset", "incr", "info", "keys", "lpush",
+     "ping", "rpush", "set", "setex"]
+)  # fmt: skip
 # Functions that connect at once. Without a host, psycopg takes a socket of this machine.
 _AT_ONCE = {
     "psycopg2.connect": ("localhost", 5432),

@@ -1434,7 +1434,7 @@ class Interpreter:
                 self.fails(
                     node,
                     f"NameError: name '{node.id}' is not defined",
-                    f"`{node.id}` is set under `__name__ == \"__main__\"` only, which is passed over "
+                    f'`{node.id}` is set under `__name__ == "__main__"` only, which is passed over '
                     "where a server imports the module",
                 )
         return Unk(f"{node.id} is not bound here")
