@@ -281,6 +281,9 @@ def _address(text: str, default: int) -> tuple[str, int] | None:
 def passed_on(services: Sequence[Service]) -> Iterator[Service]:
     """The services; what a proxy passes on to another one is answered there."""
     for service in services:
+        if not service.proxies:
+            yield service
+            continue
         answering = [
             other
             for other in services
