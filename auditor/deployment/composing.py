@@ -80,6 +80,13 @@ class Composition:
         return found
 
     @cached_property
+    def lenders(self) -> frozenset[str]:
+        """Services whose network others share (``network_mode: service:front``)."""
+        modes = (s.network_mode.value for s in self.project.services if s.network_mode is not None)
+        told = (mode.partition(":") for mode in modes if isinstance(mode, str))
+        return frozenset(name for kind, _, name in told if kind == "service")
+
+    @cached_property
     def demanded(self) -> tuple[str, ...]:
         """Variables without which Compose refuses the project, and that nothing says are given."""
         required = [v.name for v in self.project.variables if v.source == "required"]
@@ -298,6 +305,16 @@ def _references(composition: Composition, service: ComposeService) -> Iterator[S
                 everyone=True,
             )
     yield from _same_name(composition, service)
+    mode = service.network_mode.value if service.network_mode is not None else None
+    if isinstance(mode, str) and mode.startswith(("service:", "container:")) and service.ports:
+        yield StartFault(
+            kind="compose",
+            message=(
+                f"`network_mode: {mode}` takes the network of another container, and ports are published "
+                "there only: `conflicting options: port publishing and the container type network mode`"
+            ),
+            at=service.ports[0].at,
+        )
     for volume in service.volumes:
         if volume.type != "volume" or volume.source is None:
             continue

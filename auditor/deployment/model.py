@@ -510,6 +510,8 @@ class Service:
     open_links: tuple[tuple[Stage, str], ...] = ()
     # Where the proxy that it runs sends requests.
     proxies: tuple[Proxied, ...] = ()
+    # Other containers share its network: what it publishes may lead to them.
+    lends_network: bool = False
     # A supervisor stays up whatever becomes of the programs that it starts.
     supervised: bool = False
     is_web: bool | None = None
