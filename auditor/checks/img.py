@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -601,7 +601,9 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
             yield _fault_finding(service, rule, fault)
 
 
-def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
+def _fault_finding(
+    service: Service, rule: Rule, fault: StartFault, everyone: Sequence[Service] = ()
+) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
     # Whoever starts an image without a command gives it one, and arguments to one that is a task.
     started = service.origin == "dockerfile" and (
@@ -623,7 +625,7 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
         if fault.kind == "daemon"
-        else service.breaks(fault.stage),
+        else tuple(pair for s in everyone or (service,) for pair in s.breaks(fault.stage)),
     )
 
 
@@ -802,7 +804,9 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
         yield rule.passed()
     for fault in service.faults:
         if fault.kind == "compose":
-            yield _fault_finding(service, rule, fault)
+            everyone = deployment.services if fault.everyone else ()
+            project = [s for s in everyone if s.project is service.project]
+            yield _fault_finding(service, rule, fault, project)
 
 
 @check("IMG022")

@@ -10,6 +10,7 @@ from auditor import lazy_re as re
 from auditor.deployment import cluster as clusters
 from auditor.deployment import (
     environments,
+    fronts,
     hosted,
     images,
     manifests,
@@ -261,6 +262,7 @@ def assemble(
         else service
         for service in found
     ]
+    complete = list(fronts.passed_on(complete))
     shipped = list(final.values())
     claims, version_files = _claims(facts)
     environment_list = [i.environment for i in shipped if i.environment is not None]

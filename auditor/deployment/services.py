@@ -254,7 +254,7 @@ def from_compose(
             if item is not None and isinstance(item.words, Unknown)
         ),
     ]
-    return _finish(
+    finished = _finish(
         facts,
         name=name,
         at=service.at,
@@ -287,6 +287,7 @@ def from_compose(
         profiles=tuple(p.value for p in service.profiles if isinstance(p.value, str)),
         is_dev=project.is_dev,
     )
+    return replace(finished, lends_network=service.name in composition.lenders)
 
 
 def from_platform(facts: Facts, *, app: PlatformApp, image: BuiltImage, name: str) -> Service:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
 from auditor.parsers import dotenv
-from auditor.parsers.python import commandline, libraries, tables
+from auditor.parsers.python import clients, commandline, libraries, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.config import read_config
@@ -685,6 +685,7 @@ class Models(WebModels):
         """Call something external."""
         name = callee.name
         site = Site(name, callee.owner, args, kwargs, node, loose)
+        clients.called(self, site)
         function = MODELS.get(name)
         if function is not None:
             result = function(self, site)
@@ -839,6 +840,7 @@ class Models(WebModels):
     def method(self, site: Site, owner: V, attr: str) -> V | None:
         """A method of an object that a library made, or of an unknown one."""
         run = self.run
+        clients.asked(self, site, owner, attr)
         head = owner.name if isinstance(owner, Obj) else ""
         loader = tables.METHOD_LOADERS.get(attr)
         if loader is not None and not isinstance(owner, Class):
