@@ -212,16 +212,22 @@ class Facts:
 
         A path that ends with ``/`` is a directory.
         """
+        return self.put_there(path) or self.example_of(path)
+
+    def example_of(self, path: str) -> str:
+        """The example beside a file that it is copied from; empty where there is none."""
+        names = dotenv.examples(path) if not path.endswith("/") else ()
+        found = next((name for name in names if self.repository.is_file(name)), "")
+        return f"{found} shows what it holds" if found else ""
+
+    def put_there(self, path: str) -> str:
+        """Who or what puts this path where it is used; empty where nothing says so."""
         if self.repository.would_ignore(path):
             return "git ignores it"
         if path.endswith("/") and self.repository.holds_ignored(path):
             return "git ignores what it holds"
         if self._kept_by_dvc(path):
             return "DVC keeps it"
-        if not path.endswith("/"):
-            for example in dotenv.examples(path):
-                if self.repository.is_file(example):
-                    return f"{example} shows what it holds"
         where = self.beforehand.brings(path)
         return f"{where} may bring it" if where else self.documented.says(path)
 

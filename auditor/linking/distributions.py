@@ -145,6 +145,8 @@ class Installed:
             )
         if not candidates:
             return Provision(answer="likely-no")
+        if (by := self._recorded(candidates)) is not None:
+            return Provision(answer="yes", by=by, candidates=candidates)
         if any(self._once_required(name) for name in candidates):
             return Provision(
                 answer="possibly-no",
@@ -173,10 +175,20 @@ class Installed:
         sure: Literal["no", "likely-no"] = "no" if there.version else "likely-no"
         return Provision(answer=sure, reason=f"{name} {without} and newer come without it")
 
+    def _recorded(self, names: Iterable[str]) -> str | None:
+        """An installed release that the table of older ones records, and that requires one of these."""
+        releases = knowledge("requirements.json")["releases"]
+        for distribution in self.distributions.values():
+            texts = releases.get(distribution.name, {}).get(distribution.version or "", ())
+            if any(_split(text)[0] in names and not _split(text)[2] for text in texts):
+                return distribution.name
+        return None
+
     def _once_required(self, name: str) -> bool:
         """An installed release other than the one in the table may require ``name``."""
         if name in _ONCE_COMMON:
-            return True
+            # What the base image has brings nothing further along.
+            return any(d.via != "the base image" for d in self.distributions.values())
         if name in _ALWAYS_OPTIONAL:
             return False
         table = _table()
