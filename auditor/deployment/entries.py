@@ -129,6 +129,9 @@ def follow(
         return replace(service, faults=tuple(faults), open_links=tuple(open_links))
 
     cwd = service.cwd
+    image = service.image
+    if service.command_form == "shell" and image is not None and _plain_sh(image.image.shell.value):
+        script = replace(script, dash=view.has_dash)
 
     def read_script(path: str, where: Value) -> shell.Script | None:
         if not isinstance(where, str):
@@ -200,7 +203,9 @@ def follow(
             (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
         ]
     faults += startup.to_background(service, processes)
-    if not processes:
+    never = startup.never_true(script, processes, read_script, cwd)
+    faults += never
+    if not processes and not never:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
     web = True if listens else (any(_serves(e.trace) for e in entries) or None)
@@ -259,6 +264,11 @@ def follow(
         is_web=web,
         proxies=tuple(proxies),
     )
+
+
+def _plain_sh(words: tuple[str, ...]) -> bool:
+    """No SHELL of the Dockerfile puts another in the place of ``/bin/sh -c``."""
+    return posixpath.basename(words[0]) == "sh"
 
 
 def _preludes(
