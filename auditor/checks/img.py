@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -412,7 +412,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 if argument is not None
                 else (),
                 confidence=confidence,
-                severity=None if confidence > Confidence.POSSIBLE else Severity.LOW,
+                severity=Severity.LOW
+                if confidence is Confidence.POSSIBLE
+                else Severity.MEDIUM
+                if read.documented
+                else None,
                 breaks=service.breaks(Stage.STARTS) if starts else (),
                 evidence={"variable": name},
             )
@@ -597,7 +601,9 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
             yield _fault_finding(service, rule, fault)
 
 
-def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
+def _fault_finding(
+    service: Service, rule: Rule, fault: StartFault, everyone: Sequence[Service] = ()
+) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
     # Whoever starts an image without a command gives it one, and arguments to one that is a task.
     started = service.origin == "dockerfile" and (
@@ -614,12 +620,12 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         severity=Severity.LOW
         if fault.possible
         else Severity.MEDIUM
-        if service.is_dev or started
+        if service.is_dev or started or fault.documented
         else None,
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
         if fault.kind == "daemon"
-        else service.breaks(fault.stage),
+        else tuple(pair for s in everyone or (service,) for pair in s.breaks(fault.stage)),
     )
 
 
@@ -798,7 +804,9 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
         yield rule.passed()
     for fault in service.faults:
         if fault.kind == "compose":
-            yield _fault_finding(service, rule, fault)
+            everyone = deployment.services if fault.everyone else ()
+            project = [s for s in everyone if s.project is service.project]
+            yield _fault_finding(service, rule, fault, project)
 
 
 @check("IMG022")
@@ -814,7 +822,8 @@ def refused_dockerfile(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 def _refused(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     yield rule.passed()
-    for problem in image.dockerfile.problems:
+    for problem in sorted(image.dockerfile.problems, key=lambda problem: problem.at)[:1]:
+        # The builder stops at the first; what follows is mostly the rest of the same mistake.
         yield rule.finding(
             problem.at,
             f"the builder refuses this Dockerfile: {problem.message}",

@@ -322,13 +322,26 @@ def selects(
     return answer
 
 
-def service_of(cluster: Cluster, name: str, at: kubernetes.Object, namespace: str | None = None) -> (
-    kubernetes.Service | None
-):  # fmt: skip
-    """The Service of this name that an object means."""
-    for service in cluster.services:
-        if service.name == name and (
-            service.namespace == namespace if namespace else same_namespace(service, at)
-        ):
-            return service
-    return None
+def services_of(
+    cluster: Cluster, name: str, at: kubernetes.Object, namespace: str | None = None
+) -> list[kubernetes.Service]:
+    """The Services of this name that an object may mean.
+
+    A repository may install one application in several ways (manifests and a chart, overlays), each
+    with its Service: then those that lie nearest are meant.
+    """
+    named = [
+        service
+        for service in cluster.services
+        if service.name == name
+        and (service.namespace == namespace if namespace else same_namespace(service, at))
+    ]
+    near = [_shared_path(service.at.path, at.at.path) for service in named]
+    return [service for service, shared in zip(named, near, strict=True) if shared == max(near)]
+
+
+def _shared_path(first: str, second: str) -> int:
+    """How many leading directories two files share; one file is nearest to itself."""
+    if first == second:
+        return len(first)
+    return len(posixpath.commonprefix([first.split("/")[:-1], second.split("/")[:-1]]))

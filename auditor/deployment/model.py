@@ -102,6 +102,9 @@ class InstallStep:
     # Why not everything it installs is known.
     unresolved: tuple[str, ...] = ()
     stage: int = 0
+    # Where it runs, and how many layers the file system of its stage has by then.
+    cwd: Value | None = None
+    layers: int = 0
     # Runs in the stage that is shipped (or one it is built on), or is copied from there.
     shipped: bool = True
 
@@ -419,8 +422,12 @@ class StartFault:
     certain: bool = True
     # It depends on something that people do by hand.
     possible: bool = False
+    # The repository shows how to mend it, and goes without all the same.
+    documented: bool = False
     stage: Stage = Stage.STARTS
     evidence: tuple[tuple[str, str], ...] = ()
+    # Compose refuses the whole project, not this service alone.
+    everyone: bool = False
 
 
 @value
@@ -525,6 +532,8 @@ class Service:
     open_links: tuple[tuple[Stage, str], ...] = ()
     # Where the proxy that it runs sends requests.
     proxies: tuple[Proxied, ...] = ()
+    # Other containers share its network: what it publishes may lead to them.
+    lends_network: bool = False
     # A supervisor stays up whatever becomes of the programs that it starts.
     supervised: bool = False
     is_web: bool | None = None

@@ -42,6 +42,8 @@ class PathLink:
     source_has: str | None = None
     # Git ignores the place where the author has it: it is made or put there by hand.
     made_by_hand: str = ""
+    # An example beside it is all that says so: as the repository stands, it is missing.
+    by_example: bool = False
     machine: bool = False
     # The image makes its directory and leaves it empty: something is to be mounted there.
     to_be_mounted: bool = False
@@ -69,6 +71,10 @@ def machine_path(service: Service, text: str) -> bool:
         return False
     home = "/".join(service.cwd.split("/")[:3]) if isinstance(service.cwd, str) else ""
     return service.origin != "systemd" or not home or not text.startswith(f"{home}/")
+
+
+# Where MLflow and its kin keep models: what is there is not in the repository.
+REGISTRIES = ("models:/", "runs:/", "mlflow-artifacts:/", "s3://", "gs://", "abfss://", "wasbs://")
 
 
 def reads(service: Service, view: View) -> Iterator[PathLink]:
@@ -187,11 +193,12 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
-            by_hand = ""
+            by_hand = example = ""
             if found.answer == "no":
-                by_hand = view.by_hand(path)
+                by_hand = view.by_hand(path, examples=False)
                 if service.origin == "systemd":
                     by_hand = by_hand or "the directory is a machine's own"
+                example = "" if by_hand else view.by_hand(path)
                 source_has = _in_repository(access, entry, view, text)
                 if source_has is not None:
                     elsewhere = tuple(p for p in view.copies_of(source_has) if p != path)
@@ -202,7 +209,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 seen=found,
                 elsewhere=elsewhere,
                 source_has=source_has,
-                made_by_hand=by_hand if source_has is None or found.mounted else "",
+                made_by_hand=(by_hand or example) if source_has is None or found.mounted else "",
+                by_example=bool(example),
                 machine=machine_path(service, text),
                 to_be_mounted=found.answer == "no"
                 and (
