@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from auditor.deployment import (
     reach,
     rewritten,
     startup,
+    tasks,
     workers,
 )
 from auditor.deployment.accounts import account
@@ -129,6 +131,9 @@ def follow(
         return replace(service, faults=tuple(faults), open_links=tuple(open_links))
 
     cwd = service.cwd
+    image = service.image
+    if service.command_form == "shell" and image is not None and _plain_sh(image.image.shell.value):
+        script = replace(script, dash=view.has_dash)
 
     def read_script(path: str, where: Value) -> shell.Script | None:
         if not isinstance(where, str):
@@ -203,7 +208,9 @@ def follow(
             (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
         ]
     faults += startup.to_background(service, processes)
-    if not processes:
+    never = startup.never_true(script, processes, read_script, cwd)
+    faults += never
+    if not processes and not never:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
     web = True if listens else (any(_serves(e.trace) for e in entries) or None)
@@ -262,6 +269,11 @@ def follow(
         is_web=web,
         proxies=tuple(proxies),
     )
+
+
+def _plain_sh(words: tuple[str, ...]) -> bool:
+    """No SHELL of the Dockerfile puts another in the place of ``/bin/sh -c``."""
+    return posixpath.basename(words[0]) == "sh"
 
 
 def _preludes(
@@ -1137,6 +1149,49 @@ class _Follower:
         self._took(trace, module, attribute, at, server, roots)
         if attribute and not as_main:
             self._attribute(trace, module, attribute, at, server)
+        if server == "celery":
+            self._tasks(trace, program, roots)
+            if attribute is None and not as_main:
+                self._no_celery(trace, program, module, at)
+
+    def _no_celery(self, trace: Trace, program: Program, module: str, at: Location) -> None:
+        """``celery -A package``: an empty package without a module ``celery``."""
+        facts = self.view.facts_of_repo(trace.path) if trace.path else None
+        if facts is None or facts.tree is None or not trace.path.endswith("/__init__.py"):
+            return
+        empty = all(
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            for node in facts.tree.body
+        )
+        if not empty or program.finder.find(f"{module}.celery"):
+            return
+        self.faults.append(
+            StartFault(
+                kind="attribute",
+                message=(
+                    f"celery looks for an application in `{module}` and `{module}.celery`: the package is "
+                    "empty, and there is no such module: `Unable to load celery application`"
+                ),
+                at=at,
+                related=((Location(trace.path), "the package"),),
+            )
+        )
+
+    def _tasks(self, trace: Trace, program: Program, roots: tuple[str, ...]) -> None:
+        """Modules of tasks that the worker imports when it starts."""
+        facts = self.view.facts_of_repo(trace.path) if trace.path else None
+        if facts is None or facts.tree is None:
+            return
+        for named in tasks.imported(trace.path, facts.tree):
+            wanted = named.module
+            if named.loose:
+                # A package without such a module is passed over, but there must be a package.
+                parent = wanted.rpartition(".")[0]
+                if program.finder.find(wanted) or (parent and program.finder.find(parent)):
+                    continue
+            elif program.finder.find(wanted):
+                continue
+            self._module_missing(wanted, named.at, roots, "celery")
 
     def _module_missing(
         self, module: str, at: Location, roots: tuple[str, ...], server: str
@@ -1166,7 +1221,7 @@ class _Follower:
             return
         near = self._near(top, roots)
         message = f"module `{module}` is not in the image"
-        if server in ("uvicorn", "gunicorn", "hypercorn"):
+        if server in ("uvicorn", "gunicorn", "hypercorn", "celery"):
             text = {
                 "uvicorn": f'Error loading ASGI app. Could not import module "{module}".',
             }.get(

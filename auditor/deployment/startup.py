@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -12,6 +12,7 @@ from auditor.deployment.commands import Ran, ran
 from auditor.deployment.model import Service, StartFault, Value
 from auditor.findings import Stage
 from auditor.parsers import shell
+from auditor.parsers.branches import foreign_to_dash
 from auditor.parsers.commands import (
     Download,
     FileOp,
@@ -361,6 +362,8 @@ def _walk(
     image = service.image
     if image is None or depth > 4:
         return
+    if depth:
+        script = shell.run_by(script, "")
     functions = {c.function for c in script.commands if c.function}
     steps = list(shell.trace(script, env=env, cwd=cwd, args=args))
     sourced = False
@@ -385,6 +388,11 @@ def _walk(
         sourced = sourced or _sets_more(step)
         if command.name == "set" and posix and refuses_pipefail(image, step.argv):
             yield _pipefail(service, step.argv[0].at)
+            return
+        listed = index + 1 < len(steps) and steps[index + 1].command.connector in ("&&", "||")
+        unknown = foreign_to_dash(command) if script.dash and command.errexit else ""
+        if unknown and not listed:
+            yield _unknown_test(unknown, step.argv[0].at)
             return
         if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
@@ -460,6 +468,49 @@ def _not_found(service: Service, name: str, at: Location, *, certain: bool = Fal
         certain=certain,
         evidence=(("program", name),),
     )
+
+
+def _unknown_test(word: str, at: Location, *, never: bool = False) -> StartFault:
+    """``==`` or ``[[`` where dash runs the text."""
+    says = "[: unexpected operator" if word == "==" else "[[: not found"
+    ends = (
+        "the condition never holds, and nothing is started after it"
+        if never
+        else "the script stops (`set -e`)"
+    )
+    return StartFault(
+        kind="program",
+        message=(
+            f"`{word}` is bash's, and this text is run by the plain `sh` of the image: `{says}`, and {ends}"
+        ),
+        at=at,
+    )
+
+
+def never_true(
+    script: shell.Script,
+    processes: Sequence[MainProcess],
+    read_script: Callable[[str, Value], shell.Script | None],
+    cwd: Value,
+) -> list[StartFault]:
+    """Nothing is started, and dash does not know what a condition on the way asks."""
+    if any(not isinstance(p.interpretation.fact, Other | ShellRun) for p in processes):
+        return []
+    scripts = [script]
+    for command in script.commands[:1] if script.exec_form else ():
+        words = [word.literal or "" for word in command.words]
+        program = posixpath.basename(words[0])
+        path = words[1] if program in ("sh", "dash", "bash") and len(words) > 1 else words[0]
+        nested = read_script(path, cwd) if path and not path.startswith("-") else None
+        if nested is not None:
+            scripts.append(shell.run_by(nested, program if path != words[0] else ""))
+    return [
+        _unknown_test(unknown, command.words[0].at, never=True)
+        for item in scripts
+        if item.dash
+        for command in item.commands
+        if (unknown := foreign_to_dash(command))
+    ][:1]
 
 
 def refuses_pipefail(image: BuiltImage, argv: Sequence[shell.Arg]) -> bool:

@@ -16,7 +16,7 @@ from auditor.deployment.filesystem import (
     Undetermined,
 )
 from auditor.source import Location, SourceText
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 # Bounds of listing a directory with everything in it.
 _MAX_BELOW = 2_000
 _MAX_DEPTH = 6
+
+
+# Releases whose `sh` is dash.
+_WITH_DASH = frozenset({"buster", "bullseye", "bookworm", "trixie"})
 
 
 @value
@@ -580,7 +584,14 @@ class View:
     def script(self, path: str) -> Script | None:
         """The parsed shell script at this path."""
         repo = self.repo_file(path)
-        return self._facts.script(repo) if repo is not None else None
+        script = self._facts.script(repo) if repo is not None else None
+        return replace(script, dash=self.has_dash) if script is not None else None
+
+    @property
+    def has_dash(self) -> bool:
+        """The image's ``sh`` is dash: a release of Debian or Ubuntu."""
+        base = self._image.base
+        return base is not None and base.release in _WITH_DASH
 
     def link(self, path: str) -> str | None:
         """Where the symbolic link at this path leads; None when the build makes none there."""

@@ -57,18 +57,27 @@ class Guard:
 
 
 def taken(
-    guard: Guard, env: Env, args: Sequence[Value] | None, moments: Moments | None = None
+    guard: Guard,
+    env: Env,
+    args: Sequence[Value] | None,
+    moments: Moments | None = None,
+    *,
+    dash: bool = False,
 ) -> bool | None:
     """Whether the branch is entered in this state; None when that is not known.
 
     ``moments`` holds the states in which conditions were asked: a branch before this one may have
-    changed what they ask for.
+    changed what they ask for. ``dash``: Debian's ``sh`` asks, which has neither ``==`` nor ``[[``.
     """
     known = {} if moments is None else moments
     if guard.subject is not None:
         return _matched(guard, *known.setdefault(guard.subject.at, (env, args)))
     answers = [
-        _holds(item, *(known.get(item.command.at, (env, args)) if item.command else (env, args)))
+        _holds(
+            item,
+            *(known.get(item.command.at, (env, args)) if item.command else (env, args)),
+            dash=dash,
+        )
         for item in guard.conditions
     ]
     if False in answers:
@@ -76,8 +85,8 @@ def taken(
     return None if None in answers or not answers else True
 
 
-def _holds(item: Condition, env: Env, args: Sequence[Value] | None) -> bool | None:
-    status = _status(item.command, env, args) if item.command is not None else None
+def _holds(item: Condition, env: Env, args: Sequence[Value] | None, *, dash: bool) -> bool | None:
+    status = _status(item.command, env, args, dash=dash) if item.command is not None else None
     return None if status is None else status is item.wanted
 
 
@@ -115,7 +124,20 @@ def _fits(text: str, pattern: Word, env: Env, args: Sequence[Value] | None) -> b
     return fnmatchcase(text, wanted.replace("[^", "[!"))
 
 
-def _status(command: Command, env: Env, args: Sequence[Value] | None) -> bool | None:
+def foreign_to_dash(command: Command) -> str:
+    """What dash does not know in a test: ``==`` as an operator, or ``[[``; empty for nothing.
+
+    It says so and goes on, with a status that is no success: 2, and 127 for ``[[``.
+    """
+    if command.name == "[[":
+        return "[["
+    words = command.words[1:-1] if command.name == "[" else command.words[1:]
+    if command.name in ("[", "test") and any(word.raw == "==" for word in words[1:-1]):
+        return "=="
+    return ""
+
+
+def _status(command: Command, env: Env, args: Sequence[Value] | None, *, dash: bool) -> bool | None:
     """Whether a test succeeds."""
     words = command.words
     name = command.name
@@ -123,7 +145,7 @@ def _status(command: Command, env: Env, args: Sequence[Value] | None) -> bool | 
         return None
     if name in ("true", ":") and len(words) == 1:
         answer: bool | None = True
-    elif name == "false" and len(words) == 1:
+    elif (name == "false" and len(words) == 1) or (dash and foreign_to_dash(command)):
         answer = False
     elif name in ("[", "[[", "test"):
         closing = {"[": "]", "[[": "]]"}.get(name, "")

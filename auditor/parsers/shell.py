@@ -262,6 +262,8 @@ class Script:
     errexit: bool = False
     # One command in JSON form: no shell is there at all.
     exec_form: bool = False
+    # Run by dash, Debian's ``sh`` (of a file that was not started yet: the image's ``sh`` is dash).
+    dash: bool = False
     # What leads into the branches, by their scope.
     guards: tuple[tuple[int, Guard], ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -383,6 +385,13 @@ def exec_form(path: str, elements: Iterable[Fragment]) -> Script:
     )
 
 
+def run_by(script: Script, program: str) -> Script:
+    """The script as this shell runs it; as its own first line says where none is named."""
+    own = script.interpreter.path if script.interpreter is not None else ""
+    name = (program or own).rpartition("/")[2]
+    return replace(script, dash=script.dash and name in ("sh", "dash"))
+
+
 def _exec_parts(text: str) -> Iterator[Part]:
     for number, piece in enumerate(text.split(HOLE)):
         if number:
@@ -447,7 +456,7 @@ def trace(
             functions.setdefault(command.function, []).append(command)
     top = [command for command in script.commands if command.function is None]
     state = _State(dict(env or {}), cwd, None if args is None else tuple(args))
-    yield from _Tracer(functions, dict(script.guards), state).walk(top, (), 0)
+    yield from _Tracer(functions, dict(script.guards), state, dash=script.dash).walk(top, (), 0)
 
 
 def join_path(cwd: Value, path: Value) -> Value:
@@ -628,9 +637,12 @@ class _Tracer:
         functions: Mapping[str, list[Command]],
         guards: Mapping[int, Guard],
         state: _State,
+        *,
+        dash: bool,
     ) -> None:
         self.functions = functions
         self.guards = guards
+        self.dash = dash
         self.state = state
         self.ended = False
         self.moments: Moments = {}
@@ -695,7 +707,11 @@ class _Tracer:
             _leave(entered.pop(), state)
         for number in scopes[common:]:
             guard = self.guards.get(number)
-            known = taken(guard, state.env, state.args, self.moments) if guard is not None else None
+            known = (
+                taken(guard, state.env, state.args, self.moments, dash=self.dash)
+                if guard is not None
+                else None
+            )
             entered.append(
                 _Scope(number=number, env=state.env, cwd=state.cwd, args=state.args, taken=known)
             )

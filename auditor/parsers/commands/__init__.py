@@ -32,7 +32,7 @@ from auditor.parsers.commands.facts import (
 )
 from auditor.parsers.commands.options import scan
 from auditor.parsers.commands.wrappers import base_name, unwrap
-from auditor.parsers.shell import Arg, Env, Script, Step, Value, join_path, trace
+from auditor.parsers.shell import Arg, Env, Script, Step, Value, join_path, run_by, trace
 from auditor.source import Location, Unknown
 from auditor.values import replace
 
@@ -482,7 +482,8 @@ class _Walk:
                     inner,
                 )
                 return
-            if fact.script is not None and self._file(fact.script, fact.args, found, chain):
+            shell = str(fact.shell)
+            if fact.script is not None and self._file(fact.script, fact.args, found, chain, shell):
                 return
         elif isinstance(fact, Other) and self._file(found.argv[0], found.argv[1:], found, chain):
             return
@@ -497,7 +498,14 @@ class _Walk:
             )
         )
 
-    def _file(self, path: Arg, args: Sequence[Arg], found: Interpretation, chain: _Chain) -> bool:
+    def _file(
+        self,
+        path: Arg,
+        args: Sequence[Arg],
+        found: Interpretation,
+        chain: _Chain,
+        program: str = "",
+    ) -> bool:
         """Follow a script file of the image; False when there is none to read."""
         if not path.text:
             return False
@@ -506,7 +514,7 @@ class _Walk:
             return False
         before = len(self.found)
         self.script(
-            script,
+            run_by(script, program),
             found.env,
             found.cwd,
             tuple(arg.value for arg in args),
