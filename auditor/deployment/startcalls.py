@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditor.findings import Confidence
 from auditor.linking import distributions
+from auditor.parsers.requirements import normalise
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Deployment, Service
@@ -42,11 +43,11 @@ def _metadata(service: Service, call: Call) -> tuple[str, str, Confidence] | Non
     name = call.arguments[0].value if call.arguments else None
     if not isinstance(name, str) or installed is None or environment is None:
         return None
-    if not installed.complete or installed.unknown or installed.has(distributions.normalise(name)):
+    if not installed.complete or installed.unknown or installed.has(normalise(name)):
         return None
     if any(s.fact and (s.fact.local_paths or s.fact.editable) for s in environment.steps):
         return None  # a project that is installed has a name of its own
-    if not installed.closed and distributions.known(distributions.normalise(name)):
+    if not installed.closed and distributions.known(normalise(name)):
         return None  # something may bring it along
     return (
         f"nothing installs a distribution `{name}`: `PackageNotFoundError: No package metadata was found "
