@@ -87,6 +87,12 @@ def test_requirements_that_are_not_there(tmp_path: Path, first: str, stops: bool
     assert ("ENV019" in _rules(tmp_path, {"Dockerfile": text})) is stops
 
 
+def test_requirements_below_another_context(tmp_path: Path) -> None:
+    text = "FROM python:3.11-slim\nCOPY . /srv\nRUN pip install -r /srv/api/requirements.txt\n"
+    files = {"api/Dockerfile": text, "api/requirements.txt": "flask==3.0.3\n", "Dockerfile": ""}
+    assert "ENV019" not in _rules(tmp_path, files)
+
+
 @pytest.mark.parametrize(
     ("line", "python", "stops"),
     [
