@@ -158,11 +158,13 @@ def main() -> int:
         if not known.exists() and not arguments.only and key not in kept:
             continue
         row = json.loads(known.read_text()) if known.exists() else None
-        if row is not None and row["wheel"].endswith("-none-any.whl") and key not in kept:
+        # Whose newest release is pure Python may have been native before: asked for by name.
+        plain = row is not None and row["wheel"].endswith("-none-any.whl")
+        if plain and key not in kept and not arguments.only:
             continue
         cached = arguments.cache / f"{key}.wheels.json"
         if not cached.exists():
-            wheel = row is not None if known.exists() else None
+            wheel = row is not None if known.exists() and not plain else None
             try:
                 found = read_page(
                     index, key, wheel=None if key in kept else wheel, kept=key in kept

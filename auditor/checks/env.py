@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from auditor import lazy_re as re
@@ -28,7 +28,7 @@ from auditor.parsers import locks
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.requirements import normalise
-from auditor.source import Location
+from auditor.source import Location, Problem
 
 # Tools that build the environment rather than belong to it.
 _BUILD_TOOLS = frozenset(
@@ -321,6 +321,16 @@ def _allows(specifier: str, version: str) -> bool | None:
     )
 
 
+def _copied(service: Service, top: str) -> bool:
+    """A COPY names the module, and its source is not in the context: the build says so itself."""
+    problems = service.image.copy_problems if service.image is not None else ()
+    return any(
+        p.source.rstrip("/").rpartition("/")[2] in (top, f"{top}.py")
+        for p in problems
+        if p.kind == "missing"
+    )
+
+
 @check("ENV007")
 def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Code imports a module that nothing in the image brings."""
@@ -379,6 +389,8 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                     blocks=_stages(service, item.reach.phase, item.reach.certain),
                 )
                 continue
+            if not provision.candidates and _copied(service, top):
+                continue  # an image that builds has it
             own = next((p for p in _own_package(top, deployment)), None)
             if own is not None and not provision.candidates:
                 yield rule.finding(
@@ -1148,6 +1160,15 @@ def _elsewhere(environment: Environment, rule: Rule, deployment: Deployment) -> 
         )
 
 
+def _by_file(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
+    """What is wrong with each file, in the order in which pip comes to it."""
+    files: dict[str, list[Problem]] = {}
+    for problem in problems:
+        files.setdefault(problem.at.path, []).append(problem)
+    for found in files.values():
+        yield sorted(found, key=lambda problem: problem.at)
+
+
 def _of_ubuntu(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """``pkg-resources==0.0.0``, which the ``pip freeze`` of old Ubuntu releases writes."""
     image = next((i for i in deployment.images if i.key == environment.name), None)
@@ -1174,10 +1195,12 @@ def refused_requirement(
     """A requirements line that pip refuses, or a file that is not there."""
     if environment.files:
         yield rule.passed()
-    for problem in environment.problems:
+    for problem, *others in _by_file(environment.problems):
+        more = f"; {len(others)} more of this file are refused as well" if others else ""
         yield rule.finding(
             problem.at,
-            f"pip stops here: {problem.message}",
+            f"pip stops here: {problem.message}{more}",
+            related=[Related(other.at, other.message) for other in others[:8]],
             # Where no image installs it, it may be meant for another tool.
             severity=None if environment.kind == "image" else Severity.MEDIUM,
             confidence=None if environment.kind == "image" else Confidence.LIKELY,

@@ -10,6 +10,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.checks.srv import unaskable
 from auditor.deployment.healthcheck import asks
+from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
@@ -411,7 +412,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 if argument is not None
                 else (),
                 confidence=confidence,
-                severity=None if confidence > Confidence.POSSIBLE else Severity.LOW,
+                severity=Severity.LOW
+                if confidence is Confidence.POSSIBLE
+                else Severity.MEDIUM
+                if read.documented
+                else None,
                 breaks=service.breaks(Stage.STARTS) if starts else (),
                 evidence={"variable": name},
             )
@@ -573,6 +578,7 @@ _COMMAND_FAULTS = frozenset(
         "interface",
         "user",
         "daemon",
+        "unit",
     }
 )
 
@@ -614,7 +620,7 @@ def _fault_finding(
         severity=Severity.LOW
         if fault.possible
         else Severity.MEDIUM
-        if service.is_dev or started
+        if service.is_dev or started or fault.documented
         else None,
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
@@ -713,8 +719,9 @@ _CONFIG_FAULTS = frozenset({"env-file"})
 
 @check("IMG020")
 def missing_env_file(service: Service, rule: Rule) -> Iterator[Outcome]:
-    """Compose is told to read a file that is not in the repository."""
-    if service.compose is None or not service.compose.env_files:
+    """Compose, or systemd, is told to read a file that is not in the repository."""
+    compose = service.compose is not None and bool(service.compose.env_files)
+    if not compose and service.origin != "systemd":
         return
     yield rule.passed()
     yield from _start_faults(service, rule, _CONFIG_FAULTS)
@@ -755,7 +762,12 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
-    """Services that Compose starts only when this one is healthy."""
+    """What an unhealthy container keeps from working.
+
+    Compose starts some services only when this one is healthy; clouds replace it again and again.
+    """
+    if service.workload is not None and service.workload.platform in DECLARED:
+        return service.breaks(Stage.REACHABLE)
     waiting = deployment.neighbours.waiting(service, for_health=True)
     return tuple((other.name, Stage.STARTS) for other in waiting)
 
@@ -810,7 +822,8 @@ def refused_dockerfile(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 def _refused(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     yield rule.passed()
-    for problem in image.dockerfile.problems:
+    for problem in sorted(image.dockerfile.problems, key=lambda problem: problem.at)[:1]:
+        # The builder stops at the first; what follows is mostly the rest of the same mistake.
         yield rule.finding(
             problem.at,
             f"the builder refuses this Dockerfile: {problem.message}",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.deployment.model import BuiltImage, Mount, StartFault
 from auditor.findings import Stage
+from auditor.parsers import dotenv
 from auditor.parsers.compose import SERVICE_KEYS
 from auditor.source import Unknown
 from auditor.values import replace
@@ -24,15 +25,6 @@ _REPLACED = re.compile(r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _LOST_VALUE = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)[= ]\$\{?([A-Za-z_]\w*)\}?(?![\w/.:-])")
 # Variables of whoever starts Compose, in every shell.
 _OF_SHELL = frozenset({"PWD", "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG"})
-# What documents the variables that a ``.env`` is to hold.
-_EXAMPLES = (
-    ".env.example",
-    ".env.sample",
-    ".env.template",
-    ".env.dist",
-    "env.example",
-    "example.env",
-)
 _OPERATORS = frozenset({"&&", "||", ";", "|", ">", ">>", "2>&1", "&"})
 
 
@@ -66,7 +58,7 @@ class Composition:
             project.ignored_env
             or path in asked
             or repository.would_ignore(path)
-            or any(repository.is_file(posixpath.join(project.directory, n)) for n in _EXAMPLES)
+            or any(repository.is_file(example) for example in dotenv.examples(path))
         )
 
     @cached_property

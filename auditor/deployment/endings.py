@@ -145,7 +145,8 @@ def nothing_served(trace: Trace, facts: ModuleFacts | None, at: Location) -> Ite
     apps = [a for a in trace.apps if a.framework in _PASSIVE and a.reach.phase is not Phase.REQUEST]
     if not apps or any(c.category in _BUSY for c in trace.calls):
         return
-    if not _ends(facts.tree.body):
+    if not _ends(facts.tree.body) or raised(facts) is not None:
+        # What stands below a raise is not followed, and may serve.
         return
     yield StartFault(
         kind="no-command",

@@ -358,6 +358,24 @@ class Mount:
 
 
 @value
+class Sealed:
+    """Directories whose file systems the process cannot write: ``paths``, except ``writable``."""
+
+    because: str
+    at: Location
+    paths: tuple[str, ...] = ("/",)
+    writable: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether a path lies in it."""
+        return _below(path, self.paths) and not _below(path, self.writable)
+
+
+def _below(path: str, directories: tuple[str, ...]) -> bool:
+    return any(path == d or path.startswith(f"{d.rstrip('/')}/") for d in directories)
+
+
+@value
 class HealthCheck:
     """A health check: what it runs or asks. ``program`` and ``url`` parts None when not seen."""
 
@@ -404,6 +422,8 @@ class StartFault:
     certain: bool = True
     # It depends on something that people do by hand.
     possible: bool = False
+    # The repository shows how to mend it, and goes without all the same.
+    documented: bool = False
     stage: Stage = Stage.STARTS
     evidence: tuple[tuple[str, str], ...] = ()
     # Compose refuses the whole project, not this service alone.
@@ -490,6 +510,8 @@ class Service:
     listens_complete: bool = False
     published: tuple[Published, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    # File systems that it cannot write, where nothing is mounted over them.
+    sealed: tuple[Sealed, ...] = ()
     health: tuple[HealthCheck, ...] = ()
     faults: tuple[StartFault, ...] = ()
     environment: Environment | None = None

@@ -126,6 +126,23 @@ def first_program(
     yield from _started(service, program, at, view, cwd, by_shell=False)
 
 
+def to_background(service: Service, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
+    """``gunicorn --daemon`` as the command itself: the first process ends at once."""
+    fact = processes[0].interpretation.fact if len(processes) == 1 else None
+    if service.command_form != "exec" or not isinstance(fact, ServerStart):
+        return
+    option = fact.option("daemon") if fact.kind == "gunicorn" else None
+    if option is not None and option.value is True:
+        yield StartFault(
+            kind="daemon",
+            message=(
+                "gunicorn goes to the background (`--daemon`): the container's first process ends, "
+                "and the container with it"
+            ),
+            at=option.at,
+        )
+
+
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.", re.DOTALL)
 _CALLED = re.compile(r"(?:^|\s)([\w.-]+:[\w.]+)\(")
 

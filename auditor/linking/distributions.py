@@ -225,6 +225,12 @@ def known(name: str) -> bool:
     return name in _table()
 
 
+def described(name: str) -> bool:
+    """Whether the tables know what this distribution requires."""
+    row = _table().get(name)
+    return row is not None and "open" not in row
+
+
 @lru_cache(maxsize=1)
 def _by_module() -> dict[str, tuple[str, ...]]:
     owners: dict[str, list[str]] = {}
@@ -285,6 +291,16 @@ def requirements_of(
     return children(texts, python)
 
 
+def lost_extras(name: str, extras: Iterable[str], version: str | None) -> tuple[str, ...]:
+    """The extras that an older release may have had: the one in the table, another, has none of
+    the name.
+    """
+    row = _table().get(name)
+    if row is None or version is None or version == row["version"]:
+        return ()
+    return tuple(e for e in extras if normalise(e) not in row.get("extras", {}))
+
+
 def children(
     requires: Iterable[str], python: str | None, extras: Iterable[str] = ()
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -299,9 +315,12 @@ def children(
 
 
 def is_stdlib(module: str) -> bool:
-    """Whether a top-level name belongs to the standard library of some Python 3."""
+    """Whether a top-level name belongs to the standard library of some Python 3.
+
+    The program itself, ``__main__``, is always there too.
+    """
     top = module.partition(".")[0]
-    return top in sys.stdlib_module_names or top in _LEFT_STDLIB
+    return top in sys.stdlib_module_names or top in _LEFT_STDLIB or top == "__main__"
 
 
 # Modules that the newest release of their distribution has no more, and the first one without.

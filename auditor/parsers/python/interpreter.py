@@ -301,6 +301,8 @@ class Interpreter:
         # A ``.env`` file that was read and is made by hand: what its template assigns, and why it
         # may hold more.
         self.env_by_hand: tuple[DictV, str] | None = None
+        # What the example of a ``.env`` file assigns, where nothing puts the file itself there.
+        self.env_shown: set[str] = set()
         self.cwd: str | Unknown = program.cwd
         self.argv: tuple[str, ...] = ()
         # The command line is the program's own, and every word of it is known.
@@ -604,6 +606,7 @@ class Interpreter:
             factories=tuple(factories),
             classes=tuple(sink.classes.items()),
             truncated=self.truncated,
+            roots=tuple(getattr(self.program.finder, "roots", ())),
         )
 
     # -- statements --
@@ -619,12 +622,20 @@ class Interpreter:
                 if not flow & FALL:
                     return result
                 if flow & (RETURN | BREAK):
-                    self.guards.append("early-return")
+                    self.guards.append(self.left_for(statement))
                     pushed += 1
         finally:
             if pushed:
                 del self.guards[len(self.guards) - pushed :]
         return result | FALL
+
+    def left_for(self, statement: ast.stmt) -> str:
+        """The guard of what follows a statement that may have left: ``if not exists(p): return``."""
+        if isinstance(statement, ast.If) and not statement.orelse:
+            exists = self.models.exists_test(statement.test)
+            if exists is not None and not exists[1]:
+                return "missing-return"
+        return "early-return"
 
     def statement(self, node: ast.stmt) -> int:
         """Run one statement."""
