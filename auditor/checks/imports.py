@@ -12,10 +12,11 @@ from auditor.catalog import Rule, knowledge
 from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment import startcalls
-from auditor.deployment.model import Service
+from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related, Stage
 from auditor.linking import distributions, wheels
 from auditor.parsers.python.facts import Phase
+from auditor.source import Location
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Environment
@@ -27,7 +28,7 @@ def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], .
 
 
 @check("IMG025")
-def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
+def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A statement of the start that raises, whatever is asked of the service."""
     seen: set[object] = set()
     for entry in service.runs:
@@ -42,7 +43,7 @@ def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
                 breaks=stopped(service, item.reach),
             )
         for call in entry.trace.calls:
-            if call.category not in ("locale", "connect", "corpus") or call.at in seen:
+            if call.category not in startcalls.KINDS or call.at in seen:
                 continue
             found = startcalls.refused(service, entry.trace, call)
             if found is None:
@@ -56,6 +57,18 @@ def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
                 confidence=confidence,
                 breaks=stopped(service, call.reach),
             )
+    for access, path in startcalls.objects_refused(service, deployment):
+        if access.at in seen or not access.reach.certain:
+            continue
+        seen.add(access.at)
+        yield rule.finding(
+            access.at,
+            f"`{path}` holds Python objects, which are a pickle inside: `ValueError: Object arrays cannot "
+            "be loaded when allow_pickle=False`",
+            help="Save numbers only; or load it with `allow_pickle=True`, if you trust who wrote it.",
+            related=[Related(Location(path), "the array")],
+            breaks=stopped(service, access.reach),
+        )
 
 
 @check("IMG023")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.deployment.model import StartFault
+from auditor.findings import Stage
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.python.module import is_main_test
@@ -116,6 +117,25 @@ def object_with_workers(trace: Trace) -> list[StartFault]:
             )
         )
     return found
+
+
+def served_at_import(trace: Trace, server: str) -> Iterator[StartFault]:
+    """``app.run()`` outside ``__main__`` in a module that gunicorn imports: it never comes back."""
+    if server not in ("gunicorn", "waitress", "uwsgi"):
+        return
+    for own in trace.servers:
+        if own.tool == "flask" and own.reach.certain and own.reach.phase is Phase.IMPORT:
+            yield StartFault(
+                kind="interface",
+                message=(
+                    f"{server} imports this module, and `app.run()` starts a server of its own while it "
+                    "does: no worker comes to answering"
+                ),
+                at=own.at,
+                certain=False,
+                stage=Stage.REACHABLE,
+            )
+            return
 
 
 def nothing_served(trace: Trace, facts: ModuleFacts | None, at: Location) -> Iterator[StartFault]:

@@ -1344,6 +1344,7 @@ class _Follower:
             self.open_links.append((Stage.STARTS, "what `docker run` adds to the ENTRYPOINT"))
         else:
             self.faults += refused
+        self.faults += endings.served_at_import(trace, server)
         if server == "python":
             self.faults += endings.object_with_workers(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None

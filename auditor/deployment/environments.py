@@ -223,7 +223,7 @@ class _Resolver:
         return None
 
 
-def _unopened(arg: Arg, resolve: _Resolver) -> Iterator[Problem]:
+def _unopened(arg: Arg, resolve: _Resolver, facts: Facts) -> Iterator[Problem]:
     """``-r requirements.txt`` where no such file is, or not yet."""
     place = resolve.where(str(arg.value))
     if not resolve.fatal or resolve.copies_fail or "://" in str(arg.value):
@@ -233,6 +233,10 @@ def _unopened(arg: Arg, resolve: _Resolver) -> Iterator[Problem]:
     later = resolve.too_late(place)
     if later is None and not resolve.absent(place):
         return
+    parts = place.strip("/").split("/")
+    tails = ("/".join(parts[start:]) for start in range(len(parts) - 1))
+    if any(facts.repository.exists(tail) for tail in tails):
+        return  # another directory may be the build's context
     yield Problem(
         at=arg.at,
         message=(
@@ -296,9 +300,9 @@ def _step(
         path, why = resolve(arg.value)
         if path is None:
             unresolved.append(why)
-            draft.problems.extend(_unopened(arg, resolve))
+            draft.problems.extend(_unopened(arg, resolve, facts))
             continue
-        draft.problems.extend(_unopened(arg, resolve))
+        draft.problems.extend(_unopened(arg, resolve, facts))
         files.append(path)
         if locks.detect(path) == "conda-lock":
             used_lock = _use_lock(path, draft, facts, python, (), (), fact.at, add)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditor.deployment.base import system_programs
 from auditor.deployment.commands import Ran, fatal
+from auditor.deployment.filesystem import Absent
 from auditor.deployment.model import StartFault
 from auditor.deployment.startup import makes_programs
 from auditor.findings import Stage
@@ -61,7 +62,7 @@ def faults(image: BuiltImage, commands: Sequence[Ran], view: View) -> Iterator[S
             ),
             None,
         )
-        found = found or _program(image, commands, index)
+        found = found or _program(image, commands, index) or _target(view, commands, index)
         if found is not None:
             yield found
             return
@@ -84,6 +85,29 @@ def _program(image: BuiltImage, commands: Sequence[Ran], index: int) -> StartFau
     if makes_programs(image, before) or any(map(_pipes, before)):
         return None
     return stop(first[0].at, f"`{name}` is not in the image (`{name}: not found`)")
+
+
+def _target(view: View, commands: Sequence[Ran], index: int) -> StartFault | None:
+    """``mv file folder/`` where no such folder is."""
+    command = commands[index]
+    fact, cwd = command.what.fact, command.what.cwd
+    target = fact.target if isinstance(fact, FileOp) and fact.op in ("mv", "cp") else None
+    if target is None or not isinstance(target.value, str) or not isinstance(cwd, str):
+        return None
+    if not target.value.endswith("/") or target.globs or command.step.mounts:
+        return None
+    if any(c.step is command.step for c in commands[:index]):
+        return None  # the same RUN may have made it
+    path = posixpath.normpath(posixpath.join(cwd, target.value))
+    found = view.image.image.fs.lookup_before(path, command.step.layers)
+    stage = command.step.stage
+    if not isinstance(found, Absent) or stage not in view.image.image.lineage:
+        return None
+    assert isinstance(fact, FileOp)
+    return stop(
+        target.at,
+        f"{path} is not there (`{fact.op}: cannot move or copy to '{target.value}': Not a directory`)",
+    )
 
 
 def _defined(command: Ran) -> Sequence[Command]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from auditor.findings import Confidence
+from auditor.linking import distributions
+from auditor.parsers.requirements import normalise
 
 if TYPE_CHECKING:
-    from auditor.deployment.model import Service
-    from auditor.parsers.python.facts import Call, Trace
+    from auditor.deployment.model import Deployment, Service
+    from auditor.parsers.python.facts import Call, FileAccess, Trace
 
 # Locales that every image with glibc has.
 _LOCALES = frozenset(["c", "posix", "c.utf8"])
@@ -25,7 +28,49 @@ def refused(service: Service, trace: Trace, call: Call) -> tuple[str, str, Confi
         return _locale(service, call)
     if call.category == "connect":
         return _connect(service, call)
+    if call.category == "metadata":
+        return _metadata(service, call)
     return _corpus(service, trace, call) if call.category == "corpus" else None
+
+
+KINDS = frozenset(["locale", "connect", "corpus", "metadata"])
+
+
+def _metadata(service: Service, call: Call) -> tuple[str, str, Confidence] | None:
+    """The version of a distribution that is not installed: mostly the project's own."""
+    environment = service.environment
+    installed = environment.installed if environment is not None else None
+    name = call.arguments[0].value if call.arguments else None
+    if not isinstance(name, str) or installed is None or environment is None:
+        return None
+    if not installed.complete or installed.unknown or installed.has(normalise(name)):
+        return None
+    if any(s.fact and (s.fact.local_paths or s.fact.editable) for s in environment.steps):
+        return None  # a project that is installed has a name of its own
+    if not installed.closed and distributions.known(normalise(name)):
+        return None  # something may bring it along
+    return (
+        f"nothing installs a distribution `{name}`: `PackageNotFoundError: No package metadata was found "
+        f"for {name}`",
+        "Install the project (`pip install .`), or take the version from elsewhere.",
+        Confidence.LIKELY,
+    )
+
+
+def objects_refused(service: Service, deployment: Deployment) -> Iterator[tuple[FileAccess, str]]:
+    """``np.load`` without ``allow_pickle`` of arrays that hold objects, with the file's path."""
+    by_path = {artifact.path: artifact for artifact in deployment.artifacts}
+    seen = {r.path: r.seen.repo for r in service.reads if r.seen.answer == "yes"}
+    for access in (a for entry in service.runs for a in entry.trace.files):
+        path = access.path.resolved
+        if access.loader != "numpy.load" or not isinstance(path, str):
+            continue
+        told = access.option("allow_pickle")
+        artifact = by_path.get(seen.get(path) or "")
+        if artifact is None or artifact.facts.format != "npy" or artifact.facts.pickle is None:
+            continue
+        if told is None or told.value is False:
+            yield access, artifact.path
 
 
 def _locale(service: Service, call: Call) -> tuple[str, str, Confidence] | None:

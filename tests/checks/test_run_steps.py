@@ -50,6 +50,10 @@ def _rules(root: Path, files: dict[str, str]) -> set[str]:
         ("RUN mkdir /data\nRUN mkdir -p /data", False),
         ("RUN mkdir /data\nRUN mkdir /data || true", False),
         ("RUN mkdir /data\nRUN [ -d /data ] || mkdir /data", False),
+        ("RUN mv model.zip models/", True),
+        ("RUN mkdir models\nRUN mv model.zip models/", False),
+        ("RUN mkdir models && mv model.zip models/", False),
+        ("RUN mv model.zip models", False),
         ("RUN unzip model.zip", True),
         ("RUN unzip model.zip || true", False),
         ("RUN if command -v unzip; then unzip model.zip; fi", False),
@@ -81,6 +85,12 @@ def test_commands_that_stop_the_build(tmp_path: Path, extra: str, stops: bool) -
 def test_requirements_that_are_not_there(tmp_path: Path, first: str, stops: bool) -> None:
     text = f"FROM python:3.11-slim\nWORKDIR /app\n{first}\nCMD python app.py\n"
     assert ("ENV019" in _rules(tmp_path, {"Dockerfile": text})) is stops
+
+
+def test_requirements_below_another_context(tmp_path: Path) -> None:
+    text = "FROM python:3.11-slim\nCOPY . /srv\nRUN pip install -r /srv/api/requirements.txt\n"
+    files = {"api/Dockerfile": text, "api/requirements.txt": "flask==3.0.3\n", "Dockerfile": ""}
+    assert "ENV019" not in _rules(tmp_path, files)
 
 
 @pytest.mark.parametrize(

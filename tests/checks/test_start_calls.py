@@ -31,6 +31,11 @@ def _fails(result: AuditResult) -> str:
     [
         ('locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")', "", False),
         ('locale.setlocale(locale.LC_ALL, "C.UTF-8")', "", True),
+        (
+            'try:\n    locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")\nexcept locale.Error:\n    pass',
+            "",
+            True,
+        ),
         ('locale.setlocale(locale.LC_ALL, "")', "", True),
         ('locale.setlocale(locale.LC_ALL, "")', "ENV LANG=de_DE.UTF-8", False),
         (
@@ -312,3 +317,67 @@ def test_templates(tmp_path: Path, app: str, extra: str, fails: bool) -> None:
     files = {"Dockerfile": dockerfile(extra), "templates/a.html": "<p>\n"}
     found = _audit(tmp_path, app, files).findings
     assert any(f.rule == "PTH002" and f.breaks for f in found) is fails
+
+
+@pytest.mark.parametrize(
+    ("code", "starts"),
+    [
+        ('version("scoring-service")', False),
+        ('version("flask")', True),
+    ],
+)
+def test_metadata_of_what_is_not_installed(tmp_path: Path, code: str, starts: bool) -> None:
+    head = "from importlib.metadata import PackageNotFoundError, version\n"
+    result = _audit(tmp_path, f"{head}OWN = {code}\n{APP}", {})
+    assert _fails(result) == ("" if starts else "starts")
+    caught = f"{head}try:\n    OWN = {code}\nexcept PackageNotFoundError:\n    OWN = 0\n{APP}"
+    assert _fails(_audit(tmp_path, caught, {})) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "starts"),
+    [("a:\n\tb: 1\n", False), ("a: [1, 2\n", False), ("a:\n  b: 1 # x\n", True)],
+)
+def test_yaml_that_does_not_parse(tmp_path: Path, text: str, starts: bool) -> None:
+    files = {
+        "c.yaml": text,
+        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\npyyaml==6.0.2\n",
+        "Dockerfile": dockerfile("COPY c.yaml ./"),
+    }
+    app = f'import yaml\nC = yaml.safe_load(open("c.yaml"))\n{APP}'
+    assert _fails(_audit(tmp_path, app, files)) == ("" if starts else "starts")
+
+
+@pytest.mark.parametrize(
+    ("end", "command", "answers"),
+    [
+        ('app.run(host="0.0.0.0", port=8000)', "gunicorn", False),
+        ('app.run(host="0.0.0.0", port=8000)', "python", True),
+        ('if __name__ == "__main__":\n    app.run()', "gunicorn", True),
+    ],
+)
+def test_a_server_that_starts_while_it_is_imported(
+    tmp_path: Path, end: str, command: str, answers: bool
+) -> None:
+    words = {
+        "gunicorn": '["gunicorn", "-b", "0.0.0.0:8000", "app:app"]',
+        "python": '["python", "app.py"]',
+    }[command]
+    result = _audit(tmp_path, f"{APP}\n\n{end}\n", {"Dockerfile": dockerfile("", words)})
+    assert _fails(result) == ("" if answers else "reachable")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "starts"),
+    [("", "object", False), (", allow_pickle=True", "object", True), ("", "float", True)],
+)
+def test_arrays_of_objects(tmp_path: Path, options: str, kind: str, starts: bool) -> None:
+    import numpy as np
+
+    np.save(tmp_path / "a.npy", np.array([1, 2], dtype=kind), allow_pickle=True)
+    files = {
+        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nnumpy==1.26.4\n",
+        "Dockerfile": dockerfile("COPY a.npy ./"),
+    }
+    app = f'import numpy as np\nA = np.load("a.npy"{options})\n{APP}'
+    assert ("IMG025" not in {f.rule for f in _audit(tmp_path, app, files).findings}) is starts

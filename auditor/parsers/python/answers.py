@@ -7,7 +7,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from auditor.parsers.python.facts import Failure
-from auditor.parsers.python.values import Const, DictV, Ext, Func, ListV, Obj, V
+from auditor.parsers.python.values import Const, DictV, Ext, Func, ListV, Obj, Table, V
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Interpreter, State
@@ -66,6 +66,8 @@ def refuse(run: Interpreter, answer: V, handler: Func, framework: str) -> None:
 
 def _foreign(value: V, depth: int) -> str | None:
     """NumPy's type of a value inside an answer, where it is certain and not JSON."""
+    if isinstance(value, Table) and value.kind == "array":
+        return "ndarray"
     if isinstance(value, Obj):
         if value.name in _ARRAYS:
             return "ndarray"

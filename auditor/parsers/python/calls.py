@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from auditor.parsers.python import answers, libraries, packagefiles
+from auditor.parsers.python import answers, clients, libraries, packagefiles
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import LogHandler
@@ -470,9 +470,16 @@ def _template(models: Models, site: Site) -> V:
     return models.made(site)
 
 
+@model("importlib.metadata.version", "importlib.metadata.distribution",
+       "importlib.metadata.metadata", "importlib_metadata.version", "pkg_resources.get_distribution")  # fmt: skip
+def _metadata(models: Models, site: Site) -> V:
+    clients.add(models, site, "metadata", tuple(site.args[:1]))
+    return Unk("what the metadata of a distribution says")
+
+
 @model("locale.setlocale")
 def _set_locale(models: Models, site: Site) -> V:
-    models.note(site, "locale")
+    clients.add(models, site, "locale", tuple(site.args[:2]))
     return Unk("the locale that was set")
 
 
@@ -501,6 +508,8 @@ def _config(models: Models, site: Site) -> V:
         value = read_config(text.value, kind, text.deps)
         if kind == "json" and "5" not in site.name and not site.name.startswith("comment"):
             libraries.refuse_json(models, site, text)
+        if site.name.startswith("yaml."):
+            libraries.refuse_yaml(models, site, text)
         if isinstance(value, DictV) and "OmegaConf" in site.name:
             _with_attributes(value)
         return value

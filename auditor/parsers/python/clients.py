@@ -68,7 +68,7 @@ def called(models: Models, site: Site) -> None:
         if len(parts) == 4 and parts[1] == "corpus" and parts[2] != "reader":
             data = parts[2]
         if data is not None:
-            _add(models, site, "corpus", (Const(data),))
+            add(models, site, "corpus", (Const(data),))
 
 
 def _split(given: V | None) -> tuple[str, int] | None:
@@ -82,10 +82,11 @@ def _split(given: V | None) -> tuple[str, int] | None:
 
 
 def _note(models: Models, site: Site, host: V, port: V) -> None:
-    _add(models, site, "connect", (host, port))
+    add(models, site, "connect", (host, port))
 
 
-def _add(models: Models, site: Site, category: str, values: tuple[V, ...]) -> None:
+def add(models: Models, site: Site, category: str, values: tuple[V, ...]) -> None:
+    """Note the call with the values that matter; any handler around it makes it unsure."""
     run = models.run
     run.sink.add_call(
         Call(

@@ -355,7 +355,8 @@ class Call:
     ``export``, ``metrics``, ``drift``, ``breaker``, ``rate-limit``, ``timeout``, ``queue``, ``retry``, ``log`` (a record
     is written), ``print``, ``native``, ``watcher``, ``predict``, ``preprocess``, ``download``,
     ``exit``, ``chdir``, ``sleep``, ``locale``,
-    ``connect`` (to a host and port, at once), ``corpus`` (data of a library is read), ``database``, ``tracking``, ``store`` (a handler hands something
+    ``connect`` (to a host and port, at once), ``corpus`` (data of a library is read),
+    ``metadata`` (of a distribution, by name), ``database``, ``tracking``, ``store`` (a handler hands something
     to a database, queue or journal, as far as the method's name tells).
     """
 

@@ -360,6 +360,25 @@ def refuse_json(models: Models, site: Site, text: Const) -> None:
             )
 
 
+def refuse_yaml(models: Models, site: Site, text: Const) -> None:
+    """YAML that does not parse: a tab for an indentation, a bracket that is never closed."""
+    from auditor.parsers import yamldoc
+    from auditor.source import SourceText
+
+    files = [d.removeprefix("file:") for d in text.deps if d.startswith("file:")]
+    if not files or len(text.value) > 200_000:
+        return
+    stream = yamldoc.parse(SourceText(files[0], text.value))
+    wrong = next((problem for problem in stream.problems if problem.fatal), None)
+    if wrong is not None and not stream.template:
+        models.run.fails(
+            site.node,
+            f"yaml.YAMLError: {wrong.message[:80]}",
+            f"{files[0]} is no valid YAML (line {wrong.at.line})",
+            file=files[0],
+        )
+
+
 def held_bytes(value: V | None) -> V | None:
     """The path whose bytes these are, where they were read from a file."""
     if isinstance(value, Obj) and value.name == "file.bytes" and value.args:
