@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MAX_SIZE = 1_000_000
 _MAX_KUSTOMIZATIONS = 1_000
 _MAX_CHARTS = 40
+_MAX_SPOKEN = 4_000_000
 _DEV = frozenset(
     [
         "dev",
@@ -167,14 +168,34 @@ def _charts(facts: Facts, files: _Files) -> Iterator[Chart]:
 
     known = set(heads)
     count = 0
+    settings = _settings(facts)
     for directory in heads:
         parent = posixpath.dirname(directory)
         if posixpath.basename(parent) == "charts" and posixpath.dirname(parent) in known:
             continue
         count += 1
-        chart = helm.render(files, directory) if count <= _MAX_CHARTS else None
+        chart = helm.render(files, directory, settings=settings) if count <= _MAX_CHARTS else None
         if chart is not None and not chart.library:
             yield chart
+
+
+def _settings(facts: Facts) -> dict[str, str]:
+    """Values that scripts, workflows and documents give the charts they install."""
+    from auditor.discovery import FileKind
+    from auditor.parsers import helm
+
+    found: dict[str, str] = {}
+    left = _MAX_SPOKEN
+    for entry in facts.repository.entries:
+        told = entry.kind in (FileKind.SHELL, FileKind.CI, FileKind.MAKEFILE)
+        if not told and not entry.path.lower().endswith((".md", ".rst", ".txt")):
+            continue
+        if entry.size > min(_MAX_SIZE, left):
+            continue
+        left -= entry.size
+        for key, value in helm.settings(facts.repository.read_text(entry.path).text):
+            found.setdefault(key, value)
+    return found
 
 
 def _words(path: str) -> set[str]:

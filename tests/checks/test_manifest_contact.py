@@ -289,3 +289,24 @@ def test_services_of_profiles_may_be_alternatives(tmp_path: Path) -> None:
     assert serious(service(tmp_path / "a", {"compose.yaml": text}), "NET004") == []
     text = text.replace(", profiles: [gpu]", "")
     assert serious(service(tmp_path / "b", {"compose.yaml": text}), "NET004") == ["NET004"]
+
+
+@pytest.mark.parametrize(
+    ("told", "refused"),
+    [
+        ("helm install dev . --set image=a,prefix=dev\n", []),
+        ("helm upgrade --install s ./chart \\\n  --set-string prefix='dev'\n", []),
+        ("helm install dev ./chart --set prefix=<prefix>\n", ["IMG030"]),
+        ("helm install dev ./chart\n", ["IMG030"]),
+        ("Use `--set prefix=dev`.\n", ["IMG030"]),
+    ],
+)
+def test_what_an_installation_sets(tmp_path: Path, told: str, refused: list[str]) -> None:
+    template = TEMPLATE.replace(".Release.Name", ".Values.prefix").replace("SUFFIX", "settings")
+    files = {
+        "chart/Chart.yaml": CHART.replace("NAME", "scorer"),
+        "chart/values.yaml": 'prefix: ""\n',
+        "chart/templates/config.yaml": template,
+        "README.md": told,
+    }
+    assert serious(service(tmp_path, files), "IMG030") == refused
