@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from auditor.parsers import kubernetes
 from auditor.source import Location, Problem
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
@@ -49,6 +49,16 @@ _PRODUCTION = frozenset(("prod", "production", "prd", "live"))
 
 
 @value
+class Unmade:
+    """A ConfigMap or claim that only the manifest names that needs it."""
+
+    kind: str
+    name: str
+    workload: kubernetes.Workload
+    at: Location
+
+
+@value
 class Cluster:
     """All objects of the repository's manifests, as they would be applied."""
 
@@ -65,6 +75,7 @@ class Cluster:
     open: bool = False
     # What kustomizations name and nobody has, with the place that names it.
     missing: tuple[tuple[str, Location], ...] = ()
+    unmade: tuple[Unmade, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -125,7 +136,12 @@ def read(facts: Facts) -> Cluster:
             continue
         plain += kubernetes.parse(text).objects
     objects += _variants(plain)
-    return of(objects, charts=charts, open_=unread, missing=missing, problems=problems)
+    cluster = of(objects, charts=charts, open_=unread, missing=missing, problems=problems)
+    if unread or not cluster.workloads:
+        return cluster
+    from auditor.deployment import unmade
+
+    return replace(cluster, unmade=unmade.find(facts, objects, charts))
 
 
 def of(

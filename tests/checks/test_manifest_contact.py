@@ -310,3 +310,48 @@ def test_what_an_installation_sets(tmp_path: Path, told: str, refused: list[str]
         "README.md": told,
     }
     assert serious(service(tmp_path, files), "IMG030") == refused
+
+
+WORKLOAD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api}
+spec:
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec:
+      containers:
+        - name: api
+          image: api
+          volumeMounts: [{name: files, mountPath: /files}]
+      volumes:
+        - name: files
+          SOURCE
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "found"),
+    [
+        ("persistentVolumeClaim: {claimName: model-files}", {}, True),
+        ("configMap: {name: model-files}", {}, True),
+        ("configMap: {name: model-files, optional: true}", {}, False),
+        ("secret: {secretName: model-files}", {}, False),
+        ("configMap: {name: kube-root-ca.crt}", {}, False),
+        ("configMap: {name: model-files}", {"README.md": "kubectl create cm model-files"}, False),
+        ("configMap: {name: model-files}", {"README.md": "model-files-2"}, True),
+        ("configMap: {name: model-files}", {"infra/main.tf": 'name = "model-files"'}, False),
+        (
+            "configMap: {name: model-files}",
+            {"k8s/c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: model-files}\n"},
+            False,
+        ),
+    ],
+)
+def test_objects_that_nobody_makes(
+    tmp_path: Path, source: str, more: dict[str, str], found: bool
+) -> None:
+    files = {"k8s/api.yaml": WORKLOAD.replace("SOURCE", source), **more}
+    told = [f.rule for f in service(tmp_path, files).findings if f.rule == "IMG035"]
+    assert told == (["IMG035"] if found else [])
