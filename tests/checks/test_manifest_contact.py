@@ -355,3 +355,27 @@ def test_objects_that_nobody_makes(
     files = {"k8s/api.yaml": WORKLOAD.replace("SOURCE", source), **more}
     told = [f.rule for f in service(tmp_path, files).findings if f.rule == "IMG035"]
     assert told == (["IMG035"] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("tool", "found"),
+    [("pip-compile -o locked.txt requirements.in", []), ("pip install flask", ["IMG019"])],
+)
+def test_a_lock_that_the_build_makes(tmp_path: Path, tool: str, found: list[str]) -> None:
+    text = (
+        "FROM python:3.11-slim AS lock\nWORKDIR /build\nCOPY requirements.in ./\n"
+        f"RUN pip install pip-tools && {tool}\n"
+        + dockerfile().replace("requirements.txt ./", "--from=lock /build/locked.txt ./")
+    ).replace("-r requirements.txt", "-r locked.txt")
+    files = {"Dockerfile": text, "requirements.in": REQUIREMENTS}
+    assert serious(service(tmp_path, files), "IMG019") == found
+
+
+def test_what_an_unknown_base_has_is_no_high(tmp_path: Path) -> None:
+    base = "FROM registry.example.com/data/spark:4\nUSER root\n"
+    files = {
+        "Dockerfile": dockerfile().replace("FROM python:3.11-slim\n", base),
+        "app.py": f"from pyspark.sql import SparkSession\n{APP}",
+        "requirements.txt": f"{REQUIREMENTS}pyspark==3.5.1\n",
+    }
+    assert serious(service(tmp_path, files), "IMG002") == []
