@@ -635,6 +635,9 @@ _DEV_DIRECTORIES = _words(
 )
 # Dockerfiles and Compose files there are copied into projects, and deploy nothing where they lie.
 _SCAFFOLDS = _words("template templates scaffold scaffolds boilerplate boilerplates cookiecutter")
+# Whatever else such a directory is called ("deprecated files").
+_PUT_ASIDE = _words("deprecated obsolete archived")
+_WORDS_OF_NAMES = re.compile(r"[\s_.-]+")
 _DEV_WORDS = _words(
     "dev devel develop development test tests testing local debug ci doc docs lint example "
     "sample override devcontainer jupyter notebook notebooks"
@@ -871,6 +874,8 @@ def is_development(path: str, kind: FileKind) -> bool:
     if not _DEV_DIRECTORIES.isdisjoint(parts) or any("{{" in part for part in parts):
         return True
     if kind in (FileKind.DOCKERFILE, FileKind.COMPOSE) and not _SCAFFOLDS.isdisjoint(parts):
+        return True
+    if any(not _PUT_ASIDE.isdisjoint(_WORDS_OF_NAMES.split(part)) for part in parts):
         return True
     if kind is FileKind.PYTHON:
         return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"

@@ -545,6 +545,7 @@ def test_naming_never_raises(path: str) -> None:
         ("docker-compose.override.yml", True),
         ("requirements-test.txt", True),
         ("tests/Dockerfile", True),
+        ("deprecated files/api.Dockerfile", True),
         ("docs/conf.py", True),
         ("test_app.py", True),
         ("a.ipynb", True),

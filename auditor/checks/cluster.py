@@ -79,7 +79,12 @@ def refused_manifest(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 
 
 def _patch(cluster: Cluster, item: kubernetes.Object) -> bool:
-    """A workload without containers beside the whole one: what `kubectl patch` is given."""
+    """Part of an object: what `kubectl patch` is given, or a kustomization may take.
+
+    It lies in a directory of patches, or is a workload without containers beside the whole one.
+    """
+    if {"patch", "patches"}.intersection(item.at.path.lower().split("/")[:-1]):
+        return True
     return not isinstance(item, Workload) and any(
         whole.kind == item.kind and whole.name == item.name for whole in cluster.workloads
     )

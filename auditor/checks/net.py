@@ -133,7 +133,7 @@ def _cut_off(service: Service) -> tuple[Location, str] | None:
 @check("NET003")
 def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A published container port that no process serves."""
-    if service.image is None or service.host_network:
+    if service.image is None or service.host_network or service.lends_network:
         return
     served = ports.served(service)
     tcp = [

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.parsers import kubernetes
 from auditor.source import Location, Problem
 from auditor.values import replace, value
@@ -22,6 +23,11 @@ _MAX_SIZE = 1_000_000
 _MAX_KUSTOMIZATIONS = 1_000
 _MAX_CHARTS = 40
 _MAX_SPOKEN = 4_000_000
+_MAX_TASK = 200_000
+# Names that task definitions and container apps go by.
+_TASK = re.compile(
+    r"(?:task|container|ecs|fargate|aca|azure|app)[^/]*\.(?:json|ya?ml)$|/(?:ecs|aca|azure|fargate)/"
+)
 _DEV = frozenset(
     [
         "dev",
@@ -142,6 +148,23 @@ def read(facts: Facts) -> Cluster:
     from auditor.deployment import unmade
 
     return replace(cluster, unmade=unmade.find(facts, objects, charts))
+
+
+def tasks(facts: Facts) -> Iterator[Cluster]:
+    """What clouds run beside clusters, each file a world of its own."""
+    from auditor.discovery import FileKind
+    from auditor.parsers import cloudtasks
+
+    filled = any(
+        (text := facts.read(entry.path)) is not None and "environment-variables:" in text.text
+        for entry in facts.repository.of_kind(FileKind.CI)
+    )
+    for entry in facts.repository.of_kind(FileKind.JSON, FileKind.YAML):
+        if entry.is_dev or entry.size > _MAX_TASK or not _TASK.search(entry.path.lower()):
+            continue
+        text = facts.read(entry.path)
+        if text is not None and cloudtasks.is_task(text.text):
+            yield of(cloudtasks.parse(text, filled=filled))
 
 
 def of(

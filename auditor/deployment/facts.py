@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.discovery import FileKind
+from auditor.parsers import dotenv
 from auditor.parsers.python.program import Budget
 from auditor.source import Problem, SourceText
 
@@ -28,7 +29,6 @@ _CAPITALS = re.compile(r"[A-Z][A-Z0-9_]+")
 # In a script, what is only used (`$NAME`) is not set there.
 _GIVEN = re.compile(r"(?<![$\{A-Za-z0-9_])[A-Z][A-Z0-9_]{2,}\b")
 _DOCUMENTS = (".md", ".rst", ".txt", ".example", ".sample", ".template", ".tf", ".conf")
-_EXAMPLES = ("example", "sample", "template", "dist", "default")
 _SPEAKING = frozenset(
     {
         FileKind.COMPOSE, FileKind.DOTENV, FileKind.SHELL, FileKind.CI, FileKind.PROCFILE,
@@ -181,7 +181,7 @@ class Facts:
                     continue
                 if entry.size > 200_000 or read > 4_000_000:
                     continue
-                if entry.kind is FileKind.DOTENV and not any(w in name for w in _EXAMPLES):
+                if entry.kind is FileKind.DOTENV and not dotenv.is_example(name):
                     continue  # what it sets is followed where something reads it
                 read += entry.size
                 names = _GIVEN if entry.kind is FileKind.SHELL else _CAPITALS
@@ -212,6 +212,16 @@ class Facts:
 
         A path that ends with ``/`` is a directory.
         """
+        return self.put_there(path) or self.example_of(path)
+
+    def example_of(self, path: str) -> str:
+        """The example beside a file that it is copied from; empty where there is none."""
+        names = dotenv.examples(path) if not path.endswith("/") else ()
+        found = next((name for name in names if self.repository.is_file(name)), "")
+        return f"{found} shows what it holds" if found else ""
+
+    def put_there(self, path: str) -> str:
+        """Who or what puts this path where it is used; empty where nothing says so."""
         if self.repository.would_ignore(path):
             return "git ignores it"
         if path.endswith("/") and self.repository.holds_ignored(path):

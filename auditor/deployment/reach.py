@@ -324,7 +324,7 @@ def absent_sources(service: Service, view: View) -> Iterator[StartFault]:
                 continue
             path = posixpath.normpath(posixpath.join("/", source))
             seen = other.look(path)
-            if seen.answer != "no":
+            if seen.answer != "no" or other.image.lost_by_copy(path):
                 continue
             stage = other.image.image.stage_name or str(copy.from_stage)
             yield StartFault(

@@ -325,6 +325,19 @@ class ComposeService:
     # Service keys that are none (nor ``x-``), with where they stand.
     unknown_keys: tuple[tuple[str, Location], ...] = ()
 
+    @property
+    def only_built(self) -> bool:
+        """Nothing says how it runs: it stands here for its image to be built and named."""
+        bare = ComposeService(
+            name=self.name,
+            at=self.at,
+            build=self.build,
+            image=self.image,
+            platform=self.platform,
+            labels=self.labels,
+        )
+        return self.build is not None and self == bare
+
     def variable(self, name: str) -> EnvironmentVariable | None:
         """The variable as the container sees it, or None."""
         return next((v for v in self.environment if v.name == name), None)
@@ -365,7 +378,11 @@ class ComposeProject:
     ignored_env: bool = False
     # Further files that took part: included, extended from, env files.
     others: tuple[str, ...] = ()
+    # Those of them whose services all belong to this project (``include``).
+    included: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    # What Compose refuses, and with it the whole project.
+    refused: tuple[Problem, ...] = ()
     is_dev: bool = False
 
     def service(self, name: str) -> ComposeService | None:
@@ -430,11 +447,11 @@ def file_sets(paths: Iterable[str]) -> tuple[ComposeFileSet, ...]:
     return tuple(sets)
 
 
-def lies_over(source: SourceText, base: str) -> bool:
-    """Whether the file itself says that it is given after another one (``-f a -f b``)."""
-    first, own = (re.escape(path.rpartition("/")[2]) for path in (base, source.path))
-    together = rf"{first}['\"]?(?:\s+(?:-f|--file)[ =]|[:;])['\"]?(?:\./)?{own}\b"
-    return re.search(together, source.text) is not None
+def lies_over(text: str, base: str, own: str) -> bool:
+    """Whether a text gives one Compose file after another one (``-f BASE -f OWN``)."""
+    first, second = (re.escape(path.rpartition("/")[2]) for path in (base, own))
+    option = r"(?:[\s\\]+(?:-f|--file)[ =]|[:;])"
+    return re.search(rf"{first}['\"]?{option}['\"]?(?:[\w.-]+/)*{second}\b", text) is not None
 
 
 def stands_alone(source: SourceText) -> bool:
@@ -550,7 +567,7 @@ class _T:
 
 _N = _S | _M | _L | _T
 
-_SERVICE_KEYS = _words(
+SERVICE_KEYS = _words(
     "annotations attach build blkio_config cap_add cap_drop cgroup cgroup_parent command "
     "configs container_name cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period "
     "cpu_rt_runtime cpu_shares cpus cpuset credential_spec depends_on deploy develop "
@@ -603,8 +620,10 @@ class _Loader:
     ) -> None:
         self.files = project
         self.problems: list[Problem] = []
+        self.refused: list[Problem] = []
         self.uses: list[VariableUse] = []
         self.others: list[str] = []
+        self.taken: list[str] = []
         self.work = 0
         self.parsed: dict[tuple[str, str], _M | None] = {}
         self.reading: set[tuple[str, str]] = set()
@@ -615,6 +634,12 @@ class _Loader:
     def problem(self, at: Location, message: str, fatal: bool = False) -> None:
         if len(self.problems) < 200:
             self.problems.append(Problem(at=at, message=message, fatal=fatal))
+
+    def refuse(self, at: Location, message: str) -> None:
+        """A value of a type that Compose's schema does not admit."""
+        if len(self.refused) < 50:
+            self.refused.append(Problem(at=at, message=message))
+        self.problem(at, message)
 
     def other(self, path: str) -> None:
         if path not in self.others:
@@ -847,6 +872,7 @@ class _Loader:
             sources.append(source)
         if not sources:
             return None
+        self.taken += [source.path for source in sources]
         if project_directory is None:
             project_directory = sources[0].path.rpartition("/")[0]
         if env_files is None:
@@ -933,7 +959,7 @@ class _Loader:
     def canonical_service(self, value: _N, name: str) -> _N:
         if not isinstance(value, _M):
             if not (isinstance(value, _S) and value.null):
-                self.problem(value.at, f"service {name!r} is no mapping")
+                self.refuse(value.at, f"service {name!r} is no mapping")
             return value
         items: dict[str, tuple[Location, _N]] = {}
         for key, (at, item) in value.items.items():
@@ -968,6 +994,8 @@ class _Loader:
                     names[item.text] = (item.at, _S("", item.at, item.base, null=True))
             return _M(value.at, value.base, names, value.tag)
         if key in ("ports", "expose") and isinstance(value, _S):
+            if value.text != HOLE:
+                self.refuse(value.at, f"{key!r} must be a list")
             value = _L(value.at, value.base, [value], value.tag)
         if isinstance(value, _L):
             typed: Callable[[_N], Any] | None = {
@@ -984,7 +1012,7 @@ class _Loader:
                         out.append(made)
                 return _L(value.at, value.base, _unified(out, key), value.tag)
         elif key in ("ports", "volumes"):
-            self.problem(value.at, f"{key!r} must be a list")
+            self.refuse(value.at, f"{key!r} must be a list")
             return _L(value.at, value.base, [], value.tag)
         return value
 
@@ -1001,6 +1029,9 @@ class _Loader:
             return value
         items: dict[str, tuple[Location, _N]] = {}
         for item in value.items:
+            if isinstance(item, _M) and separator == "=":
+                name = next(iter(item.items), "")
+                self.refuse(item.at, f"`{name}: …` is a mapping where `{name}=…` is wanted")
             if not isinstance(item, _S) or item.null:
                 continue
             name, found, text = item.text.partition(separator)
@@ -1405,7 +1436,9 @@ class _Typer:
             configs=self.resources("configs", "config"),
             variables=tuple(dict.fromkeys(self.loader.uses)),
             others=tuple(self.loader.others),
+            included=tuple(dict.fromkeys(self.loader.taken)),
             problems=tuple(dict.fromkeys(self.loader.problems)),
+            refused=tuple(dict.fromkeys(self.loader.refused)),
             is_dev=self.is_dev,
             ignored_env=self.loader.ignored_env,
         )
@@ -1514,7 +1547,7 @@ class _Typer:
             unknown_keys=tuple(
                 (key, key_at)
                 for key, (key_at, _) in value.items.items()
-                if key not in _SERVICE_KEYS and not key.startswith("x-")
+                if key not in SERVICE_KEYS and not key.startswith("x-")
             ),
         )
 
@@ -1727,7 +1760,7 @@ class _Typer:
             else:
                 form = "unknown"
                 message = "a health check's list starts with CMD, CMD-SHELL or NONE"
-                self.loader.problem(test.at, message)
+                self.loader.refuse(test.at, message)
         if _flag(node.get("disable")):
             form = "none"
         return ComposeHealthcheck(
