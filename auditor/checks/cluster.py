@@ -232,6 +232,31 @@ def _keys(
     return held[0] if len(held) == 1 and held[0][0] else None
 
 
+@check("IMG035")
+def unmade_object(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """A ConfigMap or claim that pods need and that nothing in the repository makes."""
+    cluster = deployment.cluster
+    if any(
+        w.pod.volumes or any(c.env or c.env_from for c in w.pod.containers)
+        for w in cluster.workloads
+    ):
+        yield rule.passed()
+    for item in cluster.unmade:
+        claim = item.kind == "PersistentVolumeClaim"
+        state = (
+            f'stay Pending (`persistentvolumeclaim "{item.name}" not found`)'
+            if claim
+            else f'are not started (`configmap "{item.name}" not found`)'
+        )
+        yield rule.finding(
+            item.at,
+            f"the {item.workload.kind} `{_named(item.workload)}` needs the "
+            f"{'claim' if claim else item.kind} `{item.name}`, which nothing in the repository makes "
+            f"or speaks of: its pods {state}",
+            evidence={"kind": item.kind, "name": item.name},
+        )
+
+
 @check("IMG033")
 def unrendered_chart(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """``helm install`` of a chart fails with the values that the chart brings."""

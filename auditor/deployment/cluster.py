@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.parsers import kubernetes
 from auditor.source import Location, Problem
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MAX_SIZE = 1_000_000
 _MAX_KUSTOMIZATIONS = 1_000
 _MAX_CHARTS = 40
+_MAX_SPOKEN = 4_000_000
 _MAX_TASK = 200_000
 # Names that task definitions and container apps go by.
 _TASK = re.compile(
@@ -54,6 +55,16 @@ _PRODUCTION = frozenset(("prod", "production", "prd", "live"))
 
 
 @value
+class Unmade:
+    """A ConfigMap or claim that only the manifest names that needs it."""
+
+    kind: str
+    name: str
+    workload: kubernetes.Workload
+    at: Location
+
+
+@value
 class Cluster:
     """All objects of the repository's manifests, as they would be applied."""
 
@@ -70,6 +81,7 @@ class Cluster:
     open: bool = False
     # What kustomizations name and nobody has, with the place that names it.
     missing: tuple[tuple[str, Location], ...] = ()
+    unmade: tuple[Unmade, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -130,7 +142,12 @@ def read(facts: Facts) -> Cluster:
             continue
         plain += kubernetes.parse(text).objects
     objects += _variants(plain)
-    return of(objects, charts=charts, open_=unread, missing=missing, problems=problems)
+    cluster = of(objects, charts=charts, open_=unread, missing=missing, problems=problems)
+    if unread or not cluster.workloads:
+        return cluster
+    from auditor.deployment import unmade
+
+    return replace(cluster, unmade=unmade.find(facts, objects, charts))
 
 
 def tasks(facts: Facts) -> Iterator[Cluster]:
@@ -190,14 +207,34 @@ def _charts(facts: Facts, files: _Files) -> Iterator[Chart]:
 
     known = set(heads)
     count = 0
+    settings = _settings(facts)
     for directory in heads:
         parent = posixpath.dirname(directory)
         if posixpath.basename(parent) == "charts" and posixpath.dirname(parent) in known:
             continue
         count += 1
-        chart = helm.render(files, directory) if count <= _MAX_CHARTS else None
+        chart = helm.render(files, directory, settings=settings) if count <= _MAX_CHARTS else None
         if chart is not None and not chart.library:
             yield chart
+
+
+def _settings(facts: Facts) -> dict[str, str]:
+    """Values that scripts, workflows and documents give the charts they install."""
+    from auditor.discovery import FileKind
+    from auditor.parsers import helm
+
+    found: dict[str, str] = {}
+    left = _MAX_SPOKEN
+    for entry in facts.repository.entries:
+        told = entry.kind in (FileKind.SHELL, FileKind.CI, FileKind.MAKEFILE)
+        if not told and not entry.path.lower().endswith((".md", ".rst", ".txt")):
+            continue
+        if entry.size > min(_MAX_SIZE, left):
+            continue
+        left -= entry.size
+        for key, value in helm.settings(facts.repository.read_text(entry.path).text):
+            found.setdefault(key, value)
+    return found
 
 
 def _words(path: str) -> set[str]:

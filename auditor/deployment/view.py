@@ -59,6 +59,10 @@ class Seen:
     private: bool = False
 
 
+# pip itself, and not what is named after it (`pip-compile` writes where it is told to).
+_BY_PIP = re.compile(r"pip[\d.]* ")
+
+
 class View:
     """Answers questions about the container's paths (absolute, POSIX)."""
 
@@ -284,7 +288,7 @@ class View:
                     return Seen(
                         path=path, answer="no", at=at, reason="this makes it in another place"
                     )
-        if found.reason.startswith("pip") and self._far_from_pip(path):
+        if _BY_PIP.match(found.reason) and self._far_from_pip(path):
             return Seen(path=path, answer="no", at=found.at, reason="pip installs elsewhere")
         return None
 

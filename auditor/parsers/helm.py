@@ -9,7 +9,7 @@ that wrote it.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from auditor import lazy_re as re
@@ -100,14 +100,22 @@ class _Part:
 _PRODUCTION = ("prod", "production", "live", "prd")
 
 
-def render(files: Files, directory: str, values: Sequence[str] | None = None) -> Chart | None:
-    """Render the chart in ``directory``; None when there is no chart. Never raises."""
+def render(
+    files: Files,
+    directory: str,
+    values: Sequence[str] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Chart | None:
+    """Render the chart in ``directory``; None when there is no chart. Never raises.
+
+    ``values`` are files; ``settings`` is what ``--set`` gives, and fills in what they leave empty.
+    """
     path = posixpath.join(directory, "Chart.yaml")
     head = _document(files, path)
     if not isinstance(head, yamldoc.Mapping):
         return None
     try:
-        return _Chart(files, directory, head, values).run()
+        return _Chart(files, directory, head, values, settings or {}).run()
     except TemplateError as error:
         problem = Problem(at=Location(path), message=f"is not rendered: {error.message}")
         return Chart(
@@ -131,6 +139,33 @@ def _release(name: str) -> str:
     return re.sub(r"[^a-z0-9-]+", "-", name.lower())[:30].strip("-") or "release"
 
 
+# `helm install NAME CHART --set KEY=VALUE`, with a value that is written out.
+_PAIR = r"[\w.-]+=[\"']?[\w./:@-]+[\"']?"
+_SETS = re.compile(rf"--set(?:-string)?[ =][\"']?({_PAIR}(?:,{_PAIR})*)(?=\s|$)")
+
+
+def settings(text: str) -> Iterator[tuple[str, str]]:
+    """What the ``helm`` commands of a script or document set."""
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        if "--set" in line and re.search(r"\bhelm\s", line):
+            for pairs in _SETS.findall(line):
+                for pair in pairs.split(","):
+                    key, _, value = pair.partition("=")
+                    yield key, value.strip("\"'")
+
+
+def _fill(values: dict[str, Any], key: str, text: str) -> None:
+    """Give a value that is there and empty: nobody installs a chart without what it asks for."""
+    *folders, last = key.split(".")
+    for folder in folders:
+        inner = values.get(folder)
+        if not isinstance(inner, dict):
+            return
+        values = inner
+    if last in values and values[last] in ("", None):
+        values[last] = text
+
+
 def _text(node: Node | None, *path: str) -> str:
     found = node.get(*path) if isinstance(node, yamldoc.Mapping) else None
     return found.text if isinstance(found, Scalar) and not found.is_null else ""
@@ -138,12 +173,18 @@ def _text(node: Node | None, *path: str) -> str:
 
 class _Chart:
     def __init__(
-        self, files: Files, directory: str, head: yamldoc.Mapping, values: Sequence[str] | None
+        self,
+        files: Files,
+        directory: str,
+        head: yamldoc.Mapping,
+        values: Sequence[str] | None,
+        settings: Mapping[str, str],
     ) -> None:
         self.files = files
         self.directory = directory
         self.head = head
         self.given = values
+        self.settings = settings
         self.parts: list[_Part] = []
         self.problems: list[Problem] = []
         self.unread: list[str] = []
@@ -156,6 +197,8 @@ class _Chart:
             node = _document(self.files, path)
             if isinstance(node, yamldoc.Mapping):
                 _lay(values, sprig.plain(node))
+        for key, text in self.settings.items():
+            _fill(values, key, text)
         dependencies = self.collect(self.directory, self.head, values, _release(name))
         streams = self.render_parts()
         return Chart(

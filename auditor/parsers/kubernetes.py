@@ -171,6 +171,7 @@ class Volume:
     medium: Value | None = None
     # Keys that are projected, as (key, path); empty means all.
     items: tuple[tuple[str, str], ...] = ()
+    optional: bool = False
 
 
 @value
@@ -741,6 +742,7 @@ class _Reader:
             source=source,
             medium=_get(body, "medium"),
             items=tuple(items),
+            optional=body is not None and bool(_flag(body, "optional")),
         )
 
     def backends(self, spec: Mapping) -> Iterator[Backend]:

@@ -289,3 +289,93 @@ def test_services_of_profiles_may_be_alternatives(tmp_path: Path) -> None:
     assert serious(service(tmp_path / "a", {"compose.yaml": text}), "NET004") == []
     text = text.replace(", profiles: [gpu]", "")
     assert serious(service(tmp_path / "b", {"compose.yaml": text}), "NET004") == ["NET004"]
+
+
+@pytest.mark.parametrize(
+    ("told", "refused"),
+    [
+        ("helm install dev . --set image=a,prefix=dev\n", []),
+        ("helm upgrade --install s ./chart \\\n  --set-string prefix='dev'\n", []),
+        ("helm install dev ./chart --set prefix=<prefix>\n", ["IMG030"]),
+        ("helm install dev ./chart\n", ["IMG030"]),
+        ("Use `--set prefix=dev`.\n", ["IMG030"]),
+    ],
+)
+def test_what_an_installation_sets(tmp_path: Path, told: str, refused: list[str]) -> None:
+    template = TEMPLATE.replace(".Release.Name", ".Values.prefix").replace("SUFFIX", "settings")
+    files = {
+        "chart/Chart.yaml": CHART.replace("NAME", "scorer"),
+        "chart/values.yaml": 'prefix: ""\n',
+        "chart/templates/config.yaml": template,
+        "README.md": told,
+    }
+    assert serious(service(tmp_path, files), "IMG030") == refused
+
+
+WORKLOAD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api}
+spec:
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec:
+      containers:
+        - name: api
+          image: api
+          volumeMounts: [{name: files, mountPath: /files}]
+      volumes:
+        - name: files
+          SOURCE
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "found"),
+    [
+        ("persistentVolumeClaim: {claimName: model-files}", {}, True),
+        ("configMap: {name: model-files}", {}, True),
+        ("configMap: {name: model-files, optional: true}", {}, False),
+        ("secret: {secretName: model-files}", {}, False),
+        ("configMap: {name: kube-root-ca.crt}", {}, False),
+        ("configMap: {name: model-files}", {"README.md": "kubectl create cm model-files"}, False),
+        ("configMap: {name: model-files}", {"README.md": "model-files-2"}, True),
+        ("configMap: {name: model-files}", {"infra/main.tf": 'name = "model-files"'}, False),
+        (
+            "configMap: {name: model-files}",
+            {"k8s/c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: model-files}\n"},
+            False,
+        ),
+    ],
+)
+def test_objects_that_nobody_makes(
+    tmp_path: Path, source: str, more: dict[str, str], found: bool
+) -> None:
+    files = {"k8s/api.yaml": WORKLOAD.replace("SOURCE", source), **more}
+    told = [f.rule for f in service(tmp_path, files).findings if f.rule == "IMG035"]
+    assert told == (["IMG035"] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("tool", "found"),
+    [("pip-compile -o locked.txt requirements.in", []), ("pip install flask", ["IMG019"])],
+)
+def test_a_lock_that_the_build_makes(tmp_path: Path, tool: str, found: list[str]) -> None:
+    text = (
+        "FROM python:3.11-slim AS lock\nWORKDIR /build\nCOPY requirements.in ./\n"
+        f"RUN pip install pip-tools && {tool}\n"
+        + dockerfile().replace("requirements.txt ./", "--from=lock /build/locked.txt ./")
+    ).replace("-r requirements.txt", "-r locked.txt")
+    files = {"Dockerfile": text, "requirements.in": REQUIREMENTS}
+    assert serious(service(tmp_path, files), "IMG019") == found
+
+
+def test_what_an_unknown_base_has_is_no_high(tmp_path: Path) -> None:
+    base = "FROM registry.example.com/data/spark:4\nUSER root\n"
+    files = {
+        "Dockerfile": dockerfile().replace("FROM python:3.11-slim\n", base),
+        "app.py": f"from pyspark.sql import SparkSession\n{APP}",
+        "requirements.txt": f"{REQUIREMENTS}pyspark==3.5.1\n",
+    }
+    assert serious(service(tmp_path, files), "IMG002") == []
