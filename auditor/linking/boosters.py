@@ -68,16 +68,27 @@ def xgboost_version(tail: bytes) -> str | None:
 _LISTED: Final = re.compile(rb"base_score[^\[]{1,16}\[([^\]]{1,4096})\]", re.DOTALL)
 
 
+_SHARES: Final = re.compile(rb"multi:soft(?:prob|max)")
+# What a base score may lie beside a half without moving a prediction that is compared.
+_CLOSE: Final = 1e-6
+
+
 def reads_alike(tail: bytes) -> bool:
     """Whether a listed base score means the same to releases before the list.
 
-    They do not read the list and keep their default, a half.
+    They do not read the list and keep their default, a half; where classes share a whole between
+    them, one number for all of them takes nothing from any.
     """
     listed = _LISTED.findall(tail)
     try:
-        return bool(listed) and all(float(number) == 0.5 for number in listed[-1].split(b","))
+        scores = [float(number) for number in listed[-1].split(b",")] if listed else []
     except ValueError:
         return False
+    if not scores:
+        return False
+    return all(abs(score - 0.5) <= _CLOSE for score in scores) or (
+        len(set(scores)) == 1 and _SHARES.search(tail) is not None
+    )
 
 
 def buffer_of(pickle: PickleFacts, symbol: Symbol) -> tuple[bytes, bytes] | None:

@@ -39,7 +39,9 @@ def state_reasons(
 
         yield from polars_reasons(pickle, exact)
     if "scipy" in tops:
-        yield from _scipy(pickle, exact)
+        from auditor.linking.scipy_states import scipy_reasons
+
+        yield from scipy_reasons(pickle, exact)
     if "sklearn" in tops:
         yield from _trees(pickle, exact)
         yield from _histograms(pickle, exact)
@@ -48,7 +50,10 @@ def state_reasons(
         yield from _passthrough(pickle, exact)
         yield from _losses(pickle, exact)
         yield from _projections(pickle, exact)
-        yield from _estimators(pickle, exact)
+        for reason in _estimators(pickle, exact):
+            if reason.effect != "warns" or loader != "pandas":
+                # ``pandas.read_pickle`` lets no warning through.
+                yield reason
         yield from _byte_labels(pickle)
     for top, distribution, whole in _PROBED:
         if top in tops:
@@ -171,6 +176,9 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="numpy",
             )
             return
+        if item.of == _VECTORIZED and (odd := _vectorized(item, number)):
+            yield odd
+            return
         if not item.callable.startswith(_RANDOM):
             continue
         function = item.callable[len(_RANDOM) :]
@@ -205,6 +213,33 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution="numpy",
         )
         return
+
+
+# Since this release a vectorized function of known types keeps its compiled forms in a dictionary.
+_VECTORIZED: Final = "numpy.vectorize"
+_FORMS: Final = (1, 19)
+
+
+def _vectorized(item: ObjectFacts, number: tuple[int, ...]) -> Reason | None:
+    """A vectorized function whose kept form is of the other kind: looked up when it is called."""
+    state = mapping_of(item)
+    if state is None or "_ufunc" not in keys_of(item) or state.get("signature") is not None:
+        return None
+    newer = isinstance(state.get("_ufunc"), Mapping)
+    if not isinstance(state.get("otypes"), str) or newer == (number >= _FORMS):
+        return None
+    edge = ".".join(map(str, _FORMS))
+    return Reason(
+        rule="CMP006",
+        effect="predict",
+        message=f"holds a numpy.vectorize of NumPy {edge if newer else 'before ' + edge}"
+        f"{' or newer' if newer else ''}, which calls its function by another path here",
+        error="TypeError: 'dict' object is not callable"
+        if newer
+        else "TypeError: argument of type 'NoneType' is not iterable",
+        help="Store the function itself, and vectorize it where it is used.",
+        distribution="numpy",
+    )
 
 
 def _bit_generator(first: Symbol) -> str:
@@ -299,114 +334,6 @@ def _contrasts(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="category-encoders",
             )
             return
-
-
-# ---- SciPy ----
-
-
-# Until then these matrices were dictionaries themselves.
-_DOK_DICT: Final = (1, 12)
-
-
-def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
-    """Trees that became compiled ones in 1.6, coordinates that got another name in 1.13."""
-    version = exact.version("scipy")
-    if version is None:
-        return
-    number = symbols.numbers(version)
-    for item in pickle.objects:
-        if not item.of.startswith("scipy."):
-            continue
-        name = item.of.rpartition(".")[2]
-        what = error = ""
-        if item.of.startswith("scipy.stats._qmc."):
-            yield Reason(
-                rule="CMP011",
-                effect="unknown",
-                message=f"holds a {name} in the middle of its sequence, whose private state SciPy "
-                "changes between releases; which wrote it is not known",
-                help="Store its settings, and make it anew.",
-                distribution="scipy",
-            )
-            return
-        if name == "KDTree" and isinstance(item.state, Mapping) and number >= (1, 6):
-            what, error = "a KDTree of SciPy before 1.6", "ValueError: need more than 7 values"
-        elif name == "KDTree" and isinstance(item.state, Items) and number < (1, 6):
-            what, error = (
-                "a KDTree of SciPy 1.6 or newer",
-                "UnpicklingError: state is not a dictionary",
-            )
-        elif (
-            name in ("rv_sample", "rv_histogram")
-            and isinstance(item.state, Items)
-            and number >= (1, 6)
-        ):
-            what = "a distribution made from values, of SciPy before 1.6"
-            error = "TypeError or ValueError, from its constructor"
-        elif name == "Rotation" and isinstance(item.state, Mapping) and number >= (1, 6):
-            what, error = "a rotation of SciPy before 1.6", "AttributeError or ValueError"
-        elif name.startswith("dok_") and ("_dict" in keys_of(item)) != (number >= _DOK_DICT):
-            what = "a dictionary of keys of SciPy " + (
-                "before 1.12" if number >= _DOK_DICT else "1.12 or newer"
-            )
-            error = f"AttributeError: '{name}' object has no attribute '_dict', or an empty matrix"
-        elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
-            what = "a sparse matrix of SciPy 1.13 or newer"
-            error = f"AttributeError: '{name}' object has no attribute 'row'"
-        elif (
-            name == "cKDTree"
-            and number < (1, 3)
-            and isinstance(item.state, Items)
-            and item.state.items
-            and isinstance(item.state.items[0], Ref)
-        ):
-            what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
-        elif name == "PchipInterpolator" and (old := _pchip(pickle, number)):
-            yield old
-            return
-        elif (
-            isinstance(item.state, Mapping)
-            and item.state.get("_ctor_param") is not None
-            and number < (1, 6)
-        ):
-            # Until then the state was (constructor's arguments, random state).
-            what = "a distribution of SciPy 1.6 or newer"
-            error = "ValueError: too many values to unpack (expected 2)"
-        if what:
-            yield Reason(
-                rule="CMP011",
-                effect="load",
-                message=f"holds {what}, which SciPy {version} does not restore",
-                error=error,
-                help="Pin the SciPy that wrote it, or write it again.",
-                distribution="scipy",
-            )
-            return
-    from auditor.linking.boosters import needs_reasons
-
-    yield from needs_reasons(pickle, exact, "scipy")
-
-
-# Until then the coefficients were those of another basis, under the same names.
-_PCHIP: Final = (1, 3)
-# What the Pythons write by themselves for which SciPy 1.3 was the first.
-_PCHIP_PROTOCOL: Final = 4
-
-
-def _pchip(pickle: PickleFacts, number: tuple[int, ...]) -> Reason | None:
-    """Monotone interpolators: nothing in their state tells which basis they were written in."""
-    older = number < _PCHIP
-    if not older and pickle.protocol >= _PCHIP_PROTOCOL:
-        return None
-    return Reason(
-        rule="CMP011",
-        effect="predict" if older and pickle.protocol >= _PCHIP_PROTOCOL else "unknown",
-        message="holds a PchipInterpolator, whose coefficients mean another curve to SciPy before "
-        "1.3 than to newer ones, without any error"
-        + ("" if older and pickle.protocol >= _PCHIP_PROTOCOL else "; which wrote it is not known"),
-        help="Store the points, and make the interpolator anew.",
-        distribution="scipy",
-    )
 
 
 # ---- scikit-learn ----
