@@ -109,6 +109,11 @@ def _caches(python: Python) -> dict[str, int]:
     return found
 
 
+def _room(python: Python, name: str) -> int:
+    """How many empty caches follow the instruction, which that Python steps over."""
+    return _caches(python).get(name, 0)
+
+
 def _anonymous_code(item: ObjectFacts) -> bool:
     # cloudpickle calls what ``_builtin_type("CodeType")`` returns.
     if item.callable or len(item.args) not in _COUNTS:
@@ -214,7 +219,7 @@ def portable(code: Code, writer: Python, target: Python) -> bool:
     theirs, ours = _names(writer), _names(target)
     for number in code.opcodes:
         name = theirs.get(number, "")
-        if ours.get(number) != name:
+        if ours.get(number) != name or _room(writer, name) != _room(target, name):
             return False
         for changed, affected in _ARGUMENT_CHANGED.items():
             if low < changed <= high and (

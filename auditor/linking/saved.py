@@ -452,4 +452,12 @@ _JUDGES: Final[dict[str, Callable[[ArtifactFacts, Exact, str], Iterator[Reason]]
     "skops": _skops,
 }
 
-__all__ = ["CATBOOST_DEFAULT", "FORMATS", "LIBRARIES", "archive_reasons", "detail", "keras_version", "saved_reasons"]
+__all__ = [
+    "CATBOOST_DEFAULT",
+    "FORMATS",
+    "LIBRARIES",
+    "archive_reasons",
+    "detail",
+    "keras_version",
+    "saved_reasons",
+]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from auditor.artifacts.facts import Items, Mapping, Ref
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
-from auditor.linking.states import dtype_of, keys_of, mapping_of
+from auditor.linking.states import dtype_of, keys_of, mapping_of, of_ref
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import ObjectFacts, PickleFacts
+    from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol
 
 # Until then these matrices were dictionaries themselves.
 _DOK_DICT: Final = (1, 12)
@@ -23,7 +23,7 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     if version is None:
         return
     number = symbols.numbers(version)
-    for item in pickle.objects:
+    for index, item in enumerate(pickle.objects):
         if not item.of.startswith("scipy."):
             continue
         name = item.of.rpartition(".")[2]
@@ -72,6 +72,38 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         ):
             what = "a distribution made from values, of SciPy before 1.6"
             error = "TypeError or ValueError, from its constructor"
+        elif (
+            item.of.startswith(_DISTRIBUTIONS)
+            and pickle.root == Ref(index)
+            and _is_pair(item.state)
+            and number >= _KEPT_PARTS
+        ):
+            yield Reason(
+                rule="CMP011",
+                effect="predict",
+                message=f"is a {name.removesuffix('_gen')} distribution of SciPy before 1.6, which "
+                f"{version} makes anew without its name and its bounds: beyond them it gives "
+                "probabilities that are none, silently",
+                help="Take the distribution from scipy.stats, or pin the SciPy that wrote it.",
+                distribution="scipy",
+            )
+            return
+        elif (
+            name == "interp1d"
+            and number >= _SIDES
+            and "_side" not in keys_of(item)
+            and _calls(pickle, item) == "_call_nearest"
+        ):
+            yield Reason(
+                rule="CMP011",
+                effect="predict",
+                message="holds an interp1d of the kind nearest without _side, which SciPy "
+                f"{version} reads (since 1.6)",
+                error="AttributeError: 'interp1d' object has no attribute '_side'",
+                help="Store the points, and make the interpolator anew.",
+                distribution="scipy",
+            )
+            return
         elif name == "Rotation" and isinstance(item.state, Mapping) and number >= (1, 6):
             what, error = "a rotation of SciPy before 1.6", "AttributeError or ValueError"
         elif name.startswith("dok_") and ("_dict" in keys_of(item)) != (number >= _DOK_DICT):
@@ -136,6 +168,29 @@ def _pchip(pickle: PickleFacts, number: tuple[int, ...]) -> Reason | None:
         help="Store the points, and make the interpolator anew.",
         distribution="scipy",
     )
+
+
+# Until then a distribution's state was (its constructor's arguments, random state).
+_KEPT_PARTS: Final = (1, 6)
+_DISTRIBUTIONS: Final = ("scipy.stats._continuous_distns.", "scipy.stats._discrete_distns.")
+# Since this release the nearest of two points is looked for on a side.
+_SIDES: Final = (1, 6)
+
+
+def _is_pair(state: Symbol) -> bool:
+    return (
+        isinstance(state, Items)
+        and len(state.items) == state.size == 2
+        and isinstance(state.items[0], Mapping)
+    )
+
+
+def _calls(pickle: PickleFacts, item: ObjectFacts) -> str:
+    """The method that an interpolator goes by, as it was bound when it was made."""
+    state = mapping_of(item)
+    bound = of_ref(pickle, state.get("_call")) if state is not None else None
+    name = bound.args[1] if bound is not None and len(bound.args) == 2 else ""
+    return name if isinstance(name, str) else ""
 
 
 # Since this release the axes of a grid are made floats.

@@ -26,6 +26,10 @@ def state_reasons(
 
         yield from bytecode_reasons(pickle, exact)
     tops = {g.partition(".")[0] for g in facts.globals}
+    if tops & _CHECKED:
+        from auditor.linking.integrity import damage_reasons
+
+        yield from damage_reasons(pickle)
     if "numpy" in tops:
         yield from _numpy(pickle, exact)
         if loader == "joblib":
@@ -46,6 +50,7 @@ def state_reasons(
         yield from _trees(pickle, exact)
         yield from _histograms(pickle, exact)
         yield from _neighbours(pickle, exact)
+        yield from _counts(pickle, exact)
         yield from _jobs(pickle, exact)
         yield from _passthrough(pickle, exact)
         yield from _losses(pickle, exact)
@@ -80,6 +85,8 @@ def state_reasons(
     yield from _checksums(pickle, exact)
 
 
+# Libraries whose objects say things of themselves that have to agree.
+_CHECKED: Final = frozenset({"numpy", "pandas", "sklearn"})
 # Libraries whose models were asked what they cannot do without: of imbalanced-learn's only the
 # outermost is used, those inside are templates or done with after the training.
 _PROBED: Final = (
@@ -481,6 +488,36 @@ def _neighbours(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
 
 
+# Since this release a tree's values are shares of its classes, and no longer divided when asked.
+_SHARES: Final = (1, 4)
+# These are read by newer releases up to their values: other trees lack an attribute before that.
+_RANDOM_TREES: Final = "ExtraTreeClassifier"
+
+
+def _counts(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Trees whose values count samples: newer releases give the counts for probabilities."""
+    version = exact.version("scikit-learn")
+    if version is None or symbols.numbers(version) < _SHARES:
+        return
+    for item in pickle.objects:
+        state = mapping_of(item) if item.of.endswith(f".{_RANDOM_TREES}") else None
+        written = state.get("_sklearn_version") if state is not None else None
+        if (
+            isinstance(written, str)
+            and symbols.numbers(written) < _SHARES
+            and "tree_" in keys_of(item)
+        ):
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message=f"holds a {_RANDOM_TREES} of scikit-learn {written}, whose leaves count "
+                f"samples: {version} gives the counts as probabilities",
+                help=f"Pin scikit-learn=={written}, or train the model again with {version}.",
+                distribution="scikit-learn",
+            )
+            return
+
+
 # Until then ``n_jobs`` had to be a number.
 _NO_JOBS: Final = (0, 20)
 # These hand it to joblib, which takes None.
@@ -559,15 +596,26 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="scikit-learn",
             )
         written = own if isinstance(own, str) else common
-        if written is None or written == version:
+        if written is None:
             continue
         keys = keys_of(item)
         before = applying(table.needs(module, name, written), state)
+        root = pickle.root == Ref(index)
         if not before <= keys:
             # Not fitted (the template of an ensemble): nobody predicts with it.
+            if root and "*_" in keys and state.get("refit") is not False:
+                lost = min(before - keys)
+                yield Reason(
+                    rule="CMP011",
+                    effect="predict",
+                    message=f"was damaged: it holds a fitted {name} without {lost}, which "
+                    f"scikit-learn {written} stores and reads",
+                    error=f"AttributeError: '{name}' object has no attribute '{lost}'",
+                    help="Fetch or write the file again, and compare its checksum.",
+                    distribution="scikit-learn",
+                )
             continue
         wanted = applying(table.needs(module, name, version), state)
-        root = pickle.root == Ref(index)
         for attribute in sorted(wanted - keys - before):
             if not root and (name, attribute) in shielded:
                 continue

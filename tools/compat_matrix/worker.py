@@ -90,6 +90,7 @@ def libraries() -> None:
 def known() -> Any:
     """The recipes, of all modules."""
     import recipes
+    import recipes_boosted  # noqa: F401
     import recipes_fourth  # noqa: F401
     import recipes_third  # noqa: F401
 
