@@ -145,8 +145,6 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             why = "1.0 to 1.5"
         elif layout == "ubjson" and number < (1, 6):
             why = "1.6 and newer"
-        elif layout == "json" and number < (1, 1) and written and _minor(written) > (1, 0):
-            why = "1.1 and newer"
         elif (
             layout == "json"
             and number < _SPLIT_TYPES <= (_minor(written) if written else ())

@@ -488,6 +488,11 @@ def _neighbours(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
 
 
+def _one_lost(needs: frozenset[str], keys: frozenset[str]) -> bool:
+    """Whether a fitted estimator has all but one of what its own release reads."""
+    return len(needs - keys) == 1 and len(needs & keys) > 1 and "*_" in keys
+
+
 # Since this release a tree's values are shares of its classes, and no longer divided when asked.
 _SHARES: Final = (1, 4)
 # These are read by newer releases up to their values: other trees lack an attribute before that.
@@ -603,8 +608,8 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         root = pickle.root == Ref(index)
         if not before <= keys:
             # Not fitted (the template of an ensemble): nobody predicts with it.
-            if root and "*_" in keys and state.get("refit") is not False:
-                lost = min(before - keys)
+            lost = min(before - keys)
+            if root and _one_lost(before, keys) and state.get("refit") is not False:
                 yield Reason(
                     rule="CMP011",
                     effect="predict",

@@ -77,7 +77,9 @@ def _lightgbm(objective: str, kind: str, extra: Dict[str, Any]) -> Any:
     if kind == "rank":
         given["group"] = [20, 20, 20]
     data = lightgbm.Dataset(x, _target(kind), **given)
-    options = dict({"objective": objective, "verbose": -1, "min_data_in_leaf": 3, "num_threads": 1}, **extra)
+    options = dict(
+        {"objective": objective, "verbose": -1, "min_data_in_leaf": 3, "num_threads": 1}, **extra
+    )
     if kind == "three":
         options["num_class"] = 3
     return lightgbm.train(options, data, 4)
@@ -97,7 +99,9 @@ def boosted(_: str) -> Dict[str, Callable[[], Any]]:
         found[name + "-plain"] = functools.partial(_lightgbm, objective, kind, {})
         if objective in ("regression", "multiclass"):
             for label, extra in LIGHT_EXTRA.items():
-                found["%s-%s" % (name, label)] = functools.partial(_lightgbm, objective, kind, extra)
+                found["%s-%s" % (name, label)] = functools.partial(
+                    _lightgbm, objective, kind, extra
+                )
     return found
 
 
