@@ -18,7 +18,7 @@ from auditor.deployment.model import Artifact, Deployment, Environment, Service
 from auditor.discovery import FileKind, Repository, discover
 from auditor.errors import AuditorError
 from auditor.findings import Finding
-from auditor.forecast import forecast, waited_for
+from auditor.forecast import forecasts, waited_for
 from auditor.result import (
     ArtifactReport,
     AuditResult,
@@ -108,7 +108,7 @@ def audit(
             texts[path] = repository.read_text(path)
         return texts[path].line_at(line)
 
-    found = list(waited_for(found, deployment.services))
+    found = list(waited_for(found, deployment))
     findings = tuple(sorted(_merged(found), key=lambda f: f.sort_key))
     if findings:
         from auditor.fixes import attach
@@ -126,9 +126,9 @@ def audit(
     undecided = tuple(verdicts.undecided)
     # The forecast is what could be said without running anything.
     foretold = tuple(f for f in findings if not f.rule.startswith("DYN"))
-    forecasts = {s.name: forecast(s, foretold, undecided) for s in deployment.services}
+    foreseen = forecasts(deployment.services, foretold, undecided)
     judged = {
-        s.name: _for_level(s, forecasts[s.name])
+        s.name: _for_level(s, foreseen[s.name])
         for s in deployment.services
         if s.ours and not s.is_dev
     }
@@ -163,7 +163,7 @@ def audit(
         root=str(root),
         score=score,
         findings=findings,
-        services=tuple(_service(s, forecasts[s.name], deployment) for s in deployment.services),
+        services=tuple(_service(s, foreseen[s.name], deployment) for s in deployment.services),
         rehearsal=deployment.rehearsal,
         environments=tuple(_environment(e) for e in deployment.environments),
         artifacts=tuple(_artifact(a, deployment) for a in deployment.artifacts),
@@ -231,14 +231,10 @@ def _merged(findings: Iterable[Finding]) -> Iterable[Finding]:
     return merged.values()
 
 
-def nothing_to_audit(result: AuditResult) -> bool:
-    """No service, environment or artifact was found: there was nothing to judge."""
-    return not (result.services or result.environments or result.artifacts)
-
-
 def _is_binary(repository: Repository, path: str) -> bool:
     entry = repository.entry(path)
-    return entry is not None and entry.kind is FileKind.ARTIFACT
+    # The configuration of a model is text that a line can be quoted of.
+    return entry is not None and entry.kind is FileKind.ARTIFACT and not path.endswith(".pbtxt")
 
 
 def _artifacts(repository: Repository, skipped: list[Skipped]) -> Iterable[Artifact]:
@@ -354,4 +350,4 @@ def _graph(deployment: Deployment) -> str:
     return mermaid(deployment)
 
 
-__all__ = ["audit", "nothing_to_audit"]
+__all__ = ["audit"]

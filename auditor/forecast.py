@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.findings import Confidence, Finding, Stage, Undecided
@@ -10,23 +10,15 @@ from auditor.result import Answer, Forecast
 from auditor.values import replace
 
 if TYPE_CHECKING:
-    from auditor.deployment.model import Service
+    from auditor.deployment.model import Deployment, Service
 
 
-def waited_for(findings: Iterable[Finding], services: Sequence[Service]) -> Iterator[Finding]:
+def waited_for(findings: Iterable[Finding], deployment: Deployment) -> Iterator[Finding]:
     """The findings, each breaking as well what Compose starts only when its service did well."""
-    waiting: dict[str, list[str]] = {}
+    neighbours = deployment.neighbours
+    waiting = {s.name: [w.name for w in neighbours.waiting(s)] for s in deployment.services}
     # A job is to end.
-    ends = {f.at for s in services for f in s.faults if f.kind == "no-command"}
-    for service in services:
-        for dependency in service.compose.depends_on if service.compose is not None else ():
-            if not dependency.required or dependency.condition == "service_started":
-                continue
-            for other in services:
-                if other.project is service.project and (
-                    other.compose is not None and other.compose.name == dependency.service
-                ):
-                    waiting.setdefault(other.name, []).append(service.name)
+    ends = {f.at for s in deployment.services for f in s.faults if f.kind == "no-command"}
     for finding in findings:
         more = dict.fromkeys(
             (name, Stage.STARTS)
@@ -38,32 +30,40 @@ def waited_for(findings: Iterable[Finding], services: Sequence[Service]) -> Iter
         yield replace(finding, breaks=(*finding.breaks, *added)) if added else finding
 
 
-def forecast(
-    service: Service, findings: Iterable[Finding], undecided: Iterable[Undecided]
-) -> Forecast:
-    """The four answers for one service.
+def forecasts(
+    services: Iterable[Service], findings: Iterable[Finding], undecided: Iterable[Undecided]
+) -> dict[str, Forecast]:
+    """The four answers for each service, by its name.
 
     A likely or certain finding that breaks a stage says *no*, and every later stage is then
     *no* as well. A possible one, or a link that stayed open, leaves it *unknown*; and what
     follows an unknown stage is at best unknown. *Yes* means that every link was resolved.
     """
-    broken: dict[Stage, list[Finding]] = {stage: [] for stage in Stage}
-    open_links: dict[Stage, list[str]] = {stage: [] for stage in Stage}
+    broken: dict[tuple[str, Stage], list[Finding]] = {}
+    open_links: dict[tuple[str, Stage], list[str]] = {}
     for finding in findings:
-        for name, stage in finding.breaks:
-            if name != service.name or finding.suppressed is not None:
-                continue
+        for pair in finding.breaks if finding.suppressed is None else ():
             if finding.confidence >= Confidence.LIKELY:
-                broken[stage].append(finding)
+                broken.setdefault(pair, []).append(finding)
             else:
-                open_links[stage].append(f"{finding.rule}: {finding.message}")
+                open_links.setdefault(pair, []).append(f"{finding.rule}: {finding.message}")
     for item in undecided:
-        for name, stage in item.blocks:
-            if name == service.name:
-                open_links[stage].append(item.reason)
-    for stage, reason in service.open_links:
-        open_links[stage].append(reason)
+        for pair in item.blocks:
+            open_links.setdefault(pair, []).append(item.reason)
+    found = {}
+    for service in services:
+        for stage, reason in service.open_links:
+            open_links.setdefault((service.name, stage), []).append(reason)
+        found[service.name] = _forecast(
+            {stage: broken.get((service.name, stage), []) for stage in Stage},
+            {stage: open_links.get((service.name, stage), []) for stage in Stage},
+        )
+    return found
 
+
+def _forecast(
+    broken: Mapping[Stage, Sequence[Finding]], open_links: Mapping[Stage, Sequence[str]]
+) -> Forecast:
     answers: dict[Stage, Answer] = {}
     because: list[str] = []
     unresolved: list[tuple[str, str]] = []

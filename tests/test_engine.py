@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from auditor.checks import registry
+from auditor.cli.gate import is_empty
 from auditor.config import Settings
-from auditor.engine import audit, nothing_to_audit
+from auditor.engine import audit
 from auditor.errors import AuditorError
 from auditor.findings import Severity
 
@@ -32,8 +33,19 @@ def test_a_root_that_cannot_be_read_is_an_error(tmp_path):
 
 def test_an_empty_repository_has_nothing_to_audit_and_no_score(tmp_path):
     result = audit(tmp_path, Settings())
-    assert nothing_to_audit(result)
+    assert is_empty(result)
     assert result.score.value is None
+
+
+def test_manifests_alone_are_a_deployment(tmp_path):
+    (tmp_path / "app.yaml").write_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec:\n"
+        "  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n"
+        "    spec: {containers: [{name: api, image: org/api:1}]}\n"
+    )
+    result = audit(tmp_path, Settings())
+    assert result.score.value is not None
+    assert not is_empty(result)
 
 
 def test_the_lines_of_findings_are_quoted(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from auditor.deployment.model import Service
 from auditor.findings import Confidence, Finding, Severity, Stage, Suppression, Undecided
-from auditor.forecast import forecast
+from auditor.forecast import forecasts
 from auditor.result import Forecast
 from auditor.source import Location
 
@@ -35,6 +35,12 @@ def finding(
 
 def service(*open_links: tuple[Stage, str]) -> Service:
     return Service(name="api", at=Location("compose.yaml"), origin="compose", open_links=open_links)
+
+
+def forecast(api: Service, found, open_) -> Forecast:
+    """The answers for one service that stands beside another."""
+    worker = Service(name="worker", at=Location("compose.yaml"), origin="compose")
+    return forecasts((worker, api), found, open_)["api"]
 
 
 breaks = st.lists(

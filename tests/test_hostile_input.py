@@ -433,6 +433,21 @@ def five_thousand_services(root: Path) -> None:
 
 
 @case
+def services_that_all_know_each_other(root: Path) -> None:
+    rows = [
+        f"  s{n}:\n    image: org/s{n}\n    command: serve --port ${{P{n}}}\n"
+        f"    environment: [P{n}=1]\n    depends_on: {{s{(n + 1) % 1_500}: {{condition: service_healthy}}}}\n"
+        f"    volumes: ['data{n}:/data', './m{n}:/models']\n    networks: [n{n}]\n    ports: ['{10000 + n}:80']"
+        for n in range(1_500)
+    ]
+    volumes = "\n".join(f"  data{n}: {{}}" for n in range(1_500))
+    networks = "\n".join(f"  n{n}: {{}}" for n in range(1_500))
+    services = "\n".join(rows)
+    text = f"services:\n{services}\nvolumes:\n{volumes}\nnetworks:\n{networks}\n"
+    write(root, {"compose.yaml": text})
+
+
+@case
 def huge_port_ranges(root: Path) -> None:
     ports = "\n".join("      - '1-65535:1-65535'" for _ in range(50))
     write(root, {"compose.yaml": f"services:\n  a:\n    image: nginx\n    ports:\n{ports}\n"})

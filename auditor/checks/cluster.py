@@ -99,7 +99,7 @@ def _only_way(cluster: Cluster, service: kubernetes.Service, workload: Workload)
 def root_refused(service: Service, rule: Rule) -> Iterator[Outcome]:
     """``runAsNonRoot`` with an image that runs as root, or as a user known by name only."""
     workload, container, image = service.workload, service.container, service.image
-    if workload is None or container is None or image is None:
+    if workload is None or container is None or image is None or image.pulled:
         return
     contexts = [c for c in (container.security_context, workload.pod.security_context) if c]
     asked = next((c for c in contexts if c.run_as_non_root is not None), None)

@@ -78,7 +78,7 @@ def floating_base(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
 def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
     """The process has the rights of root in the container."""
     image = service.image
-    if image is None or service.is_dev:
+    if image is None or not service.ours or service.is_dev:
         return
     user = service.user
     if isinstance(user, Unknown):
@@ -117,7 +117,7 @@ def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
 @check("IMG005")
 def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Nothing notices when the service hangs."""
-    if service.image is None or not service.is_web or service.is_dev:
+    if not service.ours or not service.is_web or service.is_dev:
         return
     current = asks(service.health)
     if current is not None and not current.disabled:
@@ -139,7 +139,7 @@ def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Ite
 @check("IMG006")
 def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A development server, its debugger or its reloader in production."""
-    if service.image is None or service.is_dev:
+    if not service.ours or service.is_dev:
         return
     judged = False
     for process in service.processes:
@@ -220,7 +220,7 @@ def _flask(rule: Rule, at: Location, debug: bool, what: str) -> Outcome:
 @check("IMG007")
 def swallowed_sigterm(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A shell in front of the server keeps SIGTERM for itself."""
-    if service.image is None or service.is_dev:
+    if not service.ours or service.is_dev:
         return
     for process in service.processes:
         if process.background or process.conditional:
@@ -453,7 +453,7 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
     current = asks(service.health)
     if current is None or current.disabled:
         return
-    if image is None:
+    if image is None or image.pulled:
         yield from _foreign_program(service, rule, deployment, current)
         return
     if current.script is not None:
@@ -500,10 +500,14 @@ def _modules_of_check(
             continue
         image = service.image
         folders = [service.cwd] if isinstance(service.cwd, str) else []
-        if image is None or any(
-            not isinstance(image.image.fs.lookup(absolute(folder, name)), Absent)
-            for folder in folders
-            for name in (f"{top}.py", top)
+        if (
+            image is None
+            or image.pulled
+            or any(
+                not isinstance(image.image.fs.lookup(absolute(folder, name)), Absent)
+                for folder in folders
+                for name in (f"{top}.py", top)
+            )
         ):
             continue
         yield rule.finding(
@@ -748,32 +752,10 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
         yield rule.passed()
 
 
-def _sibling(service: Service, name: str, deployment: Deployment) -> Service | None:
-    """The service of the same project that Compose calls by this name."""
-    return next(
-        (
-            s
-            for s in deployment.services
-            if s.project is service.project and s.compose is not None and s.compose.name == name
-        ),
-        None,
-    )
-
-
 def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
     """Services that Compose starts only when this one is healthy."""
-    if service.compose is None:
-        return ()
-    return tuple(
-        (other.name, Stage.STARTS)
-        for other in deployment.services
-        if other.project is service.project
-        and other.compose is not None
-        and any(
-            d.service == service.compose.name and d.condition == "service_healthy" and d.required
-            for d in other.compose.depends_on
-        )
-    )
+    waiting = deployment.neighbours.waiting(service, for_health=True)
+    return tuple((other.name, Stage.STARTS) for other in waiting)
 
 
 def _at_definition(construct: str, service: Service) -> bool:
@@ -790,7 +772,7 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
     if service.compose is None:
         return
     for dependency in service.compose.depends_on:
-        other = _sibling(service, dependency.service, deployment)
+        other = deployment.neighbours.called(service, dependency.service)
         if dependency.condition != "service_healthy" or other is None or other.image is None:
             continue
         known = other.image.base is not None and other.image.base.flavour is not None

@@ -9,17 +9,18 @@ from auditor.catalog import Rule
 from auditor.checks.img import stopped, waiting
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import Deployment, Listen, Proxied, Published, Service
+from auditor.deployment.model import Deployment, Listen, Proxied, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
+from auditor.parsers.python.facts import Call, Value
 from auditor.source import Location, Unknown
 
 
 @check("NET001")
 def loopback_bind(service: Service, rule: Rule) -> Iterator[Outcome]:
     """The server listens on the container's own loopback."""
-    if service.image is None or ports.host_network(service):
+    if service.image is None or service.host_network:
         return
     found = service.listens
     for fault in service.faults:
@@ -132,7 +133,7 @@ def _cut_off(service: Service) -> tuple[Location, str] | None:
 @check("NET003")
 def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A published container port that no process serves."""
-    if service.image is None or ports.host_network(service):
+    if service.image is None or service.host_network:
         return
     served = ports.served(service)
     tcp = [
@@ -224,40 +225,16 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
         )
 
 
-_Publishers = dict[tuple[int, int], list[tuple[Service, Published]]]
-# The index of the deployment that is being judged; one at a time, so that nothing piles up.
-_indexed: list[tuple[Deployment, dict[str, int], _Publishers]] = []
-
-
-def _host_ports(deployment: Deployment) -> tuple[dict[str, int], _Publishers]:
-    """The order of the services, and who publishes which port of the host, by project."""
-    if not _indexed or _indexed[0][0] is not deployment:
-        publishers: _Publishers = {}
-        for service in deployment.services:
-            if ports.host_network(service):
-                continue
-            for item in service.published:
-                if isinstance(item.host_port, int):
-                    key = (id(service.project), item.host_port)
-                    publishers.setdefault(key, []).append((service, item))
-        order = {s.name: i for i, s in enumerate(deployment.services)}
-        _indexed[:] = [(deployment, order, publishers)]
-    return _indexed[0][1], _indexed[0][2]
-
-
 @check("NET004")
 def host_port_collision(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Two services of one project want the same port of the host."""
-    if service.project is None or service.compose is None or ports.host_network(service):
+    if service.project is None or service.compose is None or service.host_network:
         return
-    order, publishers = _host_ports(deployment)
     for item in service.published:
         if not isinstance(item.host_port, int):
             continue
         clash = None
-        for other, taken in publishers.get((id(service.project), item.host_port), ()):
-            if order[other.name] >= order[service.name]:
-                break
+        for other, taken in deployment.neighbours.earlier_publishers(service, item.host_port):
             if (
                 service.profiles
                 and other.profiles
@@ -338,9 +315,9 @@ def _swarm_mode(service: Service) -> bool:
 @check("NET005")
 def never_published(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A web service of a Compose project that nothing outside can reach."""
-    if service.project is None or service.image is None or not service.is_web or service.is_dev:
+    if service.project is None or not service.ours or not service.is_web or service.is_dev:
         return
-    if ports.host_network(service) or service.published:
+    if service.host_network or service.published:
         yield rule.passed()
         return
     own = service.compose.name if service.compose else ""
@@ -525,13 +502,13 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
     project = service.project
     if project is None or service.compose is None or not service.proxies:
         return
-    siblings = [s for s in deployment.services if s.project is project]
+    siblings = deployment.neighbours.siblings(service)
     extra = {str(h.value).partition(":")[0].partition("=")[0] for h in service.compose.extra_hosts}
     for target in service.proxies:
         if target.host in ("localhost", "127.0.0.1"):
             yield from _itself(service, target, siblings, rule)
             continue
-        named = [s for s in siblings if target.host in _names(s)]
+        named = deployment.neighbours.known_as(service, target.host)
         if not named:
             plain = re.fullmatch(r"[a-z][a-z0-9_-]*", target.host) is not None
             external = any(n.external for n in project.networks)
@@ -570,18 +547,6 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             )
 
 
-def _names(service: Service) -> set[str]:
-    """The names under which a service is known on its networks."""
-    compose = service.compose
-    if compose is None:
-        return set()
-    names = {compose.name, *(alias for n in compose.networks for alias in n.aliases)}
-    for text in (compose.container_name, compose.hostname):
-        if text is not None and isinstance(text.value, str):
-            names.add(text.value)
-    return names
-
-
 def _itself(
     service: Service, target: Proxied, siblings: list[Service], rule: Rule
 ) -> Iterator[Outcome]:
@@ -590,7 +555,7 @@ def _itself(
     if target.port in own.ports or (service.image is not None and len(service.processes) > 1):
         return
     for other in siblings:
-        if other is service or other.image is None or ports.host_network(service):
+        if other is service or other.image is None or service.host_network:
             continue
         if target.port in ports.served(other).ports:
             yield rule.finding(
@@ -607,22 +572,33 @@ def _itself(
 _URL = re.compile(r"https?://([\w.-]+)(?::(\d{1,5}))?(?=[/?#]|$)")
 
 
+# Where HTTP clients, and those of OpenAI's protocol, take the address that they ask.
+_ADDRESSES = ("url", "base_url", "api_base", "azure_endpoint")
+
+
+def _address_of(call: Call) -> Value | None:
+    named = (call.keyword(name) for name in _ADDRESSES)
+    # `requests.request("GET", url)` gives the method first.
+    given = (value for value in (*named, *call.arguments[:2]) if value is not None)
+    return next((value for value in given if _URL.match(value.text or "")), None)
+
+
 def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Code asks another service of the project at a port that it does not serve, or itself."""
-    if service.compose is None or service.image is None or ports.host_network(service):
+    if service.compose is None or service.image is None or service.host_network:
         return
-    siblings = [s for s in deployment.services if s.project is service.project]
+    neighbours = deployment.neighbours
     seen: set[tuple[str, int]] = set()
     for entry in service.entries:
         for call in entry.trace.calls:
-            url = call.arguments[0] if call.category == "http" and call.arguments else None
+            url = _address_of(call) if call.category == "http" else None
             match = _URL.match(url.text or "") if url is not None else None
             if url is None or match is None:
                 continue
             host = match[1]
             port = int(match[2] or (443 if match[0].startswith("https") else 80))
             local = host in ("localhost", "127.0.0.1")
-            meant = [service] if local else [s for s in siblings if host in _names(s)]
+            meant = [service] if local else neighbours.known_as(service, host)
             served = ports.served(meant[0]) if len(meant) == 1 and meant[0].image else None
             if served is None or not served.complete or (host, port) in seen:
                 continue

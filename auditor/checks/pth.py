@@ -124,7 +124,7 @@ def _mounted_by_another(service: Service, path: str, deployment: Deployment) -> 
     """
     if service.origin != "dockerfile":
         return None
-    linked = [s.workload for s in deployment.services if s.workload is not None]
+    linked = [s.workload for s in deployment.services if s.workload is not None and s.ours]
     targets = [
         (mount.mount_path.value, mount.mount_path.at)
         for workload in deployment.cluster.workloads
@@ -136,7 +136,7 @@ def _mounted_by_another(service: Service, path: str, deployment: Deployment) -> 
     targets += [
         (mount.target, mount.at)
         for other in deployment.services
-        if other.image is None and other.compose is not None
+        if not other.ours and other.compose is not None
         for mount in other.mounts
     ]
     for target, at in targets:

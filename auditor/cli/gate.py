@@ -34,13 +34,14 @@ class Decision:
 
 def is_empty(result: AuditResult) -> bool:
     """Whether nothing was found that deploys, installs or loads anything."""
-    return not (result.services or result.environments or result.artifacts or result.findings)
+    judged = result.services or result.environments or result.artifacts or result.findings
+    return result.score.value is None and not judged
 
 
 def decide(result: AuditResult, settings: Settings) -> Decision:
     """Judge a result by ``fail_on``, ``min_score`` and ``allow_empty``."""
     if is_empty(result):
-        text = "nothing to audit: no Dockerfile, requirements or model files were found"
+        text = "nothing to audit: no Dockerfile, manifest, requirements or model files were found"
         if settings.allow_empty:
             return Decision(ExitStatus.PASSED, text)
         return Decision(ExitStatus.INCOMPLETE, text)

@@ -14,9 +14,11 @@ from auditor.deployment import (
     images,
     manifests,
     packaged,
+    serverimages,
     services,
     surroundings,
 )
+from auditor.deployment.composing import Composition
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
     Artifact,
@@ -98,13 +100,13 @@ def assemble(
         taken.add(full)
         return full
 
-    default: dict[str, ComposeProject] = {}
+    default: dict[str, Composition] = {}
     for project in projects:
-        base = default.setdefault(project.files[0], project)
-        label = posixpath.basename(project.files[-1]) if base is not project else ""
+        composition = Composition(facts, project)
+        base = default.setdefault(project.files[0], composition)
         for service in project.services:
             # An override that leaves a service as it is does not make a second one of it.
-            if label and service in base.services:
+            if base is not composition and base.services.get(service.name) == service:
                 continue
             image = None
             if service.build is not None:
@@ -128,10 +130,12 @@ def assemble(
                         used.add(dockerfile)
                         if service.image is not None and isinstance(service.image.value, str):
                             image_tags.setdefault(dockerfile, []).append(service.image.value)
+            elif service.image is not None:
+                text = service.image
+                image = serverimages.pulled(facts, text.value, text.at)
             found.append(
                 services.from_compose(
-                    facts,
-                    project=project,
+                    composition,
                     service=service,
                     image=image,
                     name=unique(service.name, project.files[-1]),
@@ -156,6 +160,13 @@ def assemble(
     for problem in cluster.problems:
         facts.note((problem,))
     linked = _linked(facts, cluster, builds, image_tags, aside) if cluster.workloads else {}
+    tied = {item.container.at for items in linked.values() for item in items}
+    for server in manifests.running(cluster):
+        named = server.container.image
+        image = serverimages.pulled(facts, named.value, named.at) if named is not None else None
+        if image is not None and server.container.at not in tied:
+            name = unique(_workload_name(server), server.workload.at.path)
+            found.append(services.from_kubernetes(facts, running=server, image=image, name=name))
     for entry in repository.of_kind(FileKind.DOCKERFILE):
         started = linked.get(entry.path, [])
         if entry.path in aside or (entry.path in used and not started):

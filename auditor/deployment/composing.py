@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -41,10 +42,78 @@ _FILLS = re.compile(
 )
 
 
-_MANY = 200
+class Composition:
+    """A project, and what is worked out once for all of its services."""
+
+    def __init__(self, facts: Facts, project: ComposeProject) -> None:
+        self.facts = facts
+        self.project = project
+        self.services = {service.name: service for service in project.services}
+        self.networks = {network.name for network in project.networks} | {"default"}
+        self.volumes = {volume.name: volume for volume in project.volumes}
+
+    @cached_property
+    def env_by_hand(self) -> bool:
+        """Whether the ``.env`` beside the project is written where it is started.
+
+        Git ignores it, an example of it is there, or a service does not start without it.
+        """
+        project, repository = self.project, self.facts.repository
+        path = posixpath.join(project.directory, ".env")
+        asked = (use.file.path for s in project.services for use in s.env_files if use.required)
+        return (
+            project.ignored_env
+            or path in asked
+            or repository.would_ignore(path)
+            or any(repository.is_file(posixpath.join(project.directory, n)) for n in _EXAMPLES)
+        )
+
+    @cached_property
+    def demanded(self) -> tuple[str, ...]:
+        """Variables without which Compose refuses the project, and that nothing says are given."""
+        required = [v.name for v in self.project.variables if v.source == "required"]
+        named = tuple(name for name in required if name not in _OF_SHELL)
+        return () if not named or self.env_by_hand else named
+
+    @cached_property
+    def unset(self) -> frozenset[str]:
+        """Variables that Compose replaces and nothing of the repository sets."""
+        unset = {v.name for v in self.project.variables if v.source == "unset"}
+        return frozenset(unset) - _OF_SHELL
+
+    @cached_property
+    def replaced(self) -> frozenset[tuple[str, str, int]]:
+        """Every variable that Compose replaces, with the file and line."""
+        return frozenset((v.name, v.at.path, v.at.line) for v in self.project.variables)
+
+    @cached_property
+    def is_overlay(self) -> bool:
+        """Whether this is one more file beside the one that Compose reads by itself."""
+        folder, name = posixpath.split(self.project.files[0])
+        return name not in _PLAIN and any(
+            self.facts.repository.exists(posixpath.join(folder, plain)) for plain in _PLAIN
+        )
+
+    @cached_property
+    def writers(self) -> dict[tuple[str, str], list[tuple[ComposeService, str]]]:
+        """Who may write a volume or a directory of the host, and what each of them runs."""
+        writers: dict[tuple[str, str], list[tuple[ComposeService, str]]] = {}
+        for service in self.project.services:
+            told = _told(service)
+            for item in service.volumes:
+                if item.source is not None and not item.read_only:
+                    writers.setdefault(_place(item), []).append((service, told))
+        return writers
 
 
-def shared_with(project: ComposeProject, service: ComposeService, volume: ComposeVolume) -> str:
+def _place(volume: ComposeVolume) -> tuple[str, str]:
+    """What tells a volume or a directory of the host from others."""
+    if volume.type == "bind" and volume.path is not None:
+        return volume.type, volume.path
+    return volume.type, volume.source.raw if volume.source is not None else ""
+
+
+def shared_with(composition: Composition, service: ComposeService, volume: ComposeVolume) -> str:
     """Another service that mounts the same volume, or directory, and may put files there.
 
     A volume is empty until somebody fills it; a directory of the repository is shared for many
@@ -52,20 +121,13 @@ def shared_with(project: ComposeProject, service: ComposeService, volume: Compos
     """
     if volume.source is None or volume.type not in ("volume", "bind"):
         return ""
-    own = _told(service)
-    for other in project.services[:_MANY]:
-        if other.name == service.name or _told(other) == own:
+    own = None
+    for other, told in composition.writers.get(_place(volume), ()):
+        if other.name == service.name:
             continue
-        for item in other.volumes:
-            if item.type != volume.type or item.source is None or item.read_only:
-                continue
-            same = (
-                item.path == volume.path
-                if volume.type == "bind" and volume.path is not None
-                else item.source.raw == volume.source.raw
-            )
-            if same and (volume.type == "volume" or _FILLS.search(f"{other.name} {_told(other)}")):
-                return other.name
+        own = _told(service) if own is None else own
+        if told != own and (volume.type == "volume" or _FILLS.search(f"{other.name} {told}")):
+            return other.name
     return ""
 
 
@@ -84,25 +146,21 @@ def _told(service: ComposeService) -> str:
     return " ".join(words)
 
 
-def demands(facts: Facts, project: ComposeProject) -> Iterator[tuple[Stage, str]]:
-    """Variables without which Compose refuses the project, and that nothing says are given."""
-    if _env_by_hand(facts, project):
-        return
-    for item in project.variables:
-        if item.source == "required" and item.name not in _OF_SHELL:
-            yield Stage.BUILDS, f"Compose wants `{item.name}` to be set by who starts it"
+def demands(composition: Composition) -> Iterator[tuple[Stage, str]]:
+    """What Compose asks of whoever starts the project."""
+    for name in composition.demanded:
+        yield Stage.BUILDS, f"Compose wants `{name}` to be set by who starts it"
 
 
 def faults(
-    facts: Facts, project: ComposeProject, service: ComposeService, image: BuiltImage | None
+    composition: Composition, service: ComposeService, image: BuiltImage | None
 ) -> Iterator[StartFault]:
     """Why Compose does not start this service, its image and command apart."""
-    overlay = _overlay(facts, project)
-    for fault in _references(project, service):
+    for fault in _references(composition, service):
         # Given after the plain file (`-f`), which may declare what is missing here.
-        yield replace(fault, possible=True) if overlay else fault
-    yield from _target(facts, service, image)
-    yield from _words(facts, project, service)
+        yield replace(fault, possible=True) if composition.is_overlay else fault
+    yield from _target(composition.facts, service, image)
+    yield from _words(composition, service)
     yield from _swarm(service)
 
 
@@ -130,14 +188,6 @@ def _swarm(service: ComposeService) -> Iterator[StartFault]:
 _PLAIN = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
-def _overlay(facts: Facts, project: ComposeProject) -> bool:
-    """Whether this is one more file beside the one that Compose reads by itself."""
-    folder, name = posixpath.split(project.files[0])
-    return name not in _PLAIN and any(
-        facts.repository.exists(posixpath.join(folder, plain)) for plain in _PLAIN
-    )
-
-
 def mounts(service: ComposeService) -> Iterator[Mount]:
     """``tmpfs:`` entries, empty directories laid over the image's, and secrets."""
     for item in service.tmpfs:
@@ -160,11 +210,11 @@ def mounts(service: ComposeService) -> Iterator[Mount]:
 _SECRETS = "/run/secrets/"
 
 
-def _references(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
+def _references(composition: Composition, service: ComposeService) -> Iterator[StartFault]:
     for dependency in service.depends_on:
         if not dependency.required:
             continue
-        other = project.service(dependency.service)
+        other = composition.services.get(dependency.service)
         if other is None:
             yield StartFault(
                 kind="compose",
@@ -176,8 +226,7 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 stage=Stage.BUILDS,
             )
         elif (
-            other is not None
-            and dependency.condition == "service_healthy"
+            dependency.condition == "service_healthy"
             and other.build is not None
             and other.healthcheck is not None
             and other.healthcheck.disabled
@@ -192,9 +241,8 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 related=((other.healthcheck.at, "switched off here"),),
                 stage=Stage.STARTS,
             )
-    networks = {n.name for n in project.networks} | {"default"} if service.networks else set()
     for network in service.networks:
-        if re.fullmatch(r"[\w][\w.-]*", network.name) and network.name not in networks:
+        if re.fullmatch(r"[\w][\w.-]*", network.name) and network.name not in composition.networks:
             yield StartFault(
                 kind="compose",
                 message=(
@@ -204,12 +252,13 @@ def _references(project: ComposeProject, service: ComposeService) -> Iterator[St
                 at=network.at,
                 stage=Stage.BUILDS,
             )
-    volumes = {v.name for v in project.volumes}
     for volume in service.volumes:
         if volume.type != "volume" or volume.source is None:
             continue
         name = volume.source.value
-        if isinstance(name, str) and re.fullmatch(r"[\w][\w.-]*", name) and name not in volumes:
+        if not isinstance(name, str) or name in composition.volumes:
+            continue
+        if re.fullmatch(r"[\w][\w.-]*", name):
             yield StartFault(
                 kind="compose",
                 message=(
@@ -244,30 +293,14 @@ def _target(
     )
 
 
-def _env_by_hand(facts: Facts, project: ComposeProject) -> bool:
-    """Whether the ``.env`` beside the project is written where it is started.
-
-    Git ignores it, an example of it is there, or a service does not start without it.
-    """
-    path = posixpath.join(project.directory, ".env")
-    asked = (use.file.path for s in project.services for use in s.env_files if use.required)
-    return (
-        project.ignored_env
-        or path in asked
-        or facts.repository.would_ignore(path)
-        or any(facts.repository.is_file(posixpath.join(project.directory, n)) for n in _EXAMPLES)
-    )
-
-
-def _words(facts: Facts, project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
+def _words(composition: Composition, service: ComposeService) -> Iterator[StartFault]:
     """Words that only a shell would understand, and variables that Compose takes for its own."""
-    unset = {v.name for v in project.variables if v.source == "unset"} - _OF_SHELL
+    unset = composition.unset
     # Where `environment:` takes it from the shell as well, the author means the shell.
-    used = {(v.name, v.at.path, v.at.line) for v in project.variables}
     own = unset & {
         v.name
         for v in service.environment
-        if v.value is not None and (v.name, v.at.path, v.at.line) not in used
+        if v.value is not None and (v.name, v.at.path, v.at.line) not in composition.replaced
     }
     for command in (service.entrypoint, service.command):
         if command is None or isinstance(command.words, Unknown):
@@ -282,7 +315,7 @@ def _words(facts: Facts, project: ComposeProject, service: ComposeService) -> It
                 ),
                 at=command.text.at,
                 certain=False,
-                possible=_env_by_hand(facts, project),
+                possible=composition.env_by_hand,
             )
         written = [command.text] if command.is_string and command.text else command.words
         for word in written:
@@ -298,7 +331,7 @@ def _words(facts: Facts, project: ComposeProject, service: ComposeService) -> It
                     ),
                     at=word.at,
                     certain=False,
-                    possible=project.ignored_env,
+                    possible=composition.project.ignored_env,
                 )
         texts = [w.value if isinstance(w.value, str) else "" for w in command.words]
         operator = next((w for w in command.words[1:] if w.value in _OPERATORS), None)

@@ -24,6 +24,7 @@ from auditor.values import field, value
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.deployment.image import CopyProblem, Image
+    from auditor.deployment.neighbours import Neighbours
     from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed
     from auditor.linking.paths import PathLink, WriteLink
@@ -192,6 +193,8 @@ class BuiltImage:
     # Programs of the distributions came along with them.
     scripts_shipped: bool = True
     build_args: tuple[tuple[str, Value], ...] = ()
+    # Somebody else's image of a model server, run as it is.
+    pulled: bool = False
 
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
         """The forecasts that a fault of this image turns to no."""
@@ -520,6 +523,16 @@ class Service:
         """Whether a variable that is not seen may be set where the container is started."""
         return not self.variables_complete and name in self.spoken_of
 
+    @property
+    def host_network(self) -> bool:
+        """It shares the host's network: nothing is published, everything is reachable."""
+        if self.origin == "systemd":
+            return True
+        if self.workload is not None:
+            return self.workload.pod.host_network
+        mode = self.compose.network_mode if self.compose else None
+        return mode is not None and mode.value == "host"
+
     def breaks(self, stage: Stage) -> tuple[tuple[str, Stage], ...]:
         """The forecast that a fault of this service turns to no."""
         if self.supervised and stage is Stage.STARTS:
@@ -539,7 +552,7 @@ class Service:
     @property
     def ours(self) -> bool:
         """Built from this repository."""
-        return self.image is not None
+        return self.image is not None and not self.image.pulled
 
 
 @value
@@ -622,11 +635,13 @@ class Deployment:
     packaged: tuple[Packaged, ...] = ()
     # What building and running it showed; None when that was not tried.
     rehearsal: Rehearsal | None = None
+    _neighbours: list[Neighbours] = field(default_factory=list, init=False, compare=False)
 
     @property
     def deployable(self) -> bool:
         """There is something here to deploy."""
-        return bool(self.services or self.artifacts or self.environments)
+        run = self.services or self.cluster.workloads
+        return bool(run or self.artifacts or self.environments)
 
     def defines_module(self, module: str) -> bool:
         """Whether a dotted module name may be a file of this repository, whatever the path root."""
@@ -645,7 +660,15 @@ class Deployment:
             (self.modules[p] for p in module_paths(path, module) if p in self.modules), None
         )
 
+    @property
+    def neighbours(self) -> Neighbours:
+        """The services by project, name and port; made when first asked for."""
+        if not self._neighbours:
+            from auditor.deployment.neighbours import Neighbours
+
+            self._neighbours.append(Neighbours(self.services))
+        return self._neighbours[0]
+
     def services_of(self, names: Iterable[str]) -> tuple[Service, ...]:
         """The services of these names."""
-        wanted = set(names)
-        return tuple(s for s in self.services if s.name in wanted)
+        return self.neighbours.named(names)

@@ -121,35 +121,6 @@ def follow(
     return found
 
 
-# ---- what the servers' official images start by themselves ----
-
-
-def base_command(repository: str, env: Env, words: list[str]) -> list[str]:
-    """The command line of a container of that image whose Dockerfile gives it ``words``.
-
-    From the images' own Dockerfiles and entrypoint scripts; ``words`` unchanged for others.
-    """
-    if repository == "tensorflow/serving":
-        name, base = env.get("MODEL_NAME", "model"), env.get("MODEL_BASE_PATH", "/models")
-        if not isinstance(name, str) or not isinstance(base, str):
-            return words
-        return [
-            "tensorflow_model_server",
-            f"--port={env.get('GRPC_PORT') or 8500}",
-            f"--rest_api_port={env.get('PORT') or 8501}",
-            f"--model_name={name}",
-            f"--model_base_path={base}/{name}",
-            *words,
-        ]
-    if repository == "pytorch/torchserve" and words in ([], ["serve"]):
-        settings = "/home/model-server/config.properties"
-        return ["torchserve", "--start", "--foreground", "--ts-config", settings]
-    if repository == "seldonio/mlserver" and not words:
-        folder = env.get("MLSERVER_MODELS_DIR", "/mnt/models")
-        return ["mlserver", "start", folder] if isinstance(folder, str) else words
-    return words
-
-
 def _under(cwd: Value, path: str) -> str | None:
     if path.startswith("/"):
         return posixpath.normpath(path)

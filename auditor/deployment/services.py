@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from auditor.deployment import composing, fronts, healthcheck, hosted, manifests
+from auditor.deployment import composing, fronts, healthcheck, hosted, manifests, serverimages
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -109,14 +109,14 @@ def from_image(
 
 
 def from_compose(
-    facts: Facts,
+    composition: composing.Composition,
     *,
-    project: ComposeProject,
     service: ComposeService,
     image: BuiltImage | None,
     name: str,
 ) -> Service:
     """A service of a Compose project; ``image`` is None when it is pulled, not built."""
+    facts, project = composition.facts, composition.project
     variables = [
         Variable(name=v.name, value=v.value, at=v.at, source="image")
         for v in (image.image.env if image else ())
@@ -156,7 +156,7 @@ def from_compose(
         if use.required and use.state in ("missing", "ignored")
     ]
     faults += _missing_dockerfile(facts, service, image)
-    faults += composing.faults(facts, project, service, image)
+    faults += composing.faults(composition, service, image)
     variables += [
         Variable(
             name="*",
@@ -180,7 +180,7 @@ def from_compose(
             made_by_hand=volume.path is not None and _left_out(facts, volume.path),
             read_only=volume.read_only,
             named=volume.type == "volume" and volume.source is not None,
-            shared_with=composing.shared_with(project, service, volume),
+            shared_with=composing.shared_with(composition, service, volume),
         )
         for volume in service.volumes
     ]
@@ -189,7 +189,8 @@ def from_compose(
     for index, volume in enumerate(service.volumes):
         if volume.type != "volume" or volume.source is None:
             continue
-        resource = next((r for r in project.volumes if r.name == volume.source.value), None)
+        named = volume.source.value
+        resource = composition.volumes.get(named) if isinstance(named, str) else None
         if resource is not None and (resource.device is not None or resource.external):
             path = resource.device.path if resource.device else None
             mounts[index] = Mount(
@@ -233,7 +234,7 @@ def from_compose(
     entrypoint = _compose_words(service.entrypoint)
     command = _compose_words(service.command)
     open_links = [
-        *composing.demands(facts, project),
+        *composing.demands(composition),
         *(
             (Stage.STARTS, item.words.reason)
             for item in (service.entrypoint, service.command)
@@ -411,7 +412,7 @@ def _runtime(facts: Facts, path: str) -> str:
 def from_kubernetes(
     facts: Facts, *, running: manifests.Running, image: BuiltImage, name: str
 ) -> Service:
-    """A container of a Kubernetes workload, run from an image that is built here."""
+    """A container of a Kubernetes workload, run from an image that is built here or known."""
     container, workload = running.container, running.workload
     variables, complete = manifests.variables(running, image)
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
@@ -620,6 +621,16 @@ def _finish(
     container: Container | None = None,
 ) -> Service:
     checks = list(health)
+    if image is not None and isinstance(image.image.base.reference, str):
+        # The base image's own, which everything else overrides.
+        own_variables = serverimages.variables(image.image.base.reference)
+        variables = [
+            *(
+                Variable(name=name, value=text, at=image.image.base.at, source="image")
+                for name, text in own_variables.items()
+            ),
+            *variables,
+        ]
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}
     argv: tuple[str, ...] | None = None
     command_at: Location | None = None
@@ -745,25 +756,13 @@ def _of_base(
 ) -> tuple[list[tuple[str, Location]], str | None, Location | None]:
     """The command with what the base image of a model server puts around it."""
     reference = image.base.reference
-    if not isinstance(reference, str):
-        return words, form, at
-    from auditor.deployment.baselayer import repository
-
-    name = repository(reference)
-    if name not in _SERVER_IMAGES:
-        return words, form, at
-    from auditor.deployment.modelservers import base_command
-
     plain = [word for word, _ in words]
-    made = base_command(name, env, plain)
+    made = plain if not isinstance(reference, str) else serverimages.command(reference, env, plain)
     if made == plain:
         return words, form, at
     place = image.base.at
     kept = dict(words)
     return [(word, kept.get(word, place)) for word in made], "exec", at or place
-
-
-_SERVER_IMAGES = frozenset({"tensorflow/serving", "pytorch/torchserve", "seldonio/mlserver"})
 
 
 def _exec_words(process: Process) -> list[tuple[str, Location]]:

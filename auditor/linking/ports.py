@@ -69,16 +69,6 @@ def _beside(service: Service) -> Iterator[int]:
                 yield int(port)
 
 
-def host_network(service: Service) -> bool:
-    """It shares the host's network: nothing is published, everything is reachable."""
-    if service.origin == "systemd":
-        return True
-    if service.workload is not None:
-        return service.workload.pod.host_network
-    mode = service.compose.network_mode if service.compose else None
-    return mode is not None and mode.value == "host"
-
-
 def collide(first: Published, second: Published) -> bool:
     """Whether two published ports cannot both be bound on one host."""
     if not isinstance(first.host_port, int) or first.host_port != second.host_port:

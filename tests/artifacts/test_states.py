@@ -47,6 +47,7 @@ MINUS = b"J\xff\xff\xff\xff"
 OBJECTS = dtype("O8", b"K\x03", text("|"), b"N", b"N", b"N", MINUS, MINUS, b"K\x3f")
 
 STR = call(glob("dill._dill", "_load_type"), text("str"))
+HOLDER = new("joblib.memory", "NotMemorizedFunc")
 FILE = new("sklearn_crfsuite._fileresource", "FileResource")
 
 HOSTILE = {
@@ -114,6 +115,9 @@ HOSTILE = {
     "wrapper-method": new("joblib.numpy_pickle", "NumpyArrayWrapper") + attributes(read=CALLABLE) + b"b",
     "companion-arguments": new("joblib.numpy_pickle", "ZNDArrayWrapper") + attributes(filename=text("x.z"), init_args=tup(PLANTED), state=b")") + b"b",
     "cache-with-a-place": new("joblib.memory", "Memory") + attributes(location=text("/tmp"), store_backend=PLANTED) + b"b",
+    "holder-called": call(HOLDER + attributes(func=glob("builtins", "input")) + b"b", text("x")),
+    "holder-of-a-call": HOLDER + attributes(func=glob("os", "system")) + b"b",
+    "holder-as-factory": call(glob("collections", "defaultdict"), HOLDER + attributes(func=glob("builtins", "input")) + b"b"),
     # Detours of dill and cloudpickle.
     "dill-module": call(call(glob("dill._dill", "_get_attr"), call(glob("dill._dill", "_import_module"), text("os")), text("system")), text("id")),
     "dill-private": call(glob("dill._dill", "_get_attr"), call(glob("dill._dill", "_import_module"), text("numpy")), text("__builtins__")),
@@ -162,6 +166,7 @@ BENIGN = {
     "dill-error": call(call(glob("dill._dill", "_load_type"), text("ValueError")), text("x")),
     "dill-range": call(glob("dill._dill", "_eval_repr"), text("range(0, 4)")),
     "dill-factory": call(glob("collections", "defaultdict"), call(call(glob("dill._dill", "_load_type"), text("PartialType")), glob("collections", "Counter"))),
+    "holder": HOLDER + attributes(func=glob("numpy", "mean")) + b"b",
     "namespace": call(call(glob("cloudpickle.cloudpickle", "_builtin_type"), text("SimpleNamespace"))) + attributes(x=b"N") + b"b",
     "cycle": call(glob("itertools", "cycle"), call(glob("builtins", "iter"), call(glob("builtins", "range"), b"K\x05"))) + b"]\x89\x86b",
     "updater": new("arch.univariate.recursions", "EWMAUpdater", b"K\x01") + b"K\x01" + array(b"K\x01\x85", DTYPE + DTYPE_STATE + b"b", b"C\x08" + bytes(8)) + b"\x86b",
