@@ -23,6 +23,25 @@ _UNFITTED: Final = (1, 0)
 _ONLY_UBJSON: Final = (3, 1)
 # Since this release the trees of a booster state the kind of each split.
 _SPLIT_TYPES: Final = (1, 3)
+# These releases know the updaters of ``tree_method="approx"`` under another name than all others.
+_OTHER_APPROX: Final = ((1, 6), (1, 7))
+# Objectives that came with a release.
+_SINCE: Final = {
+    b"survival:aft": (1, 1),
+    b"reg:pseudohubererror": (1, 2),
+    b"reg:absoluteerror": (1, 7),
+    b"reg:quantileerror": (2, 0),
+}
+# Objectives whose settings another release looks for in vain: how their names begin, writers from
+# and before, readers from and before (every pair of 16 releases, ``recipes_boosted.py``).
+_ALWAYS: Final = (99,)
+_SETTINGS: Final = (
+    (b"rank:", (2, 0), _ALWAYS, (1, 6), (2, 0)),
+    (b"reg:pseudohubererror", (1, 7), _ALWAYS, (1, 6), (1, 7)),
+    (b"reg:squaredlogerror", (3, 0, 5), _ALWAYS, (1, 6), (3, 0, 5)),
+    (b"reg:gamma", (1, 0), (2, 1), (2, 1), _ALWAYS),
+)
+_OBJECTIVE: Final = re.compile(rb"\b((?:binary|count|multi|rank|reg|survival):[a-z]{3,30})")
 Layout = Literal["binary", "json", "ubjson"]
 _BOOSTERS: Final = frozenset({"xgboost.core.Booster"})
 
@@ -181,6 +200,31 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 evidence=(("written by", written),),
             )
             return
+        if written and (odd := _objective(found[1], symbols.numbers(written), number)):
+            what, error = odd
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds a booster that XGBoost {written} wrote, with {what}, which "
+                f"{version} does not know",
+                error=f"XGBoostError: {error}",
+                help=pin,
+                distribution="xgboost",
+                evidence=(("written by", written),),
+            )
+            return
+        if written and _approximate(pickle, symbols.numbers(written), number):
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds a booster that XGBoost {written} wrote with tree_method='approx', "
+                f"whose parts {version} calls otherwise",
+                error="XGBoostError: map::at",
+                help=pin,
+                distribution="xgboost",
+                evidence=(("written by", written),),
+            )
+            return
         if written and number < BASE_SCORES <= _minor(written) and not reads_alike(found[1]):
             yield Reason(
                 rule="CMP011",
@@ -203,6 +247,33 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             )
         break
     yield from needs_reasons(pickle, exact, "xgboost", fitted="_Booster")
+
+
+def _objective(
+    tail: bytes, writer: tuple[int, ...], reader: tuple[int, ...]
+) -> tuple[str, str] | None:
+    """(what the release does not know of the booster's objective, the error); None when it does."""
+    named = _OBJECTIVE.findall(tail)
+    if not named:
+        return None
+    objective = named[-1]
+    text = objective.decode()
+    for known, since in _SINCE.items():
+        if objective.startswith(known) and reader < since:
+            return f"the objective {known.decode()}", f"Unknown objective function: `{text}`"
+    for start, since, until, first, last in _SETTINGS:
+        if objective.startswith(start) and since <= writer < until and first <= reader < last:
+            return f"the settings of {text}", "Invalid cast, from Null to Object"
+    return None
+
+
+def _approximate(pickle: PickleFacts, writer: tuple[int, ...], reader: tuple[int, ...]) -> bool:
+    """Whether a model grown by approximation goes between the releases that name it otherwise."""
+    first, last = _OTHER_APPROX
+    if not first <= reader < last or first <= writer < last:
+        return False
+    states = (mapping_of(item) for item in pickle.objects if item.of.startswith("xgboost."))
+    return any(state is not None and state.get("tree_method") == "approx" for state in states)
 
 
 def _minor(version: str) -> tuple[int, ...]:
