@@ -6,6 +6,8 @@ Where what it says of itself contradicts itself, loading or the first use fails 
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +24,13 @@ _HELP: Final = "Fetch or write the file again, and compare its checksum."
 
 def damage_reasons(pickle: PickleFacts) -> Iterator[Reason]:
     """The first contradiction in the stream."""
+    trees = 0
     for item in pickle.objects:
+        if item.of == _TREE and trees < _MOST_TREES:
+            trees += 1
+            if what := _grown(pickle, item):
+                yield _reason("predict", what, "")
+                return
         found = _array(pickle, item) or _dtype(item) or _manager(pickle, item)
         if found is not None:
             what, error = found
@@ -226,6 +234,87 @@ def _trees(pickle: PickleFacts, item: ObjectFacts) -> str:
             if isinstance(ours, int) and isinstance(theirs, int) and ours != theirs:
                 return f"a forest with {name} {ours} and a tree in it with {theirs}"
     return ""
+
+
+# ---- decision trees ----
+
+_TREE: Final = "sklearn.tree._tree.Tree"
+# Small trees are kept whole; this many of them are looked at.
+_MOST_TREES: Final = 100
+# left, right, feature, threshold, impurity, samples, their weight: 64-bit numbers in a row.
+_NODE: Final = struct.Struct("<qqqddqd")
+_LEAF: Final = -1
+_CLOSE: Final = 1e-6
+
+
+def _grown(pickle: PickleFacts, item: ObjectFacts) -> str:
+    """A tree whose nodes lead nowhere, ask what was decided, or end in shares of no whole."""
+    state = mapping_of(item)
+    raw, width = _bytes_of(pickle, state.get("nodes") if state is not None else None)
+    columns = item.args[0] if item.args else None
+    if state is None or width not in (_NODE.size, _NODE.size + 8) or not isinstance(columns, int):
+        return ""
+    nodes = [_NODE.unpack_from(raw, at) for at in range(0, len(raw) - width + 1, width)]
+    seen: set[int] = set()
+    pending: list[tuple[int, dict[int, tuple[float, float]]]] = [(0, {})] if nodes else []
+    while pending:
+        place, bounds = pending.pop()
+        left, right, feature, threshold = nodes[place][:4]
+        if left == _LEAF:
+            continue
+        for child in (left, right):
+            if not place < child < len(nodes) or child in seen:
+                return f"a tree whose node {place} leads to {child}"
+            seen.add(child)
+        if not 0 <= feature < columns:
+            return f"a tree that asks for column {feature} of {columns}"
+        low, high = bounds.get(feature, (-math.inf, math.inf))
+        if not low <= threshold <= high:
+            return f"a tree that asks again what it has decided (column {feature}, {threshold:g})"
+        pending.append((left, bounds | {feature: (low, threshold)}))
+        pending.append((right, bounds | {feature: (threshold, high)}))
+    return _shares(pickle, state, nodes)
+
+
+def _shares(pickle: PickleFacts, state: Mapping, nodes: list[tuple[float, ...]]) -> str:
+    """Classes of a node add up to one, or to the weight of its samples."""
+    raw, width = _bytes_of(pickle, state.get("values"))
+    count = len(raw) // 8 // len(nodes) if nodes else 0
+    if (
+        width != 8
+        or count < 2
+        or len(raw) != 8 * count * len(nodes)
+        or _outputs(pickle, state) != 1
+    ):
+        return ""
+    for place, node in enumerate(nodes):
+        whole = sum(struct.unpack_from(f"<{count}d", raw, place * 8 * count))
+        weight = node[6]
+        if not (abs(whole - 1) <= _CLOSE or abs(whole - weight) <= _CLOSE * max(1.0, abs(weight))):
+            return f"a tree whose node {place} shares {whole:g} among its classes"
+    return ""
+
+
+def _outputs(pickle: PickleFacts, state: Mapping) -> int | None:
+    """How many targets a tree has: the middle side of its values."""
+    values = of_ref(pickle, state.get("values"))
+    form = values.state if values is not None else None
+    shape = form.items[1] if isinstance(form, Items) and len(form.items) == _ARRAY_SIZE else None
+    sides = shape.items if isinstance(shape, Items) else ()
+    return sides[1] if len(sides) == 3 and isinstance(sides[1], int) else None
+
+
+def _bytes_of(pickle: PickleFacts, array: Symbol) -> tuple[bytes, int]:
+    """(bytes, width of a value) of an array that was kept whole; nothing of others."""
+    item = of_ref(pickle, array)
+    state = item.state if item is not None else None
+    if not isinstance(state, Items) or len(state.items) != _ARRAY_SIZE:
+        return b"", 0
+    width = _width(of_ref(pickle, state.items[2]))
+    raw = state.items[4]
+    if isinstance(raw, Opaque) and raw.kind == "bytes" and len(raw.tail) == raw.size:
+        raw = raw.tail
+    return (raw, width) if isinstance(raw, bytes) and width else (b"", 0)
 
 
 __all__ = ["damage_reasons"]
