@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from auditor import lazy_re as re
 from auditor.artifacts.facts import Items, Opaque, Ref
@@ -23,6 +23,7 @@ _UNFITTED: Final = (1, 0)
 _ONLY_UBJSON: Final = (3, 1)
 # Since this release the trees of a booster state the kind of each split.
 _SPLIT_TYPES: Final = (1, 3)
+_Number: TypeAlias = tuple[int, ...]
 # These releases know the updaters of ``tree_method="approx"`` under another name than all others.
 _OTHER_APPROX: Final = ((1, 6), (1, 7))
 # Objectives that came with a release.
@@ -34,8 +35,8 @@ _SINCE: Final = {
 }
 # Objectives whose settings another release looks for in vain: how their names begin, writers from
 # and before, readers from and before (every pair of 16 releases, ``recipes_boosted.py``).
-_ALWAYS: Final = (99,)
-_SETTINGS: Final = (
+_ALWAYS: Final[_Number] = (99,)
+_SETTINGS: Final[tuple[tuple[bytes, _Number, _Number, _Number, _Number], ...]] = (
     (b"rank:", (2, 0), _ALWAYS, (1, 6), (2, 0)),
     (b"reg:pseudohubererror", (1, 7), _ALWAYS, (1, 6), (1, 7)),
     (b"reg:squaredlogerror", (3, 0, 5), _ALWAYS, (1, 6), (3, 0, 5)),
@@ -261,8 +262,8 @@ def _objective(
     for known, since in _SINCE.items():
         if objective.startswith(known) and reader < since:
             return f"the objective {known.decode()}", f"Unknown objective function: `{text}`"
-    for start, since, until, first, last in _SETTINGS:
-        if objective.startswith(start) and since <= writer < until and first <= reader < last:
+    for start, opening, until, first, last in _SETTINGS:
+        if objective.startswith(start) and opening <= writer < until and first <= reader < last:
             return f"the settings of {text}", "Invalid cast, from Null to Object"
     return None
 

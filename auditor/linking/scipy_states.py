@@ -88,6 +88,17 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="scipy",
             )
             return
+        elif name == "rv_frozen" and number >= _SPLIT and _is_discrete(pickle, item):
+            yield Reason(
+                rule="CMP011",
+                effect="unknown",
+                message="holds a discrete distribution with its parameters, as SciPy before 1.9 "
+                f"wrote it: {version} gives it no pmf, and its other methods still answer",
+                error="AttributeError: 'rv_frozen' object has no attribute 'pmf'",
+                help="Store the parameters, and make the distribution anew.",
+                distribution="scipy",
+            )
+            return
         elif (
             name == "interp1d"
             and number >= _SIDES
@@ -175,6 +186,16 @@ _KEPT_PARTS: Final = (1, 6)
 _DISTRIBUTIONS: Final = ("scipy.stats._continuous_distns.", "scipy.stats._discrete_distns.")
 # Since this release the nearest of two points is looked for on a side.
 _SIDES: Final = (1, 6)
+
+
+# Since this release distributions with their parameters are of two classes.
+_SPLIT: Final = (1, 9)
+
+
+def _is_discrete(pickle: PickleFacts, item: ObjectFacts) -> bool:
+    state = mapping_of(item)
+    inner = of_ref(pickle, state.get("dist")) if state is not None else None
+    return inner is not None and inner.of.startswith("scipy.stats._discrete_distns.")
 
 
 def _is_pair(state: Symbol) -> bool:

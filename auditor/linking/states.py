@@ -51,6 +51,7 @@ def state_reasons(
         yield from _histograms(pickle, exact)
         yield from _neighbours(pickle, exact)
         yield from _counts(pickle, exact)
+        yield from _weights(pickle, exact)
         yield from _jobs(pickle, exact)
         yield from _passthrough(pickle, exact)
         yield from _losses(pickle, exact)
@@ -486,6 +487,33 @@ def _neighbours(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="scikit-learn",
             )
             return
+
+
+# Until then the weights of words were kept as a matrix, under a name that nobody reads any more.
+_WEIGHTS: Final = (1, 5)
+
+
+def _weights(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Word weights that newer releases do not find: they count words without weighing them.
+
+    Of the words alone; a model behind them may decide alike.
+    """
+    version = exact.version("scikit-learn")
+    root = of_ref(pickle, pickle.root)
+    if version is None or symbols.numbers(version) < _WEIGHTS or root is None:
+        return
+    outer = mapping_of(root) if root.of.startswith("sklearn.feature_extraction.text.") else None
+    inner = of_ref(pickle, outer.get("_tfidf")) if outer is not None else None
+    state = keys_of(inner if inner is not None else root)
+    if outer is not None and "_idf_diag" in state and "idf_" not in state:
+        yield Reason(
+            rule="CMP002",
+            effect="predict",
+            message=f"holds the weights of its words as scikit-learn before 1.5 kept them: {version} "
+            "does not find them, and weighs all words alike, silently",
+            help="Pin scikit-learn to the version that wrote the model, or train it again.",
+            distribution="scikit-learn",
+        )
 
 
 def _one_lost(needs: frozenset[str], keys: frozenset[str]) -> bool:

@@ -479,3 +479,71 @@ def test_leaves_that_count(written: str, installed: str, outcome: str) -> None:
     target = runtime({"scikit-learn": installed, "numpy": "1.26.4"})
     result = judged(data, target)
     assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
+    ("written", "installed", "root", "outcome"),
+    [
+        ("1.4.2", "1.5.0", True, "fails"),
+        ("1.4.2", "1.4.0", True, "warns"),
+        ("1.4.2", "1.5.0", False, "warns"),
+    ],
+)
+def test_weights_of_words_under_their_older_name(
+    written: str, installed: str, root: bool, outcome: str
+) -> None:
+    state = {
+        "norm": "l2", "use_idf": True, "smooth_idf": True, "sublinear_tf": False, "_idf_diag": 1,
+        "n_features_in_": 3, "_sklearn_version": written,
+    }  # fmt: skip
+    stream = Stream().raw(b"" if root else b"]")
+    stream.new("sklearn.feature_extraction.text", "TfidfTransformer", state)
+    data = stream.raw(b"" if root else b"a").bytes()
+    result = judged(data, runtime({"scikit-learn": installed, "numpy": "1.26.4"}))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
+    ("home", "version", "outcome"),
+    [
+        ("_discrete_distns", "1.8.1", "loads"),
+        ("_discrete_distns", "1.9.3", "unknown"),
+        ("_continuous_distns", "1.9.3", "loads"),
+    ],
+)
+def test_discrete_distributions_with_their_parameters(
+    home: str, version: str, outcome: str
+) -> None:
+    name = "poisson_gen" if "discrete" in home else "norm_gen"
+    stream = Stream().name("scipy.stats._distn_infrastructure", "rv_frozen").raw(b")\x81}")
+    stream.value("dist").name(f"scipy.stats.{home}", name).raw(b")\x81").value({"a": 0})
+    result = judged(stream.raw(b"bsb").bytes(), runtime({"scipy": version}))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.9", "fails"), ("3.10", "loads")])
+@pytest.mark.parametrize("home", ["_functools", "functools"])
+def test_unions_of_types_in_either_spelling(home: str, python: str, outcome: str) -> None:
+    stream = Stream(2).name(home, "reduce").name("_operator", "or_").raw(b"(")
+    data = stream.name("builtins", "int").name("builtins", "str").raw(b"t\x86R").bytes()
+    assert judged(data, runtime({}, python=python)).outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("1.3.0", "fails"), ("1.4.1", "loads")])
+def test_one_cloudpickle_asks_types_for_classes(version: str, outcome: str) -> None:
+    stream = Stream().name("cloudpickle.cloudpickle", "_builtin_type").value("ClassType")
+    target = runtime({"cloudpickle": version, "joblib": "0.17.0"}, python="3.7")
+    assert judged(stream.raw(b"\x85R").bytes(), target).outcome == outcome
+
+
+@pytest.mark.parametrize(("python", "breaks"), [("3.11", True), ("3.12", False)])
+def test_instructions_with_other_caches(python: str, breaks: bool) -> None:
+    """``return LIMIT`` of 3.12: four empty places behind LOAD_GLOBAL, where 3.11 expects five."""
+    code = b"\x97\x00t\x00" + bytes(8) + b"S\x00"
+    stream = Stream().name("dill._dill", "_create_code").raw(b"(C\x00").value(0).value(0).value(0)
+    stream.value(0).value(1).value(3).raw(b"C" + bytes([len(code)]) + code).value((None,))
+    stream.value(("LIMIT",)).value(()).value("<string>").value("f").value("f").value(1)
+    stream.raw(b"C\x00C\x00").value(()).value(()).raw(b"tR")
+    target = runtime({"dill": "0.3.8"}, python=python)
+    reasons = judged(stream.bytes(), target, "dill").reasons
+    assert any(r.rule == "CMP005" for r in reasons) is breaks, reasons
