@@ -176,11 +176,16 @@ def judge_document(draft: Draft, document: Any) -> None:
         )
 
 
+# The standards' own document types, which every property list and every page of XHTML names.
+_STANDARD_TYPE = (
+    r"""(?!\s+[\w:]+\s+PUBLIC\s+["']-//(?:Apple|Apple Computer|W3C)//DTD [^"'>]*["']\s+"""
+    r"""["']https?://www\.(?:apple\.com/DTDs|w3\.org)/[\w./-]*["']\s*>)"""
+)
 # What a document type, or an inclusion, makes a parser read.
 _XML_READS = (
     (re.compile(r"<!ENTITY"), "declares XML entities", "reads other files or runs out of memory"),
     (
-        re.compile(r"<!DOCTYPE[^>\[]*\b(?:SYSTEM|PUBLIC)\b[^>\[]*['\"]"),
+        re.compile(rf"<!DOCTYPE{_STANDARD_TYPE}[^>\[]*\b(?:SYSTEM|PUBLIC)\b[^>\[]*['\"]"),
         "names a document type elsewhere",
         "fetches it",
     ),

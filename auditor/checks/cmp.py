@@ -9,7 +9,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Load, Service
 from auditor.findings import Confidence, Related, Severity, Stage
-from auditor.parsers.python.facts import Phase
+from auditor.parsers.python.facts import LEFT_EARLY, Phase
 from auditor.source import Location
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ def _columns_finding(
             Related(call.at, f"the {'transformer' if transforms else 'model'} is asked here")
         )
     raises = result is None or result.outcome == "raises"
-    settled = not set(call.reach.guards) - {"early-return"}
+    settled = not set(call.reach.guards) - LEFT_EARLY
     serves = call.reach.phase is Phase.REQUEST and settled
     return rule.finding(
         at,

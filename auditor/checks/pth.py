@@ -55,7 +55,7 @@ def _judged(service: Service) -> Iterator[PathLink]:
 
 
 # Guards under which a missing file is expected and survived.
-_SURVIVES = frozenset({"try", "exists"})
+_SURVIVES = frozenset({"try", "exists", "missing-return"})
 
 
 def _severity(link: PathLink) -> Severity | None:
@@ -66,7 +66,7 @@ def _severity(link: PathLink) -> Severity | None:
 
 
 def _confidence(link: PathLink) -> Confidence:
-    if link.made_by_hand or link.to_be_mounted:
+    if (link.made_by_hand and not link.by_example) or link.to_be_mounted:
         return Confidence.POSSIBLE
     return Confidence.LIKELY if link.access.reach.certain else Confidence.POSSIBLE
 
@@ -313,13 +313,20 @@ def relative_volume(service: Service, rule: Rule) -> Iterator[Outcome]:
 def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A path of somebody's own machine."""
     judged = False
+    present = {
+        (link.access.at, link.access.loader) for link in service.reads if link.seen.answer == "yes"
+    }
     for entry in service.entries:
         for access in entry.trace.files:
             text = access.path.text
             if not isinstance(text, str) or access.reach.phase is Phase.UNREACHED:
                 continue
             judged = True
-            if not machine_path(text):
+            if not machine_path(service, text) or (access.at, access.loader) in present:
+                continue
+            if access.missing_ok or access.created_before:
+                continue
+            if not access.reach.certain and _SURVIVES & set(access.reach.guards):
                 continue
             fails = access.mode in ("read", "list") and access.reach.certain
             stage = Stage.STARTS if access.reach.phase.before_serving else Stage.PREDICTS
@@ -329,7 +336,16 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 help="Copy the file into the image and build the path from `Path(__file__)`, or read it from a "
                 "variable.",
                 breaks=service.breaks(stage) if fails else (),
-                confidence=None if fails else Confidence.LIKELY,
+                severity=None
+                if fails
+                else Severity.MEDIUM
+                if access.reach.certain
+                else Severity.LOW,
+                confidence=None
+                if fails
+                else Confidence.LIKELY
+                if access.reach.certain
+                else Confidence.POSSIBLE,
             )
     if judged:
         yield rule.passed()

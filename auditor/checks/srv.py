@@ -11,11 +11,11 @@ from auditor.deployment.model import Artifact, Deployment, Service
 from auditor.findings import Confidence, Finding, Related, Severity
 from auditor.linking import serving
 from auditor.linking.serving import Serving, servings
-from auditor.parsers.python.facts import Call, FileAccess, Phase, Route, WebApp
+from auditor.parsers.python.facts import LEFT_EARLY, Call, FileAccess, Phase, Route, WebApp
 from auditor.source import Location
 
 # Conditions that a person would not read as "sometimes": the load happens in every request.
-_HARMLESS_GUARDS = frozenset({"try", "early-return", "loop", "exists", "missing", "with"})
+_HARMLESS_GUARDS = LEFT_EARLY | {"try", "loop", "exists", "missing", "with"}
 _RELATED = 6
 # Servers and frameworks that answer health requests themselves.
 _OWN_HEALTH = frozenset(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.deployment import cluster as clusters
 from auditor.deployment import (
     environments,
+    fronts,
     hosted,
     images,
     manifests,
@@ -17,6 +18,7 @@ from auditor.deployment import (
     serverimages,
     services,
     surroundings,
+    units,
 )
 from auditor.deployment.composing import Composition
 from auditor.deployment.facts import Facts
@@ -150,18 +152,28 @@ def assemble(
         if app.dockerfile is None:
             image = services.platform_image(facts, app)
         else:
-            image = image_of(app.dockerfile, app.context, None, (), is_dev=False)
+            image = image_of(app.dockerfile, app.context, app.target, (), is_dev=False)
             used.add(app.dockerfile)
         if image is not None:
             name = unique(app.name, app.at.path)
             found.append(services.from_platform(facts, app=app, image=image, name=name))
 
+    for unit in units.units(facts):
+        started_by = services.from_unit(facts, unit=unit, name=unique(unit.name, unit.path))
+        if started_by is not None:
+            found.append(started_by)
+
     cluster = clusters.read(facts)
     for problem in cluster.problems:
         facts.note((problem,))
     linked = _linked(facts, cluster, builds, image_tags, aside) if cluster.workloads else {}
+    tasks = tuple(clusters.tasks(facts))
+    for task in tasks:
+        for path, items in _linked(facts, task, builds, image_tags, aside).items():
+            linked.setdefault(path, []).extend(items)
+    found = [service for service in found if not _built_for(service, linked)]
     tied = {item.container.at for items in linked.values() for item in items}
-    for server in manifests.running(cluster):
+    for server in (item for one in (cluster, *tasks) for item in manifests.running(one)):
         named = server.container.image
         image = serverimages.pulled(facts, named.value, named.at) if named is not None else None
         if image is not None and server.container.at not in tied:
@@ -250,6 +262,7 @@ def assemble(
         else service
         for service in found
     ]
+    complete = list(fronts.passed_on(complete))
     shipped = list(final.values())
     claims, version_files = _claims(facts)
     environment_list = [i.environment for i in shipped if i.environment is not None]
@@ -449,6 +462,11 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         if not texts:
             continue
         names = files.files
+        under = None
+        if len(names) == 1 and not files.is_default:
+            under = _given_before(facts, texts[0], paths)
+            if under is not None:
+                texts, names = [under, *texts], (under.path, *names)
         entry = facts.repository.entry(names[-1])
         dev = files.is_dev or (entry is not None and entry.is_dev)
         variant = len(texts) > 1
@@ -456,8 +474,9 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
         dev = dev and not applied
         if (
             variant
+            and under is None
             and compose.stands_alone(texts[-1])
-            and not compose.lies_over(texts[-1], names[0])
+            and not compose.lies_over(texts[-1].text, names[0], names[-1])
         ):
             texts, names, variant = texts[-1:], names[-1:], False
         directory = _project_directory(facts, texts)
@@ -484,12 +503,43 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
                 continue
             chosen.pop(names[:1], None)
         chosen[names] = project
-    return list(chosen.values()), aside
+    projects = list(chosen.values())
+    return [p for p in projects if not any(_part_of(p, other) for other in projects)], aside
+
+
+def _built_for(service: Service, linked: Mapping[str, object]) -> bool:
+    """Whether a Compose file that only builds makes this image for a manifest that runs it."""
+    return (
+        service.project is not None
+        and service.image is not None
+        and service.image.dockerfile.path in linked
+        and all(item.only_built for item in service.project.services)
+    )
+
+
+def _part_of(project: ComposeProject, other: ComposeProject) -> bool:
+    """Whether the other one includes every file of this project (and not the other way round)."""
+    mine, theirs = set(project.included), set(other.included)
+    return theirs.issuperset(project.files) and not mine.issuperset(other.files)
 
 
 def _for_production(path: str) -> bool:
     words = posixpath.basename(path).lower().replace("-", ".").split(".")
     return not {"prod", "production"}.isdisjoint(words)
+
+
+def _given_before(facts: Facts, source: SourceText, paths: Sequence[str]) -> SourceText | None:
+    """The Compose file after which this one is given, by its own text or the documentation's."""
+    folder = posixpath.dirname(source.path)
+    beside = [p for p in paths if posixpath.dirname(p) == folder and p != source.path]
+    if not beside:
+        return None
+    name = posixpath.basename(source.path)
+    for text in (source, *_speaking_of(facts, name)):
+        for path in beside:
+            if compose.lies_over(text.text, path, source.path):
+                return facts.read(path)
+    return None
 
 
 # An override that mounts the sources, watches them or builds another stage is for development.
@@ -596,31 +646,37 @@ def _build_hints(
 ) -> tuple[str | None, str | None, tuple[tuple[str, Value], ...], tuple[str, ...], bool]:
     """(context, target, build arguments, tags) that build commands give for a Dockerfile.
 
-    Last, whether only documentation says so, whose reader may stand in another directory.
+    The first command decides, the tags are those of all. Last, whether only documentation says
+    so, whose reader may stand in another directory.
     """
-    for build in builds:
-        context = build.context
-        if not isinstance(context, str) or "://" in context or context.startswith("$"):
+    mine = [(b, c) for b in builds if (c := _context_of(b, dockerfile)) is not None]
+    if not mine:
+        return None, None, (), (), False
+    build, context = mine[0]
+    arguments = tuple((name, value) for name, value in build.args if name and value is not None)
+    target = build.target if isinstance(build.target, str) else None
+    tags = tuple(dict.fromkeys(t for b, _ in mine for t in b.tags if isinstance(t, str)))
+    return context, target, arguments, tags, build.place == "documentation"
+
+
+def _context_of(build: DockerBuild, dockerfile: str) -> str | None:
+    """The context of a build command that names this Dockerfile; None where it does not."""
+    context = build.context
+    if not isinstance(context, str) or "://" in context or context.startswith("$"):
+        return None
+    origin = posixpath.dirname(build.at.path) if build.place == "documentation" else ""
+    for start in dict.fromkeys((build.directory, origin, "")):
+        directory = posixpath.normpath(posixpath.join(start, context))
+        if directory.startswith(".."):
             continue
-        origin = posixpath.dirname(build.at.path) if build.place == "documentation" else ""
-        for start in dict.fromkeys((build.directory, origin, "")):
-            directory = posixpath.normpath(posixpath.join(start, context))
-            if directory.startswith(".."):
-                continue
-            directory = "" if directory == "." else directory
-            if isinstance(build.dockerfile, str):
-                named = posixpath.normpath(posixpath.join(start, build.dockerfile))
-            else:
-                named = posixpath.normpath(posixpath.join(directory, "Dockerfile"))
-            if named != dockerfile:
-                continue
-            arguments = tuple(
-                (name, value) for name, value in build.args if name and value is not None
-            )
-            target = build.target if isinstance(build.target, str) else None
-            tags = tuple(t for b in builds for t in b.tags if isinstance(t, str) and b == build)
-            return directory, target, arguments, tags, build.place == "documentation"
-    return None, None, (), (), False
+        directory = "" if directory == "." else directory
+        if isinstance(build.dockerfile, str):
+            named = posixpath.normpath(posixpath.join(start, build.dockerfile))
+        else:
+            named = posixpath.normpath(posixpath.join(directory, "Dockerfile"))
+        if named == dockerfile:
+            return directory
+    return None
 
 
 def _runs_of(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.discovery import FileKind
+from auditor.parsers import dotenv
 from auditor.parsers.python.program import Budget
 from auditor.source import Problem, SourceText
 
 if TYPE_CHECKING:
     from auditor.deployment.beforehand import Beforehand
+    from auditor.deployment.documented import Documented
     from auditor.deployment.filesystem import BuildContext
     from auditor.discovery import Repository
     from auditor.parsers.conda import CondaEnvironment
@@ -27,7 +29,6 @@ _CAPITALS = re.compile(r"[A-Z][A-Z0-9_]+")
 # In a script, what is only used (`$NAME`) is not set there.
 _GIVEN = re.compile(r"(?<![$\{A-Za-z0-9_])[A-Z][A-Z0-9_]{2,}\b")
 _DOCUMENTS = (".md", ".rst", ".txt", ".example", ".sample", ".template", ".tf", ".conf")
-_EXAMPLES = ("example", "sample", "template", "dist", "default")
 _SPEAKING = frozenset(
     {
         FileKind.COMPOSE, FileKind.DOTENV, FileKind.SHELL, FileKind.CI, FileKind.PROCFILE,
@@ -56,6 +57,7 @@ class Facts:
         self._scripts: dict[str, Script | None] = {}
         self._spoken: frozenset[str] | None = None
         self._beforehand: Beforehand | None = None
+        self._documented: Documented | None = None
         # What a platform does instead of a Dockerfile, by the file that makes it do so.
         self.standins: dict[str, Dockerfile] = {}
 
@@ -179,7 +181,7 @@ class Facts:
                     continue
                 if entry.size > 200_000 or read > 4_000_000:
                     continue
-                if entry.kind is FileKind.DOTENV and not any(w in name for w in _EXAMPLES):
+                if entry.kind is FileKind.DOTENV and not dotenv.is_example(name):
                     continue  # what it sets is followed where something reads it
                 read += entry.size
                 names = _GIVEN if entry.kind is FileKind.SHELL else _CAPITALS
@@ -196,11 +198,30 @@ class Facts:
             self._beforehand = beforehand.read(self)
         return self._beforehand
 
+    @property
+    def documented(self) -> Documented:
+        """What documents tell to put somewhere, and what scripts write."""
+        if self._documented is None:
+            from auditor.deployment import documented
+
+            self._documented = documented.read(self)
+        return self._documented
+
     def by_hand(self, path: str) -> str:
         """Why this path may be there although the repository lacks it; empty where nothing says so.
 
         A path that ends with ``/`` is a directory.
         """
+        return self.put_there(path) or self.example_of(path)
+
+    def example_of(self, path: str) -> str:
+        """The example beside a file that it is copied from; empty where there is none."""
+        names = dotenv.examples(path) if not path.endswith("/") else ()
+        found = next((name for name in names if self.repository.is_file(name)), "")
+        return f"{found} shows what it holds" if found else ""
+
+    def put_there(self, path: str) -> str:
+        """Who or what puts this path where it is used; empty where nothing says so."""
         if self.repository.would_ignore(path):
             return "git ignores it"
         if path.endswith("/") and self.repository.holds_ignored(path):
@@ -208,7 +229,7 @@ class Facts:
         if self._kept_by_dvc(path):
             return "DVC keeps it"
         where = self.beforehand.brings(path)
-        return f"{where} may bring it" if where else ""
+        return f"{where} may bring it" if where else self.documented.says(path)
 
     def _kept_by_dvc(self, path: str) -> bool:
         """A ``.dvc`` file stands for it, or for a directory that it lies in."""

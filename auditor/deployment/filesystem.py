@@ -188,6 +188,10 @@ class Opaque(Layer):
             for root in self.roots
         )
 
+    def leads_through(self, path: str) -> bool:
+        """Whether what it made lies below the path, which is then a directory."""
+        return any(root != path and within(root, path) for root in self.roots)
+
 
 @value(kw_only=False)
 class Removal(Layer):
@@ -304,7 +308,7 @@ class FileSystem:
             if budget.spent():
                 return Undetermined(path=path, reason="too many steps lead to it", at=layer.at)
             if isinstance(layer, Opaque):
-                if maybe is None and layer.covers(path):
+                if maybe is None and (layer.covers(path) or layer.leads_through(path)):
                     maybe = Undetermined(path=path, reason=layer.reason, at=layer.at)
                 continue
             if isinstance(layer, Attributes):

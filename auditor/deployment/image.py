@@ -48,6 +48,7 @@ from auditor.deployment.filesystem import (
     join,
     join_absolute,
     relative,
+    within,
 )
 from auditor.parsers.dockerfile import (
     Arg,
@@ -179,6 +180,8 @@ class RunStep:
     instruction: Run
     state: State
     at: Location
+    # How many layers the file system had when it began.
+    layers: int = 0
 
     @property
     def command(self) -> Command:
@@ -711,7 +714,13 @@ class _Evaluator:
 
     def _run(self, build: _Build, item: Run) -> None:
         build.runs.append(
-            RunStep(stage=build.stage.index, instruction=item, state=build.state(), at=item.at)
+            RunStep(
+                stage=build.stage.index,
+                instruction=item,
+                state=build.state(),
+                at=item.at,
+                layers=len(build.fs),
+            )
         )
         for mount in item.mounts:
             if mount.from_ is not None:
@@ -1026,6 +1035,8 @@ class _Evaluator:
         for place in matched:
             found = fs.lookup(place)
             if isinstance(found, Absent):
+                if _was_to_bring(other, place):
+                    continue  # that stage stops before, and says so
                 where = f"stage {other.stage.name or other.stage.index}"
                 placement.problem("missing", word, source, f"is not in {where}")
             elif isinstance(found, Undetermined):
@@ -1103,6 +1114,17 @@ class _Evaluator:
             placement.problem("case", word, source, message, candidates=candidates)
             return
         placement.problem("missing", word, source, "is not in the build context")
+
+
+def _was_to_bring(stage: _Build, path: str) -> bool:
+    """Whether a COPY of the stage that finds nothing was to bring this path."""
+    return any(
+        any(problem.certain for problem in step.problems)
+        and isinstance(step.destination, str)
+        and step.destination != "/"
+        and (within(path, step.destination) or within(step.destination, path))
+        for step in stage.copies
+    )
 
 
 _MAX_NESTED_STAGES = 100

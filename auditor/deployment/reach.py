@@ -39,6 +39,8 @@ def out_of_reach(
         return
     places = str(path.value).split(":") if path is not None else []
     program = process.interpretation.argv[0].text if process.interpretation.argv else ""
+    if "/" in program and isinstance(process.interpretation.cwd, str):
+        program = posixpath.normpath(posixpath.join(process.interpretation.cwd, program))
     steps = [
         step
         for step in environment.steps
@@ -322,7 +324,7 @@ def absent_sources(service: Service, view: View) -> Iterator[StartFault]:
                 continue
             path = posixpath.normpath(posixpath.join("/", source))
             seen = other.look(path)
-            if seen.answer != "no":
+            if seen.answer != "no" or other.image.lost_by_copy(path):
                 continue
             stage = other.image.image.stage_name or str(copy.from_stage)
             yield StartFault(

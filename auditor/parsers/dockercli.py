@@ -236,7 +236,13 @@ def _given(option: str, word: Arg) -> Text:
     start = word.pieces[0] if isinstance(word.value, Unknown) and word.pieces else None
     if option in ("-e", "--env") and isinstance(start, str) and "=" in start:
         return start.partition("=")[0]
-    return _here(word)
+    value = _here(word)
+    if option in ("-v", "--volume") and isinstance(value, Unknown) and word.pieces:
+        # Where it is on the host is not known, where it is mounted is.
+        last = word.pieces[-1]
+        if isinstance(last, str) and ":/" in last:
+            return f"$HOST/{last.rpartition(':/')[0].strip('/')}:/{last.rpartition(':/')[2]}"
+    return value
 
 
 def _here(word: Arg) -> Text:
@@ -244,10 +250,13 @@ def _here(word: Arg) -> Text:
 
     It is the directory in which the command is given: the repository, in every documentation.
     """
-    if isinstance(word.value, Unknown) and len(word.pieces) == 2:
-        start, rest = word.pieces
-        if isinstance(start, Unknown) and "pwd" in start.reason.lower() and isinstance(rest, str):
-            return f"$(pwd){rest}" if rest.startswith(("/", ":")) else word.value
+    pieces = [piece for piece in word.pieces if piece != ""]
+    unknown = [piece for piece in pieces if isinstance(piece, Unknown)]
+    if isinstance(word.value, Unknown) and len(unknown) == 1 and len(pieces) > 1:
+        after = pieces[pieces.index(unknown[0]) + 1 :]
+        known = after and isinstance(after[0], str) and after[0].startswith(("/", ":", ","))
+        if known and "pwd" in unknown[0].reason.lower():
+            return "".join(p if isinstance(p, str) else "$(pwd)" for p in pieces)
     return word.value
 
 

@@ -6,6 +6,7 @@ Grammar: the Compose Specification, chapter "Interpolation", and Docker's "Use v
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from typing import Literal
 
@@ -19,11 +20,36 @@ HOLE = "\0"
 Lookup = Callable[[str], "str | Unknown | None"]
 
 _MAX_NESTING = 12
+# Words that mark a settings file as one to be copied and filled in.
+_MARKS = ("example", "sample", "template", "dist", "default", "tmpl")
 # The kernel passes no longer variable to a process.
 _MAX_VALUE = 131_072
 _MAX_TEXT = 1_000_000
 _NAME_START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _NAME_START | frozenset("0123456789")
+
+
+def is_example(path: str) -> bool:
+    """Whether a settings file only shows what somebody is to put into the real one."""
+    words = posixpath.basename(path).lower().replace("-", ".").replace("_", ".").split(".")
+    return not {*_MARKS, "defaults"}.isdisjoint(words)
+
+
+def examples(path: str) -> tuple[str, ...]:
+    """Where the example of a file would lie: beside it, under one of the usual names."""
+    folder, name = posixpath.split(path)
+    stem, suffix = posixpath.splitext(name)
+    marks = [mark for mark in _MARKS if mark != "default"]
+    names = [f"{name}{joint}{mark}" for joint in ".-_" for mark in marks]
+    names += [f"{stem}{joint}{mark}{suffix}" for joint in ".-_" for mark in marks if suffix]
+    if name == ".env" or suffix == ".env" or name.startswith(".env."):
+        bare = name.removeprefix(".env").removesuffix(".env").strip(".")
+        for mark in _MARKS:
+            if bare:
+                names += [f"{mark}.{bare}.env", f".env.{mark}.{bare}"]
+            names += [f".env.{mark}", f".env-{mark}", f".env_{mark}", f"env.{mark}",
+                      f"{mark}.env", f".{mark}.env"]  # fmt: skip
+    return tuple(posixpath.join(folder, n) for n in dict.fromkeys(names))
 
 
 @value

@@ -248,6 +248,8 @@ def test_graphs_as_text() -> None:
         "<?xml version='1.0'?><!DOCTYPE PMML SYSTEM 'http://127.0.0.1/x.dtd'><PMML/>",
         "<PMML xmlns:xi='http://www.w3.org/2001/XInclude'><xi:include href='/x'/></PMML>",
         "<?xml version='1.0' encoding='UTF-7'?><PMML/>",
+        "<!DOCTYPE plist PUBLIC '-//Apple//DTD PLIST 1.0//EN' 'http://www.apple.example/x'><PMML/>",
+        "<!DOCTYPE a PUBLIC '-//W3C//DTD A' 'http://www.w3.org/a' [<!ENTITY x 'y'>]><PMML/>",
     ],
 )
 def test_xml_that_reads_elsewhere(document: str) -> None:
@@ -255,6 +257,14 @@ def test_xml_that_reads_elsewhere(document: str) -> None:
     assert verdict(padded.encode(), "m.pmml") == "suspicious"
     if "encoding" not in document:
         assert verdict(padded.encode("utf-16"), "m.pmml") == "suspicious"
+
+
+def test_the_standards_own_document_types() -> None:
+    named = (
+        b'<?xml version="1.0"?><!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" '
+        b'"http://www.apple.com/DTDs/PropertyList-1.0.dtd"><PMML/>'
+    )
+    assert verdict(named, "m.pmml") == "safe"
 
 
 def test_plain_pmml() -> None:

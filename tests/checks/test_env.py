@@ -352,7 +352,14 @@ def test_form_data_needs_python_multipart(run: Audit) -> None:
 
 def test_a_conda_list_that_no_image_installs_is_no_broken_build(run: Audit) -> None:
     found = of(run({"requirements.txt": "python=3.9\nnumpy=1.26\n"}), "ENV019")
-    assert found and {f.severity for f in found} == {Severity.MEDIUM}
+    assert [f.severity for f in found] == [Severity.MEDIUM]
+
+
+def test_a_file_of_wrong_lines_is_one_finding(run: Audit) -> None:
+    lines = "python=3.9\nflask==3.0.3\nnumpy=1.26\npandas=2\n"
+    (found,) = of(run(service(**{"requirements.txt": lines})), "ENV019")
+    assert (found.at.line, found.severity) == (1, Severity.HIGH)
+    assert [r.at.line for r in found.related] == [3, 4]
 
 
 @pytest.mark.parametrize("locked", ["numpy", "scipy"])

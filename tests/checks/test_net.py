@@ -180,6 +180,18 @@ def test_a_patch_is_no_deployment_of_its_own(tmp_path: Path) -> None:
     assert not kit.of(both, "IMG030")
 
 
+@pytest.mark.parametrize(
+    ("place", "refused"), [("patches/memory.yaml", False), ("memory.yaml", True)]
+)
+def test_a_patch_that_no_kustomization_takes(place: str, refused: bool, tmp_path: Path) -> None:
+    part = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: elsewhere}\n"
+        "spec: {template: {spec: {containers: [{name: api, resources: {}}]}}}\n"
+    )
+    result = kit.service(tmp_path, {f"k8s/{place}": part})
+    assert bool(kit.of(result, "IMG030")) is refused
+
+
 @pytest.mark.parametrize(("image", "told"), [("shop/price-api:1", True), ("mode-demo:1", False)])
 def test_an_image_of_other_words_is_somebody_elses(image: str, told: bool, tmp_path: Path) -> None:
     """The only Dockerfile is built under other names: the manifest's image is not taken for it."""

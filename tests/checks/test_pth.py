@@ -152,6 +152,39 @@ def test_machine_paths(path: str, reported: bool, tmp_path: Path) -> None:
     assert bool(kit.of(result, "PTH006")) is reported
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nif os.path.exists(P):\n    open(P)\n",
+        "try:\n    open(P)\nexcept FileNotFoundError:\n    pass\n",
+        "from pathlib import Path\ndef read():\n    if not Path(P).exists():\n        return []\n"
+        "    return open(P)\nread()\n",
+    ],
+)
+def test_machine_paths_that_are_done_without(code: str, tmp_path: Path) -> None:
+    result = kit.service(tmp_path, _reads('P = "/Users/ana/w.txt"\n' + code))
+    assert not kit.of(result, "PTH006")
+
+
+def test_a_machine_path_that_is_mounted(tmp_path: Path) -> None:
+    files = _reads('open("/home/ana/w.txt")\n', **{"data/w.txt": "1"})
+    body = "volumes: ['./data:/home/ana']"
+    files["docker-compose.yml"] = kit.compose(body)
+    assert not kit.of(kit.service(tmp_path, files), "PTH006")
+
+
+@pytest.mark.parametrize(
+    ("code", "severity"),
+    [
+        ('open("/Users/ana/w.txt", "w")\n', Severity.MEDIUM),
+        ('import os\nif os.getpid() == 4:\n    open("/Users/ana/w.txt")\n', Severity.LOW),
+    ],
+)
+def test_machine_paths_that_may_do_no_harm(code: str, severity: Severity, tmp_path: Path) -> None:
+    (found,) = kit.of(kit.service(tmp_path, _reads(code)), "PTH006")
+    assert found.severity is severity
+
+
 def test_a_checkpoint_that_a_class_of_the_project_loads(tmp_path: Path) -> None:
     code = (
         "from pytorch_lightning import LightningModule\n\n\n"

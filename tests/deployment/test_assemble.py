@@ -122,14 +122,21 @@ def test_without_a_build_command_the_context_is_the_one_that_has_the_files(tmp_p
     assert contexts == {"docker/Dockerfile": "", "svc/Dockerfile": "svc"}
 
 
-@pytest.mark.parametrize("here", ["$(pwd)", "${PWD}", "$PWD", "`pwd`", "."])
+@pytest.mark.parametrize(
+    "here",
+    [
+        "-v $(pwd)/models:/m", "-v ${PWD}/models:/m", "-v $PWD/models:/m", "-v `pwd`/models:/m",
+        "-v ./models:/m", '-v "$PWD/models:/m"', '-v "$(pwd)"/models:/m:ro',
+        '--mount type=bind,src="$(pwd)"/models,dst=/m',
+    ],
+)  # fmt: skip
 def test_what_the_readme_runs_publishes_sets_and_mounts(tmp_path, here):
     found = deployment(
         tmp_path,
         {
             "Dockerfile": SERVED,
             "main.py": "",
-            "README.md": f"```sh\ndocker build -t m .\ndocker run -p 80:8000 -e A=b -v {here}/models:/m m\n```\n",
+            "README.md": f"```sh\ndocker build -t m .\ndocker run -p 80:8000 -e A=b {here} m\n```\n",
             "models/x": "",
         },
     )
@@ -139,6 +146,25 @@ def test_what_the_readme_runs_publishes_sets_and_mounts(tmp_path, here):
     ]
     assert app.variable("A").value == "b"
     assert [(m.source, m.target, m.source_exists) for m in app.mounts] == [("models", "/m", True)]
+
+
+@pytest.mark.parametrize("where", ["$MODELS:/m", '"${MODELS}/v1:/m:ro"'])
+def test_a_mount_from_somewhere_on_the_host(tmp_path, where):
+    text = f"```sh\ndocker build -t m .\ndocker run -p 80:8000 -v {where} m\n```\n"
+    found = deployment(tmp_path, {"Dockerfile": SERVED, "main.py": "", "README.md": text})
+    (app,) = found.services
+    assert [(m.kind, m.source, m.target) for m in app.mounts] == [("bind", None, "/m")]
+
+
+def test_a_task_that_is_run_by_its_own_command(tmp_path):
+    text = (
+        "```sh\ndocker build -t m .\ndocker run m\n"
+        "docker run -v ./data:/app/data m python main.py\n```\n"
+    )
+    dockerfile = 'FROM python:3.11-slim\nWORKDIR /app\nCOPY main.py ./\nCMD ["python", "main.py"]\n'
+    found = deployment(tmp_path, {"Dockerfile": dockerfile, "main.py": "", "README.md": text})
+    (app,) = found.services
+    assert [(m.source_text, m.target) for m in app.mounts] == [("./data", "/app/data")]
 
 
 def test_a_run_of_a_public_image_is_not_ours(tmp_path):

@@ -34,6 +34,10 @@ class Phase(enum.IntEnum):
         return self <= Phase.STARTUP
 
 
+# Guards of what follows a statement that may have left the function.
+LEFT_EARLY = frozenset({"early-return", "missing-return"})
+
+
 @value
 class Reach:
     """When and how surely something happens.
@@ -41,7 +45,8 @@ class Reach:
     ``certain``: it happens on every run that gets that far (no undecided condition, no handler
     that swallows the failure). ``guards`` says what stands between: ``if``, ``loop``, ``try``
     (a handler continues), ``exists`` / ``missing`` (a test of a path), ``import-error``,
-    ``type-checking``, ``platform``, ``version``, ``early-return``, ``thread``.
+    ``type-checking``, ``platform``, ``version``, ``early-return`` (``missing-return`` where that
+    is for want of a path), ``thread``.
     ``cached``: done once and kept (``lru_cache``, ``if model is None``), also in a request.
     """
 
@@ -250,6 +255,7 @@ class EnvRead:
     ``crash``: what else an unset variable breaks (``int(None)``: TypeError), empty when nothing.
     ``how``: ``os.environ[]``, ``os.getenv``, ``os.environ.get``, ``pydantic``, ``environ``,
     ``decouple``, ``click``, ``typer``, ``dotenv`` …
+    ``documented``: the example of the ``.env`` file that the code reads assigns it.
     """
 
     at: Location
@@ -260,6 +266,7 @@ class EnvRead:
     default: Value | None = None
     value: Value
     crash: str = ""
+    documented: bool = False
 
 
 @value
@@ -347,7 +354,8 @@ class Call:
     ``category``: ``subprocess``, ``http`` (outbound), ``thread``, ``executor``, ``signal``,
     ``export``, ``metrics``, ``drift``, ``breaker``, ``rate-limit``, ``timeout``, ``queue``, ``retry``, ``log`` (a record
     is written), ``print``, ``native``, ``watcher``, ``predict``, ``preprocess``, ``download``,
-    ``exit``, ``chdir``, ``sleep``, ``database``, ``tracking``, ``store`` (a handler hands something
+    ``exit``, ``chdir``, ``sleep``, ``locale``,
+    ``connect`` (to a host and port, at once), ``corpus`` (data of a library is read), ``database``, ``tracking``, ``store`` (a handler hands something
     to a database, queue or journal, as far as the method's name tells).
     """
 
@@ -499,6 +507,7 @@ class Trace:
     factories: tuple[str, ...] = ()  # functions of the entry module that return an application
     classes: tuple[tuple[str, str], ...] = ()  # (module:qualname, source path) reached
     truncated: bool = False  # a work limit was hit; the rest was not followed
+    roots: tuple[str, ...] = ()  # where imports search in the end: sys.path as the code leaves it
 
     def app(self, attribute: str) -> WebApp | None:
         """The application that the entry module binds to this name."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auditor.parsers.python.facts import Column, Input
+from auditor.parsers.python.facts import LEFT_EARLY, Column, Input
 from auditor.parsers.python.values import (
     Col,
     Const,
@@ -60,7 +60,7 @@ _WRAPPERS = frozenset({"xgboost.DMatrix", "xgboost.core.DMatrix", "catboost.Pool
 
 
 def _settled(guards: list[str]) -> tuple[str, ...]:
-    return tuple(g for g in guards if g != "early-return")
+    return tuple(g for g in guards if g not in LEFT_EARLY)
 
 
 def birth(run: Interpreter) -> tuple[str, tuple[str, ...]]:

@@ -142,6 +142,11 @@ def test_unset_variable_that_crashes():
         ("import x\nfor p in x.all():\n    open('m')\n", False, "loop"),
         ("for p in ('a', 'b'):\n    open('m')\n", True, ""),
         ("import x\ndef f():\n    if x.y(): return\n    open('m')\nf()\n", False, "early-return"),
+        (
+            "import os\ndef f():\n    if not os.path.exists('m'): return\n    open('m')\nf()\n",
+            False,
+            "missing-return",
+        ),
         ("import x\ndef f():\n    if x.y(): raise E\n    open('m')\nf()\n", True, ""),
     ],
 )
