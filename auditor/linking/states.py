@@ -21,7 +21,7 @@ def state_reasons(
         from auditor.linking.projects import project_reasons
 
         yield from project_reasons(pickle, exact)
-    if pickle.code_objects or "types.CodeType" in facts.globals:
+    if pickle.code_objects or not _OF_FUNCTIONS.isdisjoint(facts.globals):
         from auditor.linking.bytecode import bytecode_reasons
 
         yield from bytecode_reasons(pickle, exact)
@@ -86,6 +86,8 @@ def state_reasons(
     yield from _checksums(pickle, exact)
 
 
+# Names by which functions are carried, or types that not every Python has.
+_OF_FUNCTIONS: Final = frozenset({"types.CodeType", "dill._dill._load_type"})
 # Libraries whose objects say things of themselves that have to agree.
 _CHECKED: Final = frozenset({"numpy", "pandas", "sklearn"})
 # Libraries whose models were asked what they cannot do without: of imbalanced-learn's only the
@@ -184,6 +186,17 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="numpy",
             )
             return
+        if item.of == _PLACES and number < _PLAIN_PLACES:
+            yield Reason(
+                rule="CMP006",
+                effect="predict",
+                message=f"holds a {_PLACES}, which NumPy writes since 2.4 only; NumPy {version} "
+                "looks for another state",
+                error="AttributeError: 'ndindex' object has no attribute '_it'",
+                help="Store the shape, and make the iterator anew.",
+                distribution="numpy",
+            )
+            return
         if item.of == _VECTORIZED and (odd := _vectorized(item, number)):
             yield odd
             return
@@ -223,6 +236,9 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         return
 
 
+# Since this release an iterator over places can be written at all.
+_PLACES: Final = "numpy.ndindex"
+_PLAIN_PLACES: Final = (2, 4)
 # Since this release a vectorized function of known types keeps its compiled forms in a dictionary.
 _VECTORIZED: Final = "numpy.vectorize"
 _FORMS: Final = (1, 19)

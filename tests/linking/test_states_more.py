@@ -547,3 +547,15 @@ def test_instructions_with_other_caches(python: str, breaks: bool) -> None:
     target = runtime({"dill": "0.3.8"}, python=python)
     reasons = judged(stream.bytes(), target, "dill").reasons
     assert any(r.rule == "CMP005" for r in reasons) is breaks, reasons
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.9", "fails"), ("3.10", "loads")])
+def test_dill_asks_types_for_none(python: str, outcome: str) -> None:
+    data = Stream().name("dill._dill", "_load_type").value("NoneType").raw(b"\x85R").bytes()
+    assert judged(data, runtime({"dill": "0.3.8"}, python=python), "dill").outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("2.3.5", "fails"), ("2.4.6", "loads")])
+def test_iterators_over_places(version: str, outcome: str) -> None:
+    data = Stream().new("numpy", "ndindex", {"_iter": None}).bytes()
+    assert judged(data, runtime({"numpy": version})).outcome == outcome
