@@ -8,6 +8,10 @@ and start it as you like, remove a file to have it made anew.
     python tools/make_compat_matrix.py WORK [--only ID …] [--python-root ~/.pyenv/versions]
     python tools/measure_compat.py WORK --table loads.tsv --wrong 40
 
+``--recipes drawn-x`` writes every estimator of scikit-learn in configurations drawn by chance (x
+is the draw), ``boosted-`` every objective and booster of XGBoost and LightGBM: with all pairs of
+releases these show what changed its meaning between them.
+
 The result: ``producers.tsv`` (artifact, env, object, serializer, protocol, kind, size),
 ``loads.tsv`` (artifact, consumer_env, outcome, message, detail, cause, predictability) and
 ``envs/ID.json``. Outcomes: ok, ok_version_warning, predict_differs, load_fails:ERROR,

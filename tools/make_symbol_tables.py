@@ -271,7 +271,7 @@ def shape(cls):
     if issubclass(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "_make"):
         new = cls.__new__
         code = getattr(new, "__code__", None)
-        if code is None or code.co_flags & 4 or "__reduce__" in vars(cls) and cls.__reduce__ is not tuple.__reduce__:
+        if code is None or code.co_flags & 4:
             return []
         most = code.co_argcount - 1
         return ["p:%d" % most, "r:%d" % (most - len(new.__defaults__ or ()))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from auditor import lazy_re as re
 from auditor.artifacts.facts import Items, Opaque, Ref
@@ -23,6 +23,26 @@ _UNFITTED: Final = (1, 0)
 _ONLY_UBJSON: Final = (3, 1)
 # Since this release the trees of a booster state the kind of each split.
 _SPLIT_TYPES: Final = (1, 3)
+_Number: TypeAlias = tuple[int, ...]
+# These releases know the updaters of ``tree_method="approx"`` under another name than all others.
+_OTHER_APPROX: Final = ((1, 6), (1, 7))
+# Objectives that came with a release.
+_SINCE: Final = {
+    b"survival:aft": (1, 1),
+    b"reg:pseudohubererror": (1, 2),
+    b"reg:absoluteerror": (1, 7),
+    b"reg:quantileerror": (2, 0),
+}
+# Objectives whose settings another release looks for in vain: how their names begin, writers from
+# and before, readers from and before (every pair of 16 releases, ``recipes_boosted.py``).
+_ALWAYS: Final[_Number] = (99,)
+_SETTINGS: Final[tuple[tuple[bytes, _Number, _Number, _Number, _Number], ...]] = (
+    (b"rank:", (2, 0), _ALWAYS, (1, 6), (2, 0)),
+    (b"reg:pseudohubererror", (1, 7), _ALWAYS, (1, 6), (1, 7)),
+    (b"reg:squaredlogerror", (3, 0, 5), _ALWAYS, (1, 6), (3, 0, 5)),
+    (b"reg:gamma", (1, 0), (2, 1), (2, 1), _ALWAYS),
+)
+_OBJECTIVE: Final = re.compile(rb"\b((?:binary|count|multi|rank|reg|survival):[a-z]{3,30})")
 Layout = Literal["binary", "json", "ubjson"]
 _BOOSTERS: Final = frozenset({"xgboost.core.Booster"})
 
@@ -68,16 +88,27 @@ def xgboost_version(tail: bytes) -> str | None:
 _LISTED: Final = re.compile(rb"base_score[^\[]{1,16}\[([^\]]{1,4096})\]", re.DOTALL)
 
 
+_SHARES: Final = re.compile(rb"multi:soft(?:prob|max)")
+# What a base score may lie beside a half without moving a prediction that is compared.
+_CLOSE: Final = 1e-6
+
+
 def reads_alike(tail: bytes) -> bool:
     """Whether a listed base score means the same to releases before the list.
 
-    They do not read the list and keep their default, a half.
+    They do not read the list and keep their default, a half; where classes share a whole between
+    them, one number for all of them takes nothing from any.
     """
     listed = _LISTED.findall(tail)
     try:
-        return bool(listed) and all(float(number) == 0.5 for number in listed[-1].split(b","))
+        scores = [float(number) for number in listed[-1].split(b",")] if listed else []
     except ValueError:
         return False
+    if not scores:
+        return False
+    return all(abs(score - 0.5) <= _CLOSE for score in scores) or (
+        len(set(scores)) == 1 and _SHARES.search(tail) is not None
+    )
 
 
 def buffer_of(pickle: PickleFacts, symbol: Symbol) -> tuple[bytes, bytes] | None:
@@ -134,8 +165,6 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             why = "1.0 to 1.5"
         elif layout == "ubjson" and number < (1, 6):
             why = "1.6 and newer"
-        elif layout == "json" and number < (1, 1) and written and _minor(written) > (1, 0):
-            why = "1.1 and newer"
         elif (
             layout == "json"
             and number < _SPLIT_TYPES <= (_minor(written) if written else ())
@@ -172,6 +201,31 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 evidence=(("written by", written),),
             )
             return
+        if written and (odd := _objective(found[1], symbols.numbers(written), number)):
+            what, error = odd
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds a booster that XGBoost {written} wrote, with {what}, which "
+                f"{version} does not know",
+                error=f"XGBoostError: {error}",
+                help=pin,
+                distribution="xgboost",
+                evidence=(("written by", written),),
+            )
+            return
+        if written and _approximate(pickle, symbols.numbers(written), number):
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"holds a booster that XGBoost {written} wrote with tree_method='approx', "
+                f"whose parts {version} calls otherwise",
+                error="XGBoostError: map::at",
+                help=pin,
+                distribution="xgboost",
+                evidence=(("written by", written),),
+            )
+            return
         if written and number < BASE_SCORES <= _minor(written) and not reads_alike(found[1]):
             yield Reason(
                 rule="CMP011",
@@ -194,6 +248,33 @@ def xgboost_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             )
         break
     yield from needs_reasons(pickle, exact, "xgboost", fitted="_Booster")
+
+
+def _objective(
+    tail: bytes, writer: tuple[int, ...], reader: tuple[int, ...]
+) -> tuple[str, str] | None:
+    """(what the release does not know of the booster's objective, the error); None when it does."""
+    named = _OBJECTIVE.findall(tail)
+    if not named:
+        return None
+    objective = named[-1]
+    text = objective.decode()
+    for known, since in _SINCE.items():
+        if objective.startswith(known) and reader < since:
+            return f"the objective {known.decode()}", f"Unknown objective function: `{text}`"
+    for start, opening, until, first, last in _SETTINGS:
+        if objective.startswith(start) and opening <= writer < until and first <= reader < last:
+            return f"the settings of {text}", "Invalid cast, from Null to Object"
+    return None
+
+
+def _approximate(pickle: PickleFacts, writer: tuple[int, ...], reader: tuple[int, ...]) -> bool:
+    """Whether a model grown by approximation goes between the releases that name it otherwise."""
+    first, last = _OTHER_APPROX
+    if not first <= reader < last or first <= writer < last:
+        return False
+    states = (mapping_of(item) for item in pickle.objects if item.of.startswith("xgboost."))
+    return any(state is not None and state.get("tree_method") == "approx" for state in states)
 
 
 def _minor(version: str) -> tuple[int, ...]:

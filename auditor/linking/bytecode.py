@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from auditor.artifacts.facts import Items, Mapping, Name, Opaque, Ref
 from auditor.catalog import knowledge
+from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import of_ref
 from auditor.values import value
@@ -107,6 +108,11 @@ _LEAVING: Final = ("RETURN_", "RERAISE", "RAISE_", "JUMP_", "INTERPRETER_EXIT")
 def _caches(python: Python) -> dict[str, int]:
     found: dict[str, int] = knowledge("opcodes.json")["caches"].get(f"{python[0]}.{python[1]}", {})
     return found
+
+
+def _room(python: Python, name: str) -> int:
+    """How many empty caches follow the instruction, which that Python steps over."""
+    return _caches(python).get(name, 0)
 
 
 def _anonymous_code(item: ObjectFacts) -> bool:
@@ -214,7 +220,7 @@ def portable(code: Code, writer: Python, target: Python) -> bool:
     theirs, ours = _names(writer), _names(target)
     for number in code.opcodes:
         name = theirs.get(number, "")
-        if ours.get(number) != name:
+        if ours.get(number) != name or _room(writer, name) != _room(target, name):
             return False
         for changed, affected in _ARGUMENT_CHANGED.items():
             if low < changed <= high and (
@@ -369,10 +375,15 @@ def _created_by_dill(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         )
 
 
+def _asks_types(exact: Exact) -> bool:
+    """Cloudpickle 1.3: older ones add ``ClassType`` to ``types``, newer ones do not ask there."""
+    version = exact.version("cloudpickle")
+    older = exact.at_least("joblib", 0, 15) is False
+    return version is not None and symbols.numbers(version)[:2] == (1, 3) and not older
+
+
 def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Cloudpickle and dill ask ``types`` for names that not every Python has."""
-    from auditor.linking import symbols
-
     standard = symbols.table("stdlib")
     if standard is None:
         return
@@ -383,7 +394,7 @@ def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             continue
         wanted = item.args[0]
         if function == "_builtin_type" and item.callable.startswith("cloudpickle."):
-            if wanted == "ClassType":
+            if wanted == "ClassType" and not _asks_types(exact):
                 continue
             if standard.find("types", wanted, python) == "no-name":
                 yield Reason(
@@ -413,7 +424,12 @@ def _types(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                     distribution="dill",
                 )
                 return
-            later = {"CellType": (3, 8), "GenericAlias": (3, 9), "UnionType": (3, 10)}
+            later = {
+                "CellType": (3, 8),
+                "GenericAlias": (3, 9),
+                "UnionType": (3, 10),
+                "NoneType": (3, 10),
+            }
             if wanted in later and exact.python < later[wanted]:
                 yield Reason(
                     rule="CMP005",

@@ -707,11 +707,27 @@ def _untabled(distribution: str, module: str, name: str, exact: Exact) -> Reason
         effect="unknown",
         message=f"names {module}.{name}; what {distribution} {version or ''}".rstrip()
         + " has is not known here",
-        help=f"Ask its wheel with --online, or open the file once where {distribution} is pinned."
-        if version
-        else f"Pin {distribution}, and ask its wheel with --online.",
+        help=_way_out(distribution, version, exact),
         distribution=distribution,
     )
+
+
+def _way_out(distribution: str, version: str | None, exact: Exact) -> str:
+    """What would tell what a library has, of what was not done yet."""
+    from auditor import online
+
+    if version is None:
+        return f"Pin {distribution}, and ask its wheel with --online."
+    once = f"open the file once where {distribution} is pinned."
+    index = online.active()
+    if index is None:
+        return f"Ask its wheel with --online, or {once}"
+    from auditor.online.symbols import best_wheel
+
+    python = f"{exact.python[0]}.{exact.python[1]}"
+    if best_wheel(index, distribution, version, python) is None:
+        return f"{distribution} {version} has no wheel for Python {python} to be asked: {once}"
+    return f"Its wheel was asked, and the module fills itself when it is imported: {once}"
 
 
 def _error(module: str, name: str, answer: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from auditor.linking import symbols
 from auditor.linking.compatibility import Runtime, guess_loader, link
 from auditor.linking.distributions import is_stdlib
-from auditor.linking.saved import FORMATS
+from auditor.linking.saved import CATBOOST_DEFAULT, FORMATS
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
@@ -125,7 +125,7 @@ def loads_of(
             path = access.path.resolved
             artifact = by_path.get(seen.get(path) or "") if isinstance(path, str) else None
             if access.loader in _BY_FORMAT and artifact is not None:
-                loader = FORMATS.get(artifact.facts.format)
+                loader = _by_format(access, FORMATS.get(artifact.facts.format))
             if loader is None or artifact is None:
                 continue
             if artifact.facts.format == "lfs-pointer" or (loader, artifact.path) in done:
@@ -166,6 +166,16 @@ def _meant_for_another(artifact: Artifact, environment: Environment, result: Com
     lacking = any(reason.rule == "CMP003" for reason in result.reasons)
     served = any(name.isdigit() for name in artifact.path.split("/")[:-1])
     return lacking and (served or not inside)
+
+
+def _by_format(access: FileAccess, loader: str | None) -> str | None:
+    """The loader that the file's format asks for, as the call opens it."""
+    given = access.option("format")
+    if loader != "catboost":
+        return loader
+    if given is None:
+        return f"{loader}-{CATBOOST_DEFAULT}"
+    return f"{loader}-{given.value}" if isinstance(given.value, str) else loader
 
 
 def _loader(access: FileAccess) -> str | None:

@@ -26,6 +26,8 @@ _IN_PROGRESS = ("GroupBy", "Rolling", "Expanding", "Resampler", "ExponentialMovi
 _PLACEMENTS = (2, 1)
 # Values of blocks that have as many dimensions as the frame.
 _TWO_DIMENSIONAL = ("numpy.ndarray", ".DatetimeArray", ".TimedeltaArray")
+# pandas-dev/pandas#42345, mended in the next patch release.
+_STRICT_MANAGERS = (1, 3, 0)
 _FRAMES = frozenset({"DataFrame", "Series"})
 
 
@@ -104,14 +106,13 @@ def _refused(
             "load",
         )
     if (
-        name.endswith("StringArray")
-        and isinstance(item.state, Items)
+        isinstance(item.state, Items)
         and item.state.size == 2
         and "unpickle_NDArrayBacked" in item.callable
         and number < (3, 0)
     ):
         # (dtype, values) without attributes is how pandas 3 writes it.
-        return ("a string array of pandas 3", "NotImplementedError", "load")
+        return (f"a {name} of pandas 3", "NotImplementedError", "load")
     if name in ("_unpickle_timestamp",) and count == 4 and number < (1, 5):
         return (
             "a timestamp with its resolution, as pandas 1.5 and newer write it",
@@ -147,6 +148,12 @@ def _refused(
                 "TypeError: object.__new__(BlockManager) is not safe",
                 "load",
             )
+    if name == "BlockManager" and item.how == "NEWOBJ" and number == _STRICT_MANAGERS:
+        return (
+            "a frame of an older pandas, which this one release does not read (1.3.1 does)",
+            "TypeError: __cinit__() takes at least 2 positional arguments (0 given)",
+            "load",
+        )
     if (
         name == "BlockManager"
         and item.how == "REDUCE"

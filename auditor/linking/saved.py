@@ -46,6 +46,8 @@ LIBRARIES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "skops": ("skops", ("skops",)),
     "safetensors": ("safetensors", ("safetensors",)),
 }  # fmt: skip
+# What CatBoost's ``load_model`` reads unless it is told otherwise, whatever the file is called.
+CATBOOST_DEFAULT: Final = "cbm"
 # Libraries that refuse every file that is not their own (tried with all of the others' formats).
 _OWN_ONLY: Final = frozenset({"xgboost", "lightgbm", "catboost"})
 _BACKENDS: Final = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}
@@ -55,6 +57,24 @@ _KERAS_OF_TENSORFLOW: Final = (2, 16)
 def saved_reasons(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     """What keeps the library of the environment from opening the file, or from predicting alike."""
     wanted = FORMATS.get(facts.format)
+    if loader.startswith("catboost-"):
+        # The call says in which format it reads.
+        named = loader.removeprefix("catboost-")
+        held = facts.format.removeprefix("catboost-").replace("catboost", CATBOOST_DEFAULT)
+        loader = "catboost"
+        if wanted == loader and named != held:
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"is a CatBoost model in the format {held}, and load_model is told to read "
+                f"{named}" + (" (its default)" if named == CATBOOST_DEFAULT else ""),
+                error="CatBoostError: Incorrect model file descriptor"
+                if named == CATBOOST_DEFAULT
+                else "CatBoostError: Json model deserialization failed",
+                help=f'Pass format="{held}" to load_model.',
+                distribution="catboost",
+            )
+            return
     if loader in _OWN_ONLY and loader != wanted and _is_foreign(facts):
         yield Reason(
             rule="CMP011",
@@ -432,4 +452,12 @@ _JUDGES: Final[dict[str, Callable[[ArtifactFacts, Exact, str], Iterator[Reason]]
     "skops": _skops,
 }
 
-__all__ = ["FORMATS", "LIBRARIES", "archive_reasons", "detail", "keras_version", "saved_reasons"]
+__all__ = [
+    "CATBOOST_DEFAULT",
+    "FORMATS",
+    "LIBRARIES",
+    "archive_reasons",
+    "detail",
+    "keras_version",
+    "saved_reasons",
+]

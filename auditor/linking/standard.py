@@ -13,6 +13,9 @@ from auditor.linking.projects import GETATTR, slots_of
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ObjectFacts, PickleFacts
 
+# How unions of types are made again; protocol 2 names the functions as Python 2 did.
+_REDUCE: Final = ("_functools.reduce", "functools.reduce")
+_OR: Final = (Name("_operator.or_"), Name("operator.or_"))
 # ``statistics.NormalDist.__setstate__`` came with this Python.
 NORMALDIST_STATE: Final = (3, 10)
 
@@ -33,10 +36,10 @@ def standard_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             )
             return
         if (
-            item.callable == "_functools.reduce"
+            item.callable in _REDUCE
             and exact.python < (3, 10)
             and item.args
-            and item.args[0] == Name("_operator.or_")
+            and item.args[0] in _OR
         ):
             yield Reason(
                 rule="CMP004",

@@ -21,11 +21,15 @@ def state_reasons(
         from auditor.linking.projects import project_reasons
 
         yield from project_reasons(pickle, exact)
-    if pickle.code_objects or "types.CodeType" in facts.globals:
+    if pickle.code_objects or not _OF_FUNCTIONS.isdisjoint(facts.globals):
         from auditor.linking.bytecode import bytecode_reasons
 
         yield from bytecode_reasons(pickle, exact)
     tops = {g.partition(".")[0] for g in facts.globals}
+    if tops & _CHECKED:
+        from auditor.linking.integrity import damage_reasons
+
+        yield from damage_reasons(pickle)
     if "numpy" in tops:
         yield from _numpy(pickle, exact)
         if loader == "joblib":
@@ -39,16 +43,23 @@ def state_reasons(
 
         yield from polars_reasons(pickle, exact)
     if "scipy" in tops:
-        yield from _scipy(pickle, exact)
+        from auditor.linking.scipy_states import scipy_reasons
+
+        yield from scipy_reasons(pickle, exact)
     if "sklearn" in tops:
         yield from _trees(pickle, exact)
         yield from _histograms(pickle, exact)
         yield from _neighbours(pickle, exact)
+        yield from _counts(pickle, exact)
+        yield from _weights(pickle, exact)
         yield from _jobs(pickle, exact)
         yield from _passthrough(pickle, exact)
         yield from _losses(pickle, exact)
         yield from _projections(pickle, exact)
-        yield from _estimators(pickle, exact)
+        for reason in _estimators(pickle, exact):
+            if reason.effect != "warns" or loader != "pandas":
+                # ``pandas.read_pickle`` lets no warning through.
+                yield reason
         yield from _byte_labels(pickle)
     for top, distribution, whole in _PROBED:
         if top in tops:
@@ -75,6 +86,10 @@ def state_reasons(
     yield from _checksums(pickle, exact)
 
 
+# Names by which functions are carried, or types that not every Python has.
+_OF_FUNCTIONS: Final = frozenset({"types.CodeType", "dill._dill._load_type"})
+# Libraries whose objects say things of themselves that have to agree.
+_CHECKED: Final = frozenset({"numpy", "pandas", "sklearn"})
 # Libraries whose models were asked what they cannot do without: of imbalanced-learn's only the
 # outermost is used, those inside are templates or done with after the training.
 _PROBED: Final = (
@@ -171,6 +186,20 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="numpy",
             )
             return
+        if item.of == _PLACES and number < _PLAIN_PLACES:
+            yield Reason(
+                rule="CMP006",
+                effect="predict",
+                message=f"holds a {_PLACES}, which NumPy writes since 2.4 only; NumPy {version} "
+                "looks for another state",
+                error="AttributeError: 'ndindex' object has no attribute '_it'",
+                help="Store the shape, and make the iterator anew.",
+                distribution="numpy",
+            )
+            return
+        if item.of == _VECTORIZED and (odd := _vectorized(item, number)):
+            yield odd
+            return
         if not item.callable.startswith(_RANDOM):
             continue
         function = item.callable[len(_RANDOM) :]
@@ -205,6 +234,36 @@ def _numpy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution="numpy",
         )
         return
+
+
+# Since this release an iterator over places can be written at all.
+_PLACES: Final = "numpy.ndindex"
+_PLAIN_PLACES: Final = (2, 4)
+# Since this release a vectorized function of known types keeps its compiled forms in a dictionary.
+_VECTORIZED: Final = "numpy.vectorize"
+_FORMS: Final = (1, 19)
+
+
+def _vectorized(item: ObjectFacts, number: tuple[int, ...]) -> Reason | None:
+    """A vectorized function whose kept form is of the other kind: looked up when it is called."""
+    state = mapping_of(item)
+    if state is None or "_ufunc" not in keys_of(item) or state.get("signature") is not None:
+        return None
+    newer = isinstance(state.get("_ufunc"), Mapping)
+    if not isinstance(state.get("otypes"), str) or newer == (number >= _FORMS):
+        return None
+    edge = ".".join(map(str, _FORMS))
+    return Reason(
+        rule="CMP006",
+        effect="predict",
+        message=f"holds a numpy.vectorize of NumPy {edge if newer else 'before ' + edge}"
+        f"{' or newer' if newer else ''}, which calls its function by another path here",
+        error="TypeError: 'dict' object is not callable"
+        if newer
+        else "TypeError: argument of type 'NoneType' is not iterable",
+        help="Store the function itself, and vectorize it where it is used.",
+        distribution="numpy",
+    )
 
 
 def _bit_generator(first: Symbol) -> str:
@@ -299,114 +358,6 @@ def _contrasts(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="category-encoders",
             )
             return
-
-
-# ---- SciPy ----
-
-
-# Until then these matrices were dictionaries themselves.
-_DOK_DICT: Final = (1, 12)
-
-
-def _scipy(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
-    """Trees that became compiled ones in 1.6, coordinates that got another name in 1.13."""
-    version = exact.version("scipy")
-    if version is None:
-        return
-    number = symbols.numbers(version)
-    for item in pickle.objects:
-        if not item.of.startswith("scipy."):
-            continue
-        name = item.of.rpartition(".")[2]
-        what = error = ""
-        if item.of.startswith("scipy.stats._qmc."):
-            yield Reason(
-                rule="CMP011",
-                effect="unknown",
-                message=f"holds a {name} in the middle of its sequence, whose private state SciPy "
-                "changes between releases; which wrote it is not known",
-                help="Store its settings, and make it anew.",
-                distribution="scipy",
-            )
-            return
-        if name == "KDTree" and isinstance(item.state, Mapping) and number >= (1, 6):
-            what, error = "a KDTree of SciPy before 1.6", "ValueError: need more than 7 values"
-        elif name == "KDTree" and isinstance(item.state, Items) and number < (1, 6):
-            what, error = (
-                "a KDTree of SciPy 1.6 or newer",
-                "UnpicklingError: state is not a dictionary",
-            )
-        elif (
-            name in ("rv_sample", "rv_histogram")
-            and isinstance(item.state, Items)
-            and number >= (1, 6)
-        ):
-            what = "a distribution made from values, of SciPy before 1.6"
-            error = "TypeError or ValueError, from its constructor"
-        elif name == "Rotation" and isinstance(item.state, Mapping) and number >= (1, 6):
-            what, error = "a rotation of SciPy before 1.6", "AttributeError or ValueError"
-        elif name.startswith("dok_") and ("_dict" in keys_of(item)) != (number >= _DOK_DICT):
-            what = "a dictionary of keys of SciPy " + (
-                "before 1.12" if number >= _DOK_DICT else "1.12 or newer"
-            )
-            error = f"AttributeError: '{name}' object has no attribute '_dict', or an empty matrix"
-        elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
-            what = "a sparse matrix of SciPy 1.13 or newer"
-            error = f"AttributeError: '{name}' object has no attribute 'row'"
-        elif (
-            name == "cKDTree"
-            and number < (1, 3)
-            and isinstance(item.state, Items)
-            and item.state.items
-            and isinstance(item.state.items[0], Ref)
-        ):
-            what, error = "a cKDTree of SciPy 1.3 or newer", "TypeError: expected bytes"
-        elif name == "PchipInterpolator" and (old := _pchip(pickle, number)):
-            yield old
-            return
-        elif (
-            isinstance(item.state, Mapping)
-            and item.state.get("_ctor_param") is not None
-            and number < (1, 6)
-        ):
-            # Until then the state was (constructor's arguments, random state).
-            what = "a distribution of SciPy 1.6 or newer"
-            error = "ValueError: too many values to unpack (expected 2)"
-        if what:
-            yield Reason(
-                rule="CMP011",
-                effect="load",
-                message=f"holds {what}, which SciPy {version} does not restore",
-                error=error,
-                help="Pin the SciPy that wrote it, or write it again.",
-                distribution="scipy",
-            )
-            return
-    from auditor.linking.boosters import needs_reasons
-
-    yield from needs_reasons(pickle, exact, "scipy")
-
-
-# Until then the coefficients were those of another basis, under the same names.
-_PCHIP: Final = (1, 3)
-# What the Pythons write by themselves for which SciPy 1.3 was the first.
-_PCHIP_PROTOCOL: Final = 4
-
-
-def _pchip(pickle: PickleFacts, number: tuple[int, ...]) -> Reason | None:
-    """Monotone interpolators: nothing in their state tells which basis they were written in."""
-    older = number < _PCHIP
-    if not older and pickle.protocol >= _PCHIP_PROTOCOL:
-        return None
-    return Reason(
-        rule="CMP011",
-        effect="predict" if older and pickle.protocol >= _PCHIP_PROTOCOL else "unknown",
-        message="holds a PchipInterpolator, whose coefficients mean another curve to SciPy before "
-        "1.3 than to newer ones, without any error"
-        + ("" if older and pickle.protocol >= _PCHIP_PROTOCOL else "; which wrote it is not known"),
-        help="Store the points, and make the interpolator anew.",
-        distribution="scipy",
-    )
 
 
 # ---- scikit-learn ----
@@ -554,6 +505,68 @@ def _neighbours(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
 
 
+# Until then the weights of words were kept as a matrix, under a name that nobody reads any more.
+_WEIGHTS: Final = (1, 5)
+
+
+def _weights(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Word weights that newer releases do not find: they count words without weighing them.
+
+    Of the words alone; a model behind them may decide alike.
+    """
+    version = exact.version("scikit-learn")
+    root = of_ref(pickle, pickle.root)
+    if version is None or symbols.numbers(version) < _WEIGHTS or root is None:
+        return
+    outer = mapping_of(root) if root.of.startswith("sklearn.feature_extraction.text.") else None
+    inner = of_ref(pickle, outer.get("_tfidf")) if outer is not None else None
+    state = keys_of(inner if inner is not None else root)
+    if outer is not None and "_idf_diag" in state and "idf_" not in state:
+        yield Reason(
+            rule="CMP002",
+            effect="predict",
+            message=f"holds the weights of its words as scikit-learn before 1.5 kept them: {version} "
+            "does not find them, and weighs all words alike, silently",
+            help="Pin scikit-learn to the version that wrote the model, or train it again.",
+            distribution="scikit-learn",
+        )
+
+
+def _one_lost(needs: frozenset[str], keys: frozenset[str]) -> bool:
+    """Whether a fitted estimator has all but one of what its own release reads."""
+    return len(needs - keys) == 1 and len(needs & keys) > 1 and "*_" in keys
+
+
+# Since this release a tree's values are shares of its classes, and no longer divided when asked.
+_SHARES: Final = (1, 4)
+# These are read by newer releases up to their values: other trees lack an attribute before that.
+_RANDOM_TREES: Final = "ExtraTreeClassifier"
+
+
+def _counts(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Trees whose values count samples: newer releases give the counts for probabilities."""
+    version = exact.version("scikit-learn")
+    if version is None or symbols.numbers(version) < _SHARES:
+        return
+    for item in pickle.objects:
+        state = mapping_of(item) if item.of.endswith(f".{_RANDOM_TREES}") else None
+        written = state.get("_sklearn_version") if state is not None else None
+        if (
+            isinstance(written, str)
+            and symbols.numbers(written) < _SHARES
+            and "tree_" in keys_of(item)
+        ):
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message=f"holds a {_RANDOM_TREES} of scikit-learn {written}, whose leaves count "
+                f"samples: {version} gives the counts as probabilities",
+                help=f"Pin scikit-learn=={written}, or train the model again with {version}.",
+                distribution="scikit-learn",
+            )
+            return
+
+
 # Until then ``n_jobs`` had to be a number.
 _NO_JOBS: Final = (0, 20)
 # These hand it to joblib, which takes None.
@@ -632,15 +645,26 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="scikit-learn",
             )
         written = own if isinstance(own, str) else common
-        if written is None or written == version:
+        if written is None:
             continue
         keys = keys_of(item)
         before = applying(table.needs(module, name, written), state)
+        root = pickle.root == Ref(index)
         if not before <= keys:
             # Not fitted (the template of an ensemble): nobody predicts with it.
+            lost = min(before - keys)
+            if root and _one_lost(before, keys) and state.get("refit") is not False:
+                yield Reason(
+                    rule="CMP011",
+                    effect="predict",
+                    message=f"was damaged: it holds a fitted {name} without {lost}, which "
+                    f"scikit-learn {written} stores and reads",
+                    error=f"AttributeError: '{name}' object has no attribute '{lost}'",
+                    help="Fetch or write the file again, and compare its checksum.",
+                    distribution="scikit-learn",
+                )
             continue
         wanted = applying(table.needs(module, name, version), state)
-        root = pickle.root == Ref(index)
         for attribute in sorted(wanted - keys - before):
             if not root and (name, attribute) in shielded:
                 continue

@@ -348,7 +348,7 @@ def test_histogram_trees_count_wider_since_a_patch_release(version: str, outcome
     stream.name("numpy", "dtype").value("V56").raw(b"\x89\x88\x87R(K\x03X\x01\0\0\0|N")
     stream.value(fields).raw(b"}").value("feature_idx")
     stream.name("numpy", "dtype").value("i8").raw(b"\x89\x88\x87RK\x08\x86sK8K\x01K\x10tb")
-    stream.raw(b"\x89C\0tbsb")
+    stream.raw(b"\x89C\x38" + bytes(56) + b"tbsb")
     result = judged(stream.bytes(), runtime({"scikit-learn": version, "numpy": "1.26.4"}))
     assert result.outcome == outcome, result.reasons
 
@@ -359,7 +359,7 @@ def test_histogram_trees_count_wider_since_a_patch_release(version: str, outcome
 )
 def test_coefficients_that_turned_over(written: str, version: str, outcome: str) -> None:
     state = {"_sklearn_version": written, "coef_": 1, "_x_mean": 1, "_x_std": 1, "_y_mean": 1,
-             "_predict_1d": True, "intercept_": 1}  # fmt: skip
+             "_predict_1d": True, "intercept_": 1, "x_rotations_": 1}  # fmt: skip
     stream = Stream().new("sklearn.cross_decomposition._pls", "PLSCanonical", state)
     result = judged(stream.bytes(), runtime({"scikit-learn": version, "numpy": "1.24.4"}))
     assert result.outcome == outcome, result.reasons
@@ -381,3 +381,181 @@ def test_categories_of_catboost_and_pandas_2(
     stream = Stream().new("catboost.core", "CatBoostRegressor", state)
     result = judged(stream.bytes(), runtime({"catboost": version, "pandas": pandas}))
     assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
+    ("kept", "version", "outcome"),
+    [
+        (None, "1.18.5", "loads"),
+        (None, "1.19.5", "fails"),
+        ({}, "1.18.5", "fails"),
+        ({}, "2.0.2", "loads"),
+    ],
+)
+def test_vectorized_functions_of_either_kind(kept: object, version: str, outcome: str) -> None:
+    state = {"cache": False, "signature": None, "_ufunc": kept, "otypes": "l"}
+    data = Stream().new("numpy", "vectorize", state).bytes()
+    assert judged(data, runtime({"numpy": version})).outcome == outcome
+    lazy = Stream().new("numpy", "vectorize", {**state, "otypes": None}).bytes()
+    assert judged(lazy, runtime({"numpy": version})).outcome == "loads"
+
+
+def _grid(code: str) -> bytes:
+    stream = Stream().name("scipy.interpolate._rgi", "RegularGridInterpolator").raw(b")\x81}(")
+    stream.value("method").value("linear").value("grid")
+    stream.name("numpy.core.multiarray", "_reconstruct").name("numpy", "ndarray")
+    stream.value((0,)).raw(b"C\x01b\x87R(").value(1).value((2,))
+    stream.name("numpy", "dtype").value((code, False, True)).raw(b"R")
+    stream.value((3, "<", None, None, None, -1, -1, 0)).raw(b"b").value(False)
+    return stream.raw(b"C\x10" + bytes(16) + b"tb\x85ub").bytes()
+
+
+@pytest.mark.parametrize(
+    ("code", "version", "outcome"),
+    [("i8", "1.9.3", "loads"), ("i8", "1.10.1", "fails"), ("f8", "1.10.1", "loads")],
+)
+def test_grids_of_whole_numbers(code: str, version: str, outcome: str) -> None:
+    result = judged(_grid(code), runtime({"scipy": version, "numpy": "1.24.4"}))
+    assert result.outcome == outcome, result.reasons
+
+
+def _nearest(side: bool) -> bytes:
+    stream = Stream().name("scipy.interpolate.interpolate", "interp1d").raw(b")\x81}(")
+    for key, item in (("_extrapolate", True), ("_y_axis", 0), ("_y_extra_shape", ())):
+        stream.value(key).value(item)
+    if side:
+        stream.value("_side").value("left")
+    stream.value("_call").name("builtins", "getattr")
+    stream.name("scipy.interpolate.interpolate", "interp1d").value("_call_nearest")
+    return stream.raw(b"\x86Rub").bytes()
+
+
+@pytest.mark.parametrize(
+    ("side", "version", "outcome"),
+    [(False, "1.5.4", "loads"), (False, "1.7.3", "fails"), (True, "1.7.3", "loads")],
+)
+def test_the_nearest_point_needs_a_side(side: bool, version: str, outcome: str) -> None:
+    result = judged(_nearest(side), runtime({"scipy": version, "numpy": "1.21.6"}))
+    assert result.outcome == outcome, result.reasons
+    if outcome == "fails":
+        assert "_side" in result.reasons[0].error
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("1.5.4", "loads"), ("1.6.3", "fails")])
+def test_distributions_of_older_scipy_lose_their_bounds(version: str, outcome: str) -> None:
+    stream = Stream().name("scipy.stats._continuous_distns", "expon_gen").raw(b")\x81")
+    data = stream.value(({"a": 0.0, "name": "expon"}, None)).raw(b"b").bytes()
+    assert judged(data, runtime({"scipy": version})).outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("1.5.4", "fails"), ("1.7.3", "loads")])
+def test_results_with_further_fields(version: str, outcome: str) -> None:
+    stream = Stream().name("scipy.stats._stats_mstats_common", "LinregressResult")
+    data = stream.value((1.0, 2.0)).value({"intercept_stderr": 0.1}).raw(b"\x92").bytes()
+    result = judged(data, runtime({"scipy": version}))
+    assert result.outcome == outcome, result.reasons
+
+
+def test_pandas_lets_no_warning_through() -> None:
+    state = {"with_mean": True, "with_std": True, "copy": True, "mean_": [0.0], "scale_": [1.0],
+             "var_": [1.0], "n_samples_seen_": 3, "n_features_in_": 1, "_sklearn_version": "1.3.0"}  # fmt: skip
+    data = Stream().new("sklearn.preprocessing._data", "StandardScaler", state).bytes()
+    target = runtime({"scikit-learn": "1.4.2", "numpy": "1.26.4", "pandas": "2.2.3"})
+    assert judged(data, target).outcome == "warns"
+    assert judged(data, target, "pandas").outcome == "loads"
+
+
+@pytest.mark.parametrize(
+    ("written", "installed", "outcome"),
+    [("1.3.2", "1.5.0", "fails"), ("1.4.2", "1.5.0", "warns"), ("1.2.2", "1.2.1", "warns")],
+)
+def test_leaves_that_count(written: str, installed: str, outcome: str) -> None:
+    state = {
+        "criterion": "gini", "splitter": "random", "n_outputs_": 1, "classes_": [0, 1],
+        "n_classes_": 2, "n_features_in_": 2, "tree_": None, "monotonic_cst": None,
+        "_sklearn_version": written,
+    }  # fmt: skip
+    data = Stream().new("sklearn.tree._classes", "ExtraTreeClassifier", state).bytes()
+    target = runtime({"scikit-learn": installed, "numpy": "1.26.4"})
+    result = judged(data, target)
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
+    ("written", "installed", "root", "outcome"),
+    [
+        ("1.4.2", "1.5.0", True, "fails"),
+        ("1.4.2", "1.4.0", True, "warns"),
+        ("1.4.2", "1.5.0", False, "warns"),
+    ],
+)
+def test_weights_of_words_under_their_older_name(
+    written: str, installed: str, root: bool, outcome: str
+) -> None:
+    state = {
+        "norm": "l2", "use_idf": True, "smooth_idf": True, "sublinear_tf": False, "_idf_diag": 1,
+        "n_features_in_": 3, "_sklearn_version": written,
+    }  # fmt: skip
+    stream = Stream().raw(b"" if root else b"]")
+    stream.new("sklearn.feature_extraction.text", "TfidfTransformer", state)
+    data = stream.raw(b"" if root else b"a").bytes()
+    result = judged(data, runtime({"scikit-learn": installed, "numpy": "1.26.4"}))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
+    ("home", "version", "outcome"),
+    [
+        ("_discrete_distns", "1.8.1", "loads"),
+        ("_discrete_distns", "1.9.3", "unknown"),
+        ("_continuous_distns", "1.9.3", "loads"),
+    ],
+)
+def test_discrete_distributions_with_their_parameters(
+    home: str, version: str, outcome: str
+) -> None:
+    name = "poisson_gen" if "discrete" in home else "norm_gen"
+    stream = Stream().name("scipy.stats._distn_infrastructure", "rv_frozen").raw(b")\x81}")
+    stream.value("dist").name(f"scipy.stats.{home}", name).raw(b")\x81").value({"a": 0})
+    result = judged(stream.raw(b"bsb").bytes(), runtime({"scipy": version}))
+    assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.9", "fails"), ("3.10", "loads")])
+@pytest.mark.parametrize("home", ["_functools", "functools"])
+def test_unions_of_types_in_either_spelling(home: str, python: str, outcome: str) -> None:
+    stream = Stream(2).name(home, "reduce").name("_operator", "or_").raw(b"(")
+    data = stream.name("builtins", "int").name("builtins", "str").raw(b"t\x86R").bytes()
+    assert judged(data, runtime({}, python=python)).outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("1.3.0", "fails"), ("1.4.1", "loads")])
+def test_one_cloudpickle_asks_types_for_classes(version: str, outcome: str) -> None:
+    stream = Stream().name("cloudpickle.cloudpickle", "_builtin_type").value("ClassType")
+    target = runtime({"cloudpickle": version, "joblib": "0.17.0"}, python="3.7")
+    assert judged(stream.raw(b"\x85R").bytes(), target).outcome == outcome
+
+
+@pytest.mark.parametrize(("python", "breaks"), [("3.11", True), ("3.12", False)])
+def test_instructions_with_other_caches(python: str, breaks: bool) -> None:
+    """``return LIMIT`` of 3.12: four empty places behind LOAD_GLOBAL, where 3.11 expects five."""
+    code = b"\x97\x00t\x00" + bytes(8) + b"S\x00"
+    stream = Stream().name("dill._dill", "_create_code").raw(b"(C\x00").value(0).value(0).value(0)
+    stream.value(0).value(1).value(3).raw(b"C" + bytes([len(code)]) + code).value((None,))
+    stream.value(("LIMIT",)).value(()).value("<string>").value("f").value("f").value(1)
+    stream.raw(b"C\x00C\x00").value(()).value(()).raw(b"tR")
+    target = runtime({"dill": "0.3.8"}, python=python)
+    reasons = judged(stream.bytes(), target, "dill").reasons
+    assert any(r.rule == "CMP005" for r in reasons) is breaks, reasons
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.9", "fails"), ("3.10", "loads")])
+def test_dill_asks_types_for_none(python: str, outcome: str) -> None:
+    data = Stream().name("dill._dill", "_load_type").value("NoneType").raw(b"\x85R").bytes()
+    assert judged(data, runtime({"dill": "0.3.8"}, python=python), "dill").outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("2.3.5", "fails"), ("2.4.6", "loads")])
+def test_iterators_over_places(version: str, outcome: str) -> None:
+    data = Stream().new("numpy", "ndindex", {"_iter": None}).bytes()
+    assert judged(data, runtime({"numpy": version})).outcome == outcome

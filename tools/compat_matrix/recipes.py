@@ -1041,7 +1041,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 SWEPT = "every-"
 
 
-def swept() -> Dict[str, Callable[[], Any]]:
+def swept(_: str = "") -> Dict[str, Callable[[], Any]]:
     """One recipe for each estimator that fits one of the samples; the name tells the sample."""
     import sys
 
@@ -1105,12 +1105,18 @@ def _exercise_swept(name: str, value: Any) -> Any:
     return _asked(probe_worker, value, probe_worker.samples()[kind][0])
 
 
+# Recipes that are made in the environment itself, by how their names begin, and their use.
+FAMILIES: Dict[str, Callable[[str], Dict[str, Callable[[], Any]]]] = {SWEPT: swept}
+FAMILY_USES: Dict[str, Callable[[str, Any], Any]] = {SWEPT: _exercise_swept}
+
+
 def exercise(name: str, value: Any) -> Any:
     """What a server would ask of it."""
     if name in USES:
         return plain(USES[name](value))
-    if name.startswith(SWEPT):
-        return _exercise_swept(name, value)
+    for start, use in FAMILY_USES.items():
+        if name.startswith(start):
+            return plain(use(name, value))
     if name in _SCIPY:
         return plain(_SCIPY[name][1](value))
     kind = type(value).__name__

@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import hashlib
 import importlib
+import io
 import json
 import math
 import os
@@ -21,6 +22,7 @@ import sys
 import time
 import traceback
 import warnings
+import zipfile
 from typing import Any
 
 SECONDS = 30
@@ -45,7 +47,35 @@ DAMAGE = {
     "twice": lambda data: data + data,
     "text": lambda data: data.replace(b"\n", b"\r\n"),
     "encoded": base64.b64encode,
+    "last": lambda data: data[:-1],
+    "marked": lambda data: b"\xef\xbb\xbf" + data,
+    "mangled": lambda data: data.decode("utf-8", "replace").encode(),
+    "nuls": lambda data: data + bytes(64),
+    "nothing": lambda data: b"",
+    "page": lambda data: b"<!DOCTYPE html><html><body>404 Not Found</body></html>\n",
+    "pointer": lambda data: POINTER % (hashlib.sha256(data).hexdigest().encode(), len(data)),
+    "printed": lambda data: json.dumps({"model": len(data)}).encode(),
+    "zipped": lambda data: zipped(data),
+    "flipq": lambda data: flipped(data, 0.25),
+    "flipm": lambda data: flipped(data, 0.5),
+    "flipt": lambda data: flipped(data, 0.75),
 }
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n"
+
+
+def flipped(data: bytes, where: float) -> bytes:
+    """One byte is another: all the bits of its upper half, or of every second place."""
+    place = int(len(data) * where)
+    return data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+
+
+def zipped(data: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("model.pkl", data)
+    return target.getvalue()
+
+
 # The extension decides how these are written.
 BY_EXTENSION = ("save", "keras")
 
@@ -57,17 +87,28 @@ def libraries() -> None:
             importlib.import_module(name)
 
 
-def write(folder: str, environment: str, only: str = "") -> None:
+def known() -> Any:
+    """The recipes, of all modules."""
     import recipes
+    import recipes_boosted  # noqa: F401
+    import recipes_fifth  # noqa: F401
+    import recipes_fourth  # noqa: F401
     import recipes_third  # noqa: F401
 
+    return recipes
+
+
+def write(folder: str, environment: str, only: str = "") -> None:
+    recipes = known()
     rows = []
     todo = dict(recipes.RECIPES)
     with contextlib.suppress(ImportError):
-        if not only or only.startswith(recipes.SWEPT):
-            todo.update(
-                (name, (("sklearn",), ("pickle",), make)) for name, make in recipes.swept().items()
-            )
+        for start, made in recipes.FAMILIES.items():
+            if not only or any(part.startswith(start) for part in only.split(",")):
+                found = made(only)
+                todo.update(
+                    (name, (("sklearn",), ("pickle",), make)) for name, make in found.items()
+                )
     for name, (needs, writers, make) in sorted(todo.items()):
         if not name.startswith(tuple(only.split(","))):
             continue
@@ -116,7 +157,8 @@ def writing(serializer: str) -> str:
 def dump(value: Any, writer: str, target: str) -> Any:
     base, _, option = writer.partition("-")
     if base in DAMAGE:
-        dump(value, "pickle", target)
+        # ``cut-joblib_xz`` is done to what joblib wrote so.
+        dump(value, option.replace("_", "-") or "pickle", target)
         with open(target, "rb") as file:
             data = file.read()
         with open(target, "wb") as file:
@@ -242,9 +284,7 @@ def clean(text: str) -> str:
 
 def attempt(path: str, name: str, writer: str) -> Any:
     """(outcome, message, detail)"""
-    import recipes
-    import recipes_third  # noqa: F401
-
+    recipes = known()
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         try:
@@ -276,6 +316,8 @@ def _frame() -> str:
 
 def load(folder: str, environment: str, producers: str, share: str = "1") -> None:
     libraries()
+    # Children are copies of this process: what they all need, it has.
+    known()
     for producer in producers.split(","):
         load_all(folder, environment, producer, int(share))
 

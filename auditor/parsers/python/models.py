@@ -852,7 +852,11 @@ class Models(WebModels):
                 # A model that was read before; or another library's method.
                 return self.made(site)
             if target is not None and not self.is_buffer(target):
-                self.file(site, target, mode, kind, loader=f".{attr}")
+                options = dict(site.kwargs)
+                if attr == "load_model" and len(site.args) > 1:
+                    # CatBoost's second argument; the other libraries' methods take one.
+                    options.setdefault("format", site.args[1])
+                self.file(site, target, mode, kind, loader=f".{attr}", options=options)
                 if attr in ("download_file", "download_to_filename", "fget_object"):
                     self.downloaded(site, target)
                 if attr == "load_model" and isinstance(owner, Obj):

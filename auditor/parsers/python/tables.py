@@ -156,6 +156,7 @@ SAFETY_OPTIONS = frozenset(
         "safe_mode", "compile", "custom_objects", "providers", "trusted", "exist_ok", "parents",
         "encoding", "fix_imports", "missing_ok", "local_files_only", "revision", "use_safetensors",
         "errors", "mode", "sess_options", "cache_dir", "html", "check",
+        "format",
     }
 )  # fmt: skip
 
