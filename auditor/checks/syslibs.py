@@ -127,7 +127,7 @@ def _finding(
         related.insert(0, Related(first.elsewhere.at, "installed here, in another stage"))
     # A model that is not in the repository may do without it; another stage says who does not.
     guessed = use.artifact is not None and not use.module and first.elsewhere is None
-    soft = not hard or guessed
+    soft = not hard or guessed or confidence is Confidence.POSSIBLE
     return rule.finding(
         requirement_at(service, use) or use.at,
         message,
