@@ -405,6 +405,18 @@ class StartFault:
     evidence: tuple[tuple[str, str], ...] = ()
 
 
+def stops_build(at: Location, message: str, *related: tuple[Location, str]) -> StartFault:
+    """An instruction at which the build of the image ends."""
+    return StartFault(
+        kind="build",
+        message=f"the build stops here: {message}",
+        at=at,
+        related=related,
+        certain=False,
+        stage=Stage.BUILDS,
+    )
+
+
 @value
 class LogFile:
     """A file that something in the container logs to. ``rotates`` is None when undecided.
