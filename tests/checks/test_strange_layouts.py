@@ -230,3 +230,16 @@ def test_a_port_that_a_file_made_by_hand_may_set(
         ".gitignore": ".env\n",
     }
     assert rules(service(tmp_path, files), "NET003") == found
+
+
+@pytest.mark.parametrize(
+    ("image", "severity"),
+    [("ghcr.io/acme/price:1", Severity.LOW), ("price:1", Severity.HIGH)],
+)
+def test_an_image_that_is_pulled_before_it_is_built(
+    image: str, severity: Severity, tmp_path: Path
+) -> None:
+    body = f"    image: {image}\n    build: ./gone\n"
+    files = {"compose.yaml": f"services:\n  api:\n{body}", "Dockerfile": dockerfile()}
+    (found,) = [f for f in service(tmp_path, files).findings if f.rule == "IMG022"]
+    assert found.severity is severity
