@@ -621,7 +621,8 @@ _ARCHIVE_SUFFIXES = _words(
     ".rar .deb .rpm .parquet .so .dylib .dll .exe .o .a"
 )
 
-# What Git LFS keeps under these names is data, a library or a document, and no model.
+# What Git LFS keeps is a model only under a name that says so: it keeps data, media, libraries and
+# what compilers leave as well. Under these suffixes it is none, whatever the directory is called.
 _DATA_SUFFIXES = _ARCHIVE_SUFFIXES | _words(
     ".feather .arrow .orc .avro .db .sqlite .sqlite3 .duckdb .rds .rda .rdata .dta .xls .doc "
     ".ppt .psd .ai .blend .fbx .obj .glb .stl .ply .las .laz .nii .dcm .mid .flv .wmv .webm"
@@ -632,6 +633,8 @@ _DEV_DIRECTORIES = _words(
     "notebook notebooks benchmark benchmarks tutorial tutorials e2e .devcontainer testdata "
     "test_data archive archived deprecated legacy obsolete attic"
 )
+# Dockerfiles and Compose files there are copied into projects, and deploy nothing where they lie.
+_SCAFFOLDS = _words("template templates scaffold scaffolds boilerplate boilerplates cookiecutter")
 # Whatever else such a directory is called ("deprecated files").
 _PUT_ASIDE = _words("deprecated obsolete archived")
 _WORDS_OF_NAMES = re.compile(r"[\s_.-]+")
@@ -679,6 +682,13 @@ _PICKLE_0 = re.compile(
 )
 
 
+# What an unpickler goes on with behind the protocol; it stops at any other byte.
+_OPCODES = frozenset(
+    b"(.012FIJKLMNQRSTUVXabcdeghijlopqrstu]})BCG\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c"
+    b"\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96\x97\x98P"
+)
+
+
 def sniff(head: bytes) -> str | None:
     """What a file's first bytes (64 suffice) look like; None for text and the unknown."""
     for magic, name in _MAGIC:
@@ -686,7 +696,7 @@ def sniff(head: bytes) -> str | None:
             return name
     if len(head) < 2:
         return None
-    if head[0] == 0x80 and head[1] <= 5:
+    if head[0] == 0x80 and head[1] <= 5 and (len(head) == 2 or head[2] in _OPCODES):
         return "pickle"
     if head[4:8] == b"TFL3":
         return "tflite"
@@ -775,6 +785,13 @@ def model_name(path: str) -> bool:
     return suffix in _ARTIFACT_SUFFIXES
 
 
+_SAID = re.compile(r"model|weight|checkpoint|ckpt|ggml", re.IGNORECASE)
+
+
+def _said_to_be_model(path: str, suffix: str) -> bool:
+    return suffix not in _DATA_SUFFIXES and _SAID.search(path) is not None
+
+
 def _maybe_compose(lower: str) -> bool:
     return "compose" in lower or "stack" in lower or "swarm" in lower
 
@@ -833,7 +850,7 @@ def kind_by_content(path: str, head: bytes) -> tuple[FileKind, str | None]:
             (b"sh", b"bash", b"dash", b"ksh", b"sh -e", b"sh -eu", b"sh -ex")
         ):
             return FileKind.SHELL, None
-    if content == "git-lfs-pointer" and suffix in _DATA_SUFFIXES:
+    if content == "git-lfs-pointer" and not _said_to_be_model(path, suffix):
         return FileKind.OTHER, content
     if content in _MODEL_CONTENT:
         return FileKind.ARTIFACT, content
@@ -854,7 +871,9 @@ def is_development(path: str, kind: FileKind) -> bool:
         return True
     parts = path.lower().split("/")
     name = parts.pop()
-    if not _DEV_DIRECTORIES.isdisjoint(parts):
+    if not _DEV_DIRECTORIES.isdisjoint(parts) or any("{{" in part for part in parts):
+        return True
+    if kind in (FileKind.DOCKERFILE, FileKind.COMPOSE) and not _SCAFFOLDS.isdisjoint(parts):
         return True
     if any(not _PUT_ASIDE.isdisjoint(_WORDS_OF_NAMES.split(part)) for part in parts):
         return True

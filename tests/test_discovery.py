@@ -489,6 +489,9 @@ def test_questions_about_the_tree(tmp_path: Path) -> None:
         ("data/x.parquet", "version https://git-lfs.github.com/spec/v1\n", "other"),
         ("pytorch_model.bin", "version https://git-lfs.github.com/spec/v1\n", "artifact"),
         ("weights", "version https://git-lfs.github.com/spec/v1\n", "artifact"),
+        ("models/base.bin", "version https://git-lfs.github.com/spec/v1\n", "artifact"),
+        ("target/debug/libserde.rlib", "version https://git-lfs.github.com/spec/v1\n", "other"),
+        ("uploads/037405ebc48f", "version https://git-lfs.github.com/spec/v1\n", "other"),
         ("blob", b"\x00\x01\x02", "other"),
         ("nb.ipynb", "{}", "notebook"),
     ],
@@ -557,3 +560,9 @@ def test_naming_never_raises(path: str) -> None:
 def test_development_files(path: str, expected: bool) -> None:
     kind = kind_by_name(path) or FileKind.DOCKERFILE
     assert is_development(path, kind) is expected
+
+
+def test_a_pickle_goes_on_behind_its_protocol() -> None:
+    assert sniff(b"\x80\x04\x95\x00") == "pickle"
+    assert sniff(b"\x80\x02cos\n") == "pickle"
+    assert sniff(b"\x80\x04\x00\x78\x01\x70\x00\x00") is None

@@ -31,12 +31,14 @@ import re
 import tomllib
 import urllib.error
 from collections.abc import Iterable
+from functools import cache as remembered
 from pathlib import Path
 from typing import Any
 
 import syslib_apt
 import syslib_wheels
-from make_distribution_table import index_url, names
+from make_distribution_table import DEV_EXTRAS, index_url, names
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -48,6 +50,8 @@ KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
 # What `observe_syslibs.py` saw, without knowing what to expect.
 OBSERVED = HERE / "syslibs_observed.tsv"
+# A requirement that only an extra for the package's own development has.
+OF_TESTS = re.compile(rf"""extra == ['"]({"|".join(sorted(DEV_EXTRAS))})['"]""")
 # What starts more programs than these has many functions, and few use any.
 MOST_HINTS = 3
 # A soname of a public library: no second version behind it (libfoo.so.1.2.3 is the file itself).
@@ -81,7 +85,9 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
                 )
                 key = canonicalize_name(row["package"].partition("[")[0])
                 versions = found.setdefault(key, {})
-                versions[row["version"]] = versions.get(row["version"], frozenset()) | missing
+                # What was built links what it was built with.
+                version = "" if "fails" in row["import_ok_on_slim"] else row["version"]
+                versions[version] = versions.get(version, frozenset()) | missing
     return found
 
 
@@ -101,6 +107,53 @@ def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for need in as_needs(key, {**asks, "elf": {}})
     ]  # fmt: skip
+
+
+def lazy_table(config: dict[str, Any], cache: Path, table: dict[str, Any]) -> dict[str, list[str]]:
+    """What each of the listed distributions requires and does not import when it is imported, of
+    what has needs; what is not in the cache keeps its row of the shipped table.
+    """
+    rows = dict(shipped()["lazy"])
+    for key in config["names"].split():
+        cached = cache / "wheels" / f"{key}.json"
+        read = json.loads(cached.read_text())["read"] if cached.exists() else {}
+        asks = [v for v in read if (read[v].get("asks") or {}).get("imports") is not None]
+        if not asks:
+            continue
+        one = read[max(asks, key=Version)]
+        imported = set(one["asks"]["imports"])
+        required = [
+            canonicalize_name(Requirement(text).name)
+            for text in one["requires"]
+            if not OF_TESTS.search(text)
+        ]
+        rows[key] = [
+            child
+            for child in dict.fromkeys(required)
+            if has_needs(table.get(child, {}))
+            and not {m.partition(".")[0] for m in distributions.modules_of(child)} & imported
+        ]
+    listed = {*config["names"].split(), *(row["of"] for row in config["told"])}
+    for row in config["told"]:
+        rows[row["of"]] = list(dict.fromkeys((*rows.get(row["of"], ()), *row["names"])))
+    return {key: sorted(names) for key, names in sorted(rows.items()) if names and key in listed}
+
+
+def has_needs(row: dict[str, Any]) -> bool:
+    """Whether the row names something that using the distribution takes."""
+    return any(answer["libs"] for answer in row.get("elf", ())) or any(
+        not need.get("hint") and (need.get("lib") or need.get("program"))
+        for need in row.get("needs", ())
+    )
+
+
+@remembered
+def shipped() -> dict[str, Any]:
+    """The table as it is."""
+    found: dict[str, Any] = json.loads(
+        gzip.decompress((KNOWLEDGE / "syslibs.json.gz").read_bytes())
+    )
+    return found
 
 
 def is_told(need: dict[str, Any], told: frozenset[str], *, few: bool) -> bool:
@@ -137,7 +190,7 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
                 continue
             said = known.get(key, set())
             # What it brings along has its own row, and is found where its requirements are known.
-            others = row["brought"].split() if distributions.known(key) else []
+            others = row["brought"].split() if distributions.described(key) else []
             late = row["at_call"].split(",")
             # What only calls take counts for what the code names.
             brought = {lib for other in others for lib in known.get(other, ())} - {*late}
@@ -178,17 +231,24 @@ def elf_rows(
     siblings: re.Pattern[str],
     seen: dict[str, frozenset[str]],
     earlier: dict[Version, dict[str, str]],
+    *,
+    early: bool = False,
 ) -> list[dict[str, Any]]:
     """Ranges of releases with one answer each: ``from`` (None: any older) and ``libs``.
 
     ``read``: the wheels; ``seen``: what executed imports missed; ``earlier``: the answers of a
-    table that was made from other wheels.
+    table that was made from other wheels; ``early``: only what importing the package itself loads
+    counts, as nobody looked at the rest of it.
     """
     asked = {v: dict.fromkeys(libs, "elf") for v, libs in earlier.items()}
     unread = set()
     for text, wheel in read.items():
         wanted = syslib_wheels.needs(wheel, siblings)
-        asked[Version(text)] = {lib: "elf" for lib in wanted if packaged(lib)}
+        asked[Version(text)] = {
+            lib: "elf"
+            for lib, roots in wanted.items()
+            if packaged(lib) and not (early and syslib_wheels.are_deep(roots, wheel["files"]))
+        }
         if wheel["unread"]:
             unread.add(Version(text))
     # What was built has no version in its row.
@@ -255,9 +315,7 @@ def needs_table(
     told = frozenset(config["told"].split())
     seen = executed()
     table: dict[str, Any] = {}
-    kept = json.loads(gzip.decompress((KNOWLEDGE / "syslibs.json.gz").read_bytes()))[
-        "distributions"
-    ]
+    kept = shipped()["distributions"]
     index = "" if offline else index_url()
     (cache / "wheels").mkdir(parents=True, exist_ok=True)
     listed: list[str] = [canonicalize_name(name) for name in config["wheels"].split()]
@@ -286,7 +344,10 @@ def needs_table(
         earlier = {} if found.get("complete") else kept.get(key, {})
         if not found["read"] and "checked" not in earlier:
             continue
-        rows = elf_rows(found["read"], siblings, seen.get(key, {}), answers(earlier))
+        rows = elf_rows(
+            found["read"], siblings, seen.get(key, {}), answers(earlier),
+            early=key in newest and key not in seen,
+        )  # fmt: skip
         checked = {*found["read"], *earlier.get("checked", ())}
         table[key] = {"checked": sorted(checked, key=Version)}
         if any(row["libs"] for row in rows):
@@ -565,7 +626,7 @@ def main() -> int:
         "generator": "tools/make_syslib_tables.py",
         "source": "ELF files of wheels on the package index, tools/syslibs.toml, executed imports",
         "date": datetime.date.today().isoformat(),
-        "lazy": config["lazy"],
+        "lazy": lazy_table(config["lazy"], arguments.cache, table),
         "leads": {top: row["to"].split() for row in config["lead"] for top in _tops(row)},
         "models": config["models"].split(),
         "renamed": config["renamed"],

@@ -1,7 +1,8 @@
 """Generate ``rules/knowledge/wheels.json.gz``: which releases have a Linux wheel for which Python.
 
 One index page is read for each distribution with native code in ``tools/distributions.txt``
-(those whose newest wheel names a platform, and those without any wheel); no file is downloaded,
+(those whose newest wheel names a platform, and those without any wheel), and for those of pure
+Python that ``tools/pure_releases.txt`` names; no file is downloaded,
 except the newest source archive of a distribution without wheels, to see whether building it
 needs a compiler. Resumable; run ``make_distribution_table.py`` first, with the same cache.
 
@@ -46,6 +47,7 @@ from auditor.online.rows import row_of
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "rules" / "knowledge" / "wheels.json.gz"
+PURE = HERE / "pure_releases.txt"
 NATIVE_SOURCE = re.compile(r"\.(c|cc|cpp|cxx|pyx|f|f90|rs|cu)$")
 
 
@@ -110,10 +112,18 @@ def is_native(url: str) -> bool:
             return any(native(member.name) for member in archive)
 
 
-def read_page(index: str, key: str, *, wheel: bool | None) -> dict[str, Any] | None:
+def pure() -> set[str]:
+    """The names of ``tools/pure_releases.txt``."""
+    lines = PURE.read_text("utf-8").splitlines()
+    return {canonicalize_name(n) for x in lines if not x.startswith("#") for n in x.split()}
+
+
+def read_page(
+    index: str, key: str, *, wheel: bool | None, kept: bool = False
+) -> dict[str, Any] | None:
     """The row of a distribution; ``wheel``: whether it has any, None when that is to be seen.
 
-    None for one that has only wheels of pure Python.
+    None for one that has only wheels of pure Python, unless it is ``kept``.
     """
     url = f"{index.rstrip('/')}/{key}/"
     with urllib.request.urlopen(url, timeout=180) as response:
@@ -121,10 +131,11 @@ def read_page(index: str, key: str, *, wheel: bool | None) -> dict[str, Any] | N
         page.feed(response.read().decode())
     rows, sdists = releases(page)
     pythons = [p for row in rows.values() for p in (*row.get("g", ()), *row.get("m", ()))]
-    if wheel is None and pythons and set(pythons) == {"*"}:
+    only_pure = bool(pythons) and set(pythons) == {"*"}
+    if wheel is None and only_pure and not kept:
         return None
-    native = True
-    if not (bool(pythons) if wheel is None else wheel) and sdists:
+    native = not kept or not only_pure
+    if native and not (bool(pythons) if wheel is None else wheel) and sdists:
         native = is_native(urllib.parse.urljoin(url, max(sdists)[1]))
     return {"native": native, "releases": rows}
 
@@ -140,19 +151,24 @@ def main() -> int:
     table: dict[str, Any] = {}
     if arguments.only:
         table = json.loads(gzip.decompress(TARGET.read_bytes()))["distributions"]
-    for name in arguments.only or names():
+    kept = pure()
+    for name in arguments.only or dict.fromkeys((*names(), *sorted(kept))):
         key = canonicalize_name(name)
         known = arguments.cache / f"{key}.json"
-        if not known.exists() and not arguments.only:
+        if not known.exists() and not arguments.only and key not in kept:
             continue
         row = json.loads(known.read_text()) if known.exists() else None
-        if row is not None and row["wheel"].endswith("-none-any.whl"):
+        # Whose newest release is pure Python may have been native before: asked for by name.
+        plain = row is not None and row["wheel"].endswith("-none-any.whl")
+        if plain and key not in kept and not arguments.only:
             continue
         cached = arguments.cache / f"{key}.wheels.json"
         if not cached.exists():
-            wheel = row is not None if known.exists() else None
+            wheel = row is not None if known.exists() and not plain else None
             try:
-                found = read_page(index, key, wheel=wheel)
+                found = read_page(
+                    index, key, wheel=None if key in kept else wheel, kept=key in kept
+                )
             except (urllib.error.URLError, OSError, tarfile.TarError) as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 continue

@@ -148,6 +148,8 @@ def observe(
                 has_manylinux_wheel="n", import_ok_on_slim="n(build fails)", call_ok_on_slim="-"
             )
             row["error"] = "no wheel; " + telling(done.stderr)
+            # Which release was built is known only where one was asked for.
+            row["version"] = (re.findall(r"^[^ =]+==([^ ,]+)", requirement) or [""])[0]
             row["fixing_apt"] = "?"
             if hints:
                 applied = _install(box, hints)

@@ -53,6 +53,8 @@ RANK = {
     )
 }
 SHARED_OBJECT = re.compile(r"\.so(\.[\w.]+)?$")
+# A module that Python imports, not a library that something links or opens.
+MODULE = re.compile(r"(^|/)(?!lib)[^/.]+(?:\.cpython-3\w+-x86_64-linux-gnu|\.abi3)?\.so$")
 # A member larger than this (compressed) is not read; it is reported as unread.
 LARGEST_MEMBER = 160 << 20
 # Of wheels larger than this two or three are read, not a dozen.
@@ -268,6 +270,17 @@ def needs(read: dict[str, Any], siblings: re.Pattern[str]) -> dict[str, list[str
                     if root not in places:
                         places.append(root)
     return missing
+
+
+def are_deep(roots: list[str], files: dict[str, Any]) -> bool:
+    """Whether the package does without these members when it is imported, as far as places tell:
+    they are modules further inside, or some of several libraries that modules may open.
+    """
+    modules = {path for path in files if MODULE.search(path)}
+    if not modules:
+        return {*roots} != {path for path in files if _is_root(path, files)}
+    near = (re.sub(r"^[^/]+\.data/(plat|pure)lib/", "", path) for path in modules & {*roots})
+    return not any(path.count("/") <= 1 for path in near)
 
 
 def _is_root(path: str, files: dict[str, Any]) -> bool:

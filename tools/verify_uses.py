@@ -31,7 +31,7 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "numpy:product numpy:cumproduct numpy:sometrue numpy:alltrue numpy:asfarray numpy:string_ "
      "numpy:cast numpy:mat numpy:PINF numpy:NINF numpy:find_common_type numpy:set_string_function"),
     ("3.11", "pydantic==1.10.19", "pydantic==2.0.3",
-     "pydantic:Field(regex='a') pydantic:Field(const=True) pydantic:conlist(item_type=int,min_items=1) "
+     "pydantic:root_validator() pydantic:Field(regex='a') pydantic:Field(const=True) pydantic:conlist(item_type=int,min_items=1) "
      "pydantic:conlist(item_type=int,max_items=1) pydantic:constr(regex='a') "
      "pydantic:BaseSettings pydantic:PyObject pydantic.error_wrappers:ErrorWrapper "
      "pydantic.utils:GetterDict pydantic:create_model_from_typeddict "
@@ -97,6 +97,20 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
     ("3.10", "sqlalchemy==1.4.54", "sqlalchemy==2.0.36",
      "sqlalchemy:MetaData(bind=None) sqlalchemy.engine:Engine.execute "
      "sqlalchemy.engine.base:Engine.execute sqlalchemy:create_engine(url='sqlite://',convert_unicode=True)"),
+    ("3.8", "werkzeug==0.16.1", "werkzeug==1.0.1",
+     "werkzeug:secure_filename werkzeug.contrib.fixers:ProxyFix werkzeug.contrib.cache:SimpleCache "
+     "werkzeug:FileStorage werkzeug:cached_property"),
+    ("3.8", "celery==4.4.7", "celery==5.2.7", "celery.task:task celery.decorators:task"),
+    ("3.10", "huggingface-hub==0.25.2", "huggingface-hub==0.26.0", "huggingface_hub:cached_download"),
+    ("3.10", "huggingface-hub==0.36.0", "huggingface-hub==1.0.1",
+     "huggingface_hub:HfFolder huggingface_hub:Repository"),
+    ("3.9", "click==7.1.2", "click==8.1.7", "click:get_terminal_size click:get_os_args"),
+    ("3.11", "dash==2.18.2", "dash==3.0.4", "dash:Dash.run_server"),
+    ("3.11", "moviepy==1.0.3", "moviepy==2.1.1", "moviepy.editor:VideoFileClip moviepy.editor:ImageClip"),
+    ("3.12", "pandas==2.3.3", "pandas==3.0.0",
+     "pandas:DataFrame.applymap pandas:DataFrame.swapaxes pandas:DataFrame.first "
+     "pandas:read_csv(filepath_or_buffer=EMPTY,delim_whitespace=True)"),
+    ("3.12", "numpy==2.3.5", "numpy==2.4.0", "numpy:trapz numpy:in1d"),
     ("3.11", "setuptools==80.9.0", "setuptools==82.0.0", "pkg_resources:get_distribution"),
 )  # fmt: skip
 
@@ -147,8 +161,8 @@ def _named(asked_for: str) -> tuple[str, str]:
     module, _, name = asked_for.partition(":")
     called, bracket, given = name.partition("(")
     if bracket:
-        keyword = given.split(",")[-1].partition("=")[0]
-        name = f"{called}({keyword}=)"
+        keyword = given.removesuffix(")").split(",")[-1].partition("=")[0]
+        name = f"{called}({keyword}=)" if keyword else f"{called}()"
     return module, name
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.cluster import leads
+from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Related, Severity, Stage
 from auditor.linking import ports
@@ -52,6 +53,17 @@ def service_target_port(service: Service, rule: Rule, deployment: Deployment) ->
         listen = served.listens[0]
         good = any(t.container_port in served.ports for t in targets)
         platform = _PLATFORMS.get(service.workload.platform)
+        if service.workload.platform in DECLARED:
+            yield rule.finding(
+                target.at,
+                f"{platform} sends to port {target.container_port} of `{service.name}`, but "
+                f"{listen.server} serves {listen.port}: connections are refused",
+                help=f"Declare port {listen.port}, or serve {target.container_port}.",
+                related=[Related(listen.at, "served here")],
+                severity=Severity.MEDIUM if good else None,
+                breaks=() if good else service.breaks(Stage.REACHABLE),
+            )
+            continue
         if platform is not None and target.at == service.at:
             yield rule.finding(
                 target.at,
@@ -74,7 +86,12 @@ def service_target_port(service: Service, rule: Rule, deployment: Deployment) ->
         )
 
 
-_PLATFORMS = {"knative": "Knative", "kserve": "KServe"}
+_PLATFORMS = {
+    "knative": "Knative",
+    "kserve": "KServe",
+    "ecs": "ECS",
+    "container-apps": "Container Apps",
+}
 
 
 def _unnamed(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:

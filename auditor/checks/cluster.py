@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.cluster import Cluster, same_namespace, selects, service_of
+from auditor.deployment.cluster import Cluster, same_namespace, selects, services_of
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
@@ -358,19 +358,20 @@ def route_backend(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             name = backend.service.value
             if not isinstance(name, str) or name == "use-annotation":
                 continue
-            service = service_of(cluster, name, route, backend.namespace)
-            if service is None:
+            meant = services_of(cluster, name, route, backend.namespace)
+            if not meant:
                 yield from _no_service(cluster, route, backend, name, rule)
                 continue
             port = backend.port
-            if port is None or not isinstance(port.value, str) or service.type == "ExternalName":
+            if port is None or not isinstance(port.value, str):
                 continue
-            known = [(p.port.value, p.name.value if p.name else None) for p in service.ports]
-            if any(not isinstance(v, str) for pair in known for v in pair if v is not None):
+            if any(s.type == "ExternalName" or not _known_ports(s) for s in meant):
                 continue
-            if any(port.value in pair for pair in known) or port.value == "use-annotation":
+            if port.value == "use-annotation" or any(port.value in _ports(s) for s in meant):
                 yield rule.passed()
                 continue
+            service = meant[0]
+            known = [(p.port.value, p.name.value if p.name else None) for p in service.ports]
             has = ", ".join(str(number) + (f" (`{n}`)" if n else "") for number, n in known)
             yield rule.finding(
                 port.at,
@@ -387,6 +388,16 @@ def route_backend(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                     Stage.REACHABLE,
                 ),
             )
+
+
+def _ports(service: kubernetes.Service) -> list[object]:
+    """Numbers and names of a Service's ports."""
+    numbers: list[object] = [p.port.value for p in service.ports]
+    return numbers + [p.name.value for p in service.ports if p.name is not None]
+
+
+def _known_ports(service: kubernetes.Service) -> bool:
+    return all(isinstance(port, str) for port in _ports(service))
 
 
 def _no_service(

@@ -321,6 +321,16 @@ def _allows(specifier: str, version: str) -> bool | None:
     )
 
 
+def _copied(service: Service, top: str) -> bool:
+    """A COPY names the module, and its source is not in the context: the build says so itself."""
+    problems = service.image.copy_problems if service.image is not None else ()
+    return any(
+        p.source.rstrip("/").rpartition("/")[2] in (top, f"{top}.py")
+        for p in problems
+        if p.kind == "missing"
+    )
+
+
 @check("ENV007")
 def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Code imports a module that nothing in the image brings."""
@@ -379,6 +389,8 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                     blocks=_stages(service, item.reach.phase, item.reach.certain),
                 )
                 continue
+            if not provision.candidates and _copied(service, top):
+                continue  # an image that builds has it
             own = next((p for p in _own_package(top, deployment)), None)
             if own is not None and not provision.candidates:
                 yield rule.finding(
@@ -408,6 +420,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 breaks=_stages(service, item.reach.phase, item.reach.certain),
             )
         yield from _features(service, rule, entry, environment, seen)
+        yield from _without_dependencies(service, rule, entry, environment, seen)
         for app in entry.trace.apps:
             for route in app.routes:
                 if not route.needs_multipart or "multipart" in seen:
@@ -538,6 +551,48 @@ def _other_indexes(environment: Environment, image: BuiltImage | None) -> bool:
             return True
     base = environment.base
     return base is None or not base.official_python
+
+
+def _without_dependencies(
+    service: Service, rule: Rule, entry: Entry, environment: Environment, seen: set[str]
+) -> Iterator[Outcome]:
+    """What ``--no-deps`` leaves out of an imported distribution's requirements."""
+    installed, python = environment.installed, environment.python
+    steps = [s for s in environment.steps if s.shipped and s.fact is not None]
+    if installed is None or not installed.closed or not installed.complete or python is None:
+        return
+    if not steps or not all(s.fact is not None and s.fact.no_deps for s in steps):
+        return
+    for item in entry.trace.imports:
+        top = item.module.partition(".")[0]
+        guarded = set(item.reach.guards) | set(item.fact.guards)
+        if item.found != "external" or guarded or not item.reach.certain or item.fact.level:
+            continue
+        for name in distributions.distributions_of(top):
+            if not installed.has(name) or f"{name} --no-deps" in seen:
+                continue
+            seen.add(f"{name} --no-deps")
+            needs = distributions.requirements_of(name, minor_text(python.version))
+            lost = next(
+                (n for n, _ in needs if n in _IMPORTED_AT_ONCE and not installed.has(n)), ""
+            )
+            if lost:
+                yield rule.finding(
+                    steps[0].at,
+                    f"`{name}` imports {lost}, which `--no-deps` leaves out: "
+                    f"`ModuleNotFoundError: No module named '{lost.replace('-', '_')}'`",
+                    help="Leave `--no-deps` out, or list everything (`pip freeze`).",
+                    related=[Related(item.fact.at, "imported here")],
+                    confidence=Confidence.LIKELY,
+                    breaks=_stages(service, item.reach.phase, item.reach.certain),
+                )
+
+
+# What the distributions that require them import as soon as they are imported, in every release.
+_IMPORTED_AT_ONCE = frozenset(
+    ["anyio", "click", "jinja2", "markupsafe", "numpy", "pydantic", "pydantic-core", "scipy",
+     "starlette", "threadpoolctl", "werkzeug"]
+)  # fmt: skip
 
 
 @check("ENV008")
@@ -1114,6 +1169,25 @@ def _by_file(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
         yield sorted(found, key=lambda problem: problem.at)
 
 
+def _of_ubuntu(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """``pkg-resources==0.0.0``, which the ``pip freeze`` of old Ubuntu releases writes."""
+    image = next((i for i in deployment.images if i.key == environment.name), None)
+    told = [step.command.text.text for step in image.image.runs] if image is not None else []
+    if any("pkg_resources" in text or "pkg-resources" in text for text in told):
+        return  # a command takes the line out
+    for item in environment.find("pkg-resources"):
+        if item.version == "0.0.0" and item.origin != "conda":
+            yield rule.finding(
+                item.fact.at,
+                "pip stops here: no index has `pkg-resources`, which Ubuntu's `pip freeze` writes for a "
+                "part of setuptools (`ERROR: No matching distribution found for pkg-resources==0.0.0`)",
+                help="Leave the line out.",
+                severity=None if environment.kind == "image" else Severity.MEDIUM,
+                confidence=None if environment.kind == "image" else Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
+            )
+
+
 @check("ENV019")
 def refused_requirement(
     environment: Environment, rule: Rule, deployment: Deployment
@@ -1133,6 +1207,7 @@ def refused_requirement(
             breaks=environment.breaks(Stage.BUILDS),
         )
     yield from _elsewhere(environment, rule, deployment)
+    yield from _of_ubuntu(environment, rule, deployment)
     for item in environment.find("sklearn"):
         # Releases after 0.0 consist of nothing but this error.
         if item.origin != "conda" and (item.version is None or "post" in item.version):

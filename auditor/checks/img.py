@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -10,6 +10,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.checks.srv import unaskable
 from auditor.deployment.healthcheck import asks
+from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
@@ -411,7 +412,11 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 if argument is not None
                 else (),
                 confidence=confidence,
-                severity=None if confidence > Confidence.POSSIBLE else Severity.LOW,
+                severity=Severity.LOW
+                if confidence is Confidence.POSSIBLE
+                else Severity.MEDIUM
+                if read.documented
+                else None,
                 breaks=service.breaks(Stage.STARTS) if starts else (),
                 evidence={"variable": name},
             )
@@ -573,6 +578,7 @@ _COMMAND_FAULTS = frozenset(
         "interface",
         "user",
         "daemon",
+        "unit",
     }
 )
 
@@ -595,7 +601,9 @@ def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterat
             yield _fault_finding(service, rule, fault)
 
 
-def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
+def _fault_finding(
+    service: Service, rule: Rule, fault: StartFault, everyone: Sequence[Service] = ()
+) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
     # Whoever starts an image without a command gives it one, and arguments to one that is a task.
     started = service.origin == "dockerfile" and (
@@ -612,12 +620,12 @@ def _fault_finding(service: Service, rule: Rule, fault: StartFault) -> Outcome:
         severity=Severity.LOW
         if fault.possible
         else Severity.MEDIUM
-        if service.is_dev or started
+        if service.is_dev or started or fault.documented
         else None,
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
         if fault.kind == "daemon"
-        else service.breaks(fault.stage),
+        else tuple(pair for s in everyone or (service,) for pair in s.breaks(fault.stage)),
     )
 
 
@@ -711,8 +719,9 @@ _CONFIG_FAULTS = frozenset({"env-file"})
 
 @check("IMG020")
 def missing_env_file(service: Service, rule: Rule) -> Iterator[Outcome]:
-    """Compose is told to read a file that is not in the repository."""
-    if service.compose is None or not service.compose.env_files:
+    """Compose, or systemd, is told to read a file that is not in the repository."""
+    compose = service.compose is not None and bool(service.compose.env_files)
+    if not compose and service.origin != "systemd":
         return
     yield rule.passed()
     yield from _start_faults(service, rule, _CONFIG_FAULTS)
@@ -753,7 +762,12 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
 
 
 def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
-    """Services that Compose starts only when this one is healthy."""
+    """What an unhealthy container keeps from working.
+
+    Compose starts some services only when this one is healthy; clouds replace it again and again.
+    """
+    if service.workload is not None and service.workload.platform in DECLARED:
+        return service.breaks(Stage.REACHABLE)
     waiting = deployment.neighbours.waiting(service, for_health=True)
     return tuple((other.name, Stage.STARTS) for other in waiting)
 
@@ -790,7 +804,9 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
         yield rule.passed()
     for fault in service.faults:
         if fault.kind == "compose":
-            yield _fault_finding(service, rule, fault)
+            everyone = deployment.services if fault.everyone else ()
+            project = [s for s in everyone if s.project is service.project]
+            yield _fault_finding(service, rule, fault, project)
 
 
 @check("IMG022")

@@ -11,6 +11,7 @@ from auditor import versions
 from auditor.catalog import Rule, knowledge
 from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
+from auditor.deployment import startcalls
 from auditor.deployment.model import Service
 from auditor.findings import Confidence, Related, Stage
 from auditor.linking import distributions, wheels
@@ -39,6 +40,21 @@ def failing_statement(service: Service, rule: Rule) -> Iterator[Outcome]:
                 f"{item.because}: `{item.error}`",
                 evidence={"file": item.file} if item.file else {},
                 breaks=stopped(service, item.reach),
+            )
+        for call in entry.trace.calls:
+            if call.category not in ("locale", "connect", "corpus") or call.at in seen:
+                continue
+            found = startcalls.refused(service, entry.trace, call)
+            if found is None:
+                continue
+            seen.add(call.at)
+            message, remedy, confidence = found
+            yield rule.finding(
+                call.at,
+                message,
+                help=remedy,
+                confidence=confidence,
+                breaks=stopped(service, call.reach),
             )
 
 
@@ -148,25 +164,37 @@ def _today(environment: Environment, name: str) -> str | None:
 
 
 def _no_attribute(service: Service, use: Use) -> tuple[str, list[Related]] | None:
-    """An attribute that a module of the standard library has in other releases of Python only."""
-    python = service.environment.python if service.environment is not None else None
-    if python is None or "." not in python.version or "." in use.name:
-        return None
-    if not distributions.is_stdlib(use.module.partition(".")[0]):
+    """An attribute that a module has in other releases of Python, or of its library, only."""
+    environment = service.environment
+    if environment is None or "." in use.name or "(" in use.name:
         return None
     from auditor.linking import symbols
 
-    table = symbols.table("stdlib")
-    if table is None or not table.covers(python.version) or not table.ever(use.module, use.name):
+    top = use.module.partition(".")[0]
+    python = environment.python
+    if distributions.is_stdlib(top):
+        if python is None or "." not in python.version:
+            return None
+        table, version, at = symbols.table("stdlib"), python.version, python.at
+        what, why = f"Python {version}", "the interpreter is chosen here"
+    else:
+        name = symbols.LIBRARIES.get(top)
+        pinned = environment.installed.version(name) if environment.installed and name else None
+        if name is None or pinned is None:
+            return None
+        table, version = symbols.table(name), pinned
+        at = next((r.fact.at for r in environment.find(name)), environment.at)
+        what, why = f"{name} {version}", "this release is installed"
+    if table is None or not table.covers(version) or not table.ever(use.module, use.name):
         return None
-    if table.find(use.module, use.name, python.version) != "no-name":
+    if table.find(use.module, use.name, version) != "no-name":
         return None
-    if use.module == "collections" and symbols.numbers(python.version) < (3, 10):
+    if use.module == "collections" and symbols.numbers(version) < (3, 10):
         return None  # passed on with a warning
     return (
-        f"`{use.module}.{use.name}` is not in Python {python.version}: "
+        f"`{use.module}.{use.name}` is not in {what}: "
         f"`AttributeError: module '{use.module}' has no attribute '{use.name}'`",
-        [Related(python.at, "the interpreter is chosen here")],
+        [Related(at, why)],
     )
 
 

@@ -133,7 +133,7 @@ def _cut_off(service: Service) -> tuple[Location, str] | None:
 @check("NET003")
 def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A published container port that no process serves."""
-    if service.image is None or service.host_network:
+    if service.image is None or service.host_network or service.lends_network:
         return
     served = ports.served(service)
     tcp = [
@@ -250,6 +250,8 @@ def host_port_collision(service: Service, rule: Rule, deployment: Deployment) ->
                     "one does not start (`port is already allocated`)",
                     help="Publish another host port for one of them.",
                     related=[Related(clash.at, f"`{other.name}` takes it here")],
+                    # Services of profiles are often each other's alternatives.
+                    severity=Severity.MEDIUM if optional else None,
                     confidence=Confidence.POSSIBLE if optional else None,
                     breaks=(other if _waits_for(other, service) else service).breaks(Stage.STARTS),
                 )

@@ -66,7 +66,7 @@ def _severity(link: PathLink) -> Severity | None:
 
 
 def _confidence(link: PathLink) -> Confidence:
-    if link.made_by_hand or link.to_be_mounted:
+    if (link.made_by_hand and not link.by_example) or link.to_be_mounted:
         return Confidence.POSSIBLE
     return Confidence.LIKELY if link.access.reach.certain else Confidence.POSSIBLE
 
@@ -328,7 +328,7 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if not isinstance(text, str) or access.reach.phase is Phase.UNREACHED:
                 continue
             judged = True
-            if not machine_path(text) or (access.at, access.loader) in present:
+            if not machine_path(service, text) or (access.at, access.loader) in present:
                 continue
             if access.missing_ok or access.created_before:
                 continue

@@ -62,7 +62,8 @@ _WANTED: dict[str, Callable[[Deployment], bool]] = {
         )
     ),
 }
-# Rules about images and engines; a platform that runs a Procfile makes and runs its own.
+# Rules about images and engines; a platform that runs a Procfile makes and runs its own, and a
+# machine that systemd governs has none.
 _PLATFORM = frozenset(
     {
         "IMG004", "IMG005", "IMG007", "IMG015", "NET002", "NET004", "NET005", "NET006", "NET008",
@@ -165,7 +166,7 @@ def run(deployment: Deployment, selected: Callable[[Rule], bool]) -> Verdicts:
         if not selected(rule):
             continue
         for subject in subjects[bound.subject]:
-            if getattr(subject, "origin", "") == "procfile" and rule_id in _PLATFORM:
+            if getattr(subject, "origin", "") in ("procfile", "systemd") and rule_id in _PLATFORM:
                 continue  # that is the platform's business
             arguments = (subject, rule, deployment) if bound.wants_deployment else (subject, rule)
             try:

@@ -127,7 +127,12 @@ def _finding(
         related.insert(0, Related(first.elsewhere.at, "installed here, in another stage"))
     # A model that is not in the repository may do without it; another stage says who does not.
     guessed = use.artifact is not None and not use.module and first.elsewhere is None
-    soft = not hard or guessed or confidence is Confidence.POSSIBLE
+    soft = (
+        not hard
+        or guessed
+        or confidence is Confidence.POSSIBLE
+        or not any(theirs.certain for _, theirs, _ in found)
+    )
     return rule.finding(
         requirement_at(service, use) or use.at,
         message,

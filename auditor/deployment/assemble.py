@@ -10,6 +10,7 @@ from auditor import lazy_re as re
 from auditor.deployment import cluster as clusters
 from auditor.deployment import (
     environments,
+    fronts,
     hosted,
     images,
     manifests,
@@ -17,6 +18,7 @@ from auditor.deployment import (
     serverimages,
     services,
     surroundings,
+    units,
 )
 from auditor.deployment.composing import Composition
 from auditor.deployment.facts import Facts
@@ -150,19 +152,28 @@ def assemble(
         if app.dockerfile is None:
             image = services.platform_image(facts, app)
         else:
-            image = image_of(app.dockerfile, app.context, None, (), is_dev=False)
+            image = image_of(app.dockerfile, app.context, app.target, (), is_dev=False)
             used.add(app.dockerfile)
         if image is not None:
             name = unique(app.name, app.at.path)
             found.append(services.from_platform(facts, app=app, image=image, name=name))
 
+    for unit in units.units(facts):
+        started_by = services.from_unit(facts, unit=unit, name=unique(unit.name, unit.path))
+        if started_by is not None:
+            found.append(started_by)
+
     cluster = clusters.read(facts)
     for problem in cluster.problems:
         facts.note((problem,))
     linked = _linked(facts, cluster, builds, image_tags, aside) if cluster.workloads else {}
+    tasks = tuple(clusters.tasks(facts))
+    for task in tasks:
+        for path, items in _linked(facts, task, builds, image_tags, aside).items():
+            linked.setdefault(path, []).extend(items)
     found = [service for service in found if not _built_for(service, linked)]
     tied = {item.container.at for items in linked.values() for item in items}
-    for server in manifests.running(cluster):
+    for server in (item for one in (cluster, *tasks) for item in manifests.running(one)):
         named = server.container.image
         image = serverimages.pulled(facts, named.value, named.at) if named is not None else None
         if image is not None and server.container.at not in tied:
@@ -251,6 +262,7 @@ def assemble(
         else service
         for service in found
     ]
+    complete = list(fronts.passed_on(complete))
     shipped = list(final.values())
     claims, version_files = _claims(facts)
     environment_list = [i.environment for i in shipped if i.environment is not None]

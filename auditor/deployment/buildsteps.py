@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import managers, projectsteps
+from auditor.deployment import managers, projectsteps, runsteps
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
-from auditor.deployment.model import StartFault, stops_build
+from auditor.deployment.runsteps import stop
 from auditor.deployment.startup import refuses_pipefail
-from auditor.parsers.commands import FileOp, SystemInstall
+from auditor.linking import distributions
+from auditor.parsers.commands import FileOp, PipInstall, SystemInstall
 from auditor.parsers.dockerfile import Copy, Workdir
 from auditor.source import Location
 
 if TYPE_CHECKING:
-    from auditor.deployment.model import BuiltImage, Service
+    from auditor.deployment.model import BuiltImage, Service, StartFault
     from auditor.deployment.view import View
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -41,13 +42,16 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
     commands = list(ran(image.image))
     for found in (
         _empty_workdir(image),
+        _exposed(image),
         _owners(image, commands),
         _archived(image, commands),
         _package_lists(image, commands),
         _lost_path(commands),
         _no_environment(image, commands, view),
         _pipefail(image, commands),
+        runsteps.faults(image, commands, view),
         _missing_data(image, view),
+        _missing_modules(image, commands, view),
         projectsteps.faults(service, image, commands, view),
     ):
         yield from found
@@ -64,7 +68,7 @@ def _empty_workdir(image: BuiltImage) -> Iterator[StartFault]:
         if name is None or state.env.get(name, "") != "":
             continue
         before = declared.get(name)
-        yield stops_build(
+        yield stop(
             instruction.path.at,
             f"`{instruction.path.text}` is empty"
             + (
@@ -75,6 +79,18 @@ def _empty_workdir(image: BuiltImage) -> Iterator[StartFault]:
             + " (`cannot normalize nothing`)",
             *([(before, "declared here, before FROM")] if before is not None else ()),
         )
+
+
+def _exposed(image: BuiltImage) -> Iterator[StartFault]:
+    """EXPOSE of something that is no port: a comment in its line, a host's port."""
+    for item in image.image.exposed:
+        if item.first is None and isinstance(item.text, str):
+            yield stop(
+                item.at,
+                f"`{item.text}` is no port (`invalid containerPort: {item.text}`)"
+                + (": a comment needs a line of its own" if item.text.startswith("#") else ""),
+            )
+            return
 
 
 def _owners(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
@@ -93,7 +109,7 @@ def _owners(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
         if any(c.origin != "context" and "/etc" in str(c.destination) for c in image.image.copies):
             continue
         later = next((c for c in commands if makes_account(c, user)), None)
-        yield stops_build(
+        yield stop(
             step.at,
             f"no account `{user}` is there yet, and --chown needs one",
             *([(later.step.at, "it is made here, too late")] if later is not None else ()),
@@ -121,7 +137,7 @@ def _archived(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
                 if image.base and image.base.distro == "debian"
                 else ("old-releases.ubuntu.com")
             )
-            yield stops_build(
+            yield stop(
                 fact.at,
                 f"{release} has left the mirrors that this image names (its packages are on {where} "
                 f"now), so `apt-get update` fails: `The repository … {release} Release does not have a "
@@ -148,7 +164,7 @@ def _package_lists(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFaul
             elif fact.action == "install" and not lists and not fact.files:
                 wanted = [p for p in fact.packages if p.name not in _PRESENT]
                 if wanted:
-                    yield stops_build(
+                    yield stop(
                         fact.at,
                         f"no `apt-get update` ran before, and {base.text} comes without lists of "
                         f"packages (`E: Unable to locate package {wanted[0].name}`)",
@@ -171,7 +187,7 @@ def _lost_path(commands: list[Ran]) -> Iterator[StartFault]:
         if {"/bin", "/usr/bin"} & {part.rstrip("/") for part in path.split(":")}:
             continue
         if program.text in _SYSTEM:
-            yield stops_build(
+            yield stop(
                 program.at,
                 f"PATH is `{path}` and nothing else, so the shell finds no `{program.text}` "
                 f"(`{program.text}: not found`): keep `:$PATH`",
@@ -194,7 +210,7 @@ def _no_environment(image: BuiltImage, commands: list[Ran], view: View) -> Itera
             copy.origin != "context" for copy in image.image.copies
         ):
             continue
-        yield stops_build(
+        yield stop(
             command.what.fact.at,
             "`uv pip` installs into a virtual environment, and none was made (`error: No virtual "
             "environment found`): say `--system`, or run `uv venv` before",
@@ -209,7 +225,7 @@ def _pipefail(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFault]:
         if posixpath.basename(shell[0] if shell else "") != "sh" or command.step.heredocs:
             continue
         if command.step.command.form == "shell" and refuses_pipefail(image, command.what.argv):
-            yield stops_build(
+            yield stop(
                 command.what.argv[0].at,
                 "`pipefail` is an option of bash, and RUN uses the plain `sh` of the image (`set: "
                 'Illegal option -o pipefail`): say `SHELL ["/bin/bash", "-c"]`',
@@ -240,10 +256,46 @@ def _missing_data(image: BuiltImage, view: View) -> Iterator[StartFault]:
                 continue
             if any(path in made.paths for one in view.made_by_build().values() for made in one):
                 continue
-            yield stops_build(
+            yield stop(
                 where,
                 f"this RUN reads {path}, which is not in the image (`FileNotFoundError: [Errno 2] No "
                 f"such file or directory: '{path}'`)",
                 (at, "run here, while the image is built"),
             )
             return
+
+
+def _missing_modules(image: BuiltImage, commands: list[Ran], view: View) -> Iterator[StartFault]:
+    """A script that a RUN executes imports what is not installed."""
+    environment = image.environment
+    installed = environment.installed if environment is not None else None
+    base = image.base
+    if environment is None or installed is None or base is None or not base.official_python:
+        return
+    steps = {step.at: step for step in image.image.runs}
+    brings = [c.step.at.line for c in commands if isinstance(c.what.fact, PipInstall)]
+    foreign = any(copy.origin != "context" for copy in image.image.copies)
+    for at, runs in view.made_by_build().items():
+        step = steps.get(at)
+        if step is None or step.mounts or "||" in step.command.text.text:
+            continue
+        for module, where in (item for made in runs for item in made.imports):
+            top = module.partition(".")[0]
+            if distributions.is_stdlib(top):
+                continue
+            # Nothing but the base image's own packages is there before the first installation.
+            bare = not foreign and not any(line <= at.line for line in brings)
+            own = (
+                ("pip", "setuptools", "wheel", "pkg_resources") if base.has_setuptools else ("pip",)
+            )
+            if (bare and top not in own) or installed.provides(module).answer in (
+                "no",
+                "likely-no",
+            ):
+                yield stop(
+                    where,
+                    f"this RUN imports `{top}`, and nothing that was installed brings it "
+                    f"(`ModuleNotFoundError: No module named '{top}'`)",
+                    (at, "run here, while the image is built"),
+                )
+                return

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.parsers import kubernetes
 from auditor.source import Location, Problem
 from auditor.values import value
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 _MAX_SIZE = 1_000_000
 _MAX_KUSTOMIZATIONS = 1_000
 _MAX_CHARTS = 40
+_MAX_TASK = 200_000
+# Names that task definitions and container apps go by.
+_TASK = re.compile(
+    r"(?:task|container|ecs|fargate|aca|azure|app)[^/]*\.(?:json|ya?ml)$|/(?:ecs|aca|azure|fargate)/"
+)
 _DEV = frozenset(
     [
         "dev",
@@ -125,6 +131,23 @@ def read(facts: Facts) -> Cluster:
         plain += kubernetes.parse(text).objects
     objects += _variants(plain)
     return of(objects, charts=charts, open_=unread, missing=missing, problems=problems)
+
+
+def tasks(facts: Facts) -> Iterator[Cluster]:
+    """What clouds run beside clusters, each file a world of its own."""
+    from auditor.discovery import FileKind
+    from auditor.parsers import cloudtasks
+
+    filled = any(
+        (text := facts.read(entry.path)) is not None and "environment-variables:" in text.text
+        for entry in facts.repository.of_kind(FileKind.CI)
+    )
+    for entry in facts.repository.of_kind(FileKind.JSON, FileKind.YAML):
+        if entry.is_dev or entry.size > _MAX_TASK or not _TASK.search(entry.path.lower()):
+            continue
+        text = facts.read(entry.path)
+        if text is not None and cloudtasks.is_task(text.text):
+            yield of(cloudtasks.parse(text, filled=filled))
 
 
 def of(
@@ -299,13 +322,26 @@ def selects(
     return answer
 
 
-def service_of(cluster: Cluster, name: str, at: kubernetes.Object, namespace: str | None = None) -> (
-    kubernetes.Service | None
-):  # fmt: skip
-    """The Service of this name that an object means."""
-    for service in cluster.services:
-        if service.name == name and (
-            service.namespace == namespace if namespace else same_namespace(service, at)
-        ):
-            return service
-    return None
+def services_of(
+    cluster: Cluster, name: str, at: kubernetes.Object, namespace: str | None = None
+) -> list[kubernetes.Service]:
+    """The Services of this name that an object may mean.
+
+    A repository may install one application in several ways (manifests and a chart, overlays), each
+    with its Service: then those that lie nearest are meant.
+    """
+    named = [
+        service
+        for service in cluster.services
+        if service.name == name
+        and (service.namespace == namespace if namespace else same_namespace(service, at))
+    ]
+    near = [_shared_path(service.at.path, at.at.path) for service in named]
+    return [service for service, shared in zip(named, near, strict=True) if shared == max(near)]
+
+
+def _shared_path(first: str, second: str) -> int:
+    """How many leading directories two files share; one file is nearest to itself."""
+    if first == second:
+        return len(first)
+    return len(posixpath.commonprefix([first.split("/")[:-1], second.split("/")[:-1]]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from auditor.deployment.image import Image, RunStep
 from auditor.parsers import shell
@@ -40,3 +40,24 @@ def ran(image: Image) -> Iterator[Ran]:
         for script in scripts:
             for what in interpret_script(script, env=step.state.env, cwd=step.state.workdir):
                 yield Ran(step=step, what=what)
+
+
+def fatal(commands: Sequence[Ran], index: int) -> bool:
+    """Whether the RUN fails when this command of it does."""
+    one = commands[index]
+    own = one.what.command
+    if own is None:
+        return True
+    if own.conditional or own.loop or own.substitution or own.background or own.negated:
+        return False
+    if own.tested or own.function is not None or own.pipeline[0] + 1 != own.pipeline[1]:
+        return False
+    for later in commands[index + 1 :]:
+        what = later.what.command
+        if later.step is not one.step or what is None:
+            break
+        if what.connector == "||":
+            return False
+        if what.connector not in ("&&", "|"):
+            return own.errexit
+    return True

@@ -11,6 +11,7 @@ from auditor import lazy_re as re
 from auditor.deployment.model import BuiltImage, Mount, StartFault
 from auditor.findings import Stage
 from auditor.parsers import dotenv
+from auditor.parsers.compose import SERVICE_KEYS
 from auditor.source import Unknown
 from auditor.values import replace
 
@@ -59,6 +60,23 @@ class Composition:
             or repository.would_ignore(path)
             or any(repository.is_file(example) for example in dotenv.examples(path))
         )
+
+    @cached_property
+    def named(self) -> dict[str, ComposeService]:
+        """The first service of each container name, of those that always take part."""
+        found: dict[str, ComposeService] = {}
+        for service in self.project.services:
+            name = service.container_name
+            if name is not None and isinstance(name.value, str) and not service.profiles:
+                found.setdefault(name.value, service)
+        return found
+
+    @cached_property
+    def lenders(self) -> frozenset[str]:
+        """Services whose network others share (``network_mode: service:front``)."""
+        modes = (s.network_mode.value for s in self.project.services if s.network_mode is not None)
+        told = (mode.partition(":") for mode in modes if isinstance(mode, str))
+        return frozenset(name for kind, _, name in told if kind == "service")
 
     @cached_property
     def demanded(self) -> tuple[str, ...]:
@@ -148,12 +166,44 @@ def faults(
     composition: Composition, service: ComposeService, image: BuiltImage | None
 ) -> Iterator[StartFault]:
     """Why Compose does not start this service, its image and command apart."""
-    for fault in _references(composition, service):
+    for fault in (*_refused(composition.project, service), *_references(composition, service)):
         # Given after the plain file (`-f`), which may declare what is missing here.
         yield replace(fault, possible=True) if composition.is_overlay else fault
     yield from _target(composition.facts, service, image)
     yield from _words(composition, service)
     yield from _swarm(service)
+
+
+def _refused(project: ComposeProject, service: ComposeService) -> Iterator[StartFault]:
+    """What does not fit Compose's schema: keys that there are not, values of another type."""
+    for key, at in service.unknown_keys:
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, SERVICE_KEYS, n=1, cutoff=0.8)
+        yield StartFault(
+            kind="compose",
+            message=(
+                f"a service has no key `{key}`"
+                + (f" (`{near[0]}`?)" if near else "")
+                + ": Compose refuses the file (`Unsupported config option`, `additional properties "
+                f"'{key}' not allowed`)"
+            ),
+            at=at,
+            # A key that is like none of ours may be newer than they are.
+            possible=not near,
+            certain=False,
+            stage=Stage.BUILDS,
+            everyone=True,
+        )
+    for problem in project.refused if service is project.services[0] else ():
+        yield StartFault(
+            kind="compose",
+            message=f"{problem.message}: Compose refuses the file",
+            at=problem.at,
+            certain=False,
+            stage=Stage.BUILDS,
+            everyone=True,
+        )
 
 
 def _swarm(service: ComposeService) -> Iterator[StartFault]:
@@ -216,6 +266,7 @@ def _references(composition: Composition, service: ComposeService) -> Iterator[S
                 ),
                 at=dependency.at,
                 stage=Stage.BUILDS,
+                everyone=True,
             )
         elif (
             dependency.condition == "service_healthy"
@@ -243,7 +294,19 @@ def _references(composition: Composition, service: ComposeService) -> Iterator[S
                 ),
                 at=network.at,
                 stage=Stage.BUILDS,
+                everyone=True,
             )
+    yield from _same_name(composition, service)
+    mode = service.network_mode.value if service.network_mode is not None else None
+    if isinstance(mode, str) and mode.startswith(("service:", "container:")) and service.ports:
+        yield StartFault(
+            kind="compose",
+            message=(
+                f"`network_mode: {mode}` takes the network of another container, and ports are published "
+                "there only: `conflicting options: port publishing and the container type network mode`"
+            ),
+            at=service.ports[0].at,
+        )
     for volume in service.volumes:
         if volume.type != "volume" or volume.source is None:
             continue
@@ -259,7 +322,27 @@ def _references(composition: Composition, service: ComposeService) -> Iterator[S
                 ),
                 at=volume.at,
                 stage=Stage.BUILDS,
+                everyone=True,
             )
+
+
+def _same_name(composition: Composition, service: ComposeService) -> Iterator[StartFault]:
+    """Two containers cannot have one name."""
+    own = service.container_name
+    other = composition.named.get(str(own.value)) if own is not None else None
+    theirs = other.container_name if other is not None else None
+    if own is None or theirs is None or other is None or other is service or service.profiles:
+        return
+    yield StartFault(
+        kind="compose",
+        message=(
+            f"`{other.name}` has the container name `{own.value}` as well: `Conflict. The container name "
+            f'"/{own.value}" is already in use`, and one of them is not started'
+        ),
+        at=own.at,
+        related=((theirs.at, "the other one"),),
+        everyone=True,
+    )
 
 
 def _target(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.deployment.model import StartFault
+from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.python.module import is_main_test
-from auditor.source import Location
+from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
+    from auditor.parsers.commands import MainProcess, Option
     from auditor.parsers.python.facts import ModuleFacts, Trace
 
 # Calls at module level that return; anything else may keep the process busy.
@@ -67,6 +69,30 @@ def inline(code: str, at: Location) -> Iterator[StartFault]:
     )
 
 
+def daemons(processes: Sequence[MainProcess], configured: Sequence[Option]) -> Iterator[StartFault]:
+    """``gunicorn --daemon`` as the last command: its first process ends, and with it the container."""
+    staying = [p.interpretation.fact for p in processes if not p.background]
+    if len(staying) != 1 or any(p.conditional for p in processes):
+        return
+    fact = staying[0]
+    if not isinstance(fact, ServerStart) or fact.kind in ("nginx", "supervisord"):
+        return
+    told = next(
+        (o for o in (*fact.options, *configured) if o.name in ("daemon", "daemonize") and o.value),
+        None,
+    )
+    if told is not None and not isinstance(told.value, Unknown):
+        yield StartFault(
+            kind="daemon",
+            message=(
+                f"{fact.kind} is told to go to the background, and nothing stays in the foreground: "
+                "the container stops at once"
+            ),
+            at=told.at,
+            certain=False,
+        )
+
+
 def object_with_workers(trace: Trace) -> list[StartFault]:
     """``uvicorn.run(app, workers=2)``: only an import string can be loaded again."""
     found = []
@@ -99,7 +125,8 @@ def nothing_served(trace: Trace, facts: ModuleFacts | None, at: Location) -> Ite
     apps = [a for a in trace.apps if a.framework in _PASSIVE and a.reach.phase is not Phase.REQUEST]
     if not apps or any(c.category in _BUSY for c in trace.calls):
         return
-    if not _ends(facts.tree.body):
+    if not _ends(facts.tree.body) or raised(facts) is not None:
+        # What stands below a raise is not followed, and may serve.
         return
     yield StartFault(
         kind="no-command",

@@ -179,12 +179,14 @@ def follow(
             from auditor.deployment.listening import configured as settings_of
 
             configured.extend(settings_of(fact, env, process.interpretation.cwd, view, []))
+    faults += endings.daemons(processes, configured)
     proxy = next((p for p in processes if _kind(p) == "nginx"), None)
     proxies: list[Proxied] = []
     if proxy is not None and isinstance(proxy.interpretation.fact, ServerStart):
         filled = rewritten.texts(view, script, env, cwd)
         configs = fronts.nginx(proxy.interpretation.fact, view, filled)
         if configs:
+            faults += fronts.nginx_faults(proxy.interpretation.fact, configs)
             proxies = fronts.targets(configs)
             inner = [item for item in listens if item.server != "nginx"]
             faults += _unanswered(proxies, inner, complete=complete)
@@ -200,6 +202,7 @@ def follow(
         open_links = [
             (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
         ]
+    faults += startup.to_background(service, processes)
     if not processes:
         open_links.append((Stage.STARTS, "the command could not be followed"))
         complete = False
@@ -316,7 +319,7 @@ def _importable(
 
     found: dict[str, ProjectModule] = {}
     unsure: set[str] = set()
-    roots = tuple(dict.fromkeys(root for entry in entries for root in entry.roots))
+    roots = tuple(dict.fromkeys(r for e in entries for r in (*e.roots, *e.trace.roots)))
     for module in view.pickled_modules:
         inside = module.replace(".", "/")
         for root in roots:
@@ -369,10 +372,6 @@ def _unique(faults: list[StartFault]) -> Iterator[StartFault]:
             yield fault
 
 
-# Where MLflow and its kin keep models: what is there is not in the repository.
-_REGISTRIES = ("models:/", "runs:/", "mlflow-artifacts:/", "s3://", "gs://", "abfss://", "wasbs://")
-
-
 def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[tuple[Stage, str]]:
     """Models of a registry, and models that are absent where no error is certain."""
     loads = [
@@ -383,7 +382,7 @@ def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[t
     ]
     for access in loads:
         text = access.path.text
-        if isinstance(text, str) and text.startswith(_REGISTRIES):
+        if isinstance(text, str) and text.startswith(paths.REGISTRIES):
             start = access.reach.certain and access.reach.phase < Phase.REQUEST
             yield (
                 Stage.STARTS if start else Stage.PREDICTS,
@@ -397,10 +396,15 @@ def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[t
 
 def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[StartFault]:
     """What is missing in an image that takes nothing from the repository is mounted by its user."""
-    image = service.image
+    image, environment = service.image, service.environment
+    # The project came by its installation, which leaves its files where they were.
+    linked = environment is not None and any(
+        s.fact is not None and s.fact.editable for s in environment.steps
+    )
     alone = (
         service.origin == "dockerfile"
         and image is not None
+        and not linked
         and not any(copy.origin == "context" for copy in image.image.copies)
     )
     for fault in faults:
@@ -971,7 +975,7 @@ class _Follower:
                 python = (int(major), int(short))
         finder = ImageFinder(
             roots=roots,
-            facts_of=self.view.module,
+            facts_of=self._module,
             is_dir=self.view.is_dir,
         )
         home = account(self.service.image, self.service.user).home
@@ -991,9 +995,19 @@ class _Follower:
             budget=self.view.budget,
         )
 
+    def _module(self, path: str) -> ModuleFacts | None:
+        """A file of the image, or of a project that was installed from it and is there no more."""
+        found = self.view.module(path)
+        if found is None:
+            found = packagedata.facts_at_installation(self.service, self.view, path)
+            if found is not None:
+                # What is read beside it lies in site-packages now.
+                self.view.may_prepare((posixpath.dirname(path),), "its project was installed")
+        return found
+
     def _by_hand(self, path: str) -> bool:
         seen = self.view.look(path)
-        return seen.answer != "yes" and bool(self.view.by_hand(path))
+        return seen.answer != "yes" and bool(self.view.by_hand(path, examples=False))
 
     def _read(self, path: str) -> str | None:
         text = self.view.text(path)
@@ -1207,14 +1221,15 @@ class _Follower:
             return
         apps = sorted({n.partition(":")[2] for app in trace.apps for n in app.names})
         hint = f" (the application there is `{apps[0]}`)" if apps else ""
+        where = trace.path or module
         self.faults.append(
             StartFault(
                 kind="attribute",
                 message=(
-                    f"`{trace.path}` has no `{attribute}`{hint}: "
+                    f"`{where}` has no `{attribute}`{hint}: "
                     f'`Error loading ASGI app. Attribute "{attribute}" not found in module "{module}".`'
                     if server == "uvicorn"
-                    else f"`{trace.path}` has no `{attribute}`{hint}: {server} fails to load it"
+                    else f"`{where}` has no `{attribute}`{hint}: {server} fails to load it"
                 ),
                 at=at,
                 related=((Location(trace.path), "this module is loaded"),) if trace.path else (),

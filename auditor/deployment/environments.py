@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from auditor.deployment.base import Base
-from auditor.deployment.commands import Ran
+from auditor.deployment.commands import Ran, fatal
 from auditor.deployment.filesystem import Absent, ContextSource, Present
 from auditor.deployment.image import Image
 from auditor.deployment.model import (
@@ -20,13 +20,14 @@ from auditor.deployment.model import (
 )
 from auditor.linking import distributions
 from auditor.parsers import conda, locks, pyproject, requirements, setup_py
-from auditor.parsers.commands import PipInstall
+from auditor.parsers.commands import PipInstall, PythonRun
 from auditor.parsers.requirements import Requirement, RequirementsFile
 from auditor.source import Location, Problem, Unknown
 from auditor.values import field, record, replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
+    from auditor.parsers.shell import Arg
 
 LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
 # Tools of the installation that bring nothing else into the environment.
@@ -74,11 +75,19 @@ def of_image(
     ``commands`` are (command, the stage image it runs in, whether what it installs is shipped).
     """
     draft = _Draft()
-    for ran, stage_image, shipped in commands:
-        fact = ran.what.fact
+    every = [ran for ran, _, _ in commands]
+    for index, (ran, stage_image, shipped) in enumerate(commands):
+        fact = _by_setup(ran.what.fact)
         if not isinstance(fact, PipInstall) or fact.action in ("uninstall", "lock", "download"):
             continue
-        resolver = _Resolver(ran, stage_image, context)
+        ends = fatal(every, index)
+        resolver = _Resolver(ran, stage_image, context, fatal=ends)
+        if shipped and python is not None and python.certain and not ends:
+            tried = _step(fact, ran, resolver, _Draft(), facts, python)
+            if _fails(tried, python.version, base):
+                # pip installs all of it or nothing, and the RUN goes on all the same.
+                draft.steps.append(replace(tried, shipped=False))
+                continue
         step = _step(fact, ran, resolver, draft if shipped else _Draft(), facts, python)
         draft.steps.append(replace(step, shipped=shipped))
     return _finish(
@@ -91,13 +100,54 @@ def of_image(
     )
 
 
+def _by_setup(fact: object) -> object:
+    """``python setup.py install`` as the installation that it is."""
+    if not isinstance(fact, PythonRun) or fact.script is None or not fact.args:
+        return fact
+    if fact.script.value != "setup.py" or fact.args[0].text not in ("install", "develop"):
+        return fact
+    here = replace(fact.script, value=".")
+    return PipInstall(
+        tool="setup.py",
+        action="install",
+        at=fact.at,
+        argv=fact.argv,
+        local_paths=(here,) if fact.args[0].text == "install" else (),
+        editable=(here,) if fact.args[0].text == "develop" else (),
+    )
+
+
+def _fails(step: InstallStep, python: str, base: Base | None) -> bool:
+    """Whether pip certainly finds no file for something that the step asks for."""
+    from auditor.linking import wheels
+
+    marked = locks.marker_environment(python)
+    for item in step.requirements:
+        if item.fact.url or item.fact.path or item.fact.vcs or item.origin == "conda":
+            continue
+        if item.version is None or (item.fact.marker and not item.fact.applies(marked)):
+            continue
+        found = wheels.installable(
+            item.key,
+            item.version,
+            python=python,
+            libc=base.libc if base is not None else "glibc",
+            glibc=base.glibc if base is not None else None,
+        )
+        if found.outcome in ("no-python", "no-file"):
+            return True
+    return False
+
+
 class _Resolver:
     """Maps a path as a command sees it to a repository path, or says why that fails."""
 
-    def __init__(self, ran: Ran, image: Image, context: str) -> None:
+    def __init__(self, ran: Ran, image: Image, context: str, *, fatal: bool) -> None:
         self._ran = ran
         self._image = image
         self._context = context
+        # The build ends when the command fails.
+        self.fatal = fatal
 
     def where(self, path: str) -> Value:
         """The absolute path in the image."""
@@ -114,6 +164,9 @@ class _Resolver:
         if mounted is not None:
             return mounted, ""
         found = self._image.fs.lookup(absolute)
+        if isinstance(found, Absent) and found.removed_at is not None:
+            # Taken away again, in this RUN or later.
+            found = self._image.fs.lookup_before(absolute, self._ran.step.layers)
         if isinstance(found, Present) and isinstance(found.source, ContextSource):
             return posixpath.normpath(posixpath.join(self._context, found.source.path or ".")), ""
         name = posixpath.basename(absolute)
@@ -124,6 +177,21 @@ class _Resolver:
         found = self._image.fs.lookup(absolute)
         gone = isinstance(found, Absent) and found.removed_at is None
         return gone and self._mounted(absolute) is None
+
+    def too_late(self, absolute: str) -> Location | None:
+        """The COPY that brings the file, where it stands below the command."""
+        found, run = self._image.fs.lookup(absolute), self._ran.step.at
+        if not isinstance(found, Present) or not isinstance(found.source, ContextSource):
+            return None
+        at, name = found.at, posixpath.basename(absolute)
+        if at is None or at.path != run.path or at.line <= run.line or self.copied_by_then(name):
+            return None
+        return at if self._mounted(absolute) is None else None
+
+    @property
+    def copies_fail(self) -> bool:
+        """A COPY brings less than it says: what is missing has another reason."""
+        return any(step.problems for step in self._image.copies)
 
     def copied_by_then(self, name: str) -> bool:
         """Whether a COPY before the command may bring a file of that name; mounts count."""
@@ -153,6 +221,27 @@ class _Resolver:
                 rest = absolute[len(target.rstrip("/")) + 1 :]
                 return posixpath.normpath(posixpath.join(self._context, source, rest))
         return None
+
+
+def _unopened(arg: Arg, resolve: _Resolver) -> Iterator[Problem]:
+    """``-r requirements.txt`` where no such file is, or not yet."""
+    place = resolve.where(str(arg.value))
+    if not resolve.fatal or resolve.copies_fail or "://" in str(arg.value):
+        return
+    if isinstance(place, Unknown):
+        return
+    later = resolve.too_late(place)
+    if later is None and not resolve.absent(place):
+        return
+    yield Problem(
+        at=arg.at,
+        message=(
+            f"{place} is not in the image"
+            + (f" before line {later.line} copies it" if later is not None else "")
+            + " (`ERROR: Could not open requirements file: [Errno 2] No such file or directory: "
+            f"'{arg.value}'`)"
+        ),
+    )
 
 
 def _left_behind(path: str, resolve: _Resolver, told: str, draft: _Draft) -> Iterator[Problem]:
@@ -207,7 +296,9 @@ def _step(
         path, why = resolve(arg.value)
         if path is None:
             unresolved.append(why)
+            draft.problems.extend(_unopened(arg, resolve))
             continue
+        draft.problems.extend(_unopened(arg, resolve))
         files.append(path)
         if locks.detect(path) == "conda-lock":
             used_lock = _use_lock(path, draft, facts, python, (), (), fact.at, add)
@@ -302,6 +393,8 @@ def _step(
         lock=used_lock,
         unresolved=tuple(unresolved),
         stage=ran.step.stage,
+        cwd=ran.what.cwd,
+        layers=ran.step.layers,
     )
 
 

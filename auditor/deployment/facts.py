@@ -13,6 +13,7 @@ from auditor.source import Problem, SourceText
 
 if TYPE_CHECKING:
     from auditor.deployment.beforehand import Beforehand
+    from auditor.deployment.documented import Documented
     from auditor.deployment.filesystem import BuildContext
     from auditor.discovery import Repository
     from auditor.parsers.conda import CondaEnvironment
@@ -56,6 +57,7 @@ class Facts:
         self._scripts: dict[str, Script | None] = {}
         self._spoken: frozenset[str] | None = None
         self._beforehand: Beforehand | None = None
+        self._documented: Documented | None = None
         # What a platform does instead of a Dockerfile, by the file that makes it do so.
         self.standins: dict[str, Dockerfile] = {}
 
@@ -196,23 +198,38 @@ class Facts:
             self._beforehand = beforehand.read(self)
         return self._beforehand
 
+    @property
+    def documented(self) -> Documented:
+        """What documents tell to put somewhere, and what scripts write."""
+        if self._documented is None:
+            from auditor.deployment import documented
+
+            self._documented = documented.read(self)
+        return self._documented
+
     def by_hand(self, path: str) -> str:
         """Why this path may be there although the repository lacks it; empty where nothing says so.
 
         A path that ends with ``/`` is a directory.
         """
+        return self.put_there(path) or self.example_of(path)
+
+    def example_of(self, path: str) -> str:
+        """The example beside a file that it is copied from; empty where there is none."""
+        names = dotenv.examples(path) if not path.endswith("/") else ()
+        found = next((name for name in names if self.repository.is_file(name)), "")
+        return f"{found} shows what it holds" if found else ""
+
+    def put_there(self, path: str) -> str:
+        """Who or what puts this path where it is used; empty where nothing says so."""
         if self.repository.would_ignore(path):
             return "git ignores it"
         if path.endswith("/") and self.repository.holds_ignored(path):
             return "git ignores what it holds"
         if self._kept_by_dvc(path):
             return "DVC keeps it"
-        if not path.endswith("/"):
-            for example in dotenv.examples(path):
-                if self.repository.is_file(example):
-                    return f"{example} shows what it holds"
         where = self.beforehand.brings(path)
-        return f"{where} may bring it" if where else ""
+        return f"{where} may bring it" if where else self.documented.says(path)
 
     def _kept_by_dvc(self, path: str) -> bool:
         """A ``.dvc`` file stands for it, or for a directory that it lies in."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.deployment import startup
 from auditor.deployment.model import Listen, Proxied, StartFault
+from auditor.findings import Stage
 from auditor.parsers import serverconf
 from auditor.parsers.commands import MainProcess, ServerStart, main_processes
 from auditor.parsers.shell import Script
@@ -18,7 +19,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
-    from auditor.deployment.model import Mount, Value
+    from auditor.deployment.model import Mount, Service, Value
     from auditor.deployment.rewritten import Texts
     from auditor.deployment.view import View
     from auditor.parsers.serverconf import NginxConfig, SupervisorConfig
@@ -178,6 +179,54 @@ def nginx(fact: ServerStart, view: View, filled: Texts | None = None) -> list[Ng
     return found
 
 
+# Directives of nginx that have no block, and begin a line of their own.
+_SIMPLE = frozenset(
+    """
+    access_log add_header alias autoindex charset client_body_buffer_size client_max_body_size daemon
+    default_type error_log error_page expires fastcgi_pass grpc_pass gzip gzip_types index
+    keepalive_timeout listen master_process pid proxy_buffering proxy_cache_bypass
+    proxy_connect_timeout proxy_http_version proxy_pass proxy_read_timeout proxy_redirect
+    proxy_send_timeout proxy_set_header resolver return rewrite root sendfile server_name server_tokens
+    ssl_certificate ssl_certificate_key ssl_protocols tcp_nodelay tcp_nopush try_files
+    types_hash_max_size user uwsgi_pass worker_connections worker_processes
+    """.split()  # noqa: SIM905
+)
+
+
+def nginx_faults(fact: ServerStart, configs: Sequence[NginxConfig]) -> Iterator[StartFault]:
+    """Why nginx refuses its configuration."""
+    told = fact.value("directives")
+    for at, why in (item for config in configs for item in _refused(config, told)):
+        yield StartFault(
+            kind="daemon",
+            message=f"nginx refuses its configuration and ends: {why}",
+            at=at,
+            related=((fact.at, "started here"),),
+            certain=False,
+        )
+        return
+
+
+def _refused(config: NginxConfig, told: object) -> Iterator[tuple[Location, str]]:
+    for problem in config.problems:
+        if problem.message in serverconf.REFUSED_BY_NGINX:
+            yield problem.at, f"this {problem.message}"
+    for directive in config.directives:
+        if directive.name == "daemon" and isinstance(told, str) and "daemon" in told:
+            yield directive.at, '`"daemon" directive is duplicate` (the command says it with `-g`)'
+    for directive in config.walk():
+        if directive.name not in _SIMPLE:
+            continue
+        further = directive.at.end_line > directive.at.line and any(
+            arg in _SIMPLE for arg in directive.args
+        )
+        if directive.block is not None or further:
+            yield (
+                directive.at,
+                f"`{directive.name}` is not ended by a semicolon, so that the next line belongs to it",
+            )
+
+
 def nginx_listens(configs: list[NginxConfig]) -> list[Listen]:
     """The addresses that its servers listen on."""
     found: list[Listen] = []
@@ -227,6 +276,29 @@ def _address(text: str, default: int) -> tuple[str, int] | None:
     if colon and not port.isdigit():
         return None
     return host, int(port) if colon else default
+
+
+def passed_on(services: Sequence[Service]) -> Iterator[Service]:
+    """The services; what a proxy passes on to another one is answered there."""
+    for service in services:
+        if not service.proxies:
+            yield service
+            continue
+        answering = [
+            other
+            for other in services
+            if other is not service
+            and other.project is service.project
+            and other.compose is not None
+            and any(target.host == other.compose.name for target in service.proxies)
+        ]
+        own = [link for link in service.open_links if link[0] is Stage.PREDICTS]
+        if not answering or service.compose is None or len(own) != 1:
+            yield service
+            continue
+        theirs = [link for o in answering for link in o.open_links if link[0] is Stage.PREDICTS]
+        links = [link for link in service.open_links if link not in own]
+        yield replace(service, open_links=(*links, *dict.fromkeys(theirs)))
 
 
 # --- proxies that only Compose shows ---------------------------------------------------------

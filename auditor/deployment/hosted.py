@@ -1,4 +1,4 @@
-"""Processes that a hosting platform, or systemd on a machine, starts from this repository."""
+"""Processes that a hosting platform starts from this repository."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from auditor.deployment.model import BuiltImage, HealthCheck, Published, Service, Variable
-from auditor.source import Location, SourceText
+from auditor.source import Location, SourceText, Unknown
 from auditor.values import replace
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ def variables(app: PlatformApp, image: BuiltImage) -> list[Variable]:
         for name, told in app.environment
         if name
     ]
+    found += [
+        Variable(name=name, value=Unknown("it is a secret"), at=at, source="platform")
+        for name, at in app.secrets
+        if name
+    ]
     if app.sets_port and not any(v.name == "PORT" and v.source == "platform" for v in found):
         port = str(app.port or PLATFORM_PORT)
         found.append(Variable(name="PORT", value=port, at=app.at, source="platform"))
@@ -51,7 +56,7 @@ def variables(app: PlatformApp, image: BuiltImage) -> list[Variable]:
 
 def published(app: PlatformApp) -> tuple[Published, ...]:
     """Where the platform sends requests; none where it looks for a port."""
-    if app.finds_port or app.host:
+    if app.finds_port or app.private:
         return ()
     at = app.port_at or app.at
     chosen = app.port is None
@@ -74,7 +79,11 @@ def health(app: PlatformApp) -> tuple[HealthCheck, ...]:
     path = app.health.text if app.health.text.startswith("/") else None
     if app.platform == "BentoML":
         path = None  # the server answers that itself
-    return (HealthCheck(at=app.health.at, source="platform", host="localhost", path=path),)
+    return (
+        HealthCheck(
+            at=app.health.at, source="platform", host="localhost", port=app.port, path=path
+        ),
+    )
 
 
 def found_port(service: Service, app: PlatformApp) -> Service:

@@ -180,6 +180,8 @@ class RunStep:
     instruction: Run
     state: State
     at: Location
+    # How many layers the file system had when it began.
+    layers: int = 0
 
     @property
     def command(self) -> Command:
@@ -712,7 +714,13 @@ class _Evaluator:
 
     def _run(self, build: _Build, item: Run) -> None:
         build.runs.append(
-            RunStep(stage=build.stage.index, instruction=item, state=build.state(), at=item.at)
+            RunStep(
+                stage=build.stage.index,
+                instruction=item,
+                state=build.state(),
+                at=item.at,
+                layers=len(build.fs),
+            )
         )
         for mount in item.mounts:
             if mount.from_ is not None:

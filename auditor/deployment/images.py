@@ -14,6 +14,7 @@ from auditor.deployment.facts import Facts
 from auditor.deployment.image import Image, evaluate
 from auditor.deployment.model import BuiltImage, Environment, PythonClaim, Value
 from auditor.discovery import FileKind
+from auditor.linking.sonames import set_up_by
 from auditor.parsers.commands import PipInstall, SystemInstall, Venv
 from auditor.source import Location
 from auditor.values import replace
@@ -105,7 +106,7 @@ def build(
     programs |= {p.name for p in packages if p.shipped and not p.removed}
     for package in packages:
         if package.shipped:
-            programs |= set(_PACKAGE_PROGRAMS.get(package.name, ()))
+            programs |= {*_PACKAGE_PROGRAMS.get(package.name, ()), *set_up_by(package.name)}
     return BuiltImage(
         key=key,
         dockerfile=parsed,
@@ -171,8 +172,6 @@ _PACKAGE_PROGRAMS = {
     "poppler-utils": ("pdftoppm", "pdftotext", "pdfinfo"),
     "tesseract-ocr": ("tesseract",),
     "imagemagick": ("convert", "magick", "identify"),
-    "default-jre-headless": ("java",),
-    "default-jre": ("java",),
     "p7zip-full": ("7z",),
     "gnupg": ("gpg",),
 }

@@ -29,6 +29,8 @@ class Made:
     followed: bool = False
     # Files that it certainly reads, and where it does.
     reads: tuple[tuple[str, Location], ...] = ()
+    # Modules from outside the project that it certainly imports.
+    imports: tuple[tuple[str, Location], ...] = ()
 
     def answer(self, path: str) -> Answer:
         """Whether the run made this path; *no* where it makes a file of that name elsewhere."""
@@ -78,11 +80,20 @@ def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
         and not access.missing_ok
         and isinstance(access.path.resolved, str)
     )
+    imports = tuple(
+        (item.module, item.fact.at)
+        for item in trace.imports
+        if item.found == "external"
+        and item.reach.certain
+        and item.reach.phase in (Phase.IMPORT, Phase.MAIN)
+        and not (item.reach.guards or item.fact.guards or item.fact.level)
+    )
     return Made(
         at=fact.at,
         paths=paths,
         followed=not vague and not trace.truncated and not trace.problems,
         reads=reads,
+        imports=imports,
     )
 
 

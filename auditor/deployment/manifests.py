@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.deployment import effects, healthcheck
 from auditor.deployment.cluster import Cluster, leads, same_namespace
-from auditor.deployment.model import HealthCheck, Mount, Published, Value, Variable
+from auditor.deployment.model import HealthCheck, Mount, Published, Sealed, Value, Variable
 from auditor.parsers import kubernetes, shell
 from auditor.source import Fragment, Location, Unknown
 from auditor.values import value
@@ -38,6 +38,8 @@ class Candidate:
     is_dev: bool = False
 
 
+# Platforms that send to the ports which the container declares.
+DECLARED = frozenset({"ecs", "container-apps"})
 # Images of others, by the first part of their name (or all of it): never one of the repository's.
 _PUBLIC = frozenset(
     ["docker.io", "library", "bitnami", "bitnamilegacy", "prom", "grafana", "quay.io", "registry.k8s.io", "k8s.gcr.io", "mcr.microsoft.com", "nvcr.io", "public.ecr.aws", "gke.gcr.io", "tensorflow", "pytorch", "huggingface", "kserve", "seldonio", "vllm", "ollama", "rayproject", "jupyter", "apache", "confluentinc", "minio", "curlimages", "amazon", "hashicorp", "istio", "envoyproxy", "traefik", "nginxinc", "kubeflow", "kubeflownotebookswg", "argoproj", "getsentry", "opentelemetry", "otel", "jaegertracing", "cloudflare", "datadog", "elastic", "docker.elastic.co", "gcr.io/kubebuilder", "gcr.io/cloud-sql-connectors", "gcr.io/cloudsql-docker", "gcr.io/google-containers", "gcr.io/google-samples", "gcr.io/ml-pipeline", "openvino", "intel", "qdrant", "semitechnologies", "chromadb", "milvusdb", "busybox", "alpine", "nginx", "redis", "postgres", "mysql", "mariadb", "mongo", "rabbitmq", "python", "debian", "ubuntu", "httpd", "memcached", "elasticsearch", "kibana", "zookeeper", "influxdb", "haproxy", "caddy", "registry", "hello-world", "node", "golang", "openjdk", "amazonlinux"]
@@ -360,6 +362,21 @@ def published(item: Running) -> list[Published]:
     """The container ports that Services, or the platform, send to."""
     found = []
     container = item.container
+    if item.workload.platform in DECLARED:
+        return [
+            Published(
+                container_port=port.container_port.number
+                if port.container_port.number is not None
+                else Unknown("the port is filled in later"),
+                host_port=None,
+                host_ip=None,
+                protocol="tcp",
+                at=port.container_port.at,
+                source="kubernetes",
+            )
+            for port in container.ports
+            if port.protocol == "TCP"
+        ]
     if item.workload.platform in ("knative", "kserve"):
         port = platform_port(container)
         at = container.ports[0].at if container.ports else container.at
@@ -473,6 +490,14 @@ def user(item: Running) -> kubernetes.Value | None:
         if context is not None and context.run_as_user is not None:
             return context.run_as_user
     return None
+
+
+def sealed(item: Running) -> tuple[Sealed, ...]:
+    """The container's root file system, where it is read-only."""
+    context = item.container.security_context
+    if context is None or not context.read_only_root_filesystem:
+        return ()
+    return (Sealed(because="the container's file system is read-only", at=context.at),)
 
 
 def image_names(dockerfile: str, context: str, root: str) -> tuple[str, ...]:

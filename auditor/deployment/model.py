@@ -102,6 +102,9 @@ class InstallStep:
     # Why not everything it installs is known.
     unresolved: tuple[str, ...] = ()
     stage: int = 0
+    # Where it runs, and how many layers the file system of its stage has by then.
+    cwd: Value | None = None
+    layers: int = 0
     # Runs in the stage that is shipped (or one it is built on), or is copied from there.
     shipped: bool = True
 
@@ -355,6 +358,24 @@ class Mount:
 
 
 @value
+class Sealed:
+    """Directories whose file systems the process cannot write: ``paths``, except ``writable``."""
+
+    because: str
+    at: Location
+    paths: tuple[str, ...] = ("/",)
+    writable: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether a path lies in it."""
+        return _below(path, self.paths) and not _below(path, self.writable)
+
+
+def _below(path: str, directories: tuple[str, ...]) -> bool:
+    return any(path == d or path.startswith(f"{d.rstrip('/')}/") for d in directories)
+
+
+@value
 class HealthCheck:
     """A health check: what it runs or asks. ``program`` and ``url`` parts None when not seen."""
 
@@ -401,20 +422,12 @@ class StartFault:
     certain: bool = True
     # It depends on something that people do by hand.
     possible: bool = False
+    # The repository shows how to mend it, and goes without all the same.
+    documented: bool = False
     stage: Stage = Stage.STARTS
     evidence: tuple[tuple[str, str], ...] = ()
-
-
-def stops_build(at: Location, message: str, *related: tuple[Location, str]) -> StartFault:
-    """An instruction at which the build of the image ends."""
-    return StartFault(
-        kind="build",
-        message=f"the build stops here: {message}",
-        at=at,
-        related=related,
-        certain=False,
-        stage=Stage.BUILDS,
-    )
+    # Compose refuses the whole project, not this service alone.
+    everyone: bool = False
 
 
 @value
@@ -497,6 +510,8 @@ class Service:
     listens_complete: bool = False
     published: tuple[Published, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    # File systems that it cannot write, where nothing is mounted over them.
+    sealed: tuple[Sealed, ...] = ()
     health: tuple[HealthCheck, ...] = ()
     faults: tuple[StartFault, ...] = ()
     environment: Environment | None = None
@@ -517,6 +532,8 @@ class Service:
     open_links: tuple[tuple[Stage, str], ...] = ()
     # Where the proxy that it runs sends requests.
     proxies: tuple[Proxied, ...] = ()
+    # Other containers share its network: what it publishes may lead to them.
+    lends_network: bool = False
     # A supervisor stays up whatever becomes of the programs that it starts.
     supervised: bool = False
     is_web: bool | None = None

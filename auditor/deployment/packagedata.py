@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from auditor.deployment.filesystem import ContextSource, Present
 from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Service
     from auditor.deployment.view import View
+    from auditor.parsers.python import ModuleFacts
     from auditor.source import Location
 
 _MAX = 200_000
@@ -23,6 +25,9 @@ class Project:
 
     folder: str
     copied: bool
+    # The stage that installs it, and how many layers its file system has by then.
+    stage: int = 0
+    layers: int = 0
 
 
 def installed(service: Service) -> tuple[Project, ...]:
@@ -35,24 +40,68 @@ def _installed(service: Service) -> Iterator[Project]:
     for step in environment.steps if environment else ():
         if step.fact is None or not step.shipped:
             continue
-        where = _workdir_of(service, step.fact.at)
+        where = step.cwd if isinstance(step.cwd, str) else None
         for args, copied in ((step.fact.local_paths, True), (step.fact.editable, False)):
             for arg in args:
                 path = arg.value.partition("[")[0] if isinstance(arg.value, str) else None
                 if path is not None and (path.startswith("/") or where is not None):
                     folder = posixpath.normpath(posixpath.join(where or "/", path))
-                    yield Project(folder=folder, copied=copied)
+                    yield Project(
+                        folder=folder, copied=copied, stage=step.stage, layers=step.layers
+                    )
         if step.fact.action == "sync" and not step.fact.no_root and where is not None:
-            yield Project(folder=where, copied=False)
+            yield Project(folder=where, copied=False, stage=step.stage, layers=step.layers)
 
 
-def _workdir_of(service: Service, at: Location) -> str | None:
-    """The working directory of the RUN that stands there."""
-    image = service.image
-    for step in image.image.runs if image is not None else ():
-        if step.at.path == at.path and step.at.line <= at.line <= step.at.end_line:
-            return step.state.workdir if isinstance(step.state.workdir, str) else None
+def facts_at_installation(service: Service, view: View, path: str) -> ModuleFacts | None:
+    """A module of a project that is installed from files which the image does not keep."""
+    for project in installed(service):
+        folder = project.folder.rstrip("/")
+        if not project.copied or not path.startswith(f"{folder}/"):
+            continue
+        there = view if project.stage in view.image.image.lineage else view.stage(project.stage)
+        if there is None:
+            continue
+        repo = _repo_file(there, path, project.layers)
+        settings = _repo_file(there, f"{folder}/pyproject.toml", project.layers)
+        inside = path[len(folder) + 1 :].removeprefix("src/")
+        if repo is not None and (settings is None or _takes(view, settings, inside)):
+            return view.facts_of_repo(repo)
     return None
+
+
+def _repo_file(there: View, path: str, layers: int) -> str | None:
+    image = there.image
+    found = image.image.fs.lookup_before(path, layers)
+    if isinstance(found, Present) and isinstance(found.source, ContextSource):
+        return posixpath.normpath(posixpath.join(image.context, found.source.path or "."))
+    return None
+
+
+def _takes(view: View, settings: str, inside: str) -> bool:
+    """Whether setuptools takes a file, where ``pyproject.toml`` lists modules and packages."""
+    source = view.repository_text(settings)
+    table = _toml(source.text) if source is not None else {}
+    tool = table.get("tool")
+    told = tool.get("setuptools") if isinstance(tool, dict) else None
+    told = told if isinstance(told, dict) else {}
+    modules, packages = told.get("py-modules"), told.get("packages")
+    if not isinstance(modules, list) and not isinstance(packages, list):
+        return True
+    if packages is not None and not isinstance(packages, list):
+        return True
+    top = inside.partition("/")[0]
+    listed = [str(name).partition(".")[0] for name in (*(modules or ()), *(packages or ()))]
+    return top.removesuffix(".py") in listed
+
+
+def _toml(text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text) if len(text) <= _MAX else {}
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return {}
 
 
 def left_out(view: View, project: str, path: str) -> Location | None:
@@ -64,14 +113,9 @@ def left_out(view: View, project: str, path: str) -> Location | None:
     if path.endswith((".py", ".pyi", ".so")):
         return None
     source = view.text(posixpath.join(project, "pyproject.toml"))
-    if source is None or len(source.text) > _MAX:
+    if source is None:
         return None
-    import tomllib
-
-    try:
-        data: Any = tomllib.loads(source.text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return None
+    data = _toml(source.text)
     system = data.get("build-system")
     if not isinstance(system, dict) or not str(system.get("build-backend", "")).startswith(
         "setuptools"

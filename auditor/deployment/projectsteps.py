@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from auditor import lazy_re as re
 from auditor.deployment.base import minor
 from auditor.deployment.commands import Ran
-from auditor.deployment.model import StartFault, stops_build
+from auditor.deployment.runsteps import stop
 from auditor.parsers.commands import PipInstall
 from auditor.source import Location
 
 if TYPE_CHECKING:
     from auditor.deployment.image import Image
-    from auditor.deployment.model import BuiltImage, Service
+    from auditor.deployment.model import BuiltImage, Service, StartFault
     from auditor.deployment.view import View
 
 _POETRY = re.compile(r"poetry\s*(?=$|[=<>~!\[(])", re.IGNORECASE)
@@ -108,7 +108,7 @@ def _unready(folder: str, tool: str, run: Location, view: View) -> Iterator[Star
     for readme in (project.get("readme"), poetry.get("readme")):
         name = readme.get("file") if isinstance(readme, dict) else readme
         if isinstance(name, str) and _there(posixpath.join(folder, name), run, view) is False:
-            yield stops_build(
+            yield stop(
                 run,
                 f"{said}, whose readme {name} is not in the image at this point: {advice}",
                 (source.at(1), "`readme` is said in this file"),
@@ -126,7 +126,7 @@ def _unready(folder: str, tool: str, run: Location, view: View) -> Iterator[Star
     if all(_there(posixpath.join(folder, place), run, view) is False for place in places) and not (
         backend == "hatchling.build" and _namespaced(folder, module.lower(), run, view)
     ):
-        yield stops_build(
+        yield stop(
             run,
             f"{said}, whose package `{module.lower()}` is not in the image at this point: {advice}",
             (source.at(1), "the project is named in this file"),
@@ -156,7 +156,7 @@ def _poetry_commands(service: Service, commands: list[Ran], view: View) -> Itera
         exports = fact.action == "export" and not _has_export(command, commands[:number], view)
         if not (asked or exports) or _poetry(service, commands[:number]) != 2:
             continue
-        yield stops_build(
+        yield stop(
             fact.at,
             "Poetry 2 is installed, and exports only with a plugin (`The requested command export does "
             "not exist`): install `poetry-plugin-export`"
@@ -277,7 +277,7 @@ def _listed_projects(
             names = ("setup.py", "pyproject.toml", "setup.cfg")
             there = [_there(posixpath.join(folder, n), command.step.at, view) for n in names]
             if all(answer is False for answer in there):
-                yield stops_build(
+                yield stop(
                     item.fact.at,
                     f"{folder} has neither setup.py nor pyproject.toml at this point: `ERROR: "
                     f"file://{folder} does not appear to be a Python project`",
@@ -300,7 +300,7 @@ def _project(folder: str, run: Location, view: View) -> Iterator[StartFault]:
             if not isinstance(name, str):
                 continue
             if _there(posixpath.join(folder, name), run, view) is False:
-                yield stops_build(
+                yield stop(
                     run,
                     f"pyproject.toml says `readme`: {name}, which is not in the image at this point "
                     f"({str(backend).partition('.')[0]}: `Readme file does not exist: {name}`)",
@@ -354,7 +354,7 @@ def _flat(
     if len(found) < 2:
         return
     listed = ", ".join(f"`{name}`" for name in sorted(found)[:4])
-    yield stops_build(
+    yield stop(
         run,
         f"setuptools takes every directory beside pyproject.toml for a package, and here are "
         f"several ({listed}): `Multiple top-level {what} discovered in a flat-layout`. Name them "

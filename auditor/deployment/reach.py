@@ -39,6 +39,8 @@ def out_of_reach(
         return
     places = str(path.value).split(":") if path is not None else []
     program = process.interpretation.argv[0].text if process.interpretation.argv else ""
+    if "/" in program and isinstance(process.interpretation.cwd, str):
+        program = posixpath.normpath(posixpath.join(process.interpretation.cwd, program))
     steps = [
         step
         for step in environment.steps

@@ -6,7 +6,15 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from auditor.deployment import composing, fronts, healthcheck, hosted, manifests, serverimages
+from auditor.deployment import (
+    composing,
+    fronts,
+    healthcheck,
+    hosted,
+    manifests,
+    serverimages,
+    units,
+)
 from auditor.deployment.commands import script_of
 from auditor.deployment.entries import follow
 from auditor.deployment.model import (
@@ -14,6 +22,7 @@ from auditor.deployment.model import (
     HealthCheck,
     Mount,
     Published,
+    Sealed,
     Service,
     StartFault,
     Value,
@@ -23,6 +32,7 @@ from auditor.deployment.view import View
 from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.dockercli import DockerRun
+from auditor.parsers.dotenv import HOLE
 from auditor.source import Fragment, Location, SourceText, Unknown
 from auditor.values import replace
 
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     )
     from auditor.parsers.kubernetes import Container, Workload
     from auditor.parsers.platforms import PlatformApp
+    from auditor.parsers.systemd import Unit
 
 
 def from_image(
@@ -141,20 +152,21 @@ def from_compose(
             message=(
                 f"`env_file: {use.file.raw.raw}` is not in the repository"
                 + (
-                    f": somebody must put it there, or Compose refuses to start ({why})"
-                    if why
+                    f": somebody must put it there, or Compose refuses to start ({why or shown})"
+                    if why or shown
                     else ": Compose refuses to start"
                 )
             ),
             at=use.at,
-            certain=not why,
+            certain=not why and not shown,
             possible=bool(why),
+            documented=bool(shown),
             stage=Stage.BUILDS,
             evidence=(("state", use.state),),
         )
         for use in service.env_files
         if use.required and use.state in ("missing", "ignored")
-        for why in (_by_hand(use, facts),)
+        for why, shown in (_by_hand(use, facts),)
     ]
     faults += _missing_dockerfile(facts, service, image)
     faults += composing.faults(composition, service, image)
@@ -232,8 +244,8 @@ def from_compose(
         elif check.form == "exec":
             script = shell.exec_form(check.at.path, [_fragment(w.value, w.at) for w in check.words])
             health.append(healthcheck.read(script, check.at, "compose", env))
-    entrypoint = _compose_words(service.entrypoint)
-    command = _compose_words(service.command)
+    entrypoint = _compose_words(service.entrypoint, composition.env_by_hand)
+    command = _compose_words(service.command, composition.env_by_hand)
     open_links = [
         *composing.demands(composition),
         *(
@@ -242,7 +254,7 @@ def from_compose(
             if item is not None and isinstance(item.words, Unknown)
         ),
     ]
-    return _finish(
+    finished = _finish(
         facts,
         name=name,
         at=service.at,
@@ -269,9 +281,13 @@ def from_compose(
         user_at=service.user.at if service.user else None,
         health=health,
         open_links=open_links,
+        sealed=(Sealed(because="the container is read-only", at=service.at),)
+        if service.read_only
+        else (),
         profiles=tuple(p.value for p in service.profiles if isinstance(p.value, str)),
         is_dev=project.is_dev,
     )
+    return replace(finished, lends_network=service.name in composition.lenders)
 
 
 def from_platform(facts: Facts, *, app: PlatformApp, image: BuiltImage, name: str) -> Service:
@@ -283,18 +299,13 @@ def from_platform(facts: Facts, *, app: PlatformApp, image: BuiltImage, name: st
         command = hosted.words(app.command)
         if command is None:
             open_links.append((Stage.STARTS, "the command of the platform could not be read"))
-        elif app.host:
-            # Of a program in the machine's own environment, the name is what counts.
-            place, at = command[0]
-            inside = posixpath.basename(posixpath.dirname(place)) == "bin"
-            command = ((posixpath.basename(place) if inside else place, at), *command[1:])
     if app.clears_entrypoint and command is not None:
         entrypoint, command = command, None
     service = _finish(
         facts,
         name=name,
         at=app.at,
-        origin="systemd" if app.host else "platform",
+        origin="platform",
         image=image,
         variables=hosted.variables(app, image),
         complete=False,
@@ -326,6 +337,52 @@ def platform_image(facts: Facts, app: PlatformApp) -> BuiltImage | None:
     if key not in facts.standins:
         facts.standins[key] = dockerfile.parse(text)
     return images.build(facts, dockerfile=key, context=folder)
+
+
+def from_unit(facts: Facts, *, unit: Unit, name: str) -> Service | None:
+    """What a unit of systemd starts on a machine; None where nothing says what is installed there."""
+    from auditor.deployment import images
+    from auditor.parsers import dockerfile
+
+    where = units.placed(facts, unit)
+    python = _declared_python(facts, where.inside) or _declared_python(facts, "")
+    text = units.recipe(facts, unit, where, python)
+    if text is None:
+        return None
+    key = f"{unit.path}:{unit.at.line}"
+    facts.standins[key] = dockerfile.parse(text)
+    image = images.build(facts, dockerfile=key, context="")
+    if image is None:
+        return None
+    variables = [
+        Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env
+    ]
+    variables += units.variables(facts, unit, where)
+    user = unit.user.text if unit.user is not None else "root"
+    service = _finish(
+        facts,
+        name=name,
+        at=unit.at,
+        origin="systemd",
+        image=image,
+        variables=variables,
+        complete=False,
+        documented=True,
+        mounts=(),
+        published=(),
+        faults=units.faults(facts, unit, where),
+        entrypoint=None,
+        command=units.command(unit, variables),
+        cwd=None,
+        user="root"
+        if user in ("root", "0") and not unit.dynamic_user
+        else Unknown("what an account of the machine may write is not seen"),
+        user_at=unit.user.at if unit.user is not None else None,
+        sealed=units.sealed(unit),
+        health=(),
+        open_links=units.open_links(unit),
+    )
+    return units.judged(facts, service, unit)
 
 
 def _declared_python(facts: Facts, folder: str) -> str:
@@ -430,6 +487,7 @@ def from_kubernetes(
         complete=complete,
         documented=True,
         mounts=manifests.mounts(running),
+        sealed=manifests.sealed(running),
         published=manifests.published(running),
         faults=[],
         entrypoint=manifests.words(container.command, variables),
@@ -445,11 +503,12 @@ def from_kubernetes(
     )
 
 
-def _by_hand(use: ComposeEnvFile, facts: Facts) -> str:
-    """Why the file is made by hand on every machine; empty where nothing says so."""
+def _by_hand(use: ComposeEnvFile, facts: Facts) -> tuple[str, str]:
+    """(why the file is made by hand on every machine, the example it is copied from)."""
+    path = use.file.path
     if use.state == "ignored":
-        return "git ignores it"
-    return facts.by_hand(use.file.path) if use.file.path is not None else ""
+        return "git ignores it", ""
+    return ("", "") if path is None else (facts.put_there(path), facts.example_of(path))
 
 
 def _missing_dockerfile(
@@ -497,13 +556,12 @@ def _host_port(published: object, offset: int) -> int | Unknown | None:
 
 
 def _compose_words(
-    command: ComposeCommand | None,
+    command: ComposeCommand | None, given: bool
 ) -> tuple[tuple[str, Location], ...] | None:
+    """The words of a command. What nothing sets is empty, unless it is ``given`` at the start."""
     if command is None or isinstance(command.words, Unknown):
         return None
-    return tuple(
-        (word.value if isinstance(word.value, str) else word.raw, word.at) for word in command.words
-    )
+    return tuple((word.holed if given else word.blank, word.at) for word in command.words)
 
 
 def _fragment(value: Value, at: Location) -> Fragment:
@@ -635,6 +693,7 @@ def _finish(
     open_links: list[tuple[Stage, str]],
     cwd_at: Location | None = None,
     user_at: Location | None = None,
+    sealed: tuple[Sealed, ...] = (),
     image_reference: str | None = None,
     compose: ComposeService | None = None,
     project: ComposeProject | None = None,
@@ -697,7 +756,7 @@ def _finish(
             script = shell.exec_form(
                 path, [Fragment(path, [(w, a.line, a.column)]) for w, a in words]
             )
-            argv = tuple(w for w, _ in words)
+            argv = tuple(w.replace(HOLE, "{{ ? }}") for w, _ in words)
     else:
         open_links.append((Stage.STARTS, f"{image_reference or name} is not built here"))
     service = Service(
@@ -722,6 +781,7 @@ def _finish(
         command_form=form,
         published=tuple(published),
         mounts=tuple(mounts),
+        sealed=sealed,
         health=tuple(checks),
         faults=tuple(faults),
         environment=image.environment if image else None,

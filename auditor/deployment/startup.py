@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.deployment.accounts import known_account, makes_account
-from auditor.deployment.commands import ran
+from auditor.deployment.commands import Ran, ran
 from auditor.deployment.model import Service, StartFault, Value
 from auditor.findings import Stage
 from auditor.parsers import shell
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Env = Mapping[str, str | Unknown | None]
 
-_BUILTINS = frozenset(
+BUILTINS = frozenset(
     """
     . : [ alias bg break builtin case cd command continue declare echo eval exec exit export false fg
     getopts hash help history if jobs kill let local logout popd printf pushd pwd read readonly return
@@ -113,7 +113,7 @@ def first_program(
         if (
             image.provides_program(program) is False
             and not python_name(program)
-            and not _makes_programs(image)
+            and not makes_programs(image, ran(image.image))
         ):
             yield StartFault(
                 kind="program",
@@ -124,6 +124,23 @@ def first_program(
             )
         return
     yield from _started(service, program, at, view, cwd, by_shell=False)
+
+
+def to_background(service: Service, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
+    """``gunicorn --daemon`` as the command itself: the first process ends at once."""
+    fact = processes[0].interpretation.fact if len(processes) == 1 else None
+    if service.command_form != "exec" or not isinstance(fact, ServerStart):
+        return
+    option = fact.option("daemon") if fact.kind == "gunicorn" else None
+    if option is not None and option.value is True:
+        yield StartFault(
+            kind="daemon",
+            message=(
+                "gunicorn goes to the background (`--daemon`): the container's first process ends, "
+                "and the container with it"
+            ),
+            at=option.at,
+        )
 
 
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.", re.DOTALL)
@@ -153,12 +170,12 @@ _MAKERS = frozenset(
 )
 
 
-def _makes_programs(image: BuiltImage) -> bool:
+def makes_programs(image: BuiltImage, commands: Iterable[Ran]) -> bool:
     """A RUN compiles or links programs, or installs packages whose content is not known."""
     base = image.base
     if image.system_packages and (base is None or base.release not in _KNOWN_RELEASES):
         return True
-    for command in ran(image.image):
+    for command in commands:
         fact = command.what.fact
         words = [a.text for a in command.what.argv]
         program = words[0] if words else ""
@@ -422,7 +439,7 @@ def _walk(
                     )
                 yield from _own_script(service, found, view, depth, preludes)
             continue
-        if name in _BUILTINS or name in functions or python_name(name) or not fatal:
+        if name in BUILTINS or name in functions or python_name(name) or not fatal:
             continue
         if image.provides_program(name) is False:
             yield _not_found(service, name, inner.at)
@@ -474,7 +491,7 @@ def misplaced(image: BuiltImage, argv: Sequence[shell.Arg]) -> Iterator[StartFau
     base = image.base
     if base is None or not base.official_python or base.flavour not in ("slim", "alpine"):
         return
-    if image.system_packages or _makes_programs(image) or not installed.has(name):
+    if image.system_packages or makes_programs(image, ran(image.image)) or not installed.has(name):
         return
     yield StartFault(
         kind="program",
@@ -553,7 +570,7 @@ def _waits_for_ever(
     if image is None or command.tested != ("while" if command.negated else "until"):
         return
     name = step.argv[0].text
-    if not name or "/" in name or name in _BUILTINS or python_name(name):
+    if not name or "/" in name or name in BUILTINS or python_name(name):
         return
     if command.pipeline != (0, 1) or command.connector in ("&&", "||"):
         return
@@ -751,7 +768,7 @@ def _before(script: shell.Script, view: View, env: Env, cwd: Value, depth: int) 
             if nested is not None and not fact.argv[0].text.endswith(".py"):
                 _before(nested, view, what.env, what.cwd, depth + 1)
         elif isinstance(fact, Download) or (
-            isinstance(fact, Other) and fact.program not in _BUILTINS | _SHORT
+            isinstance(fact, Other) and fact.program not in BUILTINS | _SHORT
         ):
             view.may_prepare(("/",), f"`{what.argv[0].text}` may bring it at the start")
         elif isinstance(fact, FileOp) and fact.target is not None:

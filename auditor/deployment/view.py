@@ -293,9 +293,12 @@ class View:
             or path.startswith(("/usr/", "/tmp/", "/root/"))
         ):
             return False
-        top = "/" + path.split("/")[1]
+        parts = path.split("/")[1:]
+        # Named from the root, or an environment or target named from the working directory.
+        wanted = [f"/{parts[0]}", *(f"{part}/bin/" for part in parts[1:-1])]
+        wanted += [f"{flag} {part}" for flag in ("-t", "--target") for part in parts[1:-1]]
         texts = (step.command.text.text for step in self._image.image.runs)
-        return not any(top in text and "pip" in text for text in texts)
+        return not any("pip" in text and any(w in text for w in wanted) for text in texts)
 
     def _by_python(self) -> dict[Location, tuple[Made, ...]]:
         if self._runs is not None:
@@ -385,12 +388,14 @@ class View:
         inside = repo[len(context) + 1 :] if context else repo
         return self._image.image.fs.locate_context(inside)
 
-    def by_hand(self, path: str) -> str:
+    def by_hand(self, path: str, *, examples: bool = True) -> str:
         """Why the place in the repository that would become this path may be filled nevertheless.
 
         That is where a bind mount leads, or what ``COPY . .`` would bring past ``.dockerignore``;
         git may ignore it, or a workflow bring it before the build. Empty where nothing says so.
+        An example beside it says so, too, unless ``examples`` is off.
         """
+        why_of = self._facts.by_hand if examples else self._facts.put_there
         repository = self._facts.repository
         context = self._image.context
         ignore = self._facts.dockerignore(context, self._image.dockerfile.path)
@@ -399,7 +404,7 @@ class View:
             if mount.source is not None and (path == target or path.startswith(f"{target}/")):
                 inside = path[len(target) :].strip("/")
                 place = posixpath.normpath(posixpath.join(mount.source or ".", inside))
-                return self._facts.by_hand(place) or self._facts.by_hand(f"{place}/")
+                return why_of(place) or why_of(f"{place}/")
         for step in self._image.image.copies:
             destination = step.destination
             if step.origin != "context" or not isinstance(destination, str):
@@ -418,7 +423,7 @@ class View:
                     start = posixpath.normpath(posixpath.join(start, inside))
                 whole = posixpath.normpath(posixpath.join(context, start))
                 left_out = ignore is not None and ignore.match(start) is not None
-                why = "" if left_out else self._facts.by_hand(whole)
+                why = "" if left_out else why_of(whole)
                 if why:
                     return why
         top = self._image.image.workdir.value
@@ -426,7 +431,7 @@ class View:
             inside = path[len(top.rstrip("/")) + 1 :]
             # A packager takes a folder: the stand-in for it names only what is there.
             if any(self._image.dockerfile is item for item in self._facts.standins.values()):
-                return self._facts.by_hand(posixpath.normpath(posixpath.join(context, inside)))
+                return why_of(posixpath.normpath(posixpath.join(context, inside)))
         return ""
 
     def build_mentions(self, text: str) -> bool:

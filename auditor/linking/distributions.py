@@ -145,6 +145,8 @@ class Installed:
             )
         if not candidates:
             return Provision(answer="likely-no")
+        if (by := self._recorded(candidates)) is not None:
+            return Provision(answer="yes", by=by, candidates=candidates)
         if any(self._once_required(name) for name in candidates):
             return Provision(
                 answer="possibly-no",
@@ -173,10 +175,20 @@ class Installed:
         sure: Literal["no", "likely-no"] = "no" if there.version else "likely-no"
         return Provision(answer=sure, reason=f"{name} {without} and newer come without it")
 
+    def _recorded(self, names: Iterable[str]) -> str | None:
+        """An installed release that the table of older ones records, and that requires one of these."""
+        releases = knowledge("requirements.json")["releases"]
+        for distribution in self.distributions.values():
+            texts = releases.get(distribution.name, {}).get(distribution.version or "", ())
+            if any(_split(text)[0] in names and not _split(text)[2] for text in texts):
+                return distribution.name
+        return None
+
     def _once_required(self, name: str) -> bool:
         """An installed release other than the one in the table may require ``name``."""
         if name in _ONCE_COMMON:
-            return True
+            # What the base image has brings nothing further along.
+            return any(d.via != "the base image" for d in self.distributions.values())
         if name in _ALWAYS_OPTIONAL:
             return False
         table = _table()
@@ -211,6 +223,12 @@ def _table() -> dict[str, Any]:
 def known(name: str) -> bool:
     """Whether the tables know this distribution (normalised name)."""
     return name in _table()
+
+
+def described(name: str) -> bool:
+    """Whether the tables know what this distribution requires."""
+    row = _table().get(name)
+    return row is not None and "open" not in row
 
 
 @lru_cache(maxsize=1)
@@ -273,6 +291,16 @@ def requirements_of(
     return children(texts, python)
 
 
+def lost_extras(name: str, extras: Iterable[str], version: str | None) -> tuple[str, ...]:
+    """The extras that an older release may have had: the one in the table, another, has none of
+    the name.
+    """
+    row = _table().get(name)
+    if row is None or version is None or version == row["version"]:
+        return ()
+    return tuple(e for e in extras if normalise(e) not in row.get("extras", {}))
+
+
 def children(
     requires: Iterable[str], python: str | None, extras: Iterable[str] = ()
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -287,9 +315,12 @@ def children(
 
 
 def is_stdlib(module: str) -> bool:
-    """Whether a top-level name belongs to the standard library of some Python 3."""
+    """Whether a top-level name belongs to the standard library of some Python 3.
+
+    The program itself, ``__main__``, is always there too.
+    """
     top = module.partition(".")[0]
-    return top in sys.stdlib_module_names or top in _LEFT_STDLIB
+    return top in sys.stdlib_module_names or top in _LEFT_STDLIB or top == "__main__"
 
 
 # Modules that the newest release of their distribution has no more, and the first one without.

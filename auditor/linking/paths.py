@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from auditor import lazy_re as re
 from auditor.deployment import packagedata
 from auditor.deployment.accounts import Account, account
-from auditor.deployment.model import Entry, Service
+from auditor.deployment.model import Entry, Sealed, Service
 from auditor.deployment.view import Seen, View
 from auditor.source import Location, Unknown
 from auditor.values import value
@@ -42,6 +42,8 @@ class PathLink:
     source_has: str | None = None
     # Git ignores the place where the author has it: it is made or put there by hand.
     made_by_hand: str = ""
+    # An example beside it is all that says so: as the repository stands, it is missing.
+    by_example: bool = False
     machine: bool = False
     # The image makes its directory and leaves it empty: something is to be mounted there.
     to_be_mounted: bool = False
@@ -63,9 +65,16 @@ class WriteLink:
     homeless: bool = False
 
 
-def machine_path(text: str) -> bool:
-    """Whether the path belongs to a developer's machine."""
-    return bool(_MACHINE.match(text))
+def machine_path(service: Service, text: str) -> bool:
+    """Whether the path belongs to a developer's machine, and not to the one that serves."""
+    if not _MACHINE.match(text):
+        return False
+    home = "/".join(service.cwd.split("/")[:3]) if isinstance(service.cwd, str) else ""
+    return service.origin != "systemd" or not home or not text.startswith(f"{home}/")
+
+
+# Where MLflow and its kin keep models: what is there is not in the repository.
+REGISTRIES = ("models:/", "runs:/", "mlflow-artifacts:/", "s3://", "gs://", "abfss://", "wasbs://")
 
 
 def reads(service: Service, view: View) -> Iterator[PathLink]:
@@ -76,7 +85,6 @@ def reads(service: Service, view: View) -> Iterator[PathLink]:
 def writes(service: Service, view: View) -> Iterator[WriteLink]:
     """Every resolved path that the service's code writes or creates."""
     user = service.user if isinstance(service.user, str) else None
-    fixed = service.compose is not None and service.compose.read_only
     own = account(service.image, service.user)
     for link in _links(service, view, writing=True):
         mount = view.mount_of(link.path)
@@ -94,19 +102,10 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
                 link=link, allowed="no", read_only="it is mounted read-only", read_only_at=mount.at
             )
             continue
-        if fixed and mount is None:
-            at = service.at
+        sealed = _sealed(service, view, link.path)
+        if sealed is not None:
             yield WriteLink(
-                link=link, allowed="no", read_only="the container is read-only", read_only_at=at
-            )
-            continue
-        if _sealed(service, view, link.path):
-            context = service.container.security_context if service.container else None
-            yield WriteLink(
-                link=link,
-                allowed="no",
-                read_only="the container's file system is read-only",
-                read_only_at=context.at if context is not None else None,
+                link=link, allowed="no", read_only=sealed.because, read_only_at=sealed.at
             )
             continue
         if access.loader.startswith("tempfile."):
@@ -129,9 +128,12 @@ def _elsewhere(service: Service, view: View) -> bool:
     variable = service.variable("TMPDIR")
     told = variable.value if variable is not None else None
     candidates = [told, "/tmp", "/var/tmp", "/usr/tmp", service.cwd]
-    mounts = [view.mount_of(path) for path in candidates if isinstance(path, str)]
-    return any(mount is not None and not mount.read_only for mount in mounts) or isinstance(
-        told, Unknown
+    paths = [path for path in candidates if isinstance(path, str)]
+    mounts = [view.mount_of(path) for path in paths]
+    return (
+        any(mount is not None and not mount.read_only for mount in mounts)
+        or isinstance(told, Unknown)
+        or any(not any(item.holds(path) for item in service.sealed) for path in paths)
     )
 
 
@@ -191,9 +193,12 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
             source_has = None
-            by_hand = ""
+            by_hand = example = ""
             if found.answer == "no":
-                by_hand = view.by_hand(path)
+                by_hand = view.by_hand(path, examples=False)
+                if service.origin == "systemd":
+                    by_hand = by_hand or "the directory is a machine's own"
+                example = "" if by_hand else view.by_hand(path)
                 source_has = _in_repository(access, entry, view, text)
                 if source_has is not None:
                     elsewhere = tuple(p for p in view.copies_of(source_has) if p != path)
@@ -204,8 +209,9 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 seen=found,
                 elsewhere=elsewhere,
                 source_has=source_has,
-                made_by_hand=by_hand if source_has is None or found.mounted else "",
-                machine=machine_path(text),
+                made_by_hand=(by_hand or example) if source_has is None or found.mounted else "",
+                by_example=bool(example),
+                machine=machine_path(service, text),
                 to_be_mounted=found.answer == "no"
                 and (
                     # Started on demand, once its files were put on the host.
@@ -267,7 +273,7 @@ def _homeless(link: PathLink, view: View) -> bool:
 
 def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> str | None:
     """The repository file that the author meant: seen from the root, or from the code's directory."""
-    if text.startswith("/") or machine_path(text):
+    if text.startswith("/") or _MACHINE.match(text):
         return view.repository_like(text)
     directory = posixpath.dirname(access.at.path)
     starts = [directory, ""]
@@ -281,17 +287,14 @@ def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> s
     return view.repository_like(text)
 
 
-def _sealed(service: Service, view: View, path: str) -> bool:
-    """The root file system is read-only, and nothing is mounted on the way to this path."""
-    container = service.container
-    context = container.security_context if container is not None else None
-    if context is None or not context.read_only_root_filesystem:
-        return False
-    while path not in ("/", ""):
+def _sealed(service: Service, view: View, path: str) -> Sealed | None:
+    """What makes this path read-only, where nothing is mounted on the way to it."""
+    found = next((item for item in service.sealed if item.holds(path)), None)
+    while found is not None and path not in ("/", ""):
         if view.look(path).mounted:
-            return False
+            return None
         path = posixpath.dirname(path)
-    return True
+    return found
 
 
 def _writable(

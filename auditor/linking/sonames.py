@@ -179,6 +179,17 @@ def of_models() -> tuple[str, ...]:
     return tuple(_needs_table()["models"])
 
 
+# Their `java` is an alternative that the package registers when it is set up; no file list has it.
+_RUNS_JAVA = re.compile(
+    r"(?:openjdk|default|temurin|zulu|java|msopenjdk)-?[\d.]*(?:.*-)?(?:jre|(?:open)?jdk)\b"
+)
+
+
+def set_up_by(package: str) -> tuple[str, ...]:
+    """Programs that a package brings and that are none of its files."""
+    return ("java",) if _RUNS_JAVA.match(package) else ()
+
+
 def lazy(distribution: str) -> tuple[str, ...]:
     """What a distribution requires but does not import when it is imported itself."""
     return tuple(_needs_table()["lazy"].get(distribution, ()))

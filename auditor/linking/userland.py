@@ -18,14 +18,10 @@ from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
-    from auditor.deployment.model import (
-        BuiltImage,
-        Deployment,
-        Environment,
-        Service,
-        SystemPackage,
-    )
+    from auditor.deployment.model import Artifact, BuiltImage, Deployment, Service, SystemPackage
     from auditor.linking.distributions import Installed
+    from auditor.linking.paths import PathLink
+    from auditor.parsers.python.facts import FileAccess
 
 Answer = Literal["yes", "no", "unknown"]
 Manager = Literal["apt", "apk", "dnf"]
@@ -172,7 +168,12 @@ class Userland:
                 return True
             has, release = self.alike, sonames.release(sonames.NEWEST)
         look = release.library if need.kind == "library" else release.program
-        return any(look(name) in has for name in need.names)
+        if any(look(name) in has for name in need.names):
+            return True
+        return need.kind == "program" and any(
+            not set(need.names).isdisjoint(sonames.set_up_by(package.name))
+            for package in self._shipped()
+        )
 
     def lacks(self, need: Need) -> Lack | None:
         """The need as unmet, or None when the image answers it."""
@@ -284,7 +285,7 @@ def uses(service: Service, deployment: Deployment) -> tuple[Use, ...]:
         add(use)
     for use in _artifact_uses(service, deployment, installed):
         add(use)
-    for use in _unread_uses(service, environment):
+    for use in _unread_uses(service, deployment):
         add(use)
     for use in list(found.values()):
         asked = tuple(e for r in environment.find(use.distribution) for e in r.fact.extras)
@@ -334,24 +335,15 @@ def _imported(service: Service, installed: Installed) -> Iterator[Use]:
 _UNPICKLERS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "mlflow"})
 
 
-def _unread_uses(service: Service, environment: Environment) -> Iterator[Use]:
+def _unread_uses(service: Service, deployment: Deployment) -> Iterator[Use]:
     """Libraries of models that are asked for and that no code names, as far as a model is loaded
     that is not in the repository: it may be one of theirs.
     """
+    environment = service.environment
     named = {item.module for entry in service.entries for item in entry.trace.imports}
-    if not _UNPICKLERS & {module.partition(".")[0] for module in named}:
+    if environment is None or not _UNPICKLERS & {m.partition(".")[0] for m in named}:
         return
-    unread = next(
-        (
-            link.access
-            for link in service.reads
-            if link.seen.repo is None
-            and link.access.mode == "read"
-            and link.access.kind in ("artifact", "file")
-            and link.access.reach.phase is not Phase.UNREACHED
-        ),
-        None,
-    )
+    unread = next(_unread_loads(service, deployment), None)
     if unread is None:
         return
     for name in sonames.of_models():
@@ -364,6 +356,46 @@ def _unread_uses(service: Service, environment: Environment) -> Iterator[Use]:
                 certain=False,
                 artifact="a model that is not in the repository",
             )
+
+
+def _unread_loads(service: Service, deployment: Deployment) -> Iterator[FileAccess]:
+    """Where the service loads a model that the repository does not hold: it is not there, only
+    Git LFS's pointer to it is, or it is in a registry.
+    """
+    from auditor.linking.paths import REGISTRIES
+
+    for link in service.reads:
+        access = link.access
+        if access.mode != "read" or access.reach.phase is Phase.UNREACHED:
+            continue
+        if access.kind in ("artifact", "file") and (
+            link.seen.repo is None
+            or any(a.facts.format == "lfs-pointer" for a in _loaded(link, deployment))
+        ):
+            yield access
+    for entry in service.entries:
+        for access in entry.trace.files:
+            if access.kind != "artifact" or access.mode != "read":
+                continue
+            text = access.path.text
+            kept = text.startswith(REGISTRIES) if isinstance(text, str) else False
+            # What MLflow loads from a place that is computed is a registry's, as a rule.
+            kept = kept or (not isinstance(text, str) and access.loader.startswith("mlflow."))
+            if kept and access.reach.phase is not Phase.UNREACHED:
+                yield access
+
+
+def _loaded(link: PathLink, deployment: Deployment) -> tuple[Artifact, ...]:
+    """The artifacts that loading from a path reads: an MLflow model is a directory of them."""
+    repo = link.seen.repo
+    if repo is None:
+        return ()
+    below = f"{repo}/" if link.access.loader.startswith("mlflow.") else None
+    return tuple(
+        artifact
+        for artifact in deployment.artifacts
+        if artifact.path == repo or (below is not None and artifact.path.startswith(below))
+    )
 
 
 def _brought(
@@ -385,11 +417,13 @@ def _brought(
 
 def _artifact_uses(service: Service, deployment: Deployment, installed: Installed) -> Iterator[Use]:
     """What the artifacts that the service reads import while they are loaded."""
-    artifacts = {a.path: a for a in deployment.artifacts}
-    for link in service.reads:
-        artifact = artifacts.get(link.seen.repo or "")
-        if artifact is None or link.access.reach.phase is Phase.UNREACHED:
-            continue
+    loaded = (
+        (link, artifact)
+        for link in service.reads
+        if link.access.reach.phase is not Phase.UNREACHED
+        for artifact in _loaded(link, deployment)
+    )
+    for link, artifact in loaded:
         for module in {g.rpartition(".")[0] for g in artifact.facts.globals}:
             top = module.partition(".")[0]
             if not top or distributions.is_stdlib(top):
@@ -401,7 +435,9 @@ def _artifact_uses(service: Service, deployment: Deployment, installed: Installe
                     module=module,
                     at=link.access.at,
                     phase=link.access.reach.phase,
-                    certain=link.access.reach.certain,
+                    # What lies deeper in a model's directory may be read on demand.
+                    certain=link.access.reach.certain
+                    and artifact.path.count("/") <= (link.seen.repo or "").count("/") + 1,
                     artifact=artifact.path,
                 )
 
@@ -618,9 +654,16 @@ def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str,
 
     What tables know to come along with others is pure Python unless a table says otherwise.
     """
+    from auditor import online
+
     brought = closure(roots, python)
     listed = sorted({name for name, _, _ in brought.named})
-    return tuple(name for name in listed if not knows(name, brought.installed.version(name)))
+    unread = [name for name in listed if not knows(name, brought.installed.version(name))]
+    if online.active() is None:
+        for name, extras, version in brought.named:
+            lost = distributions.lost_extras(name, extras, version)
+            unread += [f"{name}[{extra}]" for extra in lost if name not in unread]
+    return tuple(unread)
 
 
 def _extra(name: str, parent: str) -> bool:

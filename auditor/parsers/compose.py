@@ -6,7 +6,7 @@ file that is not in the repository) is ``Unknown`` or a fact of its own, never a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from auditor import lazy_re as re
@@ -27,12 +27,16 @@ class ProjectFiles(Protocol):
 
 @value
 class Text:
-    """A scalar after interpolation. ``raw`` is as written; ``blank`` reads unset variables as ""."""
+    """A scalar after interpolation. ``raw`` is as written; ``blank`` reads unset variables as "".
+
+    ``holed`` has ``HOLE`` for each of them.
+    """
 
     value: str | Unknown
     at: Location
     raw: str
     blank: str
+    holed: str = ""
 
 
 @value
@@ -377,6 +381,8 @@ class ComposeProject:
     # Those of them whose services all belong to this project (``include``).
     included: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    # What Compose refuses, and with it the whole project.
+    refused: tuple[Problem, ...] = ()
     is_dev: bool = False
 
     def service(self, name: str) -> ComposeService | None:
@@ -561,7 +567,7 @@ class _T:
 
 _N = _S | _M | _L | _T
 
-_SERVICE_KEYS = _words(
+SERVICE_KEYS = _words(
     "annotations attach build blkio_config cap_add cap_drop cgroup cgroup_parent command "
     "configs container_name cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period "
     "cpu_rt_runtime cpu_shares cpus cpuset credential_spec depends_on deploy develop "
@@ -614,6 +620,7 @@ class _Loader:
     ) -> None:
         self.files = project
         self.problems: list[Problem] = []
+        self.refused: list[Problem] = []
         self.uses: list[VariableUse] = []
         self.others: list[str] = []
         self.taken: list[str] = []
@@ -627,6 +634,12 @@ class _Loader:
     def problem(self, at: Location, message: str, fatal: bool = False) -> None:
         if len(self.problems) < 200:
             self.problems.append(Problem(at=at, message=message, fatal=fatal))
+
+    def refuse(self, at: Location, message: str) -> None:
+        """A value of a type that Compose's schema does not admit."""
+        if len(self.refused) < 50:
+            self.refused.append(Problem(at=at, message=message))
+        self.problem(at, message)
 
     def other(self, path: str) -> None:
         if path not in self.others:
@@ -946,7 +959,7 @@ class _Loader:
     def canonical_service(self, value: _N, name: str) -> _N:
         if not isinstance(value, _M):
             if not (isinstance(value, _S) and value.null):
-                self.problem(value.at, f"service {name!r} is no mapping")
+                self.refuse(value.at, f"service {name!r} is no mapping")
             return value
         items: dict[str, tuple[Location, _N]] = {}
         for key, (at, item) in value.items.items():
@@ -981,6 +994,8 @@ class _Loader:
                     names[item.text] = (item.at, _S("", item.at, item.base, null=True))
             return _M(value.at, value.base, names, value.tag)
         if key in ("ports", "expose") and isinstance(value, _S):
+            if value.text != HOLE:
+                self.refuse(value.at, f"{key!r} must be a list")
             value = _L(value.at, value.base, [value], value.tag)
         if isinstance(value, _L):
             typed: Callable[[_N], Any] | None = {
@@ -997,7 +1012,7 @@ class _Loader:
                         out.append(made)
                 return _L(value.at, value.base, _unified(out, key), value.tag)
         elif key in ("ports", "volumes"):
-            self.problem(value.at, f"{key!r} must be a list")
+            self.refuse(value.at, f"{key!r} must be a list")
             return _L(value.at, value.base, [], value.tag)
         return value
 
@@ -1014,6 +1029,9 @@ class _Loader:
             return value
         items: dict[str, tuple[Location, _N]] = {}
         for item in value.items:
+            if isinstance(item, _M) and separator == "=":
+                name = next(iter(item.items), "")
+                self.refuse(item.at, f"`{name}: …` is a mapping where `{name}=…` is wanted")
             if not isinstance(item, _S) or item.null:
                 continue
             name, found, text = item.text.partition(separator)
@@ -1186,7 +1204,7 @@ def _made_text(node: _S) -> Text:
     value: str | Unknown = node.text
     if HOLE in node.text:
         value = Unknown(f"{node.raw!r} depends on variables that nothing in the repository sets")
-    return Text(value=value, at=node.at, raw=node.raw, blank=node.blank)
+    return Text(value=value, at=node.at, raw=node.raw, blank=node.blank, holed=node.text)
 
 
 def _flag(node: _N | None, default: bool = False) -> bool:
@@ -1420,6 +1438,7 @@ class _Typer:
             others=tuple(self.loader.others),
             included=tuple(dict.fromkeys(self.loader.taken)),
             problems=tuple(dict.fromkeys(self.loader.problems)),
+            refused=tuple(dict.fromkeys(self.loader.refused)),
             is_dev=self.is_dev,
             ignored_env=self.loader.ignored_env,
         )
@@ -1483,7 +1502,10 @@ class _Typer:
             ports=self.typed(get("ports"), ComposePort),
             expose=self.expose(get("expose")),
             volumes=self.typed(get("volumes"), ComposeVolume),
-            environment=self.environment(get("environment"), env_files),
+            environment=(
+                *self.of_models(get("models")),
+                *self.environment(get("environment"), env_files),
+            ),
             env_files=env_files,
             working_dir=_text(get("working_dir")),
             user=_text(get("user")),
@@ -1525,7 +1547,7 @@ class _Typer:
             unknown_keys=tuple(
                 (key, key_at)
                 for key, (key_at, _) in value.items.items()
-                if key not in _SERVICE_KEYS and not key.startswith("x-")
+                if key not in SERVICE_KEYS and not key.startswith("x-")
             ),
         )
 
@@ -1629,6 +1651,26 @@ class _Typer:
             seen[own.name] = own
         return tuple(seen.values())
 
+    def of_models(self, node: _N | None) -> Iterator[EnvironmentVariable]:
+        """What Compose tells a service of the models that it asks for: address and name."""
+        wanted: list[tuple[str, Location, _M | None]] = []
+        if isinstance(node, _L):
+            wanted = [(i.text, i.at, None) for i in node.items if isinstance(i, _S) and i.text]
+        elif isinstance(node, _M):
+            wanted = [
+                (name, at, value if isinstance(value, _M) else None)
+                for name, (at, value) in node.items.items()
+            ]
+        for model, at, said in wanted:
+            stem = model.upper().replace("-", "_")
+            for key, ending in (("endpoint_var", "URL"), ("model_var", "MODEL")):
+                chosen = _plain(said.get(key)) if said is not None else ""
+                yield EnvironmentVariable(
+                    name=chosen or f"{stem}_{ending}",
+                    value=Unknown(f"Compose fills it in for the model {model}"),
+                    at=at,
+                )
+
     def env_files(self, node: _N | None) -> tuple[ComposeEnvFile, ...]:
         out: list[ComposeEnvFile] = []
         for item in node.items if isinstance(node, _L) else ():
@@ -1683,7 +1725,8 @@ class _Typer:
             value = Unknown(
                 f"{node.raw!r} depends on variables that nothing in the repository sets"
             )
-        return Text(value=value, at=at, raw=word.replace(HOLE, ""), blank=word.replace(HOLE, ""))
+        blank = word.replace(HOLE, "")
+        return Text(value=value, at=at, raw=blank, blank=blank, holed=word)
 
     def expose(self, node: _N | None) -> tuple[ComposePort, ...]:
         out: list[ComposePort] = []
@@ -1717,7 +1760,7 @@ class _Typer:
             else:
                 form = "unknown"
                 message = "a health check's list starts with CMD, CMD-SHELL or NONE"
-                self.loader.problem(test.at, message)
+                self.loader.refuse(test.at, message)
         if _flag(node.get("disable")):
             form = "none"
         return ComposeHealthcheck(

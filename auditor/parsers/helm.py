@@ -1,7 +1,7 @@
 """Helm charts, rendered by ``auditor.parsers.gotemplate`` as ``helm template`` would.
 
 The values are those of ``values.yaml``, with the chart's own values for production laid over
-them; the release is named as the chart. What a cluster or chance decides is unknown, and a
+them; the release is named after the chart. What a cluster or chance decides is unknown, and a
 template that turns on it is left out and said to be. Every fact keeps the line of the template
 that wrote it.
 """
@@ -123,6 +123,14 @@ def _document(files: Files, path: str) -> Node | None:
     return stream.documents[0] if stream.documents else None
 
 
+def _release(name: str) -> str:
+    """A name for the release.
+
+    A chart's own may have blanks and capitals, or be so long that what templates append is refused.
+    """
+    return re.sub(r"[^a-z0-9-]+", "-", name.lower())[:30].strip("-") or "release"
+
+
 def _text(node: Node | None, *path: str) -> str:
     found = node.get(*path) if isinstance(node, yamldoc.Mapping) else None
     return found.text if isinstance(found, Scalar) and not found.is_null else ""
@@ -148,7 +156,7 @@ class _Chart:
             node = _document(self.files, path)
             if isinstance(node, yamldoc.Mapping):
                 _lay(values, sprig.plain(node))
-        dependencies = self.collect(self.directory, self.head, values, name)
+        dependencies = self.collect(self.directory, self.head, values, _release(name))
         streams = self.render_parts()
         return Chart(
             directory=self.directory,

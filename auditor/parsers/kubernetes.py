@@ -375,6 +375,16 @@ def of_nodes(path: str, nodes: Iterable[Mapping]) -> tuple[Object, ...]:
     return read(stream).objects
 
 
+def container(node: Mapping) -> Container:
+    """A container of another format that is written alike."""
+    return _Reader([]).container(node)
+
+
+def probe(node: Node) -> Probe | None:
+    """A probe of another format that is written alike."""
+    return _Reader([]).probe(node)
+
+
 def _objects(document: Node) -> Iterator[Mapping]:
     if not isinstance(document, Mapping) or document.entry("kind") is None:
         return

@@ -34,8 +34,7 @@ class PlatformApp:
     platform's Python buildpack, with ``install`` as its command when the file gives one.
     ``command`` replaces the image's own and is split into words without a shell; ``line`` is given
     to a shell. ``port``: requests are sent there. ``sets_port``: ``$PORT`` is set, and what is asked;
-    ``finds_port``: any port that the process opens will do. ``host``: it runs on a machine, behind
-    nobody.
+    ``finds_port``: any port that the process opens will do.
     """
 
     platform: str
@@ -47,6 +46,7 @@ class PlatformApp:
     install: Told | None = None
     python: str = ""
     command: Told | None = None
+    target: str | None = None
     clears_entrypoint: bool = False
     line: Told | None = None
     environment: tuple[tuple[str, Told], ...] = ()
@@ -54,10 +54,13 @@ class PlatformApp:
     port_at: Location | None = None
     sets_port: bool = False
     finds_port: bool = False
+    # No requests are sent to it: a worker.
+    private: bool = False
+    # Variables whose values are kept elsewhere.
+    secrets: tuple[tuple[str, Location], ...] = ()
     # Distributions that the platform installs by itself.
     brings: tuple[str, ...] = ()
     workdir: str = ""
-    host: bool = False
     # The path that the platform asks for, or the place that says it watches the process.
     health: Told | None = None
     # A packager's image: what it starts from, its system packages, requirements and files.
@@ -172,7 +175,7 @@ def parse(source: SourceText) -> tuple[PlatformApp, ...]:
     name = posixpath.basename(source.path)
     known = _FORMATS.get(name)
     if known is None:
-        return _systemd(source) if name.endswith(".service") else ()
+        return ()
     read, tell = known
     document = read(source)
     if document is None or not isinstance(document.data, dict):
@@ -183,7 +186,7 @@ def parse(source: SourceText) -> tuple[PlatformApp, ...]:
 def is_platform_file(path: str) -> bool:
     """Whether a file of this name is one that :func:`parse` reads."""
     name = posixpath.basename(path)
-    return name in _FORMATS or name.endswith(".service")
+    return name in _FORMATS
 
 
 def _joined(folder: str, path: str) -> str:
@@ -358,6 +361,17 @@ def _heroku(document: _Document, folder: str) -> Iterator[PlatformApp]:
     )
 
 
+def _in_turn(document: _Document, *paths: tuple[str, ...]) -> Told | None:
+    """The commands of these lists, one after the other."""
+    found = [
+        told
+        for path in paths
+        for n in document.items(*path)
+        if (told := document.told(*path, n)) is not None
+    ]
+    return Told(text=" && ".join(t.text for t in found), at=found[0].at) if found else None
+
+
 def _app_runner(document: _Document, folder: str) -> Iterator[PlatformApp]:
     """App Runner sends to ``network.port`` (8080); ``network.env`` names the variable that has it."""
     runtime = document.text("runtime")
@@ -380,7 +394,13 @@ def _app_runner(document: _Document, folder: str) -> Iterator[PlatformApp]:
         name="web",
         at=command.at,
         sources=folder,
-        install=document.told("build", "commands", "build", 0),
+        install=_in_turn(
+            document, ("build", "commands", "build"), ("build", "commands"), ("run", "pre-run")
+        ),
+        secrets=tuple(
+            (document.text("run", "secrets", n, "name"), document.at("run", "secrets", n))
+            for n in document.items("run", "secrets")
+        ),
         python=document.text("run", "runtime-version")
         or (f"3.{digits[1:]}" if len(digits) > 1 else ""),
         line=command,
@@ -389,6 +409,59 @@ def _app_runner(document: _Document, folder: str) -> Iterator[PlatformApp]:
         port_at=port_at,
         workdir="/app",
     )
+
+
+_COPILOT = ("Load Balanced Web Service", "Request-Driven Web Service", "Backend Service")
+
+
+def _copilot(document: _Document, folder: str) -> Iterator[PlatformApp]:
+    """AWS Copilot: ``copilot/NAME/manifest.yml``; paths start where ``copilot`` lies.
+
+    Its load balancer asks for ``/`` where no other path is given, and wants 200.
+    """
+    parent, name = posixpath.split(folder)
+    top, copilot = posixpath.split(parent)
+    kind = document.text("type")
+    built = document.get("image", "build")
+    if copilot != "copilot" or kind not in (*_COPILOT, "Worker Service") or built is None:
+        return
+    if isinstance(built, dict):
+        given = document.text("image", "build", "dockerfile") or "Dockerfile"
+        context = document.text("image", "build", "context") or posixpath.dirname(given)
+    else:
+        given = document.text("image", "build")
+        context = posixpath.dirname(given)
+    port = document.number("image", "port")
+    health = document.told("http", "healthcheck") or document.told("http", "healthcheck", "path")
+    if kind == _COPILOT[0] and health is None and document.get("http", "healthcheck") is None:
+        health = Told(text="/", at=document.at("http"))
+    secrets = document.get("secrets")
+    yield PlatformApp(
+        platform="Copilot",
+        name=document.text("name") or name,
+        at=document.at("image"),
+        dockerfile=_joined(top, given),
+        context=_joined(top, context or "."),
+        target=document.text("image", "build", "target") or None,
+        command=document.told("command") or _listed(document, "command"),
+        environment=document.pairs("variables"),
+        secrets=tuple(
+            (str(key), document.at("secrets", key))
+            for key in (secrets if isinstance(secrets, dict) else ())
+        ),
+        port=port,
+        port_at=document.at("image", "port"),
+        private=port is None,
+        health=health,
+    )
+
+
+def _listed(document: _Document, *path: str | int) -> Told | None:
+    """A list of words as a command line."""
+    import shlex
+
+    words = [document.text(*path, n) for n in document.items(*path)]
+    return Told(text=shlex.join(words), at=document.at(*path)) if words else None
 
 
 def _bento(document: _Document, folder: str) -> Iterator[PlatformApp]:
@@ -426,49 +499,6 @@ def _bento(document: _Document, folder: str) -> Iterator[PlatformApp]:
     )
 
 
-def _systemd(source: SourceText) -> tuple[PlatformApp, ...]:
-    """A unit of the host: ``ExecStart`` is no shell's, and is run in ``WorkingDirectory``."""
-    found: dict[str, Told] = {}
-    environment: list[tuple[str, Told]] = []
-    section = ""
-    for number, line in enumerate(source.lines, 1):
-        text = line.strip()
-        if text.startswith("[") and text.endswith("]"):
-            section = text
-        key, equals, rest = text.partition("=")
-        if section != "[Service]" or not equals or text[:1] in "#;":
-            continue
-        start = line.index("=") + 2
-        at = Location(source.path, number, start, number, start + len(rest))
-        told = Told(text=rest.strip(), at=at)
-        if key.strip() == "Environment":
-            for word in rest.replace('"', " ").replace("'", " ").split():
-                name, given, text = word.partition("=")
-                if given:
-                    environment.append((name, Told(text=text, at=at)))
-        else:
-            found.setdefault(key.strip(), told)
-    start_line = found.get("ExecStart")
-    folder = found.get("WorkingDirectory")
-    if start_line is None or folder is None or not folder.text.startswith("/"):
-        return ()
-    if "%" in start_line.text or "%" in folder.text or start_line.text.endswith("\\"):
-        return ()
-    named = posixpath.basename(source.path).removesuffix(".service")
-    return (
-        PlatformApp(
-            platform="systemd",
-            name=named,
-            at=start_line.at,
-            sources="",
-            command=start_line,
-            environment=tuple(environment),
-            workdir=folder.text.rstrip("/") or "/",
-            host=True,
-        ),
-    )
-
-
 _Reader = Callable[[SourceText], _Document | None]
 _Teller = Callable[[_Document, str], Iterator[PlatformApp]]
 _FORMATS: dict[str, tuple[_Reader, _Teller]] = {
@@ -482,6 +512,8 @@ _FORMATS: dict[str, tuple[_Reader, _Teller]] = {
     "heroku.yml": (_yaml, _heroku),
     "apprunner.yaml": (_yaml, _app_runner),
     "apprunner.yml": (_yaml, _app_runner),
+    "manifest.yml": (_yaml, _copilot),
+    "manifest.yaml": (_yaml, _copilot),
     "bentofile.yaml": (_yaml, _bento),
     "bentofile.yml": (_yaml, _bento),
 }

@@ -806,6 +806,12 @@ def parse_procfile(source: SourceText) -> Procfile:
 
 # --- nginx -------------------------------------------------------------------------------------
 
+_NOT_ENDED = "is not ended by a semicolon"
+_CLOSES_NOTHING = "closes no block"
+_NEVER_CLOSED = "opens a block that is never closed"
+# Problems of a text that keep nginx from starting.
+REFUSED_BY_NGINX = frozenset([_NOT_ENDED, _CLOSES_NOTHING, _NEVER_CLOSED])
+
 
 @value
 class Directive:
@@ -996,14 +1002,17 @@ def _nginx_directives(source: SourceText, problems: list[Problem]) -> tuple[Dire
         elif kind == "}":
             if len(stack) == 1:
                 if len(problems) < 20:
-                    problems.append(Problem(at=place(start, end), message="closes no block"))
+                    problems.append(Problem(at=place(start, end), message=_CLOSES_NOTHING))
                 continue
+            if words and len(problems) < 20:
+                at = place(words[0][1], words[-1][2])
+                problems.append(Problem(at=at, message=_NOT_ENDED))
             _nginx_close(stack, place, end)
             words = []
     if len(stack) > 1:
         opened = stack[-1][0]
         at = place(opened[0][1], opened[-1][2]) if opened else source.at(1)
-        problems.append(Problem(at=at, message="opens a block that is never closed"))
+        problems.append(Problem(at=at, message=_NEVER_CLOSED))
     while len(stack) > 1:
         _nginx_close(stack, place, len(source.text))
     return tuple(stack[0][1])

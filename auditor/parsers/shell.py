@@ -24,6 +24,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from auditor.parsers.branches import Condition, Guard, Moments, taken
+from auditor.parsers.dotenv import HOLE
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
 from auditor.values import record, replace, value
 
@@ -352,19 +353,22 @@ def parse_file(source: SourceText) -> Script:
 
 
 def exec_form(path: str, elements: Iterable[Fragment]) -> Script:
-    """The one command of a JSON (exec) form, whose words are taken literally."""
+    """The one command of a JSON (exec) form, whose words are taken literally.
+
+    ``HOLE`` in a word stands for a text that whoever starts the command gives.
+    """
     fragments = list(elements)
     words = [
         Word(
             raw=fragment.text,
             at=fragment.location(0, len(fragment.text)),
-            parts=(Text(text=fragment.text, quoted=True),),
+            parts=tuple(_exec_parts(fragment.text)),
         )
         for fragment in fragments
     ]
     index = _program_of_shell([word.literal for word in words])
     if index is not None:
-        nested = _Parser(fragments[index], errexit=False, nesting=1).script()
+        nested = _Parser(_open(fragments[index]), errexit=False, nesting=1).script()
         words[index] = replace(words[index], script=nested)
     if not words:
         return Script(path=path)
@@ -377,6 +381,22 @@ def exec_form(path: str, elements: Iterable[Fragment]) -> Script:
         finals=(Final(command=command, replaces_shell=True),),
         exec_form=True,
     )
+
+
+def _exec_parts(text: str) -> Iterator[Part]:
+    for number, piece in enumerate(text.split(HOLE)):
+        if number:
+            yield Computed(raw="", kind="other", quoted=True)
+        if piece or text == "":
+            yield Text(text=piece, quoted=True)
+
+
+def _open(fragment: Fragment) -> Fragment:
+    """The program of a shell, with what nobody can foretell for each hole."""
+    if HOLE not in fragment.text:
+        return fragment
+    line, column = fragment.place(0)
+    return Fragment(fragment.path, [(fragment.text.replace(HOLE, "$(:)"), line, column)])
 
 
 def split(fragment: Fragment) -> Script:

@@ -279,15 +279,19 @@ def test_env_files(body: str, reported: bool, tmp_path: Path) -> None:
         ("conf/api.env", "conf/example.env"),
     ],
 )
-def test_env_files_with_an_example_are_made_by_hand(
+def test_env_files_with_an_example_are_forgotten_less_gravely(
     name: str, example: str, tmp_path: Path
 ) -> None:
     body = f"env_file: {name}"
     files = {"docker-compose.yml": kit.compose(body), example: "A=1\n"}
     result = kit.service(tmp_path, files)
     (found,) = kit.of(result, "IMG020")
-    assert found.severity is Severity.LOW
-    assert kit.answers(result)[0] == "unknown"
+    assert found.severity is Severity.MEDIUM
+    # As the repository stands, Compose refuses it.
+    assert kit.answers(result)[0] == "no"
+    ignored = kit.service(tmp_path, {**files, ".gitignore": f"{name}\n"})
+    assert kit.of(ignored, "IMG020")[0].severity is Severity.LOW
+    assert kit.answers(ignored)[0] == "unknown"
 
 
 def test_an_example_elsewhere_says_nothing(tmp_path: Path) -> None:

@@ -118,9 +118,11 @@ settings = Settings()
 """
 
 
-@pytest.mark.parametrize(("example", "found"), [(".env.example", []), ("notes.md", ["IMG012"])])
+@pytest.mark.parametrize(
+    ("example", "severity"), [(".env.example", Severity.MEDIUM), ("notes.md", Severity.HIGH)]
+)
 def test_settings_that_are_copied_from_an_example(
-    example: str, found: list[str], tmp_path: Path
+    example: str, severity: Severity, tmp_path: Path
 ) -> None:
     files = {
         "Dockerfile": dockerfile("COPY . ./"),
@@ -129,7 +131,13 @@ def test_settings_that_are_copied_from_an_example(
         "compose.yaml": "services:\n  api:\n    build: .\n    ports: ['8000:8000']\n",
         example: "TOKEN=x\n",
     }
-    assert rules(service(tmp_path, files), "IMG012") == found
+    result = service(tmp_path, files)
+    (found,) = [f for f in result.findings if f.rule == "IMG012"]
+    assert found.severity is severity
+    # As the repository stands, it does not start.
+    assert result.services[0].forecast.starts == "no"
+    ignored = service(tmp_path, {**files, ".gitignore": ".env.dev\n"})
+    assert "IMG012" not in [f.rule for f in ignored.findings]
 
 
 @pytest.mark.parametrize(
@@ -141,8 +149,10 @@ def test_a_file_that_is_copied_from_an_example(example: str, sure: bool, tmp_pat
         "app.py": f'open("config.yaml")\n{APP}',
         example: "a: 1\n",
     }
-    (found,) = [f for f in service(tmp_path, files).findings if f.rule == "PTH002"]
+    result = service(tmp_path, files)
+    (found,) = [f for f in result.findings if f.rule == "PTH002"]
     assert (found.severity is Severity.HIGH) is sure
+    assert result.services[0].forecast.starts == "no"
 
 
 OVERLAY = """\

@@ -300,6 +300,49 @@ def test_a_model_that_is_not_there_may_need_its_library(tmp_path: Path) -> None:
     assert found[0].severity is Severity.MEDIUM
 
 
+MLFLOW = {
+    "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nmlflow==2.20.0\nlightgbm==4.5.0\n",
+    "Dockerfile": image(),
+}
+
+
+def loading(place: str) -> str:
+    return f"import os\nimport mlflow.pyfunc\nmodel = mlflow.pyfunc.load_model({place})\n{kit.APP}"
+
+
+@pytest.mark.parametrize(
+    "place", ['"models:/churn/3"', '"runs:/0f/model"', 'os.environ["MODEL_URI"]'], ids=str
+)
+def test_a_model_of_a_registry_may_need_its_library(place: str, tmp_path: Path) -> None:
+    found = kit.of(kit.service(tmp_path, {**MLFLOW, "app.py": loading(place)}), "IMG002")
+    assert [f.confidence for f in found] == [Confidence.POSSIBLE]
+
+
+@pytest.mark.parametrize("kept", ["model", "pointer", "another", "deep"])
+def test_a_directory_of_mlflow_is_read_with_the_model_in_it(kept: str, tmp_path: Path) -> None:
+    (tmp_path / "served" / "artifacts").mkdir(parents=True)
+    (tmp_path / "served" / "MLmodel").write_text("flavors:\n  sklearn:\n    pickled_model: m.pkl\n")
+    pickled = {
+        "model": b"clightgbm.sklearn\nLGBMClassifier\n.",
+        "deep": b"clightgbm.sklearn\nLGBMClassifier\n.",
+        "another": b"csklearn.pipeline\nPipeline\n.",
+        "pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:"
+        + b"ab" * 32
+        + b"\nsize 142876\n",
+    }[kept]
+    place = "artifacts/model.pkl" if kept == "deep" else "model.pkl"
+    (tmp_path / "served" / place).write_bytes(pickled)
+    copied = {"app.py": loading('"served"'), "Dockerfile": image("COPY served served\n")}
+    found = kit.of(kit.service(tmp_path, {**MLFLOW, **copied}), "IMG002")
+    expected = {
+        "model": [Confidence.CERTAIN],
+        "pointer": [Confidence.POSSIBLE],
+        "deep": [Confidence.POSSIBLE],
+        "another": [],
+    }
+    assert [f.confidence for f in found] == expected[kept]
+
+
 def test_a_name_that_leads_to_another_distribution(tmp_path: Path) -> None:
     loader = "from langchain_community.document_loaders import UnstructuredPDFLoader\n"
     files = {

@@ -56,6 +56,14 @@ def test_what_no_table_knows_is_not_clean(run: Any) -> None:
     ]
 
 
+def test_an_extra_that_only_an_older_release_has_is_not_clean(run: Any) -> None:
+    _, old, _ = run("syslibs", "camelot-py[cv]==0.11.0", "--base", "python:3.11-slim")
+    assert "NOT KNOWN: camelot-py[cv]" in old
+    _, has, _ = run("syslibs", "camelot-py[plot]==0.11.0", "--base", "python:3.11-slim")
+    _, new, _ = run("syslibs", "camelot-py[cv]", "--base", "python:3.11-slim")
+    assert "NOT KNOWN" not in has + new
+
+
 def test_what_no_table_knows_is_skipped_in_json(capfd: pytest.CaptureFixture[str]) -> None:
     arguments = ["syslibs", "no-such-thing-anywhere", "numpy", "--base", "python:3.11-slim"]
     assert main([*arguments, "--format", "json"]) == 0

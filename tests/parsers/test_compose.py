@@ -606,7 +606,7 @@ _any = st.recursive(
     | st.sampled_from(["x", "80:80", "${A}", "./a:/b", "A=1", "compose.yaml"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(sorted(compose._SERVICE_KEYS)), inner, max_size=4)
+        | st.dictionaries(st.sampled_from(sorted(compose.SERVICE_KEYS)), inner, max_size=4)
     ),
     max_leaves=12,
 )

@@ -517,9 +517,9 @@ class _Walk:
 
 
 def _daemonizes(fact: ServerStart) -> bool:
-    """Nginx goes to the background by itself, unless it is told ``daemon off``."""
+    """Nginx goes to the background by itself, unless it is told ``daemon off``; others are told to."""
     if fact.kind != "nginx":
-        return False
+        return any(fact.value(name) not in (None, False) for name in ("daemon", "daemonize"))
     told = fact.value("directives")
     return told is None or (isinstance(told, str) and "daemon" not in told)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from auditor.parsers.python import libraries, packagefiles
+from auditor.parsers.python import answers, libraries, packagefiles
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import LogHandler
@@ -462,6 +462,18 @@ def _sys_path(models: Models, site: Site) -> V:
         if isinstance(path, str) and add_root is not None:
             models.run.add_root(path, first=site.name.endswith("insert"))
     return Const(None)
+
+
+@model("flask.render_template")
+def _template(models: Models, site: Site) -> V:
+    answers.template(models, site)
+    return models.made(site)
+
+
+@model("locale.setlocale")
+def _set_locale(models: Models, site: Site) -> V:
+    models.note(site, "locale")
+    return Unk("the locale that was set")
 
 
 @model("yaml.safe_load", "yaml.load", "yaml.full_load", "yaml.unsafe_load", "json.load",

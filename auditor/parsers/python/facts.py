@@ -255,6 +255,7 @@ class EnvRead:
     ``crash``: what else an unset variable breaks (``int(None)``: TypeError), empty when nothing.
     ``how``: ``os.environ[]``, ``os.getenv``, ``os.environ.get``, ``pydantic``, ``environ``,
     ``decouple``, ``click``, ``typer``, ``dotenv`` …
+    ``documented``: the example of the ``.env`` file that the code reads assigns it.
     """
 
     at: Location
@@ -265,6 +266,7 @@ class EnvRead:
     default: Value | None = None
     value: Value
     crash: str = ""
+    documented: bool = False
 
 
 @value
@@ -352,7 +354,8 @@ class Call:
     ``category``: ``subprocess``, ``http`` (outbound), ``thread``, ``executor``, ``signal``,
     ``export``, ``metrics``, ``drift``, ``breaker``, ``rate-limit``, ``timeout``, ``queue``, ``retry``, ``log`` (a record
     is written), ``print``, ``native``, ``watcher``, ``predict``, ``preprocess``, ``download``,
-    ``exit``, ``chdir``, ``sleep``, ``database``, ``tracking``, ``store`` (a handler hands something
+    ``exit``, ``chdir``, ``sleep``, ``locale``,
+    ``connect`` (to a host and port, at once), ``corpus`` (data of a library is read), ``database``, ``tracking``, ``store`` (a handler hands something
     to a database, queue or journal, as far as the method's name tells).
     """
 
@@ -504,6 +507,7 @@ class Trace:
     factories: tuple[str, ...] = ()  # functions of the entry module that return an application
     classes: tuple[tuple[str, str], ...] = ()  # (module:qualname, source path) reached
     truncated: bool = False  # a work limit was hit; the rest was not followed
+    roots: tuple[str, ...] = ()  # where imports search in the end: sys.path as the code leaves it
 
     def app(self, attribute: str) -> WebApp | None:
         """The application that the entry module binds to this name."""

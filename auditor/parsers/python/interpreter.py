@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
+from auditor.parsers.python import answers, libraries
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
     Failure,
@@ -81,14 +82,18 @@ MAX_RECURSION = 2
 # Modules whose names come and go between releases, taken by attribute.
 _CHANGING = frozenset(
     """
-    PIL.Image flask flask.globals itsdangerous jinja2 markupsafe numpy openai pandas
-    pkg_resources pydantic
-    ast asyncio collections datetime functools gettext inspect itertools locale math platform random
-    statistics string time typing
+    PIL.Image click flask flask.globals huggingface_hub itsdangerous jinja2 markupsafe networkx numpy
+    openai pandas pkg_resources pydantic scipy.integrate scipy.misc scipy.signal scipy.stats
+    sklearn.datasets sklearn.metrics werkzeug
+    array ast asyncio base64 collections configparser contextlib dataclasses datetime enum functools
+    gettext hashlib importlib.resources inspect itertools locale math operator platform random shlex
+    ssl statistics string time types typing unittest
     """.split()  # noqa: SIM905
 )
 # Libraries that took methods from their objects, and keywords from their calls.
-_CHANGING_OBJECTS = frozenset(["flask", "pandas", "sklearn", "starlette"])
+_CHANGING_OBJECTS = frozenset(["dash", "flask", "pandas", "sklearn", "sqlalchemy", "starlette"])
+# Functions whose results are of a class that the tables name.
+_RETURNED = {"sqlalchemy.create_engine": "sqlalchemy.engine.Engine"}
 _CHANGING_CALLS = frozenset(
     ["httpx", "marshmallow", "pandas", "pydantic", "sklearn", "sqlalchemy", "starlette"]
 )
@@ -242,7 +247,8 @@ class State:
     """A project module while the program runs."""
 
     __slots__ = (
-        "entered", "facts", "file", "frame", "is_package", "name", "open_names", "places",
+        "entered", "facts", "file", "frame", "is_package", "main_names", "name", "open_names",
+        "places",
     )  # fmt: skip
 
     def __init__(self, module: Module, name: str) -> None:
@@ -252,6 +258,8 @@ class State:
         self.is_package = module.is_package
         self.open_names = False  # a star import of something external
         self.entered = False  # its body is running
+        # What only the block under `__name__ == "__main__"` binds; None until it is asked for.
+        self.main_names: frozenset[str] | None = None
         path = module.facts.path if module.facts is not None else ""
         self.places = _places(module.facts) if module.facts is not None else Places(path, "")
         self.frame = Frame(self, None, "")
@@ -293,12 +301,16 @@ class Interpreter:
         # A ``.env`` file that was read and is made by hand: what its template assigns, and why it
         # may hold more.
         self.env_by_hand: tuple[DictV, str] | None = None
+        # What the example of a ``.env`` file assigns, where nothing puts the file itself there.
+        self.env_shown: set[str] = set()
         self.cwd: str | Unknown = program.cwd
         self.argv: tuple[str, ...] = ()
         # The command line is the program's own, and every word of it is known.
         self.own_command = False
         self.phase = Phase.IMPORT
         self.guards: list[str] = []
+        # Tables that only a start-up handler would fill which nothing calls, by their identity.
+        self.unfilled: dict[int, Func] = {}
         self.via: list[Location] = []
         self.cached = 0
         self.in_async = False
@@ -594,6 +606,7 @@ class Interpreter:
             factories=tuple(factories),
             classes=tuple(sink.classes.items()),
             truncated=self.truncated,
+            roots=tuple(getattr(self.program.finder, "roots", ())),
         )
 
     # -- statements --
@@ -1003,6 +1016,7 @@ class Interpreter:
         for decorator in reversed(node.decorator_list):
             decorated = self.eval(decorator)
             names.append(self.models.decorator_name(decorated))
+            libraries.refused_decorator(self, decorated, decorator)
             value = self.models.decorate(decorated, value, decorator)
         function.decorators = tuple(name for name in names if name)
         self.store(node.name, value)
@@ -1039,6 +1053,7 @@ class Interpreter:
         self.frame = body
         try:
             self.block(node.body)
+            self.annotations(node, bases)
         finally:
             self.frame = frame
         for statement in node.body:
@@ -1063,6 +1078,16 @@ class Interpreter:
         )
         self.store(node.name, value)
         return FALL
+
+    def annotations(self, node: ast.ClassDef, bases: list[V]) -> None:
+        """Carry out the calls in the annotations of a class: ``conlist(float, min_items=1)``."""
+        if not any(isinstance(base, Ext) and base.name.startswith("pydantic.") for base in bases):
+            return
+        for statement in node.body:
+            if isinstance(statement, ast.AnnAssign):
+                for part in ast.walk(statement.annotation):
+                    if isinstance(part, ast.Call):
+                        self.eval(part)
 
     def run_return(self, node: ast.Return) -> int:
         value = Const(None) if node.value is None else self.eval(node.value)
@@ -1410,8 +1435,19 @@ class Interpreter:
         assert self.frame is not None
         if node.id in _BUILTINS:
             return Ext(f"builtins.{node.id}")
-        if self.frame.state.open_names:
+        state = self.frame.state
+        if state.open_names:
             return Unk(f"{node.id} may come from a star import")
+        if self.phase >= Phase.REQUEST and not self.is_main(self.frame):
+            if state.main_names is None:
+                state.main_names = answers.only_in_main(state)
+            if node.id in state.main_names:
+                self.fails(
+                    node,
+                    f"NameError: name '{node.id}' is not defined",
+                    f'`{node.id}` is set under `__name__ == "__main__"` only, which is passed over '
+                    "where a server imports the module",
+                )
         return Unk(f"{node.id} is not bound here")
 
     def eval_attribute(self, node: ast.Attribute) -> V:
@@ -1424,7 +1460,7 @@ class Interpreter:
                 self.used(node, owner.name, name)
             return self.models.ext_attribute(owner, name, node)
         if isinstance(owner, Obj) and owner.name.partition(".")[0] in _CHANGING_OBJECTS:
-            module, _, made = owner.name.rpartition(".")
+            module, _, made = _RETURNED.get(owner.name, owner.name).rpartition(".")
             self.used(node, module, f"{made}.{name}")
         elif isinstance(owner, Table) and owner.kind == "frame":
             self.used(node, "pandas", f"DataFrame.{name}")
@@ -1490,6 +1526,13 @@ class Interpreter:
                     f"number {index.value}",
                 )
         elif isinstance(owner, DictV) and not owner.partial and index.value not in owner.items:
+            if id(owner) in self.unfilled and self.phase >= Phase.REQUEST and not owner.items:
+                self.fails(
+                    node,
+                    f"KeyError: {index.value!r}",
+                    f"only `{self.unfilled[id(owner)].qualname}` fills it, and a `startup` handler is not "
+                    "called where the application has a `lifespan`",
+                )
             file = next((d for d in sorted(owner.origin_deps) if d.startswith("file:")), None)
             if file is not None:
                 path = file.removeprefix("file:")
@@ -1714,8 +1757,24 @@ class Interpreter:
             inner = inner.left
         value = self.eval(inner)
         for step in reversed(chain):
-            value = self.binary(step.op, value, self.eval(step.right))
+            right = self.eval(step.right)
+            if isinstance(step.op, ast.BitOr):
+                self.failing_union(value, right, step)
+            value = self.binary(step.op, value, right)
         return value
+
+    def failing_union(self, left: V, right: V, node: ast.AST) -> None:
+        """``a | b`` of two dictionaries, before Python 3.9."""
+        python = self.program.python
+        if python is None or python >= (3, 9):
+            return
+        if isinstance(left, DictV) and isinstance(right, DictV) and not (left.attr or right.attr):
+            self.fails(
+                node,
+                "TypeError: unsupported operand type(s) for |: 'dict' and 'dict'",
+                f"dictionaries are joined by `|` from Python 3.9 on, and the image runs "
+                f"{python[0]}.{python[1]}",
+            )
 
     def eval_unary(self, node: ast.UnaryOp) -> V:
         return unary(node.op, self.eval(node.operand))

@@ -28,6 +28,7 @@ from auditor.parsers.python.values import (
 )
 
 if TYPE_CHECKING:
+    from auditor.parsers.python.interpreter import Interpreter
     from auditor.parsers.python.models import Models
     from auditor.parsers.python.sites import Site
     from auditor.source import Location
@@ -279,6 +280,23 @@ def _import_class(models: Models, named: V | None, at: Location) -> None:
         models.run.import_module(module, at, Import(at=at, module=module, dynamic=True))
 
 
+# -- pydantic --
+
+
+def refused_decorator(run: Interpreter, decorator: V, node: ast.AST) -> None:
+    """``@root_validator`` that says neither ``pre`` nor ``skip_on_failure``."""
+    if isinstance(decorator, Ext):
+        bare = decorator.name == "pydantic.root_validator"
+    else:
+        bare = (
+            isinstance(decorator, Obj)
+            and decorator.name == "pydantic.root_validator"
+            and not {"pre", "skip_on_failure"} & decorator.kwargs.keys()
+        )
+    if bare:
+        run.used(node, "pydantic", "root_validator()")
+
+
 # -- programs --
 
 # Calls that raise where the program is not there; through a shell, only the status tells.
@@ -330,6 +348,15 @@ def refuse_json(models: Models, site: Site, text: Const) -> None:
                 f"json.decoder.JSONDecodeError: {error}",
                 f"{files[0]} is no valid JSON",
                 file=files[0],
+            )
+            return
+        names = [d for d in sorted(text.deps) if isinstance(models.run.env.get(d), str)]
+        if len(names) == 1 and text.value == models.run.env[names[0]] and text.value.strip():
+            models.run.fails(
+                site.node,
+                f"json.decoder.JSONDecodeError: {error}",
+                f"`{names[0]}` is `{text.value[:60]}` in the container, which is no JSON (a Dockerfile "
+                "and a shell take quotes away that are not quoted themselves)",
             )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
 from auditor.parsers import dotenv
-from auditor.parsers.python import commandline, libraries, tables
+from auditor.parsers.python import clients, commandline, libraries, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.config import read_config
@@ -237,6 +237,7 @@ class Models(WebModels):
                     required=required,
                     default=None if default is None else sink.value(default),
                     value=sink.value(value),
+                    documented=known_name in run.env_shown,
                 )
             )
         return value
@@ -684,6 +685,7 @@ class Models(WebModels):
         """Call something external."""
         name = callee.name
         site = Site(name, callee.owner, args, kwargs, node, loose)
+        clients.called(self, site)
         function = MODELS.get(name)
         if function is not None:
             result = function(self, site)
@@ -838,6 +840,7 @@ class Models(WebModels):
     def method(self, site: Site, owner: V, attr: str) -> V | None:
         """A method of an object that a library made, or of an unknown one."""
         run = self.run
+        clients.asked(self, site, owner, attr)
         head = owner.name if isinstance(owner, Obj) else ""
         loader = tables.METHOD_LOADERS.get(attr)
         if loader is not None and not isinstance(owner, Class):
@@ -1507,15 +1510,19 @@ class Models(WebModels):
             table = read_config(text.value, "env", text.deps)
             return (table, "") if isinstance(table, DictV) else None
         where = self.run.sink.path(path).resolved
-        if not isinstance(where, str) or not self.run.program.by_hand(where):
+        if not isinstance(where, str):
             return None
-        why = f"{posixpath.basename(where)} is made by hand (git ignores it)"
+        likely = DictV({})
         for template in dotenv.examples(where):
             text = self.text_of_file(Const(template))
             if text is not None:
                 table = read_config(text.value, "env", text.deps)
-                return (table if isinstance(table, DictV) else DictV({})), why
-        return DictV({}), why
+                likely = table if isinstance(table, DictV) else likely
+                break
+        if self.run.program.by_hand(where):
+            return likely, f"{posixpath.basename(where)} is made by hand (git ignores it)"
+        self.run.env_shown.update(key for key in likely.items if isinstance(key, str))
+        return None
 
     def load_env(self, path: V | None, *, replaces: bool, site: Site) -> None:
         """Put what a ``.env`` file assigns into the environment."""

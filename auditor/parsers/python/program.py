@@ -183,9 +183,9 @@ class Program:
             run.start(module, name, as_main=as_main, attribute=attribute, factory=factory)
             if serve:
                 run.serve()
+            return run.trace(module, name)
         finally:
             self.finder = finder
-        return run.trace(module, name)
 
 
 def standalone(facts: ModuleFacts, *, file: str | Unknown | None = None) -> Trace:

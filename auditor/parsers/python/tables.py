@@ -105,7 +105,6 @@ LOADERS: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
     "os.mkdir": ("directory", "create", 0, ("path",), False),
     "os.listdir": ("directory", "list", 0, ("path",), False),
     "os.scandir": ("directory", "list", 0, ("path",), False),
-    "os.walk": ("directory", "list", 0, ("top",), False),
     "os.remove": ("file", "delete", 0, ("path",), False),
     "os.unlink": ("file", "delete", 0, ("path",), False),
     "os.stat": ("file", "read", 0, ("path",), False),

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import libraries, tables
+from auditor.parsers.python import answers, libraries, tables
 from auditor.parsers.python.facts import (
     Failure,
     Phase,
@@ -812,7 +812,9 @@ class WebModels:
             web = made.data
             self.start(made, web)
             for hook in web.startup:
-                if isinstance(hook, Func | Bound):
+                if web.lifespan is not None and web.framework in ("fastapi", "starlette"):
+                    answers.unfilled(run, hook)  # only the lifespan is called
+                elif isinstance(hook, Func | Bound):
                     run.root(hook, [made])
         for cls in list(self.handler_classes):
             inst = run.root(cls, [])
@@ -923,7 +925,9 @@ class WebModels:
             if raw.arguments is not None and isinstance(handler, Bound):
                 self.made_for_request(handler.receiver, raw.arguments)
             args, multipart = self.parameters(func, own or "", bound=isinstance(handler, Bound))
-            run.root(handler, [], args)
+            answer = run.root(handler, [], args)
+            if not raw.response_model:
+                answers.refuse(run, answer, func, root.framework)
         route = Route(
             at=raw.at,
             app=root.names[0] if root.names else "",
