@@ -14,9 +14,14 @@ from auditor.parsers.python.facts import Phase
 from auditor.source import Location, Unknown
 
 
+def _opened_later(link: PathLink) -> bool:
+    """A directory of templates that is named only: it is opened when a page is asked for."""
+    return link.access.loader.endswith((".Jinja2Templates", ".FileSystemLoader"))
+
+
 def _stages(service: Service, link: PathLink) -> tuple[tuple[str, Stage], ...]:
     """What a failing read breaks: the start, or the requests that lead to it."""
-    if not link.access.reach.certain or link.access.kind == "template":
+    if not link.access.reach.certain or _opened_later(link):
         return ()
     phase = link.access.reach.phase
     if phase.before_serving:
@@ -60,7 +65,7 @@ _SURVIVES = frozenset({"try", "exists", "missing-return"})
 
 def _severity(link: PathLink) -> Severity | None:
     """A file made by hand, or read only under a condition, may well be there when it matters."""
-    if link.made_by_hand or link.to_be_mounted or link.access.kind == "template":
+    if link.made_by_hand or link.to_be_mounted or _opened_later(link):
         return Severity.MEDIUM
     return None if link.access.reach.certain else Severity.LOW
 
@@ -81,8 +86,8 @@ def _ends(service: Service, link: PathLink) -> list[Related]:
 
 
 def _error(link: PathLink) -> str:
-    """What Python says; a directory of templates is opened when a page is asked for."""
-    if link.access.kind == "template":
+    """What Python says."""
+    if _opened_later(link):
         return "`jinja2.exceptions.TemplateNotFound` for every page"
     return f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`"
 
