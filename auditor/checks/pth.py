@@ -14,9 +14,14 @@ from auditor.parsers.python.facts import Phase
 from auditor.source import Location, Unknown
 
 
+def _opened_later(link: PathLink) -> bool:
+    """A directory of templates that is named only: it is opened when a page is asked for."""
+    return link.access.loader.endswith((".Jinja2Templates", ".FileSystemLoader"))
+
+
 def _stages(service: Service, link: PathLink) -> tuple[tuple[str, Stage], ...]:
     """What a failing read breaks: the start, or the requests that lead to it."""
-    if not link.access.reach.certain:
+    if not link.access.reach.certain or _opened_later(link):
         return ()
     phase = link.access.reach.phase
     if phase.before_serving:
@@ -60,7 +65,7 @@ _SURVIVES = frozenset({"try", "exists", "missing-return"})
 
 def _severity(link: PathLink) -> Severity | None:
     """A file made by hand, or read only under a condition, may well be there when it matters."""
-    if link.made_by_hand or link.to_be_mounted:
+    if link.made_by_hand or link.to_be_mounted or _opened_later(link):
         return Severity.MEDIUM
     return None if link.access.reach.certain else Severity.LOW
 
@@ -78,6 +83,13 @@ def _ends(service: Service, link: PathLink) -> list[Related]:
     if link.seen.at is not None:
         related.append(Related(link.seen.at, link.seen.reason or "this decides what is there"))
     return related
+
+
+def _error(link: PathLink) -> str:
+    """What Python says."""
+    if _opened_later(link):
+        return "`jinja2.exceptions.TemplateNotFound` for every page"
+    return f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`"
 
 
 def _shown(link: PathLink) -> str:
@@ -106,7 +118,7 @@ def relative_path(service: Service, rule: Rule) -> Iterator[Outcome]:
         yield rule.finding(
             link.access.at,
             f"`{_shown(link)}` is relative: in the container it is {link.path}, and the file is at "
-            f"{link.elsewhere[0]}: `FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
+            f"{link.elsewhere[0]}: {_error(link)}",
             help="Build the path from `Path(__file__).resolve().parent`, or set WORKDIR to the directory "
             "that the path starts from.",
             related=_ends(service, link),
@@ -221,8 +233,7 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             where = " unless something is mounted over its directory, which the image leaves empty"
         yield rule.finding(
             link.access.at,
-            f"`{_shown(link)}` is not in the image{where}: "
-            f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`",
+            f"`{_shown(link)}` is not in the image{where}: {_error(link)}",
             related=_ends(service, link),
             confidence=min(confidence, _confidence(link)),
             severity=_severity(link)

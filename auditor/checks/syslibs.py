@@ -127,9 +127,14 @@ def _finding(
         related.insert(0, Related(first.elsewhere.at, "installed here, in another stage"))
     # A model that is not in the repository may do without it; another stage says who does not.
     guessed = use.artifact is not None and not use.module and first.elsewhere is None
-    soft = not hard or guessed or not any(theirs.certain for _, theirs, _ in found)
-    # What a base that no table knows has is not known.
-    soft = soft or not any(lack.sure for lack in lacks)
+    soft = (
+        not hard
+        or guessed
+        or confidence is Confidence.POSSIBLE
+        or not any(theirs.certain for _, theirs, _ in found)
+        # What a base that no table knows has is not known.
+        or not any(lack.sure for lack in lacks)
+    )
     return rule.finding(
         requirement_at(service, use) or use.at,
         message,

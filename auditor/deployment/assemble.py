@@ -400,7 +400,7 @@ def _workload_name(item: manifests.Running) -> str:
 
 
 def _docker_lines(facts: Facts) -> tuple[list[DockerBuild], list[DockerRun]]:
-    """``docker`` command lines of documentation, scripts, Makefiles and workflows."""
+    """``docker`` command lines of documentation, scripts, Makefiles, workflows and Dockerfiles."""
     builds: list[DockerBuild] = []
     runs: list[DockerRun] = []
     for entry in facts.repository.entries:
@@ -416,6 +416,8 @@ def _docker_lines(facts: Facts) -> tuple[list[DockerBuild], list[DockerRun]]:
             place = "ci"
         elif entry.kind is FileKind.MAKEFILE:
             place = "makefile"
+        elif entry.kind is FileKind.DOCKERFILE:
+            place = "comment"
         elif (configured := _CONFIGURED.get(name)) is not None:
             text = facts.read(entry.path)
             if text is not None:
@@ -687,7 +689,12 @@ def _runs_of(
 ) -> list[DockerRun]:
     """The run commands that start this Dockerfile's image."""
     wanted = {t.partition(":")[0] for t in tags}
-    mine = [r for r in runs if isinstance(r.image, str) and r.image.partition(":")[0] in wanted]
+    mine = [
+        r
+        for r in runs
+        if r.at.path == entry.path
+        or (isinstance(r.image, str) and r.image.partition(":")[0] in wanted)
+    ]
     if mine or wanted:
         return mine
     # Nothing says how it is tagged: with one Dockerfile, a run of a local-looking name is its.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import managers, runsteps
+from auditor.deployment import managers, projectsteps, runsteps
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.runsteps import stop
@@ -19,7 +18,6 @@ from auditor.parsers.dockerfile import Copy, Workdir
 from auditor.source import Location
 
 if TYPE_CHECKING:
-    from auditor.deployment.image import Image
     from auditor.deployment.model import BuiltImage, Service, StartFault
     from auditor.deployment.view import View
 
@@ -54,8 +52,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         runsteps.faults(image, commands, view),
         _missing_data(image, view),
         _missing_modules(image, commands, view),
-        _projects(image.image, commands, view),
-        _listed_projects(service, image, commands, view),
+        projectsteps.faults(service, image, commands, view),
     ):
         yield from found
 
@@ -302,151 +299,3 @@ def _missing_modules(image: BuiltImage, commands: list[Ran], view: View) -> Iter
                     (at, "run here, while the image is built"),
                 )
                 return
-
-
-# --- projects of the repository that are installed -------------------------------------------
-
-
-def _projects(image: Image, commands: list[Ran], view: View) -> Iterator[StartFault]:
-    """``pip install .`` of a project whose build back end refuses what is there."""
-    for command in commands:
-        fact, cwd = command.what.fact, command.what.cwd
-        if not isinstance(fact, PipInstall) or fact.action not in ("install", "wheel"):
-            continue
-        for arg in (*fact.local_paths, *fact.editable):
-            path = arg.value.partition("[")[0] if isinstance(arg.value, str) else ""
-            if not path or path.endswith((".whl", ".gz", ".zip")) or not isinstance(cwd, str):
-                continue
-            folder = posixpath.normpath(posixpath.join(cwd, path))
-            yield from _project(folder, command.step.at, view)
-
-
-def _listed_projects(
-    service: Service, image: BuiltImage, commands: list[Ran], view: View
-) -> Iterator[StartFault]:
-    """``-e .`` of a requirements file that is installed before the project is copied."""
-    runs = {c.what.fact.at: c for c in commands if isinstance(c.what.fact, PipInstall)}
-    environment = service.environment
-    for step in environment.steps if environment is not None else ():
-        command = runs.get(step.fact.at) if step.fact is not None else None
-        cwd = command.what.cwd if command is not None else None
-        if command is None or not isinstance(cwd, str) or command.step.mounts:
-            continue
-        for item in step.requirements:
-            path = item.fact.path
-            if (
-                not item.fact.editable
-                or not path
-                or path.startswith(("/", "file:"))
-                or item.fact.vcs
-            ):
-                continue
-            folder = posixpath.normpath(posixpath.join(cwd, path.partition("[")[0]))
-            names = ("setup.py", "pyproject.toml", "setup.cfg")
-            there = [_there(posixpath.join(folder, n), command.step.at, view) for n in names]
-            if all(answer is False for answer in there):
-                yield stop(
-                    item.fact.at,
-                    f"{folder} has neither setup.py nor pyproject.toml at this point: `ERROR: "
-                    f"file://{folder} does not appear to be a Python project`",
-                    (command.step.at, "installed here"),
-                )
-                return
-
-
-def _project(folder: str, run: Location, view: View) -> Iterator[StartFault]:
-    source = view.text(posixpath.join(folder, "pyproject.toml"))
-    if source is None or len(source.text) > 200_000:
-        return
-    import tomllib
-
-    try:
-        data: Any = tomllib.loads(source.text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return
-    system, project, tool = (data.get(k) for k in ("build-system", "project", "tool"))
-    backend = system.get("build-backend", "") if isinstance(system, dict) else ""
-    tool = tool if isinstance(tool, dict) else {}
-    if str(backend).startswith(("hatchling", "flit_core", "poetry.core")):
-        poetry = tool.get("poetry")
-        named = [t.get("readme") for t in (project, poetry) if isinstance(t, dict)]
-        for readme in named:
-            name = readme.get("file") if isinstance(readme, dict) else readme
-            if not isinstance(name, str):
-                continue
-            if _there(posixpath.join(folder, name), run, view) is False:
-                yield stop(
-                    run,
-                    f"pyproject.toml says `readme`: {name}, which is not in the image at this point "
-                    f"({str(backend).partition('.')[0]}: `Readme file does not exist: {name}`)",
-                    (source.at(1), "said in this file"),
-                )
-                return
-    elif str(backend).startswith("setuptools") and isinstance(project, dict):
-        yield from _flat(folder, run, view, tool.get("setuptools"), (source.at(1), "this project"))
-
-
-# What setuptools never takes for a package or module of a flat layout.
-_NO_PACKAGES = tuple(
-    """
-    ci bin debian doc docs documentation manpages news newsfragments changelog test tests unit_test
-    unit_tests example examples scripts tools util utils python build benchmark benchmarks exercise
-    exercises htmlcov site_scons
-    """.split()  # noqa: SIM905
-)
-_NO_MODULES = tuple(
-    """
-    setup conftest test tests example examples build toxfile noxfile pavement dodo tasks fabfile
-    SConstruct sconstruct conanfile manage benchmark benchmarks exercise exercises
-    """.split()  # noqa: SIM905
-)
-
-
-def _flat(
-    folder: str, run: Location, view: View, settings: Any, where: tuple[Location, str]
-) -> Iterator[StartFault]:
-    """Several directories beside ``pyproject.toml``, and nothing says which are packages."""
-    told = settings if isinstance(settings, dict) else {}
-    if {"packages", "py-modules", "package-dir", "ext-modules"} & told.keys():
-        return
-    for name in ("setup.py", "setup.cfg", "src"):
-        if view.exists(posixpath.join(folder, name)) is not False:
-            return
-    directories, modules = [], []
-    for name in view.names(folder):
-        stem, dot, suffix = name.rpartition(".")
-        there = _there(posixpath.join(folder, name), run, view)
-        if there is not True:
-            if there is None:
-                return
-            continue
-        if view.is_dir(posixpath.join(folder, name)):
-            if name.isidentifier() and not _left_out(name, _NO_PACKAGES):
-                directories.append(name)
-        elif dot and suffix == "py" and stem.isidentifier() and not _left_out(stem, _NO_MODULES):
-            modules.append(stem)
-    found, what = (directories, "packages") if directories else (modules, "modules")
-    if len(found) < 2:
-        return
-    listed = ", ".join(f"`{name}`" for name in sorted(found)[:4])
-    yield stop(
-        run,
-        f"setuptools takes every directory beside pyproject.toml for a package, and here are "
-        f"several ({listed}): `Multiple top-level {what} discovered in a flat-layout`. Name them "
-        "(`[tool.setuptools] packages`)",
-        where,
-    )
-
-
-def _left_out(name: str, patterns: tuple[str, ...]) -> bool:
-    return name.startswith(("_", ".")) or any(fnmatchcase(name, p) for p in patterns)
-
-
-def _there(path: str, run: Location, view: View) -> bool | None:
-    """Whether a path is in the image when that RUN starts."""
-    seen = view.look(path)
-    if seen.answer != "yes":
-        return None if seen.answer == "unknown" else False
-    if seen.mounted or seen.at is None or seen.at.path != run.path:
-        return None
-    return seen.at.line < run.line

@@ -524,16 +524,21 @@ def _missing_dockerfile(
     path = posixpath.normpath(path)
     if path.startswith("..") or facts.repository.ignored_exists(path):
         return []
-    by_hand = facts.repository.would_ignore(path)
+    # Compose pulls an image that a registry has before it builds one.
+    named = service.image.value if service.image is not None else ""
+    host, slash, _ = str(named).partition("/")
+    pulled = bool(slash) and ("." in host or ":" in host)
     return [
         StartFault(
             kind="no-dockerfile",
             message=(
-                f"there is no `{path}` to build from: `failed to read dockerfile: open "
+                f"there is no `{path}` to build from"
+                + (f" where `{named}` cannot be pulled" if pulled else "")
+                + ": `failed to read dockerfile: open "
                 f"{posixpath.basename(path)}: no such file or directory`"
             ),
             at=build.dockerfile.at if build.dockerfile else build.at,
-            possible=by_hand,
+            possible=pulled or facts.repository.would_ignore(path),
             stage=Stage.BUILDS,
             evidence=(("dockerfile", path),),
         )

@@ -1,4 +1,4 @@
-"""``docker build`` and ``docker run`` lines in documentation, scripts, Makefiles and CI workflows.
+"""``docker build`` and ``docker run`` lines in documentation, scripts, Makefiles, workflows and comments.
 
 They say what no Dockerfile says: the build context, the published ports, the variables. A line
 in a README shows how its author runs the image; a line in CI or a script is what is really done.
@@ -16,7 +16,8 @@ from auditor.parsers.shell import Arg
 from auditor.source import Fragment, Location, SourceText, Unknown
 from auditor.values import value
 
-Place = Literal["documentation", "script", "ci", "makefile"]
+# ``comment``: those of a Dockerfile, which say as much as documentation.
+Place = Literal["documentation", "script", "ci", "makefile", "comment"]
 Text = str | Unknown
 
 
@@ -96,7 +97,8 @@ def read(source: SourceText, place: Place) -> tuple[DockerBuild | DockerRun, ...
             continue
         script = shell.parse(fragment)
         for step in shell.trace(script, env=_Anything(), cwd="/"):
-            item = _interpret(step.argv, step.cwd, place)
+            shown: Place = "documentation" if place == "comment" else place
+            item = _interpret(step.argv, step.cwd, shown)
             if item is not None:
                 found.append(item)
     return tuple(found)
@@ -145,6 +147,8 @@ def _fragments(source: SourceText, place: Place) -> Iterator[Fragment]:
                 yield Fragment(source.path, [(stripped, number, len(line) - len(stripped) + 1)])
         return
     # Makefile recipes and `run:` lines of workflows: logical lines that name a container program.
+    if place == "comment":
+        lines = [_commented(line) for line in lines]
     number = 0
     while number < len(lines):
         line = lines[number]
@@ -164,6 +168,12 @@ def _fragments(source: SourceText, place: Place) -> Iterator[Fragment]:
         elif "${{" in pieces[0][0]:
             pieces = [(re.sub(r"\$\{\{[^}]*\}\}", _blank, t), n, c) for t, n, c in pieces]
         yield Fragment(source.path, pieces)
+
+
+def _commented(line: str) -> str:
+    """What a comment says, at its place; nothing for a line that is none."""
+    head, mark, rest = line.partition("#")
+    return f"{head} {rest}" if mark and not head.strip() else ""
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -43,6 +43,9 @@ class Expression:
             held = env.get(self.text)
             if held is not None:
                 return held
+            others = env.get("*")
+            if isinstance(others, Unknown):
+                return others  # a file that is not seen may set it
             return self.parts[0].expand(env) if self.parts else Unknown(f"${self.text} is not set")
         if self.kind == "list":
             found: list[Value] = []

@@ -200,3 +200,56 @@ def test_the_builder_stops_at_the_first_mistake(tmp_path: Path) -> None:
     text = dockerfile("HEALTHCHECK CMD python - <<'PY'\nimport sys\nsys.exit(0)\nPY")
     (found,) = [f for f in service(tmp_path, {"Dockerfile": text}).findings if f.rule == "IMG022"]
     assert "unknown instruction: import" in found.message
+
+
+TEMPLATES = """\
+from fastapi import FastAPI
+from fastapi.templating import Jinja2Templates
+
+templates = Jinja2Templates(directory="templates")
+app = FastAPI()
+
+
+@app.get("/")
+def root():
+    return {}
+"""
+
+
+def test_templates_are_opened_when_a_page_is_asked_for(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": dockerfile("", '["uvicorn", "app:app", "--host", "0.0.0.0"]'),
+        "app.py": TEMPLATES,
+        "requirements.txt": "fastapi==0.115.0\nuvicorn==0.30.6\njinja2==3.1.4\n",
+    }
+    result = service(tmp_path, files)
+    (found,) = [f for f in result.findings if f.rule == "PTH002"]
+    assert found.severity is Severity.MEDIUM
+    assert "TemplateNotFound" in found.message
+    assert not found.breaks
+
+
+@pytest.mark.parametrize(("body", "found"), [("    env_file: .env\n", []), ("", ["NET003"])])
+def test_a_port_that_a_file_made_by_hand_may_set(
+    body: str, found: list[str], tmp_path: Path
+) -> None:
+    files = {
+        "Dockerfile": dockerfile("COPY gunicorn.conf.py ./", '["gunicorn", "app:app"]'),
+        "gunicorn.conf.py": 'import os\nbind = "0.0.0.0:" + os.getenv("API_PORT", "80")\n',
+        "compose.yaml": f"services:\n  api:\n    build: .\n    ports: ['8000:8000']\n{body}",
+        ".gitignore": ".env\n",
+    }
+    assert rules(service(tmp_path, files), "NET003") == found
+
+
+@pytest.mark.parametrize(
+    ("image", "severity"),
+    [("ghcr.io/acme/price:1", Severity.LOW), ("price:1", Severity.HIGH)],
+)
+def test_an_image_that_is_pulled_before_it_is_built(
+    image: str, severity: Severity, tmp_path: Path
+) -> None:
+    body = f"    image: {image}\n    build: ./gone\n"
+    files = {"compose.yaml": f"services:\n  api:\n{body}", "Dockerfile": dockerfile()}
+    (found,) = [f for f in service(tmp_path, files).findings if f.rule == "IMG022"]
+    assert found.severity is severity

@@ -113,6 +113,7 @@ def test_an_unknown_base_is_only_possible(tmp_path: Path) -> None:
     files = {**LIGHTGBM, "Dockerfile": image(base="registry.example/team/python:7")}
     for finding in kit.of(kit.service(tmp_path, files), "IMG002"):
         assert finding.confidence is Confidence.POSSIBLE
+        assert finding.severity is Severity.MEDIUM
 
 
 def test_installed_in_another_stage(tmp_path: Path) -> None:

@@ -195,3 +195,19 @@ def test_a_repository_without_images_has_its_projects_environments(tmp_path):
 def test_nothing_is_nothing(tmp_path):
     found = deployment(tmp_path, {"README.md": "hello\n"})
     assert not found.deployable
+
+
+@pytest.mark.parametrize("other", ["", "tools/Dockerfile"])
+def test_what_the_comments_of_a_dockerfile_run(tmp_path, other):
+    comment = (
+        "# Build:  docker build -t m .\n"
+        "# Run it with the model beside it: docker run -p 80:8000 \\\n"
+        '#   -v "$(pwd)/models:/m" m\n'
+    )
+    files = {"Dockerfile": comment + SERVED, "main.py": "", "models/x": ""}
+    if other:
+        files[other] = SERVED
+    found = deployment(tmp_path, files)
+    app = next(s for s in found.services if s.image.dockerfile.path == "Dockerfile")
+    assert [(m.source, m.target) for m in app.mounts] == [("models", "/m")]
+    assert [(p.container_port, p.documented_only) for p in app.published] == [(8000, True)]
