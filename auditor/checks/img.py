@@ -414,8 +414,9 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 confidence=confidence,
                 severity=Severity.LOW
                 if confidence is Confidence.POSSIBLE
+                # An image alone does not say with what it is run.
                 else Severity.MEDIUM
-                if read.documented
+                if read.documented or not (certain or documented or argument is not None)
                 else None,
                 breaks=service.breaks(Stage.STARTS) if starts else (),
                 evidence={"variable": name},

@@ -124,8 +124,16 @@ def _storage(node: Node | None, depth: int) -> Iterator[Refusal]:
         yield from _storage(entry.value, depth + 1)
 
 
+# What `envsubst`, `sed` or a person puts a value for before the manifest is applied.
+_PLACE = re.compile(r"\$\{|^(?:<.*>|\(.*\)|\[.*\]|__\w+__|%\w+%)$")
+
+
+def _to_fill(node: Scalar) -> bool:
+    return node.is_template or _PLACE.search(node.text) is not None
+
+
 def _text(node: Node | None) -> str:
-    known = isinstance(node, Scalar) and not node.is_null and not node.is_template
+    known = isinstance(node, Scalar) and not node.is_null and not _to_fill(node)
     return node.text if known and isinstance(node, Scalar) else ""
 
 
@@ -137,7 +145,7 @@ def _items(node: Node | None) -> Iterator[Mapping]:
 
 def _typed(node: Node | None) -> str:
     """What YAML makes of a scalar that is not text: "number" or "bool"; empty for text."""
-    if not isinstance(node, Scalar) or node.style != "plain" or node.tag or node.is_template:
+    if not isinstance(node, Scalar) or node.style != "plain" or node.tag or _to_fill(node):
         return ""
     from auditor.parsers import sprig
 
@@ -160,7 +168,7 @@ def _not_text(node: Node | None, field: str) -> Iterator[Refusal]:
 
 def _not_number(node: Node | None, field: str) -> Iterator[Refusal]:
     """A whole number is wanted, and text is given."""
-    if not isinstance(node, Scalar) or node.is_null or node.is_template:
+    if not isinstance(node, Scalar) or node.is_null or _to_fill(node):
         return
     if node.style != "plain" or not _typed(node):
         yield Refusal(

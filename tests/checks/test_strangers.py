@@ -41,7 +41,7 @@ def test_the_path_of_a_key_file_is_no_secret(tmp_path: Path, value: str, told: l
     assert severities(service(tmp_path, files), "IMG008") == told
 
 
-@pytest.mark.parametrize(("name", "told"), [("AIP_STORAGE_URI", []), ("STORAGE_URI", ["high"])])
+@pytest.mark.parametrize(("name", "told"), [("AIP_STORAGE_URI", []), ("STORAGE_URI", ["medium"])])
 def test_a_managed_platform_sets_variables_of_its_own(
     tmp_path: Path, name: str, told: list[str]
 ) -> None:

@@ -42,6 +42,9 @@ TAKEN = [
     'env: [{name: A, value: "1"}, {name: B, value: no-number}, {name: C}, {name: D, value: 1.2.3}]',
     "env: [{name: A, value: '{{ x }}'}]",
     "ports: [{containerPort: 80, name: http}]",
+    # To be filled in before it is applied.
+    "ports: [{containerPort: '${PORT}', name: '${NAME_OF_THE_PORT}'}]",
+    "ports: [{containerPort: (dashboard_port)}, {containerPort: <port>}]",
     "volumeMounts: [{name: data, mountPath: /x}]",
     "resources: {requests: {memory: 1Gi, cpu: 500m}, limits: {memory: 1024Mi, cpu: '0.5'}}",
 ]
