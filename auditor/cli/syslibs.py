@@ -61,7 +61,7 @@ def command(
         remark(f"what {base} is based on is not known: assuming Debian trixie", quiet=quiet)
     elif image.distro == "rpm":
         remark(f"what {base} has already is not known: dnf passes over what is there", quiet=quiet)
-    roots, files = read(packages or [], requirement or [], image)
+    roots, files, unnamed = read(packages or [], requirement or [], image)
     from auditor.linking import userland
 
     with ExitStack() as stack:
@@ -72,7 +72,7 @@ def command(
             index = stack.enter_context(connected(cache=not no_cache))
         lacks = userland.of_list(roots, image, python=image.python)
         builds = userland.builds(roots, image)
-        unread = userland.unread_of(roots, python=image.python)
+        unread = (*userland.unread_of(roots, python=image.python), *unnamed)
         for text in index.remarks if index is not None else ():
             remark(text, quiet=quiet)
     if image.distro in ("alpine", "ubuntu") and any(not x.verified and x.package for x in lacks):
@@ -102,8 +102,11 @@ def command(
 
 def read(
     given: list[str], files: list[str], image: Base
-) -> tuple[list[Root], tuple[Requirement, ...]]:
-    """(name, extras, version) of everything asked for on Linux; complains about what is unread."""
+) -> tuple[list[Root], tuple[Requirement, ...], tuple[str, ...]]:
+    """Everything asked for on Linux: as roots, as written, and what has no name (paths, URLs).
+
+    Complains about what is unread.
+    """
     from auditor.linking import wheels
     from auditor.parsers import requirements
     from auditor.source import Location, SourceText
@@ -142,15 +145,19 @@ def read(
         "python_full_version": python if python.count(".") > 1 else f"{python}.0",
     }
     roots: list[Root] = []
+    unnamed: list[str] = []
     for item in found:
-        if not item.likely_name or item.applies(environment) is False:
+        if item.applies(environment) is False:
+            continue
+        if not item.likely_name:
+            unnamed.append(item.path or item.url or "a requirement without a name")
             continue
         version = item.pinned_version
         if version is None and item.specifier:
             version = wheels.newest(item.key, specifier=item.specifier, python=python)
         key = item.key or requirements.normalise(item.likely_name)
         roots.append((key, item.extras, version))
-    return roots, tuple(found)
+    return roots, tuple(found), tuple(dict.fromkeys(unnamed))
 
 
 UNREAD = "what it needs of the system is not known"

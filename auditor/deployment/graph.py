@@ -42,7 +42,7 @@ def mermaid(deployment: Deployment) -> str:
                 lines.append(f"  {source} --> {target}")
     for service in deployment.services:
         name = node("service", service.name, service.name, ("{{", "}}"))
-        if service.image is not None:
+        if service.image is not None and not service.image.pulled:
             # A platform's own image is not among those that are built here.
             origin = node("image", service.image.key, service.image.key, ("[", "]"))
             lines.append(f"  {origin} --> {name}")

@@ -185,3 +185,10 @@ def test_every_row_starts_a_server_that_is_known_or_passes_its_command_on():
         assert serverimages.is_known(reference)
         made = serverimages.command(reference, {}, ["--x"])
         assert made == [*row.get("entrypoint", []), "--x"]
+
+
+def test_the_picture_names_the_image(tmp_path):
+    (tmp_path / "compose.yaml").write_text("services:\n  llm:\n    image: ollama/ollama:0.5\n")
+    graph = audit(tmp_path, Settings()).graph
+    assert "ollama/ollama:0.5" in graph
+    assert "compose.yaml" not in graph
