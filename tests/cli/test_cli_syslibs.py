@@ -87,15 +87,16 @@ def test_names_that_were_not_tried_out(base: str, run: Any) -> None:
     assert "likely" not in run("syslibs", "weasyprint", "--base", "python:3.12-slim-trixie")[2]
 
 
-def test_what_has_no_name_is_not_known(
-    run: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_has_no_name_is_not_known(run: Any, tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text("flask==3.0.0\n-e ./service\n")
     status, out, _ = run("syslibs", "-r", str(file), "/somewhere/else")
     assert status == 0
     assert "nothing of what is known is missing" in out
     assert "NOT KNOWN: ./service, /somewhere/else" in out
+
+
+def test_what_has_no_name_is_skipped_in_json(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["syslibs", "./service", "--format", "json"]) == 0
     skipped = json.loads(capfd.readouterr().out)["skipped"]
     assert [item["path"] for item in skipped] == ["./service"]
