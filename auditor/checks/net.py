@@ -13,7 +13,7 @@ from auditor.deployment.model import Deployment, Listen, Proxied, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
-from auditor.parsers.python.facts import Call, Value
+from auditor.parsers.python.facts import Call
 from auditor.source import Location, Unknown
 
 
@@ -578,11 +578,25 @@ _URL = re.compile(r"https?://([\w.-]+)(?::(\d{1,5}))?(?=[/?#]|$)")
 _ADDRESSES = ("url", "base_url", "api_base", "azure_endpoint")
 
 
-def _address_of(call: Call) -> Value | None:
+# What these clients ask where the call names no address.
+_CLIENTS = frozenset({"openai.OpenAI", "openai.AsyncOpenAI"})
+_CLIENTS_ADDRESS = "OPENAI_BASE_URL"
+
+
+def _address_of(call: Call, service: Service) -> tuple[re.Match[str], Location] | None:
+    """The address that a client asks, and where it is written."""
     named = (call.keyword(name) for name in _ADDRESSES)
     # `requests.request("GET", url)` gives the method first.
-    given = (value for value in (*named, *call.arguments[:2]) if value is not None)
-    return next((value for value in given if _URL.match(value.text or "")), None)
+    for value in (*named, *call.arguments[:2]):
+        match = _URL.match(value.text or "") if value is not None else None
+        if value is not None and match is not None:
+            return match, value.origin or call.at
+    if call.name in _CLIENTS and call.keyword("base_url") is None:
+        variable = service.variable(_CLIENTS_ADDRESS)
+        match = _URL.match(str(variable.value)) if variable is not None else None
+        if variable is not None and match is not None:
+            return match, variable.at or call.at
+    return None
 
 
 def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
@@ -593,10 +607,10 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
     seen: set[tuple[str, int]] = set()
     for entry in service.entries:
         for call in entry.trace.calls:
-            url = _address_of(call) if call.category == "http" else None
-            match = _URL.match(url.text or "") if url is not None else None
-            if url is None or match is None:
+            asked = _address_of(call, service) if call.category == "http" else None
+            if asked is None:
                 continue
+            match, at = asked
             host = match[1]
             port = int(match[2] or (443 if match[0].startswith("https") else 80))
             local = host in ("localhost", "127.0.0.1")
@@ -610,7 +624,7 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 continue
             listen = served.listens[0]
             yield rule.finding(
-                url.origin or call.at,
+                at,
                 f"the code asks `{host}:{port}`, "
                 + (
                     "which is its own container, and nothing there serves that port"

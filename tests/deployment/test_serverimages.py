@@ -160,6 +160,22 @@ def test_code_that_asks_it_at_another_port(tmp_path, asking):
     assert asked not in found(tmp_path, {"compose.yaml": BESIDE.replace("PORT", "8000")})
 
 
+def test_the_address_that_a_client_takes_from_the_environment(tmp_path):
+    code = (
+        "from fastapi import FastAPI\nfrom openai import OpenAI\n\napp = FastAPI()\nclient = OpenAI(api_key='x')\n\n\n"
+        "@app.post('/predict')\ndef predict(text: str):\n    return client.models.list()\n"
+    )
+    told = BESIDE.replace("LLM_URL", "OPENAI_BASE_URL")
+    files = {"Dockerfile": IMAGE, "main.py": code}
+    asked = ("NET009", "compose.yaml", 8)
+    assert asked in found(
+        tmp_path, {**files, "compose.yaml": told.replace("--port PORT", "--port 9000")}
+    )
+    assert asked not in found(
+        tmp_path, {"compose.yaml": told.replace("--port PORT", "--port 8000")}
+    )
+
+
 def test_the_models_that_a_mounted_repository_holds_are_judged(tmp_path):
     service = (
         "    image: nvcr.io/nvidia/tritonserver:24.05-py3\n"
