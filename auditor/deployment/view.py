@@ -431,7 +431,7 @@ class View:
                     start = posixpath.normpath(posixpath.join(start, inside))
                 whole = posixpath.normpath(posixpath.join(context, start))
                 left_out = ignore is not None and ignore.match(start) is not None
-                why = "" if left_out else why_of(whole)
+                why = "" if left_out else why_of(whole) or why_of(f"{whole}/")
                 if why:
                     return why
         top = self._image.image.workdir.value

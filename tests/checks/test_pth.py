@@ -79,8 +79,9 @@ def test_one_missing_file_is_one_finding(tmp_path: Path) -> None:
     assert kit.places(kit.service(tmp_path, _reads(code)), "PTH002") == [("app.py", 1)]
 
 
-def test_a_file_that_git_ignores_may_be_made(tmp_path: Path) -> None:
-    files = _reads('open("models/w.bin")\n', "COPY . .", **{".gitignore": "models/\n"})
+@pytest.mark.parametrize("code", ['open("models/w.bin")\n', 'import os\n\nos.listdir("models")\n'])
+def test_what_git_ignores_may_be_made(code: str, tmp_path: Path) -> None:
+    files = _reads(code, "COPY . .", **{".gitignore": "models/\n"})
     result = kit.service(tmp_path, files)
     (found,) = kit.of(result, "PTH002")
     assert found.severity is Severity.MEDIUM
