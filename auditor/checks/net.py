@@ -593,7 +593,8 @@ def _address_of(call: Call, service: Service) -> tuple[re.Match[str], Location] 
             return match, value.origin or call.at
     if call.name in _CLIENTS and call.keyword("base_url") is None:
         variable = service.variable(_CLIENTS_ADDRESS)
-        match = _URL.match(str(variable.value)) if variable is not None else None
+        told = variable.value if variable is not None else None
+        match = _URL.match(told) if isinstance(told, str) else None
         if variable is not None and match is not None:
             return match, variable.at or call.at
     return None

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _MAX_SIZE = 500_000
 _MAX_READ = 20_000_000
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+# A word of a text that may be a name; what follows a dot (`settings.yaml`) may be left out.
+_WORD = re.compile(r"(?<![\w.-])[a-z0-9][a-z0-9.-]*(?![\w-])")
+# Kubernetes takes no longer ones.
+_LONGEST = 253
 # Certificates that clusters and meshes put into every namespace.
 _GIVEN = re.compile(r"(?:^|[-.])ca(?:$|[-.])|^kube-")
 # What is no text, or only data.
@@ -35,12 +39,15 @@ def find(
     from auditor.parsers.kubernetes import Workload
 
     inside = tuple(f"{chart.directory}/" for chart in charts)
+    named: dict[object, list[kubernetes.Object]] = {}
+    for item in objects:
+        named.setdefault(item.name if isinstance(item.name, str) else None, []).append(item)
     wanted: dict[tuple[str, str], list[tuple[Workload, Location]]] = {}
     for workload in objects:
         if not isinstance(workload, Workload) or workload.at.path.startswith(inside):
             continue
         for kind, name, at in _asked(workload):
-            made = any(o.name == name and same_namespace(o, workload) for o in objects)
+            made = any(same_namespace(o, workload) for o in named.get(name, ()))
             if not made and not _of_template(name, objects):
                 wanted.setdefault((kind, name), []).append((workload, at))
     if not wanted:
@@ -87,9 +94,6 @@ def _of_template(name: str, objects: Sequence[kubernetes.Object]) -> bool:
 
 def _spoken(facts: Facts, names: set[str], asking: set[str]) -> set[str]:
     """Those of the names that stand in another file than the manifests that ask for them."""
-    pattern = re.compile(
-        r"(?<![\w.-])(?:" + "|".join(map(re.escape, sorted(names))) + r")(?![\w-])"
-    )
     found: set[str] = set()
     left = _MAX_READ
     for entry in facts.repository.entries:
@@ -100,5 +104,7 @@ def _spoken(facts: Facts, names: set[str], asking: set[str]) -> set[str]:
         left -= entry.size
         if left < 0 or found == names:
             return names if left < 0 else found
-        found.update(pattern.findall(facts.repository.read_text(entry.path).text))
+        for word in set(_WORD.findall(facts.repository.read_text(entry.path).text)):
+            parts = word[: _LONGEST + 1].split(".")
+            found.update(names & {".".join(parts[: i + 1]) for i in range(len(parts))})
     return found
