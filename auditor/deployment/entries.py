@@ -641,7 +641,9 @@ class _Follower:
             factory=app.factory,
         )
         for entry in self.entries[before:]:
-            self.faults.extend(workers.foreign_interface(entry, fact, self.env, config))
+            self.faults.extend(
+                workers.foreign_interface(entry, fact, self.env, config, factory=app.factory)
+            )
             self._django_settings(entry, fact.at)
 
     def _model_server(self, fact: ServerStart, config: tuple[Option, ...]) -> None:

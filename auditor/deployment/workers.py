@@ -87,7 +87,7 @@ def missing_modules(
         settled = installed.complete and not installed.unknown
         reader = settled and (module, option) in read
         absent = {"no", "possibly-no"} if fact.kind == "gunicorn" or reader else {"no"}
-        if settled and fact.kind != "gunicorn":
+        if settled:
             absent.add("likely-no")
         if installed.has(module):
             continue
@@ -106,16 +106,35 @@ def missing_modules(
 
 
 def foreign_interface(
-    entry: Entry, fact: ServerStart, env: Env, config: tuple[Option, ...]
+    entry: Entry, fact: ServerStart, env: Env, config: tuple[Option, ...], *, factory: bool
 ) -> Iterable[StartFault]:
-    """An ASGI application under a WSGI server, or the other way: every request fails."""
-    app = _served(entry)
-    if app is None:
-        return
+    """An ASGI application under a WSGI server, or the other way: every request fails.
+
+    ``factory``: the server is told to call what it is given, and to serve the outcome.
+    """
     worker = _text(fact, "worker_class", env, config)
     wsgi = fact.kind == "waitress" or (
         fact.kind == "gunicorn" and (str(worker.value) if worker else "sync") in _WSGI_WORKERS
     )
+    if wsgi and not factory and entry.attribute in entry.trace.narrow:
+        yield StartFault(
+            kind="interface",
+            message=(
+                f"{fact.kind} calls `{entry.module}:{entry.attribute}` for every request, and that is "
+                "a function that makes the application: every request fails (`TypeError`). Write "
+                + (
+                    f"`{entry.module}:{entry.attribute}()`"
+                    if fact.kind == "gunicorn"
+                    else f"`--call {entry.module}:{entry.attribute}`"
+                )
+            ),
+            at=entry.at,
+            stage=Stage.PREDICTS,
+        )
+        return
+    app = _served(entry)
+    if app is None:
+        return
     interface = _text(fact, "interface", env, config)
     # uvicorn looks whether the application is a coroutine function; a plain object is ASGI 3.
     asgi = fact.kind in ("uvicorn", "daphne") and (
