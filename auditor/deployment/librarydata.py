@@ -142,7 +142,9 @@ def _pipeline(
         return None
     if any("spacy" in text and ("$" in text or "-r" in text.split()) for text in texts):
         return None
-    if any(isinstance(o.what.fact, Download) and o.what.fact.source is None for o in ran(image.image)):
+    if any(
+        isinstance(o.what.fact, Download) and o.what.fact.source is None for o in ran(image.image)
+    ):
         return None
     fetched, open_ = _fetched(service, "spacy.cli")
     if open_ or name in fetched:

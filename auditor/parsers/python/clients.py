@@ -93,9 +93,7 @@ def _note(models: Models, site: Site, host: V, port: V) -> None:
     add(models, site, "connect", (host, port))
 
 
-def add(
-    models: Models, site: Site, category: str, values: tuple[V, ...], name: str = ""
-) -> None:
+def add(models: Models, site: Site, category: str, values: tuple[V, ...], name: str = "") -> None:
     """Note the call with the values that matter; any handler around it makes it unsure."""
     run = models.run
     run.sink.add_call(
