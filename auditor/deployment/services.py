@@ -39,7 +39,7 @@ from auditor.values import replace
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.deployment.image import Image, Process
-    from auditor.parsers.compose import (
+    from auditor.parsers.compose.facts import (
         ComposeCommand,
         ComposeEnvFile,
         ComposeProject,
@@ -546,7 +546,7 @@ def _missing_dockerfile(
 
 
 def _host_port(published: object, offset: int) -> int | Unknown | None:
-    from auditor.parsers.compose import PortRange
+    from auditor.parsers.compose.facts import PortRange
 
     if isinstance(published, PortRange):
         if published.first == published.last:
