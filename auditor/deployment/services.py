@@ -33,6 +33,7 @@ from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.dockercli import DockerRun
 from auditor.parsers.dotenv import HOLE
+from auditor.parsers.shell.facts import Script
 from auditor.source import Fragment, Location, SourceText, Unknown
 from auditor.values import replace
 
@@ -717,7 +718,7 @@ def _finish(
     argv: tuple[str, ...] | None = None
     command_at: Location | None = None
     form: str | None = None
-    script: shell.Script | None = None
+    script: Script | None = None
     if image is not None:
         own = image.image
         if not checks and own.healthcheck is not None:
