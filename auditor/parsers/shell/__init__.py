@@ -16,7 +16,6 @@ What a command *means* is the matter of :mod:`auditor.parsers.commands`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from auditor.parsers.dotenv import HOLE
 from auditor.parsers.shell.expansion import Computed, Part, Text
@@ -25,8 +24,6 @@ from auditor.parsers.shell.structure import Parser, program_of_shell
 from auditor.source import Fragment, SourceText
 from auditor.values import replace
 
-if TYPE_CHECKING:
-    pass
 _KEPT = 10_000  # commands of parsed scripts
 
 

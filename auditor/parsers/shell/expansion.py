@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from auditor.source import Unknown
 from auditor.values import value
-
-if TYPE_CHECKING:
-    pass
 
 Value: TypeAlias = str | Unknown
 # A name that is missing, or None, is not set. Unknown means: set or not, nobody can tell.

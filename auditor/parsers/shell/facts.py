@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from auditor.parsers.branches import Guard
 from auditor.parsers.shell.expansion import Env, Part, Text, Value, as_value, fields_of
 from auditor.source import Location, Problem, Unknown
 from auditor.values import value
-
-if TYPE_CHECKING:
-    pass
 
 
 @value

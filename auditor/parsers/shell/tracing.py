@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import normpath
-from typing import TYPE_CHECKING
 
 from auditor.parsers.branches import Guard, Moments, taken
 from auditor.parsers.shell.expansion import (
@@ -19,9 +18,6 @@ from auditor.parsers.shell.expansion import (
 from auditor.parsers.shell.facts import Arg, Command, Script, Step, Word
 from auditor.source import Unknown
 from auditor.values import record, replace, value
-
-if TYPE_CHECKING:
-    pass
 
 
 def trace(
