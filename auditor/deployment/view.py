@@ -308,9 +308,17 @@ class View:
                     return Seen(
                         path=path, answer="no", at=at, reason="this makes it in another place"
                     )
-        if _BY_PIP.match(found.reason) and self._far_from_pip(path):
+        if _BY_PIP.match(found.reason) and self._by_own_run(found) and self._far_from_pip(path):
             return Seen(path=path, answer="no", at=found.at, reason="pip installs elsewhere")
         return None
+
+    def _by_own_run(self, found: Undetermined) -> bool:
+        """A RUN of this image may have made it: what another stage made is copied elsewhere."""
+        at = found.at
+        return at is None or any(
+            step.at.path == at.path and step.at.line <= at.line <= step.at.end_line
+            for step in self._image.image.runs
+        )
 
     def _far_from_pip(self, path: str) -> bool:
         """Wheels install below the interpreter's prefix, which is /usr/local in Python's images."""

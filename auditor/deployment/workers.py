@@ -102,6 +102,42 @@ def missing_modules(
         )
 
 
+# They take one application, and stop at another word.
+_ONE_APPLICATION = {
+    "uvicorn": "Error: Got unexpected extra argument",
+    "granian": "Error: Got unexpected extra argument",
+    "hypercorn": "error: unrecognized arguments",
+    "daphne": "error: unrecognized arguments",
+}
+
+
+def second_application(fact: ServerStart) -> Iterator[StartFault]:
+    """Another word beside the application, as when Compose's command repeats the ENTRYPOINT's.
+
+    Not behind an option, whose value it may be.
+    """
+    error = _ONE_APPLICATION.get(fact.kind)
+    said = fact.app.raw if fact.app is not None else None
+    if error is None or not isinstance(said, str) or not fact.args:
+        return
+    more = fact.args[0]
+    position = next((i for i, arg in enumerate(fact.argv) if arg is more), 0)
+    before = fact.argv[position - 1].value if position else "-"
+    if not isinstance(before, str) or before.startswith("-") or not more.text.strip():
+        return
+    if not isinstance(more.value, str):
+        return
+    yield StartFault(
+        kind="arguments",
+        message=(
+            f"{fact.kind} serves one application, and gets `{more.value}` beside `{said}`: "
+            f"`{error}`"
+        ),
+        at=more.at,
+        related=((fact.at, "started here"),),
+    )
+
+
 def foreign_interface(
     entry: Entry, fact: ServerStart, env: Env, config: tuple[Option, ...], *, factory: bool
 ) -> Iterable[StartFault]:
