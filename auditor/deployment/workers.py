@@ -85,10 +85,13 @@ def missing_modules(
     absent = {"no", "likely-no"} if settled or fact.kind == "gunicorn" else {"no"}
     if fact.kind == "gunicorn":
         absent.add("possibly-no")  # hardly anything else brings what its workers need
-    for module, option in (*wanted, *_readers(fact, env, config)):
+    read = list(_readers(fact, env, config))
+    for module, option in (*wanted, *read):
         if installed.has(module):
             continue
-        if installed.provides(module).answer not in absent:
+        # What reads a file that an option names never came with an older uvicorn.
+        never = {"possibly-no"} if settled and (module, option) in read else set()
+        if installed.provides(module).answer not in absent | never:
             continue
         yield StartFault(
             kind="server-missing",
