@@ -261,12 +261,17 @@ def _left_behind(path: str, resolve: _Resolver, told: str, draft: _Draft) -> Ite
                 continue
             seen.add(include.path)
             there = posixpath.normpath(posixpath.join(posixpath.dirname(place), include.target))
-            if resolve.absent(there):
+            later = resolve.too_late(there)
+            if later is not None or resolve.absent(there):
                 yield Problem(
                     at=include.at,
                     message=(
-                        f"{posixpath.basename(place)} includes {include.target}, and no COPY brings "
-                        f"{there} into the image before this"
+                        f"{posixpath.basename(place)} includes {include.target}, and "
+                        + (
+                            f"only line {later.line} copies {there} into the image, after this"
+                            if later is not None
+                            else f"no COPY brings {there} into the image before this"
+                        )
                     ),
                 )
             else:

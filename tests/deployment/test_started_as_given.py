@@ -270,3 +270,53 @@ def test_an_entry_point_beside_the_path(tmp_path: Path) -> None:
         tmp_path, {"start.sh": "#!/bin/sh\nexec uvicorn app:app\n", "Dockerfile": image}
     )
     assert "it is in /app: write `./start.sh`" in _says(result, "IMG018")
+
+
+@pytest.mark.parametrize(
+    ("copied", "fails"),
+    [("requirements.txt ./", True), ("requirements.txt base.txt ./", False)],
+)
+def test_requirements_that_others_include_come_later(
+    copied: str, fails: bool, tmp_path: Path
+) -> None:
+    image = IMAGE.replace("requirements.txt .", copied)
+    files = {
+        "requirements.txt": "-r base.txt\n",
+        "base.txt": "fastapi==0.115.6\nuvicorn==0.34.0\n",
+        "Dockerfile": f'{image}CMD ["uvicorn", "app:app", "--host", "0.0.0.0"]\n',
+    }
+    result = _audit(tmp_path, files)
+    assert ("only line 5 copies /app/base.txt" in _says(result, "ENV019")) is fails
+    assert _answers(result) == ("nnnn" if fails else "yyyy")
+
+
+OPENS = """\
+import os
+
+from fastapi import FastAPI
+
+{body}
+app = FastAPI()
+
+
+@app.post("/predict")
+def predict(body: dict):
+    return {{"score": 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "answers"),
+    [
+        ('TEXT = open(os.environ["SETTINGS"]).read()', "ynnn"),
+        ('if os.environ["SETTINGS"]:\n    TEXT = open(os.environ["SETTINGS"]).read()', "yyyy"),
+        (
+            'try:\n    TEXT = open(os.environ["SETTINGS"]).read()\nexcept OSError:\n    TEXT = ""',
+            "yyyy",
+        ),
+    ],
+)
+def test_a_path_that_is_empty(body: str, answers: str, tmp_path: Path) -> None:
+    image = f'{IMAGE}ENV SETTINGS=\nCMD ["uvicorn", "app:app", "--host", "0.0.0.0"]\n'
+    result = _audit(tmp_path, {"app.py": OPENS.format(body=body), "Dockerfile": image})
+    assert _answers(result) == answers

@@ -91,6 +91,10 @@ _WIDE = re.compile(r"\d{4,}|\{[^{}]*[.\[!]")
 _PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
 
 
+# What opens a file of the name that it is given, whatever that name is.
+_OPENS = frozenset({"builtins.open", "joblib.load", "numpy.load", "pandas.read_csv"})
+
+
 class Models(WebModels):
     """The library side of one run."""
 
@@ -127,6 +131,13 @@ class Models(WebModels):
         if isinstance(path, Const) and (path.value is None or isinstance(path.value, int)):
             if path.value is None:
                 self.crash(path, f"{loader or site.name}(None) raises TypeError")
+            return
+        if isinstance(path, Const) and path.value == "" and (loader or site.name) in _OPENS:
+            run.fails(
+                site.node,
+                "FileNotFoundError: [Errno 2] No such file or directory: ''",
+                "the path is empty",
+            )
             return
         given = site.kwargs if options is None else options
         chosen = tuple(
