@@ -24,6 +24,7 @@ from auditor.parsers.commands import (
     interpret,
     interpret_script,
 )
+from auditor.parsers.dockerfile import Cmd
 from auditor.parsers.shell.expansion import Parameter
 from auditor.parsers.shell.facts import Arg, Script, Step
 from auditor.parsers.shell.tracing import trace
@@ -106,6 +107,8 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
     if not argv or not isinstance(argv[0].value, str):
         return
     program, at = argv[0].value, argv[0].at
+    if len(argv) == 1:
+        yield from _replaced(service, program)
     if service.command_form != "exec":
         yield from _open_bracket(service, at)
         if "/" in program:
@@ -199,6 +202,30 @@ def makes_programs(image: BuiltImage, commands: Iterable[Ran]) -> bool:
         ):
             return True
     return bool(image.opaque_system)
+
+
+_READS_INPUT = re.compile(r"(?:/\S*/)?(?:python[\d.]*|bash|sh|dash)")
+
+
+def _replaced(service: Service, program: str) -> Iterator[StartFault]:
+    """A second CMD that is an interpreter and nothing else: the first one is never started."""
+    image = service.image
+    if image is None or not _READS_INPUT.fullmatch(program):
+        return
+    stage = image.dockerfile.stages[image.image.stage]
+    every = [item for item in stage.instructions if isinstance(item, Cmd)]
+    if len(every) < 2 or service.command_at != every[-1].at:
+        return
+    yield StartFault(
+        kind="no-command",
+        message=(
+            f"the last CMD replaces the one before it, and `{program}` alone reads its standard input, "
+            "which is empty: the container ends at once"
+        ),
+        at=every[-1].at,
+        related=((every[-2].at, "never started"),),
+        certain=False,
+    )
 
 
 def _no_list(service: Service) -> Iterator[StartFault]:

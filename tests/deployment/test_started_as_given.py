@@ -320,3 +320,19 @@ def test_a_path_that_is_empty(body: str, answers: str, tmp_path: Path) -> None:
     image = f'{IMAGE}ENV SETTINGS=\nCMD ["uvicorn", "app:app", "--host", "0.0.0.0"]\n'
     result = _audit(tmp_path, {"app.py": OPENS.format(body=body), "Dockerfile": image})
     assert _answers(result) == answers
+
+
+@pytest.mark.parametrize(
+    ("commands", "fails"),
+    [
+        ('CMD ["uvicorn", "app:app"]\nCMD ["python"]\n', True),
+        ('CMD ["uvicorn", "app:app"]\nCMD bash\n', True),
+        ('CMD ["python"]\nCMD ["uvicorn", "app:app"]\n', False),
+        # An image to work in.
+        ('CMD ["bash"]\n', False),
+    ],
+)
+def test_the_last_command_replaces_the_first(commands: str, fails: bool, tmp_path: Path) -> None:
+    result = _audit(tmp_path, {"Dockerfile": IMAGE + commands})
+    assert ("replaces the one before it" in _says(result, "IMG018")) is fails
+    assert (_answers(result)[1] == "n") is fails
