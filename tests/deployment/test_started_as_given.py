@@ -336,3 +336,28 @@ def test_the_last_command_replaces_the_first(commands: str, fails: bool, tmp_pat
     result = _audit(tmp_path, {"Dockerfile": IMAGE + commands})
     assert ("replaces the one before it" in _says(result, "IMG018")) is fails
     assert (_answers(result)[1] == "n") is fails
+
+
+# What CPython 3.8 to 3.12 themselves answer.
+@pytest.mark.parametrize(
+    ("line", "python", "starts"),
+    [
+        ("import parser", "3.9", True),
+        ("import parser", "3.10", False),
+        ("import formatter", "3.9", True),
+        ("import binhex", "3.10", True),
+        ("import binhex", "3.11", False),
+        ("from pathlib import Path; A = Path('a').is_relative_to('b')", "3.8", False),
+        ("from pathlib import Path; A = Path('a').is_relative_to('b')", "3.9", True),
+        ("from pathlib import Path; A = list(Path('a').walk())", "3.11", False),
+        ("from pathlib import Path; A = list(Path('a').walk())", "3.12", True),
+    ],
+)
+def test_the_standard_library_of_the_image(
+    line: str, python: str, starts: bool, tmp_path: Path
+) -> None:
+    text = f'FROM python:{python}-slim\nWORKDIR /app\nCOPY . .\nCMD ["python", "main.py"]\n'
+    served = "\nfrom http.server import BaseHTTPRequestHandler, HTTPServer\n\n"
+    served += 'HTTPServer(("0.0.0.0", 8000), BaseHTTPRequestHandler).serve_forever()\n'
+    result = _audit(tmp_path, {"main.py": line + served, "Dockerfile": text})
+    assert (_answers(result)[1] == "y") is starts

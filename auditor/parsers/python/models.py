@@ -91,6 +91,11 @@ _WIDE = re.compile(r"\d{4,}|\{[^{}]*[.\[!]")
 _PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
 
 
+# Methods of pathlib by the first Python that has them.
+_PATH_METHODS = {
+    "is_relative_to": (3, 9), "with_stem": (3, 9), "readlink": (3, 9), "hardlink_to": (3, 10),
+    "walk": (3, 12),
+}  # fmt: skip
 # What opens a file of the name that it is given, whatever that name is.
 _OPENS = frozenset({"builtins.open", "joblib.load", "numpy.load", "pandas.read_csv"})
 
@@ -1004,6 +1009,14 @@ class Models(WebModels):
 
     def path_method(self, site: Site, owner: PathV, attr: str) -> V:
         """A method of a known path."""
+        python, since = self.run.program.python, _PATH_METHODS.get(attr)
+        if since is not None and python is not None and python < since:
+            self.run.fails(
+                site.node,
+                f"AttributeError: 'PosixPath' object has no attribute '{attr}'",
+                f"`Path.{attr}` came with Python {since[0]}.{since[1]}, and the image runs "
+                f"{python[0]}.{python[1]}",
+            )
         pure = PurePosixPath(owner.text)
         deps = owner.deps
 
