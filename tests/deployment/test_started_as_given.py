@@ -361,3 +361,20 @@ def test_the_standard_library_of_the_image(
     served += 'HTTPServer(("0.0.0.0", 8000), BaseHTTPRequestHandler).serve_forever()\n'
     result = _audit(tmp_path, {"main.py": line + served, "Dockerfile": text})
     assert (_answers(result)[1] == "y") is starts
+
+
+@pytest.mark.parametrize(
+    ("before", "ends"),
+    [
+        ('with open("model.pkl", "rb") as file:\n    MODEL = pickle.load(file)', True),
+        ('with open("log.txt", "w") as file:\n    pickle.serve(file)', False),
+        ("with pickle.server() as running:\n    pass", False),
+    ],
+)
+def test_a_script_that_runs_no_server(before: str, ends: bool, tmp_path: Path) -> None:
+    files = {
+        "app.py": API.replace("app = ", f"import pickle\n\n{before}\napp = "),
+        "model.pkl": "\x80\x04N.",
+        "Dockerfile": f'{IMAGE}CMD ["python", "app.py"]\n',
+    }
+    assert ("runs no server" in _says(_audit(tmp_path, files), "IMG018")) is ends
