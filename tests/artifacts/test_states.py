@@ -62,6 +62,13 @@ HOSTILE = {
     "parameter-of-instance": call(glob("torch.nn.parameter", "Parameter"), PLANTED),
     # A state whose methods are the attacker's.
     "state-is-instance": ESTIMATOR + PLANTED + b"b",
+    "graph-state-is-instance": new("torch_geometric.data.data", "Data") + ESTIMATOR + attributes(items=CALLABLE) + b"bb",
+    "graph-storage-state-is-instance": new("torch_geometric.data.storage", "NodeStorage") + ESTIMATOR + attributes(items=CALLABLE) + b"bb",
+    "graph-state-of-system": new("torch_geometric.data.hetero_data", "HeteroData") + attributes(_global_store=call(glob("os", "system"), text("id"))) + b"b",
+    "graph-items": new("torch_geometric.data.storage", "BaseStorage") + text("x") + PLANTED + b"s",
+    "buffer-with-attributes": new("_io", "BytesIO") + tup(b"C\x01x", b"K\x00", attributes(read=CALLABLE)) + b"b",
+    "buffer-of-instance": new("_io", "BytesIO") + tup(PLANTED, b"K\x00", b"N") + b"b",
+    "keras-of-instance": call(glob("keras.saving.pickle_utils", "deserialize_model_from_bytecode"), PLANTED),
     "state-is-global": new("uuid", "UUID") + glob("typing", "List") + b"b",
     "state-is-factory": new("uuid", "UUID") + call(glob("collections", "defaultdict"), glob("builtins", "list")) + b"b",
     "state-is-type": new("random", "Random") + glob("typing", "List") + b"b",

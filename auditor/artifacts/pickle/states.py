@@ -656,6 +656,15 @@ def state_plain(call: Call, cls: Glob, state: Value) -> Objection:
     return None if type(state) is tuple and valued(state) else "its state is not plain data"
 
 
+def state_buffer(call: Call, cls: Glob, state: Value) -> Objection:
+    """What a file in memory holds, where it stands in it, and no attributes."""
+    if type(state) is tuple and len(state) == 3 and state[2] is None and type(state[1]) is int:
+        held = state[0]
+        if type(held) is bytes or _is_bytes(held) or (type(held) is Big and held.kind == "bytes"):
+            return None
+    return "what it holds is not known"
+
+
 _WRAPPER = {
     "subclass": lambda v: type(v) is Glob and is_array_type(v),
     "shape": lambda v: type(v) is tuple and all(type(n) is int and n >= 0 for n in v),
