@@ -66,6 +66,8 @@ HOSTILE = {
     "graph-storage-state-is-instance": new("torch_geometric.data.storage", "NodeStorage") + ESTIMATOR + attributes(items=CALLABLE) + b"bb",
     "graph-state-of-system": new("torch_geometric.data.hetero_data", "HeteroData") + attributes(_global_store=call(glob("os", "system"), text("id"))) + b"b",
     "graph-items": new("torch_geometric.data.storage", "BaseStorage") + text("x") + PLANTED + b"s",
+    "pycaret-memory": new("pycaret.internal.pipeline", "Pipeline") + attributes(_memory=PLANTED) + b"b",
+    "pycaret-versions": new("pycaret.internal.pipeline", "Pipeline") + attributes(_memory=b"N", _pycaret_versions=PLANTED) + b"b",
     "buffer-with-attributes": new("_io", "BytesIO") + tup(b"C\x01x", b"K\x00", attributes(read=CALLABLE)) + b"b",
     "buffer-of-instance": new("_io", "BytesIO") + tup(PLANTED, b"K\x00", b"N") + b"b",
     "keras-of-instance": call(glob("keras.saving.pickle_utils", "deserialize_model_from_bytecode"), PLANTED),

@@ -385,6 +385,18 @@ def state_estimator(call: Call, cls: Glob, state: Value) -> Objection:
     return objection
 
 
+def state_pycaret(call: Call, cls: Glob, state: Value) -> Objection:
+    """An estimator that compares and prints versions, and calls what it caches with, if anything."""
+    objection = state_estimator(call, cls, state)
+    if objection is None and type(state) is Dct:
+        versions = state.get("_pycaret_versions")
+        if versions is not MISSING and not plain(versions):
+            return "its versions are no text"
+        if state.get("_memory") is not None:
+            return "it caches to a place of its own"
+    return objection
+
+
 def state_pmdarima(call: Call, cls: Glob, state: Value) -> Objection:
     """Takes the attributes, then calls a method that compares and prints the version."""
     objection = attributes(state)
