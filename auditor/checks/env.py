@@ -1242,8 +1242,8 @@ def known_incompatible_release(
         if clash is None:
             continue
         version, at, confidence = clash
-        newest = row["proved"][0].rpartition("==")[2]
-        other = f"{row['other']} {version or newest}"
+        newest = wheels.newest(row["other"], row["bad"], environment.python.version)
+        other = f"{row['other']} {version or newest or row['proved'][0].rpartition('==')[2]}"
         why = "" if version else " (what an open requirement resolves to today)"
         users = [
             service

@@ -449,6 +449,14 @@ def test_an_unknown_requirement_may_hold_the_other_end(run: Audit) -> None:
     assert result.services[0].forecast.starts != "no"
 
 
+@pytest.mark.parametrize(("python", "newest"), [("3.9", "2.0.2"), ("3.10", "2.2.6")])
+def test_the_newest_release_is_that_of_the_interpreter(
+    run: Audit, python: str, newest: str
+) -> None:
+    found = of(run(flask("pandas==1.4.4\n", f"python:{python}-slim")), "ENV020")
+    assert [f"numpy {newest} " in f.message for f in found] == [True]
+
+
 @pytest.mark.parametrize(
     ("python", "command", "found"),
     [
