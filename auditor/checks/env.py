@@ -1242,8 +1242,8 @@ def known_incompatible_release(
         if clash is None:
             continue
         version, at, confidence = clash
-        newest = row["proved"][0].rpartition("==")[2]
-        other = f"{row['other']} {version or newest}"
+        newest = wheels.newest(row["other"], row["bad"], environment.python.version)
+        other = f"{row['other']} {version or newest or row['proved'][0].rpartition('==')[2]}"
         why = "" if version else " (what an open requirement resolves to today)"
         users = [
             service
@@ -1288,6 +1288,23 @@ def _settled(environment: Environment, name: str, versions: str) -> EnvRequireme
     return None
 
 
+def _renewed(environment: Environment, item: EnvRequirement) -> bool:
+    """Whether a command brings the newest release of it, whatever is there (``pip install -U``)."""
+    return item.origin == "command" and any(
+        step.at == item.step_at and step.fact is not None and step.fact.upgrade
+        for step in environment.steps
+    )
+
+
+def _of_the_base(environment: Environment, name: str) -> bool:
+    """Whether the image that this one is built on brings some release of it."""
+    base = environment.base
+    if base is not None and base.official_python and name in ("setuptools", "wheel"):
+        return bool(base.has_setuptools)
+    there = environment.installed.distributions.get(name) if environment.installed else None
+    return there is not None and there.via == "the base image"
+
+
 def _other_end(
     environment: Environment, row: dict[str, Any], table: dict[str, Any]
 ) -> tuple[str | None, Location, Confidence] | None:
@@ -1302,10 +1319,10 @@ def _other_end(
         if not _allows(row["bad"], settled.version):
             return None
         return settled.version, settled.fact.at, Confidence.LIKELY
-    if installed is None or installed.closed or environment.locked:
+    renewed = any(_renewed(environment, item) for item in asked)
+    if installed is None or (not renewed and (installed.closed or environment.locked)):
         return None
-    there = installed.distributions.get(name)
-    if there is not None and there.via == "the base image" and not asked:
+    if not renewed and _of_the_base(environment, name):
         # An older release that meets the requirement is there already and stays.
         return None
     probe = row["proved"][0].rpartition("==")[2]
