@@ -1,5 +1,6 @@
 """Layers of an image are found by path: the same answers as asking each of them, without doing so."""
 
+import tracemalloc
 from collections.abc import Iterator
 
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from auditor.deployment.filesystem import (
     Removal,
     Transfer,
 )
+from auditor.deployment.image import _Journal, _Scope
 from auditor.source import Location
 
 AT = Location("Dockerfile", 1)
@@ -102,3 +104,29 @@ def test_many_layers_elsewhere_are_not_asked() -> None:
         fs.add(File(AT, f"/data/d{number}/x", MADE))
     for path in ("/data/d17/x", "/data/d17", "/app/x", "/data/d17/x/y"):
         assert sum(1 for _ in fs._touching(path, len(fs))) <= 1
+
+
+def test_variables_as_they_stood() -> None:
+    journal = _Journal([("A", "0")])
+    scopes = []
+    for number in range(5):
+        scopes.append(_Scope(journal))
+        journal.append("A" if number % 2 else f"B{number}", str(number))
+    assert [dict(scope.items()) for scope in scopes] == [dict(scope) for scope in scopes]
+    assert [scope["A"] for scope in scopes] == ["0", "0", "1", "1", "3"]
+    assert [scope.get("B2") for scope in scopes] == [None, None, None, "2", "2"]
+    assert "B4" not in scopes[4]
+    assert len(scopes[4]) == 3
+
+
+def test_scopes_keep_no_copies() -> None:
+    journal = _Journal()
+    scopes = []
+    for number in range(3_000):
+        journal.append(f"N{number}", "x")
+        scopes.append(_Scope(journal))
+    tracemalloc.start()
+    assert all(scope[f"N{number}"] == "x" for number, scope in enumerate(scopes))
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used < 1_000_000
