@@ -63,7 +63,7 @@ def assemble(
 
         facts.pickled_modules = project_modules(artifacts)
     builds, runs = _docker_lines(facts)
-    projects, aside = _projects(facts)
+    projects, variants, aside = _projects(facts)
     built: dict[tuple[object, ...], BuiltImage] = {}
     found: list[Service] = []
     used: set[str] = set()
@@ -293,6 +293,7 @@ def assemble(
         environments=tuple(environment_list),
         artifacts=artifacts,
         projects=tuple(projects),
+        variants=tuple(variants),
         python_claims=tuple(claims),
         version_files=tuple(version_files),
         modules=facts.modules,
@@ -447,8 +448,10 @@ _CONFIGURED = {
 }
 
 
-def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
-    """Compose projects as they would be started, and the Dockerfiles of those left aside.
+def _projects(
+    facts: Facts,
+) -> tuple[list[ComposeProject], list[ComposeProject], set[str]]:
+    """Compose projects as they would be started, those left aside, and what only these build.
 
     A file that stands alone is a project of its own; one laid over the default file replaces
     it when its name says production, or when Compose applies it by itself and nothing says that
@@ -458,6 +461,7 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
     paths = [e.path for e in facts.repository.of_kind(FileKind.COMPOSE)]
     given = _speaking_of(facts, "--env-file") if paths else []
     chosen: dict[tuple[str, ...], ComposeProject] = {}
+    variants: list[ComposeProject] = []
     aside: set[str] = set()
     for files in compose.file_sets(paths):
         texts = [t for t in (facts.read(p) for p in files.files) if t is not None]
@@ -499,14 +503,18 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
                 for s in project.services
                 if s.build is not None and s.build.dockerfile_path is not None
             }
+            variants.append(project)
             continue
         if variant:
             if not applied and not _for_production(names[-1]):
+                variants.append(project)
                 continue
-            chosen.pop(names[:1], None)
+            plain = chosen.pop(names[:1], None)
+            variants += () if plain is None else (plain,)
         chosen[names] = project
     projects = list(chosen.values())
-    return [p for p in projects if not any(_part_of(p, other) for other in projects)], aside
+    whole = [p for p in projects if not any(_part_of(p, other) for other in projects)]
+    return whole, variants, aside
 
 
 def _built_for(service: Service, linked: Mapping[str, object]) -> bool:

@@ -479,7 +479,7 @@ def _own_interpreter(draft: _Draft) -> bool:
 def _half_hashed(path: str, facts: Facts) -> Iterator[Problem]:
     """Some requirements have hashes: pip then wants one of each."""
     listed = requirements.resolve(path, facts.read).requirements
-    if not any(item.hashes for item in listed):
+    if not any(item.hash_options for item in listed):
         return
     bare = next((item for item in listed if not item.hashes and not item.path), None)
     if bare is not None:

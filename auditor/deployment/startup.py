@@ -739,10 +739,20 @@ def _awaited(service: Service) -> bool:
     )
 
 
+def _on_demand(service: Service) -> bool:
+    """A job for `docker compose run`: it stands in a profile, and nothing starts it again."""
+    own = service.compose
+    if own is None or not own.profiles or own.ports:
+        return False
+    return own.restart is None or own.restart.value == "no"
+
+
 def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
-    if not staying or any(p.conditional for p in processes) or _awaited(service):
+    if not staying or any(p.conditional for p in processes):
+        return
+    if _awaited(service) or _on_demand(service):
         return
     for process in staying:
         what = process.interpretation
