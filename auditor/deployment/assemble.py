@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -179,6 +179,7 @@ def assemble(
         if image is not None and server.container.at not in tied:
             name = unique(_workload_name(server), server.workload.at.path)
             found.append(services.from_kubernetes(facts, running=server, image=image, name=name))
+    built_as = frozenset(t for b in builds for t in b.tags if isinstance(t, str) and ":" in t)
     for entry in repository.of_kind(FileKind.DOCKERFILE):
         started = linked.get(entry.path, [])
         if entry.path in aside or (entry.path in used and not started):
@@ -209,7 +210,7 @@ def assemble(
             if parsed is not None:
                 facts.note(parsed.problems)
             continue
-        mine = _runs_of(entry, tags, runs, repository)
+        mine = _runs_of(entry, tags, runs, repository, built_as)
         found.append(
             services.from_image(
                 facts,
@@ -694,14 +695,21 @@ def _runs_of(
     tags: tuple[str, ...],
     runs: Sequence[DockerRun],
     repository: Repository,
+    others: Container[str],
 ) -> list[DockerRun]:
-    """The run commands that start this Dockerfile's image."""
+    """The run commands that start this Dockerfile's image; ``others`` are tags of any build."""
     wanted = {t.partition(":")[0] for t in tags}
     mine = [
         r
         for r in runs
         if r.at.path == entry.path
-        or (isinstance(r.image, str) and r.image.partition(":")[0] in wanted)
+        or (
+            # What stands in the comments of another Dockerfile is about that one's image.
+            r.place != "comment"
+            and isinstance(r.image, str)
+            and r.image.partition(":")[0] in wanted
+            and (r.image in tags or r.image not in others)
+        )
     ]
     if mine or wanted:
         return mine

@@ -164,7 +164,7 @@ def follow(
             processes = [p for p in processes if p is not supervisor] + children[0]
             service = replace(service, supervised=True)
     if not faults and supervisor is None:
-        faults.extend(startup.ends(service, processes, view))
+        faults.extend(startup.ends(service, script, processes, view))
     entries: list[Entry] = []
     listens: list[Listen] = []
     configured: list[Option] = []
