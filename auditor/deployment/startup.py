@@ -742,7 +742,7 @@ def _on_demand(service: Service) -> bool:
     return own.restart is None or own.restart.value == "no"
 
 
-def _works(script: shell.Script) -> bool:
+def _works(script: Script) -> bool:
     """A program runs before the last one: it may stay itself, or this is a job that is to end."""
     for step in interpret_script(script):
         command, fact = step.command, step.fact
@@ -755,7 +755,7 @@ def _works(script: shell.Script) -> bool:
 
 
 def ends(
-    service: Service, script: shell.Script, processes: list[MainProcess], view: View
+    service: Service, script: Script, processes: list[MainProcess], view: View
 ) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
