@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from auditor import lazy_re as re
@@ -9,7 +10,7 @@ from auditor.catalog import Rule
 from auditor.checks.img import stopped, waiting
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import Deployment, Listen, Proxied, Service
+from auditor.deployment.model import Deployment, Entry, Listen, Proxied, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
@@ -632,6 +633,8 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
             if port in served.ports:
                 yield rule.passed()
                 continue
+            if local and _starts_others(entry):
+                continue
             listen = served.listens[0]
             told = local and _told_elsewhere(service, port, deployment)
             yield rule.finding(
@@ -651,6 +654,23 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 confidence=Confidence.POSSIBLE if told else Confidence.LIKELY,
                 breaks=() if told else stopped(service, call.reach),
             )
+
+
+def _starts_others(entry: Entry) -> bool:
+    """The code starts programs that may serve ports beside it: all but those that end by themselves."""
+    return any(
+        call.category == "subprocess" and posixpath.basename(call.program) not in _ENDING
+        for call in entry.trace.calls
+    )
+
+
+# Programs that code calls for one answer.
+_ENDING = frozenset(
+    """
+    convert cp curl df du ffmpeg ffprobe file find free git gs identify kill ls magick mv nvcc nvidia-smi
+    pdftoppm pdftotext ping ps rm soffice libreoffice tesseract top uname unzip wget which zip
+    """.split()  # noqa: SIM905
+)
 
 
 def _told_elsewhere(service: Service, port: int, deployment: Deployment) -> bool:

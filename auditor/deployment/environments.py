@@ -200,6 +200,10 @@ class _Resolver:
         for step in self._image.copies:
             if step.at.path == self._ran.step.at.path and step.at.line > self._ran.step.at.line:
                 continue
+            told = step.destination
+            named = isinstance(told, str) and not step.destination_is_directory
+            if named and posixpath.basename(str(told)) == name:
+                return True  # a source of another name
             for source in step.sources:
                 last = posixpath.basename(source.rstrip("/")) if isinstance(source, str) else "*"
                 if last in ("", ".", "..") or fnmatchcase(name, last) or "." not in last:
