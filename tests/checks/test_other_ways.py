@@ -208,3 +208,108 @@ def test_a_build_that_brings_cmake_itself(name: str, reported: bool, tmp_path: P
     )
     result = service(tmp_path, {"Dockerfile": "\n".join(lines)})
     assert bool(of(result, "ENV008")) is reported
+
+
+RENAMED = """\
+FROM python:3.11-slim
+WORKDIR /app
+COPY {line}
+RUN pip install -r requirements.txt
+COPY . .
+CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"), [("requirements-gpu.txt requirements.txt", False), ("app.py ./", True)]
+)
+def test_a_list_copied_under_another_name(line: str, missing: bool, tmp_path: Path) -> None:
+    files = {"Dockerfile": RENAMED.format(line=line), "requirements-gpu.txt": REQUIREMENTS}
+    result = service(tmp_path, files)
+    assert bool(of(result, "ENV019")) is missing
+
+
+@pytest.mark.parametrize(
+    ("first", "reported"),
+    [("dpkg -i packages-microsoft-prod.deb && ", False), ("apt-get update && ", True)],
+)
+def test_a_package_that_brings_an_archive(first: str, reported: bool, tmp_path: Path) -> None:
+    line = f"RUN {first}apt-get install -y powershell"
+    text = dockerfile(line).replace("python:3.11-slim", "python:3.11-slim-bookworm")
+    result = service(tmp_path, {"Dockerfile": text})
+    assert bool(of(result, "IMG013")) is reported
+
+
+@pytest.mark.parametrize(("name", "refused"), [("__APP__-web", False), ("My_Web", True)])
+def test_a_name_that_a_generator_writes_in(name: str, refused: bool, tmp_path: Path) -> None:
+    port = "spec:\n  ports: [{port: 80}]\n  selector: {app: web}\n"
+    text = f"apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n{port}"
+    found = [
+        f for f in of(service(tmp_path, {"k8s/web.yaml": text}), "IMG030") if "name" in f.message
+    ]
+    assert bool(found) is refused
+
+
+@pytest.mark.parametrize(
+    ("program", "reported"),
+    [('["llama-server", "--port", "8081"]', False), ("command", False), ('["nvidia-smi"]', True)],
+)
+def test_a_program_that_the_code_starts_may_serve(
+    program: str, reported: bool, tmp_path: Path
+) -> None:
+    lines = "import os\nimport subprocess\n\nimport requests\n\ncommand = os.environ['COMMAND'].split()\n"
+    asks = f"subprocess.Popen({program})\nrequests.get('http://localhost:8081/health')\n{APP}"
+    files = {
+        "app.py": lines + asks,
+        "requirements.txt": f"{REQUIREMENTS}requests==2.32.3\n",
+        "docker-compose.yml": compose(""),
+    }
+    assert bool(of(service(tmp_path, files), "NET009")) is reported
+
+
+SYNCED = """\
+FROM python:3.12-slim AS builder
+ENV UV_PROJECT_ENVIRONMENT=/opt/venv
+RUN pip install uv
+WORKDIR /app
+COPY pyproject.toml uv.lock ./
+COPY src ./src
+RUN uv sync --frozen{option}
+FROM python:3.12-slim
+ENV PATH=/opt/venv/bin:$PATH
+WORKDIR /app
+COPY --from=builder /opt/venv /opt/venv
+CMD ["python", "-m", "engine.server"]
+"""
+
+
+@pytest.mark.parametrize(("option", "missing"), [(" --no-editable", False), ("", True)])
+def test_a_project_that_is_synchronised_into_another_stage(
+    option: str, missing: bool, tmp_path: Path
+) -> None:
+    build = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    files = {
+        "Dockerfile": SYNCED.format(option=option),
+        "pyproject.toml": f'[project]\nname = "engine"\nversion = "1"\n{build}',
+        "uv.lock": "version = 1\n",
+        "src/engine/__init__.py": "",
+        "src/engine/server.py": "import time\n\ntime.sleep(10)\n",
+        "docker-compose.yml": "services:\n  engine:\n    build: .\n",
+    }
+    assert bool(of(service(tmp_path, files), "IMG017")) is missing
+
+
+@pytest.mark.parametrize(("python", "release"), [("3.9", "2.0.2"), ("3.12", "2.")])
+def test_an_open_end_is_what_the_interpreter_takes(
+    python: str, release: str, tmp_path: Path
+) -> None:
+    lines = (
+        f"FROM python:{python}-slim\nWORKDIR /app\nCOPY . .\nRUN pip install -r requirements.txt\n"
+    )
+    files = {
+        "Dockerfile": lines + 'CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n',
+        "app.py": f"import pandas\n{APP}",
+        "requirements.txt": f"{REQUIREMENTS}pandas==2.1.1\n",
+    }
+    (found,) = of(service(tmp_path, files), "ENV020")
+    assert f"numpy {release}" in found.message
