@@ -20,6 +20,7 @@ from auditor.deployment.model import (
     Environment,
     EnvRequirement,
     InstallStep,
+    PythonClaim,
     Service,
 )
 from auditor.findings import Confidence, Related, Severity, Stage
@@ -1242,8 +1243,7 @@ def known_incompatible_release(
         if clash is None:
             continue
         version, at, confidence = clash
-        newest = wheels.newest(row["other"], row["bad"], environment.python.version)
-        other = f"{row['other']} {version or newest or row['proved'][0].rpartition('==')[2]}"
+        other = f"{row['other']} {version or _newest_end(row, environment.python)}"
         why = "" if version else " (what an open requirement resolves to today)"
         users = [
             service
@@ -1325,7 +1325,9 @@ def _other_end(
     if not renewed and _of_the_base(environment, name):
         # An older release that meets the requirement is there already and stays.
         return None
-    probe = row["proved"][0].rpartition("==")[2]
+    probe = _newest_end(row, environment.python)
+    if not _allows(row["bad"], probe):
+        return None
     limits = [*(i.fact for i in asked), *(c for c in environment.constraints if c.key == name)]
     if any(limit.allows(probe) is False for limit in limits):
         return None
@@ -1345,6 +1347,12 @@ def _other_end(
             confidence = Confidence.POSSIBLE
     at = asked[0].fact.at if asked else _requirements_end(environment)
     return None, at, confidence
+
+
+def _newest_end(row: dict[str, Any], python: PythonClaim | None) -> str:
+    """The release of the other end that pip takes today where nothing limits it, on that Python."""
+    taken = wheels.newest(row["other"], "", python.version) if python is not None else None
+    return taken or str(row["proved"][0].rpartition("==")[2])
 
 
 def _name_of(requirement: str) -> str:

@@ -200,6 +200,10 @@ class _Resolver:
         for step in self._image.copies:
             if step.at.path == self._ran.step.at.path and step.at.line > self._ran.step.at.line:
                 continue
+            told = step.destination
+            named = isinstance(told, str) and not step.destination_is_directory
+            if named and posixpath.basename(str(told)) == name:
+                return True  # a source of another name
             for source in step.sources:
                 last = posixpath.basename(source.rstrip("/")) if isinstance(source, str) else "*"
                 if last in ("", ".", "..") or fnmatchcase(name, last) or "." not in last:
@@ -484,7 +488,7 @@ def _own_interpreter(draft: _Draft) -> bool:
 def _half_hashed(path: str, facts: Facts) -> Iterator[Problem]:
     """Some requirements have hashes: pip then wants one of each."""
     listed = requirements.resolve(path, facts.read).requirements
-    if not any(item.hashes for item in listed):
+    if not any(item.hash_options for item in listed):
         return
     bare = next((item for item in listed if not item.hashes and not item.path), None)
     if bare is not None:

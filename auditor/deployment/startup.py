@@ -768,10 +768,34 @@ def _awaited(service: Service) -> bool:
     )
 
 
-def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:
+def _on_demand(service: Service) -> bool:
+    """A job for `docker compose run`: it stands in a profile, and nothing starts it again."""
+    own = service.compose
+    if own is None or not own.profiles or own.ports:
+        return False
+    return own.restart is None or own.restart.value == "no"
+
+
+def _works(script: Script) -> bool:
+    """A program runs before the last one: it may stay itself, or this is a job that is to end."""
+    for step in interpret_script(script):
+        command, fact = step.command, step.fact
+        if command is None or command.background or not isinstance(fact, Other | PythonRun):
+            continue
+        name = command.name if isinstance(fact, PythonRun) else fact.program
+        if isinstance(name, str) and posixpath.basename(name) not in BUILTINS | _SHORT:
+            return True
+    return False
+
+
+def ends(
+    service: Service, script: Script, processes: list[MainProcess], view: View
+) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
-    if not staying or any(p.conditional for p in processes) or _awaited(service):
+    if not staying or any(p.conditional for p in processes):
+        return
+    if _awaited(service) or _on_demand(service) or _works(script):
         return
     for process in staying:
         what = process.interpretation
