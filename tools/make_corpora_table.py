@@ -44,11 +44,11 @@ def observe(version: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"
-        install = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", f"nltk=={version}"]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--no-cache-dir", f"nltk=={version}"]
         subprocess.run(install, check=True)
         # No home and no data: nothing of this machine answers instead.
         done = subprocess.run(
-            [python, "-c", OBSERVE],
+            [str(python), "-c", OBSERVE],
             check=True,
             capture_output=True,
             text=True,
