@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -78,23 +79,29 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             and _is_pair(item.state)
             and number >= _KEPT_PARTS
         ):
+            bounded = _is_bounded(item.state)
             yield Reason(
                 rule="CMP011",
-                effect="predict",
+                effect="predict" if bounded else "unknown",
                 message=f"is a {name.removesuffix('_gen')} distribution of SciPy before 1.6, which "
-                f"{version} makes anew without its name and its bounds: beyond them it gives "
-                "probabilities that are none, silently",
+                f"{version} makes anew without its name"
+                + (
+                    " and its bounds: beyond them it gives probabilities that are none, silently"
+                    if bounded
+                    else "; what it computes is the same"
+                ),
                 help="Take the distribution from scipy.stats, or pin the SciPy that wrote it.",
                 distribution="scipy",
             )
             return
-        elif name == "rv_frozen" and number >= _SPLIT and _is_discrete(pickle, item):
+        elif name == "rv_frozen" and number >= _SPLIT:
+            lost = "pmf" if _is_discrete(pickle, item) else "pdf"
             yield Reason(
                 rule="CMP011",
                 effect="unknown",
-                message="holds a discrete distribution with its parameters, as SciPy before 1.9 "
-                f"wrote it: {version} gives it no pmf, and its other methods still answer",
-                error="AttributeError: 'rv_frozen' object has no attribute 'pmf'",
+                message="holds a distribution with its parameters, as SciPy before 1.9 wrote it: "
+                f"{version} gives it no {lost}, and its other methods still answer",
+                error=f"AttributeError: 'rv_frozen' object has no attribute '{lost}'",
                 help="Store the parameters, and make the distribution anew.",
                 distribution="scipy",
             )
@@ -204,6 +211,13 @@ def _is_pair(state: Symbol) -> bool:
         and len(state.items) == state.size == 2
         and isinstance(state.items[0], Mapping)
     )
+
+
+def _is_bounded(state: Symbol) -> bool:
+    """Whether a distribution's parts name an end; where they are not kept it may have one."""
+    parts = state.items[0] if isinstance(state, Items) else None
+    ends = (parts.get("a"), parts.get("b")) if isinstance(parts, Mapping) else (None, None)
+    return not all(isinstance(end, float) and math.isinf(end) for end in ends)
 
 
 def _calls(pickle: PickleFacts, item: ObjectFacts) -> str:
