@@ -1,8 +1,8 @@
 """Record what releases of common distributions require, as the package index states it.
 
-    python tools/make_requirement_table.py       (asks the index once for each release)
+    python tools/make_requirement_table.py [--again]
 
-Reads ``tools/requirement_releases.txt`` and writes ``rules/knowledge/requirements.json``: for each
+Asks the index once for each release that the table has not got yet, or for all of them. Reads ``tools/requirement_releases.txt`` and writes ``rules/knowledge/requirements.json``: for each
 release its requirements without extras. ``pip install --dry-run --no-deps --report`` reads the
 metadata only; one call asks for one release of each distribution.
 """
@@ -15,6 +15,8 @@ import sys
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
+
+from auditor.parsers.requirements import normalise
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "rules" / "knowledge" / "requirements.json"
@@ -37,8 +39,30 @@ def asked(wanted: list[str], python: str) -> dict[str, tuple[str, list[str]]] | 
     found = {}
     for item in json.loads(done.stdout)["install"]:
         data = item["metadata"]
-        found[data["name"].lower()] = (data["version"], data.get("requires_dist", []))
+        found[normalise(data["name"])] = (data["version"], data.get("requires_dist", []))
     return found
+
+
+def answers(wanted: list[str]) -> dict[str, tuple[str, list[str]]]:
+    """All that have a wheel; a release without one fails the call, so that is halved."""
+    found = asked(wanted, PYTHONS[0])
+    if found is not None:
+        return found
+    if len(wanted) == 1:
+        return next((a for p in PYTHONS[1:] if (a := asked(wanted, p)) is not None), {})
+    half = len(wanted) // 2
+    return answers(wanted[:half]) | answers(wanted[half:])
+
+
+def write(table: dict[str, dict[str, list[str]]]) -> None:
+    """Write the table as far as it is."""
+    made = {
+        "generator": "tools/make_requirement_table.py",
+        "source": "the metadata of each release's wheel, by pip's dry run",
+        "date": datetime.now(tz=UTC).date().isoformat(),
+        "releases": table,
+    }
+    TABLE.write_text(json.dumps(made, indent=1) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -49,33 +73,26 @@ def main() -> None:
         if line and not line.startswith("#")
     ]
     releases = {name: versions for name, *versions in lines}
-    table: dict[str, dict[str, list[str]]] = {name: {} for name in releases}
-    for row in zip_longest(*releases.values()):
-        wanted = [f"{name}=={v}" for name, v in zip(releases, row, strict=True) if v]
-        found = asked(wanted, PYTHONS[0])
-        if found is None:
-            found = {}
-            for one in wanted:
-                answers = (asked([one], python) for python in PYTHONS)
-                found.update(next((a for a in answers if a is not None), {}))
+    known = {} if "--again" in sys.argv else json.loads(TABLE.read_text("utf-8"))["releases"]
+    table: dict[str, dict[str, list[str]]] = {
+        name: {v: known[name][v] for v in versions if v in known.get(name, {})}
+        for name, versions in releases.items()
+    }
+    open_ = {name: [v for v in releases[name] if v not in table[name]] for name in releases}
+    for row in zip_longest(*open_.values()):
+        wanted = [f"{name}=={v}" for name, v in zip(open_, row, strict=True) if v]
+        found = answers(wanted)
         for name, (version, requires) in found.items():
             kept = sorted({r for r in requires if "extra ==" not in r and "extra==" not in r})
             table[name][version] = kept
         missed = {w.partition("==")[0] for w in wanted} - found.keys()
         print(f"{len(found)} of {len(wanted)}", *sorted(missed), flush=True)
-    TABLE.write_text(
-        json.dumps(
+        write(
             {
-                "generator": "tools/make_requirement_table.py",
-                "source": "the metadata of each release's wheel, by pip's dry run",
-                "date": datetime.now(tz=UTC).date().isoformat(),
-                "releases": table,
-            },
-            indent=1,
+                name: {v: table[name][v] for v in releases[name] if v in table[name]}
+                for name in table
+            }
         )
-        + "\n",
-        "utf-8",
-    )
 
 
 if __name__ == "__main__":
