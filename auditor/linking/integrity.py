@@ -149,6 +149,8 @@ _WRITTEN: Final = 5
 _CHANGED: Final = 9
 # A smaller difference is what arithmetic leaves (0.30000000000000004).
 _ROUNDING: Final = 1e-6
+# Below it numbers have few digits because they have few bits.
+_SMALLEST: Final = 1e-300
 
 
 def _odd_value(pickle: PickleFacts, item: ObjectFacts) -> str:
@@ -198,15 +200,21 @@ def _odd_real(values: tuple[float, ...]) -> str:
     if odd is None:
         return ""
     raw = struct.pack("<d", odd)
+    changed = False
     for place in range(8):
         for byte in range(256):
             (other,) = struct.unpack("<d", raw[:place] + bytes([byte]) + raw[place + 1 :])
-            if _digits(other) <= _WRITTEN and abs(other - odd) > _ROUNDING * abs(odd):
-                return (
-                    f"the number {odd!r} among {len(values) - 1} with few digits, from one of which "
-                    "it differs in a single byte"
-                )
-    return ""
+            if _digits(other) > _WRITTEN or abs(other) < _SMALLEST:
+                continue
+            if abs(other - odd) <= _ROUNDING * abs(odd):
+                return ""
+            changed = True
+    return (
+        f"the number {odd!r} among {len(values) - 1} with few digits, and one changed byte "
+        "makes it of such a number"
+        if changed
+        else ""
+    )
 
 
 def _digits(value: float) -> int:

@@ -7,6 +7,7 @@ always sets was written by a release whose class set something else.
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -44,12 +45,7 @@ def made(facts: ClassFacts) -> frozenset[str]:
         if function is not None
         for text in _named(function)
     }
-    read = {
-        node.attr
-        for _, cls in facts.mro
-        for node in ast.walk(cls)
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
-    }
+    read = {attribute for _, cls in facts.mro for attribute in _read(cls)}
     plain = {a for a in found if a not in facts.members and not a.startswith("__")}
     return frozenset((plain & read) - edited)
 
@@ -63,6 +59,16 @@ def described(library: Library) -> dict[str, list[str]]:
             if facts is not None and (attributes := made(facts)):
                 found[f"{module}:{name}"] = sorted(attributes)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _read(cls: ast.ClassDef) -> frozenset[str]:
+    """Attributes that are read anywhere in a class."""
+    return frozenset(
+        node.attr
+        for node in ast.walk(cls)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    )
 
 
 def _named(function: ast.AST) -> set[str]:

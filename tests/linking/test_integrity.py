@@ -153,6 +153,7 @@ def test_pandas_1_3_0_reads_no_older_frames() -> None:
         ((0.25, 1.5, 1.9467177638862437e-207, 3.5), "d", True),
         # What arithmetic leaves, thirds, halves of halves, and columns of measurements are none.
         ((0.1, 0.2, 0.30000000000000004, 0.4), "d", False),
+        ((2.0000000000000004, 1.0, 0.0, 0.0), "d", False),
         ((0.5, 0.25, 1 / 3, 0.75), "d", False),
         (tuple(2.0**-n for n in range(16)), "d", False),
         ((0.5, 0.123456789012, 0.987654321098), "d", False),
