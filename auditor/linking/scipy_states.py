@@ -14,7 +14,7 @@ from auditor.linking.states import dtype_of, keys_of, mapping_of, of_ref
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol
 
-# Until then these matrices were dictionaries themselves.
+# Until then these matrices were dictionaries themselves; newer ones are written as such as well.
 _DOK_DICT: Final = (1, 12)
 
 
@@ -124,11 +124,9 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
         elif name == "Rotation" and isinstance(item.state, Mapping) and number >= (1, 6):
             what, error = "a rotation of SciPy before 1.6", "AttributeError or ValueError"
-        elif name.startswith("dok_") and ("_dict" in keys_of(item)) != (number >= _DOK_DICT):
-            what = "a dictionary of keys of SciPy " + (
-                "before 1.12" if number >= _DOK_DICT else "1.12 or newer"
-            )
-            error = f"AttributeError: '{name}' object has no attribute '_dict', or an empty matrix"
+        elif name.startswith("dok_") and number >= _DOK_DICT and "_dict" not in keys_of(item):
+            what = "a dictionary of keys of SciPy before 1.12"
+            error = f"AttributeError: '{name}' object has no attribute '_dict'"
         elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
             what = "a sparse matrix of SciPy 1.13 or newer"
             error = f"AttributeError: '{name}' object has no attribute 'row'"

@@ -454,6 +454,13 @@ def test_distributions_of_older_scipy_lose_their_bounds(
     assert judged(stream.raw(b"b").bytes(), runtime({"scipy": version})).outcome == outcome
 
 
+@pytest.mark.parametrize("version", ["1.11.4", "1.13.1"])
+def test_dictionaries_of_keys_are_read_by_older_scipy_too(version: str) -> None:
+    state = {"_shape": (1, 2), "_dict": {(0, 1): 1.5}}
+    data = Stream().new("scipy.sparse._dok", "dok_matrix", state).bytes()
+    assert judged(data, runtime({"scipy": version})).outcome == "loads"
+
+
 @pytest.mark.parametrize(("version", "outcome"), [("1.5.4", "fails"), ("1.7.3", "loads")])
 def test_results_with_further_fields(version: str, outcome: str) -> None:
     stream = Stream().name("scipy.stats._stats_mstats_common", "LinregressResult")
