@@ -94,7 +94,7 @@ NEEDS: Final = frozenset(
 )
 
 # Of these it is read what their classes set whenever they make an instance.
-MADE: Final = frozenset({"scipy", "pandas", "numpy", "xgboost"})
+MADE: Final = frozenset({"xgboost"})
 
 
 class Blocks(RangeFile):

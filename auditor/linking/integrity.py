@@ -141,9 +141,10 @@ def _dtype(item: ObjectFacts) -> tuple[str, str] | None:
     return None
 
 
-# Values of an array beside which one is odd, and how many are looked at.
-_FEW: Final = 3
+# How many values of an array are looked at.
 _MANY: Final = 1_000
+# Beside these alone no value is odd: they say yes and no.
+_FLAGS: Final = frozenset({0.0, 1.0})
 # Significant digits of numbers that people write, and of those that one changed byte makes of them.
 _WRITTEN: Final = 5
 _CHANGED: Final = 9
@@ -162,7 +163,7 @@ def _odd_value(pickle: PickleFacts, item: ObjectFacts) -> str:
         odd_truth = next((byte for byte in raw if byte > 1), None)
         return f"a truth value of {odd_truth}" if odd_truth is not None else ""
     count = len(raw) // 8
-    if len(raw) % 8 or not _FEW <= count <= _MANY:
+    if len(raw) % 8 or not 1 < count <= _MANY:
         return ""
     if code == "f8":
         return _odd_real(struct.unpack(f"<{count}d", raw))
@@ -197,24 +198,25 @@ def _odd_real(values: tuple[float, ...]) -> str:
         if odd is not None or digits < _CHANGED:
             return ""
         odd = value
-    if odd is None:
+    if odd is None or {*values} <= {*_FLAGS, odd} or _near(float(f"{odd:.{_WRITTEN}g}"), odd):
         return ""
     raw = struct.pack("<d", odd)
     changed = False
     for place in range(8):
         for byte in range(256):
             (other,) = struct.unpack("<d", raw[:place] + bytes([byte]) + raw[place + 1 :])
-            if _digits(other) > _WRITTEN or abs(other) < _SMALLEST:
-                continue
-            if abs(other - odd) <= _ROUNDING * abs(odd):
-                return ""
-            changed = True
+            if math.isfinite(other) and _digits(other) <= _WRITTEN and abs(other) > _SMALLEST:
+                changed = True
     return (
         f"the number {odd!r} among {len(values) - 1} with few digits, and one changed byte "
         "makes it of such a number"
         if changed
         else ""
     )
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= _ROUNDING * abs(other)
 
 
 def _digits(value: float) -> int:
@@ -227,7 +229,7 @@ def _digits(value: float) -> int:
 def _odd_whole(values: tuple[int, ...]) -> str:
     low, odd = sorted(values)[-2:]
     least = min(values)
-    if least < 0 or odd <= max(low, 1) << 8:
+    if len(values) < 3 or least < 0 or odd <= max(low, 1) << 8:
         return ""
     for place in range(2, 8):
         rest = odd & ~(0xFF << 8 * place)

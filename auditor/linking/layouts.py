@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from auditor.artifacts.facts import Ref
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import keys_of, mappings_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from auditor.artifacts.facts import ObjectFacts, PickleFacts
 
 # Libraries whose objects are asked; of others real models were asked what they cannot do without.
-_ASKED: Final = frozenset({"scipy", "pandas", "numpy", "xgboost"})
+_ASKED: Final = frozenset({"xgboost"})
 # With this a model is fitted, and what its predictions read is known.
 _FITTED: Final = {"xgboost": "_Booster"}
 
@@ -25,7 +26,7 @@ def layout_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """The first object that is not as the installed release makes them."""
     python = ".".join(map(str, exact.python))
     standard = symbols.table("stdlib")
-    for item in pickle.objects:
+    for index, item in enumerate(pickle.objects):
         state = mappings_of(item)
         if not item.of or not state or any(len(part.pairs) != part.size for part in state):
             continue
@@ -36,9 +37,11 @@ def layout_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             table = symbols.table(owner) if version is not None else None
         else:
             table, version = standard, python
-        if table is None or version is None:
+        fitted = _FITTED.get(owner or "", "")
+        if table is None or version is None or (fitted and pickle.root != Ref(index)):
+            # A model inside another one is fitted, or a template that is not asked.
             continue
-        attribute = _lacking(table, item, version, _FITTED.get(owner or "", ""))
+        attribute = _lacking(table, item, version, fitted)
         if not attribute:
             continue
         what = f"{owner or 'Python'} {version}"

@@ -24,6 +24,8 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     if version is None:
         return
     number = symbols.numbers(version)
+    # Searches only draw from the distributions that they are given.
+    searched = any(item.of.startswith("sklearn.model_selection.") for item in pickle.objects)
     for index, item in enumerate(pickle.objects):
         if not item.of.startswith("scipy."):
             continue
@@ -94,7 +96,7 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="scipy",
             )
             return
-        elif name == "rv_frozen" and number >= _SPLIT:
+        elif name == "rv_frozen" and number >= _SPLIT and not searched:
             lost = "pmf" if _is_discrete(pickle, item) else "pdf"
             yield Reason(
                 rule="CMP011",

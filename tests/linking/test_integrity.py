@@ -154,10 +154,16 @@ def test_pandas_1_3_0_reads_no_older_frames() -> None:
         # What arithmetic leaves, thirds, halves of halves, and columns of measurements are none.
         ((0.1, 0.2, 0.30000000000000004, 0.4), "d", False),
         ((2.0000000000000004, 1.0, 0.0, 0.0), "d", False),
+        ((1.9999999999999998, 1.0, 0.5, 0.0), "d", False),
+        ((1.9999999994285262, 1.0, 0.5, 0.0), "d", False),
+        # A column of one value and another says nothing of how its values are written.
+        ((0.0, 0.0, 2.541503906250000, 0.0), "d", False),
         ((0.5, 0.25, 1 / 3, 0.75), "d", False),
         (tuple(2.0**-n for n in range(16)), "d", False),
         ((0.5, 0.123456789012, 0.987654321098), "d", False),
-        ((2.5, 2.541503906250000), "d", False),
+        ((1.5, 2.541503906250000), "d", True),
+        ((1.0, 2.541503906250000), "d", False),
+        ((2, 3 + (0x55 << 32)), "q", False),
         ((1, 2, 3 + (0x55 << 32), 4), "q", True),
         ((1, 2, 3 + (0x55 << 8), 4), "q", False),
         ((1, 2, 1 << 20, 4), "q", False),

@@ -454,6 +454,21 @@ def test_distributions_of_older_scipy_lose_their_bounds(
     assert judged(stream.raw(b"b").bytes(), runtime({"scipy": version})).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("newer", "version", "outcome"),
+    [(False, "1.2.5", "loads"), (False, "1.4.1", "fails"), (True, "1.4.1", "loads")],
+)
+def test_intervals_keep_their_type_since_pandas_1_3(
+    newer: bool, version: str, outcome: str
+) -> None:
+    state = {"_left": 0, "_right": 1, **({"_dtype": 2} if newer else {"_closed": "right"})}
+    for written in (state, (state,)):
+        stream = Stream().name("pandas.core.arrays.interval", "IntervalArray").raw(b")\x81")
+        data = stream.value(written).raw(b"b").bytes()
+        result = judged(data, runtime({"pandas": version, "numpy": "1.21.6"}))
+        assert result.outcome == outcome, result.reasons
+
+
 @pytest.mark.parametrize("version", ["1.11.4", "1.13.1"])
 def test_dictionaries_of_keys_are_read_by_older_scipy_too(version: str) -> None:
     state = {"_shape": (1, 2), "_dict": {(0, 1): 1.5}}
@@ -533,6 +548,15 @@ def test_distributions_with_their_parameters(home: str, version: str, outcome: s
     assert result.outcome == outcome, result.reasons
     if outcome == "unknown":
         assert ("pmf" if "discrete" in home else "pdf") in result.reasons[0].error
+
+
+def test_a_search_only_draws_from_its_distributions() -> None:
+    stream = Stream().name("sklearn.model_selection._search", "RandomizedSearchCV").raw(b")\x81}")
+    stream.value("d").name("scipy.stats._distn_infrastructure", "rv_frozen").raw(b")\x81}")
+    stream.value("dist").name("scipy.stats._continuous_distns", "norm_gen").raw(b")\x81")
+    data = stream.raw(b"sbsb").bytes()
+    target = runtime({"scipy": "1.9.3", "scikit-learn": "1.1.3", "numpy": "1.23.5"})
+    assert judged(data, target).outcome == "loads"
 
 
 @pytest.mark.parametrize(("python", "outcome"), [("3.9", "fails"), ("3.10", "loads")])
