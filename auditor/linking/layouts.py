@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from auditor.artifacts.facts import Ref
+from auditor.artifacts.facts import Mapping, Ref
 from auditor.linking import symbols
 from auditor.linking.compatibility import Exact, Reason
-from auditor.linking.states import keys_of, mappings_of
+from auditor.linking.states import keys_of
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ObjectFacts, PickleFacts
@@ -27,8 +27,9 @@ def layout_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     python = ".".join(map(str, exact.python))
     standard = symbols.table("stdlib")
     for index, item in enumerate(pickle.objects):
-        state = mappings_of(item)
-        if not item.of or not state or any(len(part.pairs) != part.size for part in state):
+        state = item.state
+        # Slots are set one by one, also through properties of other names.
+        if not item.of or not isinstance(state, Mapping) or len(state.pairs) != state.size:
             continue
         module, _, name = item.of.rpartition(".")
         owner = symbols.owner(module)

@@ -103,7 +103,7 @@ _PROBED: Final = (
 
 def keys_of(item: ObjectFacts) -> frozenset[str]:
     """Names in the object's ``__dict__``; ``*_`` where one ends as those of fitted estimators do."""
-    names = {k for state in mappings_of(item) for k, _ in state.pairs if isinstance(k, str)}
+    names = {k for state in _mappings(item) for k, _ in state.pairs if isinstance(k, str)}
     if any(n.endswith("_") and not n.startswith("__") for n in names):
         names.add("*_")
     return frozenset(names)
@@ -111,10 +111,10 @@ def keys_of(item: ObjectFacts) -> frozenset[str]:
 
 def mapping_of(item: ObjectFacts) -> Mapping | None:
     """The object's ``__dict__`` as restored, or its slots; None when it has another form."""
-    return next(iter(mappings_of(item)), None)
+    return next(iter(_mappings(item)), None)
 
 
-def mappings_of(item: ObjectFacts) -> tuple[Mapping, ...]:
+def _mappings(item: ObjectFacts) -> tuple[Mapping, ...]:
     """The mappings of a state: one, or ``(dict, slots)``, of which either may be None."""
     state = item.state
     parts: tuple[Symbol, ...] = (state,)
@@ -800,12 +800,4 @@ def _byte_labels(pickle: PickleFacts) -> Iterator[Reason]:
                     return
 
 
-__all__ = [
-    "Opaque",
-    "keys_of",
-    "mapping_of",
-    "mappings_of",
-    "of_ref",
-    "sklearn_version",
-    "state_reasons",
-]
+__all__ = ["Opaque", "keys_of", "mapping_of", "of_ref", "sklearn_version", "state_reasons"]

@@ -50,6 +50,11 @@ def test_a_template_inside_another_object_is_not_asked() -> None:
     assert judged(stream.raw(b"e").bytes(), runtime({"xgboost": "2.0.3"})).outcome == "loads"
 
 
+def test_slots_may_be_set_under_other_names() -> None:
+    stream = Stream().name("zipfile", "ZipInfo").raw(b")\x81N").value({"filename": "a"})
+    assert judged(stream.raw(b"\x86b").bytes(), runtime({}, python="3.13")).outcome == "loads"
+
+
 def test_what_no_release_can_have_written_is_not_doubted() -> None:
     data = Stream().new("traceback", "TracebackException", {"own": 1}).bytes()
     assert judged(data, runtime({}, python="3.13")).outcome == "loads"
