@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
+from auditor.linking import wheels
 from auditor.parsers.requirements import normalise
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "rules" / "knowledge" / "requirements.json"
 # The interpreters that releases are asked for, in this order: old ones have wheels for old Pythons.
-PYTHONS = ("3.11", "3.9", "3.8")
+PYTHONS = ("3.11", "3.9", "3.8", "3.7")
 
 
 def asked(wanted: list[str], python: str) -> dict[str, tuple[str, list[str]]] | None:
@@ -44,14 +45,23 @@ def asked(wanted: list[str], python: str) -> dict[str, tuple[str, list[str]]] | 
 
 
 def answers(wanted: list[str]) -> dict[str, tuple[str, list[str]]]:
-    """All that have a wheel; a release without one fails the call, so that is halved."""
-    found = asked(wanted, PYTHONS[0])
-    if found is not None:
-        return found
-    if len(wanted) == 1:
-        return next((a for p in PYTHONS[1:] if (a := asked(wanted, p)) is not None), {})
-    half = len(wanted) // 2
-    return answers(wanted[:half]) | answers(wanted[half:])
+    """All that have a wheel for one of the interpreters: most are known to have it for the first."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    left = wanted
+    for python in PYTHONS:
+        ready = [one for one in left if serves(one, python)] if python != PYTHONS[-1] else left
+        got = (asked(ready, python) or {}) if ready else {}
+        for one in ready if not got and len(ready) > 1 else ():
+            got |= asked([one], python) or {}
+        found |= got
+        left = [one for one in left if one.partition("==")[0] not in found]
+    return found
+
+
+def serves(requirement: str, python: str) -> bool:
+    """Whether the table of wheels says so, or does not know."""
+    name, _, version = requirement.partition("==")
+    return wheels.installable(name, version, python=python).outcome in ("wheel", "unknown")
 
 
 def write(table: dict[str, dict[str, list[str]]]) -> None:
@@ -79,8 +89,16 @@ def main() -> None:
         for name, versions in releases.items()
     }
     open_ = {name: [v for v in releases[name] if v not in table[name]] for name in releases}
-    for row in zip_longest(*open_.values()):
-        wanted = [f"{name}=={v}" for name, v in zip(open_, row, strict=True) if v]
+    every = [
+        f"{name}=={v}"
+        for row in zip_longest(*open_.values())
+        for name, v in zip(open_, row, strict=True)
+        if v
+    ]
+    # One release of each distribution in a call, and not too many: a failing one costs them all.
+    while every:
+        wanted = list({one.partition("==")[0]: one for one in reversed(every[:16])}.values())
+        every = [one for one in every if one not in wanted]
         found = answers(wanted)
         for name, (version, requires) in found.items():
             kept = sorted({r for r in requires if "extra ==" not in r and "extra==" not in r})
