@@ -93,6 +93,9 @@ NEEDS: Final = frozenset(
     {"scikit-learn", "scipy", "imbalanced-learn", "category-encoders", "xgboost", "lightgbm"}
 )
 
+# Of these it is read what their classes set whenever they make an instance.
+MADE: Final = frozenset({"xgboost"})
+
 
 class Blocks(RangeFile):
     """Wheels are read in larger pieces than metadata is."""
@@ -331,6 +334,8 @@ class Merged:
         self.fails: dict[tuple[str, str], int] = {}
         # class -> members, slots and counts of arguments, of those that differ between releases.
         self.shapes: dict[tuple[str, str], int] = {}
+        # class -> what its instances are made with; "." for the releases that have it.
+        self.made: dict[tuple[str, str], int] = {}
         # distribution -> what the release requires of it.
         self.requires: dict[tuple[str, str], int] = {}
 
@@ -356,6 +361,19 @@ class Merged:
             if name in classes:
                 self.aliases[name, target] = self.aliases.get((name, target), 0) | bit
 
+    def construct(self, releases: list[tuple[int, dict[str, Any]]]) -> None:
+        """Attributes of (release, what its classes set), of classes that do not set the same."""
+        found: dict[str, dict[str, int]] = {}
+        for bit, facts in releases:
+            for cls in facts["classes"]:
+                row = found.setdefault(cls, {})
+                for attribute in (".", *facts["made"].get(cls, ())):
+                    row[attribute] = row.get(attribute, 0) | bit
+        for cls, row in found.items():
+            differing = {a: mask for a, mask in row.items() if mask != row["."]}
+            if differing:
+                self.made.update({(cls, a): m for a, m in {".": row["."], **differing}.items()})
+
     def document(self) -> dict[str, Any]:
         def grouped(table: dict[tuple[str, str], int]) -> dict[str, dict[str, str]]:
             groups: dict[str, dict[str, list[str]]] = {}
@@ -377,6 +395,7 @@ class Merged:
             "fails": grouped(self.fails),
             "requires": grouped(self.requires),
             "shapes": grouped(self.shapes),
+            "made": grouped(self.made),
         }
 
 
@@ -490,15 +509,56 @@ def build(cache: Path, only: list[str]) -> None:
                     for old, new in renames(kept_members.read(RENAMES)).items():
                         key = (old, new)
                         merged.renames[key] = merged.renames.get(key, 0) | 1 << index
+        if name in MADE:
+            merged.construct(
+                [(1 << places[str(found)], construction_of(archive)) for found, archive in archives]
+            )
         document = merged.document()
         document["generator"] = "tools/make_symbol_tables.py"
         document["source"] = [facts["wheel"] for _, facts in described]
         write(name, document)
 
 
-def build_stdlib(interpreters: list[Path]) -> None:
-    """One table of the standard libraries of these interpreters (directories or executables)."""
-    found: list[tuple[tuple[int, ...], list[dict[str, Any]]]] = []
+def construction_of(archive: Path) -> dict[str, Any]:
+    """``made``: class -> what its instances are made with; ``classes``: all that there are."""
+    from auditor.online.construction import described
+    from auditor.online.reader import Library
+
+    kept = archive.with_suffix(".made.json")
+    if not kept.exists():
+        library = Library(archive)
+        classes = [
+            f"{m}:{name}" for m, source in library.modules.items() for name in source.classes
+        ]
+        kept.write_text(json.dumps({"made": described(library), "classes": classes}))
+    facts: dict[str, Any] = json.loads(kept.read_text())
+    return facts
+
+
+def take_stdlib(home: Path, version: str, cache: Path) -> Path:
+    """Keep the sources of an interpreter's standard library as ``fetch`` keeps those of a wheel."""
+    target = cache / f"stdlib-{version}.zip"
+    library = home / "lib" / f"python{version}"
+    left_out = {"site-packages", "test", "tests", "idlelib", "lib2to3"}
+    if not target.exists():
+        members = [
+            path.relative_to(library)
+            for path in sorted(library.rglob("*.py"))
+            if left_out.isdisjoint(path.relative_to(library).parts)
+        ]
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as kept:
+            kept.writestr("FILES", "\n".join([f"Python {version}", *map(str, members)]))
+            for member in members:
+                kept.write(library / member, str(member))
+    return target
+
+
+def build_stdlib(interpreters: list[Path], cache: Path) -> None:
+    """One table of the standard libraries of these interpreters (directories or executables).
+
+    Run it with a Python as new as the newest of them: sources in newer syntax are not read.
+    """
+    found: list[tuple[tuple[int, ...], Path, list[dict[str, Any]]]] = []
     for path in interpreters:
         executable = path / "bin" / "python" if path.is_dir() else path
         run = subprocess.run(
@@ -510,11 +570,11 @@ def build_stdlib(interpreters: list[Path]) -> None:
             text=True,
             check=True,
         ).stdout.split()
-        found.append((tuple(map(int, version)), json.loads(run.stdout.splitlines()[-1])))
+        found.append((tuple(map(int, version)), path, json.loads(run.stdout.splitlines()[-1])))
     found.sort(key=lambda item: item[0])
-    merged = Merged([".".join(map(str, version)) for version, _ in found])
+    merged = Merged([".".join(map(str, version)) for version, _, _ in found])
     shapes: dict[str, dict[str, int]] = {}
-    for index, (_, (modules, classes)) in enumerate(found):
+    for index, (_, _, (modules, classes)) in enumerate(found):
         facts = {"modules": {m: (n or [], n is None) for m, n in modules.items()}}
         merged.add(1 << index, facts, set())
         for name, rows in classes.items():
@@ -525,6 +585,14 @@ def build_stdlib(interpreters: list[Path]) -> None:
     for name, known in shapes.items():
         if len(set(known.values())) > 1:
             merged.shapes.update({(name, row): mask for row, mask in known.items()})
+    homes = {".".join(map(str, version)): path for version, path, _ in found}
+    merged.construct(
+        [
+            (1 << index, construction_of(take_stdlib(homes[version], version, cache)))
+            for index, version in enumerate(merged.versions)
+            if homes[version].is_dir() and not version.startswith("2.")
+        ]
+    )
     document = merged.document()
     document["generator"] = "tools/make_symbol_tables.py"
     document["source"] = "the interpreters themselves"
@@ -585,7 +653,7 @@ def main() -> int:
     else:
         build(arguments.cache, arguments.only)
         if arguments.stdlib:
-            build_stdlib(arguments.stdlib)
+            build_stdlib(arguments.stdlib, arguments.cache)
             build_opcodes(arguments.stdlib)
     return 0
 

@@ -35,7 +35,9 @@ _COUNTS: Final[dict[int, tuple[Python, ...]]] = {
     18: ((3, 11), (3, 12), (3, 13)),
 }
 # Opcodes whose argument means something else from that Python on, though number and name stay.
+# ``MAP_ADD``: which of the two on the stack is the key.
 _ARGUMENT_CHANGED: Final[dict[Python, frozenset[str]]] = {
+    (3, 8): frozenset({"MAP_ADD"}),
     (3, 12): frozenset({"LOAD_ATTR", "COMPARE_OP", "FOR_ITER", "LOAD_SUPER_ATTR"}),
     (3, 13): frozenset({"COMPARE_OP", "FOR_ITER", "CALL"}),
     (3, 10): frozenset({"*jump"}),

@@ -25,7 +25,9 @@ _HELP: Final = "Fetch or write the file again, and compare its checksum."
 def damage_reasons(pickle: PickleFacts) -> Iterator[Reason]:
     """The first contradiction in the stream."""
     trees = 0
+    doubt = ""
     for item in pickle.objects:
+        doubt = doubt or _odd_value(pickle, item)
         if item.of == _TREE and trees < _MOST_TREES:
             trees += 1
             if what := _grown(pickle, item):
@@ -41,13 +43,16 @@ def damage_reasons(pickle: PickleFacts) -> Iterator[Reason]:
             if what:
                 yield _reason("predict", what, "")
                 return
+    if doubt:
+        yield _reason("unknown", doubt, "")
 
 
 def _reason(effect: Effect, what: str, error: str) -> Reason:
+    certainly = "may have been" if effect == "unknown" else "was"
     return Reason(
         rule="CMP011",
         effect=effect,
-        message=f"was damaged: it holds {what}",
+        message=f"{certainly} damaged: it holds {what}",
         error=error,
         help=_HELP,
     )
@@ -134,6 +139,106 @@ def _dtype(item: ObjectFacts) -> tuple[str, str] | None:
             f"ValueError: can't handle version {form} of numpy.dtype pickle",
         )
     return None
+
+
+# How many values of an array are looked at.
+_MANY: Final = 1_000
+# Beside these alone no value is odd: they say yes and no.
+_FLAGS: Final = frozenset({0.0, 1.0})
+# Significant digits of numbers that people write, and of those that one changed byte makes of them.
+_WRITTEN: Final = 5
+_CHANGED: Final = 9
+# A smaller difference is what arithmetic leaves (0.30000000000000004).
+_ROUNDING: Final = 1e-6
+# Below it numbers have few digits because they have few bits.
+_SMALLEST: Final = 1e-300
+
+
+def _odd_value(pickle: PickleFacts, item: ObjectFacts) -> str:
+    """An array in which one value is what a changed byte makes of one like the others."""
+    raw, code = _plain(pickle, item)
+    if not raw:
+        return ""
+    if code == "b1":
+        odd_truth = next((byte for byte in raw if byte > 1), None)
+        return f"a truth value of {odd_truth}" if odd_truth is not None else ""
+    count = len(raw) // 8
+    if len(raw) % 8 or not 1 < count <= _MANY:
+        return ""
+    if code == "f8":
+        return _odd_real(struct.unpack(f"<{count}d", raw))
+    return _odd_whole(struct.unpack(f"<{count}q", raw)) if code == "i8" else ""
+
+
+def _plain(pickle: PickleFacts, item: ObjectFacts) -> tuple[bytes, str]:
+    """(bytes, type) of an array in this machine's order that was kept whole."""
+    state = item.state
+    if not item.callable.endswith("multiarray._reconstruct") or not isinstance(state, Items):
+        return b"", ""
+    if len(state.items) != _ARRAY_SIZE:
+        return b"", ""
+    dtype = of_ref(pickle, state.items[2])
+    code = dtype.args[0] if dtype is not None and dtype.args else None
+    order = dtype.state if dtype is not None else None
+    turned = isinstance(order, Items) and len(order.items) > 1 and order.items[1] == ">"
+    if turned and code != "b1":
+        return b"", ""
+    raw = state.items[4]
+    if isinstance(raw, Opaque) and raw.kind == "bytes" and len(raw.tail) == raw.size:
+        raw = raw.tail
+    return (raw, code) if isinstance(raw, bytes) and isinstance(code, str) else (b"", "")
+
+
+def _odd_real(values: tuple[float, ...]) -> str:
+    odd: float | None = None
+    for value in values:
+        digits = _digits(value)
+        if digits <= _WRITTEN:
+            continue
+        if odd is not None or digits < _CHANGED:
+            return ""
+        odd = value
+    if odd is None or {*values} <= {*_FLAGS, odd} or _near(float(f"{odd:.{_WRITTEN}g}"), odd):
+        return ""
+    raw = struct.pack("<d", odd)
+    changed = False
+    for place in range(8):
+        for byte in range(256):
+            (other,) = struct.unpack("<d", raw[:place] + bytes([byte]) + raw[place + 1 :])
+            if math.isfinite(other) and _digits(other) <= _WRITTEN and abs(other) > _SMALLEST:
+                changed = True
+    return (
+        f"the number {odd!r} among {len(values) - 1} with few digits, and one changed byte "
+        "makes it of such a number"
+        if changed
+        else ""
+    )
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= _ROUNDING * abs(other)
+
+
+def _digits(value: float) -> int:
+    """Significant digits of a number as it is written; none of what is no number."""
+    if not math.isfinite(value):
+        return 0
+    return len(repr(value).partition("e")[0].lstrip("-").replace(".", "").strip("0"))
+
+
+def _odd_whole(values: tuple[int, ...]) -> str:
+    low, odd = sorted(values)[-2:]
+    least = min(values)
+    if len(values) < 3 or least < 0 or odd <= max(low, 1) << 8:
+        return ""
+    for place in range(2, 8):
+        rest = odd & ~(0xFF << 8 * place)
+        if rest != odd and 0 < rest <= low and rest >= least:
+            return (
+                f"the number {odd} among {len(values) - 1} up to {low}, from one of which it differs "
+                "in a single byte"
+            )
+    return ""
 
 
 # ---- pandas ----

@@ -66,6 +66,13 @@ def pandas_reasons(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[R
         return
 
 
+def _untyped(item: ObjectFacts) -> bool:
+    """Whether intervals were written without their type; compiled classes wrap the dictionary."""
+    parts = item.state.items if isinstance(item.state, Items) else (item.state,)
+    keys = {key for part in parts if isinstance(part, Mapping) for key, _ in part.pairs}
+    return "_left" in keys and "_dtype" not in keys
+
+
 def _refused(
     pickle: PickleFacts, item: ObjectFacts, number: tuple[int, ...], loader: str
 ) -> tuple[str, str, str] | None:
@@ -125,6 +132,12 @@ def _refused(
         return (
             "a period type of pandas before 1.0",
             "TypeError: PeriodDtype.__new__() missing 1 required positional argument: 'freq'",
+            "load",
+        )
+    if name == "IntervalArray" and number >= (1, 3) and _untyped(item):
+        return (
+            "intervals of pandas before 1.3",
+            "AttributeError: 'IntervalArray' object has no attribute '_dtype'",
             "load",
         )
     if "__pyx_unpickle_PeriodMixin" in item.callable and number >= (1, 3):

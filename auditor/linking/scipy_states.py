@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ from auditor.linking.states import dtype_of, keys_of, mapping_of, of_ref
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol
 
-# Until then these matrices were dictionaries themselves.
+# Until then these matrices were dictionaries themselves; newer ones are written as such as well.
 _DOK_DICT: Final = (1, 12)
 
 
@@ -23,6 +24,8 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     if version is None:
         return
     number = symbols.numbers(version)
+    # Searches only draw from the distributions that they are given.
+    searched = any(item.of.startswith("sklearn.model_selection.") for item in pickle.objects)
     for index, item in enumerate(pickle.objects):
         if not item.of.startswith("scipy."):
             continue
@@ -78,23 +81,29 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             and _is_pair(item.state)
             and number >= _KEPT_PARTS
         ):
+            bounded = _is_bounded(item.state)
             yield Reason(
                 rule="CMP011",
-                effect="predict",
+                effect="predict" if bounded else "unknown",
                 message=f"is a {name.removesuffix('_gen')} distribution of SciPy before 1.6, which "
-                f"{version} makes anew without its name and its bounds: beyond them it gives "
-                "probabilities that are none, silently",
+                f"{version} makes anew without its name"
+                + (
+                    " and its bounds: beyond them it gives probabilities that are none, silently"
+                    if bounded
+                    else "; what it computes is the same"
+                ),
                 help="Take the distribution from scipy.stats, or pin the SciPy that wrote it.",
                 distribution="scipy",
             )
             return
-        elif name == "rv_frozen" and number >= _SPLIT and _is_discrete(pickle, item):
+        elif name == "rv_frozen" and number >= _SPLIT and not searched:
+            lost = "pmf" if _is_discrete(pickle, item) else "pdf"
             yield Reason(
                 rule="CMP011",
                 effect="unknown",
-                message="holds a discrete distribution with its parameters, as SciPy before 1.9 "
-                f"wrote it: {version} gives it no pmf, and its other methods still answer",
-                error="AttributeError: 'rv_frozen' object has no attribute 'pmf'",
+                message="holds a distribution with its parameters, as SciPy before 1.9 wrote it: "
+                f"{version} gives it no {lost}, and its other methods still answer",
+                error=f"AttributeError: 'rv_frozen' object has no attribute '{lost}'",
                 help="Store the parameters, and make the distribution anew.",
                 distribution="scipy",
             )
@@ -117,11 +126,9 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             return
         elif name == "Rotation" and isinstance(item.state, Mapping) and number >= (1, 6):
             what, error = "a rotation of SciPy before 1.6", "AttributeError or ValueError"
-        elif name.startswith("dok_") and ("_dict" in keys_of(item)) != (number >= _DOK_DICT):
-            what = "a dictionary of keys of SciPy " + (
-                "before 1.12" if number >= _DOK_DICT else "1.12 or newer"
-            )
-            error = f"AttributeError: '{name}' object has no attribute '_dict', or an empty matrix"
+        elif name.startswith("dok_") and number >= _DOK_DICT and "_dict" not in keys_of(item):
+            what = "a dictionary of keys of SciPy before 1.12"
+            error = f"AttributeError: '{name}' object has no attribute '_dict'"
         elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
             what = "a sparse matrix of SciPy 1.13 or newer"
             error = f"AttributeError: '{name}' object has no attribute 'row'"
@@ -204,6 +211,13 @@ def _is_pair(state: Symbol) -> bool:
         and len(state.items) == state.size == 2
         and isinstance(state.items[0], Mapping)
     )
+
+
+def _is_bounded(state: Symbol) -> bool:
+    """Whether a distribution's parts name an end; where they are not kept it may have one."""
+    parts = state.items[0] if isinstance(state, Items) else None
+    ends = (parts.get("a"), parts.get("b")) if isinstance(parts, Mapping) else (None, None)
+    return not all(isinstance(end, float) and math.isinf(end) for end in ends)
 
 
 def _calls(pickle: PickleFacts, item: ObjectFacts) -> str:

@@ -80,9 +80,11 @@ def state_reasons(
         from auditor.linking.boosters import catboost_reasons
 
         yield from catboost_reasons(pickle, exact)
+    from auditor.linking.layouts import layout_reasons
     from auditor.linking.standard import standard_reasons
 
     yield from standard_reasons(pickle, exact)
+    yield from layout_reasons(pickle, exact)
     yield from _checksums(pickle, exact)
 
 

@@ -88,6 +88,7 @@ class Table:
         self._fails: dict[str, dict[str, str]] = document.get("fails", {})
         self._shapes: dict[str, dict[str, str]] = document.get("shapes", {})
         self._requires: dict[str, dict[str, str]] = document.get("requires", {})
+        self._made: dict[str, dict[str, str]] = document.get("made", {})
 
     @property
     def top(self) -> str:
@@ -195,6 +196,26 @@ class Table:
             if masks and int(group, 16) & masks[0]
             for entry in entries.split()
         )
+
+    def made(
+        self, module: str, name: str, version: str
+    ) -> tuple[frozenset[str], list[frozenset[str]]]:
+        """(what that release's instances are made with, the same of each other release).
+
+        Only attributes that some release does not set; ``.`` marks releases that have the class.
+        """
+        masks = self.masks(version)
+        rows = self._made.get(self.definition(module, name, version), {}) if masks else {}
+        if not rows:
+            return frozenset(), []
+        groups = [(int(group, 16), names.split()) for group, names in rows.items()]
+        found = [
+            frozenset(name for mask, names in groups if mask & 1 << index for name in names)
+            for index in range(len(self.versions))
+        ]
+        own = masks[0].bit_length() - 1
+        others = [f - {"."} for i, f in enumerate(found) if i != own and "." in f]
+        return (found[own] - {"."} if len(masks) == 1 else frozenset()), others
 
     def fails_under(self, module: str, version: str, python: str) -> bool:
         """Whether importing the module is known to fail under that Python."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 
 import pytest
 from hypothesis import given
@@ -143,3 +144,53 @@ def test_pandas_1_3_0_reads_no_older_frames() -> None:
     for version, outcome in (("1.3.0", "fails"), ("1.3.1", "loads"), ("1.2.5", "loads")):
         result = judged(data, runtime(PINS | {"pandas": version}))
         assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "doubted"),
+    [
+        ((0.25, 1.5, 2.541503906250000, 10.75), "d", True),
+        ((0.25, 1.5, 1.9467177638862437e-207, 3.5), "d", True),
+        # What arithmetic leaves, thirds, halves of halves, and columns of measurements are none.
+        ((0.1, 0.2, 0.30000000000000004, 0.4), "d", False),
+        ((2.0000000000000004, 1.0, 0.0, 0.0), "d", False),
+        ((1.9999999999999998, 1.0, 0.5, 0.0), "d", False),
+        ((1.9999999994285262, 1.0, 0.5, 0.0), "d", False),
+        # A column of one value and another says nothing of how its values are written.
+        ((0.0, 0.0, 2.541503906250000, 0.0), "d", False),
+        ((0.5, 0.25, 1 / 3, 0.75), "d", False),
+        (tuple(2.0**-n for n in range(16)), "d", False),
+        ((0.5, 0.123456789012, 0.987654321098), "d", False),
+        ((1.5, 2.541503906250000), "d", True),
+        ((1.0, 2.541503906250000), "d", False),
+        ((2, 3 + (0x55 << 32)), "q", False),
+        ((1, 2, 3 + (0x55 << 32), 4), "q", True),
+        ((1, 2, 3 + (0x55 << 8), 4), "q", False),
+        ((1, 2, 1 << 20, 4), "q", False),
+        ((1000, 2000, 123456789, 4000), "q", False),
+        ((-1, 2, 3 + (0x55 << 32), 4), "q", False),
+        ((1, 0, 0x55, 1), "B", True),
+        ((1, 0, 1, 1), "B", False),
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_one_value_beside_the_others(
+    values: tuple[float, ...], code: str, doubted: bool, order: str
+) -> None:
+    raw = struct.pack(f"<{len(values)}{code}", *values)
+    kind = {"d": "f8", "q": "i8", "B": "b1"}[code]
+    stream = _array(Stream(), (len(values),), kind, raw).bytes()
+    data = stream.replace(b"X\x01\x00\x00\x00<", b"X\x01\x00\x00\x00" + order.encode())
+    result = judged(data, runtime(PINS))
+    swapped = order == ">" and code != "B"
+    assert result.outcome == ("unknown" if doubted and not swapped else "loads"), result.reasons
+    if result.reasons:
+        assert "may have been damaged" in result.reasons[0].message
+
+
+@given(place=st.integers(0, 7), mask=st.integers(1, 255))
+def test_doubts_about_single_values_never_fail(place: int, mask: int) -> None:
+    raw = bytearray(struct.pack("<8d", *[0.5 * n for n in range(8)]))
+    raw[24 + place] ^= mask
+    outcome = judged(_array(Stream(), (8,), "f8", bytes(raw)).bytes(), runtime(PINS)).outcome
+    assert outcome in ("loads", "unknown")

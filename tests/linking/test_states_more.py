@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import sys
 
@@ -441,11 +442,38 @@ def test_the_nearest_point_needs_a_side(side: bool, version: str, outcome: str) 
         assert "_side" in result.reasons[0].error
 
 
-@pytest.mark.parametrize(("version", "outcome"), [("1.5.4", "loads"), ("1.6.3", "fails")])
-def test_distributions_of_older_scipy_lose_their_bounds(version: str, outcome: str) -> None:
-    stream = Stream().name("scipy.stats._continuous_distns", "expon_gen").raw(b")\x81")
-    data = stream.value(({"a": 0.0, "name": "expon"}, None)).raw(b"b").bytes()
-    assert judged(data, runtime({"scipy": version})).outcome == outcome
+@pytest.mark.parametrize(
+    ("low", "version", "outcome"),
+    [(0.0, "1.5.4", "loads"), (0.0, "1.6.3", "fails"), (-math.inf, "1.6.3", "unknown")],
+)
+def test_distributions_of_older_scipy_lose_their_bounds(
+    low: float, version: str, outcome: str
+) -> None:
+    stream = Stream().name("scipy.stats._continuous_distns", "t_gen").raw(b")\x81")
+    stream.value(({"a": low, "b": math.inf, "name": "t"}, None))
+    assert judged(stream.raw(b"b").bytes(), runtime({"scipy": version})).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("newer", "version", "outcome"),
+    [(False, "1.2.5", "loads"), (False, "1.4.1", "fails"), (True, "1.4.1", "loads")],
+)
+def test_intervals_keep_their_type_since_pandas_1_3(
+    newer: bool, version: str, outcome: str
+) -> None:
+    state = {"_left": 0, "_right": 1, **({"_dtype": 2} if newer else {"_closed": "right"})}
+    for written in (state, (state,)):
+        stream = Stream().name("pandas.core.arrays.interval", "IntervalArray").raw(b")\x81")
+        data = stream.value(written).raw(b"b").bytes()
+        result = judged(data, runtime({"pandas": version, "numpy": "1.21.6"}))
+        assert result.outcome == outcome, result.reasons
+
+
+@pytest.mark.parametrize("version", ["1.11.4", "1.13.1"])
+def test_dictionaries_of_keys_are_read_by_older_scipy_too(version: str) -> None:
+    state = {"_shape": (1, 2), "_dict": {(0, 1): 1.5}}
+    data = Stream().new("scipy.sparse._dok", "dok_matrix", state).bytes()
+    assert judged(data, runtime({"scipy": version})).outcome == "loads"
 
 
 @pytest.mark.parametrize(("version", "outcome"), [("1.5.4", "fails"), ("1.7.3", "loads")])
@@ -508,17 +536,27 @@ def test_weights_of_words_under_their_older_name(
     [
         ("_discrete_distns", "1.8.1", "loads"),
         ("_discrete_distns", "1.9.3", "unknown"),
-        ("_continuous_distns", "1.9.3", "loads"),
+        ("_continuous_distns", "1.8.1", "loads"),
+        ("_continuous_distns", "1.9.3", "unknown"),
     ],
 )
-def test_discrete_distributions_with_their_parameters(
-    home: str, version: str, outcome: str
-) -> None:
+def test_distributions_with_their_parameters(home: str, version: str, outcome: str) -> None:
     name = "poisson_gen" if "discrete" in home else "norm_gen"
     stream = Stream().name("scipy.stats._distn_infrastructure", "rv_frozen").raw(b")\x81}")
     stream.value("dist").name(f"scipy.stats.{home}", name).raw(b")\x81").value({"a": 0})
     result = judged(stream.raw(b"bsb").bytes(), runtime({"scipy": version}))
     assert result.outcome == outcome, result.reasons
+    if outcome == "unknown":
+        assert ("pmf" if "discrete" in home else "pdf") in result.reasons[0].error
+
+
+def test_a_search_only_draws_from_its_distributions() -> None:
+    stream = Stream().name("sklearn.model_selection._search", "RandomizedSearchCV").raw(b")\x81}")
+    stream.value("d").name("scipy.stats._distn_infrastructure", "rv_frozen").raw(b")\x81}")
+    stream.value("dist").name("scipy.stats._continuous_distns", "norm_gen").raw(b")\x81")
+    data = stream.raw(b"sbsb").bytes()
+    target = runtime({"scipy": "1.9.3", "scikit-learn": "1.1.3", "numpy": "1.23.5"})
+    assert judged(data, target).outcome == "loads"
 
 
 @pytest.mark.parametrize(("python", "outcome"), [("3.9", "fails"), ("3.10", "loads")])
@@ -534,6 +572,21 @@ def test_one_cloudpickle_asks_types_for_classes(version: str, outcome: str) -> N
     stream = Stream().name("cloudpickle.cloudpickle", "_builtin_type").value("ClassType")
     target = runtime({"cloudpickle": version, "joblib": "0.17.0"}, python="3.7")
     assert judged(stream.raw(b"\x85R").bytes(), target).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("writer", "target", "runs"),
+    [((3, 6), (3, 7), True), ((3, 7), (3, 8), False), ((3, 8), (3, 9), True)],
+)
+def test_keys_and_values_change_places_in_python_3_8(
+    writer: tuple[int, int], target: tuple[int, int], runs: bool
+) -> None:
+    from auditor.linking.bytecode import Code, portable
+
+    map_add = 147
+    code = Code(name="f", writers=(writer,), arguments=15, by_dill=True, extended=False,
+                opcodes=frozenset({map_add}), offset=0)  # fmt: skip
+    assert portable(code, writer, target) is runs
 
 
 @pytest.mark.parametrize(("python", "breaks"), [("3.11", True), ("3.12", False)])

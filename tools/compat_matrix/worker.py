@@ -93,6 +93,8 @@ def known() -> Any:
     import recipes_boosted  # noqa: F401
     import recipes_fifth  # noqa: F401
     import recipes_fourth  # noqa: F401
+    import recipes_seventh  # noqa: F401
+    import recipes_sixth  # noqa: F401
     import recipes_third  # noqa: F401
 
     return recipes
