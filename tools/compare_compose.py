@@ -22,16 +22,18 @@ import yaml
 
 from auditor.discovery import FileKind, discover
 from auditor.parsers import compose
+from auditor.parsers.compose.facts import ComposeService, Text
+from auditor.parsers.compose.items import split_words
 from auditor.source import Unknown
 
 _ANY = object()
 
 
-def _text(value: compose.Text | None) -> str | None:
+def _text(value: Text | None) -> str | None:
     return None if value is None else value.blank
 
 
-def ours(service: compose.ComposeService, root: str) -> dict[str, Any]:
+def ours(service: ComposeService, root: str) -> dict[str, Any]:
     """The fields that both sides know, in one spelling. ``_ANY`` where the host decides."""
     out: dict[str, Any] = {"image": _text(service.image), "user": _text(service.user)}
     out["restart"] = _text(service.restart)
@@ -108,7 +110,7 @@ def theirs(service: dict[str, Any], root: str) -> dict[str, Any]:
         if value is None:
             return None
         if isinstance(value, str):
-            split = compose.split_words(value.replace("$$", "$"))
+            split = split_words(value.replace("$$", "$"))
             return tuple(word for word, _, _ in split or ())
         return tuple(plain(item) or "" for item in value)
 

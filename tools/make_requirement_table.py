@@ -1,8 +1,8 @@
 """Record what releases of common distributions require, as the package index states it.
 
-    python tools/make_requirement_table.py       (asks the index once for each release)
+    python tools/make_requirement_table.py [--again]
 
-Reads ``tools/requirement_releases.txt`` and writes ``rules/knowledge/requirements.json``: for each
+Asks the index once for each release that the table has not got yet, or for all of them. Reads ``tools/requirement_releases.txt`` and writes ``rules/knowledge/requirements.json``: for each
 release its requirements without extras. ``pip install --dry-run --no-deps --report`` reads the
 metadata only; one call asks for one release of each distribution.
 """
@@ -49,9 +49,14 @@ def main() -> None:
         if line and not line.startswith("#")
     ]
     releases = {name: versions for name, *versions in lines}
-    table: dict[str, dict[str, list[str]]] = {name: {} for name in releases}
-    for row in zip_longest(*releases.values()):
-        wanted = [f"{name}=={v}" for name, v in zip(releases, row, strict=True) if v]
+    known = {} if "--again" in sys.argv else json.loads(TABLE.read_text("utf-8"))["releases"]
+    table: dict[str, dict[str, list[str]]] = {
+        name: {v: known[name][v] for v in versions if v in known.get(name, {})}
+        for name, versions in releases.items()
+    }
+    open_ = {name: [v for v in releases[name] if v not in table[name]] for name in releases}
+    for row in zip_longest(*open_.values()):
+        wanted = [f"{name}=={v}" for name, v in zip(open_, row, strict=True) if v]
         found = asked(wanted, PYTHONS[0])
         if found is None:
             found = {}
@@ -63,6 +68,8 @@ def main() -> None:
             table[name][version] = kept
         missed = {w.partition("==")[0] for w in wanted} - found.keys()
         print(f"{len(found)} of {len(wanted)}", *sorted(missed), flush=True)
+    for name, versions in releases.items():
+        table[name] = {v: table[name][v] for v in versions if v in table[name]}
     TABLE.write_text(
         json.dumps(
             {

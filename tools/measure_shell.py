@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from auditor.parsers.commands import Other, interpret_script
-from auditor.parsers.shell import Script, parse, parse_file
+from auditor.parsers.shell import parse, parse_file
+from auditor.parsers.shell.facts import Script
 from auditor.source import Fragment, SourceText
 
 

@@ -587,7 +587,10 @@ _COMMAND_FAULTS = frozenset(
 def _start_faults(service: Service, rule: Rule, kinds: frozenset[str]) -> Iterator[Outcome]:
     if service.image is not None and service.argv is not None and kinds is not _CONFIG_FAULTS:
         yield rule.passed()
+    missing = {fault.at for fault in service.faults if fault.kind == "server-missing"}
     for fault in service.faults:
+        if fault.kind == "program" and fault.at in missing:
+            continue  # the distribution's name says more than the program's
         evidence = dict(fault.evidence)
         missed = evidence.get("path", "") or evidence.get("module", "").partition(".")[0]
         if fault.kind == "module" and missed and "path" not in evidence:

@@ -14,7 +14,7 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment import startcalls
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related, Stage
-from auditor.linking import distributions, wheels
+from auditor.linking import distributions, pins, wheels
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
 
@@ -134,11 +134,15 @@ def _left(service: Service, module: str, name: str) -> tuple[str, list[Related]]
     version = installed.version(distribution)
     settled = version is not None
     version = version or _today(environment, distribution)
+    by = ""
+    if version is None and (found := pins.brought(environment, distribution)) is not None:
+        version, by = found
     if version is None or numbers(version) < numbers(row["without"])[:2]:
         return None
-    at = next((r.fact.at for r in environment.find(distribution)), environment.at)
+    at = next((r.fact.at for r in environment.find(by or distribution)), environment.at)
     related = [Related(at, "this release is installed" if settled else "asked for here")]
     how = "is installed" if settled else "is what this open requirement resolves to today"
+    how = f"is what {by} brings along today" if by else how
     return (
         f"`{module}.{name}` left {distribution} (there in {row['with']}, gone in {row['without']}), and "
         f"{version} {how}: `{row['error']}`",

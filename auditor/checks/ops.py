@@ -8,7 +8,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related
-from auditor.parsers.compose import ComposeService
+from auditor.parsers.compose.facts import ComposeService
 
 _BOUNDED_DRIVERS = frozenset(
     {

@@ -41,7 +41,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.config import Settings
-    from auditor.parsers.compose import ComposeProject
+    from auditor.parsers.compose.facts import ComposeProject
     from auditor.parsers.python import ModuleFacts
     from auditor.source import SourceText
 

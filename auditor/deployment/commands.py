@@ -8,6 +8,7 @@ from auditor.deployment.image import Image, RunStep
 from auditor.parsers import shell
 from auditor.parsers.commands import Interpretation, interpret_script
 from auditor.parsers.dockerfile import Command
+from auditor.parsers.shell.facts import Script
 from auditor.source import Fragment
 from auditor.values import value
 
@@ -20,7 +21,7 @@ class Ran:
     what: Interpretation
 
 
-def script_of(command: Command, path: str) -> shell.Script:
+def script_of(command: Command, path: str) -> Script:
     """The shell text or the exec-form words of an instruction as a script."""
     if command.form == "shell":
         return shell.parse(command.text)

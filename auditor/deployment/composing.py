@@ -11,13 +11,13 @@ from auditor import lazy_re as re
 from auditor.deployment.model import BuiltImage, Mount, StartFault
 from auditor.findings import Stage
 from auditor.parsers import dotenv
-from auditor.parsers.compose import SERVICE_KEYS
+from auditor.parsers.compose.tree import SERVICE_KEYS
 from auditor.source import Unknown
 from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
-    from auditor.parsers.compose import ComposeProject, ComposeService, ComposeVolume
+    from auditor.parsers.compose.facts import ComposeProject, ComposeService, ComposeVolume
 
 # A variable that Compose itself replaces (not ``$$NAME``).
 _REPLACED = re.compile(r"(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")

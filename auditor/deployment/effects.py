@@ -10,7 +10,9 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from auditor.parsers.shell import Arg, Env, Redirect, Script, Value, join_path, trace
+from auditor.parsers.shell.expansion import Env, Value
+from auditor.parsers.shell.facts import Arg, Redirect, Script
+from auditor.parsers.shell.tracing import join_path, trace
 from auditor.source import Location, Unknown
 from auditor.values import value
 

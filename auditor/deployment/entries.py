@@ -34,7 +34,6 @@ from auditor.deployment.startup import python_name
 from auditor.deployment.view import View
 from auditor.findings import Stage
 from auditor.linking import paths
-from auditor.parsers import shell
 from auditor.parsers.commands import (
     AppSpec,
     MainProcess,
@@ -46,6 +45,7 @@ from auditor.parsers.commands import (
 )
 from auditor.parsers.python.facts import Phase, Trace
 from auditor.parsers.python.program import ImageFinder, Program
+from auditor.parsers.shell.facts import Script
 from auditor.source import Location, Unknown
 from auditor.values import replace
 
@@ -102,7 +102,7 @@ _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash",
 
 def follow(
     service: Service,
-    script: shell.Script | None,
+    script: Script | None,
     view: View,
     env: Mapping[str, str | Unknown | None],
     *,
@@ -135,7 +135,7 @@ def follow(
     if service.command_form == "shell" and image is not None and _plain_sh(image.image.shell.value):
         script = replace(script, dash=view.has_dash)
 
-    def read_script(path: str, where: Value) -> shell.Script | None:
+    def read_script(path: str, where: Value) -> Script | None:
         if not isinstance(where, str):
             return None
         absolute = posixpath.normpath(posixpath.join(where, path))

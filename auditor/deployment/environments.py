@@ -27,7 +27,7 @@ from auditor.values import field, record, replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
-    from auditor.parsers.shell import Arg
+    from auditor.parsers.shell.facts import Arg
 
 LOCK_NAMES = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
 # Tools of the installation that bring nothing else into the environment.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from auditor.parsers.locks import Lock
     from auditor.parsers.pyproject import PyprojectFacts
     from auditor.parsers.python import ModuleFacts
-    from auditor.parsers.shell import Script
+    from auditor.parsers.shell.facts import Script
 
 
 _CAPITALS = re.compile(r"[A-Z][A-Z0-9_]+")

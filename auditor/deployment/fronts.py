@@ -13,7 +13,7 @@ from auditor.deployment.model import Listen, Proxied, StartFault
 from auditor.findings import Stage
 from auditor.parsers import serverconf
 from auditor.parsers.commands import MainProcess, ServerStart, main_processes
-from auditor.parsers.shell import Script
+from auditor.parsers.shell.facts import Script
 from auditor.source import Location, SourceText, Unknown
 from auditor.values import replace
 

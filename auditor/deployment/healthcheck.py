@@ -8,7 +8,8 @@ from typing import Literal
 
 from auditor import lazy_re as re
 from auditor.deployment.model import HealthCheck
-from auditor.parsers import shell
+from auditor.parsers.shell.expansion import Env
+from auditor.parsers.shell.facts import Script
 from auditor.source import Location
 
 _URL = re.compile(
@@ -30,10 +31,10 @@ _BUILTINS = frozenset({"exit", "true", "false", "test", "[", "echo", "cd", "set"
 
 
 def read(
-    script: shell.Script,
+    script: Script,
     at: Location,
     source: Literal["dockerfile", "compose", "kubernetes"],
-    env: shell.Env,
+    env: Env,
 ) -> HealthCheck:
     """The programs a check runs and the URL it names, as far as both are plain."""
     programs: list[str] = []
@@ -70,7 +71,7 @@ def read(
     )
 
 
-def _modules(script: shell.Script, env: shell.Env) -> Iterator[str]:
+def _modules(script: Script, env: Env) -> Iterator[str]:
     """Modules that ``python -c "import requests; …"`` imports, whatever follows."""
     from auditor.parsers.commands import PythonRun, interpret_script
 
@@ -91,7 +92,7 @@ def _modules(script: shell.Script, env: shell.Env) -> Iterator[str]:
                 yield node.module
 
 
-def _collect(script: shell.Script, env: shell.Env, programs: list[str], texts: list[str]) -> None:
+def _collect(script: Script, env: Env, programs: list[str], texts: list[str]) -> None:
     for command in script.commands:
         argv = command.argv(env)
         if not argv:
@@ -106,7 +107,7 @@ def _collect(script: shell.Script, env: shell.Env, programs: list[str], texts: l
             texts.append(" ".join(arg.text for arg in argv))
 
 
-def _number(text: str | None, env: shell.Env) -> int | None:
+def _number(text: str | None, env: Env) -> int | None:
     if text is None:
         return None
     if text.isdigit():

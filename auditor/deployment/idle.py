@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from auditor import lazy_re as re
 from auditor.deployment.model import StartFault
 from auditor.findings import Stage
-from auditor.parsers import shell
 from auditor.parsers.commands import MainProcess, interpret_script
 from auditor.parsers.commands.facts import Other, ShellRun
+from auditor.parsers.shell.facts import Script
 
 _LONG = re.compile(r"inf(?:inity)?|\d+(?:\.\d+)?[smhd]?")
 # What may stand before it without starting anything that listens.
@@ -38,7 +38,7 @@ def waits(fact: object) -> bool:
     return False
 
 
-def faults(script: shell.Script, processes: Sequence[MainProcess]) -> list[StartFault]:
+def faults(script: Script, processes: Sequence[MainProcess]) -> list[StartFault]:
     """The container waits and nothing else: whoever connects is refused."""
     if len(processes) != 1 or not waits(processes[0].interpretation.fact):
         return []

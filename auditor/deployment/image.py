@@ -85,7 +85,7 @@ from auditor.source import Fragment, Location, Problem, SourceText, Unknown
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.parsers.shell import Script
+    from auditor.parsers.shell.facts import Script
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ from auditor.deployment import effects, healthcheck
 from auditor.deployment.cluster import Cluster, leads, same_namespace
 from auditor.deployment.model import HealthCheck, Mount, Published, Sealed, Value, Variable
 from auditor.parsers import kubernetes, shell
+from auditor.parsers.shell.expansion import Env
 from auditor.source import Fragment, Location, Unknown
 from auditor.values import value
 
@@ -434,14 +435,14 @@ def _number(port: kubernetes.Value, container: Container) -> int | None:
     return None
 
 
-def health(item: Running, env: shell.Env) -> list[HealthCheck]:
+def health(item: Running, env: Env) -> list[HealthCheck]:
     """The probes; a readiness probe counts before a liveness probe."""
     container = item.container
     probes = (container.startup_probe, container.liveness_probe, container.readiness_probe)
     return [_probe(probe, container, env) for probe in probes if probe is not None]
 
 
-def _probe(probe: Probe, container: Container, env: shell.Env) -> HealthCheck:
+def _probe(probe: Probe, container: Container, env: Env) -> HealthCheck:
     if probe.kind == "exec" and probe.command:
         words = [_fragment(word.value, word.at) for word in probe.command]
         return healthcheck.read(shell.exec_form(probe.at.path, words), probe.at, "kubernetes", env)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import MainProcess, PipInstall
     from auditor.parsers.commands.facts import Option
-    from auditor.parsers.compose import ComposeProject, ComposeService
+    from auditor.parsers.compose.facts import ComposeProject, ComposeService
     from auditor.parsers.conda import CondaEnvironment
     from auditor.parsers.dockerfile import Dockerfile
     from auditor.parsers.kubernetes import Container, Workload

@@ -14,7 +14,7 @@ from auditor.source import SourceText, Unknown
 if TYPE_CHECKING:
     from auditor.deployment.model import Value
     from auditor.deployment.view import View
-    from auditor.parsers import shell
+    from auditor.parsers.shell.facts import Script
 
 Env = Mapping[str, str | Unknown | None]
 # Path in the image to the text that is there when the server starts; None: not known.
@@ -26,7 +26,7 @@ _SPECIAL = re.compile(r"[*\[\]^]|\\[^$/.{}|#,:@&_-]|\.\*")
 _MAX = 200_000
 
 
-def texts(view: View, script: shell.Script, env: Env, cwd: Value) -> Texts:
+def texts(view: View, script: Script, env: Env, cwd: Value) -> Texts:
     """The files that RUN instructions and the start script rewrite, as they are in the end."""
     found: Texts = {}
     for step in (command.what for command in ran(view.image.image)):
@@ -37,7 +37,7 @@ def texts(view: View, script: shell.Script, env: Env, cwd: Value) -> Texts:
 
 
 def _starting(
-    script: shell.Script, view: View, env: Env, cwd: Value, depth: int
+    script: Script, view: View, env: Env, cwd: Value, depth: int
 ) -> Iterator[Interpretation]:
     for what in interpret_script(script, env=env, cwd=cwd):
         fact = what.fact

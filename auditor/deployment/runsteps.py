@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from auditor.deployment.base import Base
     from auditor.deployment.model import BuiltImage
     from auditor.deployment.view import View
-    from auditor.parsers.shell import Command
+    from auditor.parsers.shell.facts import Command
 
 # Programs that change what belongs to root alone, by the options that only ask.
 _ACCOUNTS = frozenset(["useradd", "adduser", "groupadd", "addgroup", "usermod"])

@@ -33,13 +33,14 @@ from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.dockercli import DockerRun
 from auditor.parsers.dotenv import HOLE
+from auditor.parsers.shell.facts import Script
 from auditor.source import Fragment, Location, SourceText, Unknown
 from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.deployment.image import Image, Process
-    from auditor.parsers.compose import (
+    from auditor.parsers.compose.facts import (
         ComposeCommand,
         ComposeEnvFile,
         ComposeProject,
@@ -546,7 +547,7 @@ def _missing_dockerfile(
 
 
 def _host_port(published: object, offset: int) -> int | Unknown | None:
-    from auditor.parsers.compose import PortRange
+    from auditor.parsers.compose.facts import PortRange
 
     if isinstance(published, PortRange):
         if published.first == published.last:
@@ -717,7 +718,7 @@ def _finish(
     argv: tuple[str, ...] | None = None
     command_at: Location | None = None
     form: str | None = None
-    script: shell.Script | None = None
+    script: Script | None = None
     if image is not None:
         own = image.image
         if not checks and own.healthcheck is not None:

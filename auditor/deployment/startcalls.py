@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from auditor.deployment import librarydata
 from auditor.findings import Confidence
 from auditor.linking import distributions
 from auditor.parsers.requirements import normalise
@@ -30,7 +31,7 @@ def refused(service: Service, trace: Trace, call: Call) -> tuple[str, str, Confi
         return _connect(service, call)
     if call.category == "metadata":
         return _metadata(service, call)
-    return _corpus(service, trace, call) if call.category == "corpus" else None
+    return librarydata.missing(service, trace, call) if call.category == "corpus" else None
 
 
 KINDS = frozenset(["locale", "connect", "corpus", "metadata"])
@@ -120,28 +121,4 @@ def _connect(service: Service, call: Call) -> tuple[str, str, Confidence] | None
         "Name the other service's host, and take it from a variable.",
         # `docker run --network host` shares the machine's.
         Confidence.LIKELY if own is not None else Confidence.POSSIBLE,
-    )
-
-
-def _corpus(service: Service, trace: Trace, call: Call) -> tuple[str, str, Confidence] | None:
-    image, name = service.image, call.arguments[0].value
-    if image is None or not isinstance(name, str):
-        return None
-    if any(
-        "nltk" in c.name and c.category == "download" for e in service.runs for c in e.trace.calls
-    ):
-        return None
-    told = [step.command.text.text for step in image.image.runs]
-    told += [str(source) for copy in image.image.copies for source in copy.sources]
-    told += [str(copy.destination) for copy in image.image.copies]
-    told += [str(mount.target) for mount in service.mounts]
-    if any("nltk" in text for text in told) or service.variable("NLTK_DATA") is not None:
-        return None
-    if any(copy.origin != "context" for copy in image.image.copies) or trace.truncated:
-        return None
-    return (
-        f"NLTK comes without its data, and nothing puts `{name}` into the image: `LookupError: Resource "
-        f"{name} not found`",
-        f"`RUN python -m nltk.downloader -d /usr/share/nltk_data {name}`.",
-        Confidence.LIKELY,
     )

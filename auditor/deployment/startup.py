@@ -24,6 +24,9 @@ from auditor.parsers.commands import (
     interpret,
     interpret_script,
 )
+from auditor.parsers.shell.expansion import Parameter
+from auditor.parsers.shell.facts import Arg, Script, Step
+from auditor.parsers.shell.tracing import trace
 from auditor.source import Location, Unknown
 from auditor.values import replace
 
@@ -90,9 +93,7 @@ def unknown_user(service: Service) -> Iterator[StartFault]:
     )
 
 
-def first_program(
-    service: Service, script: shell.Script, view: View, cwd: Value
-) -> Iterator[StartFault]:
+def first_program(service: Service, script: Script, view: View, cwd: Value) -> Iterator[StartFault]:
     """Faults of the program that the engine starts, before any shell or interpreter runs."""
     image = service.image
     if image is None:
@@ -225,7 +226,7 @@ def _started(
     system = program.startswith(_SYSTEM) and not program.startswith(f"{cwd.rstrip('/')}/")
     if seen.answer == "no" or system:
         if system:
-            yield from misplaced(image, [shell.Arg(value=program, at=at)])
+            yield from misplaced(image, [Arg(value=program, at=at)])
             return
         yield StartFault(
             kind="script",
@@ -336,7 +337,7 @@ def _mended(service: Service, name: str) -> bool:
 
 def scripts(
     service: Service,
-    script: shell.Script,
+    script: Script,
     view: View,
     env: Env,
     cwd: Value,
@@ -351,7 +352,7 @@ def scripts(
 
 def _walk(
     service: Service,
-    script: shell.Script,
+    script: Script,
     view: View,
     env: Env,
     cwd: Value,
@@ -365,7 +366,7 @@ def _walk(
     if depth:
         script = shell.run_by(script, "")
     functions = {c.function for c in script.commands if c.function}
-    steps = list(shell.trace(script, env=env, cwd=cwd, args=args))
+    steps = list(trace(script, env=env, cwd=cwd, args=args))
     sourced = False
     posix = _is_dash(service, script)
     certain = {id(step.command) for step in steps if not step.conditional}
@@ -488,9 +489,9 @@ def _unknown_test(word: str, at: Location, *, never: bool = False) -> StartFault
 
 
 def never_true(
-    script: shell.Script,
+    script: Script,
     processes: Sequence[MainProcess],
-    read_script: Callable[[str, Value], shell.Script | None],
+    read_script: Callable[[str, Value], Script | None],
     cwd: Value,
 ) -> list[StartFault]:
     """Nothing is started, and dash does not know what a condition on the way asks."""
@@ -513,7 +514,7 @@ def never_true(
     ][:1]
 
 
-def refuses_pipefail(image: BuiltImage, argv: Sequence[shell.Arg]) -> bool:
+def refuses_pipefail(image: BuiltImage, argv: Sequence[Arg]) -> bool:
     """``set -o pipefail``, which the `sh` of Debian knows from trixie on."""
     words = [arg.text for arg in argv]
     release = image.base.release if image.base is not None else None
@@ -532,7 +533,7 @@ def _pipefail(service: Service, at: Location) -> StartFault:
     )
 
 
-def misplaced(image: BuiltImage, argv: Sequence[shell.Arg]) -> Iterator[StartFault]:
+def misplaced(image: BuiltImage, argv: Sequence[Arg]) -> Iterator[StartFault]:
     """A program that pip installs, named in a directory where pip does not put it."""
     first = argv[0] if argv else None
     folder, name = posixpath.split(first.text) if first is not None else ("", "")
@@ -564,7 +565,7 @@ _SHELL_VARIABLES = frozenset(
 )
 
 
-def _is_dash(service: Service, script: shell.Script) -> bool:
+def _is_dash(service: Service, script: Script) -> bool:
     """The script is run by Debian's `sh`."""
     base = service.image.base if service.image is not None else None
     interpreter = script.interpreter
@@ -573,7 +574,7 @@ def _is_dash(service: Service, script: shell.Script) -> bool:
     return posixpath.basename(interpreter.path) in ("sh", "dash")
 
 
-def _sets_more(step: shell.Step) -> bool:
+def _sets_more(step: Step) -> bool:
     """After it the shell may know variables that are seen nowhere."""
     name = step.command.name
     if name in ("export", "declare"):
@@ -582,18 +583,14 @@ def _sets_more(step: shell.Step) -> bool:
     return name in ("source", ".", "eval", "read") or (flags[:1] == "-" and "a" in flags)
 
 
-def _unset(service: Service, step: shell.Step) -> Iterator[StartFault]:
+def _unset(service: Service, step: Step) -> Iterator[StartFault]:
     """Under ``set -u`` a variable is used that nothing sets."""
     command = step.command
     if not command.nounset or "*" in step.env:
         return
     for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
         for part in word.parts:
-            if (
-                not isinstance(part, shell.Parameter)
-                or part.operator
-                or not part.name.isidentifier()
-            ):
+            if not isinstance(part, Parameter) or part.operator or not part.name.isidentifier():
                 continue
             name = part.name
             if step.env.get(name) is not None or name in _SHELL_VARIABLES:
@@ -613,9 +610,7 @@ def _unset(service: Service, step: shell.Step) -> Iterator[StartFault]:
             return
 
 
-def _waits_for_ever(
-    service: Service, script: shell.Script, step: shell.Step
-) -> Iterator[StartFault]:
+def _waits_for_ever(service: Service, script: Script, step: Step) -> Iterator[StartFault]:
     """A loop that ends when a program succeeds which the image does not have."""
     command, image = step.command, service.image
     if image is None or command.tested != ("while" if command.negated else "until"):
@@ -786,12 +781,12 @@ def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator
     )
 
 
-def before(script: shell.Script, view: View, env: Env, cwd: Value) -> None:
+def before(script: Script, view: View, env: Env, cwd: Value) -> None:
     """Tell the view what the start scripts make before the server runs."""
     _before(script, view, env, cwd, 0)
 
 
-def _before(script: shell.Script, view: View, env: Env, cwd: Value, depth: int) -> None:
+def _before(script: Script, view: View, env: Env, cwd: Value, depth: int) -> None:
     from auditor.deployment import made
 
     if depth > 4:

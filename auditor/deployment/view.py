@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from auditor.deployment.model import BuiltImage, Mount
     from auditor.parsers.python import ModuleFacts
     from auditor.parsers.python.program import Budget
-    from auditor.parsers.shell import Script
+    from auditor.parsers.shell.facts import Script
 
 # Bounds of listing a directory with everything in it.
 _MAX_BELOW = 2_000

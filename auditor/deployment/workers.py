@@ -81,14 +81,11 @@ def missing_modules(
                 wanted.append((module, option))
         elif (fact.kind, name, text) in _EXTRAS:
             wanted.append((_EXTRAS[fact.kind, name, text], option))
-    read = list(_readers(fact, env, config))
-    for module, option in (*wanted, *read):
-        # uvicorn's extras may come with another requirement; gunicorn's workers hardly do.
-        settled = installed.complete and not installed.unknown
-        reader = settled and (module, option) in read
-        absent = {"no", "possibly-no"} if fact.kind == "gunicorn" or reader else {"no"}
-        if settled and fact.kind != "gunicorn":
-            absent.add("likely-no")
+    settled = installed.complete and not installed.unknown
+    absent = {"no", "likely-no"} if settled or fact.kind == "gunicorn" else {"no"}
+    if fact.kind == "gunicorn":
+        absent.add("possibly-no")  # hardly anything else brings what its workers need
+    for module, option in (*wanted, *_readers(fact, env, config)):
         if installed.has(module):
             continue
         if installed.provides(module).answer not in absent:

@@ -275,9 +275,14 @@ def modules_of(name: str) -> tuple[str, ...]:
     return tuple(_table().get(name, {}).get("modules", ()))
 
 
+def texts_of(name: str) -> tuple[str, ...]:
+    """What the newest release of a distribution requires, as its metadata has it."""
+    return tuple(_table().get(name, {}).get("requires", ()))
+
+
 def requires(name: str, other: str) -> bool:
     """Whether the newest release of a distribution is known to require another one."""
-    return any(_split(text)[0] == other for text in _table().get(name, {}).get("requires", ()))
+    return any(_split(text)[0] == other for text in texts_of(name))
 
 
 def requirements_of(

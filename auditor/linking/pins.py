@@ -6,18 +6,19 @@ require), and what follows from it for the releases between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from auditor import lazy_re as re
 from auditor import versions
 from auditor.catalog import knowledge
 from auditor.deployment.model import Conflict, Environment, InstallStep
+from auditor.linking import distributions, wheels
 from auditor.linking.symbols import numbers
 from auditor.parsers import locks
 from auditor.parsers.requirements import Requirement, parse_requirement
 from auditor.source import Location
-from auditor.values import value
+from auditor.values import replace, value
 
 _NOWHERE = Location("")
 
@@ -49,16 +50,25 @@ def _required(name: str, version: str) -> _Release:
     return _Release(below=_read(releases[below[-1]]), above=_read(releases[above[0]]))
 
 
-def _read(texts: list[str]) -> tuple[Requirement, ...]:
+def _read(texts: Iterable[str]) -> tuple[Requirement, ...]:
+    """Requirements as metadata has them; what older metadata puts in brackets is without these."""
     found = (parse_requirement(text, lambda start, end: _NOWHERE) for text in texts)
-    return tuple(item for item in found if isinstance(item, Requirement) and item.specifier)
+    return tuple(
+        replace(item, specifier=item.specifier.strip("() \t"))
+        for item in found
+        if isinstance(item, Requirement)
+    )
 
 
 def _asked(
     needs: tuple[Requirement, ...], name: str, markers: Mapping[str, str]
 ) -> Iterator[Requirement]:
     for need in needs:
-        if need.key == name and (not need.marker or need.applies(markers) is True):
+        if (
+            need.key == name
+            and need.specifier
+            and (not need.marker or need.applies(markers) is True)
+        ):
             yield need
 
 
@@ -89,6 +99,66 @@ def _refusal(
                 if operators is _NEWEST and mine[: len(limit)] > limit:
                     return f"<={match[2]}"
     return None
+
+
+def brought(environment: Environment, name: str) -> tuple[str, str] | None:
+    """(release, by whom) that pip takes today of what only other requirements ask for.
+
+    None where one of them is not known well enough to say what it allows.
+    """
+    installed, python = environment.installed, environment.python
+    if installed is None or python is None or not installed.complete or installed.closed:
+        return None
+    there = installed.distributions.get(name)
+    if environment.locked or there is None or not there.via or there.via == "the base image":
+        return None
+    if installed.unknown or any(c.key == name for c in environment.constraints):
+        return None
+    if any(i.fact.url or i.fact.vcs or i.fact.path for i in environment.requirements):
+        return None
+    markers: Mapping[str, str] = locks.marker_environment(python.version)
+    clauses: list[str] = []
+    for other in installed.distributions.values():
+        wanted = _wanted(other.name, other.version, name, markers) if other.name != name else ()
+        if wanted is None:
+            return None
+        clauses += wanted
+    found = wheels.newest(name, ",".join(clauses), python.version)
+    return (found, there.via) if found is not None else None
+
+
+def _wanted(
+    name: str, version: str | None, other: str, markers: Mapping[str, str]
+) -> tuple[str, ...] | None:
+    """The specifiers by which a release asks for ``other``; None where they are not known."""
+    today = distributions.texts_of(name)
+    if version is None or version == distributions.newest(name):
+        # An open requirement ends at the newest release only where the interpreter can take it.
+        taken = wheels.newest(name, "", markers["python_version"])
+        if version is None and taken not in (None, distributions.newest(name)):
+            return None
+        return _specifiers(today, other, markers)
+    releases: dict[str, list[str]] = knowledge("requirements.json")["releases"].get(name, {})
+    if version in releases:
+        return _specifiers(releases[version], other, markers)
+    below = [v for v in releases if numbers(v) < numbers(version)]
+    above = [v for v in releases if numbers(v) > numbers(version)]
+    around = [releases[v] for v in (*below[-1:], *above[:1])]
+    if above and below:
+        earlier, later = (_specifiers(texts, other, markers) for texts in around)
+        return earlier if earlier == later else None
+    # What is asked for by no release that is known.
+    texts = [*today, *(text for known in around for text in known)]
+    return None if _specifiers(texts, other, markers) else ()
+
+
+def _specifiers(texts: Iterable[str], other: str, markers: Mapping[str, str]) -> tuple[str, ...]:
+    """The specifiers of the requirements on ``other`` among these, an empty one included."""
+    return tuple(
+        item.specifier
+        for item in _read(texts)
+        if item.key == other and (not item.marker or item.applies(markers) is True)
+    )
 
 
 def conflicts(environment: Environment) -> Iterator[Conflict]:

@@ -15,7 +15,7 @@ from auditor.source import Unknown
 from auditor.values import value
 
 if TYPE_CHECKING:
-    from auditor.parsers.shell import Command, Word
+    from auditor.parsers.shell.facts import Command, Word
     from auditor.source import Location
 
 Value: TypeAlias = str | Unknown

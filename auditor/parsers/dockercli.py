@@ -12,7 +12,8 @@ from typing import Literal
 
 from auditor import lazy_re as re
 from auditor.parsers import shell
-from auditor.parsers.shell import Arg
+from auditor.parsers.shell.facts import Arg
+from auditor.parsers.shell.tracing import trace
 from auditor.source import Fragment, Location, SourceText, Unknown
 from auditor.values import value
 
@@ -96,7 +97,7 @@ def read(source: SourceText, place: Place) -> tuple[DockerBuild | DockerRun, ...
         if not any(program in fragment.text for program in _PROGRAMS):
             continue
         script = shell.parse(fragment)
-        for step in shell.trace(script, env=_Anything(), cwd="/"):
+        for step in trace(script, env=_Anything(), cwd="/"):
             shown: Place = "documentation" if place == "comment" else place
             item = _interpret(step.argv, step.cwd, shown)
             if item is not None:

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from auditor.parsers.commands.facts import Bind, Option
-from auditor.parsers.shell import Arg, Env, Script, Value, parse, split
+from auditor.parsers.shell import parse, split
+from auditor.parsers.shell.expansion import Env, Value
+from auditor.parsers.shell.facts import Arg, Script
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
 from auditor.values import replace, value
 

@@ -19,7 +19,7 @@ from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import BuiltImage, Deployment, Mount, Published, Service
-    from auditor.parsers.compose import ComposeHealthcheck, ComposeService
+    from auditor.parsers.compose.facts import ComposeHealthcheck, ComposeService
 
 
 @value

@@ -77,27 +77,91 @@ def test_a_server_that_may_share_the_network_is_no_alarm(tmp_path: Path) -> None
     assert dict(result.services[0].forecast.answers())["starts"] == "unknown"
 
 
+STOPWORDS = 'from nltk.corpus import stopwords\nWORDS = stopwords.words("english")'
+TOKENS = 'import nltk\nWORDS = nltk.word_tokenize("a b")'
+
+
 @pytest.mark.parametrize(
-    ("code", "extra", "starts"),
+    ("code", "extra", "version", "missing"),
     [
-        ('from nltk.corpus import stopwords\nWORDS = stopwords.words("english")', "", False),
-        ('import nltk\nWORDS = nltk.word_tokenize("a b")', "", False),
-        ('from nltk.tokenize import wordpunct_tokenize as t\nWORDS = t("a")', "", True),
+        (STOPWORDS, "", "3.9.1", "stopwords"),
+        (STOPWORDS, "RUN pip install nltk", "3.9.1", "stopwords"),
+        (STOPWORDS, "RUN python -m nltk.downloader punkt", "3.9.1", "stopwords"),
+        (STOPWORDS, "RUN python -m nltk.downloader punkt stopwords", "3.9.1", ""),
+        (STOPWORDS, "RUN python -m nltk.downloader popular", "3.9.1", ""),
+        (STOPWORDS, "RUN python -m nltk.downloader $CORPORA", "3.9.1", ""),
+        (STOPWORDS, "COPY nltk_data /usr/share/nltk_data", "3.9.1", ""),
+        (STOPWORDS, "COPY fetch.py ./\nRUN python fetch.py", "3.9.1", ""),
+        (TOKENS, "", "3.9.1", "punkt_tab"),
+        (TOKENS, "", "3.8.1", "punkt"),
+        (TOKENS, "RUN python -m nltk.downloader punkt", "3.9.1", "punkt_tab"),
+        (TOKENS, "RUN python -m nltk.downloader punkt", "3.9", ""),
+        (TOKENS, "RUN python -m nltk.downloader punkt", "3.8.1", ""),
+        (TOKENS, "RUN python -m nltk.downloader punkt_tab", "3.8.1", "punkt"),
+        (TOKENS, "RUN python -c \"import nltk; nltk.download('punkt')\"", "3.9.2", "punkt_tab"),
+        (TOKENS, "RUN python -c \"import nltk; nltk.download('punkt_tab')\"", "3.9.2", ""),
+        ('import nltk\nnltk.download("punkt_tab")\n' + TOKENS, "", "3.9.1", ""),
+        ('import nltk\nnltk.download("punkt")\n' + TOKENS, "", "3.9.1", "punkt_tab"),
+        ('import nltk\nfor n in NAMES:\n    nltk.download(n)\n' + TOKENS, "", "3.9.1", ""),
         (
-            'import nltk\nWORDS = nltk.word_tokenize("a b")',
-            "RUN python -m nltk.downloader punkt_tab",
-            True,
+            "from nltk.sentiment import SentimentIntensityAnalyzer as A\nSCORES = A()",
+            "RUN python -m nltk.downloader punkt",
+            "3.9.1",
+            "vader_lexicon",
         ),
-        ('import nltk\nnltk.download("punkt_tab")\nWORDS = nltk.word_tokenize("a b")', "", True),
+        (
+            'from nltk.stem import WordNetLemmatizer\nA = WordNetLemmatizer()\nB = A.lemmatize("a")',
+            "",
+            "3.9.1",
+            "wordnet",
+        ),
+        ("from nltk.stem import WordNetLemmatizer\nA = WordNetLemmatizer()", "", "3.9.1", ""),
+        ('from nltk.tokenize import wordpunct_tokenize as t\nWORDS = t("a")', "", "3.9.1", ""),
     ],
 )
-def test_data_of_nltk(tmp_path: Path, code: str, extra: str, starts: bool) -> None:
+def test_data_of_nltk(tmp_path: Path, code: str, extra: str, version: str, missing: str) -> None:
     files = {
-        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nnltk==3.9.1\n",
+        "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\nnltk=={version}\n",
         "Dockerfile": dockerfile(extra),
+        "fetch.py": "",
+        "nltk_data/a": "",
     }
     result = _audit(tmp_path, f"{code}\n{APP}", files)
-    assert ("LookupError" in str([f.message for f in result.findings])) is not starts
+    said = [f.message for f in result.findings if "LookupError" in f.message]
+    assert [m.partition("Resource ")[2].split()[0] for m in said] == [missing] * bool(missing)
+    assert _fails(result) == ("starts" if missing else "")
+
+
+WHEEL = "en-core-web-sm @ https://example.org/en_core_web_sm-3.7.1-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("code", "extra", "more", "starts"),
+    [
+        ('nlp = spacy.load("en_core_web_sm")', "", "", False),
+        ('nlp = spacy.load("en_core_web_sm")', "RUN python -m spacy download de_core_news_sm", "", False),
+        ('nlp = spacy.load("en_core_web_sm")', "RUN python -m spacy download en_core_web_sm", "", True),
+        ('nlp = spacy.load("en_core_web_sm")', "RUN python -m spacy download $MODEL", "", True),
+        ('nlp = spacy.load("en_core_web_sm")', "RUN ./models.sh", "", True),
+        ('nlp = spacy.load("en_core_web_sm")', "", WHEEL, True),
+        ('spacy.cli.download("en_core_web_sm")\nnlp = spacy.load("en_core_web_sm")', "", "", True),
+        ('nlp = spacy.load("models/ours")', "", "", True),
+        ('nlp = spacy.load("ours")', "", "", True),
+        (
+            'try:\n    nlp = spacy.load("en_core_web_sm")\nexcept OSError:\n    nlp = None',
+            "",
+            "",
+            True,
+        ),
+    ],
+)  # fmt: skip
+def test_models_of_spacy(tmp_path: Path, code: str, extra: str, more: str, starts: bool) -> None:
+    files = {
+        "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\nspacy==3.7.6\n{more}\n",
+        "Dockerfile": dockerfile(extra),
+    }
+    result = _audit(tmp_path, f"import spacy\n{code}\n{APP}", files)
+    assert ("E050" in str([f.message for f in result.findings])) is not starts
 
 
 @pytest.mark.parametrize(

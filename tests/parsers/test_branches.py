@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.parsers.shell import parse, trace
+from auditor.parsers.shell import parse
+from auditor.parsers.shell.tracing import trace
 from auditor.source import Fragment
 
 WORDS = ["serve", "train", "s", "", "-w", "10", "9"]

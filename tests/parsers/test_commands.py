@@ -15,7 +15,8 @@ from auditor.parsers.commands import (
     interpret_script,
     main_processes,
 )
-from auditor.parsers.shell import Arg, exec_form, parse
+from auditor.parsers.shell import exec_form, parse
+from auditor.parsers.shell.facts import Arg
 from auditor.source import Fragment, Location, Unknown
 
 

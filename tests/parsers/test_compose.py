@@ -12,15 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.parsers import compose
-from auditor.parsers.compose import (
-    ComposeProject,
-    ComposeService,
-    PortRange,
-    file_sets,
-    load,
-    parse_port,
-)
+from auditor.parsers.compose import file_sets, load, stands_alone
+from auditor.parsers.compose.facts import ComposeProject, ComposeService, PortRange
+from auditor.parsers.compose.items import parse_port
+from auditor.parsers.compose.tree import SERVICE_KEYS
 from auditor.source import Location, SourceText, Unknown
 
 
@@ -606,7 +601,7 @@ _any = st.recursive(
     | st.sampled_from(["x", "80:80", "${A}", "./a:/b", "A=1", "compose.yaml"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(sorted(compose.SERVICE_KEYS)), inner, max_size=4)
+        | st.dictionaries(st.sampled_from(sorted(SERVICE_KEYS)), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -670,9 +665,9 @@ def test_file_sets() -> None:
 
 
 def test_stands_alone() -> None:
-    assert compose.stands_alone(SourceText("f", "services: {a: {image: x}, b: {build: .}}"))
-    assert not compose.stands_alone(SourceText("f", "services: {a: {image: x}, b: {ports: []}}"))
-    assert not compose.stands_alone(SourceText("f", "volumes: {}"))
+    assert stands_alone(SourceText("f", "services: {a: {image: x}, b: {build: .}}"))
+    assert not stands_alone(SourceText("f", "services: {a: {image: x}, b: {ports: []}}"))
+    assert not stands_alone(SourceText("f", "volumes: {}"))
 
 
 # --- oracle -----------------------------------------------------------------------

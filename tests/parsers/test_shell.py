@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from auditor.parsers.shell import exec_form, join_path, parse, parse_file, split, trace
+from auditor.parsers.shell import exec_form, parse, parse_file, split
+from auditor.parsers.shell.tracing import join_path, trace
 from auditor.source import Fragment, SourceText, Unknown
 
 

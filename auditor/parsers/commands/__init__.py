@@ -32,7 +32,10 @@ from auditor.parsers.commands.facts import (
 )
 from auditor.parsers.commands.options import scan
 from auditor.parsers.commands.wrappers import base_name, unwrap
-from auditor.parsers.shell import Arg, Env, Script, Step, Value, join_path, run_by, trace
+from auditor.parsers.shell import run_by
+from auditor.parsers.shell.expansion import Env, Value
+from auditor.parsers.shell.facts import Arg, Script, Step
+from auditor.parsers.shell.tracing import join_path, trace
 from auditor.source import Location, Unknown
 from auditor.values import replace
 

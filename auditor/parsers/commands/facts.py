@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
-from auditor.parsers.shell import Arg, Command, Env, Script, Value
+from auditor.parsers.shell.expansion import Env, Value
+from auditor.parsers.shell.facts import Arg, Command, Script
 from auditor.source import Location, Unknown
 from auditor.values import field, value
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from auditor.parsers.commands.facts import Download, Fact, FileOp
 from auditor.parsers.commands.options import Scanned, scan
 from auditor.parsers.commands.wrappers import base_name
-from auditor.parsers.shell import Arg, Value
+from auditor.parsers.shell.expansion import Value
+from auditor.parsers.shell.facts import Arg
 
 
 def _table(text: str) -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from auditor.parsers.commands.facts import Option
-from auditor.parsers.shell import Arg, Value
+from auditor.parsers.shell.expansion import Value
+from auditor.parsers.shell.facts import Arg
 from auditor.source import Unknown
 from auditor.values import field, record
 

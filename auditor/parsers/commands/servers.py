@@ -10,7 +10,8 @@ from auditor.catalog import knowledge
 from auditor.parsers.commands.facts import AppSpec, Bind, Option, ServerStart
 from auditor.parsers.commands.options import Scanned, scan
 from auditor.parsers.commands.wrappers import base_name
-from auditor.parsers.shell import Arg, Env, Value
+from auditor.parsers.shell.expansion import Env, Value
+from auditor.parsers.shell.facts import Arg
 from auditor.source import Fragment, Unknown
 from auditor.values import replace
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from auditor.parsers.commands.facts import Wrapper
 from auditor.parsers.commands.options import Scanned, scan
-from auditor.parsers.shell import Arg, Value
+from auditor.parsers.shell.expansion import Value
+from auditor.parsers.shell.facts import Arg
 
 _Peeled = tuple[Wrapper, tuple[Arg, ...]]
 

@@ -10,8 +10,9 @@ from auditor.parsers.python.facts import Failure
 from auditor.parsers.python.values import Const, DictV, Ext, Func, ListV, Obj, Table, V
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.interpreter import Interpreter, State
+    from auditor.parsers.python.interpreter import Interpreter
     from auditor.parsers.python.models import Models
+    from auditor.parsers.python.scopes import State
     from auditor.parsers.python.sites import Site
 
 # Functions of NumPy by what they return: numbers of its own that are no number of Python, arrays.

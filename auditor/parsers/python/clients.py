@@ -31,17 +31,23 @@ _AT_ONCE = {
     "MySQLdb.connect": ("localhost", 3306),
     "mysql.connector.connect": ("127.0.0.1", 3306),
 }
-# What reads a corpus or a model that NLTK does not bring, and its name there.
+# What reads a corpus or a model that NLTK does not bring, and its first name there.
 _CORPORA = {
-    "word_tokenize": "punkt_tab",
-    "sent_tokenize": "punkt_tab",
-    "pos_tag": "averaged_perceptron_tagger_eng",
+    "word_tokenize": "punkt",
+    "sent_tokenize": "punkt",
+    "pos_tag": "averaged_perceptron_tagger",
+    "ne_chunk": "maxent_ne_chunker",
+    "SentimentIntensityAnalyzer": "vader_lexicon",
 }
 
 
 def asked(models: Models, site: Site, owner: V, attr: str) -> None:
     """A method of a client: the first one connects."""
-    if not isinstance(owner, Obj) or attr not in _ASKING:
+    if not isinstance(owner, Obj):
+        return
+    if attr == "lemmatize" and owner.name.endswith(".WordNetLemmatizer"):
+        add(models, site, "corpus", (Const("wordnet"),), "nltk.WordNetLemmatizer.lemmatize")
+    if attr not in _ASKING:
         return
     if owner.name in _BY_URL:
         given = owner.args[0] if owner.args else owner.kwargs.get("url")
@@ -69,6 +75,8 @@ def called(models: Models, site: Site) -> None:
             data = parts[2]
         if data is not None:
             add(models, site, "corpus", (Const(data),))
+    elif site.name == "spacy.load" and (site.args or "name" in site.kwargs):
+        add(models, site, "corpus", (site.args[0] if site.args else site.kwargs["name"],))
 
 
 def _split(given: V | None) -> tuple[str, int] | None:
@@ -85,7 +93,7 @@ def _note(models: Models, site: Site, host: V, port: V) -> None:
     add(models, site, "connect", (host, port))
 
 
-def add(models: Models, site: Site, category: str, values: tuple[V, ...]) -> None:
+def add(models: Models, site: Site, category: str, values: tuple[V, ...], name: str = "") -> None:
     """Note the call with the values that matter; any handler around it makes it unsure."""
     run = models.run
     run.sink.add_call(
@@ -93,7 +101,7 @@ def add(models: Models, site: Site, category: str, values: tuple[V, ...]) -> Non
             at=run.at(site.node),
             reach=run.reach(),
             category=category,
-            name=site.name,
+            name=name or site.name,
             arguments=tuple(run.sink.value(value) for value in values),
         )
     )

@@ -16,6 +16,7 @@ from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import Call, EnvRead, FileAccess, Phase, Value
 from auditor.parsers.python.frames import Frames, birth, certain
+from auditor.parsers.python.imports import canonical
 from auditor.parsers.python.module import text_of
 from auditor.parsers.python.operations import over, path_text, plain, reason_of, unknown_from
 from auditor.parsers.python.sink import mentions
@@ -48,7 +49,8 @@ from auditor.parsers.python.web import Web, WebModels
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.interpreter import Frame, Interpreter
+    from auditor.parsers.python.interpreter import Interpreter
+    from auditor.parsers.python.scopes import Frame
 
 ENV_GUARDS = frozenset({"import-error", "os-error", "other-error"})
 _STRING_METHODS = frozenset(
@@ -246,8 +248,6 @@ class Models(WebModels):
 
     def ext_attribute(self, owner: Ext, name: str, node: ast.AST) -> V:
         """An attribute of something external."""
-        from auditor.parsers.python.interpreter import canonical
-
         full = canonical(f"{owner.name}.{name}")
         told = libraries.option(self, full)
         if told is not None:

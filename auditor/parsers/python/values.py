@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from auditor.source import Location
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.interpreter import Frame, State
+    from auditor.parsers.python.scopes import Frame, State
 
 Deps = frozenset[str]
 NONE: Deps = frozenset()

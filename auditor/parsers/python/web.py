@@ -39,7 +39,8 @@ from auditor.source import Location, Unknown
 from auditor.values import field, record, replace, value
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.interpreter import Interpreter, State
+    from auditor.parsers.python.interpreter import Interpreter
+    from auditor.parsers.python.scopes import State
     from auditor.parsers.python.sites import Site
 
 _KINDS = (
