@@ -196,7 +196,11 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--base", default="python:PYTHON-slim-SUITE")
     parser.add_argument(
-        "--weights", type=Path, nargs="*", default=[], help="lists of cases that say how many hold each"
+        "--weights",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="lists of cases that say how many hold each",
     )
     parser.add_argument(
         "--online", action="store_true", help="read the wheels of unlisted packages"

@@ -337,9 +337,7 @@ def main() -> int:
             python = min(pythons, key=lambda p: int(p.partition(".")[2]))
         for suite in suites:
             tag = prepare(suite, python)
-            row = observe(
-                tag, suite, requirement, code, hints, arguments.cache, site, python, more
-            )
+            row = observe(tag, suite, requirement, code, hints, arguments.cache, site, python, more)
             rows[suite, requirement, code] = row
             print(*(row[c] or "-" for c in COLUMNS if c != "code"), sep=" | ", flush=True)
         if site is not None:

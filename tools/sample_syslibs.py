@@ -34,10 +34,11 @@ sys.path.insert(0, str(HERE.parent))
 from auditor.parsers import locks, pyproject, requirements  # noqa: E402
 
 # A repository that asks for none of these is of another kind.
-LEARNING = frozenset(
-    "numpy pandas scikit-learn torch tensorflow keras xgboost lightgbm catboost transformers onnxruntime "
-    "opencv-python opencv-python-headless spacy mlflow langchain joblib ultralytics".split()
-)
+LEARNING = {
+    "catboost", "joblib", "keras", "langchain", "lightgbm", "mlflow", "numpy", "onnxruntime", "opencv-python",
+    "opencv-python-headless", "pandas", "scikit-learn", "spacy", "tensorflow", "torch", "transformers", "ultralytics",
+    "xgboost",
+}  # fmt: skip
 LISTS = re.compile(r"(^|/)(requirements?/[^/]+|[^/]*requirements?[^/]*)\.txt$", re.IGNORECASE)
 LARGEST = 2 << 20
 # Code that starts a process or loads a library.
@@ -165,7 +166,7 @@ def draw(
         reverse=True,
     )
     names: Counter[str] = Counter()
-    drawn = []
+    drawn: list[tuple[str, str, int]] = []
     for _, name, version, weight in keyed:
         key = name.partition("[")[0]
         if names[key] < 2 and len(drawn) < number:
@@ -182,8 +183,12 @@ def main() -> int:
         commands.add_parser(name).add_argument("folders", type=Path, nargs="+")
     drawing = commands.add_parser("draw")
     drawing.add_argument("frequency", type=Path)
-    drawing.add_argument("--of", type=Path, nargs="*", default=[], help="files of names: these alone")
-    drawing.add_argument("--but", type=Path, nargs="*", default=[], help="files of names: not these")
+    drawing.add_argument(
+        "--of", type=Path, nargs="*", default=[], help="files of names: these alone"
+    )
+    drawing.add_argument(
+        "--but", type=Path, nargs="*", default=[], help="files of names: not these"
+    )
     drawing.add_argument("--seed", type=int, required=True)
     drawing.add_argument("--count", type=int, required=True)
     drawing.add_argument("--without", type=Path, nargs="*", default=[], help="earlier draws")
