@@ -456,7 +456,9 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
     )
     number = {name: i for i, name in enumerate(matter)}
     required = [n for n, p in parsed.packages.items() if p.required or p.essential]
-    minimal = parsed.closure([*required, "apt"], (), False)
+    # Debian's images are made with a merged /usr: nothing converts it, and what would is not there.
+    merged = [p for p in ("usr-is-merged",) if p in parsed.packages]
+    minimal = parsed.closure([*merged, *required, "apt"], (), False)
     bases: dict[str, set[str]] = {}
     for base, text in config["bases"].items():
         listed = text.split()
