@@ -16,10 +16,13 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
+from auditor.linking import wheels
+from auditor.parsers.requirements import normalise
+
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "rules" / "knowledge" / "requirements.json"
 # The interpreters that releases are asked for, in this order: old ones have wheels for old Pythons.
-PYTHONS = ("3.11", "3.9", "3.8")
+PYTHONS = ("3.11", "3.9", "3.8", "3.7")
 
 
 def asked(wanted: list[str], python: str) -> dict[str, tuple[str, list[str]]] | None:
@@ -37,8 +40,39 @@ def asked(wanted: list[str], python: str) -> dict[str, tuple[str, list[str]]] | 
     found = {}
     for item in json.loads(done.stdout)["install"]:
         data = item["metadata"]
-        found[data["name"].lower()] = (data["version"], data.get("requires_dist", []))
+        found[normalise(data["name"])] = (data["version"], data.get("requires_dist", []))
     return found
+
+
+def answers(wanted: list[str]) -> dict[str, tuple[str, list[str]]]:
+    """All that have a wheel for one of the interpreters: most are known to have it for the first."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    left = wanted
+    for python in PYTHONS:
+        ready = [one for one in left if serves(one, python)] if python != PYTHONS[-1] else left
+        got = (asked(ready, python) or {}) if ready else {}
+        for one in ready if not got and len(ready) > 1 else ():
+            got |= asked([one], python) or {}
+        found |= got
+        left = [one for one in left if one.partition("==")[0] not in found]
+    return found
+
+
+def serves(requirement: str, python: str) -> bool:
+    """Whether the table of wheels says so, or does not know."""
+    name, _, version = requirement.partition("==")
+    return wheels.installable(name, version, python=python).outcome in ("wheel", "unknown")
+
+
+def write(table: dict[str, dict[str, list[str]]]) -> None:
+    """Write the table as far as it is."""
+    made = {
+        "generator": "tools/make_requirement_table.py",
+        "source": "the metadata of each release's wheel, by pip's dry run",
+        "date": datetime.now(tz=UTC).date().isoformat(),
+        "releases": table,
+    }
+    TABLE.write_text(json.dumps(made, indent=1) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -55,34 +89,28 @@ def main() -> None:
         for name, versions in releases.items()
     }
     open_ = {name: [v for v in releases[name] if v not in table[name]] for name in releases}
-    for row in zip_longest(*open_.values()):
-        wanted = [f"{name}=={v}" for name, v in zip(open_, row, strict=True) if v]
-        found = asked(wanted, PYTHONS[0])
-        if found is None:
-            found = {}
-            for one in wanted:
-                answers = (asked([one], python) for python in PYTHONS)
-                found.update(next((a for a in answers if a is not None), {}))
+    every = [
+        f"{name}=={v}"
+        for row in zip_longest(*open_.values())
+        for name, v in zip(open_, row, strict=True)
+        if v
+    ]
+    # One release of each distribution in a call, and not too many: a failing one costs them all.
+    while every:
+        wanted = list({one.partition("==")[0]: one for one in reversed(every[:16])}.values())
+        every = [one for one in every if one not in wanted]
+        found = answers(wanted)
         for name, (version, requires) in found.items():
             kept = sorted({r for r in requires if "extra ==" not in r and "extra==" not in r})
             table[name][version] = kept
         missed = {w.partition("==")[0] for w in wanted} - found.keys()
         print(f"{len(found)} of {len(wanted)}", *sorted(missed), flush=True)
-    for name, versions in releases.items():
-        table[name] = {v: table[name][v] for v in versions if v in table[name]}
-    TABLE.write_text(
-        json.dumps(
+        write(
             {
-                "generator": "tools/make_requirement_table.py",
-                "source": "the metadata of each release's wheel, by pip's dry run",
-                "date": datetime.now(tz=UTC).date().isoformat(),
-                "releases": table,
-            },
-            indent=1,
+                name: {v: table[name][v] for v in releases[name] if v in table[name]}
+                for name in table
+            }
         )
-        + "\n",
-        "utf-8",
-    )
 
 
 if __name__ == "__main__":

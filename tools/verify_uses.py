@@ -18,6 +18,7 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 TARGET = Path(__file__).resolve().parents[1] / "rules" / "knowledge" / "uses.toml"
 
@@ -35,7 +36,8 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "pydantic:conlist(item_type=int,max_items=1) pydantic:constr(regex='a') "
      "pydantic:BaseSettings pydantic:PyObject pydantic.error_wrappers:ErrorWrapper "
      "pydantic.utils:GetterDict pydantic:create_model_from_typeddict "
-     "pydantic.env_settings:BaseSettings pydantic.typing:get_args"),
+     "pydantic.env_settings:BaseSettings pydantic.typing:get_args "
+     "pydantic.generics:GenericModel pydantic.fields:ModelField pydantic.utils:ROOT_KEY"),
     ("3.8", "scikit-learn==0.22.2.post1", "scikit-learn==0.23.2",
      "sklearn.externals:joblib sklearn.externals:six"),
     ("3.9", "flask==2.2.5 werkzeug==2.2.3", "flask==2.3.3 werkzeug==2.3.8",
@@ -62,7 +64,7 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "starlette.applications:Starlette(on_startup=[]) starlette.applications:Starlette(on_shutdown=[])"),
     ("3.10", "scikit-learn==1.1.3 numpy==1.26.4", "scikit-learn==1.2.2 numpy==1.26.4",
      "sklearn.linear_model:LinearRegression(normalize=False) "
-     "sklearn.linear_model:Ridge(normalize=False) sklearn.linear_model:Lasso(normalize=False) "
+     "sklearn.datasets:load_boston sklearn.linear_model:Ridge(normalize=False) sklearn.linear_model:Lasso(normalize=False) "
      "sklearn.feature_extraction.text:CountVectorizer.get_feature_names "
      "sklearn.feature_extraction.text:TfidfVectorizer.get_feature_names "
      "sklearn.preprocessing:OneHotEncoder.get_feature_names "
@@ -77,6 +79,7 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "sklearn.calibration:CalibratedClassifierCV(base_estimator=None)"),
     ("3.10", "pandas==1.5.3 numpy==1.26.4", "pandas==2.0.3 numpy==1.26.4",
      "pandas:DataFrame.append pandas:Series.append pandas:DataFrame.iteritems "
+     "pandas:np pandas:DataFrame.lookup pandas:DataFrame.to_csv(self=FRAME,line_terminator='a') "
      "pandas:Series.iteritems pandas:DataFrame.mad pandas:Int64Index pandas:Float64Index "
      "pandas:read_csv(filepath_or_buffer=EMPTY,error_bad_lines=False) "
      "pandas:read_csv(filepath_or_buffer=EMPTY,squeeze=True)"),
@@ -93,7 +96,9 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
     ("3.9", "pyyaml==5.4.1", "pyyaml==6.0.2",
      "yaml:load(stream='a') yaml:load_all(stream='a')"),
     ("3.10", "openai==0.28.1", "openai==1.54.0 httpx==0.27.2",
-     "openai.error:OpenAIError openai.error:RateLimitError openai:error"),
+     "openai.error:OpenAIError openai.error:RateLimitError openai:error "
+     "openai:ChatCompletion.create openai:Completion.create openai:Embedding.create "
+     "openai:ChatCompletion.acreate openai:Image.create openai:Audio.transcribe"),
     ("3.10", "sqlalchemy==1.4.54", "sqlalchemy==2.0.36",
      "sqlalchemy:MetaData(bind=None) sqlalchemy.engine:Engine.execute "
      "sqlalchemy.engine.base:Engine.execute sqlalchemy:create_engine(url='sqlite://',convert_unicode=True)"),
@@ -111,8 +116,48 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "pandas:DataFrame.applymap pandas:DataFrame.swapaxes pandas:DataFrame.first "
      "pandas:read_csv(filepath_or_buffer=EMPTY,delim_whitespace=True)"),
     ("3.12", "numpy==2.3.5", "numpy==2.4.0", "numpy:trapz numpy:in1d"),
+    ("3.8", "pandas==0.25.3", "pandas==1.0.5",
+     "pandas:DataFrame.ix pandas:DataFrame.as_matrix pandas:DataFrame.get_value pandas:Panel"),
+    ("3.10", "gradio==3.50.2 huggingface-hub<1 pydantic<2.11", "gradio==4.44.1 huggingface-hub<1 pydantic<2.11",
+     "gradio:inputs.Textbox gradio:outputs.Label gradio.inputs:Image gradio.outputs:Textbox "
+     "gradio:Box gradio:Image(source='upload') gradio:Image(shape=(1,1)) gradio:Image(tool='editor') "
+     "gradio:Audio(source='upload') gradio:Button.style gradio:Variable"),
+    ("3.11", "langchain==0.3.27 langchain-community==0.3.27", "langchain==1.0.0",
+     "langchain.chains:LLMChain langchain.chains:RetrievalQA langchain.chains:ConversationalRetrievalChain "
+     "langchain.chains:ConversationChain langchain.chains.question_answering:load_qa_chain "
+     "langchain.prompts:PromptTemplate langchain.prompts:ChatPromptTemplate "
+     "langchain.memory:ConversationBufferMemory langchain.text_splitter:RecursiveCharacterTextSplitter "
+     "langchain.text_splitter:CharacterTextSplitter langchain.schema:Document langchain.schema:HumanMessage "
+     "langchain.schema:SystemMessage langchain.docstore.document:Document langchain.llms:OpenAI "
+     "langchain.chat_models:ChatOpenAI langchain.embeddings:OpenAIEmbeddings langchain.vectorstores:FAISS "
+     "langchain.vectorstores:Chroma langchain.document_loaders:PyPDFLoader langchain.agents:initialize_agent "
+     "langchain.agents:AgentExecutor langchain.tools:Tool langchain.callbacks.base:BaseCallbackHandler "
+     "langchain.output_parsers:PydanticOutputParser langchain.retrievers:EnsembleRetriever"),
+    ("3.11", "langchain==0.1.20", "langchain==0.2.17",
+     "langchain.llms:OpenAI langchain.chat_models:ChatOpenAI langchain.embeddings:OpenAIEmbeddings "
+     "langchain.embeddings:HuggingFaceEmbeddings langchain.vectorstores:FAISS langchain.vectorstores:Chroma "
+     "langchain.document_loaders:PyPDFLoader langchain.document_loaders:TextLoader langchain.llms:Ollama "
+     "langchain.llms:HuggingFaceHub"),
+    ("3.11", "streamlit==1.26.0 numpy<2", "streamlit==1.45.0 numpy<2",
+     "streamlit:experimental_rerun streamlit:experimental_memo streamlit:experimental_singleton "
+     "streamlit:experimental_get_query_params streamlit:experimental_set_query_params"),
+    ("3.8", "streamlit==0.84.2 altair<5 protobuf<3.21 click<8", "streamlit==1.12.2 altair<5 protobuf<3.21 click<8",
+     "streamlit:beta_columns streamlit:beta_expander streamlit:beta_container"),
+    ("3.7", "tensorflow==1.15.5 protobuf==3.20.3", "tensorflow==2.0.4 protobuf==3.20.3",
+     "tensorflow:Session tensorflow:placeholder tensorflow:get_default_graph tensorflow:ConfigProto "
+     "tensorflow:global_variables_initializer tensorflow:GraphDef tensorflow:logging tensorflow:flags "
+     "tensorflow:app tensorflow:gfile tensorflow:reset_default_graph tensorflow:train.Saver "
+     "tensorflow:contrib tensorflow:InteractiveSession tensorflow:import_graph_def"),
+    ("3.10", "transformers==4.44.2", "transformers==4.57.1", "transformers:AdamW"),
+    ("3.10", "pinecone-client==2.2.4", "pinecone-client==3.2.2", "pinecone:init pinecone:create_index pinecone:list_indexes"),
+    ("3.11", "llama-index==0.9.48", "llama-index==0.10.68",
+     "llama_index:VectorStoreIndex llama_index:SimpleDirectoryReader llama_index:ServiceContext "
+     "llama_index:StorageContext llama_index.llms:OpenAI llama_index:load_index_from_storage"),
     ("3.11", "setuptools==80.9.0", "setuptools==82.0.0", "pkg_resources:get_distribution"),
 )  # fmt: skip
+
+# Beside these the names are there all the same.
+UNLESS = {"langchain==0.2.17": ["langchain-community"]}
 
 ASK = """
 import importlib, io, json, sys
@@ -135,6 +180,9 @@ for text in sys.argv[1:]:
             loaded = getattr(loaded, part)
         if given:
             EMPTY = io.StringIO("a")
+            if "FRAME" in given:
+                import pandas
+                FRAME = pandas.DataFrame()
             eval(f"loaded({given}")
         found[text] = ""
     except Exception as error:
@@ -166,7 +214,7 @@ def _named(asked_for: str) -> tuple[str, str]:
     return module, name
 
 
-def _row(row: dict[str, str]) -> str:
+def _row(row: dict[str, Any]) -> str:
     return "[[use]]\n" + "".join(f"{key} = {json.dumps(text)}\n" for key, text in row.items())
 
 
@@ -174,13 +222,13 @@ def main() -> None:
     """Run every boundary and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python-root", type=Path, required=True)
-    parser.add_argument("--only", default="", help="ask only this release; other rows stay")
+    parser.add_argument("--only", default=[], nargs="+", help="ask only these; other rows stay")
     arguments = parser.parse_args()
     lines = ["# Written by tools/verify_uses.py, which installed and asked both sides.\n"]
     known = tomllib.loads(TARGET.read_text("utf-8")).get("use", ())
     for minor, earlier, later, text in BOUNDARIES:
         names = text.split()
-        if arguments.only not in later:
+        if arguments.only and not any(one in later for one in arguments.only):
             release = later.split()[0].partition("==")[2]
             lines += [
                 _row(row)
@@ -201,7 +249,7 @@ def main() -> None:
                 print(f"{name}: {before[name]!r}, then {after[name]!r}", file=sys.stderr)
                 continue
             module, attribute = _named(name)
-            row = {
+            row: dict[str, Any] = {
                 "distribution": distribution,
                 "module": module,
                 "name": attribute,
@@ -209,6 +257,8 @@ def main() -> None:
                 "without": release,
                 "error": after[name],
             }
+            if later.split()[0] in UNLESS:
+                row["unless"] = UNLESS[later.split()[0]]
             lines.append(_row(row))
     TARGET.write_text("\n".join(lines), "utf-8")
 

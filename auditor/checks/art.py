@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.catalog import Rule
+from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Artifact, Deployment
 from auditor.findings import Severity
@@ -126,9 +127,23 @@ def template_injection(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
 
 
 @check("ART014")
-def lfs_pointer(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
+def lfs_pointer(artifact: Artifact, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A Git LFS pointer where the model should be."""
     yield from _issues(artifact, rule)
+    if artifact.facts.format != "lfs-pointer":
+        return
+    for service in deployment.services:
+        for link in service.reads:
+            if link.seen.repo != artifact.path or link.access.mode != "read":
+                continue
+            blocks = stopped(service, link.access.reach)
+            if blocks:
+                yield rule.undecided(
+                    f"{artifact.path} is a Git LFS pointer: what the build has depends on "
+                    "`git lfs pull`",
+                    at=link.access.at,
+                    blocks=blocks,
+                )
 
 
 @check("ART015")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
 from auditor import versions
@@ -124,21 +124,28 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
 def _left(service: Service, module: str, name: str) -> tuple[str, list[Related]] | None:
     """Why a name that was taken out of a library is not there in the pinned release."""
     environment = service.environment
-    row = _gone().get((module, name))
+    rows = _gone().get((module, name), ())
     installed = environment.installed if environment is not None else None
-    if row is None or installed is None or environment is None:
+    if not rows or installed is None or environment is None:
         return None
     from auditor.linking.symbols import numbers
 
-    distribution = row["distribution"]
+    distribution = rows[0]["distribution"]
     version = installed.version(distribution)
     settled = version is not None
     version = version or _today(environment, distribution)
     by = ""
     if version is None and (found := pins.brought(environment, distribution)) is not None:
         version, by = found
-    if version is None or numbers(version) < numbers(row["without"])[:2]:
+    if version is None:
         return None
+    left = [r for r in rows if numbers(version) >= numbers(r["without"])[:2]]
+    left = [r for r in left if not any(map(installed.has, r.get("unless", ())))]
+    if not left:
+        return None
+    row = max(left, key=lambda r: numbers(r["without"]))
+    if row.get("unless") and installed.unknown:
+        return None  # one of these may bring it
     at = next((r.fact.at for r in environment.find(by or distribution)), environment.at)
     related = [Related(at, "this release is installed" if settled else "asked for here")]
     how = "is installed" if settled else "is what this open requirement resolves to today"
@@ -216,11 +223,11 @@ def _no_attribute(service: Service, use: Use) -> tuple[str, list[Related]] | Non
 
 
 @lru_cache(maxsize=1)
-def _gone() -> dict[tuple[str, str], dict[str, str]]:
-    # A name may leave twice (moved, then removed): the first time counts.
-    found: dict[tuple[str, str], dict[str, str]] = {}
+def _gone() -> dict[tuple[str, str], list[dict[str, Any]]]:
+    # A name may leave twice: moved first, and then removed.
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in knowledge("uses.toml").get("use", ()):
-        found.setdefault((row["module"], row["name"]), row)
+        found.setdefault((row["module"], row["name"]), []).append(row)
     return found
 
 

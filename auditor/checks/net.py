@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from auditor import lazy_re as re
 from auditor.catalog import Rule
@@ -415,25 +415,10 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
         )
         return
     apps = [app for entry in service.entries for app in entry.trace.apps]
-    complete = apps and all(app.complete for app in apps) and current.scheme.startswith("http")
-    known = {
-        route.path.rstrip("/") or "/"
-        for app in apps
-        for route in app.routes
-        if isinstance(route.path, str)
-    }
-    dynamic = any(
-        not isinstance(route.path, str) or "{" in route.path or "<" in route.path
-        for app in apps
-        for route in app.routes
-    )
+    complete = all(app.complete for app in apps) and current.scheme.startswith("http")
     path = (current.path or "/").rstrip("/") or "/"
-    builtin = (
-        {"/docs", "/redoc", "/openapi.json"}
-        if any(a.framework == "fastapi" for a in apps)
-        else set()
-    )
-    if complete and known and not dynamic and path not in known | builtin and not _mounted(apps):
+    known = _routes(service)
+    if known is not None and current.scheme.startswith("http") and path not in known:
         near = sorted(
             p for p in known if "health" in p or "ready" in p or "live" in p or "ping" in p
         )
@@ -461,11 +446,22 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
     yield rule.passed()
 
 
-def _mounted(apps: Sequence[object]) -> bool:
-    """Whether anything is mounted whose routes are not listed."""
-    return any(
-        getattr(app, "framework", "") in ("gradio", "streamlit", "dash", "django") for app in apps
-    )
+def _routes(service: Service) -> set[str] | None:
+    """Every path that its applications serve, without a closing slash; None when more may be."""
+    apps = [app for entry in service.entries for app in entry.trace.apps]
+    paths = [route.path for app in apps for route in app.routes]
+    if not paths or not all(app.complete for app in apps):
+        return None
+    if any(app.framework in ("gradio", "streamlit", "dash", "django") for app in apps):
+        return None  # what is mounted there is not listed
+    found: set[str] = set()
+    for path in paths:
+        if not isinstance(path, str) or "{" in path or "<" in path:
+            return None
+        found.add(path.rstrip("/") or "/")
+    if any(app.framework == "fastapi" for app in apps):
+        found |= {"/docs", "/redoc", "/openapi.json"}
+    return found
 
 
 @check("NET008")
@@ -620,6 +616,9 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
             if served is None or not served.complete or (host, port) in seen:
                 continue
             seen.add((host, port))
+            if port in served.ports and local:
+                yield from _asks_itself(service, rule, deployment, call, match)
+                continue
             if port in served.ports:
                 yield rule.passed()
                 continue
@@ -640,6 +639,32 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 confidence=Confidence.LIKELY,
                 breaks=stopped(service, call.reach),
             )
+
+
+def _asks_itself(
+    service: Service, rule: Rule, deployment: Deployment, call: Call, match: re.Match[str]
+) -> Iterator[Outcome]:
+    """``localhost`` and the service's own port, where another service is meant by the path."""
+    path = re.split(r"[?#]", match.string[match.end() :])[0].rstrip("/") or "/"
+    own = _routes(service)
+    meant = [
+        other
+        for other in deployment.neighbours.siblings(service)
+        if other is not service and path in (_routes(other) or ())
+    ]
+    if own is None or path in own or len(meant) != 1:
+        yield rule.passed()
+        return
+    other = meant[0]
+    yield rule.finding(
+        call.at,
+        f"the code asks `{match[0]}`, which is its own container, and its application does not serve "
+        f"`{path}` (404); `{other.name}` does, in another container",
+        help="Ask the service of the project by its name.",
+        related=[Related(other.at, "this service is meant")],
+        confidence=Confidence.LIKELY,
+        breaks=stopped(service, call.reach),
+    )
 
 
 _TRAEFIK_PORT = re.compile(r"^traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port$", re.I)

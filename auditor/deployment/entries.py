@@ -581,6 +581,7 @@ class _Follower:
             return
         self._python_present(fact.kind, fact.at)
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
+        self.faults.extend(workers.second_application(fact))
         if fact.script is not None and isinstance(fact.script.value, str):
             self._run_file(
                 fact.script.value,
@@ -641,7 +642,9 @@ class _Follower:
             factory=app.factory,
         )
         for entry in self.entries[before:]:
-            self.faults.extend(workers.foreign_interface(entry, fact, self.env, config))
+            self.faults.extend(
+                workers.foreign_interface(entry, fact, self.env, config, factory=app.factory)
+            )
             self._django_settings(entry, fact.at)
 
     def _model_server(self, fact: ServerStart, config: tuple[Option, ...]) -> None:

@@ -12,7 +12,7 @@ from auditor.deployment.model import Service, StartFault
 from auditor.findings import Stage
 from auditor.parsers.commands import PipInstall
 from auditor.parsers.requirements import normalise
-from auditor.source import Location
+from auditor.source import Location, Unknown
 from auditor.values import value
 
 if TYPE_CHECKING:
@@ -247,14 +247,21 @@ def _relocated(
             if place is None:
                 continue
             now = _copied(place.prefix, copy)
-            if now is None or now == place.prefix:
+            if now is None:
                 continue
-            error = _displaced(service, place, now, name, view, through_python=through_python)
+            error = None
+            if now != place.prefix:
+                error = _displaced(service, place, now, name, view, through_python=through_python)
+            if error is None and not through_python:
+                error = _off_the_path(service, process, now, name)
             if error is None:
                 continue
             yield StartFault(
                 kind="server-missing",
-                message=f"{name} is installed below {place.prefix} and copied to {now}: {error}",
+                message=(
+                    f"{name} is installed below {place.prefix} and copied "
+                    f"{'from there' if now == place.prefix else f'to {now}'}: {error}"
+                ),
                 at=copy.at,
                 related=(
                     (place.at, "installed here"),
@@ -299,6 +306,23 @@ def _displaced(
             f"`No module named '{name}'`"
         )
     return None
+
+
+def _off_the_path(service: Service, process: MainProcess, now: str, name: str) -> str | None:
+    """Why a program of this name is not found, where nothing else brings it into the image."""
+    image, what = service.image, process.interpretation
+    variable = service.variable("PATH")
+    told = what.env.get("PATH", variable.value if variable is not None else "/usr/local/bin")
+    program = what.argv[0].text if what.argv else ""
+    if image is None or not isinstance(told, str) or "/" in program:
+        return None
+    if f"{now}/bin" in told.split(":") or now in ("/usr", "/usr/local", "/"):
+        return None
+    # A link to it, or the program itself, put where PATH leads.
+    others = [c for c in image.image.copies if c.from_stage is not None]
+    if len(others) != 1 or any("bin" in run.command.text.text for run in image.image.runs):
+        return None
+    return f'{now}/bin is not on the PATH: `exec: "{name}": executable file not found in $PATH`'
 
 
 def _on_python_path(service: Service, directory: str) -> bool:
@@ -423,11 +447,16 @@ def _place(command: Ran | None) -> _Place | None:
         if "/venv" in env_path:
             return None
     user = command.step.state.user
-    if isinstance(user, str) and user.partition(":")[0] not in ("", "root", "0"):
-        name = user.partition(":")[0]
-        if not name.isdigit() and "PIP_TARGET" not in what.env:
-            return _Place(prefix=f"/home/{name}/.local", at=fact.at, kind="user")
-    return None
+    if isinstance(user, Unknown) or {"PYTHONUSERBASE", "PIP_TARGET"} & what.env.keys():
+        return None
+    name = (user or "").partition(":")[0]
+    if name in ("", "root", "0"):
+        home = what.env.get("HOME", "/root") if fact.user else None
+    else:
+        home = None if name.isdigit() else f"/home/{name}"
+    if not isinstance(home, str):
+        return None
+    return _Place(prefix=f"{home}/.local", at=fact.at, kind="user")
 
 
 def _activated(command: Ran) -> str:

@@ -117,9 +117,16 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
             and not python_name(program)
             and not makes_programs(image, ran(image.image))
         ):
+            here = view.look(posixpath.join(cwd, program)) if isinstance(cwd, str) else None
+            beside = here is not None and here.answer == "yes" and here.kind == "file"
             yield StartFault(
                 kind="program",
-                message=f"`{program}` is not in the image: the container cannot be started",
+                message=(
+                    f"`{program}` is not on the PATH (it is in {cwd}: write `./{program}`): the "
+                    f'container cannot be started: `exec: "{program}": executable file not found`'
+                    if beside
+                    else f"`{program}` is not in the image: the container cannot be started"
+                ),
                 at=at,
                 certain=False,
                 evidence=(("program", program),),
@@ -206,7 +213,7 @@ def _no_list(service: Service) -> Iterator[StartFault]:
                 kind="program",
                 message=(
                     "this is no JSON list (single quotes, or a comma too many), so a shell reads it: "
-                    f"`/bin/sh: 1: {text.split()[0]}: not found`"
+                    f"`/bin/sh: 1: {text.split()[0].replace(chr(39), '')}: not found`"
                 ),
                 at=process.at,
             )

@@ -63,6 +63,18 @@ class Seen:
 _BY_PIP = re.compile(r"pip[\d.]* ")
 
 
+def _mount_point(path: str, mount: Mount) -> Seen:
+    """A directory that the image lacks and the engine makes, for root, to mount something there."""
+    return Seen(
+        path=path,
+        answer="yes",
+        kind="directory",
+        at=mount.at,
+        owner=None if mount.shared_with else "root",
+        reason="made by the engine, for root, to mount something there",
+    )
+
+
 class View:
     """Answers questions about the container's paths (absolute, POSIX)."""
 
@@ -143,7 +155,10 @@ class View:
             rest = path[len(target) :].strip("/")
             if mount.kind == "volume":
                 # A named or anonymous volume starts as a copy of what the image has there.
-                return self._filled(self._in_image(path), mount)
+                seen = self._in_image(path)
+                if not rest and seen.answer == "no":
+                    seen = _mount_point(path, mount)
+                return self._filled(seen, mount)
             if mount.files is not None:
                 return self._listed(path, rest, mount, mount.files)
             if mount.kind == "tmpfs" and rest:
@@ -165,7 +180,12 @@ class View:
                 )
             source = posixpath.normpath(posixpath.join(mount.source or ".", rest))
             return self._filled(self._repo(path, source, mount), mount)
-        return self._in_image(path)
+        seen = self._in_image(path)
+        if seen.answer == "no":
+            below = f"{path.rstrip('/')}/"
+            inner = next((m for m in self._mounts if str(m.target).startswith(below)), None)
+            return seen if inner is None else _mount_point(path, inner)
+        return seen
 
     def _filled(self, seen: Seen, mount: Mount) -> Seen:
         """What is not there may come from another service that mounts the same place."""
@@ -288,9 +308,17 @@ class View:
                     return Seen(
                         path=path, answer="no", at=at, reason="this makes it in another place"
                     )
-        if _BY_PIP.match(found.reason) and self._far_from_pip(path):
+        if _BY_PIP.match(found.reason) and self._by_own_run(found) and self._far_from_pip(path):
             return Seen(path=path, answer="no", at=found.at, reason="pip installs elsewhere")
         return None
+
+    def _by_own_run(self, found: Undetermined) -> bool:
+        """A RUN of this image may have made it: what another stage made is copied elsewhere."""
+        at = found.at
+        return at is None or any(
+            step.at.path == at.path and step.at.line <= at.line <= step.at.end_line
+            for step in self._image.image.runs
+        )
 
     def _far_from_pip(self, path: str) -> bool:
         """Wheels install below the interpreter's prefix, which is /usr/local in Python's images."""

@@ -85,10 +85,13 @@ def missing_modules(
     absent = {"no", "likely-no"} if settled or fact.kind == "gunicorn" else {"no"}
     if fact.kind == "gunicorn":
         absent.add("possibly-no")  # hardly anything else brings what its workers need
-    for module, option in (*wanted, *_readers(fact, env, config)):
+    read = list(_readers(fact, env, config))
+    for module, option in (*wanted, *read):
         if installed.has(module):
             continue
-        if installed.provides(module).answer not in absent:
+        # What reads a file that an option names never came with an older uvicorn.
+        never = {"possibly-no"} if settled and (module, option) in read else set()
+        if installed.provides(module).answer not in absent | never:
             continue
         yield StartFault(
             kind="server-missing",
@@ -102,17 +105,72 @@ def missing_modules(
         )
 
 
-def foreign_interface(
-    entry: Entry, fact: ServerStart, env: Env, config: tuple[Option, ...]
-) -> Iterable[StartFault]:
-    """An ASGI application under a WSGI server, or the other way: every request fails."""
-    app = _served(entry)
-    if app is None:
+# They take one application, and stop at another word.
+_ONE_APPLICATION = {
+    "uvicorn": "Error: Got unexpected extra argument",
+    "granian": "Error: Got unexpected extra argument",
+    "hypercorn": "error: unrecognized arguments",
+    "daphne": "error: unrecognized arguments",
+}
+
+
+def second_application(fact: ServerStart) -> Iterator[StartFault]:
+    """Another word beside the application, as when Compose's command repeats the ENTRYPOINT's.
+
+    Not behind an option, whose value it may be.
+    """
+    error = _ONE_APPLICATION.get(fact.kind)
+    said = fact.app.raw if fact.app is not None else None
+    if error is None or not isinstance(said, str) or not fact.args:
         return
+    more = fact.args[0]
+    position = next((i for i, arg in enumerate(fact.argv) if arg is more), 0)
+    before = fact.argv[position - 1].value if position else "-"
+    if not isinstance(before, str) or before.startswith("-") or not more.text.strip():
+        return
+    if not isinstance(more.value, str):
+        return
+    yield StartFault(
+        kind="arguments",
+        message=(
+            f"{fact.kind} serves one application, and gets `{more.value}` beside `{said}`: "
+            f"`{error}`"
+        ),
+        at=more.at,
+        related=((fact.at, "started here"),),
+    )
+
+
+def foreign_interface(
+    entry: Entry, fact: ServerStart, env: Env, config: tuple[Option, ...], *, factory: bool
+) -> Iterable[StartFault]:
+    """An ASGI application under a WSGI server, or the other way: every request fails.
+
+    ``factory``: the server is told to call what it is given, and to serve the outcome.
+    """
     worker = _text(fact, "worker_class", env, config)
     wsgi = fact.kind == "waitress" or (
         fact.kind == "gunicorn" and (str(worker.value) if worker else "sync") in _WSGI_WORKERS
     )
+    if wsgi and not factory and entry.attribute in entry.trace.narrow:
+        yield StartFault(
+            kind="interface",
+            message=(
+                f"{fact.kind} calls `{entry.module}:{entry.attribute}` for every request, and that is "
+                "a function that makes the application: every request fails (`TypeError`). Write "
+                + (
+                    f"`{entry.module}:{entry.attribute}()`"
+                    if fact.kind == "gunicorn"
+                    else f"`--call {entry.module}:{entry.attribute}`"
+                )
+            ),
+            at=entry.at,
+            stage=Stage.PREDICTS,
+        )
+        return
+    app = _served(entry)
+    if app is None:
+        return
     interface = _text(fact, "interface", env, config)
     # uvicorn looks whether the application is a coroutine function; a plain object is ASGI 3.
     asgi = fact.kind in ("uvicorn", "daphne") and (

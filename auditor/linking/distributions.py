@@ -198,6 +198,11 @@ class Installed:
             row = table.get(distribution.name)
             if row is None or distribution.version in (None, row["version"]):
                 continue
+            near = around(distribution.name, distribution.version or "")
+            if near is not None:
+                if any(_split(text)[0] == name for texts in near for text in texts):
+                    return True
+                continue
             for texts in row.get("extras", {}).values():
                 if any(_split(text)[0] == name for text in texts):
                     return True
@@ -273,6 +278,26 @@ def newest(name: str) -> str | None:
 def modules_of(name: str) -> tuple[str, ...]:
     """The modules a distribution is known to bring."""
     return tuple(_table().get(name, {}).get("modules", ()))
+
+
+@lru_cache(maxsize=512)
+def around(name: str, version: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """What the releases at both sides of one require, or twice what it requires itself; None if unknown.
+
+    Source: ``rules/knowledge/requirements.json``, and the newest release.
+    """
+    from auditor.linking.symbols import numbers
+
+    releases: dict[str, list[str]] = knowledge("requirements.json")["releases"].get(name, {})
+    if version in releases:
+        own = tuple(releases[version])
+        return own, own
+    below = [v for v in releases if numbers(v) < numbers(version)]
+    above = [v for v in releases if numbers(v) > numbers(version)]
+    if not below:
+        return None
+    after = tuple(releases[above[0]]) if above else texts_of(name)
+    return tuple(releases[below[-1]]), after
 
 
 def texts_of(name: str) -> tuple[str, ...]:

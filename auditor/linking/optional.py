@@ -136,8 +136,21 @@ def _of(
 
 
 def _of_frameworks(entry: Entry) -> Iterator[Wanted]:
-    """Flask's coroutine views; FastAPI's faster encoders as the answer of every route."""
+    """Flask's coroutine views, WebSockets under uvicorn, FastAPI's faster encoders."""
     for app in entry.trace.apps:
+        sockets = [r for r in app.routes if "WEBSOCKET" in r.methods and not r.conditional]
+        if sockets and entry.server in ("uvicorn", "gunicorn") and app.framework in _BY_UVICORN:
+            yield Wanted(
+                at=sockets[0].at,
+                feature="a WebSocket under uvicorn",
+                any_of=("websockets", "wsproto"),
+                distribution="websockets",
+                error="Unsupported upgrade request. (404 Not Found)",
+                phase=Phase.REQUEST,
+                certain=app.reach.certain,
+                route=sockets[0].label,
+                by_extra=True,
+            )
         views = [r for r in app.routes if r.is_async] if app.framework == "flask" else []
         for route in sorted(views, key=lambda r: "predict" not in r.label.lower())[:1]:
             yield Wanted(
@@ -166,6 +179,7 @@ def _of_frameworks(entry: Entry) -> Iterator[Wanted]:
         )
 
 
+_BY_UVICORN = frozenset({"fastapi", "starlette"})
 _ENCODERS = {"ORJSONResponse": "orjson", "UJSONResponse": "ujson"}
 
 

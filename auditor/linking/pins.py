@@ -40,14 +40,13 @@ class _Release:
 
 @lru_cache(maxsize=512)
 def _required(name: str, version: str) -> _Release:
-    releases: dict[str, list[str]] = knowledge("requirements.json")["releases"].get(name, {})
-    if version in releases:
-        return _Release(known=_read(releases[version]))
-    below = [v for v in releases if numbers(v) < numbers(version)]
-    above = [v for v in releases if numbers(v) > numbers(version)]
-    if not below or not above:
+    near = distributions.around(name, version)
+    if near is None:
         return _Release()
-    return _Release(below=_read(releases[below[-1]]), above=_read(releases[above[0]]))
+    below, above = near
+    if below is above:
+        return _Release(known=_read(below))
+    return _Release(below=_read(below), above=_read(above))
 
 
 def _read(texts: Iterable[str]) -> tuple[Requirement, ...]:
@@ -138,18 +137,12 @@ def _wanted(
         if version is None and taken not in (None, distributions.newest(name)):
             return None
         return _specifiers(today, other, markers)
-    releases: dict[str, list[str]] = knowledge("requirements.json")["releases"].get(name, {})
-    if version in releases:
-        return _specifiers(releases[version], other, markers)
-    below = [v for v in releases if numbers(v) < numbers(version)]
-    above = [v for v in releases if numbers(v) > numbers(version)]
-    around = [releases[v] for v in (*below[-1:], *above[:1])]
-    if above and below:
-        earlier, later = (_specifiers(texts, other, markers) for texts in around)
-        return earlier if earlier == later else None
-    # What is asked for by no release that is known.
-    texts = [*today, *(text for known in around for text in known)]
-    return None if _specifiers(texts, other, markers) else ()
+    near = distributions.around(name, version)
+    if near is None:
+        # Where no release that is known asks for it, this one hardly does.
+        return None if _specifiers(today, other, markers) else ()
+    earlier, later = (_specifiers(texts, other, markers) for texts in near)
+    return earlier if earlier == later else None
 
 
 def _specifiers(texts: Iterable[str], other: str, markers: Mapping[str, str]) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ TOKENS = 'import nltk\nWORDS = nltk.word_tokenize("a b")'
         (TOKENS, "RUN python -c \"import nltk; nltk.download('punkt_tab')\"", "3.9.2", ""),
         ('import nltk\nnltk.download("punkt_tab")\n' + TOKENS, "", "3.9.1", ""),
         ('import nltk\nnltk.download("punkt")\n' + TOKENS, "", "3.9.1", "punkt_tab"),
-        ('import nltk\nfor n in NAMES:\n    nltk.download(n)\n' + TOKENS, "", "3.9.1", ""),
+        ("import nltk\nfor n in NAMES:\n    nltk.download(n)\n" + TOKENS, "", "3.9.1", ""),
         (
             "from nltk.sentiment import SentimentIntensityAnalyzer as A\nSCORES = A()",
             "RUN python -m nltk.downloader punkt",

@@ -506,6 +506,7 @@ class Trace:
     attributes: tuple[str, ...] = ()  # names the entry module binds
     values: tuple[tuple[str, Value], ...] = ()  # plain values it binds (a gunicorn.conf.py, say)
     factories: tuple[str, ...] = ()  # functions of the entry module that return an application
+    narrow: tuple[str, ...] = ()  # those of them that take fewer than two arguments by position
     classes: tuple[tuple[str, str], ...] = ()  # (module:qualname, source path) reached
     truncated: bool = False  # a work limit was hit; the rest was not followed
     roots: tuple[str, ...] = ()  # where imports search in the end: sys.path as the code leaves it

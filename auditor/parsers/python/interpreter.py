@@ -368,10 +368,14 @@ class Interpreter:
         state = self.states.get("__main__") or self.states.get(name)
         names = tuple(state.frame.vars) if state is not None else ()
         factories = []
+        narrow = []
         if state is not None:
             for key, value in state.frame.vars.items():
                 if isinstance(value, Func) and _makes_app(value):
                     factories.append(key)
+                    given = value.node.args
+                    if given.vararg is None and len(given.posonlyargs + given.args) < 2:
+                        narrow.append(key)
         env_reads = []
         for read in sink.env_reads.values():
             crash = sink.crashes.get(read.name, "") if isinstance(read.name, str) else ""
@@ -398,6 +402,7 @@ class Interpreter:
                 if isinstance(value, Const | PathV | Choice | Unk) and not key.startswith("__")
             ),
             factories=tuple(factories),
+            narrow=tuple(narrow),
             classes=tuple(sink.classes.items()),
             truncated=self.truncated,
             roots=tuple(getattr(self.program.finder, "roots", ())),

@@ -1,0 +1,272 @@
+"""What the server is given and finds: applications, worker classes, programs, directories of mounts.
+
+Each case was run on an engine: those of ``tools/scenarios/met.toml`` and ``asked.toml`` are their
+whole deployments.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditor.config import Settings
+from auditor.engine import audit
+from auditor.result import AuditResult
+
+API = """\
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.post("/predict")
+def predict(body: dict):
+    return {"score": 1}
+"""
+IMAGE = """\
+FROM python:3.11-slim
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install -r requirements.txt
+COPY . .
+"""
+
+
+def _audit(root: Path, files: dict[str, str]) -> AuditResult:
+    files = {"app.py": API, "requirements.txt": "fastapi==0.115.6\nuvicorn==0.34.0\n", **files}
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return audit(root, Settings())
+
+
+def _says(result: AuditResult, rule: str) -> str:
+    return " ".join(f.message for f in result.findings if f.rule == rule)
+
+
+def _answers(result: AuditResult) -> str:
+    return "".join(answer[0] for _, answer in result.services[0].forecast.answers())
+
+
+FACTORY = """\
+from flask import Flask
+
+
+def make(%s):
+    app = Flask(__name__)
+
+    @app.post("/predict")
+    def predict():
+        return {"score": 1}
+
+    return app%s
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "command", "fails"),
+    [
+        (FACTORY % ("", ""), '"gunicorn", "-b", "0.0.0.0:8000", "app:make"', True),
+        (FACTORY % ("name='x'", ""), '"gunicorn", "-b", "0.0.0.0:8000", "app:make"', True),
+        (FACTORY % ("", ""), '"gunicorn", "-b", "0.0.0.0:8000", "app:make()"', False),
+        # It takes what a WSGI server gives it, and answers as one does.
+        (
+            FACTORY % ("environ, start_response", "(environ, start_response)"),
+            '"gunicorn", "-b", "0.0.0.0:8000", "app:make"',
+            False,
+        ),
+        (FACTORY % ("*given", ""), '"gunicorn", "-b", "0.0.0.0:8000", "app:make"', False),
+        (FACTORY % ("", ""), '"waitress-serve", "--port=8000", "app:make"', True),
+        (FACTORY % ("", ""), '"waitress-serve", "--port=8000", "--call", "app:make"', False),
+    ],
+)
+def test_a_factory_in_the_place_of_its_application(
+    source: str, command: str, fails: bool, tmp_path: Path
+) -> None:
+    files = {"app.py": source, "requirements.txt": "flask==3.0.3\ngunicorn\nwaitress\n"}
+    result = _audit(tmp_path, {**files, "Dockerfile": f"{IMAGE}CMD [{command}]\n"})
+    assert ("a function that makes the application" in _says(result, "IMG018")) is fails
+
+
+@pytest.mark.parametrize(
+    ("words", "fails"),
+    [
+        ('"app:app", "--host", "0.0.0.0", "uvicorn", "app:app"', True),
+        ('"app:app", "worker", "--host", "0.0.0.0"', True),
+        # The value of an option that nobody here knows.
+        ('"app:app", "--host", "0.0.0.0", "--some-new-option", "value"', False),
+        ('"app:app", "--host", "0.0.0.0"', False),
+    ],
+)
+def test_a_word_beside_the_application(words: str, fails: bool, tmp_path: Path) -> None:
+    result = _audit(tmp_path, {"Dockerfile": f'{IMAGE}CMD ["uvicorn", {words}]\n'})
+    assert ("unexpected extra argument" in _says(result, "IMG018")) is fails
+
+
+STAGES = """\
+FROM python:3.11-slim AS builder
+COPY requirements.txt .
+RUN pip install --user -r requirements.txt
+
+FROM python:3.11-slim
+WORKDIR /app
+COPY --from=builder /root/.local {where}
+{more}COPY . .
+CMD ["{program}", "app:app", "--host", "0.0.0.0"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "more", "program", "fails"),
+    [
+        ("/root/.local", "", "uvicorn", True),
+        ("/root/.local", "ENV PATH=/root/.local/bin:$PATH\n", "uvicorn", False),
+        ("/root/.local", "", "/root/.local/bin/uvicorn", False),
+        ("/root/.local", "RUN ln -s /root/.local/bin/* /usr/local/bin/\n", "uvicorn", False),
+        ("/usr/local", "", "uvicorn", False),
+    ],
+)
+def test_what_a_user_installed_is_beside_the_path(
+    where: str, more: str, program: str, fails: bool, tmp_path: Path
+) -> None:
+    text = STAGES.format(where=where, more=more, program=program)
+    result = _audit(tmp_path, {"Dockerfile": text})
+    assert ("is not on the PATH" in _says(result, "IMG018")) is fails
+
+
+def test_a_user_installs_in_the_image_itself(tmp_path: Path) -> None:
+    text = IMAGE.replace("pip install", "pip install --user")
+    result = _audit(tmp_path, {"Dockerfile": f'{text}CMD ["uvicorn", "app:app"]\n'})
+    assert "/root/.local/bin is not on the PATH" in _says(result, "IMG018")
+
+
+VENV = """\
+FROM python:3.11-slim AS builder
+WORKDIR /build
+RUN python -m venv .venv
+COPY requirements.txt .
+RUN .venv/bin/pip install -r requirements.txt
+
+FROM python:3.11-slim
+WORKDIR /app
+COPY --from=builder /build/.venv /app/.venv
+COPY . .
+CMD [{command}, "app:app", "--host", "0.0.0.0"]
+"""
+
+
+def test_an_environment_that_moved_still_has_its_python(tmp_path: Path) -> None:
+    command = '"/app/.venv/bin/python", "-m", "uvicorn"'
+    result = _audit(tmp_path, {"Dockerfile": VENV.format(command=command)})
+    assert not _says(result, "IMG018")
+    assert _answers(result) == "yyyy"
+
+
+COMPOSE = """\
+services:
+  api:
+    build: .
+    ports: ["8000:8000"]
+    volumes:
+      - data:/var/data{below}
+volumes:
+  data:
+"""
+
+
+@pytest.mark.parametrize(
+    ("below", "user", "path", "rule"),
+    [
+        # The engine makes the place of a mount, and what is above it, for root.
+        ("", "", "/var/data/journal.log", ""),
+        ("/rows", "", "/var/data/journal.log", ""),
+        ("", "", "/var/data/rows/journal.log", "PTH007"),
+        ("", "USER app\n", "/var/data/journal.log", "IMG011"),
+        ("/rows", "USER app\n", "/var/data/journal.log", "IMG011"),
+        ("", "RUN mkdir /var/data && chown app /var/data\nUSER app\n", "/var/data/j.log", ""),
+    ],
+)
+def test_a_volume_where_the_image_has_nothing(
+    below: str, user: str, path: str, rule: str, tmp_path: Path
+) -> None:
+    source = API.replace("app = ", f'JOURNAL = open("{path}", "a")\napp = ')
+    image = f'{IMAGE}RUN useradd app\n{user}CMD ["uvicorn", "app:app", "--host", "0.0.0.0"]\n'
+    files = {"app.py": source, "Dockerfile": image, "compose.yaml": COMPOSE.format(below=below)}
+    result = _audit(tmp_path, files)
+    found = {f.rule for f in result.findings if f.rule in ("PTH007", "IMG011")}
+    assert found == ({rule} if rule else set())
+
+
+OWN = """\
+import requests
+from flask import Flask, request
+
+app = Flask(__name__)
+
+
+@app.post("/predict")
+def predict():
+    return requests.post("http://localhost:8000{path}", json=request.get_json()).json()
+
+
+{more}"""
+OTHER = """\
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.post("/score")
+def score():
+    return {"score": 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "fails"),
+    [
+        ("/score", "", True),
+        # Its own route, and one that a prefix of its own may lead to.
+        ("/score", '@app.post("/score")\ndef score():\n    return {}\n', False),
+        ("/score", '@app.post("/<name>")\ndef score(name):\n    return {}\n', False),
+        ("/other", "", False),
+    ],
+)
+def test_a_service_that_asks_itself(path: str, more: str, fails: bool, tmp_path: Path) -> None:
+    image = f'{IMAGE}CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n'
+    requirements = "flask==3.0.3\ngunicorn==22.0.0\nrequests==2.32.3\n"
+    result = _audit(
+        tmp_path,
+        {
+            "app.py": OWN.format(path=path, more=more),
+            "requirements.txt": requirements,
+            "Dockerfile": image,
+            "model/app.py": OTHER,
+            "model/requirements.txt": requirements,
+            "model/Dockerfile": image,
+            "compose.yaml": 'services:\n  api:\n    build: .\n    ports: ["8000:8000"]\n'
+            "  model:\n    build: model\n",
+        },
+    )
+    assert ("which is its own container" in _says(result, "NET009")) is fails
+
+
+def test_a_pointer_of_git_lfs_leaves_the_start_open(tmp_path: Path) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
+    source = API.replace(
+        "app = ", 'import pickle\n\nMODEL = pickle.load(open("model.pkl", "rb"))\napp = '
+    )
+    image = f'{IMAGE}CMD ["uvicorn", "app:app", "--host", "0.0.0.0"]\n'
+    result = _audit(tmp_path, {"app.py": source, "model.pkl": pointer, "Dockerfile": image})
+    assert _answers(result) == "yuuu"
+    assert any("Git LFS" in reason for _, reason in result.services[0].forecast.unresolved)
+
+
+def test_an_entry_point_beside_the_path(tmp_path: Path) -> None:
+    image = f'{IMAGE}RUN chmod +x start.sh\nENTRYPOINT ["start.sh"]\n'
+    result = _audit(
+        tmp_path, {"start.sh": "#!/bin/sh\nexec uvicorn app:app\n", "Dockerfile": image}
+    )
+    assert "it is in /app: write `./start.sh`" in _says(result, "IMG018")
