@@ -91,6 +91,15 @@ PACKAGES = [
     "sklearn_crfsuite",
     "tslearn",
     "torch.utils.data",
+    # Graphs as data. Their data sets, batches (classes made while loading) and databases stay out.
+    "torch_geometric.data.data",
+    "torch_geometric.data.hetero_data",
+    "torch_geometric.data.storage",
+    "torch_geometric.data.temporal",
+    "torch_geometric.data.feature_store",
+    "torch_geometric.data.graph_store",
+    "pycaret.internal.pipeline",
+    "pycaret.internal.preprocess",
     # The tokenizer of Keras, under every name that it had.
     "keras_preprocessing.text",
     "keras.preprocessing.text",
@@ -146,7 +155,8 @@ def dump() -> None:
     for package in sys.argv[2:] or PACKAGES:
         for module in walk(package):
             if module.__name__ == package:
-                versions[package] = str(getattr(module, "__version__", ""))
+                top = sys.modules[package.partition(".")[0]]
+                versions[package] = str(getattr(top, "__version__", ""))
             for name in dir(module):
                 try:
                     value = getattr(module, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.catalog import Rule
+from auditor.checks.img import interpreter, refused_sources
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment
 from auditor.findings import Severity
@@ -18,6 +19,9 @@ def unreadable_file(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A file that could not be read as what it is."""
     reported = {p.at.path for image in deployment.images for p in image.dockerfile.problems}
     reported |= {p.at.path for e in deployment.environments for p in e.problems}
+    for service in deployment.services:
+        if python := interpreter(service):
+            reported |= {refused.at.path for refused, _ in refused_sources(service, python)}
     seen: set[str] = set()
     for problem in deployment.problems:
         path = problem.at.path

@@ -14,7 +14,7 @@ from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.commands import ServerStart
-from auditor.parsers.python.facts import Phase, Reach
+from auditor.parsers.python.facts import Phase, Reach, Refused
 from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
@@ -736,10 +736,22 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
     """Code uses syntax that the image's Python does not know."""
     environment = service.environment
     python = environment.python if environment else None
-    if python is None or "." not in python.version:
+    minor = interpreter(service)
+    if python is None or minor is None:
         return
-    major, short = (int(p) for p in python.version.split(".")[:2])
     judged = False
+    for refused, reach in refused_sources(service, minor):
+        judged = True
+        sure = reach is None or reach.certain
+        yield rule.finding(
+            refused.at,
+            f"Python {python.version} does not take this file: `{refused.error}`",
+            help="Correct the line: every Python refuses it.",
+            related=[Related(python.at, "the interpreter is chosen here")],
+            confidence=None if sure else Confidence.POSSIBLE,
+            severity=None if sure else Severity.MEDIUM,
+            breaks=service.breaks(Stage.STARTS) if reach is None else stopped(service, reach),
+        )
     for entry in service.entries:
         for _, path in entry.trace.modules:
             facts = service.module_facts.get(path)
@@ -747,7 +759,7 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
                 continue
             judged = True
             for need in facts.needs:
-                if need.python <= (major, short):
+                if need.python <= minor:
                     continue
                 parsed = need.when == "parse"
                 if not parsed and not _at_definition(need.construct, service):
@@ -763,6 +775,40 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
                 break
     if judged:
         yield rule.passed()
+
+
+def interpreter(service: Service) -> tuple[int, int] | None:
+    """Major and minor version of the service's Python, where both are known."""
+    python = service.environment.python if service.environment else None
+    if python is None or "." not in python.version:
+        return None
+    major, minor = (int(part) for part in python.version.split(".")[:2])
+    return major, minor
+
+
+def refused_sources(
+    service: Service, python: tuple[int, int]
+) -> Iterator[tuple[Refused, Reach | None]]:
+    """What the service runs or imports that no parser takes; without a reach: the entry itself."""
+    seen: set[str] = set()
+    for entry in service.entries:
+        imported = {item.path: item for item in entry.trace.imports if item.path}
+        for _, path in entry.trace.modules:
+            facts = service.module_facts.get(path)
+            refused = facts.refused if facts is not None else None
+            if refused is None or path in seen or not refused.by(python):
+                continue
+            item = imported.get(path)
+            if path == entry.trace.path:
+                seen.add(path)
+                yield refused, None
+            elif (
+                item is not None
+                and item.reach.phase is not Phase.UNREACHED
+                and not {*item.reach.guards, *item.fact.guards}
+            ):
+                seen.add(path)
+                yield refused, item.reach
 
 
 def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:

@@ -7,19 +7,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor import versions
 from auditor.catalog import Rule, knowledge
 from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment import startcalls
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related, Stage
-from auditor.linking import distributions, pins, wheels
+from auditor.linking import distributions, pins
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
 
 if TYPE_CHECKING:
-    from auditor.deployment.model import Environment
     from auditor.parsers.python.facts import ReachedImport, Use
 
 
@@ -131,14 +129,11 @@ def _left(service: Service, module: str, name: str) -> tuple[str, list[Related]]
     from auditor.linking.symbols import numbers
 
     distribution = rows[0]["distribution"]
-    version = installed.version(distribution)
-    settled = version is not None
-    version = version or _today(environment, distribution)
-    by = ""
-    if version is None and (found := pins.brought(environment, distribution)) is not None:
-        version, by = found
-    if version is None:
+    settled = installed.version(distribution) is not None
+    found = pins.release(environment, distribution)
+    if found is None:
         return None
+    version, by = found
     left = [r for r in rows if numbers(version) >= numbers(r["without"])[:2]]
     left = [r for r in left if not any(map(installed.has, r.get("unless", ())))]
     if not left:
@@ -155,36 +150,6 @@ def _left(service: Service, module: str, name: str) -> tuple[str, list[Related]]
         f"{version} {how}: `{row['error']}`",
         related,
     )
-
-
-def _today(environment: Environment, name: str) -> str | None:
-    """What an open requirement of the project's own resolves to; None where that is not sure."""
-    installed, python = environment.installed, environment.python
-    asked = environment.find(name)
-    if installed is None or python is None or not asked or environment.locked or installed.closed:
-        return None
-    if not installed.complete or any(i.fact.url or i.fact.vcs or i.fact.path for i in asked):
-        return None
-    there = installed.distributions.get(name)
-    if there is None or there.via == "the base image":
-        return None
-    if any(c.key == name for c in environment.constraints):
-        return None
-    for other in environment.requirements:
-        # An older release of another one may keep it back.
-        old = other.version is not None or bool(other.fact.specifier)
-        if other.key != name and old and distributions.requires(other.key, name):
-            return None
-    specifier = ",".join(i.fact.specifier for i in asked if i.fact.specifier)
-    found = wheels.newest(name, specifier, python.version)
-    if found is None:
-        found = distributions.newest(name)
-        minor = python.version.split(".")[1:2]
-        if found is None or not minor or not minor[0].isdigit() or int(minor[0]) < 9:
-            return None  # an old interpreter gets an older release
-        if specifier and versions.admits(specifier, found) is not True:
-            return None
-    return found
 
 
 def _no_attribute(service: Service, use: Use) -> tuple[str, list[Related]] | None:
@@ -314,7 +279,8 @@ def _library(service: Service, item: ReachedImport) -> tuple[str, list[Related]]
         installed = environment.installed
         pinned = None
         if installed is not None and name:
-            pinned = installed.version(name) or _today(environment, name)
+            release = pins.release(environment, name)
+            pinned = release[0] if release is not None else None
         if name is None or pinned is None:
             return None
         table = symbols.table(name)

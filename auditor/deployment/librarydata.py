@@ -9,6 +9,7 @@ from auditor import versions
 from auditor.catalog import knowledge
 from auditor.deployment.commands import ran
 from auditor.findings import Confidence
+from auditor.linking import pins
 from auditor.parsers.commands.facts import Download, Other, PythonRun, ShellRun
 from auditor.parsers.requirements import normalise
 
@@ -115,11 +116,11 @@ def _resource(service: Service, asked: str) -> str | None:
     environment = service.environment
     if environment is None or environment.installed is None:
         return None
-    version = environment.installed.version("nltk")
-    below = [n for v, n in rows.items() if version and versions.admits(f"<={version}", v)]
-    above = [n for v, n in rows.items() if version and versions.admits(f">={version}", v)]
-    if version is None:
+    found = pins.release(environment, "nltk")
+    if found is None:
         return None if len(set(rows.values())) > 1 else asked
+    below = [n for v, n in rows.items() if versions.admits(f"<={found[0]}", v)]
+    above = [n for v, n in rows.items() if versions.admits(f">={found[0]}", v)]
     near = {*below[-1:], *above[:1]}
     return near.pop() if len(near) == 1 and below else None
 

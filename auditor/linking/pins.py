@@ -100,7 +100,48 @@ def _refusal(
     return None
 
 
-def brought(environment: Environment, name: str) -> tuple[str, str] | None:
+def release(environment: Environment, name: str) -> tuple[str, str] | None:
+    """(release, by whom) that is installed, or that pip would take today; None where that is not sure.
+
+    By whom is empty for what the project itself asks for.
+    """
+    installed = environment.installed
+    version = installed.version(name) if installed is not None else None
+    version = version or _today(environment, name)
+    return (version, "") if version is not None else _brought(environment, name)
+
+
+def _today(environment: Environment, name: str) -> str | None:
+    """What an open requirement of the project's own resolves to; None where that is not sure."""
+    installed, python = environment.installed, environment.python
+    asked = environment.find(name)
+    if installed is None or python is None or not asked or environment.locked or installed.closed:
+        return None
+    if not installed.complete or any(i.fact.url or i.fact.vcs or i.fact.path for i in asked):
+        return None
+    there = installed.distributions.get(name)
+    if there is None or there.via == "the base image":
+        return None
+    if any(c.key == name for c in environment.constraints):
+        return None
+    for other in environment.requirements:
+        # An older release of another one may keep it back.
+        old = other.version is not None or bool(other.fact.specifier)
+        if other.key != name and old and distributions.requires(other.key, name):
+            return None
+    specifier = ",".join(i.fact.specifier for i in asked if i.fact.specifier)
+    found = wheels.newest(name, specifier, python.version)
+    if found is None:
+        found = distributions.newest(name)
+        minor = python.version.split(".")[1:2]
+        if found is None or not minor or not minor[0].isdigit() or int(minor[0]) < 9:
+            return None  # an old interpreter gets an older release
+        if specifier and versions.admits(specifier, found) is not True:
+            return None
+    return found
+
+
+def _brought(environment: Environment, name: str) -> tuple[str, str] | None:
     """(release, by whom) that pip takes today of what only other requirements ask for.
 
     None where one of them is not known well enough to say what it allows.

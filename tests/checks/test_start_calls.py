@@ -97,6 +97,8 @@ TOKENS = 'import nltk\nWORDS = nltk.word_tokenize("a b")'
         (TOKENS, "RUN python -m nltk.downloader punkt", "3.9.1", "punkt_tab"),
         (TOKENS, "RUN python -m nltk.downloader punkt", "3.9", ""),
         (TOKENS, "RUN python -m nltk.downloader punkt", "3.8.1", ""),
+        (TOKENS, "RUN python -m nltk.downloader punkt", "", "punkt_tab"),
+        (TOKENS, "RUN python -m nltk.downloader punkt_tab", "", ""),
         (TOKENS, "RUN python -m nltk.downloader punkt_tab", "3.8.1", "punkt"),
         (TOKENS, "RUN python -c \"import nltk; nltk.download('punkt')\"", "3.9.2", "punkt_tab"),
         (TOKENS, "RUN python -c \"import nltk; nltk.download('punkt_tab')\"", "3.9.2", ""),
@@ -121,7 +123,7 @@ TOKENS = 'import nltk\nWORDS = nltk.word_tokenize("a b")'
 )
 def test_data_of_nltk(tmp_path: Path, code: str, extra: str, version: str, missing: str) -> None:
     files = {
-        "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\nnltk=={version}\n",
+        "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\nnltk{version and f'=={version}'}\n",
         "Dockerfile": dockerfile(extra),
         "fetch.py": "",
         "nltk_data/a": "",

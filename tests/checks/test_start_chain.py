@@ -130,6 +130,20 @@ def breaking(result: AuditResult) -> set[str]:
             },
             set(),
         ),
+        ({"app.py": APP + "    other = 1\n   wrong = 2\n"}, {"IMG021"}),
+        ({"app.py": APP + "def wrong(:\n    pass\n"}, {"IMG021"}),
+        ({"app.py": APP + "<<<<<<< HEAD\n"}, {"IMG021"}),
+        ({"app.py": "from scores import score\n" + APP, "scores.py": "score = = 1\n"}, {"IMG021"}),
+        (
+            {
+                "app.py": "try:\n    from scores import score\nexcept Exception:\n    score = 0\n" + APP,
+                "scores.py": "score = = 1\n",
+            },
+            set(),
+        ),
+        ({"scores.py": "score = = 1\n"}, set()),
+        # A newer Python than the one that reads may know what this one does not.
+        ({"app.py": APP + "x = = 1\n", "Dockerfile": recipe(python="3.99")}, set()),
         ({"Procfile": "web: gunicorn app:app\n"}, set()),
         ({"Procfile": "web: gunicorn -b 0.0.0.0:5000 app:app\n"}, {"NET003"}),
         ({"Procfile": "web: gunicorn main:app\n"}, {"IMG017"}),
@@ -161,6 +175,12 @@ def breaking(result: AuditResult) -> set[str]:
 )  # fmt: skip
 def test_breaks(tmp_path: Path, files: dict[str, str], rules: set[str]) -> None:
     assert breaking(run(tmp_path, files)) == rules
+
+
+def test_one_finding_for_a_file_that_does_not_parse(tmp_path: Path) -> None:
+    result = run(tmp_path, {"app.py": APP + "def wrong(:\n"})
+    found = [f.rule for f in result.findings if f.rule in ("IMG021", "CFG004")]
+    assert found == ["IMG021"]
 
 
 PROXY = "server {{\n  listen 80;\n  location / {{ proxy_pass http://{}; }}\n}}\n"

@@ -798,5 +798,10 @@ _SHARP = frozenset(
         "operator.attrgetter",
         "_operator.attrgetter",
         "torch.storage._load_from_bytes",
+        "keras.saving.pickle_utils.deserialize_model_from_bytecode",
+        "keras.src.saving.pickle_utils.deserialize_model_from_bytecode",
+        "tf_keras.src.saving.pickle_utils.deserialize_model_from_bytecode",
+        "keras.src.models.sequential.Sequential._unpickle_model",
+        "keras.src.models.functional.Functional._unpickle_model",
     }
 )

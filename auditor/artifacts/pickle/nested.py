@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from auditor.artifacts.blob import Blob
 from auditor.artifacts.pickle.values import Big, Call, Glob, Value
+
+if TYPE_CHECKING:
+    from auditor.artifacts.facts import ArtifactFacts
 
 # Files in files that are being judged.
 _inside: list[int] = []
 _DEPTH = 3
+_MEMBERS = 10_000
 
 
 def bytes_of(value: Value) -> Blob | None:
@@ -48,6 +54,36 @@ def _text_of(value: Value) -> str | None:
 
 def judge_bytes(value: Value) -> tuple[str, tuple[str, ...]] | str:
     """(format, globals) of the file in these bytes, or why it may not be loaded."""
+    found = _judged(value, "another pickle")
+    return found if type(found) is str else (found[0].format, found[0].globals)
+
+
+def judge_keras(value: Value) -> str | None:
+    """Why the Keras model in these bytes may not be loaded; None when it may.
+
+    Since Keras 2.11 they are a ``.keras`` file, before that a tar archive of a SavedModel that is
+    unpacked to memory; each member is written below the name of a directory there.
+    """
+    found = _judged(value, "a model")
+    if type(found) is str:
+        return found
+    if found[0].format == "keras-v3":
+        return None
+    raw = bytes_of(value)
+    if found[0].format != "tar" or raw is None or found[0].globals:
+        return "what it loads is no Keras model"
+    from auditor.artifacts.tarred import read_tar
+
+    members = read_tar(raw, _MEMBERS)
+    if members.issues or any("://" in name for name, _ in members.members):
+        return "what it loads is unpacked to places of its own"
+    if all(facts.format != "savedmodel" for facts in found[1:]):
+        return "what it loads is no Keras model"
+    return None
+
+
+def _judged(value: Value, what: str) -> list[ArtifactFacts] | str:
+    """The file in these bytes and what is nested in it, all of it safe; else why not."""
     raw = bytes_of(value)
     if raw is None:
         return "what it loads is not known"
@@ -63,5 +99,5 @@ def judge_bytes(value: Value) -> tuple[str, tuple[str, ...]] | str:
     finally:
         _inside.pop()
     if verdict != "safe" or not scanner.found:
-        return f"it loads another pickle, which is {verdict}"
-    return scanner.found[0].format, scanner.found[0].globals
+        return f"it loads {what}, which is {verdict}"
+    return scanner.found

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from auditor import lazy_re as re
 from auditor.artifacts.pickle.names import canonical, known_module, lookup
-from auditor.artifacts.pickle.nested import judge_bytes
+from auditor.artifacts.pickle.nested import bytes_of, judge_bytes, judge_keras
 from auditor.artifacts.pickle.states import (
     METHOD_TYPES,
     STATES,
@@ -887,6 +887,36 @@ def policy_torch_bytes(call: Call) -> Objection:
         return "it loads another pickle, which holds more than a storage"
     call.cls = Glob("torch.storage", "TypedStorage", call.offset)
     return None
+
+
+def policy_keras_bytes(call: Call) -> Objection:
+    """A whole Keras model in bytes, an array of bytes or a file in memory: judged like a file."""
+    args = arguments(call)
+    if args is None or len(args) != 1 or call.kwargs is not None:
+        return "what it loads is not known"
+    return judge_keras(_buffer(args[0]))
+
+
+def _buffer(value: Value) -> Value:
+    """The bytes that a one-dimensional array of bytes or a file in memory holds."""
+    if type(value) is not Call:
+        return value
+    if names_global(value.func, "numpy.core.numeric._frombuffer"):
+        args = arguments(value)
+        if args is None or len(args) != 4 or value.states or value.items:
+            return value
+        held, shape = args[0], args[2]
+    elif len(value.states) == 1 and type(value.states[0]) is tuple and not value.items:
+        state = value.states[0]
+        if names_global(value.func, "_io.BytesIO"):
+            return state[0] if len(state) == 3 else value
+        if value.cls is None or not names_global(value.cls, "numpy.ndarray") or len(state) != 5:
+            return value
+        shape, held = state[1], state[4]
+    else:
+        return value
+    raw = bytes_of(held)
+    return held if raw is not None and shape == (len(raw),) else value
 
 
 _STORAGE = re.compile(r"torch\.(?:(?:storage|cuda)\.)?_?\w+Storage|collections\.OrderedDict")

@@ -385,6 +385,18 @@ def state_estimator(call: Call, cls: Glob, state: Value) -> Objection:
     return objection
 
 
+def state_pycaret(call: Call, cls: Glob, state: Value) -> Objection:
+    """An estimator that compares and prints versions, and calls what it caches with, if anything."""
+    objection = state_estimator(call, cls, state)
+    if objection is None and type(state) is Dct:
+        versions = state.get("_pycaret_versions")
+        if versions is not MISSING and not plain(versions):
+            return "its versions are no text"
+        if state.get("_memory") is not None:
+            return "it caches to a place of its own"
+    return objection
+
+
 def state_pmdarima(call: Call, cls: Glob, state: Value) -> Objection:
     """Takes the attributes, then calls a method that compares and prints the version."""
     objection = attributes(state)
@@ -654,6 +666,15 @@ def state_uuid(call: Call, cls: Glob, state: Value) -> Objection:
 def state_plain(call: Call, cls: Glob, state: Value) -> Objection:
     """Takes its state apart: numbers and text only, in tuples."""
     return None if type(state) is tuple and valued(state) else "its state is not plain data"
+
+
+def state_buffer(call: Call, cls: Glob, state: Value) -> Objection:
+    """What a file in memory holds, where it stands in it, and no attributes."""
+    if type(state) is tuple and len(state) == 3 and state[2] is None and type(state[1]) is int:
+        held = state[0]
+        if type(held) is bytes or _is_bytes(held) or (type(held) is Big and held.kind == "bytes"):
+            return None
+    return "what it holds is not known"
 
 
 _WRAPPER = {

@@ -142,6 +142,20 @@ class SyntaxNeed:
 
 
 @value
+class Refused:
+    """Source that the reading Python's parser, ``newest``, does not take; nor does an older one."""
+
+    at: Location
+    error: str
+    newest: tuple[int, int]
+
+    def by(self, python: tuple[int, int]) -> bool:
+        """Whether that Python is sure to refuse it too: a newer one may know the syntax."""
+        # Before 3.7 `async` and `await` were names.
+        return python >= (3, 7) and (python <= self.newest or self.error.startswith("Indentation"))
+
+
+@value
 class Parameter:
     """A parameter of a function, or a field of a class body (annotations as written)."""
 
@@ -215,6 +229,7 @@ class ModuleFacts:
     names: tuple[str, ...] = ()  # bound at module level
     main_guard: Location | None = None
     needs: tuple[SyntaxNeed, ...] = ()
+    refused: Refused | None = None
     installs: tuple[InstallLine, ...] = ()
     notebook: bool = False
     lines: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from auditor.parsers.python.facts import (
     ModuleFacts,
     Parameter,
     RawCall,
+    Refused,
     Scalar,
     SyntaxNeed,
 )
@@ -135,23 +137,25 @@ def parse_text(
     if len(text) > MAX_CHARACTERS:
         problem = Problem(at=Location(path), message="is too large to read as Python", fatal=True)
         return ModuleFacts(path=path, lines=lines, problems=(*problems, problem))
-    tree, needs, trouble = _tree(path, text, places)
+    tree, needs, trouble, refused = _tree(path, text, places)
     problems = (*problems, *trouble)
     if tree is None:
-        return ModuleFacts(path=path, lines=lines, needs=tuple(needs), problems=problems)
+        return ModuleFacts(
+            path=path, lines=lines, needs=tuple(needs), refused=refused, problems=problems
+        )
     return _Reader(path, places, text).read(tree, tuple(needs), lines, problems)
 
 
 def _tree(
     path: str, text: str, places: Places
-) -> tuple[ast.Module | None, list[SyntaxNeed], list[Problem]]:
+) -> tuple[ast.Module | None, list[SyntaxNeed], list[Problem], Refused | None]:
     needs: list[SyntaxNeed] = []
     lines: list[str] | None = None
     for _ in range(_MAX_REWRITES):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return ast.parse(text), needs, []
+                return ast.parse(text), needs, [], None
         except SyntaxError as error:
             line = min(error.lineno or 1, text.count("\n") + 1)
             if lines is None:
@@ -166,16 +170,22 @@ def _tree(
             here = lines[line - 1] if line <= len(lines) else ""
             column = max(error.offset or 1, 1)
             at = Location(path, line, column, line, max(len(here) + 1, column))
-            return None, needs, [Problem(at=at, message=_syntax_message(error, here), fatal=True)]
+            problem = Problem(at=at, message=_syntax_message(error, here), fatal=True)
+            # What was rewritten may be the cause: then nothing is sure.
+            sure = not needs and "\0" not in text
+            told = f"{type(error).__name__}: {error.msg}"
+            newest = (sys.version_info.major, sys.version_info.minor)
+            refused = Refused(at=at, error=told, newest=newest) if sure else None
+            return None, needs, [problem], refused
         except (ValueError, RecursionError, MemoryError, OverflowError) as trouble:
             what = {
                 "ValueError": "contains a NUL byte" if "\0" in text else f"is malformed: {trouble}",
                 "RecursionError": "is nested too deeply",
             }.get(type(trouble).__name__, "is too complex")
             message = f"cannot be read as Python: {what}"
-            return None, needs, [Problem(at=Location(path), message=message, fatal=True)]
+            return None, needs, [Problem(at=Location(path), message=message, fatal=True)], None
     problem = Problem(at=Location(path), message="does not parse as Python", fatal=True)
-    return None, needs, [problem]
+    return None, needs, [problem], None
 
 
 _PYTHON2 = (
