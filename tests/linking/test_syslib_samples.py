@@ -67,3 +67,23 @@ def test_draws_follow_the_weights(sample: ModuleType) -> None:
     assert len(drawn) == 20
     assert len(set(drawn)) == 20
     assert sample.draw(rows, 8, 20) != drawn
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_what_the_samples_missed_is_named(
+    sample: ModuleType, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sys.path.insert(0, str(TOOLS))
+    try:
+        measure = importlib.import_module("measure_syslibs")
+    finally:
+        sys.path.remove(str(TOOLS))
+    cases = TOOLS / f"syslibs_sample{number}_cases.tsv"
+    weights = measure.weights_of([cases])
+    table = TOOLS / f"syslibs_sample{number}.tsv"
+    measure.libraries(table, "python:PYTHON-slim-SUITE", weights, ask=False)
+    by_case, by_repositories = capsys.readouterr().out.splitlines()[-2:]
+    for said in (by_case, by_repositories):
+        assert ", missed 0 " in said
+        assert "false alarms 0;" in said
+    assert by_repositories.startswith("by repositories: ")
