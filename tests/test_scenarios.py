@@ -78,6 +78,8 @@ def test_forecast_is_what_happened(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [n for n, t in TRUTH.items() if t["healthy"] is not None])
 def test_health_is_what_happened(name: str, tmp_path: Path) -> None:
+    if SCENARIOS[name].get("gap"):
+        pytest.xfail(f"not seen yet: {SCENARIOS[name]['gap']}")
     rules = {f.rule for f in _audit(name, tmp_path).findings}
     assert bool(rules & {"IMG015", "NET006"}) is (TRUTH[name]["healthy"] is False)
 

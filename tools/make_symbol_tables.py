@@ -228,7 +228,7 @@ def fetch_all(cache: Path, only: list[str]) -> None:
 
 # Run by each interpreter: names of every module of its standard library.
 STDLIB_SCRIPT: Final = """
-import importlib, json, os, pkgutil, sys, sysconfig, warnings
+import ast, importlib, inspect, json, os, pkgutil, sys, sysconfig, warnings
 warnings.simplefilter("ignore")
 skip = {"test", "tests", "idlelib", "tkinter", "turtledemo", "antigravity", "this", "lib2to3",
         "turtle", "site-packages", "ensurepip", "pydoc_data", "__main__", "__phello__"}
@@ -239,6 +239,18 @@ folders = [root, os.path.join(root, "lib-dynload")]
 for info in pkgutil.iter_modules(folders):
     if info.name not in skip:
         names.add(info.name)
+# What the module's own __getattr__ gives, of the names that its source spells out.
+def served(module):
+    if "__getattr__" not in vars(module):
+        return
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        text = getattr(node, "value", getattr(node, "s", None))
+        if isinstance(text, str) and text.isidentifier() and not text.startswith("__"):
+            try:
+                getattr(module, text)
+            except AttributeError:
+                continue
+            yield text
 def add(name):
     if any(part in skip for part in name.split(".")) or name.endswith("__main__"):
         return
@@ -247,7 +259,8 @@ def add(name):
     except BaseException:
         found[name] = None
         return
-    found[name] = sorted(n for n in dir(module) if not (n.startswith("__") and n.endswith("__")))
+    names = set(dir(module)) | set(served(module))
+    found[name] = sorted(n for n in names if not (n.startswith("__") and n.endswith("__")))
     if hasattr(module, "__path__"):
         for info in pkgutil.iter_modules(module.__path__):
             add(name + "." + info.name)
@@ -256,7 +269,7 @@ for name in sorted(names):
 # Where pickles find classes of the import system; no path leads to these two.
 for name in ("os.path", "_frozen_importlib", "_frozen_importlib_external"):
     add(name)
-import ast, enum
+import enum
 shapes = {}
 def shape(cls):
     if issubclass(cls, enum.Enum):

@@ -37,7 +37,11 @@ def first_failure(truth: dict[str, Any]) -> str | None:
 
 def forecast_of(result: AuditResult) -> tuple[str | None, str | None]:
     """(first stage forecast to fail, first stage left unknown) over the services built here."""
-    services = [s for s in result.services if s.stage is not None or s.base is not None]
+    services = [
+        s
+        for s in result.services
+        if s.stage is not None or s.base is not None or dict(s.forecast.answers())["builds"] == "no"
+    ]
     for index, stage in enumerate(STAGES):
         answers = [dict(s.forecast.answers())[stage] for s in services]
         if "no" in answers:

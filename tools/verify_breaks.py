@@ -107,7 +107,7 @@ PAIRS = (
     Pair(id="flasgger-flask", name="flasgger", versions=">=0.9.4,<0.9.7", other="flask", bad=">=2.3",
          samples=("0.9.5",), python="3.10", code="import flasgger", module="flasgger", pythons=">=3.8", remedy="<2.3"),
     Pair(id="gunicorn-setuptools", name="gunicorn", versions=">=20.0,<21.0", other="setuptools", bad=">=82",
-         samples=("20.0.4", "20.1.0"), python="3.12", code="import gunicorn.util", module="gunicorn", pythons=">=3.12",
+         samples=("20.0.4", "20.1.0"), python="3.12", code="import gunicorn.util", module="gunicorn", pythons=">=3.9",
          remedy="<81"),
     Pair(id="streamlit-altair", name="streamlit", versions=">=1.10,<1.22", other="altair", bad=">=5.0",
          samples=("1.12.2", "1.19.0"), python="3.10", code="import streamlit", module="streamlit", pythons=">=3.7",

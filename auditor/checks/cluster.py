@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.cluster import Cluster, same_namespace, selects, services_of
+from auditor.deployment.cluster import Cluster, Pods, same_namespace, selects, services_of
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
@@ -307,15 +307,11 @@ def packaged_entry(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
 def selects_nothing(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A Service whose selector takes no pod, beside the workload that it is meant for."""
     cluster = deployment.cluster
+    lasting = Pods(w for w in cluster.workloads if w.kind not in ("Job", "CronJob"))
     for service in cluster.services:
         if not service.selector or service.type == "ExternalName":
             continue
-        answers = [
-            (w, selects(service.selector, w))
-            for w in cluster.workloads
-            if same_namespace(service, w) and w.kind not in ("Job", "CronJob")
-        ]
-        if any(answer is not False for _, answer in answers):
+        if any(same_namespace(service, w) for w in lasting.taken(service.selector)):
             yield rule.passed()
             continue
         same = [

@@ -20,6 +20,7 @@ from auditor.deployment.model import (
     Environment,
     EnvRequirement,
     InstallStep,
+    PythonClaim,
     Service,
 )
 from auditor.findings import Confidence, Related, Severity, Stage
@@ -1242,8 +1243,7 @@ def known_incompatible_release(
         if clash is None:
             continue
         version, at, confidence = clash
-        newest = row["proved"][0].rpartition("==")[2]
-        other = f"{row['other']} {version or newest}"
+        other = f"{row['other']} {version or _newest_end(row, environment.python)}"
         why = "" if version else " (what an open requirement resolves to today)"
         users = [
             service
@@ -1288,6 +1288,23 @@ def _settled(environment: Environment, name: str, versions: str) -> EnvRequireme
     return None
 
 
+def _renewed(environment: Environment, item: EnvRequirement) -> bool:
+    """Whether a command brings the newest release of it, whatever is there (``pip install -U``)."""
+    return item.origin == "command" and any(
+        step.at == item.step_at and step.fact is not None and step.fact.upgrade
+        for step in environment.steps
+    )
+
+
+def _of_the_base(environment: Environment, name: str) -> bool:
+    """Whether the image that this one is built on brings some release of it."""
+    base = environment.base
+    if base is not None and base.official_python and name in ("setuptools", "wheel"):
+        return bool(base.has_setuptools)
+    there = environment.installed.distributions.get(name) if environment.installed else None
+    return there is not None and there.via == "the base image"
+
+
 def _other_end(
     environment: Environment, row: dict[str, Any], table: dict[str, Any]
 ) -> tuple[str | None, Location, Confidence] | None:
@@ -1302,13 +1319,15 @@ def _other_end(
         if not _allows(row["bad"], settled.version):
             return None
         return settled.version, settled.fact.at, Confidence.LIKELY
-    if installed is None or installed.closed or environment.locked:
+    renewed = any(_renewed(environment, item) for item in asked)
+    if installed is None or (not renewed and (installed.closed or environment.locked)):
         return None
-    there = installed.distributions.get(name)
-    if there is not None and there.via == "the base image" and not asked:
+    if not renewed and _of_the_base(environment, name):
         # An older release that meets the requirement is there already and stays.
         return None
-    probe = row["proved"][0].rpartition("==")[2]
+    probe = _newest_end(row, environment.python)
+    if not _allows(row["bad"], probe):
+        return None
     limits = [*(i.fact for i in asked), *(c for c in environment.constraints if c.key == name)]
     if any(limit.allows(probe) is False for limit in limits):
         return None
@@ -1328,6 +1347,12 @@ def _other_end(
             confidence = Confidence.POSSIBLE
     at = asked[0].fact.at if asked else _requirements_end(environment)
     return None, at, confidence
+
+
+def _newest_end(row: dict[str, Any], python: PythonClaim | None) -> str:
+    """The release of the other end that pip takes today where nothing limits it, on that Python."""
+    taken = wheels.newest(row["other"], "", python.version) if python is not None else None
+    return taken or str(row["proved"][0].rpartition("==")[2])
 
 
 def _name_of(requirement: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from auditor import lazy_re as re
@@ -9,7 +10,7 @@ from auditor.catalog import Rule
 from auditor.checks.img import stopped, waiting
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import Deployment, Listen, Proxied, Service
+from auditor.deployment.model import Deployment, Entry, Listen, Proxied, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
@@ -130,8 +131,18 @@ def _cut_off(service: Service) -> tuple[Location, str] | None:
     return None
 
 
+def _behind_proxy(service: Service, served: ports.Served, deployment: Deployment) -> bool:
+    """A proxy of the project sends requests to a port that the service serves."""
+    return any(
+        target.port in served.ports
+        and service in deployment.neighbours.known_as(other, target.host)
+        for other in deployment.neighbours.siblings(service)
+        for target in other.proxies
+    )
+
+
 @check("NET003")
-def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
+def published_nowhere(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A published container port that no process serves."""
     if service.image is None or service.host_network or service.lends_network:
         return
@@ -199,7 +210,7 @@ def published_nowhere(service: Service, rule: Rule) -> Iterator[Outcome]:
             yield rule.passed()
             continue
         listen = served.listens[0]
-        fatal = not good
+        fatal = not good and not _behind_proxy(service, served, deployment)
         if item.source == "platform":
             yield rule.finding(
                 listen.at,
@@ -622,7 +633,10 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
             if port in served.ports:
                 yield rule.passed()
                 continue
+            if local and _starts_others(entry):
+                continue
             listen = served.listens[0]
+            told = local and _told_elsewhere(service, port, deployment)
             yield rule.finding(
                 at,
                 f"the code asks `{host}:{port}`, "
@@ -636,9 +650,45 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 if local
                 else f"Ask `{host}:{listen.port}`.",
                 related=[Related(call.at, "asked here"), Related(listen.at, "served here")],
-                confidence=Confidence.LIKELY,
-                breaks=stopped(service, call.reach),
+                severity=Severity.MEDIUM if told else None,
+                confidence=Confidence.POSSIBLE if told else Confidence.LIKELY,
+                breaks=() if told else stopped(service, call.reach),
             )
+
+
+def _starts_others(entry: Entry) -> bool:
+    """The code starts programs that may serve ports beside it: all but those that end by themselves."""
+    return any(
+        call.category == "subprocess" and posixpath.basename(call.program) not in _ENDING
+        for call in entry.trace.calls
+    )
+
+
+# Programs that code calls for one answer.
+_ENDING = frozenset(
+    """
+    convert cp curl df du ffmpeg ffprobe file find free git gs identify kill ls magick mv nvcc nvidia-smi
+    pdftoppm pdftotext ping ps rm soffice libreoffice tesseract top uname unzip wget which zip
+    """.split()  # noqa: SIM905
+)
+
+
+def _told_elsewhere(service: Service, port: int, deployment: Deployment) -> bool:
+    """Another Compose file of the project tells the same service whom to ask at this port."""
+    own, project = service.compose, service.project
+    for other in deployment.variants:
+        if own is None or project is None or other.files[0] != project.files[0]:
+            continue
+        same = next((s for s in other.services if s.name == own.name), None)
+        for variable in same.environment if same is not None else ():
+            asked = _URL.match(variable.value) if isinstance(variable.value, str) else None
+            if (
+                asked is not None
+                and asked[2] == str(port)
+                and asked[1] not in ("localhost", "127.0.0.1")
+            ):
+                return True
+    return False
 
 
 def _asks_itself(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -63,7 +63,7 @@ def assemble(
 
         facts.pickled_modules = project_modules(artifacts)
     builds, runs = _docker_lines(facts)
-    projects, aside = _projects(facts)
+    projects, variants, aside = _projects(facts)
     built: dict[tuple[object, ...], BuiltImage] = {}
     found: list[Service] = []
     used: set[str] = set()
@@ -179,6 +179,7 @@ def assemble(
         if image is not None and server.container.at not in tied:
             name = unique(_workload_name(server), server.workload.at.path)
             found.append(services.from_kubernetes(facts, running=server, image=image, name=name))
+    built_as = frozenset(t for b in builds for t in b.tags if isinstance(t, str) and ":" in t)
     for entry in repository.of_kind(FileKind.DOCKERFILE):
         started = linked.get(entry.path, [])
         if entry.path in aside or (entry.path in used and not started):
@@ -209,7 +210,7 @@ def assemble(
             if parsed is not None:
                 facts.note(parsed.problems)
             continue
-        mine = _runs_of(entry, tags, runs, repository)
+        mine = _runs_of(entry, tags, runs, repository, built_as)
         found.append(
             services.from_image(
                 facts,
@@ -293,6 +294,7 @@ def assemble(
         environments=tuple(environment_list),
         artifacts=artifacts,
         projects=tuple(projects),
+        variants=tuple(variants),
         python_claims=tuple(claims),
         version_files=tuple(version_files),
         modules=facts.modules,
@@ -447,8 +449,10 @@ _CONFIGURED = {
 }
 
 
-def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
-    """Compose projects as they would be started, and the Dockerfiles of those left aside.
+def _projects(
+    facts: Facts,
+) -> tuple[list[ComposeProject], list[ComposeProject], set[str]]:
+    """Compose projects as they would be started, those left aside, and what only these build.
 
     A file that stands alone is a project of its own; one laid over the default file replaces
     it when its name says production, or when Compose applies it by itself and nothing says that
@@ -458,6 +462,7 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
     paths = [e.path for e in facts.repository.of_kind(FileKind.COMPOSE)]
     given = _speaking_of(facts, "--env-file") if paths else []
     chosen: dict[tuple[str, ...], ComposeProject] = {}
+    variants: list[ComposeProject] = []
     aside: set[str] = set()
     for files in compose.file_sets(paths):
         texts = [t for t in (facts.read(p) for p in files.files) if t is not None]
@@ -499,14 +504,18 @@ def _projects(facts: Facts) -> tuple[list[ComposeProject], set[str]]:
                 for s in project.services
                 if s.build is not None and s.build.dockerfile_path is not None
             }
+            variants.append(project)
             continue
         if variant:
             if not applied and not _for_production(names[-1]):
+                variants.append(project)
                 continue
-            chosen.pop(names[:1], None)
+            plain = chosen.pop(names[:1], None)
+            variants += () if plain is None else (plain,)
         chosen[names] = project
     projects = list(chosen.values())
-    return [p for p in projects if not any(_part_of(p, other) for other in projects)], aside
+    whole = [p for p in projects if not any(_part_of(p, other) for other in projects)]
+    return whole, variants, aside
 
 
 def _built_for(service: Service, linked: Mapping[str, object]) -> bool:
@@ -686,14 +695,21 @@ def _runs_of(
     tags: tuple[str, ...],
     runs: Sequence[DockerRun],
     repository: Repository,
+    others: Container[str],
 ) -> list[DockerRun]:
-    """The run commands that start this Dockerfile's image."""
+    """The run commands that start this Dockerfile's image; ``others`` are tags of any build."""
     wanted = {t.partition(":")[0] for t in tags}
     mine = [
         r
         for r in runs
         if r.at.path == entry.path
-        or (isinstance(r.image, str) and r.image.partition(":")[0] in wanted)
+        or (
+            # What stands in the comments of another Dockerfile is about that one's image.
+            r.place != "comment"
+            and isinstance(r.image, str)
+            and r.image.partition(":")[0] in wanted
+            and (r.image in tags or r.image not in others)
+        )
     ]
     if mine or wanted:
         return mine

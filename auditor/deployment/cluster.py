@@ -382,3 +382,26 @@ def _shared_path(first: str, second: str) -> int:
     if first == second:
         return len(first)
     return len(posixpath.commonprefix([first.split("/")[:-1], second.split("/")[:-1]]))
+
+
+class Pods:
+    """Workloads by the labels of their pods, so that a selector asks only those it may take."""
+
+    def __init__(self, workloads: Iterable[kubernetes.Workload]) -> None:
+        self._all = list(workloads)
+        self._by: dict[tuple[str, str | None], list[kubernetes.Workload]] = {}
+        for workload in self._all:
+            for key, item in dict(workload.pod.labels).items():
+                value = item.value if isinstance(item.value, str) else None
+                self._by.setdefault((key, value), []).append(workload)
+
+    def taken(
+        self, selector: Sequence[tuple[str, kubernetes.Value]]
+    ) -> Iterator[kubernetes.Workload]:
+        """Those that a selector takes, or may take."""
+        known = next(((k, v.value) for k, v in selector if isinstance(v.value, str)), None)
+        asked = self._all
+        if known is not None:
+            # None: of these pods nobody knows the value of the label.
+            asked = [*self._by.get(known, ()), *self._by.get((known[0], None), ())]
+        return (w for w in asked if selects(selector, w) is not False)

@@ -174,9 +174,19 @@ def raised(facts: ModuleFacts) -> tuple[Location, str] | None:
     return Location(path=facts.path, line=first.lineno), text[:120]
 
 
+def _opens(item: ast.withitem) -> bool:
+    """``open(…)``, which only closes a file in the end."""
+    made = item.context_expr
+    return isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and made.func.id == "open"
+
+
 def _ends(body: list[ast.stmt]) -> bool:
     """Whether module-level statements surely come to an end."""
     for statement in body:
+        if isinstance(statement, ast.With) and all(map(_opens, statement.items)):
+            if not _ends(statement.body):
+                return False
+            continue
         if isinstance(statement, ast.While | ast.For | ast.With | ast.AsyncFor | ast.AsyncWith):
             return False
         if isinstance(statement, ast.If):

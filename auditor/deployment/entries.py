@@ -164,7 +164,7 @@ def follow(
             processes = [p for p in processes if p is not supervisor] + children[0]
             service = replace(service, supervised=True)
     if not faults and supervisor is None:
-        faults.extend(startup.ends(service, processes, view))
+        faults.extend(startup.ends(service, script, processes, view))
     entries: list[Entry] = []
     listens: list[Listen] = []
     configured: list[Option] = []
@@ -198,8 +198,8 @@ def follow(
             # What binds every interface is reached beside nginx, too.
             listens = fronts.nginx_listens(configs) + [i for i in inner if not i.loopback]
             open_links = [link for link in open_links if "what nginx serves" not in link[1]]
-        elif filled or view.build_mentions("/etc/nginx"):
-            vague = Unknown("a command of the build or the start writes what nginx reads")
+        elif filled or view.build_mentions("/etc/nginx") or fronts.lost(service.image):
+            vague = Unknown("what nginx reads is not seen")
             listens = [
                 replace(item, port=vague) if item.server == "nginx" else item for item in listens
             ]

@@ -200,6 +200,10 @@ class _Resolver:
         for step in self._image.copies:
             if step.at.path == self._ran.step.at.path and step.at.line > self._ran.step.at.line:
                 continue
+            told = step.destination
+            named = isinstance(told, str) and not step.destination_is_directory
+            if named and posixpath.basename(str(told)) == name:
+                return True  # a source of another name
             for source in step.sources:
                 last = posixpath.basename(source.rstrip("/")) if isinstance(source, str) else "*"
                 if last in ("", ".", "..") or fnmatchcase(name, last) or "." not in last:
@@ -261,12 +265,17 @@ def _left_behind(path: str, resolve: _Resolver, told: str, draft: _Draft) -> Ite
                 continue
             seen.add(include.path)
             there = posixpath.normpath(posixpath.join(posixpath.dirname(place), include.target))
-            if resolve.absent(there):
+            later = resolve.too_late(there)
+            if later is not None or resolve.absent(there):
                 yield Problem(
                     at=include.at,
                     message=(
-                        f"{posixpath.basename(place)} includes {include.target}, and no COPY brings "
-                        f"{there} into the image before this"
+                        f"{posixpath.basename(place)} includes {include.target}, and "
+                        + (
+                            f"only line {later.line} copies {there} into the image, after this"
+                            if later is not None
+                            else f"no COPY brings {there} into the image before this"
+                        )
                     ),
                 )
             else:
@@ -479,7 +488,7 @@ def _own_interpreter(draft: _Draft) -> bool:
 def _half_hashed(path: str, facts: Facts) -> Iterator[Problem]:
     """Some requirements have hashes: pip then wants one of each."""
     listed = requirements.resolve(path, facts.read).requirements
-    if not any(item.hashes for item in listed):
+    if not any(item.hash_options for item in listed):
         return
     bare = next((item for item in listed if not item.hashes and not item.path), None)
     if bare is not None:

@@ -7,8 +7,11 @@ have created is ``Undetermined``, never guessed.
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from auditor.deployment.effects import Others
@@ -236,6 +239,68 @@ class _Budget:
         return self.steps < 0 or self.depth > _MAX_CHAIN
 
 
+_DEEP = 40
+
+
+def _above(path: str) -> Iterator[str]:
+    """The directories that a path lies in, from the root on."""
+    at = 0
+    while (at := path.find("/", at)) >= 0:
+        yield path[:at] or "/"
+        at += 1
+
+
+def _anchors(layer: Layer) -> Sequence[str]:
+    """Paths such that the layer says nothing of what is neither below nor above them."""
+    if isinstance(layer, Opaque):
+        return layer.roots
+    assert isinstance(layer, Tree | File | Transfer | Removal | Link | Attributes)
+    if isinstance(layer, Removal | Attributes) and layer.glob:
+        literal = next((n for n, c in enumerate(layer.path) if c in "*?[\\"), len(layer.path))
+        return (layer.path[: layer.path.rfind("/", 0, literal)] or "/",)
+    return (layer.path,)
+
+
+class _Index:
+    """Which of the layers, by number, may say something of a path."""
+
+    __slots__ = ("_any", "_at", "_below")
+
+    def __init__(self) -> None:
+        self._at: dict[str, list[int]] = {}
+        self._below: dict[str, list[int]] = {}
+        # Of paths so deep that naming each directory above them costs more than it saves.
+        self._any: list[int] = []
+
+    def add(self, number: int, layer: Layer) -> None:
+        for path in _anchors(layer):
+            if not path.startswith("/") or "//" in path or path.count("/") > _DEEP:
+                self._put(self._any, number)
+                continue
+            self._put(self._at.setdefault(path, []), number)
+            if path != "/":
+                for above in _above(path):
+                    self._put(self._below.setdefault(above, []), number)
+
+    @staticmethod
+    def _put(numbers: list[int], number: int) -> None:
+        if not numbers or numbers[-1] != number:
+            numbers.append(number)
+
+    def touching(self, path: str, count: int) -> Iterator[int]:
+        """Numbers below ``count`` of layers at, above or below the path, the highest first."""
+        lists = [self._any, self._below.get(path, [])]
+        lists += [self._at.get(above, []) for above in islice(_above(path), _DEEP + 1)]
+        lists.append(self._at.get(path, []))
+        ends = ((numbers, bisect_left(numbers, count)) for numbers in lists if numbers)
+        runs = [map(numbers.__getitem__, range(end - 1, -1, -1)) for numbers, end in ends if end]
+        last = count
+        for number in runs[0] if len(runs) == 1 else merge(*runs, reverse=True):
+            if number != last:
+                yield number
+            last = number
+
+
 class FileSystem:
     """The files of an image as a stack of lazy layers. Paths are absolute and normalised.
 
@@ -248,11 +313,13 @@ class FileSystem:
         self._parent = parent
         self._count = len(parent) if parent else 0
         self._layers: list[Layer] = []
+        self._index = _Index()
 
     def __len__(self) -> int:
         return self._count + len(self._layers)
 
     def add(self, layer: Layer) -> None:
+        self._index.add(len(self._layers), layer)
         self._layers.append(layer)
 
     def _newest_first(self, count: int) -> Iterator[Layer]:
@@ -261,6 +328,15 @@ class FileSystem:
             own = min(max(count - fs._count, 0), len(fs._layers))
             for index in range(own - 1, -1, -1):
                 yield fs._layers[index]
+            count = min(count, fs._count)
+            fs = fs._parent
+
+    def _touching(self, path: str, count: int) -> Iterator[tuple[int, Layer]]:
+        """The layers that may say something of a path, newest first, and how many lie below."""
+        fs: FileSystem | None = self
+        while fs is not None:
+            for number in fs._index.touching(path, min(count - fs._count, len(fs._layers))):
+                yield fs._count + number, fs._layers[number]
             count = min(count, fs._count)
             fs = fs._parent
 
@@ -304,7 +380,7 @@ class FileSystem:
         others: Others | None = None
         if path == "/":
             return Present(path="/", kind="directory", source=MadeSource(by="image"), at=None)
-        for number, layer in enumerate(self._newest_first(count), 1):
+        for below, layer in self._touching(path, count):
             if budget.spent():
                 return Undetermined(path=path, reason="too many steps lead to it", at=layer.at)
             if isinstance(layer, Opaque):
@@ -349,12 +425,12 @@ class FileSystem:
                 if others is not None:
                     answer = replace(answer, others=_both(others, answer.others))
                 if doubt is None and answer.kind == "directory" and passes(layer, path):
-                    return Passed(answer=answer, owner=owner, below=count - number)
+                    return Passed(answer=answer, owner=owner, below=below)
                 return doubt or answer
-        below = self._base.lookup(path)
-        if isinstance(below, Present):
-            return doubt or below
-        return maybe or below
+        first = self._base.lookup(path)
+        if isinstance(first, Present):
+            return doubt or first
+        return maybe or first
 
     def _ask(self, layer: Layer, path: str, budget: _Budget) -> Lookup | None:
         """What a layer that places files says of a path; None: nothing."""
@@ -408,7 +484,7 @@ class FileSystem:
     def link(self, path: str) -> str | None:
         """Where the symbolic link that a build step made at this path leads."""
         path = absolute("/", path)
-        for layer in self._newest_first(len(self)):
+        for _, layer in self._touching(path, len(self)):
             if isinstance(layer, Link) and layer.path == path:
                 return layer.target
             if isinstance(layer, (Removal, File)) and layer.path == path:
@@ -439,7 +515,7 @@ class FileSystem:
                 and not any(_glob_match(glob, prefix + name) for glob in hidden_globs)
             )
 
-        for layer in self._newest_first(count):
+        for _, layer in self._touching(path, count):
             if budget.spent():
                 return Listing(names=tuple(sorted(names)), complete=False)
             if isinstance(layer, Opaque):

@@ -19,7 +19,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
-    from auditor.deployment.model import Mount, Service, Value
+    from auditor.deployment.model import BuiltImage, Mount, Service, Value
     from auditor.deployment.rewritten import Texts
     from auditor.deployment.view import View
     from auditor.parsers.serverconf import NginxConfig, SupervisorConfig
@@ -177,6 +177,16 @@ def nginx(fact: ServerStart, view: View, filled: Texts | None = None) -> list[Ng
         patterns = ("/etc/nginx/conf.d/*.conf", "/etc/nginx/sites-enabled/*")
     found += [serverconf.parse_nginx(t) for t in _matching(patterns, view, "/etc/nginx", filled)]
     return found
+
+
+def lost(image: BuiltImage | None) -> bool:
+    """A COPY that finds nothing was to bring what nginx reads."""
+    return image is not None and any(
+        step.problems
+        and isinstance(step.destination, str)
+        and step.destination.startswith("/etc/nginx")
+        for step in image.image.copies
+    )
 
 
 # Directives of nginx that have no block, and begin a line of their own.

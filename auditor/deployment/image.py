@@ -9,7 +9,8 @@ somebody asks for a path. What a RUN, a base image or a foreign copy may have cr
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from auditor.deployment.baselayer import BaseLayer
@@ -313,29 +314,50 @@ _SHELL = ("/bin/sh", "-c")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 
 
+class _Journal:
+    """The variables of a stage in the order in which its instructions set them."""
+
+    __slots__ = ("entries", "places")
+
+    def __init__(self, entries: Iterable[tuple[str, str | Unknown]] = ()) -> None:
+        self.entries: list[tuple[str, str | Unknown]] = []
+        self.places: dict[str, list[int]] = {}
+        for name, value in entries:
+            self.append(name, value)
+
+    def append(self, name: str, value: str | Unknown) -> None:
+        self.places.setdefault(name, []).append(len(self.entries))
+        self.entries.append((name, value))
+
+
 class _Scope(Mapping[str, "str | Unknown"]):
-    """The variables as they stood at one moment, made from a shared journal when asked."""
+    """The variables as they stood at one moment, read from a shared journal when asked."""
 
-    __slots__ = ("_count", "_journal", "_values")
+    __slots__ = ("_count", "_journal")
 
-    def __init__(self, journal: list[tuple[str, str | Unknown]], count: int) -> None:
+    def __init__(self, journal: _Journal) -> None:
         self._journal = journal
-        self._count = count
-        self._values: dict[str, str | Unknown] | None = None
+        self._count = len(journal.entries)
 
     def _get(self) -> dict[str, str | Unknown]:
-        if self._values is None:
-            self._values = dict(self._journal[: self._count])
-        return self._values
+        # Not kept: there are as many scopes as instructions, each of as many variables.
+        return dict(self._journal.entries[: self._count])
 
     def __getitem__(self, name: str) -> str | Unknown:
-        return self._get()[name]
+        places = self._journal.places[name]
+        number = bisect_left(places, self._count)
+        if not number:
+            raise KeyError(name)
+        return self._journal.entries[places[number - 1]][1]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._get())
 
     def __len__(self) -> int:
         return len(self._get())
+
+    def items(self) -> ItemsView[str, str | Unknown]:
+        return self._get().items()
 
     def __hash__(self) -> int:
         return hash(frozenset(self._get()))
@@ -372,7 +394,7 @@ class _Build:
         self.feeding: set[int] = set()
         self.base = base
         self.knowledge = knowledge
-        self.journal: list[tuple[str, str | Unknown]] = []
+        self.journal = _Journal()
         self.scope: dict[str, str | Unknown] = {}
         self.env: dict[str, Variable] = {}
         self.labels: dict[str, Variable] = {}
@@ -411,7 +433,7 @@ class _Build:
         self.parent = parent
         self.lineage = (*parent.lineage, stage.index)
         self.feeding = set(parent.feeding)
-        self.journal = list(parent.scope.items())
+        self.journal = _Journal(parent.scope.items())
         self.scope = dict(parent.scope)
         self.env = dict(parent.env)
         self.labels = dict(parent.labels)
@@ -425,7 +447,7 @@ class _Build:
         return self
 
     def set(self, name: str, value: str | Unknown) -> None:
-        self.journal.append((name, value))
+        self.journal.append(name, value)
         self.scope[name] = value
 
     def state(self) -> State:
@@ -433,7 +455,7 @@ class _Build:
             workdir=self.workdir.value,
             user=self.user.value,
             shell=self.shell.value,
-            env=_Scope(self.journal, len(self.journal)),
+            env=_Scope(self.journal),
         )
 
 

@@ -177,8 +177,8 @@ _PACKAGE_PROGRAMS = {
 }
 
 
-# The directory that holds an interpreter's site-packages.
-_INTERPRETER_LIBRARY = re.compile(r"/lib(?:64)?/python3[0-9.*]*$")
+# The directory that holds an interpreter's site-packages, or the one above it.
+_INTERPRETER_LIBRARY = re.compile(r"/lib(?:64)?(?:/python3[0-9.*]*)?$")
 
 
 def _ships_environment(sources: list[str], commands: list[Ran]) -> bool:

@@ -643,6 +643,8 @@ class Deployment:
     artifacts: tuple[Artifact, ...] = ()
     loads: tuple[Load, ...] = ()
     projects: tuple[ComposeProject, ...] = ()
+    # Other ways to start them: with a file for development or a GPU, or without that for production.
+    variants: tuple[ComposeProject, ...] = ()
     python_claims: tuple[PythonClaim, ...] = ()
     version_files: tuple[PythonVersion, ...] = ()
     modules: Mapping[str, ModuleFacts] = field(default_factory=dict, compare=False)

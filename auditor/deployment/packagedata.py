@@ -50,7 +50,8 @@ def _installed(service: Service) -> Iterator[Project]:
                         folder=folder, copied=copied, stage=step.stage, layers=step.layers
                     )
         if step.fact.action == "sync" and not step.fact.no_root and where is not None:
-            yield Project(folder=where, copied=False, stage=step.stage, layers=step.layers)
+            copied = any(arg.text == "--no-editable" for arg in step.fact.argv)
+            yield Project(folder=where, copied=copied, stage=step.stage, layers=step.layers)
 
 
 def facts_at_installation(service: Service, view: View, path: str) -> ModuleFacts | None:

@@ -33,6 +33,22 @@ _BUSYBOX = frozenset("DSGHg")
 # Debian and its kin.
 _DEBIAN = frozenset(["debian", "ubuntu"])
 
+# What `pip help` (releases 9 to 26) and the source of apt-get (2.6, 3.0) list.
+_PIP = frozenset(
+    [
+        "install", "lock", "download", "uninstall", "freeze", "inspect", "list", "show", "check",
+        "config", "search", "cache", "index", "wheel", "hash", "completion", "debug", "help",
+    ]
+)  # fmt: skip
+_APT_GET = frozenset(
+    [
+        "update", "upgrade", "install", "reinstall", "remove", "purge", "autoremove",
+        "auto-remove", "autopurge", "markauto", "unmarkauto", "dist-upgrade", "full-upgrade",
+        "dselect-upgrade", "build-dep", "satisfy", "clean", "autoclean", "auto-clean", "distclean",
+        "dist-clean", "check", "source", "download", "changelog", "indextargets", "moo", "help",
+    ]
+)  # fmt: skip
+
 
 def stop(at: Location, message: str, *related: tuple[Location, str]) -> StartFault:
     """A fault that ends the build."""
@@ -57,7 +73,7 @@ def faults(image: BuiltImage, commands: Sequence[Ran], view: View) -> Iterator[S
         found = next(
             (
                 fault
-                for faults_of in (_privileges, _options, _asks, _directories)
+                for faults_of in (_privileges, _actions, _options, _asks, _directories)
                 for fault in faults_of(command, base, view)
             ),
             None,
@@ -143,6 +159,28 @@ def _privileges(command: Ran, base: Base, view: View) -> Iterator[StartFault]:
         fact.at,
         f"`{name}` needs root, and this RUN is run as `{user}` (`{why}`): move it above USER",
     )
+
+
+def _actions(command: Ran, base: Base, view: View) -> Iterator[StartFault]:
+    """``pip requirements.txt``, ``apt-get instal``: no such command."""
+    words = list(command.what.argv)
+    if [word.text for word in words[1:3]] == ["-m", "pip"]:
+        del words[:2]
+    name = posixpath.basename(words[0].text) if words else ""
+    if len(words) < 2 or not isinstance(words[1].value, str):
+        return
+    asked = words[1].value
+    if name in ("pip", "pip3"):
+        if asked == "-r":
+            yield stop(
+                words[1].at, "pip has no option `-r` before its command (`no such option: -r`)"
+            )
+        elif not asked.startswith("-") and asked not in _PIP:
+            told = f'ERROR: unknown command "{asked}"'
+            yield stop(words[1].at, f"pip has no command `{asked}` (`{told}`)")
+    elif name == "apt-get" and not asked.startswith("-") and asked not in _APT_GET:
+        told = f"E: Invalid operation {asked}"
+        yield stop(words[1].at, f"apt-get has no command `{asked}` (`{told}`)")
 
 
 def _options(command: Ran, base: Base, view: View) -> Iterator[StartFault]:

@@ -24,6 +24,7 @@ from auditor.parsers.commands import (
     interpret,
     interpret_script,
 )
+from auditor.parsers.dockerfile import Cmd
 from auditor.parsers.shell.expansion import Parameter
 from auditor.parsers.shell.facts import Arg, Script, Step
 from auditor.parsers.shell.tracing import trace
@@ -106,6 +107,8 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
     if not argv or not isinstance(argv[0].value, str):
         return
     program, at = argv[0].value, argv[0].at
+    if len(argv) == 1:
+        yield from _replaced(service, program)
     if service.command_form != "exec":
         yield from _open_bracket(service, at)
         if "/" in program:
@@ -199,6 +202,30 @@ def makes_programs(image: BuiltImage, commands: Iterable[Ran]) -> bool:
         ):
             return True
     return bool(image.opaque_system)
+
+
+_READS_INPUT = re.compile(r"(?:/\S*/)?(?:python[\d.]*|bash|sh|dash)")
+
+
+def _replaced(service: Service, program: str) -> Iterator[StartFault]:
+    """A second CMD that is an interpreter and nothing else: the first one is never started."""
+    image = service.image
+    if image is None or not _READS_INPUT.fullmatch(program):
+        return
+    stage = image.dockerfile.stages[image.image.stage]
+    every = [item for item in stage.instructions if isinstance(item, Cmd)]
+    if len(every) < 2 or service.command_at != every[-1].at:
+        return
+    yield StartFault(
+        kind="no-command",
+        message=(
+            f"the last CMD replaces the one before it, and `{program}` alone reads its standard input, "
+            "which is empty: the container ends at once"
+        ),
+        at=every[-1].at,
+        related=((every[-2].at, "never started"),),
+        certain=False,
+    )
 
 
 def _no_list(service: Service) -> Iterator[StartFault]:
@@ -741,10 +768,34 @@ def _awaited(service: Service) -> bool:
     )
 
 
-def ends(service: Service, processes: list[MainProcess], view: View) -> Iterator[StartFault]:
+def _on_demand(service: Service) -> bool:
+    """A job for `docker compose run`: it stands in a profile, and nothing starts it again."""
+    own = service.compose
+    if own is None or not own.profiles or own.ports:
+        return False
+    return own.restart is None or own.restart.value == "no"
+
+
+def _works(script: Script) -> bool:
+    """A program runs before the last one: it may stay itself, or this is a job that is to end."""
+    for step in interpret_script(script):
+        command, fact = step.command, step.fact
+        if command is None or command.background or not isinstance(fact, Other | PythonRun):
+            continue
+        name = command.name if isinstance(fact, PythonRun) else fact.program
+        if isinstance(name, str) and posixpath.basename(name) not in BUILTINS | _SHORT:
+            return True
+    return False
+
+
+def ends(
+    service: Service, script: Script, processes: list[MainProcess], view: View
+) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
-    if not staying or any(p.conditional for p in processes) or _awaited(service):
+    if not staying or any(p.conditional for p in processes):
+        return
+    if _awaited(service) or _on_demand(service) or _works(script):
         return
     for process in staying:
         what = process.interpretation

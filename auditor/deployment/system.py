@@ -75,7 +75,11 @@ def _adds_archive(command: Ran) -> bool:
     words = [arg.value for arg in command.what.argv if isinstance(arg.value, str)]
     if not words:
         return False
-    if words[0].rpartition("/")[2] in _ARCHIVE_TOOLS:
+    name = words[0].rpartition("/")[2]
+    if name in _ARCHIVE_TOOLS:
+        return True
+    # Packages from a file may bring the list of an archive (`packages-microsoft-prod.deb`).
+    if name in ("dpkg", "apt", "apt-get", "gdebi") and any(w.endswith(".deb") for w in words[1:]):
         return True
     text = command.step.command.text.text
     return "sources.list" in text or "nodesource" in text or "/etc/apt/" in text

@@ -363,8 +363,10 @@ def _older(version: str, without: str) -> bool:
     return numbers(version) < numbers(without)
 
 
-# Left the standard library in 3.12 and 3.13 (PEP 594, PEP 632), or is a part of every interpreter.
+# What left the standard library, by the first Python without it (interpreters 3.7 to 3.13 were asked).
 _LEFT_STDLIB = {
+    "macpath": (3, 8), "dummy_threading": (3, 9), "formatter": (3, 10), "parser": (3, 10),
+    "symbol": (3, 10), "binhex": (3, 11),
     "distutils": (3, 12), "asynchat": (3, 12), "asyncore": (3, 12), "imp": (3, 12), "smtpd": (3, 12),
     "aifc": (3, 13), "audioop": (3, 13), "cgi": (3, 13), "cgitb": (3, 13), "chunk": (3, 13),
     "crypt": (3, 13), "imghdr": (3, 13), "lib2to3": (3, 13), "mailcap": (3, 13), "msilib": (3, 13),

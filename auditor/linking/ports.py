@@ -39,6 +39,10 @@ class Served:
         own = {item.port for item in self.listens if isinstance(item.port, int)} | self.beside
         return frozenset(own.union(*(_BESIDE.get(item.server, ()) for item in self.listens)))
 
+    def excludes(self, port: object) -> bool:
+        """Nothing listens on this port, as far as all of it is known."""
+        return self.complete and port not in self.ports
+
     def on(self, port: int) -> tuple[Listen, ...]:
         """The addresses bound at this port."""
         return tuple(item for item in self.listens if item.port == port)

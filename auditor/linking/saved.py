@@ -300,6 +300,17 @@ def keras_version(exact: Exact) -> str | None:
     return "3" if number[:2] >= _KERAS_OF_TENSORFLOW else ".".join(map(str, number[:2]))
 
 
+def _refused(keras: str, exact: Exact) -> str:
+    """What the release of Keras asks of an interpreter that cannot take it."""
+    from auditor.linking import wheels
+
+    python = ".".join(map(str, exact.python))
+    found = wheels.installable("keras", keras, python=python)
+    if found.outcome != "no-python":
+        return ""
+    return f" on Python {found.requires_python}, which {python} is not"
+
+
 def _keras(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
     written = detail(facts, "keras_version")
     version = keras_version(exact)
@@ -327,7 +338,8 @@ def _keras(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
             effect="load",
             message=f"was written by Keras {written}; Keras {version} does not understand its layers",
             error="TypeError: Error when deserializing class 'InputLayer'",
-            help=f"Pin keras=={written} (TensorFlow 2.16 or newer), or save the model again.",
+            help=f"Pin keras=={written} (TensorFlow 2.16 or newer){_refused(written, exact)}, or save "
+            "the model again.",
             distribution=name,
             evidence=(("written by", written),),
         )
@@ -349,7 +361,7 @@ def _keras(facts: ArtifactFacts, exact: Exact, name: str) -> Iterator[Reason]:
             effect="unknown",
             message=f"was written by Keras {written}, newer than the {version} installed there: "
             "arguments that layers have gained since are not understood",
-            help=f"Pin keras>={written}.",
+            help=f"Pin keras>={written}{_refused(written, exact)}.",
             distribution=name,
         )
 

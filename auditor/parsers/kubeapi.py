@@ -188,10 +188,16 @@ def _texts(node: Node | None, field: str) -> Iterator[Refusal]:
             yield from _not_text(entry.value, f"{field}.{entry.name}")
 
 
+# `__NAME__`, `@NAME@`, `%NAME%`: what generators and `sed` replace.
+_PLACEHOLDER = re.compile(r"__[A-Z][A-Z0-9_]*__|@[A-Z][A-Z0-9_]*@|%[A-Z][A-Z0-9_]*%")
+
+
 def _name(node: Node | None, pattern: re.Pattern[str], what: str, limit: int) -> Iterator[Refusal]:
     text = _text(node)
     if node is None or not text or (len(text) <= limit and pattern.match(text)):
         return
+    if _PLACEHOLDER.search(text):
+        return  # a template: something writes the name in before it is applied
     yield Refusal(
         at=node.at,
         message=f"`{text}` is no {what}: lower-case letters, digits and `-` only, at most {limit} "

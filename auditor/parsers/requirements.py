@@ -65,6 +65,8 @@ class Requirement:
     vcs: Vcs | None = None
     path: str | None = None
     hashes: tuple[str, ...] = ()
+    # Some of them are options (``--hash``): one behind a URL's ``#`` asks nothing of other lines.
+    hash_options: bool = False
     editable: bool = False
     constraint: bool = False
     options: tuple[tuple[str, str], ...] = ()
@@ -180,9 +182,9 @@ class RequirementsFile:
 
     @property
     def requires_hashes(self) -> bool:
-        """Pip's hash-checking mode is on: ``--require-hashes``, or any line has a hash."""
+        """Pip's hash-checking mode is on: ``--require-hashes``, or any line has ``--hash``."""
         return any(o.name == "--require-hashes" for o in self.options) or any(
-            r.hashes for r in self.requirements
+            r.hash_options for r in self.requirements
         )
 
 
@@ -1059,6 +1061,7 @@ class _Reading:
             )
             if hashes:
                 changes["hashes"] = read.hashes + hashes
+                changes["hash_options"] = True
             if others:
                 changes["options"] = others
         if line.comment:

@@ -449,6 +449,45 @@ def test_an_unknown_requirement_may_hold_the_other_end(run: Audit) -> None:
     assert result.services[0].forecast.starts != "no"
 
 
+@pytest.mark.parametrize(("python", "newest"), [("3.9", "2.0.2"), ("3.10", "2.2.6")])
+def test_the_newest_release_is_that_of_the_interpreter(
+    run: Audit, python: str, newest: str
+) -> None:
+    found = of(run(flask("pandas==1.4.4\n", f"python:{python}-slim")), "ENV020")
+    assert [f"numpy {newest} " in f.message for f in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("python", "command", "found"),
+    [
+        ("3.11", "pip install --upgrade pip setuptools wheel", 1),
+        ("3.11", "pip install -U setuptools", 1),
+        # The image's own, older release stays, unless a newer one is asked for.
+        ("3.11", "pip install setuptools wheel", 0),
+        ("3.11", "pip install --upgrade pip", 0),
+        ("3.11", "pip install --upgrade 'setuptools<81'", 0),
+        # No newer release is for this Python.
+        ("3.8", "pip install --upgrade setuptools", 0),
+        # Nothing is there before.
+        ("3.12", "pip install setuptools", 1),
+    ],
+)
+@pytest.mark.parametrize("more", ["", "werkzeug==3.0.3\n"])
+def test_the_newest_setuptools_has_no_pkg_resources(
+    run: Audit, python: str, command: str, found: int, more: str
+) -> None:
+    files = flask("flask==3.0.3\ngunicorn==20.1.0\n" + more)
+    files["Dockerfile"] = (
+        f"FROM python:{python}-slim\nWORKDIR /app\nRUN {command}\nCOPY *.txt ./\n"
+        "RUN pip install -r requirements.txt\nCOPY app.py ./\n"
+        'CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n'
+    )
+    files["app.py"] = "from flask import Flask\napp = Flask(__name__)\n"
+    result = run(files)
+    assert [f.message.count("pkg_resources") for f in of(result, "ENV020")] == [1] * found
+    assert result.services[0].forecast.starts == ("no" if found else "yes")
+
+
 def test_what_nobody_imports_does_not_break_the_start(run: Audit) -> None:
     files = service(**{"requirements.txt": PINNED + "flask==2.0.3\n"})
     result = run(files)

@@ -270,3 +270,111 @@ def test_an_entry_point_beside_the_path(tmp_path: Path) -> None:
         tmp_path, {"start.sh": "#!/bin/sh\nexec uvicorn app:app\n", "Dockerfile": image}
     )
     assert "it is in /app: write `./start.sh`" in _says(result, "IMG018")
+
+
+@pytest.mark.parametrize(
+    ("copied", "fails"),
+    [("requirements.txt ./", True), ("requirements.txt base.txt ./", False)],
+)
+def test_requirements_that_others_include_come_later(
+    copied: str, fails: bool, tmp_path: Path
+) -> None:
+    image = IMAGE.replace("requirements.txt .", copied)
+    files = {
+        "requirements.txt": "-r base.txt\n",
+        "base.txt": "fastapi==0.115.6\nuvicorn==0.34.0\n",
+        "Dockerfile": f'{image}CMD ["uvicorn", "app:app", "--host", "0.0.0.0"]\n',
+    }
+    result = _audit(tmp_path, files)
+    assert ("only line 5 copies /app/base.txt" in _says(result, "ENV019")) is fails
+    assert _answers(result) == ("nnnn" if fails else "yyyy")
+
+
+OPENS = """\
+import os
+
+from fastapi import FastAPI
+
+{body}
+app = FastAPI()
+
+
+@app.post("/predict")
+def predict(body: dict):
+    return {{"score": 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "answers"),
+    [
+        ('TEXT = open(os.environ["SETTINGS"]).read()', "ynnn"),
+        ('if os.environ["SETTINGS"]:\n    TEXT = open(os.environ["SETTINGS"]).read()', "yyyy"),
+        (
+            'try:\n    TEXT = open(os.environ["SETTINGS"]).read()\nexcept OSError:\n    TEXT = ""',
+            "yyyy",
+        ),
+    ],
+)
+def test_a_path_that_is_empty(body: str, answers: str, tmp_path: Path) -> None:
+    image = f'{IMAGE}ENV SETTINGS=\nCMD ["uvicorn", "app:app", "--host", "0.0.0.0"]\n'
+    result = _audit(tmp_path, {"app.py": OPENS.format(body=body), "Dockerfile": image})
+    assert _answers(result) == answers
+
+
+@pytest.mark.parametrize(
+    ("commands", "fails"),
+    [
+        ('CMD ["uvicorn", "app:app"]\nCMD ["python"]\n', True),
+        ('CMD ["uvicorn", "app:app"]\nCMD bash\n', True),
+        ('CMD ["python"]\nCMD ["uvicorn", "app:app"]\n', False),
+        # An image to work in.
+        ('CMD ["bash"]\n', False),
+    ],
+)
+def test_the_last_command_replaces_the_first(commands: str, fails: bool, tmp_path: Path) -> None:
+    result = _audit(tmp_path, {"Dockerfile": IMAGE + commands})
+    assert ("replaces the one before it" in _says(result, "IMG018")) is fails
+    assert (_answers(result)[1] == "n") is fails
+
+
+# What CPython 3.8 to 3.12 themselves answer.
+@pytest.mark.parametrize(
+    ("line", "python", "starts"),
+    [
+        ("import parser", "3.9", True),
+        ("import parser", "3.10", False),
+        ("import formatter", "3.9", True),
+        ("import binhex", "3.10", True),
+        ("import binhex", "3.11", False),
+        ("from pathlib import Path; A = Path('a').is_relative_to('b')", "3.8", False),
+        ("from pathlib import Path; A = Path('a').is_relative_to('b')", "3.9", True),
+        ("from pathlib import Path; A = list(Path('a').walk())", "3.11", False),
+        ("from pathlib import Path; A = list(Path('a').walk())", "3.12", True),
+    ],
+)
+def test_the_standard_library_of_the_image(
+    line: str, python: str, starts: bool, tmp_path: Path
+) -> None:
+    text = f'FROM python:{python}-slim\nWORKDIR /app\nCOPY . .\nCMD ["python", "main.py"]\n'
+    served = "\nfrom http.server import BaseHTTPRequestHandler, HTTPServer\n\n"
+    served += 'HTTPServer(("0.0.0.0", 8000), BaseHTTPRequestHandler).serve_forever()\n'
+    result = _audit(tmp_path, {"main.py": line + served, "Dockerfile": text})
+    assert (_answers(result)[1] == "y") is starts
+
+
+@pytest.mark.parametrize(
+    ("before", "ends"),
+    [
+        ('with open("model.pkl", "rb") as file:\n    MODEL = pickle.load(file)', True),
+        ('with open("log.txt", "w") as file:\n    pickle.serve(file)', False),
+        ("with pickle.server() as running:\n    pass", False),
+    ],
+)
+def test_a_script_that_runs_no_server(before: str, ends: bool, tmp_path: Path) -> None:
+    files = {
+        "app.py": API.replace("app = ", f"import pickle\n\n{before}\napp = "),
+        "model.pkl": "\x80\x04N.",
+        "Dockerfile": f'{IMAGE}CMD ["python", "app.py"]\n',
+    }
+    assert ("runs no server" in _says(_audit(tmp_path, files), "IMG018")) is ends

@@ -180,6 +180,15 @@ def test_keras_archives(pins: dict[str, str], outcome: str) -> None:
     assert result.outcome == outcome, result.reasons
 
 
+@pytest.mark.parametrize(("python", "told"), [("3.10", True), ("3.11", False)])
+def test_a_keras_that_the_interpreter_cannot_take(python: str, told: bool) -> None:
+    data = keras_archive("3.15.1")
+    result = judged(data, "model.keras", python=python, keras="3.8.0", tensorflow="2.18.0")
+    (help_,) = {reason.help for reason in result.reasons}
+    assert "keras>=3.15.1" in help_
+    assert ("Python >=3.11" in help_) is told
+
+
 def test_a_model_compiled_under_torch_names_its_optimizer() -> None:
     data = keras_archive("3.8.0", "keras.src.backend.torch.optimizers.torch_adam")
     facts = scan_bytes(data, "model.keras")[0]

@@ -55,7 +55,7 @@ def _text_of(value: Value) -> str | None:
 def judge_bytes(value: Value) -> tuple[str, tuple[str, ...]] | str:
     """(format, globals) of the file in these bytes, or why it may not be loaded."""
     found = _judged(value, "another pickle")
-    return found if type(found) is str else (found[0].format, found[0].globals)
+    return found if isinstance(found, str) else (found[0].format, found[0].globals)
 
 
 def judge_keras(value: Value) -> str | None:
@@ -65,7 +65,7 @@ def judge_keras(value: Value) -> str | None:
     unpacked to memory; each member is written below the name of a directory there.
     """
     found = _judged(value, "a model")
-    if type(found) is str:
+    if isinstance(found, str):
         return found
     if found[0].format == "keras-v3":
         return None

@@ -74,10 +74,20 @@ def stands_alone(source: SourceText) -> bool:
     if not isinstance(services, yamldoc.Mapping) or not services.entries:
         return False
     return all(
-        isinstance(entry.value, yamldoc.Mapping)
-        and any(entry.value.entry(key) for key in ("image", "build", "extends"))
+        isinstance(entry.value, yamldoc.Mapping) and _says_what_runs(entry.value)
         for entry in services.entries
     )
+
+
+def _says_what_runs(service: yamldoc.Mapping) -> bool:
+    """An image, another service, or where the image is built: not only how (``args:``)."""
+    build = service.entry("build")
+    if build is not None and isinstance(build.value, yamldoc.Mapping):
+        keys = ("context", "dockerfile", "dockerfile_inline")
+        if any(build.value.entry(key) for key in keys):
+            return True
+        build = None
+    return build is not None or any(service.entry(key) for key in ("image", "extends"))
 
 
 def load(

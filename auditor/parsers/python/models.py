@@ -91,6 +91,15 @@ _WIDE = re.compile(r"\d{4,}|\{[^{}]*[.\[!]")
 _PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
 
 
+# Methods of pathlib by the first Python that has them.
+_PATH_METHODS = {
+    "is_relative_to": (3, 9), "with_stem": (3, 9), "readlink": (3, 9), "hardlink_to": (3, 10),
+    "walk": (3, 12),
+}  # fmt: skip
+# What opens a file of the name that it is given, whatever that name is.
+_OPENS = frozenset({"builtins.open", "joblib.load", "numpy.load", "pandas.read_csv"})
+
+
 class Models(WebModels):
     """The library side of one run."""
 
@@ -127,6 +136,13 @@ class Models(WebModels):
         if isinstance(path, Const) and (path.value is None or isinstance(path.value, int)):
             if path.value is None:
                 self.crash(path, f"{loader or site.name}(None) raises TypeError")
+            return
+        if isinstance(path, Const) and path.value == "" and (loader or site.name) in _OPENS:
+            run.fails(
+                site.node,
+                "FileNotFoundError: [Errno 2] No such file or directory: ''",
+                "the path is empty",
+            )
             return
         given = site.kwargs if options is None else options
         chosen = tuple(
@@ -993,6 +1009,14 @@ class Models(WebModels):
 
     def path_method(self, site: Site, owner: PathV, attr: str) -> V:
         """A method of a known path."""
+        python, since = self.run.program.python, _PATH_METHODS.get(attr)
+        if since is not None and python is not None and python < since:
+            self.run.fails(
+                site.node,
+                f"AttributeError: 'PosixPath' object has no attribute '{attr}'",
+                f"`Path.{attr}` came with Python {since[0]}.{since[1]}, and the image runs "
+                f"{python[0]}.{python[1]}",
+            )
         pure = PurePosixPath(owner.text)
         deps = owner.deps
 

@@ -39,7 +39,9 @@ def trace(
         if command.function is not None:
             functions.setdefault(command.function, []).append(command)
     top = [command for command in script.commands if command.function is None]
-    state = _State(dict(env or {}), cwd, None if args is None else tuple(args))
+    state = _State(
+        dict(() if env is None else env.items()), cwd, None if args is None else tuple(args)
+    )
     yield from _Tracer(functions, dict(script.guards), state, dash=script.dash).walk(top, (), 0)
 
 
