@@ -30,7 +30,7 @@ import json
 import re
 import tomllib
 import urllib.error
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache as remembered
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,8 @@ from auditor.online.needs import as_needs
 HERE = Path(__file__).resolve().parent
 KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
-# What `observe_syslibs.py` saw, without knowing what to expect.
-OBSERVED = HERE / "syslibs_observed.tsv"
+# What `observe_syslibs.py` saw, without knowing what to expect; the sample is of `sample_syslibs.py`.
+OBSERVED = tuple(HERE / f"syslibs_{name}.tsv" for name in ("observed", "sample5"))
 # A requirement that only an extra for the package's own development has.
 OF_TESTS = re.compile(rf"""extra == ['"]({"|".join(sorted(DEV_EXTRAS))})['"]""")
 # How a need is written by the stage of an observation that it was missed in.
@@ -69,6 +69,14 @@ def settings() -> dict[str, Any]:
     return tomllib.loads((HERE / "syslibs.toml").read_text())
 
 
+def observations() -> Iterator[dict[str, str]]:
+    """The rows of all observations."""
+    for path in OBSERVED:
+        if path.exists():
+            with path.open() as file:
+                yield from csv.DictReader(file, delimiter="\t")
+
+
 def executed() -> dict[str, dict[str, frozenset[str]]]:
     """Libraries that an import in a slim image really missed, by distribution and version."""
     found: dict[str, dict[str, frozenset[str]]] = {}
@@ -80,28 +88,24 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
                 missing = frozenset(m for m in row["missing"].split(",") if m)
                 versions = found.setdefault(canonicalize_name(row["package"]), {})
                 versions[row["version"]] = versions.get(row["version"], frozenset()) | missing
-    if OBSERVED.exists():
-        with OBSERVED.open() as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                # Only what an import did without, or failed for and then had, is known.
-                if row["import_ok_on_slim"] != "y" and row["verified"] != "y":
-                    continue
-                missing = frozenset(
-                    m for m in row["missing"].split(",") if m and row["import_ok_on_slim"] == "n"
-                )
-                key = canonicalize_name(row["package"].partition("[")[0])
-                versions = found.setdefault(key, {})
-                # What was built links what it was built with.
-                version = "" if "fails" in row["import_ok_on_slim"] else row["version"]
-                versions[version] = versions.get(version, frozenset()) | missing
+    for row in observations():
+        # Only what an import did without, or failed for and then had, is known.
+        if row["import_ok_on_slim"] != "y" and row["verified"] != "y":
+            continue
+        missing = frozenset(
+            m for m in row["missing"].split(",") if m and row["import_ok_on_slim"] == "n"
+        )
+        key = canonicalize_name(row["package"].partition("[")[0])
+        versions = found.setdefault(key, {})
+        # What was built links what it was built with.
+        version = "" if "fails" in row["import_ok_on_slim"] else row["version"]
+        versions[version] = versions.get(version, frozenset()) | missing
     return found
 
 
 def unmended() -> set[str]:
     """Distributions with a case that nothing mended."""
-    with OBSERVED.open() as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        return {canonicalize_name(r["package"]) for r in rows if r["verified"] == "n"}
+    return {canonicalize_name(r["package"]) for r in observations() if r["verified"] == "n"}
 
 
 def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
@@ -182,37 +186,36 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
     found: dict[str, dict[tuple[str, str], list[str]]] = {}
     builds: dict[str, list[list[str]]] = {}
     newest = sonames.release(sonames.NEWEST)
-    with OBSERVED.open() as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            # What an extra brings is a distribution of its own. Where the rounds were used up, each
-            # library was missing all the same.
-            used_up = not row["verified"] and row["missing"]
-            # It failed for these, and with them for something else: they are told, as a hint.
-            partly = row["verified"] == "n" and row["missing"]
-            if not (row["verified"] == "y" or used_up or partly) or "[" in row["package"]:
+    for row in observations():
+        # What an extra brings is a distribution of its own. Where the rounds were used up, each
+        # library was missing all the same.
+        used_up = not row["verified"] and row["missing"]
+        # It failed for these, and with them for something else: they are told, as a hint.
+        partly = row["verified"] == "n" and row["missing"]
+        if not (row["verified"] == "y" or used_up or partly) or "[" in row["package"]:
+            continue
+        key = str(canonicalize_name(row["package"]))
+        if "fails" in row["import_ok_on_slim"]:
+            packages = row["fixing_apt"].removeprefix("(build)").split()
+            if "(build)" not in known.get(key, ()):
+                builds.setdefault(key, []).append(packages)
+            continue
+        said = known.get(key, set())
+        # What it brings along has its own row, and is found where its requirements are known.
+        others = row["brought"].split() if distributions.described(key) else []
+        late = row["at_call"].split(",")
+        # What only calls take counts for what the code names.
+        brought = {lib for other in others for lib in known.get(other, ())} - {*late}
+        for lib in filter(None, row["missing"].split(",")):
+            stem = lib.partition(".so")[0]
+            if stem in {k.partition(".so")[0] for k in said} or lib in brought:
                 continue
-            key = str(canonicalize_name(row["package"]))
-            if "fails" in row["import_ok_on_slim"]:
-                packages = row["fixing_apt"].removeprefix("(build)").split()
-                if "(build)" not in known.get(key, ()):
-                    builds.setdefault(key, []).append(packages)
+            if partly and not (packaged(lib) or newest.program(lib)):
                 continue
-            said = known.get(key, set())
-            # What it brings along has its own row, and is found where its requirements are known.
-            others = row["brought"].split() if distributions.described(key) else []
-            late = row["at_call"].split(",")
-            # What only calls take counts for what the code names.
-            brought = {lib for other in others for lib in known.get(other, ())} - {*late}
-            for lib in filter(None, row["missing"].split(",")):
-                stem = lib.partition(".so")[0]
-                if stem in {k.partition(".so")[0] for k in said} or lib in brought:
-                    continue
-                if partly and not (packaged(lib) or newest.program(lib)):
-                    continue
-                when = "hint" if partly else "call" if lib in late else "import"
-                names = found.setdefault(key, {}).setdefault((stem, when), [])
-                if lib not in names:
-                    names.append(lib)
+            when = "hint" if partly else "call" if lib in late else "import"
+            names = found.setdefault(key, {}).setdefault((stem, when), [])
+            if lib not in names:
+                names.append(lib)
     needs = {
         key: [
             {
@@ -456,7 +459,9 @@ def apt_table(suite: str, cache: Path, wanted: set[str], programs: set[str]) -> 
     )
     number = {name: i for i, name in enumerate(matter)}
     required = [n for n, p in parsed.packages.items() if p.required or p.essential]
-    minimal = parsed.closure([*required, "apt"], (), False)
+    # Debian's images are made with a merged /usr: nothing converts it, and what would is not there.
+    merged = [p for p in ("usr-is-merged",) if p in parsed.packages]
+    minimal = parsed.closure([*merged, *required, "apt"], (), False)
     bases: dict[str, set[str]] = {}
     for base, text in config["bases"].items():
         listed = text.split()

@@ -1,12 +1,13 @@
 """Compare the system library tables with what really happened.
 
 ``libraries TSV``: packages installed and imported in a slim image (columns suite, package, version,
-import_ok_on_slim, call_ok_on_slim, missing, fixing_apt): per package, is what was
-missing named with a package that mends it, and are packages that import cleanly left alone.
+import_ok_on_slim, call_ok_on_slim, missing, fixing_apt; where there are any, python and requirement):
+per package, is what was missing named with a package that mends it, and are packages that import
+cleanly left alone. With ``--weights``, also by how many repositories hold each requirement.
 ``closure TSV``: what ``apt-get install`` lists brought (columns suite, apt_args, recommends,
 result, closure_has): is each of the listed packages said to be there or not, as it was.
 
-    python tools/measure_syslibs.py libraries FILE [--base IMAGE] [--online]
+    python tools/measure_syslibs.py libraries FILE [--base IMAGE] [--online] [--weights CASES ...]
     python tools/measure_syslibs.py closure FILE
 """
 
@@ -16,6 +17,8 @@ import argparse
 import csv
 import re
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -28,43 +31,67 @@ from auditor.parsers.requirements import normalise
 
 
 class Counts:
-    """Sums over the rows of a table."""
+    """Sums over the rows of a table, by case and by how many repositories hold each."""
 
     def __init__(self) -> None:
-        self.right = self.missed = self.false = self.clean = self.built = self.unbuilt = 0
-        self.undetermined = 0
-        # Named, and not, of rows where nothing was seen to mend what is missing.
-        self.open = [0, 0]
-        # Packages that the answer calls not known, rather than clean.
-        self.unread = 0
+        self.cases: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
+
+    def add(self, kind: str, weight: int) -> None:
+        """One more of a kind."""
+        self.cases[kind] += 1
+        self.held[kind] += weight
 
     def __str__(self) -> str:
         return (
-            f"missing libraries named {self.right}, missed {self.missed}; clean packages {self.clean}, "
-            f"false alarms {self.false}; builds named {self.built}, not {self.unbuilt}; "
-            f"said to be not known {self.unread}; undetermined {self.undetermined}; "
-            f"of rows that nothing mended: named {self.open[1]}, not {self.open[0]}"
+            "missing libraries named {named}, missed {missed} (of these said to be not known "
+            "{missed-unread}); clean packages {clean}, false alarms {false}; builds named {built}, "
+            "not {unbuilt}; packages said to be not known {unread}; undetermined {undetermined}; of "
+            "rows that nothing mended: named {open-named}, not {open}"
         )
 
+    def lines(self, *, weighted: bool) -> str:
+        """The sums as text."""
+        text = re.sub(r"\{([\w-]+)\}", lambda m: str(self.cases[m[1]]), str(self))
+        if weighted:
+            text += "\nby repositories: "
+            text += re.sub(r"\{([\w-]+)\}", lambda m: str(self.held[m[1]]), str(self))
+        return text
 
-def libraries(path: Path, image: str, *, ask: bool) -> None:
+
+def weights_of(cases: Iterable[Path]) -> dict[str, int]:
+    """How many repositories hold each requirement, from the sixth column of lists of cases."""
+    found: dict[str, int] = {}
+    for path in cases:
+        for line in path.read_text().splitlines():
+            cells = line.split("\t")
+            if len(cells) > 5 and not line.startswith("#"):
+                found[cells[0].split()[0]] = int(cells[5])
+    return found
+
+
+def libraries(path: Path, image: str, weights: dict[str, int], *, ask: bool) -> None:
     """Per package: named, missed, false alarm. ``ask``: the index, for each as in a run of its own."""
     counts = Counts()
     with path.open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            base = describe(image.replace("SUITE", row.get("suite") or "bookworm"))
+            called = image.replace("SUITE", row.get("suite") or "bookworm")
+            base = describe(called.replace("PYTHON", row.get("python") or "3.11"))
             with online.connected(cache=True) if ask else nullcontext():
-                _judge(row, base, counts)
-    print(counts)
+                asked = (row.get("requirement") or row["package"]).split()[0]
+                _judge(row, base, counts, weights.get(asked, 1))
+    print(counts.lines(weighted=bool(weights)))
 
 
-def _judge(row: dict[str, str], base: Base, counts: Counts) -> None:
+def _judge(row: dict[str, str], base: Base, counts: Counts, weight: int) -> None:
     release = sonames.release(base.release or sonames.NEWEST)
     have = release.base(base.flavour or "slim") or frozenset()
     match = re.match(r"([\w.-]+)(?:\[([^\]]*)\])?", row["package"])
     assert match is not None
     extras = tuple(e for e in (match[2] or "").split(",") if e)
-    root = (normalise(match[1]), extras, row["version"] or None)
+    # What nobody pinned is asked for as it stands there.
+    pinned = "==" in (row.get("requirement") or "==").split()[0]
+    root = (normalise(match[1]), extras, (row["version"] if pinned else "") or None)
     lacks = userland.of_list([root], base, python=base.python)
     builds = userland.builds([root], base)
     # The packages of the suggested line.
@@ -73,40 +100,53 @@ def _judge(row: dict[str, str], base: Base, counts: Counts) -> None:
     installed = have | line | release.brings(line, recommends=False)
     called = f"{row.get('suite', '')} {row['package']} {row['version']}".strip()
     unread = userland.unread_of([root], python=base.python)
-    counts.unread += bool(unread)
+    if unread:
+        counts.add("unread", weight)
     note = f" (not known: {', '.join(unread)})" if unread else ""
     truth = row.get("fixing_apt") or row.get("fixing_apt_bookworm") or ""
     if row["missing"]:
         mended = row["verified"] != "n"
-        fixes = {p.strip() for p in truth.split(";") if p.strip()} if mended else set()
-        for name in (w.strip() for w in row["missing"].split(",")):
+        fixes = [p.strip() for p in truth.split(";") if p.strip()] if mended else []
+        names = [w.strip() for w in row["missing"].split(",")]
+        for name in names:
             owner = release.library(name) or release.program(name)
-            found = (owner and owner in installed) or name in installed or bool(line & fixes)
+            # What mended it was written in the order in which it was missed.
+            fix = fixes[names.index(name)] if len(fixes) == len(names) else owner
+            found = bool({owner, name, fix} & installed) or any(
+                # One of several that will do, or by the name that the loader was given.
+                other == name or other.startswith(f"{name}.")
+                for lack in lacks
+                if lack.package in line
+                for other in lack.need.names
+            )
             if not mended:
-                counts.open[bool(found)] += 1
+                counts.add("open-named" if found else "open", weight)
             elif found:
-                counts.right += 1
+                counts.add("named", weight)
             else:
-                counts.missed += 1
+                counts.add("missed", weight)
+                if unread:
+                    counts.add("missed-unread", weight)
             if not found:
                 said = "missed      " if mended else "not mended  "
                 print(f"{said} {called}: {name} ({sorted(line)}){note}")
     elif "fails" in row["import_ok_on_slim"]:
         wanted = set(truth.removeprefix("(build)").split()) if "build" in truth else set()
         if not wanted:
-            counts.undetermined += 1
+            counts.add("undetermined", weight)
+            print(f"undetermined {called}: {row['error'][:120]}")
         elif wanted <= installed | release.brings(line, recommends=True):
-            counts.built += 1
+            counts.add("built", weight)
         else:
-            counts.unbuilt += 1
+            counts.add("unbuilt", weight)
             print(f"build        {called}: said {sorted(line)}, truth {sorted(wanted)}{note}")
     elif row["import_ok_on_slim"] == "y" and row["call_ok_on_slim"] != "n":
-        counts.clean += 1
+        counts.add("clean", weight)
         if at_import or (row["call_ok_on_slim"] == "y" and line):
-            counts.false += 1
+            counts.add("false", weight)
             print(f"false alarm  {called}: {sorted(at_import)} {sorted(line)}")
     else:
-        counts.undetermined += 1
+        counts.add("undetermined", weight)
         print(f"undetermined {called}: {row['error'][:120]}")
 
 
@@ -154,13 +194,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("libraries", "closure"))
     parser.add_argument("file", type=Path)
-    parser.add_argument("--base", default="python:3.11-slim-SUITE")
+    parser.add_argument("--base", default="python:PYTHON-slim-SUITE")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="lists of cases that say how many hold each",
+    )
     parser.add_argument(
         "--online", action="store_true", help="read the wheels of unlisted packages"
     )
     arguments = parser.parse_args()
     if arguments.what == "libraries":
-        libraries(arguments.file, arguments.base, ask=arguments.online)
+        libraries(
+            arguments.file, arguments.base, weights_of(arguments.weights), ask=arguments.online
+        )
     else:
         closure(arguments.file)
     return 0

@@ -5,9 +5,12 @@ container of ``python:<python>-slim-<suite>`` for every suite. As long as it fai
 object or a program, what the error names is looked up in Debian's own file lists, installed, and
 the code runs again. What was missing goes to a table that ``measure_syslibs.py libraries`` and
 ``make_syslib_tables.py`` read. With ``--together`` all cases are first installed in one place and
-run one after another in one container: those that work there are done.
+run one after another in one container: those that work there are done. A case may say in a fourth
+and a fifth column which Pythons to try (the first that has wheels of everything is taken) and on
+which suite it runs.
 
     python tools/observe_syslibs.py FILE.tsv [--cases FILE] [--suites "bookworm trixie"] [--python 3.11]
+        [--find-links DIR --overrides FILE]
 
 Needs a Docker engine (``DOCKER_HOST``) with those images. Rows that are in FILE are kept.
 """
@@ -34,7 +37,8 @@ from packaging.utils import canonicalize_name  # noqa: E402
 
 COLUMNS = (
     "suite", "package", "version", "has_manylinux_wheel", "import_ok_on_slim", "call_ok_on_slim", "error",
-    "missing", "at_call", "fixing_apt", "verified", "code", "brought", "size_mb", "seconds",
+    "missing", "at_call", "fixing_apt", "verified", "code", "brought", "size_mb", "seconds", "python",
+    "requirement",
 )  # fmt: skip
 # What an error names: a shared object, or a program.
 LIBRARY = re.compile(r"(lib[\w.+-]*?\.so[\w.]*)(?:: cannot open shared object|['\" ]|$)")
@@ -121,13 +125,13 @@ def here(hint: str, suite: str, folder: Path) -> str:
 
 def observe(
     tag: str, suite: str, requirement: str, code: str, hints: list[str], folder: Path,
-    site: Path | None,
+    site: Path | None, python: str = "", more: tuple[str, ...] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """One case on one suite: what it missed, and what mended it."""
+    """One case on one suite: what it missed, and what mended it. ``more``: of the installer's."""
     started = time.time()
     name = re.split(r"[=<>~ ]", requirement)[0]
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
-    row.update(suite=suite, package=name, code=code)
+    row.update(suite=suite, package=name, code=code, python=python, requirement=requirement)
     hints = [here(hint, suite, folder) for hint in hints]
     mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if site is not None else []
     pip: tuple[str, ...] = ("pip",)
@@ -137,10 +141,12 @@ def observe(
         mounts += ["-e", "UV_SYSTEM_PYTHON=1", "-e", "UV_LINK_MODE=copy"]
         mounts += ["-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
         pip = ("uv", "pip")
+        mounts += [x for path in more if path.startswith("/") for x in ("-v", f"{path}:{path}:ro")]
+    install = ("docker", "exec", "BOX", *pip, "install", "-q", *more, *requirement.split())
     box = run("docker", "run", "-d", "--rm", *mounts, tag, "sleep", "1500").stdout.strip()
     try:
         if site is None:
-            done = run("docker", "exec", box, *pip, "install", "-q", *requirement.split())
+            done = run(*(box if word == "BOX" else word for word in install))
         else:
             done = subprocess.CompletedProcess((), 0, "", "")
         if done.returncode:
@@ -153,7 +159,7 @@ def observe(
             row["fixing_apt"] = "?"
             if hints:
                 applied = _install(box, hints)
-                again = run("docker", "exec", box, *pip, "install", "-q", *requirement.split())
+                again = run(*(box if word == "BOX" else word for word in install))
                 ran = run("docker", "exec", box, "python", "-c", code, timeout=120)
                 works = not (applied or again.returncode or ran.returncode)
                 row["fixing_apt"] = f"(build) {' '.join(hints)}" if works else "?"
@@ -214,7 +220,7 @@ def observe(
 
 
 def together(
-    tag: str, suite: str, cases: list[tuple[str, str]], site: Path
+    tag: str, suite: str, cases: list[tuple[str, str]], site: Path, python: str
 ) -> dict[str, dict[str, Any]]:
     """Rows of the cases that work with what all of them share, by requirement."""
     box = run("docker", "run", "-d", "--rm", "-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site",
@@ -231,6 +237,7 @@ def together(
             name = re.split(r"[=<>~ ]", requirement)[0]
             found[requirement] = dict.fromkeys(COLUMNS, "") | {
                 "suite": suite, "package": name, "code": code, "has_manylinux_wheel": "y",
+                "requirement": requirement, "python": python,
                 "version": listed.get(canonicalize_name(name.partition("[")[0]), ""),
                 "import_ok_on_slim": "y", "call_ok_on_slim": "y" if call else "-", "verified": "-",
             }  # fmt: skip
@@ -239,14 +246,15 @@ def together(
         run("docker", "kill", box)
 
 
-def outside(requirement: str, python: str) -> Path | None:
+def outside(requirement: str, python: str, more: tuple[str, ...] = ()) -> Path | None:
     """A directory with the wheels, made by uv; None where there is none or something is built."""
     if shutil.which("uv") is None:
         return None
     site = Path(tempfile.mkdtemp(prefix="syslibs-"))
     done = run(
         "uv", "pip", "install", "-q", "--target", str(site), "--python-version", python,
-        "--python-platform", "x86_64-manylinux_2_34", "--only-binary", ":all:", *requirement.split(),
+        "--python-platform", "x86_64-manylinux_2_34", "--only-binary", ":all:",
+        *more, *requirement.split(),
     )  # fmt: skip
     if done.returncode:
         shutil.rmtree(site, ignore_errors=True)
@@ -281,12 +289,19 @@ def main() -> int:
     parser.add_argument("--python", default="3.11")
     parser.add_argument("--cache", type=Path, default=HERE.parent / "build" / "syslibs" / "apt")
     parser.add_argument("--together", action="store_true", help="install all cases in one place")
+    parser.add_argument("--find-links", type=Path, help="a directory of wheels")
+    parser.add_argument("--overrides", type=Path, help="requirements that others give way to")
     arguments = parser.parse_args()
+    more: tuple[str, ...] = ()
+    if arguments.find_links is not None:
+        more += ("--find-links", str(arguments.find_links.resolve()))
+    if arguments.overrides is not None:
+        more += ("--overrides", str(arguments.overrides.resolve()))
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     if arguments.target.exists():
         with arguments.target.open() as file:
             for row in csv.DictReader(file, delimiter="\t"):
-                rows[row["suite"], row["package"], row["code"]] = row
+                rows[row["suite"], row["requirement"], row["code"]] = row
     tags = {suite: prepare(suite, arguments.python) for suite in arguments.suites.split()}
     lines = [x for x in arguments.cases.read_text().splitlines() if x and not x.startswith("#")]
 
@@ -301,20 +316,29 @@ def main() -> int:
         shared = outside(" ".join(requirement for requirement, _ in cases), arguments.python)
         if shared is not None:
             for suite, tag in tags.items():
-                for row in together(tag, suite, cases, shared).values():
-                    rows[suite, row["package"], row["code"]] = row
+                for requirement, row in together(
+                    tag, suite, cases, shared, arguments.python
+                ).items():
+                    rows[suite, requirement, row["code"]] = row
             shutil.rmtree(shared, ignore_errors=True)
         write()
         print(f"{len(rows)} rows work together", flush=True)
     for line in lines:
         requirement, code, *rest = line.split("\t")
         hints = rest[0].split() if rest else []
-        name = re.split(r"[=<>~ ]", requirement)[0]
-        suites = [suite for suite in tags if (suite, name, code) not in rows]
-        site = outside(requirement, arguments.python) if suites else None
+        pythons = rest[1].split() if rest[1:] else [arguments.python]
+        suites = [s for s in (rest[2:3] or tags) if (s, requirement, code) not in rows]
+        site = None
+        for python in pythons if suites else ():
+            if (site := outside(requirement, python, more)) is not None:
+                break
+        else:
+            # Something is built: an old release, where there is a choice, on an old Python.
+            python = min(pythons, key=lambda p: int(p.partition(".")[2]))
         for suite in suites:
-            row = observe(tags[suite], suite, requirement, code, hints, arguments.cache, site)
-            rows[suite, name, code] = row
+            tag = prepare(suite, python)
+            row = observe(tag, suite, requirement, code, hints, arguments.cache, site, python, more)
+            rows[suite, requirement, code] = row
             print(*(row[c] or "-" for c in COLUMNS if c != "code"), sep=" | ", flush=True)
         if site is not None:
             shutil.rmtree(site, ignore_errors=True)

@@ -28,7 +28,8 @@ class Need:
 
     ``names`` are sonames or programs of which any one will do. ``when``: ``import`` of ``module``
     (empty: of any of its modules), ``call`` of what it is for, ``build`` from source; then
-    ``packages`` names what building takes. ``how``: ``elf`` (the wheel's files say so), ``code``
+    ``packages`` names what building takes, and otherwise what goes with the program (by Debian's
+    names: fonts and styles of TeX, a browser's driver). ``how``: ``elf`` (the wheel's files say so), ``code``
     (its code loads or starts it), ``executed`` (an import in a slim image failed for it).
     """
 
@@ -132,6 +133,7 @@ def _known_needs(distribution: str, version: str | None, libc: str | None) -> tu
                     direct=need.get("direct", False),
                     through=need.get("through", False),
                     hint=need.get("hint", False),
+                    packages=tuple(need.get("with", ())),
                     **common,
                 )
             )

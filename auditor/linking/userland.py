@@ -731,6 +731,7 @@ def install_line(
     listed = [x for x in lacks if x.package and x.manager and not x.need.hint]
     certain = [x for x in listed if x.need.when == "import" or x.need.always]
     chosen = {x.package for x in certain or listed if x.package}
+    chosen |= {p for x in certain or listed if x.manager == "apt" for p in x.need.packages}
     chosen |= {package for _, packages in builds for package in packages}
     if not chosen:
         return ""

@@ -28,6 +28,10 @@ _SOURCE = re.compile(r"\.(c|cc|cpp|cxx|cu|pyx|f|f90|i)$")
 _COMPILES = re.compile(
     r"\b(ext_modules|Extension|cffi_modules|cythonize|RustExtension|rust_extensions|CMakeExtension)\b"
 )
+# The libraries of an extension, as a list, or one more of them.
+_LIBRARIES = re.compile(
+    r"\blibraries\s*(?:\+?=|\.extend\(|\.append\()\s*(\[[^\]]{0,2000}\]|['\"][^'\"\n]*['\"])"
+)
 # Back ends that compile.
 _BACK_ENDS = re.compile(
     r"^(maturin|scikit_build_core|skbuild|mesonpy|setuptools_rust|py_build_cmake)"
@@ -96,14 +100,14 @@ class SourceArchive:
             found.append("cargo")
         if "i" in kinds and "swig" not in brought:
             found.append("swig")
-        cmake = "CMakeLists.txt" in self._every and (
-            back_end.startswith("skbuild") or "cmake" in setup
-        )
+        lists = [n for n in self._every if n.endswith("CMakeLists.txt") and not _ASIDE.search(n)]
+        cmake = bool(lists) and (back_end.startswith("skbuild") or "cmake" in setup)
         if cmake and not brought & {"cmake", "scikit-build-core"}:
             found += ["cmake", "make"]
         if re.search(r"pkg-?config", setup) or back_end == "mesonpy":
             found.append("pkg-config|pkgconf")
         found += _headers(setup)
+        found += _linked(setup)
         return tuple(dict.fromkeys(found))
 
     def _build_system(self) -> dict[str, object]:
@@ -127,6 +131,21 @@ def _headers(setup: str) -> Iterator[str]:
     for name in dict.fromkeys(re.findall(r"['\"/ ]([a-z0-9]+[_-]config)\b", setup)):
         package = release.program(name)
         if package is not None and "-dev" in package:
+            yield package
+
+
+def _linked(setup: str) -> Iterator[str]:
+    """The packages of the libraries that extensions are linked with: ``-lgmp`` takes libgmp-dev."""
+    from auditor.linking import sonames
+
+    release = sonames.release(sonames.NEWEST)
+    names = (
+        n for m in _LIBRARIES.finditer(setup) for n in re.findall(r"['\"]([\w.+-]+)['\"]", m[1])
+    )
+    for name in dict.fromkeys(names):
+        package = f"lib{name.lower()}-dev"
+        # Those of the C library (-lm, -ldl) have no package of their own.
+        if release.kind(package) == "real":
             yield package
 
 

@@ -100,3 +100,32 @@ def test_what_has_no_name_is_skipped_in_json(capfd: pytest.CaptureFixture[str]) 
     assert main(["syslibs", "./service", "--format", "json"]) == 0
     skipped = json.loads(capfd.readouterr().out)["skipped"]
     assert [item["path"] for item in skipped] == ["./service"]
+
+
+def test_what_goes_with_a_program(run: Any) -> None:
+    """A document takes fonts and styles besides the program; their names are Debian's."""
+    code, out, _ = run("syslibs", "pylatex", "--base", "python:3.11-slim-bookworm")
+    assert code == 1
+    line = out.splitlines()[-1].split()
+    assert {"texlive-latex-base", "texlive-latex-extra", "lmodern"} <= {*line}
+    _, out, _ = run("syslibs", "pylatex", "--base", "python:3.11-alpine")
+    assert "texlive-latex-extra" not in out
+
+
+def test_images_have_no_perl_but_the_least(run: Any) -> None:
+    """Debian's images are made with a merged /usr, not converted to one by a Perl script."""
+    from auditor.linking import sonames
+
+    for suite in ("bookworm", "trixie"):
+        assert "perl-base" in (sonames.release(suite).base("slim") or ())
+        assert "perl" not in (sonames.release(suite).base("slim") or ())
+        assert "perl" in (sonames.release(suite).base("full") or ())
+
+
+def test_old_releases_without_a_wheel_are_built(run: Any) -> None:
+    """The newest release has a wheel; the pinned one has none for Linux."""
+    _, out, _ = run("syslibs", "gmpy2==2.0.8", "--base", "python:3.9-slim-bookworm")
+    assert "gmpy2 is built from source" in out
+    assert "libmpfr-dev" in out
+    code, _, _ = run("syslibs", "gmpy2==2.2.1", "--base", "python:3.11-slim-bookworm")
+    assert code == 0

@@ -105,7 +105,7 @@ def test_observations_that_nothing_mended_are_hints(
     ]
     observed = tmp_path / "observed.tsv"
     observed.write_text("\n".join("\t".join(row) for row in [columns, *rows]) + "\n")
-    monkeypatch.setattr(make, "OBSERVED", observed)
+    monkeypatch.setattr(make, "OBSERVED", (observed,))
     found = make.observed_needs({})
     assert found["mended"] == [{"lib": ["libgomp.so.1"], "how": "executed"}]
     assert [(n["program"], n["hint"], n["always"]) for n in found["partly"]] == [

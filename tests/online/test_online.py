@@ -432,8 +432,19 @@ def test_syslibs_reads_source_archives(
     stock.add("plain", sdist("plain", "1.0", plain))
     stock.add("native", sdist("native", "1.0", native))
     stock.add("broken", ("broken-1.0.tar.gz", b"\x1f\x8bno"))
+    linked = {
+        "PKG-INFO": "Name: linked\n\n",
+        "setup.py": "e = Extension('l', ['l.c'], libraries=[\n'gmp', 'm'])\n"
+        "e.libraries.append('mpfr')\nrun(['cmake', 'inner'])\n",
+        "l.c": "int x;\n",
+        "inner/CMakeLists.txt": "",
+    }
+    stock.add("linked", sdist("linked", "1.0", linked))
     pip_index(stock)
     arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    assert run([*arguments, "linked"]) == 1
+    said = capsys.readouterr().out
+    assert "which takes gcc libc6-dev cmake make libgmp-dev libmpfr-dev\n" in said
     assert run([*arguments, "native"]) == 1
     said = capsys.readouterr().out
     assert "native is built from source, which takes g++ libc6-dev libpq-dev" in said
