@@ -33,6 +33,7 @@ def command(
     target_python: options.TargetPython = None,
     config: options.Config = None,
     online: options.Online = None,
+    no_cache: options.NoCache = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
     color: options.Color = "auto",
@@ -49,6 +50,7 @@ def command(
         "profile": profile,
         "target_python": target_python,
         "online": online,
+        "cache": False if no_cache else None,
     }
     settings = load(path, config=config, overrides=overrides)
     target = Path(file or settings.baseline or path / baseline.DEFAULT_NAME)

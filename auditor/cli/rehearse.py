@@ -94,6 +94,7 @@ def command(
     config: options.Config = None,
     baseline: options.Baseline = None,
     isolated: options.Isolated = False,
+    no_cache: options.NoCache = False,
     color: options.Color = "auto",
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -124,6 +125,7 @@ def command(
         "exclude": exclude,
         "profile": profile,
         "baseline": baseline,
+        "cache": False if no_cache else None,
     }
     settings = load(path, config=config, overrides=overrides, isolated=isolated)
     wanted = Wanted(

@@ -47,9 +47,11 @@ def command(
     format: options.Format = None,
     output: options.Output = None,
     fail_on: Annotated[
-        str, Option(metavar="VERDICT", help="dangerous, suspicious or never.")
+        str,
+        Option(metavar="VERDICT", help="dangerous, suspicious, never, or a severity (high, …)."),
     ] = "suspicious",
     exclude: options.Exclude = None,
+    no_cache: options.NoCache = False,
     allow_empty: options.AllowEmpty = None,
     jobs: options.Jobs = None,
     color: options.Color = "auto",
@@ -59,11 +61,16 @@ def command(
     """Judge artifacts from their bytes, without loading them.
 
     Pickle, joblib, torch, ONNX, Keras and more, recognised by content. Exit status 1 when a file
-    is dangerous, suspicious or cannot be read to its end.
+    is dangerous, suspicious or cannot be read to its end. Nothing of it is ever cached.
     """
-    if fail_on not in GATES:
-        hint = nearest(fail_on, GATES)
-        raise UsageError(f"--fail-on: expected one of {', '.join(GATES)}, not {fail_on!r}{hint}")
+    del no_cache  # said for every command, and kept by this one anyway
+    from auditor.findings import Severity
+
+    severities = [severity.label for severity in reversed(Severity)]
+    if fail_on not in GATES and fail_on not in severities:
+        names = [*GATES, *severities]
+        hint = nearest(fail_on, names)
+        raise UsageError(f"--fail-on: expected one of {', '.join(names)}, not {fail_on!r}{hint}")
     from auditor.reports import FORMATS, Options, render
 
     requests = requests_of(ctx)
@@ -240,9 +247,18 @@ def decide(
     *,
     allow_empty: bool,
 ) -> Decision:
-    """The exit status by verdict."""
-    failing = [fact for fact in facts if fact.verdict in GATES[fail_on]]
+    """The exit status by verdict, or by the worst issue of each artifact."""
     number = f"{len(facts)} artifact{'' if len(facts) == 1 else 's'}"
+    if fail_on not in GATES:
+        from auditor.findings import Severity
+
+        least = Severity.parse(fail_on)
+        bad = sum(any(issue.severity >= least for issue in fact.issues) for fact in facts)
+        if bad:
+            said = f"{bad} of {number} with findings of {fail_on} or above"
+            return Decision(ExitStatus.FINDINGS, said)
+        fail_on = f"with findings of {fail_on} or above"
+    failing = [fact for fact in facts if fact.verdict in GATES.get(fail_on, ())]
     if failing:
         counts = ", ".join(
             f"{n} {verdict}"

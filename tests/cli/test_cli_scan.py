@@ -54,6 +54,15 @@ def test_exit_status_by_verdict(run, files):
     assert run("evil.pkl", "--fail-on", "never")[0] == 0
 
 
+def test_exit_status_by_severity(run, files):
+    status, _, err = run("safe.pkl", "evil.pkl", "--fail-on", "critical", "--no-cache")
+    assert status == 1
+    assert "1 of 2 artifacts with findings of critical or above" in err
+    status, _, err = run("safe.pkl", "--fail-on", "info")
+    assert status == 0
+    assert "none with findings of info or above" in err
+
+
 def test_quiet_shows_what_is_wrong_only(run, files):
     status, out, _ = run("-q", "safe.pkl", "evil.pkl")
     assert status == 1
