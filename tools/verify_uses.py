@@ -116,7 +116,7 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "pandas:DataFrame.applymap pandas:DataFrame.swapaxes pandas:DataFrame.first "
      "pandas:read_csv(filepath_or_buffer=EMPTY,delim_whitespace=True)"),
     ("3.12", "numpy==2.3.5", "numpy==2.4.0", "numpy:trapz numpy:in1d"),
-    ("3.8", "pandas==0.25.3", "pandas==1.0.5",
+    ("3.8", "pandas==0.25.3 numpy<1.24", "pandas==1.0.5 numpy<1.24",
      "pandas:DataFrame.ix pandas:DataFrame.as_matrix pandas:DataFrame.get_value pandas:Panel"),
     ("3.10", "gradio==3.50.2 huggingface-hub<1 pydantic<2.11", "gradio==4.44.1 huggingface-hub<1 pydantic<2.11",
      "gradio:inputs.Textbox gradio:outputs.Label gradio.inputs:Image gradio.outputs:Textbox "

@@ -440,7 +440,8 @@ def close(
             continue
         anyway = {child for child, _ in requirements_of(name, python)} if extras else set()
         for child, child_extras in requirements_of(name, python, extras):
-            if extras and child not in anyway:
+            # A library that asks for another's extra wants what it runs with, not what code imports.
+            if extras and child not in anyway and (not via or name in asked):
                 asked.add(child)
             queue.append((child, child_extras, None, name))
     return Installed(

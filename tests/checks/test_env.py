@@ -255,6 +255,13 @@ def test_an_unknown_distribution_of_an_extra_may_bring_the_module(
     assert missing(run(files)) == said
 
 
+def test_extras_that_a_library_asks_for_itself_bring_no_module(run: Audit) -> None:
+    """torch asks for cuda-toolkit[cublas,…]: what that leads to is nobody's import."""
+    files = service(**{"app.py": "import onnxruntime\n" + APP})
+    files["requirements.txt"] += "torch\n"
+    assert missing(run(files)) == [("onnxruntime", Confidence.LIKELY)]
+
+
 def test_import_names_that_are_not_the_distributions(run: Audit) -> None:
     code = "import sklearn, cv2, PIL, yaml, dotenv, bs4, dateutil, jwt\n"
     names = "scikit-learn==1.5.2 opencv-python-headless==4.10.0.84 pillow==11.0.0 pyyaml==6.0.2 "

@@ -290,6 +290,8 @@ def test_never_contradicts_the_interpreter(source):
     facts = [f for f in trace.files if f.loader == "builtins.open"]
     for line, path, cwd in opened:
         here = [f for f in facts if f.at.line == line]
+        if not path and any(f.at.line == line for f in trace.failures):
+            continue  # there is no such file, and that is what is said of it
         if not here:
             # Nothing is noted only where what is opened is not a path at all.
             raise AssertionError(f"line {line} was not followed\n{source}")
