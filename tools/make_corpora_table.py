@@ -44,7 +44,15 @@ def observe(version: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"
-        install = [str(python), "-m", "pip", "install", "--quiet", "--no-cache-dir", f"nltk=={version}"]
+        install = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-cache-dir",
+            f"nltk=={version}",
+        ]
         subprocess.run(install, check=True)
         # No home and no data: nothing of this machine answers instead.
         done = subprocess.run(

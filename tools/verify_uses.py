@@ -120,7 +120,7 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "pandas:DataFrame.ix pandas:DataFrame.as_matrix pandas:DataFrame.get_value pandas:Panel"),
     ("3.10", "gradio==3.50.2 huggingface-hub<1 pydantic<2.11", "gradio==4.44.1 huggingface-hub<1 pydantic<2.11",
      "gradio:inputs.Textbox gradio:outputs.Label gradio.inputs:Image gradio.outputs:Textbox "
-     "gradio:Box gradio:Image(source='upload') gradio:Image(shape=(1,1)) gradio:Image(tool='editor') "
+     "gradio:Box gradio:Image(source='upload') gradio:Image(shape=None) gradio:Image(tool='editor') "
      "gradio:Audio(source='upload') gradio:Button.style gradio:Variable"),
     ("3.11", "langchain==0.3.27 langchain-community==0.3.27", "langchain==1.0.0",
      "langchain.chains:LLMChain langchain.chains:RetrievalQA langchain.chains:ConversationalRetrievalChain "
@@ -138,18 +138,15 @@ BOUNDARIES: tuple[tuple[str, str, str, str], ...] = (
      "langchain.embeddings:HuggingFaceEmbeddings langchain.vectorstores:FAISS langchain.vectorstores:Chroma "
      "langchain.document_loaders:PyPDFLoader langchain.document_loaders:TextLoader langchain.llms:Ollama "
      "langchain.llms:HuggingFaceHub"),
-    ("3.11", "streamlit==1.26.0 numpy<2", "streamlit==1.45.0 numpy<2",
+    ("3.11", "streamlit==1.26.0 numpy<2 pyarrow<18", "streamlit==1.45.0",
      "streamlit:experimental_rerun streamlit:experimental_memo streamlit:experimental_singleton "
      "streamlit:experimental_get_query_params streamlit:experimental_set_query_params"),
-    ("3.8", "streamlit==0.84.2 altair<5 protobuf<3.21 click<8", "streamlit==1.12.2 altair<5 protobuf<3.21 click<8",
-     "streamlit:beta_columns streamlit:beta_expander streamlit:beta_container"),
     ("3.7", "tensorflow==1.15.5 protobuf==3.20.3", "tensorflow==2.0.4 protobuf==3.20.3",
      "tensorflow:Session tensorflow:placeholder tensorflow:get_default_graph tensorflow:ConfigProto "
      "tensorflow:global_variables_initializer tensorflow:GraphDef tensorflow:logging tensorflow:flags "
      "tensorflow:app tensorflow:gfile tensorflow:reset_default_graph tensorflow:train.Saver "
      "tensorflow:contrib tensorflow:InteractiveSession tensorflow:import_graph_def"),
     ("3.10", "transformers==4.44.2", "transformers==4.57.1", "transformers:AdamW"),
-    ("3.10", "pinecone-client==2.2.4", "pinecone-client==3.2.2", "pinecone:init pinecone:create_index pinecone:list_indexes"),
     ("3.11", "llama-index==0.9.48", "llama-index==0.10.68",
      "llama_index:VectorStoreIndex llama_index:SimpleDirectoryReader llama_index:ServiceContext "
      "llama_index:StorageContext llama_index.llms:OpenAI llama_index:load_index_from_storage"),
@@ -186,7 +183,7 @@ for text in sys.argv[1:]:
             eval(f"loaded({given}")
         found[text] = ""
     except Exception as error:
-        found[text] = f"{type(error).__name__}: {error}".strip().splitlines()[0][:160]
+        found[text] = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:160]
 print(json.dumps(found))
 """
 

@@ -52,6 +52,14 @@ _READERS = {
     "pandas.read_hdf": (("tables",), "tables"),
     "pandas.read_html": (("lxml", "bs4"), "lxml"),
 }
+# Methods of data frames, likewise.
+_WRITERS = {
+    "DataFrame.to_markdown": (("tabulate",), "tabulate"),
+    "DataFrame.to_parquet": (("pyarrow", "fastparquet"), "pyarrow"),
+    "DataFrame.to_feather": (("pyarrow",), "pyarrow"),
+    "DataFrame.to_excel": (("openpyxl", "xlsxwriter"), "openpyxl"),
+    "DataFrame.to_hdf": (("tables",), "tables"),
+}
 # What SQLAlchemy imports for the scheme of a URL.
 _DRIVERS = {
     "postgresql": ("psycopg2", "psycopg2-binary"),
@@ -87,11 +95,11 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             yield _of(access.at, f"`{access.loader}`", modules, distribution, error, access.reach)
     for use in entry.trace.uses:
         # Every method of a data frame is noted, since some releases lack some.
-        if (use.module, use.name) == ("pandas", "DataFrame.to_markdown"):
-            error = "ImportError: Missing optional dependency 'tabulate'"
-            yield _of(
-                use.at, "`DataFrame.to_markdown`", ("tabulate",), "tabulate", error, use.reach
-            )
+        writer = _WRITERS.get(use.name) if use.module == "pandas" else None
+        if writer is not None:
+            modules, distribution = writer
+            error = f"ImportError: Missing optional dependency '{distribution}'"
+            yield _of(use.at, f"`{use.name}`", modules, distribution, error, use.reach)
     yield from _of_frameworks(entry)
     for call in entry.trace.calls:
         if call.name in ("httpx.Client", "httpx.AsyncClient"):

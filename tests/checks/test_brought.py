@@ -104,3 +104,38 @@ def test_worker_class_that_nothing_installs(tmp_path: Path, more: str, missing: 
     }
     said = [m for m in _said(tmp_path, "IMG018", files) if "needs uvicorn" in m]
     assert bool(said) is missing
+
+
+@pytest.mark.parametrize(
+    ("more", "missing"), [("", True), ("pyarrow==17.0.0\n", False), ("fastparquet\n", False)]
+)
+def test_writers_of_frames(tmp_path: Path, more: str, missing: bool) -> None:
+    write = 'import pandas\npandas.DataFrame({"a": [1]}).to_parquet("/tmp/a.parquet")\n'
+    files = {
+        "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\npandas==2.2.2\n{more}",
+        "app.py": write + APP,
+        "Dockerfile": dockerfile(),
+    }
+    assert bool([m for m in _said(tmp_path, "ENV007", files) if "pyarrow" in m]) is missing
+
+
+@pytest.mark.parametrize(
+    ("requirements", "gone"),
+    [
+        # 0.2 takes these names from langchain-community, 1.0 has them no more.
+        ("langchain==0.1.20\n", ""),
+        ("langchain==0.3.0\n", "gone in 0.2"),
+        ("langchain==0.3.0\nlangchain-community==0.3.0\n", ""),
+        ("langchain==1.0.0\nlangchain-community==0.3.0\n", "gone in 1.0"),
+        ("langchain\n", "gone in 1.0"),
+    ],
+)
+def test_names_that_left_twice(tmp_path: Path, requirements: str, gone: str) -> None:
+    files = {
+        "requirements.txt": f"flask==3.0.3\ngunicorn==22.0.0\n{requirements}",
+        "app.py": "from langchain.llms import OpenAI\n" + APP,
+        "Dockerfile": dockerfile(),
+    }
+    said = _said(tmp_path, "IMG023", files)
+    assert len(said) == bool(gone)
+    assert gone in "".join(said)
