@@ -93,7 +93,7 @@ def _refusal(
                 if match is None or match[1] not in operators:
                     continue
                 limit, mine = numbers(match[2]), numbers(pinned)
-                if operators is _OLDEST and mine < limit:
+                if operators is _OLDEST and _padded(mine) < _padded(limit):
                     return f">={match[2]}"
                 if operators is _NEWEST and mine[: len(limit)] > limit:
                     return f"<={match[2]}"
@@ -210,10 +210,14 @@ def _of_step(step: InstallStep, markers: Mapping[str, str]) -> Iterator[Conflict
     pinned: dict[str, str] = {}
     for item in step.requirements:
         version = item.fact.pinned_version
-        if version is not None and item.origin in ("file", "command", "pyproject", "setup"):
+        if (
+            version is not None
+            and _holds(item.fact, markers)
+            and item.origin in ("file", "command", "pyproject", "setup")
+        ):
             pinned.setdefault(item.key, version)
     for limit in step.constraints:
-        if limit.pinned_version is not None:
+        if limit.pinned_version is not None and _holds(limit, markers):
             pinned.setdefault(limit.key, limit.pinned_version)
     listed = knowledge("requirements.json")["releases"]
     for name, version in pinned.items():
@@ -227,12 +231,21 @@ def _of_step(step: InstallStep, markers: Mapping[str, str]) -> Iterator[Conflict
     yield from _ranges(step, pinned, markers)
 
 
+def _holds(fact: Requirement, markers: Mapping[str, str]) -> bool:
+    """Whether a requirement certainly counts for this interpreter."""
+    return not fact.marker or fact.applies(markers) is True
+
+
 def _ranges(
     step: InstallStep, pinned: Mapping[str, str], markers: Mapping[str, str]
 ) -> Iterator[Conflict]:
     """A range that ends before what another requirement, pinned or open above, begins with."""
     listed = knowledge("requirements.json")["releases"]
-    asked = [i for i in step.requirements if i.origin in ("file", "command", "pyproject", "setup")]
+    asked = [
+        i
+        for i in step.requirements
+        if i.origin in ("file", "command", "pyproject", "setup") and _holds(i.fact, markers)
+    ]
     ends = {
         i.key: (_limits(i.fact.specifier), i.fact.specifier)
         for i in asked

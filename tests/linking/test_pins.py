@@ -26,6 +26,12 @@ from auditor.linking.pins import _before, _limits
         (["fastapi>=0.95", "starlette<0.36"], ""),
         (["fastapi", "starlette<0.36"], ""),
         (["pandas>=2.2", "numpy<2"], ""),
+        # What another interpreter or system is to get does not meet this one's.
+        (["numba==0.57.0", "numpy==1.26.4"], "numba 0.57.0 needs numpy"),
+        (["numba==0.57.0", "numpy==1.26.4; python_version >= '3.12'"], ""),
+        (["numba==0.57.0; sys_platform == 'darwin'", "numpy==1.26.4"], ""),
+        # A shorter way to write the release that is asked for.
+        (["langchain-core==1.3.0", "jsonpatch==1.33"], ""),
     ],
 )
 def test_ranges_that_no_release_satisfies(tmp_path: Path, lines: list[str], clash: str) -> None:
