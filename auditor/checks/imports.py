@@ -41,12 +41,14 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
                 breaks=stopped(service, item.reach),
             )
         for call in entry.trace.calls:
-            if call.category not in startcalls.KINDS or call.at in seen:
+            # The first of these ends the start; nobody waits for the others.
+            asked = (call.category, *(str(a.value) for a in call.arguments))
+            if call.category not in startcalls.KINDS or {call.at, asked} & seen:
                 continue
             found = startcalls.refused(service, entry.trace, call)
             if found is None:
                 continue
-            seen.add(call.at)
+            seen |= {call.at, asked}
             message, remedy, confidence = found
             yield rule.finding(
                 call.at,

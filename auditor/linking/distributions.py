@@ -305,6 +305,7 @@ def texts_of(name: str) -> tuple[str, ...]:
     return tuple(_table().get(name, {}).get("requires", ()))
 
 
+@lru_cache(maxsize=4096)
 def requires(name: str, other: str) -> bool:
     """Whether the newest release of a distribution is known to require another one."""
     return any(_split(text)[0] == other for text in texts_of(name))

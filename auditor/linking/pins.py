@@ -156,15 +156,24 @@ def _brought(environment: Environment, name: str) -> tuple[str, str] | None:
         return None
     if any(i.fact.url or i.fact.vcs or i.fact.path for i in environment.requirements):
         return None
-    markers: Mapping[str, str] = locks.marker_environment(python.version)
+    there_too = tuple((d.name, d.version) for d in installed.distributions.values())
+    found = _newest_beside(there_too, name, python.version)
+    return (found, there.via) if found is not None else None
+
+
+@lru_cache(maxsize=1024)
+def _newest_beside(
+    installed: tuple[tuple[str, str | None], ...], name: str, python: str
+) -> str | None:
+    """The newest release that all of these (name, version) admit; None where one is not known."""
+    markers: Mapping[str, str] = locks.marker_environment(python)
     clauses: list[str] = []
-    for other in installed.distributions.values():
-        wanted = _wanted(other.name, other.version, name, markers) if other.name != name else ()
+    for other, version in installed:
+        wanted = _wanted(other, version, name, markers) if other != name else ()
         if wanted is None:
             return None
         clauses += wanted
-    found = wheels.newest(name, ",".join(clauses), python.version)
-    return (found, there.via) if found is not None else None
+    return wheels.newest(name, ",".join(clauses), python)
 
 
 def _wanted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -139,3 +140,20 @@ def test_names_that_left_twice(tmp_path: Path, requirements: str, gone: str) -> 
     said = _said(tmp_path, "IMG023", files)
     assert len(said) == bool(gone)
     assert gone in "".join(said)
+
+
+def test_many_uses_cost_little(tmp_path: Path) -> None:
+    """What others bring is worked out once, and a missing corpus is said once."""
+    lines = [
+        f"A{n} = nltk.word_tokenize('a')\nfrom pydantic import BaseSettings as B{n}"
+        for n in range(300)
+    ]
+    files = {
+        "requirements.txt": "fastapi==0.115.6\nuvicorn==0.30.6\nnltk==3.9.1\nmlflow==2.14.3\n",
+        "app.py": FASTAPI + "import nltk\n" + "\n".join(lines) + "\n",
+        "Dockerfile": dockerfile("RUN mkdir -p /a && echo a\n" * 40, UVICORN),
+    }
+    start = process_time()
+    said = _said(tmp_path, "IMG025", files)
+    assert len(said) == 1
+    assert process_time() - start < 5
