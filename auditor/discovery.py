@@ -1183,7 +1183,7 @@ class Repository:
 
 
 def _fatal(path: str, message: str) -> Problem:
-    return Problem(at=Location(path), message=message, fatal=True)
+    return Problem(at=Location(path), message=message, fatal=True, beyond=True)
 
 
 def _normal(path: str) -> str | None:

@@ -1279,7 +1279,14 @@ def refused_requirement(
     """A requirements line that pip refuses, or a file that is not there."""
     if environment.files:
         yield rule.passed()
-    for problem, *others in _by_file(environment.problems):
+    for problem in environment.problems:
+        if problem.beyond:
+            yield rule.undecided(
+                f"{problem.at.path} {problem.message}",
+                at=problem.at,
+                blocks=environment.breaks(Stage.BUILDS),
+            )
+    for problem, *others in _by_file(p for p in environment.problems if not p.beyond):
         more = f"; {len(others)} more of this file are refused as well" if others else ""
         yield rule.finding(
             problem.at,

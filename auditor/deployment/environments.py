@@ -509,6 +509,10 @@ def _requirements(
     resolved = requirements.resolve(path, facts.read)
     draft.files.extend(resolved.files)
     draft.problems.extend(resolved.problems)
+    for problem in resolved.problems:
+        if problem.beyond:
+            facts.note((problem,))
+            draft.because.append(f"{problem.at.path} {problem.message}")
     draft.constraints.extend(resolved.constraints)
     files.extend(f.path for f in resolved.files)
     compiled = {f.path for f in resolved.files if f.compiled_by is not None}

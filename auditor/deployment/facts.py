@@ -48,7 +48,7 @@ class Facts:
         self.budget = Budget()
         # Modules that artifacts name and no known library brings.
         self.pickled_modules: frozenset[str] = frozenset()
-        self._dockerfiles: dict[str, Dockerfile] = {}
+        self._dockerfiles: dict[str, Dockerfile | None] = {}
         self._ignores: dict[str, DockerIgnore | None] = {}
         self._pyprojects: dict[str, PyprojectFacts | None] = {}
         self._locks: dict[str, Lock | None] = {}
@@ -84,7 +84,11 @@ class Facts:
                 return None
             from auditor.parsers import dockerfile
 
-            self._dockerfiles[path] = dockerfile.parse(text)
+            parsed = dockerfile.parse(text)
+            beyond = tuple(problem for problem in parsed.problems if problem.beyond)
+            self.note(beyond)
+            # Half of a Dockerfile says nothing of the image.
+            self._dockerfiles[path] = None if beyond else parsed
         return self._dockerfiles[path]
 
     def dockerignore(self, context: str, dockerfile_path: str) -> DockerIgnore | None:
