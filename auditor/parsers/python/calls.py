@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from auditor.parsers.python import answers, clients, libraries, packagefiles
+from auditor.parsers.python import answers, clients, libraries, packagefiles, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import LogHandler
@@ -327,13 +327,6 @@ def _enumerate(models: Models, site: Site) -> V:
 
 @model("builtins.zip")
 def _zip(models: Models, site: Site) -> V:
-    python = models.run.program.python
-    if site.kwargs.get("strict") is not None and python is not None and python < (3, 10):
-        models.run.fails(
-            site.node,
-            "TypeError: zip() takes no keyword arguments",
-            f"`strict` of `zip` came with Python 3.10, and this is {python[0]}.{python[1]}",
-        )
     columns = [models.iterate(a) for a in site.args]
     if any(c is None for c in columns):
         return ListV(None)
@@ -351,6 +344,18 @@ def _getattr(models: Models, site: Site) -> V:
             return join(value, site.args[2])
         return value
     return Unk("an attribute whose name is not known")
+
+
+@model("random.sample")
+def _sample(models: Models, site: Site) -> V:
+    since.sample(models.run, site.get(0, "population"), site.node)
+    return ListV(None)
+
+
+@model("datetime.datetime.fromisoformat", "datetime.date.fromisoformat")
+def _from_iso(models: Models, site: Site) -> V | None:
+    since.iso_date(models.run, site.get(0, "date_string"), site.node)
+    return None
 
 
 @model("builtins.isinstance")

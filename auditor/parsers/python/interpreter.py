@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from auditor.parsers.python import since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.expressions import EVAL
 from auditor.parsers.python.facts import Failure, Import, Phase, Reach, Trace, Unsure, Use
@@ -574,6 +575,7 @@ class Interpreter:
 
     def attribute(self, owner: V, name: str, node: ast.AST) -> V:
         """``owner.name``."""
+        since.method(self, owner, name, node)
         if isinstance(owner, Ext):
             if owner.owner is None and owner.name in _CHANGING:
                 self.used(node, owner.name, name)
@@ -645,6 +647,8 @@ class Interpreter:
         if isinstance(callee, Class):
             return self.models.instantiate(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Ext):
+            if kwargs:
+                since.keywords(self, callee, kwargs, node)
             if kwargs and callee.name.partition(".")[0] in _CHANGING_CALLS:
                 module, _, made = callee.name.rpartition(".")
                 for keyword in kwargs:

@@ -92,10 +92,6 @@ _PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
 
 
 # Methods of pathlib by the first Python that has them.
-_PATH_METHODS = {
-    "is_relative_to": (3, 9), "with_stem": (3, 9), "readlink": (3, 9), "hardlink_to": (3, 10),
-    "walk": (3, 12),
-}  # fmt: skip
 # What opens a file of the name that it is given, whatever that name is.
 _OPENS = frozenset({"builtins.open", "joblib.load", "numpy.load", "pandas.read_csv"})
 
@@ -1009,14 +1005,6 @@ class Models(WebModels):
 
     def path_method(self, site: Site, owner: PathV, attr: str) -> V:
         """A method of a known path."""
-        python, since = self.run.program.python, _PATH_METHODS.get(attr)
-        if since is not None and python is not None and python < since:
-            self.run.fails(
-                site.node,
-                f"AttributeError: 'PosixPath' object has no attribute '{attr}'",
-                f"`Path.{attr}` came with Python {since[0]}.{since[1]}, and the image runs "
-                f"{python[0]}.{python[1]}",
-            )
         pure = PurePosixPath(owner.text)
         deps = owner.deps
 
@@ -1192,13 +1180,6 @@ class Models(WebModels):
 
     def constant_method(self, owner: Const, attr: str, site: Site) -> V:
         """A method of a constant, computed when the arguments are known."""
-        python = self.run.program.python
-        if attr in ("removeprefix", "removesuffix") and python is not None and python < (3, 9):
-            self.run.fails(
-                site.node,
-                f"AttributeError: '{type(owner.value).__name__}' object has no attribute '{attr}'",
-                f"`{attr}` came with Python 3.9, and the image runs {python[0]}.{python[1]}",
-            )
         if not isinstance(owner.value, str | bytes) or attr not in _STRING_METHODS:
             return Unk(f"{attr}() of a constant", owner.deps)
         for position, argument in enumerate(site.args):
