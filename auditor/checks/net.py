@@ -397,7 +397,18 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
             related=[Related(container.at, "the container")],
         )
     current = asks(service.health)
-    if service.image is None or current is None or current.disabled or current.port is None:
+    if service.image is None or current is None or current.disabled:
+        return
+    if current.literal and current.source in ("dockerfile", "compose"):
+        yield rule.finding(
+            current.at,
+            f"the health check is in the exec form: no shell expands `{current.literal}`, and the address "
+            "it asks is none: the container is always unhealthy",
+            help="Write it in the shell form (`HEALTHCHECK CMD …`, `CMD-SHELL` in Compose), or write the number.",
+            breaks=waiting(service, deployment),
+        )
+        return
+    if current.port is None:
         return
     local = current.host in ("localhost", "127.0.0.1", "0.0.0.0", "[::1]", service.name)
     served = ports.served(service)

@@ -66,7 +66,8 @@ _PYTHON_SERVERS = frozenset(
     {
         "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress", "flask", "django",
         "fastapi-run", "fastapi-dev", "sanic", "litestar", "uwsgi", "robyn", "bentoml", "chainlit",
-        "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve",
+        "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve", "rq", "dramatiq",
+        "arq",
     }
 )  # fmt: skip
 # They are told by files which models to serve.
@@ -580,6 +581,8 @@ class _Follower:
         if fact.kind == "django" and self._without_manage(fact):
             return
         self._python_present(fact.kind, fact.at)
+        if fact.kind == "rq":
+            return  # it imports what its jobs name
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         self.faults.extend(workers.second_application(fact))
         if fact.script is not None and isinstance(fact.script.value, str):
@@ -1224,7 +1227,7 @@ class _Follower:
             return
         near = self._near(top, roots)
         message = f"module `{module}` is not in the image"
-        if server in ("uvicorn", "gunicorn", "hypercorn", "celery"):
+        if server in ("uvicorn", "gunicorn", "hypercorn", "celery", "dramatiq", "arq"):
             text = {
                 "uvicorn": f'Error loading ASGI app. Could not import module "{module}".',
             }.get(
@@ -1352,6 +1355,9 @@ class _Follower:
             self.faults += endings.object_with_workers(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
             self.faults += endings.nothing_served(trace, facts, at)
+            every = (self.view.facts_of_repo(path) for _, path in trace.modules)
+            sources = [found for found in every if found is not None]
+            self.faults += endings.comes_to_its_end(self.service, trace, sources, at)
             started: tuple[Phase, ...] = (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
         else:
             started = (Phase.IMPORT, Phase.STARTUP)

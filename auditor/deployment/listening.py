@@ -29,7 +29,7 @@ class _Configured(Protocol):
 # Options that every server reads as numbers.
 _NUMBERS = frozenset({"workers", "threads", "timeout", "graceful_timeout", "keep_alive"})
 # They start other programs, or only work off a queue.
-_SILENT = frozenset({"celery", "supervisord"})
+_SILENT = frozenset({"arq", "celery", "dramatiq", "rq", "supervisord"})
 
 
 def listens(

@@ -223,7 +223,7 @@ def _app(kind: str, arg: Arg, factory: bool) -> AppSpec:
         attribute, factory = attribute.partition("(")[0], True
     if attribute.startswith(("create_", "make_")) and kind == "flask":
         factory = True
-    if kind == "sanic" and not colon and "." in module and "/" not in module:
+    if kind in ("sanic", "arq") and not colon and "." in module and "/" not in module:
         module, _, attribute = module.rpartition(".")
     is_path = module.endswith(".py") or "/" in module or module in {".", ""}
     return AppSpec(
