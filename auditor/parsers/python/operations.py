@@ -131,6 +131,8 @@ def binary(op: ast.operator, left: V, right: V) -> V:
         return _percent(left, right)
     if isinstance(left, Const) and isinstance(right, Const):
         return _constants(op, left, right, deps)
+    if isinstance(op, ast.MatMult):
+        return Obj("numpy.matmul", [left, right])
     return unknown_from(left, right)
 
 
