@@ -185,7 +185,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             mount = view.mount_of(path)
             listed = mount is not None and mount.files is not None
             temporary = writing and access.loader.startswith("tempfile.")
-            if path.startswith(_ALWAYS) and not listed and not temporary:
+            homeless = writing and access.kind != "directory" and _unmade(view, path)
+            if path.startswith(_ALWAYS) and not (listed or temporary or homeless):
                 continue
             found = view.before_start(path) if writing else view.look(path)
             if not writing and access.path.base == "file" and found.answer == "yes":
@@ -268,7 +269,14 @@ def _homeless(link: PathLink, view: View) -> bool:
     mount = view.mount_of(parent)
     if mount is not None and mount.kind == "bind" and mount.target == parent:
         return False  # The engine makes the directory that it mounts.
-    return view.look(parent).answer == "no" and not parent.startswith(_ALWAYS)
+    absent = view.look(parent).answer == "no"
+    return absent and (not parent.startswith(_ALWAYS) or _unmade(view, link.path))
+
+
+def _unmade(view: View, path: str) -> bool:
+    """A file in a directory of its own below /tmp, which nothing makes."""
+    parent = posixpath.dirname(path)
+    return parent.startswith(("/tmp/", "/var/tmp/")) and view.look(parent).answer == "no"
 
 
 def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> str | None:
