@@ -29,6 +29,7 @@ _RETURNS = frozenset(
 )  # fmt: skip
 # Frameworks whose application object serves nothing by itself.
 _PASSIVE = frozenset({"flask", "fastapi", "starlette", "quart", "litestar", "aiohttp"})
+_EXITS = frozenset(["sys.exit", "builtins.exit", "builtins.quit", "os._exit"])
 _BUSY = frozenset({"thread", "executor", "subprocess", "queue", "watcher", "sleep"})
 
 
@@ -48,6 +49,26 @@ def refused_arguments(trace: Trace) -> list[StartFault]:
             continue
         found.append(StartFault(kind="arguments", message=said, at=call.at, certain=False))
     return found
+
+
+def stops(trace: Trace) -> Iterator[StartFault]:
+    """``sys.exit("…")`` on the way of every run: what it checks does not hold in the container."""
+    for call in trace.calls:
+        if call.category != "exit" or call.name not in _EXITS:
+            continue
+        if not call.reach.certain or call.reach.guards or not call.reach.phase.before_serving:
+            continue
+        status = call.arguments[0].value if call.arguments else None
+        if status in (None, 0, False) or not isinstance(status, str | int):
+            continue
+        said = status if isinstance(status, str) else f"exit status {status}"
+        yield StartFault(
+            kind="arguments",
+            message=f"the program ends here, whatever else it is to do: `{said[:100]}`",
+            at=call.at,
+            certain=False,
+        )
+        return
 
 
 def inline(code: str, at: Location) -> Iterator[StartFault]:

@@ -155,6 +155,8 @@ def follow(
     first: list[Interpretation] = []
     faults.extend(startup.scripts(service, script, view, env, cwd, first))
     preludes = _preludes(service, view, env, first, documented=documented)
+    for prelude in preludes:
+        faults.extend(endings.stops(prelude.trace))
     startup.before(script, view, env, cwd)
     processes = list(main_processes(script, env=env, cwd=cwd, read_script=read_script))
     supervisor = next((p for p in processes if _kind(p) == "supervisord"), None)
@@ -1353,6 +1355,7 @@ class _Follower:
         self.faults += endings.served_at_import(trace, server)
         if server == "python":
             self.faults += endings.object_with_workers(trace)
+            self.faults += endings.stops(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
             self.faults += endings.nothing_served(trace, facts, at)
             every = (self.view.facts_of_repo(path) for _, path in trace.modules)

@@ -115,10 +115,23 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
             yield from _started(service, program, at, view, cwd, by_shell=True)
         return
     if "/" not in program:
+        from auditor.deployment import systempython
+
+        steps = list(ran(image.image))
+        if program == "python" and systempython.lacks_python(image, steps):
+            yield StartFault(
+                kind="program",
+                message=(
+                    f"{image.base.text if image.base else 'the image'} names its Python `python3`, and nothing "
+                    "else is called `python`: the container cannot be started"
+                ),
+                at=at,
+                evidence=(("program", program),),
+            )
         if (
             image.provides_program(program) is False
             and not python_name(program)
-            and not makes_programs(image, ran(image.image))
+            and not makes_programs(image, steps)
         ):
             here = view.look(posixpath.join(cwd, program)) if isinstance(cwd, str) else None
             beside = here is not None and here.answer == "yes" and here.kind == "file"

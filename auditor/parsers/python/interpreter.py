@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from auditor.parsers.python import since
+from auditor.parsers.python import commandline, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.expressions import EVAL
 from auditor.parsers.python.facts import Failure, Import, Phase, Reach, Trace, Unsure, Use
@@ -639,6 +639,8 @@ class Interpreter:
     ) -> V:
         """Call an abstract value. ``loose``: there are more arguments than are known."""
         if isinstance(callee, Func):
+            if id(callee) in self.models.click_commands:
+                commandline.refuse_options(self.models, callee, node)
             return self.call_function(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Bound):
             return self.call_function(

@@ -101,6 +101,9 @@ class Models(WebModels):
 
     def __init__(self, run: Interpreter) -> None:
         super().__init__(run)
+        # What commands of click declare, by their functions; those that stand alone.
+        self.clicked: dict[int, list[tuple[tuple[str, ...], str]]] = {}
+        self.click_commands: set[int] = set()
         self.nesting = 0
         # What each argument parser was told, by the parser's identity.
         self.parsers: dict[int, list[tuple[tuple[str, ...], bool]]] = {}
@@ -652,6 +655,11 @@ class Models(WebModels):
         if isinstance(target, Func):
             if name in ("click.option", "click.argument") and isinstance(decorator, Obj):
                 commandline.click_option(self, decorator, target)
+            elif name in ("click.command", "click.command()"):
+                told = decorator.kwargs if isinstance(decorator, Obj) else {}
+                if not told.keys() & {"context_settings", "cls"}:
+                    self.clicked.setdefault(id(target), [])
+                    self.click_commands.add(id(target))
             elif name in ("click.group", "click.group()"):
                 alone = decorator.kwargs if isinstance(decorator, Obj) else {}
                 group = Obj("click.group()", [target], alone, self.run.at(node))
