@@ -61,6 +61,7 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
                 confidence=confidence,
                 breaks=stopped(service, call.reach),
             )
+    yield from _packed(service, rule, deployment)
     for access, path in startcalls.objects_refused(service, deployment):
         if access.at in seen or not access.reach.certain:
             continue
@@ -73,6 +74,17 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
             related=[Related(Location(path), "the array")],
             breaks=stopped(service, access.reach),
         )
+
+
+def _packed(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    for access, error in startcalls.packed_otherwise(service, deployment):
+        if access.reach.certain:
+            yield rule.finding(
+                access.at,
+                f"`{access.path.text}` is not compressed as `{access.loader}` expects: `{error}`",
+                help="Open it with what wrote it.",
+                breaks=stopped(service, access.reach),
+            )
 
 
 def _asked_in_a_loop(reach: Reach) -> Reach:

@@ -1437,8 +1437,22 @@ class _Follower:
                 self._unset_port(fact, listen, listen.port)
 
     def _foreign_option(self, fact: ServerStart) -> None:
-        """An option of another server: this one prints its usage and ends."""
-        from auditor.parsers.commands.servers import foreign_option
+        """An option of another server, or of none: this one prints its usage and ends."""
+        from auditor.parsers.commands.servers import ambiguous_option, foreign_option
+
+        unclear = ambiguous_option(fact)
+        if unclear is not None:
+            self.faults.append(
+                StartFault(
+                    kind="literal-variable",
+                    message=(
+                        f"`{unclear[0].flag}` is short for several options: `{fact.kind}: error: ambiguous "
+                        f"option: {unclear[0].flag} could match {', '.join(unclear[1])}`, and the server stops"
+                    ),
+                    at=unclear[0].at,
+                )
+            )
+            return
 
         found = foreign_option(fact)
         if found is None:

@@ -115,9 +115,9 @@ def _port(value: Value | None, fact: ServerStart) -> int | Unknown | str:
     return int(value) if value.isascii() and value.isdigit() else value
 
 
-# Options that name a file which the server opens before it listens.
+# Options that name a file which the server opens before it listens, or a directory that it asks for.
 _FILES = {
-    "uvicorn": ("log_config", "env_file", "keyfile", "certfile", "ssl_ca_certs"),
+    "uvicorn": ("log_config", "env_file", "keyfile", "certfile", "ssl_ca_certs", "reload_dirs"),
     "gunicorn": ("config", "log_config", "logconfig_json", "keyfile", "certfile", "ca_certs"),
     "hypercorn": ("config", "log_config", "keyfile", "certfile", "ca_certs"),
     "ray-serve": ("config",),

@@ -445,6 +445,11 @@ def _walk(
         if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
             return
+        if command.name == "cd" and (command.errexit or listed) and not sourced:
+            lost = _no_directory(step, view)
+            if lost is not None:
+                yield lost
+                return
         found = interpret(step.argv, env=step.env, cwd=step.cwd)
         if found is None:
             continue
@@ -499,6 +504,26 @@ def _walk(
             continue
         if image.provides_program(name) is False:
             yield _not_found(service, name, inner.at)
+
+
+def _no_directory(step: Step, view: View) -> StartFault | None:
+    """``cd`` into a directory that is not there, where that ends the script."""
+    words = [arg.value for arg in step.argv[1:]]
+    if len(words) != 1 or not isinstance(words[0], str) or not isinstance(step.cwd, str):
+        return None
+    target = words[0]
+    if target in ("", "-") or target.startswith("~"):
+        return None
+    path = posixpath.normpath(posixpath.join(step.cwd, target))
+    if view.look(path).answer != "no" or view.mount_of(path) is not None:
+        return None
+    return StartFault(
+        kind="script",
+        message=f"there is no directory {path}, and the script ends: `cd: {target}: No such file or directory`",
+        at=step.argv[1].at,
+        certain=False,
+        evidence=(("path", path),),
+    )
 
 
 def _not_found(service: Service, name: str, at: Location, *, certain: bool = False) -> StartFault:

@@ -298,6 +298,8 @@ class View:
         if found.reason.startswith("copied from ") and found.reason.endswith(" of another stage"):
             return self._from_stage(path, found)
         if found.reason.startswith("python"):
+            if not self._by_own_run(found):
+                return self._from_stage(path, found, told=False)
             for at, made in self._by_python().items():
                 if found.at is not None and not at.line <= found.at.line <= at.end_line:
                     continue
@@ -362,13 +364,16 @@ class View:
         """What the project's own Python does in RUN instructions, by instruction."""
         return self._by_python()
 
-    def _from_stage(self, path: str, found: Undetermined) -> Seen | None:
-        """The same question, asked of the stage that the file is copied from."""
+    def _from_stage(self, path: str, found: Undetermined, *, told: bool = True) -> Seen | None:
+        """The same question, asked of the stage that the file is copied from.
+
+        ``told``: the question names the COPY; otherwise it names what runs in that stage.
+        """
         for step in reversed(self._image.image.copies):
             target = step.destination
             if step.origin != "stage" or step.from_stage is None or not isinstance(target, str):
                 continue
-            if step.at != found.at and step.instruction.at != found.at:
+            if told and step.at != found.at and step.instruction.at != found.at:
                 continue
             other = self.stage(step.from_stage)
             if other is None:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 from auditor.parsers.python.facts import Failure
 from auditor.parsers.python.frames import dtype_of
-from auditor.parsers.python.values import Const, DictV, Ext, Func, ListV, Obj, Table, V
+from auditor.parsers.python.values import (
+    NUMPY_BOOL,
+    Const,
+    DictV,
+    Ext,
+    Func,
+    ListV,
+    Obj,
+    Table,
+    Unk,
+    V,
+)
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Interpreter
@@ -72,6 +83,8 @@ def _foreign(value: V, depth: int) -> str | None:
     """NumPy's type of a value inside an answer, where it is certain and not JSON."""
     if isinstance(value, Table) and value.kind == "array":
         return "ndarray"
+    if isinstance(value, Unk) and value.reason == NUMPY_BOOL:
+        return "bool"
     if isinstance(value, Obj):
         if value.name in _ARRAYS:
             return "ndarray"

@@ -198,13 +198,13 @@ def _number(models: Models, site: Site) -> V:
     def convert(one: V) -> V:
         if kind is bool:
             answer = val.truth(one)
-            return unknown_from(one) if answer is None else Const(answer, deps_of(one))
+            return Unk("a truth value", deps_of(one)) if answer is None else Const(answer, deps_of(one))
         if len(site.args) == 1 and (
             isinstance(one, FieldV) or (isinstance(one, Obj) and one.name == "request.value")
         ):
             return one  # the same field, as a number
         if not isinstance(one, Const) or len(site.args) > 1:
-            return unknown_from(one)
+            return Unk(f"{kind.__name__}() of what is not known", deps_of(one))
         if one.value is None:
             models.crash(one, f"{kind.__name__}(None) raises TypeError")
             return Unk("raises TypeError", one.deps)

@@ -895,11 +895,13 @@ class Models(WebModels):
             return self.offload(site, 0)
         if attr == "start" and head in ("threading.Thread", "multiprocessing.Process"):
             target = owner.kwargs.get("target") if isinstance(owner, Obj) else None
-            if isinstance(target, Func | Bound) and isinstance(owner, Obj):
-                passed = owner.kwargs.get("args")
+            if isinstance(target, Func | Bound | Ext) and isinstance(owner, Obj):
+                passed, named = owner.kwargs.get("args"), owner.kwargs.get("kwargs")
                 arguments = self.iterate(passed) if passed is not None else []
+                loose = arguments is None or not (named is None or isinstance(named, DictV))
+                given = dict(named.items) if isinstance(named, DictV) else {}
                 with run.guard("thread"):
-                    run.call(target, arguments or [], {}, site.node, loose=arguments is None)
+                    run.call(target, arguments or [], given, site.node, loose=loose)
             return Const(None)
         if attr == "add_task" and site.args and isinstance(site.args[0], Func | Bound):
             with run.guard("thread"):

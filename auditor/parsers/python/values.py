@@ -54,6 +54,10 @@ class PathV(V):
         self.origin = origin
 
 
+# What a comparison of NumPy's numbers gives: true or false, as NumPy has them.
+NUMPY_BOOL = "a truth value of NumPy"
+
+
 class Unk(V):
     """Anything; ``reason`` says why it is not known."""
 
