@@ -26,14 +26,24 @@ CALLS = (
     ("builtins:pow(mod=)", "pow(2, 2, mod=3)"),
     *(
         (f"bisect:{name}(key=)", f"__import__('bisect').{name}([1], 1, key=abs)")
-        for name in ("bisect", "bisect_left", "bisect_right", "insort", "insort_left", "insort_right")
+        for name in (
+            "bisect",
+            "bisect_left",
+            "bisect_right",
+            "insort",
+            "insort_left",
+            "insort_right",
+        )
     ),
     (
         "importlib.metadata:entry_points(group=)",
         "__import__('importlib.metadata').metadata.entry_points(group='x')",
     ),
     ("json:loads(encoding=)", "__import__('json').loads('1', encoding='utf-8')"),
-    ("json:load(encoding=)", "__import__('json').load(__import__('io').StringIO('1'), encoding='utf-8')"),
+    (
+        "json:load(encoding=)",
+        "__import__('json').load(__import__('io').StringIO('1'), encoding='utf-8')",
+    ),
     ("logging:basicConfig(encoding=)", "__import__('logging').basicConfig(encoding='utf-8')"),
     ("logging:basicConfig(force=)", "__import__('logging').basicConfig(force=True)"),
 )

@@ -118,7 +118,9 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
         for item in entry.trace.imports:
             if item.reach.phase is Phase.UNREACHED or item.fact.at.path.endswith(".ipynb"):
                 continue
-            if set(item.reach.guards) | set(item.fact.guards) or item.fact.dynamic:
+            if set(item.reach.guards) | set(item.fact.guards):
+                continue
+            if item.fact.dynamic and not (item.found == "missing" and item.reach.certain):
                 continue
             if item.found != "external" and (
                 item.module in service.unsure_modules or _elsewhere(service, item)

@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import cluster as clusters
 from auditor.deployment import (
     atstart,
     environments,
@@ -21,6 +20,7 @@ from auditor.deployment import (
     surroundings,
     units,
 )
+from auditor.deployment import cluster as clusters
 from auditor.deployment.composing import Composition
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (

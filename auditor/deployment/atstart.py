@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from auditor.deployment.commands import Ran, script_of
@@ -13,6 +13,7 @@ from auditor.parsers import shell
 from auditor.parsers.commands import Other, PipInstall, ServerStart, interpret_script
 from auditor.parsers.commands.facts import ShellRun
 from auditor.parsers.dockerfile import Command, Run
+from auditor.parsers.shell.expansion import Env, Value
 from auditor.parsers.shell.facts import Script
 from auditor.source import Fragment, Location, Unknown
 
@@ -63,9 +64,7 @@ class _Follower:
         self.facts = facts
         self.state = state
 
-    def follow(
-        self, script: Script, env: Mapping[str, str | Unknown], cwd: str | Unknown, depth: int
-    ) -> Iterator[Ran]:
+    def follow(self, script: Script, env: Env, cwd: Value, depth: int) -> Iterator[Ran]:
         """The installations of one script and of those that it runs."""
         for what in interpret_script(script, env=env, cwd=cwd):
             fact = what.fact

@@ -204,8 +204,8 @@ def comes_to_its_end(
     ``sources``: every file of the project that it runs.
     """
     image = service.image
-    alone = service.origin == "dockerfile" and image is not None
-    reached = bool(service.published or service.health or (alone and image.image.exposed))
+    exposed = image.image.exposed if image is not None and service.origin == "dockerfile" else ()
+    reached = bool(service.published or service.health or exposed)
     if not reached or trace.servers or trace.apps or trace.truncated or trace.problems:
         return
     if any(call.category in _BUSY for call in trace.calls) or trace.unsure:
@@ -220,6 +220,37 @@ def comes_to_its_end(
             "ends with it"
         ),
         at=at,
+        certain=False,
+    )
+
+
+_WAITS = re.compile(
+    r"join|sleep|wait|forever|input|pause|loop|run|serve|poll|gather", re.IGNORECASE
+)
+
+
+def dies_with_main(trace: Trace, facts: ModuleFacts | None, at: Location) -> Iterator[StartFault]:
+    """Servers in daemon threads alone, and a main thread that comes to its end."""
+    if facts is None or facts.tree is None or not trace.servers or trace.truncated:
+        return
+    if any("daemon" not in server.reach.guards for server in trace.servers):
+        return
+    for node in ast.walk(facts.tree):
+        if isinstance(node, ast.While | ast.Await):
+            return
+        if isinstance(node, ast.Call):
+            name = node.func
+            last = name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "run")
+            if _WAITS.search(last):
+                return
+    yield StartFault(
+        kind="no-command",
+        message=(
+            f"`{trace.path}` serves in a daemon thread only, and its main thread comes to its end: the "
+            "program ends, and the container with it"
+        ),
+        at=at,
+        related=((trace.servers[0].at, "served here"),),
         certain=False,
     )
 

@@ -1358,9 +1358,11 @@ class _Follower:
             self.faults += endings.stops(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
             self.faults += endings.nothing_served(trace, facts, at)
-            every = (self.view.facts_of_repo(path) for _, path in trace.modules)
-            sources = [found for found in every if found is not None]
-            self.faults += endings.comes_to_its_end(self.service, trace, sources, at)
+            self.faults += endings.dies_with_main(trace, facts, at)
+            if not refused and not self._given_arguments():
+                every = (self.view.facts_of_repo(path) for _, path in trace.modules)
+                sources = [found for found in every if found is not None]
+                self.faults += endings.comes_to_its_end(self.service, trace, sources, at)
             started: tuple[Phase, ...] = (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
         else:
             started = (Phase.IMPORT, Phase.STARTUP)
@@ -1421,14 +1423,16 @@ class _Follower:
         return major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= (1, 5)
 
     def _server_listens(self, fact: ServerStart) -> None:
-        from auditor.deployment.listening import listens
+        from auditor.deployment import listening
 
-        found, faults, open_links = listens(fact, self.env, self.cwd, self.view)
+        found, faults, open_links = listening.listens(fact, self.env, self.cwd, self.view)
         if fact.kind == "seldon" and not self._new_seldon():
             # Releases before 1.5 served 5000.
             unknown = Unknown("it depends on the release of seldon-core")
             found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
         self._foreign_option(fact)
+        self.faults.extend(listening.refused_choices(fact))
+        self.faults.extend(listening.unknown_account(fact, self.service))
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)

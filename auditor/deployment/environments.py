@@ -333,6 +333,7 @@ def _step(
             draft.problems.extend(_half_hashed(path, facts))
     for arg in fact.constraint_files:
         if isinstance(arg.value, str):
+            draft.problems.extend(_unopened(arg, resolve, facts))
             path, why = resolve(arg.value)
             if path is None:
                 unresolved.append(why)

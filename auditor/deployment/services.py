@@ -569,9 +569,7 @@ def _compose_words(
 def installing(service: ComposeService) -> atstart.Words:
     """The command in place of the image's own, where it may install something."""
     words = _compose_words(service.entrypoint, given=False) or ()
-    return atstart.words_that_install(
-        words + (_compose_words(service.command, given=False) or ())
-    )
+    return atstart.words_that_install(words + (_compose_words(service.command, given=False) or ()))
 
 
 def _fragment(value: Value, at: Location) -> Fragment:

@@ -26,7 +26,7 @@ from auditor.parsers.commands import (
 )
 from auditor.parsers.dockerfile import Cmd
 from auditor.parsers.shell.expansion import Parameter
-from auditor.parsers.shell.facts import Arg, Script, Step
+from auditor.parsers.shell.facts import Arg, Command, Script, Step
 from auditor.parsers.shell.tracing import trace
 from auditor.source import Location, Unknown
 from auditor.values import replace
@@ -107,6 +107,8 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
     if not argv or not isinstance(argv[0].value, str):
         return
     program, at = argv[0].value, argv[0].at
+    if service.command_form == "exec":
+        yield from _operators(argv)
     if len(argv) == 1:
         yield from _replaced(service, program)
     if service.command_form != "exec":
@@ -149,6 +151,27 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
             )
         return
     yield from _started(service, program, at, view, cwd, by_shell=False)
+
+
+_SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh"])
+
+
+def _operators(argv: Sequence[Arg]) -> Iterator[StartFault]:
+    """``&&`` as a word of the exec form: no shell is there to read it."""
+    names = {posixpath.basename(arg.text) for arg in argv[:3]}
+    if names & _SHELLS or any(arg.text in ("-c", "--") for arg in argv):
+        return
+    found = next((arg for arg in argv[1:] if arg.text in ("&&", "||", ";", "|")), None)
+    if found is not None:
+        yield StartFault(
+            kind="script",
+            message=(
+                f"the exec form starts no shell: `{found.text}` and what follows are words given to "
+                f"`{argv[0].text}`, and nothing runs them"
+            ),
+            at=found.at,
+            certain=False,
+        )
 
 
 def to_background(service: Service, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
@@ -445,6 +468,10 @@ def _walk(
         if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
             return
+        lost = _no_target(step, view) if _fatal_here(command, finals, listed) else None
+        if lost is not None:
+            yield lost
+            return
         if command.name == "cd" and (command.errexit or listed) and not sourced:
             lost = _no_directory(step, view)
             if lost is not None:
@@ -504,6 +531,32 @@ def _walk(
             continue
         if image.provides_program(name) is False:
             yield _not_found(service, name, inner.at)
+
+
+def _fatal_here(command: Command, finals: set[int], listed: bool) -> bool:
+    """The script ends where this command fails."""
+    return (command.errexit or id(command) in finals) and not listed
+
+
+def _no_target(step: Step, view: View) -> StartFault | None:
+    """Output goes to a file in a directory that is not there: the shell starts nothing."""
+    for redirect in step.command.redirects:
+        if redirect.operator not in (">", ">>", "&>", "&>>", ">|") or redirect.target is None:
+            continue
+        text = redirect.target.expand(step.env)
+        if not isinstance(text, str) or not isinstance(step.cwd, str) or text.startswith("/dev/"):
+            continue
+        folder = posixpath.dirname(posixpath.normpath(posixpath.join(step.cwd, text)))
+        if view.look(folder).answer != "no":
+            continue
+        return StartFault(
+            kind="script",
+            message=f"there is no directory {folder}: the shell cannot create `{text}`, and starts nothing",
+            at=redirect.at,
+            certain=False,
+            evidence=(("path", folder),),
+        )
+    return None
 
 
 def _no_directory(step: Step, view: View) -> StartFault | None:
@@ -826,12 +879,30 @@ def _works(script: Script) -> bool:
     return False
 
 
+def _left_alone(script: Script, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
+    """``server &`` is all: the shell that started it ends, and the container with it."""
+    last = script.commands[-1] if script.commands else None
+    if last is None or not last.background or not processes or processes[-1].through:
+        return
+    if any(command.name in ("wait", "fg") for command in script.commands):
+        return
+    yield StartFault(
+        kind="no-command",
+        message="the command goes to the background and nothing stays in the foreground: the container stops",
+        at=last.at,
+        certain=False,
+    )
+
+
 def ends(
     service: Service, script: Script, processes: list[MainProcess], view: View
 ) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
-    if not staying or any(p.conditional for p in processes):
+    if any(p.conditional for p in processes):
+        return
+    if not staying:
+        yield from _left_alone(script, processes)
         return
     if _awaited(service) or _on_demand(service) or _works(script):
         return

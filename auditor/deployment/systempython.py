@@ -44,7 +44,7 @@ def faults(image: BuiltImage, commands: Sequence[Ran]) -> Iterator[StartFault]:
         if _OTHERS.search(text) or _LETS.search(text) or command.step.heredocs:
             return
         if isinstance(fact, SystemInstall) and fact.action == "install":
-            packages |= {package.name for package in fact.packages}
+            packages |= {str(package.name) for package in fact.packages}
         if not isinstance(fact, PipInstall) or fact.action != "install" or "||" in text:
             continue
         program = command.what.argv[0]
@@ -97,6 +97,8 @@ def lacks_python(image: BuiltImage, commands: Sequence[Ran]) -> bool:
     if any(p.name in ("python-is-python3", "python", "python2") for p in image.system_packages):
         return False
     told = " ".join(command.step.command.text.text for command in commands)
-    if _OTHERS.search(told.replace("break-system", "")) or re.search(r"/python\b|\bln\b|alternatives", told):
+    if _OTHERS.search(told.replace("break-system", "")) or re.search(
+        r"/python\b|\bln\b|alternatives", told
+    ):
         return False
     return all(v.name != "PATH" for v in image.image.env)

@@ -325,11 +325,7 @@ class View:
     def _far_from_pip(self, path: str) -> bool:
         """Wheels install below the prefix, which is /usr/local in Python's images; pip leaves /tmp empty."""
         base = self._image.base
-        if (
-            base is None
-            or not base.official_python
-            or path.startswith(("/usr/", "/root/"))
-        ):
+        if base is None or not base.official_python or path.startswith(("/usr/", "/root/.")):
             return False
         parts = path.split("/")[1:]
         # Named from the root, or an environment or target named from the working directory.

@@ -12,7 +12,6 @@ from auditor.parsers.python.values import (
     NUMPY_BOOL,
     Const,
     DictV,
-    Ext,
     Func,
     ListV,
     Obj,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from auditor.parsers.python import answers, clients, libraries, packagefiles, since
+from auditor.parsers.python import answers, clients, libraries, packagefiles, refusals, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import LogHandler
@@ -198,7 +198,11 @@ def _number(models: Models, site: Site) -> V:
     def convert(one: V) -> V:
         if kind is bool:
             answer = val.truth(one)
-            return Unk("a truth value", deps_of(one)) if answer is None else Const(answer, deps_of(one))
+            return (
+                Unk("a truth value", deps_of(one))
+                if answer is None
+                else Const(answer, deps_of(one))
+            )
         if len(site.args) == 1 and (
             isinstance(one, FieldV) or (isinstance(one, Obj) and one.name == "request.value")
         ):
@@ -344,6 +348,12 @@ def _getattr(models: Models, site: Site) -> V:
             return join(value, site.args[2])
         return value
     return Unk("an attribute whose name is not known")
+
+
+@model(*refusals.PATTERNS)
+def _pattern(models: Models, site: Site) -> V | None:
+    refusals.pattern(models.run, site.get(0, "pattern"), site.node)
+    return None
 
 
 @model("random.sample")

@@ -182,9 +182,9 @@ class Frames:
             return self.table("frame", None, site.node)
         if name in _ARRAYS and site.args:
             made = self.array(site)
-            given = dtype_of(site.get(1, "dtype"))
-            if isinstance(made, Table) and (given or not isinstance(site.args[0], Table)):
-                made.dtype = given
+            kind = dtype_of(site.get(1, "dtype"))
+            if isinstance(made, Table) and (kind or not isinstance(site.args[0], Table)):
+                made.dtype = kind
             return made
         if name in _WRAPPERS and site.args and isinstance(site.args[0], Table):
             given = site.kwargs.get("feature_names")

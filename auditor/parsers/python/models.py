@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
 from auditor.parsers import dotenv
-from auditor.parsers.python import clients, commandline, libraries, tables
+from auditor.parsers.python import clients, commandline, libraries, refusals, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.config import read_config
@@ -900,13 +900,18 @@ class Models(WebModels):
                 arguments = self.iterate(passed) if passed is not None else []
                 loose = arguments is None or not (named is None or isinstance(named, DictV))
                 given = dict(named.items) if isinstance(named, DictV) else {}
-                with run.guard("thread"):
+                daemon = owner.kwargs.get("daemon")
+                dies = isinstance(daemon, Const) and daemon.value is True
+                with run.guard("thread", *(["daemon"] if dies else [])):
                     run.call(target, arguments or [], given, site.node, loose=loose)
             return Const(None)
         if attr == "add_task" and site.args and isinstance(site.args[0], Func | Bound):
             with run.guard("thread"):
                 run.call(site.args[0], site.args[1:], site.kwargs, site.node)
             return Const(None)
+        if site.name in refusals.FLASK_CONFIG:
+            refusals.flask_config(self, site, attr)
+            return Unk("whether a configuration was read")
         if head == "argparse.ArgumentParser":
             return commandline.argparse(self, site, owner, attr)
         if head == "configparser.ConfigParser" and isinstance(owner, Obj):
@@ -1477,6 +1482,8 @@ class Models(WebModels):
             if isinstance(table, DictV) and isinstance(key, Const):
                 value = table.items.get(str(key.value).lower())
                 if value is not None:
+                    if "interpolation" not in owner.kwargs:
+                        refusals.interpolation(self, site, table, value)
                     return self.coerce(value, {"getboolean": "bool"}.get(attr, attr[3:]))
             return site.kwargs.get("fallback") or Unk("a configuration value")
         return None

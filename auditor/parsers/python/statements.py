@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import libraries, since
+from auditor.parsers.python import libraries, refusals, since
 from auditor.parsers.python.expressions import make_function, operate
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.python.imports import run_import, run_import_from
@@ -539,6 +539,7 @@ def _run_class(run: Interpreter, node: ast.ClassDef) -> int:
         names.append(run.models.decorator_name(decorated))
         value = run.models.decorate(decorated, value, decorator)
     made.decorators = tuple(name for name in names if name)
+    refusals.field_defaults(run, made)
     run.sink.classes[f"{frame.state.name}:{qualname}"] = (
         frame.state.facts.path if frame.state.facts else ""
     )

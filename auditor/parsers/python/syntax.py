@@ -43,27 +43,26 @@ def need(node: ast.AST, written: Written) -> Need | None:
     if isinstance(node, ast.With | ast.AsyncWith):
         return ((3, 9), "`with` in parentheses") if _parenthesised(node, written) else None
     if isinstance(node, ast.Subscript):
-        inner = node.slice
-        if isinstance(inner, ast.Tuple) and any(isinstance(e, ast.Starred) for e in inner.elts):
-            if written.between(_start(inner), _end(inner))[:1] != "(":
-                return (3, 11), "`*` in an index"
-        return None
+        return ((3, 11), "`*` in an index") if _bare_star(node.slice, written) else None
     if isinstance(node, ast.JoinedStr):
-        if any(isinstance(part, ast.FormattedValue) for part in node.values):
-            if _SELF_NAMED.search(written.between(_start(node), _end(node))):
-                return (3, 8), 'f"{name=}"'
-        return None
+        holds = any(isinstance(part, ast.FormattedValue) for part in node.values)
+        text = written.between(_start(node), _end(node)) if holds else ""
+        return ((3, 8), 'f"{name=}"') if _SELF_NAMED.search(text) else None
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        if not all(map(_plain_decorator, node.decorator_list)):
-            return (3, 9), "an expression as decorator"
-        return None
-    if isinstance(node, ast.Return | ast.For):
-        value = node.value if isinstance(node, ast.Return) else node.iter
-        if isinstance(value, ast.Tuple) and any(isinstance(e, ast.Starred) for e in value.elts):
-            if written.between(_start(value), _end(value))[:1] != "(":
-                python = (3, 8) if isinstance(node, ast.Return) else (3, 9)
-                return python, "`*` without parentheses"
+        plain = all(map(_plain_decorator, node.decorator_list))
+        return None if plain else ((3, 9), "an expression as decorator")
+    if isinstance(node, ast.Return) and _bare_star(node.value, written):
+        return (3, 8), "`*` without parentheses"
+    if isinstance(node, ast.For) and _bare_star(node.iter, written):
+        return (3, 9), "`*` without parentheses"
     return None
+
+
+def _bare_star(node: ast.expr | None, written: Written) -> bool:
+    """A tuple without parentheses that unpacks something."""
+    if not isinstance(node, ast.Tuple) or not any(isinstance(e, ast.Starred) for e in node.elts):
+        return False
+    return written.between(_start(node), _end(node))[:1] != "("
 
 
 KINDS = (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from auditor import lazy_re as re
 from auditor.parsers.python import answers, libraries, tables
 from auditor.parsers.python.facts import (
-    Import,
     Failure,
+    Import,
     Phase,
     Reach,
     Route,
