@@ -15,7 +15,7 @@ from auditor.parsers.commands.facts import ShellRun
 from auditor.parsers.dockerfile import Command, Run
 from auditor.parsers.shell.expansion import Env, Value
 from auditor.parsers.shell.facts import Script
-from auditor.source import Fragment, Location, Unknown
+from auditor.source import Fragment, Location
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
