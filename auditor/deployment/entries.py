@@ -1359,7 +1359,9 @@ class _Follower:
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
             self.faults += endings.nothing_served(trace, facts, at)
             self.faults += endings.dies_with_main(trace, facts, at)
-            if not refused and not self._given_arguments():
+            told = {a.text for a in self.process.interpretation.argv}
+            asked = bool(told & {"--help", "-h", "--version"})  # a tool's image
+            if not refused and not asked and not self._given_arguments():
                 every = (self.view.facts_of_repo(path) for _, path in trace.modules)
                 sources = [found for found in every if found is not None]
                 self.faults += endings.comes_to_its_end(self.service, trace, sources, at)
