@@ -394,6 +394,8 @@ class HealthCheck:
     modules: tuple[str, ...] = ()
     # A variable of the address that no shell is there to expand.
     literal: str = ""
+    # Which probe of Kubernetes it is.
+    role: Literal["health", "startup", "liveness", "readiness"] = "health"
 
 
 @value
@@ -584,6 +586,11 @@ class Service:
     def ours(self) -> bool:
         """Built from this repository."""
         return self.image is not None and not self.image.pulled
+
+    @property
+    def deployed(self) -> bool:
+        """A workload of the manifests whose image is built here, or in another repository."""
+        return self.workload is not None and (self.image is None or not self.image.pulled)
 
 
 @value
