@@ -159,7 +159,8 @@ _SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh"])
 def _operators(argv: Sequence[Arg]) -> Iterator[StartFault]:
     """``&&`` as a word of the exec form: no shell is there to read it."""
     names = {posixpath.basename(arg.text) for arg in argv[:3]}
-    if names & _SHELLS or any(arg.text in ("-c", "--") for arg in argv):
+    # gunicorn passes over words behind the application.
+    if names & _SHELLS or "gunicorn" in names or any(arg.text in ("-c", "--") for arg in argv):
         return
     found = next((arg for arg in argv[1:] if arg.text in ("&&", "||", ";", "|")), None)
     if found is not None:
