@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
@@ -224,7 +225,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                         and view.left_empty(posixpath.dirname(path))
                     )
                 ),
-                private=not writing and _private(found, service.user),
+                private=not writing and _closed(view, found, service.user),
             )
 
 
@@ -244,6 +245,14 @@ def _installed(service: Service, view: View, entry: Entry, seen: Seen) -> Seen:
             reason = "the package is installed without this file"
             return Seen(path=seen.path, answer="no", at=at, reason=reason)
     return seen
+
+
+def _closed(view: View, seen: Seen, user: object) -> bool:
+    """The file, or a directory on the way to it, is its owner's alone."""
+    if seen.answer != "yes" or seen.mounted:
+        return _private(seen, user)
+    above = [str(parent) for parent in PurePosixPath(seen.path).parents][:-1]
+    return any(_private(item, user) for item in (seen, *map(view.look, above)))
 
 
 def _private(seen: Seen, user: object) -> bool:
