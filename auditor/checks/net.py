@@ -413,7 +413,18 @@ def _named_probes(service: Service, rule: Rule) -> Iterator[Outcome]:
 def _address(
     service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
 ) -> Iterator[Outcome]:
-    if service.image is None or current.port is None:
+    if service.image is None:
+        return
+    if current.literal and current.source in ("dockerfile", "compose"):
+        yield rule.finding(
+            current.at,
+            f"the health check is in the exec form: no shell expands `{current.literal}`, and the address "
+            "it asks is none: the container is always unhealthy",
+            help="Write it in the shell form (`HEALTHCHECK CMD …`, `CMD-SHELL` in Compose), or write the number.",
+            breaks=waiting(service, current, deployment),
+        )
+        return
+    if current.port is None:
         return
     local = current.host in ("localhost", "127.0.0.1", "0.0.0.0", "[::1]", service.name)
     served = ports.served(service)

@@ -7,8 +7,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import cluster as clusters
 from auditor.deployment import (
+    atstart,
     environments,
     fronts,
     hosted,
@@ -20,6 +20,7 @@ from auditor.deployment import (
     surroundings,
     units,
 )
+from auditor.deployment import cluster as clusters
 from auditor.deployment.composing import Composition
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
@@ -77,8 +78,9 @@ def assemble(
         arguments: tuple[tuple[str, Value], ...],
         *,
         is_dev: bool,
+        given: atstart.Words = (),
     ) -> BuiltImage | None:
-        key = (dockerfile, context, target, arguments)
+        key = (dockerfile, context, target, arguments, tuple(word for word, _ in given))
         if key not in built:
             image = images.build(
                 facts,
@@ -87,6 +89,7 @@ def assemble(
                 target=target,
                 build_args=dict(arguments),
                 is_dev=is_dev,
+                given=given,
             )
             if image is None:
                 return None
@@ -127,6 +130,7 @@ def assemble(
                         target if isinstance(target, str) else None,
                         arguments,
                         is_dev=project.is_dev,
+                        given=services.installing(service),
                     )
                     if image is not None:
                         used.add(dockerfile)

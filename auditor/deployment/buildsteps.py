@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import managers, projectsteps, runsteps
+from auditor.deployment import managers, projectsteps, runsteps, systempython
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.runsteps import stop
@@ -52,6 +52,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         runsteps.faults(image, commands, view),
         _missing_data(image, view),
         _missing_modules(image, commands, view),
+        systempython.faults(image, commands),
         projectsteps.faults(service, image, commands, view),
     ):
         yield from found

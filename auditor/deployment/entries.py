@@ -66,7 +66,8 @@ _PYTHON_SERVERS = frozenset(
     {
         "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress", "flask", "django",
         "fastapi-run", "fastapi-dev", "sanic", "litestar", "uwsgi", "robyn", "bentoml", "chainlit",
-        "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve",
+        "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve", "rq", "dramatiq",
+        "arq",
     }
 )  # fmt: skip
 # They are told by files which models to serve.
@@ -154,6 +155,8 @@ def follow(
     first: list[Interpretation] = []
     faults.extend(startup.scripts(service, script, view, env, cwd, first))
     preludes = _preludes(service, view, env, first, documented=documented)
+    for prelude in preludes:
+        faults.extend(endings.stops(prelude.trace))
     startup.before(script, view, env, cwd)
     processes = list(main_processes(script, env=env, cwd=cwd, read_script=read_script))
     supervisor = next((p for p in processes if _kind(p) == "supervisord"), None)
@@ -580,6 +583,8 @@ class _Follower:
         if fact.kind == "django" and self._without_manage(fact):
             return
         self._python_present(fact.kind, fact.at)
+        if fact.kind == "rq":
+            return  # it imports what its jobs name
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         self.faults.extend(workers.second_application(fact))
         if fact.script is not None and isinstance(fact.script.value, str):
@@ -1224,7 +1229,7 @@ class _Follower:
             return
         near = self._near(top, roots)
         message = f"module `{module}` is not in the image"
-        if server in ("uvicorn", "gunicorn", "hypercorn", "celery"):
+        if server in ("uvicorn", "gunicorn", "hypercorn", "celery", "dramatiq", "arq"):
             text = {
                 "uvicorn": f'Error loading ASGI app. Could not import module "{module}".',
             }.get(
@@ -1350,8 +1355,16 @@ class _Follower:
         self.faults += endings.served_at_import(trace, server)
         if server == "python":
             self.faults += endings.object_with_workers(trace)
+            self.faults += endings.stops(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
             self.faults += endings.nothing_served(trace, facts, at)
+            self.faults += endings.dies_with_main(trace, facts, at)
+            told = {a.text for a in self.process.interpretation.argv}
+            asked = bool(told & {"--help", "-h", "--version"})  # a tool's image
+            if not refused and not asked and not self._given_arguments():
+                every = (self.view.facts_of_repo(path) for _, path in trace.modules)
+                sources = [found for found in every if found is not None]
+                self.faults += endings.comes_to_its_end(self.service, trace, sources, at)
             started: tuple[Phase, ...] = (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
         else:
             started = (Phase.IMPORT, Phase.STARTUP)
@@ -1412,14 +1425,16 @@ class _Follower:
         return major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= (1, 5)
 
     def _server_listens(self, fact: ServerStart) -> None:
-        from auditor.deployment.listening import listens
+        from auditor.deployment import listening
 
-        found, faults, open_links = listens(fact, self.env, self.cwd, self.view)
+        found, faults, open_links = listening.listens(fact, self.env, self.cwd, self.view)
         if fact.kind == "seldon" and not self._new_seldon():
             # Releases before 1.5 served 5000.
             unknown = Unknown("it depends on the release of seldon-core")
             found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
         self._foreign_option(fact)
+        self.faults.extend(listening.refused_choices(fact))
+        self.faults.extend(listening.unknown_account(fact, self.service))
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
@@ -1428,8 +1443,22 @@ class _Follower:
                 self._unset_port(fact, listen, listen.port)
 
     def _foreign_option(self, fact: ServerStart) -> None:
-        """An option of another server: this one prints its usage and ends."""
-        from auditor.parsers.commands.servers import foreign_option
+        """An option of another server, or of none: this one prints its usage and ends."""
+        from auditor.parsers.commands.servers import ambiguous_option, foreign_option
+
+        unclear = ambiguous_option(fact)
+        if unclear is not None:
+            self.faults.append(
+                StartFault(
+                    kind="literal-variable",
+                    message=(
+                        f"`{unclear[0].flag}` is short for several options: `{fact.kind}: error: ambiguous "
+                        f"option: {unclear[0].flag} could match {', '.join(unclear[1])}`, and the server stops"
+                    ),
+                    at=unclear[0].at,
+                )
+            )
+            return
 
         found = foreign_option(fact)
         if found is None:

@@ -335,6 +335,7 @@ def _step(
             draft.problems.extend(_half_hashed(path, facts))
     for arg in fact.constraint_files:
         if isinstance(arg.value, str):
+            draft.problems.extend(_unopened(arg, resolve, facts))
             path, why = resolve(arg.value)
             if path is None:
                 unresolved.append(why)
@@ -523,6 +524,27 @@ def _requirements(
     ]
 
 
+def _pipfile(path: str, facts: Facts, fact: PipInstall) -> Iterator[EnvRequirement]:
+    """What a Pipfile without a lock asks for."""
+    import tomllib
+
+    source = facts.read(path)
+    try:
+        table = tomllib.loads(source.text) if source is not None else {}
+    except tomllib.TOMLDecodeError:
+        table = {}
+    sections = ["packages", *(["dev-packages"] if fact.dev else [])]
+    for section in sections:
+        for name, told in table.get(section, {}).items():
+            rest = told if isinstance(told, str) else told.get("version", "*")
+            extras = told.get("extras", ()) if isinstance(told, dict) else ()
+            bracket = f"[{','.join(extras)}]" if extras else ""
+            wanted = f"{name}{bracket}{'' if rest == '*' else rest}"
+            item = _inline(wanted, fact.at)
+            if item is not None:
+                yield EnvRequirement(fact=item, origin="pipfile", step_at=fact.at)
+
+
 def _compiled(files: Iterable[RequirementsFile], facts: Facts) -> Iterator[Compiled]:
     """The files that pip-compile wrote, where all that they were compiled from can be read."""
     for file in files:
@@ -705,11 +727,24 @@ def _sync(
         return None
     files.append(path)
     if fact.tool == "pipenv":
-        lock = facts.lock(path)
-        unresolved.append("Pipfile without Pipfile.lock") if lock is None else None
+        add(_pipfile(path, facts, fact))
         return None
     add(_project(posixpath.dirname(path), extras, draft, facts, fact.at, files))
+    project = facts.pyproject(posixpath.normpath(path))
+    add(_groups(project, fact) if project is not None else ())
     return None
+
+
+def _groups(project: pyproject.PyprojectFacts, fact: PipInstall) -> Iterator[EnvRequirement]:
+    """What the dependency groups of a project without a lock bring: the default ones, and those named."""
+    named = {g for g in (*fact.groups, *fact.only_groups) if isinstance(g, str)}
+    for group in project.groups:
+        if group.kind != "group" or (fact.only_groups and group.name not in named):
+            continue
+        default = group.default and fact.dev is not False
+        if group.name in named or (default and not group.optional):
+            for item in group.requirements:
+                yield EnvRequirement(fact=item, origin="pyproject", step_at=fact.at)
 
 
 def of_project(

@@ -401,6 +401,8 @@ class HealthCheck:
     script: str | None = None
     # Modules that an inline program of Python imports.
     modules: tuple[str, ...] = ()
+    # A variable of the address that no shell is there to expand.
+    literal: str = ""
     # Which probe of Kubernetes it is.
     role: Literal["health", "startup", "liveness", "readiness"] = "health"
 

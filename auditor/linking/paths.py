@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
@@ -187,7 +188,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             mount = view.mount_of(path)
             listed = mount is not None and mount.files is not None
             temporary = writing and access.loader.startswith("tempfile.")
-            if path.startswith(_ALWAYS) and not listed and not temporary:
+            homeless = writing and access.kind != "directory" and _unmade(view, path)
+            if path.startswith(_ALWAYS) and not (listed or temporary or homeless):
                 continue
             found = view.before_start(path) if writing else view.look(path)
             if not writing and access.path.base == "file" and found.answer == "yes":
@@ -227,7 +229,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                         and view.left_empty(posixpath.dirname(path))
                     )
                 ),
-                private=not writing and _private(found, service.user),
+                private=not writing and _closed(view, found, service.user),
             )
 
 
@@ -247,6 +249,14 @@ def _installed(service: Service, view: View, entry: Entry, seen: Seen) -> Seen:
             reason = "the package is installed without this file"
             return Seen(path=seen.path, answer="no", at=at, reason=reason)
     return seen
+
+
+def _closed(view: View, seen: Seen, user: object) -> bool:
+    """The file, or a directory on the way to it, is its owner's alone."""
+    if seen.answer != "yes" or seen.mounted:
+        return _private(seen, user)
+    above = [str(parent) for parent in PurePosixPath(seen.path).parents][:-1]
+    return any(_private(item, user) for item in (seen, *map(view.look, above)))
 
 
 def _private(seen: Seen, user: object) -> bool:
@@ -272,7 +282,14 @@ def _homeless(link: PathLink, view: View) -> bool:
     mount = view.mount_of(parent)
     if mount is not None and mount.kind == "bind" and mount.target == parent:
         return False  # The engine makes the directory that it mounts.
-    return view.look(parent).answer == "no" and not parent.startswith(_ALWAYS)
+    absent = view.look(parent).answer == "no"
+    return absent and (not parent.startswith(_ALWAYS) or _unmade(view, link.path))
+
+
+def _unmade(view: View, path: str) -> bool:
+    """A file in a directory of its own below /tmp, which nothing makes."""
+    parent = posixpath.dirname(path)
+    return parent.startswith(("/tmp/", "/var/tmp/")) and view.look(parent).answer == "no"
 
 
 def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> str | None:

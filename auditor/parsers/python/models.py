@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
 from auditor.parsers import dotenv
-from auditor.parsers.python import clients, commandline, libraries, tables
+from auditor.parsers.python import clients, commandline, libraries, refusals, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.config import read_config
@@ -92,10 +92,6 @@ _PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
 
 
 # Methods of pathlib by the first Python that has them.
-_PATH_METHODS = {
-    "is_relative_to": (3, 9), "with_stem": (3, 9), "readlink": (3, 9), "hardlink_to": (3, 10),
-    "walk": (3, 12),
-}  # fmt: skip
 # What opens a file of the name that it is given, whatever that name is.
 _OPENS = frozenset({"builtins.open", "joblib.load", "numpy.load", "pandas.read_csv"})
 
@@ -105,6 +101,9 @@ class Models(WebModels):
 
     def __init__(self, run: Interpreter) -> None:
         super().__init__(run)
+        # What commands of click declare, by their functions; those that stand alone.
+        self.clicked: dict[int, list[tuple[tuple[str, ...], str]]] = {}
+        self.click_commands: set[int] = set()
         self.nesting = 0
         # What each argument parser was told, by the parser's identity.
         self.parsers: dict[int, list[tuple[tuple[str, ...], bool]]] = {}
@@ -656,6 +655,11 @@ class Models(WebModels):
         if isinstance(target, Func):
             if name in ("click.option", "click.argument") and isinstance(decorator, Obj):
                 commandline.click_option(self, decorator, target)
+            elif name in ("click.command", "click.command()"):
+                told = decorator.kwargs if isinstance(decorator, Obj) else {}
+                if not told.keys() & {"context_settings", "cls"}:
+                    self.clicked.setdefault(id(target), [])
+                    self.click_commands.add(id(target))
             elif name in ("click.group", "click.group()"):
                 alone = decorator.kwargs if isinstance(decorator, Obj) else {}
                 group = Obj("click.group()", [target], alone, self.run.at(node))
@@ -891,16 +895,23 @@ class Models(WebModels):
             return self.offload(site, 0)
         if attr == "start" and head in ("threading.Thread", "multiprocessing.Process"):
             target = owner.kwargs.get("target") if isinstance(owner, Obj) else None
-            if isinstance(target, Func | Bound) and isinstance(owner, Obj):
-                passed = owner.kwargs.get("args")
+            if isinstance(target, Func | Bound | Ext) and isinstance(owner, Obj):
+                passed, named = owner.kwargs.get("args"), owner.kwargs.get("kwargs")
                 arguments = self.iterate(passed) if passed is not None else []
-                with run.guard("thread"):
-                    run.call(target, arguments or [], {}, site.node, loose=arguments is None)
+                loose = arguments is None or not (named is None or isinstance(named, DictV))
+                given = dict(named.items) if isinstance(named, DictV) else {}
+                daemon = owner.kwargs.get("daemon")
+                dies = isinstance(daemon, Const) and daemon.value is True
+                with run.guard("thread", *(["daemon"] if dies else [])):
+                    run.call(target, arguments or [], given, site.node, loose=loose)
             return Const(None)
         if attr == "add_task" and site.args and isinstance(site.args[0], Func | Bound):
             with run.guard("thread"):
                 run.call(site.args[0], site.args[1:], site.kwargs, site.node)
             return Const(None)
+        if site.name in refusals.FLASK_CONFIG:
+            refusals.flask_config(self, site, attr)
+            return Unk("whether a configuration was read")
         if head == "argparse.ArgumentParser":
             return commandline.argparse(self, site, owner, attr)
         if head == "configparser.ConfigParser" and isinstance(owner, Obj):
@@ -1009,14 +1020,6 @@ class Models(WebModels):
 
     def path_method(self, site: Site, owner: PathV, attr: str) -> V:
         """A method of a known path."""
-        python, since = self.run.program.python, _PATH_METHODS.get(attr)
-        if since is not None and python is not None and python < since:
-            self.run.fails(
-                site.node,
-                f"AttributeError: 'PosixPath' object has no attribute '{attr}'",
-                f"`Path.{attr}` came with Python {since[0]}.{since[1]}, and the image runs "
-                f"{python[0]}.{python[1]}",
-            )
         pure = PurePosixPath(owner.text)
         deps = owner.deps
 
@@ -1192,13 +1195,6 @@ class Models(WebModels):
 
     def constant_method(self, owner: Const, attr: str, site: Site) -> V:
         """A method of a constant, computed when the arguments are known."""
-        python = self.run.program.python
-        if attr in ("removeprefix", "removesuffix") and python is not None and python < (3, 9):
-            self.run.fails(
-                site.node,
-                f"AttributeError: '{type(owner.value).__name__}' object has no attribute '{attr}'",
-                f"`{attr}` came with Python 3.9, and the image runs {python[0]}.{python[1]}",
-            )
         if not isinstance(owner.value, str | bytes) or attr not in _STRING_METHODS:
             return Unk(f"{attr}() of a constant", owner.deps)
         for position, argument in enumerate(site.args):
@@ -1486,6 +1482,8 @@ class Models(WebModels):
             if isinstance(table, DictV) and isinstance(key, Const):
                 value = table.items.get(str(key.value).lower())
                 if value is not None:
+                    if "interpolation" not in owner.kwargs:
+                        refusals.interpolation(self, site, table, value)
                     return self.coerce(value, {"getboolean": "bool"}.get(attr, attr[3:]))
             return site.kwargs.get("fallback") or Unk("a configuration value")
         return None
