@@ -18,7 +18,9 @@ from auditor.deployment import (
     serverimages,
     services,
     surroundings,
+    switched,
     units,
+    unused,
 )
 from auditor.deployment.composing import Composition
 from auditor.deployment.facts import Facts
@@ -315,6 +317,8 @@ def assemble(
         python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
+        unused=unused.find(facts, projects, variants, complete),
+        switched=switched.find(facts, complete),
         is_library=library,
         surroundings=_surroundings(facts, cluster) if complete else surroundings.Surroundings(),
         cluster=cluster,

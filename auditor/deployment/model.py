@@ -672,6 +672,10 @@ class Deployment:
     target_python: str | None = None
     # "docker run" lines of documentation and scripts that could be tied to no image.
     notes: tuple[str, ...] = ()
+    # Dockerfiles and Compose files that the repository's own way of deploying leaves out, and why.
+    unused: Mapping[str, str] = field(default_factory=dict, compare=False)
+    # Services whose address a documented switch in the code decides, and why.
+    switched: Mapping[str, str] = field(default_factory=dict, compare=False)
     is_library: bool = False
     # With --online: pinned releases by (name, version), and conflicts by environment.
     indexed: Mapping[tuple[str, str], IndexedRelease] = field(default_factory=dict, compare=False)

@@ -167,6 +167,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
         before = frozenset(made)
         for access in entry.trace.files:
             path = access.path.resolved
+            if isinstance(path, str) and access.loader.startswith("pycaret."):
+                path = f"{path}.pkl"  # its `load_model` and `save_model` take a name
             if isinstance(path, str) and access.mode in ("write", "append"):
                 made.add(path)
             if access.mode not in modes or (not writing and path in before):
