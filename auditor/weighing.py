@@ -21,6 +21,14 @@ def weighed(findings: Iterable[Finding], deployment: Deployment) -> Iterator[Fin
     """The findings; those about what the repository does not deploy weigh medium at most."""
     unused, switched = {**_for_development(deployment), **deployment.unused}, deployment.switched
     idle = {s.name: why for s in deployment.services for why in [_idle(s, unused)] if why}
+    idle |= {
+        s.name: why for s in deployment.services for why in [_only_built(s, deployment)] if why
+    }
+    guessed = {
+        s.name: f"nothing in the repository says from which directory {s.image.dockerfile.path} is built"
+        for s in deployment.services
+        if s.image is not None and s.image.context_guessed
+    }
     for finding in findings:
         if finding.severity <= Severity.MEDIUM:
             yield finding
@@ -32,7 +40,46 @@ def weighed(findings: Iterable[Finding], deployment: Deployment) -> Iterator[Fin
             why = doubts[broken[0]]
         if not why and finding.rule.startswith(_OF_LOADING):
             why = _unneeded(finding.at.path, deployment)
+        if not why and finding.rule == "ART002" and finding.severity < Severity.CRITICAL:
+            why = _of_tests(finding.at.path, deployment)
+        if not why and broken and _of_context(finding):
+            whys = [guessed.get(name, "") for name in broken]
+            why = whys[0] if all(whys) else ""
         yield _doubted(finding, why) if why else finding
+
+
+# Absence of what another directory to build from would bring.
+_OF_CONTEXT = frozenset({"IMG017", "IMG019", "ENV019", "PTH001", "PTH002", "PTH003"})
+
+
+def _of_context(finding: Finding) -> bool:
+    if finding.rule in _OF_CONTEXT:
+        return True
+    return finding.rule == "IMG018" and "is not in the image" in finding.message
+
+
+def _only_built(service: Service, deployment: Deployment) -> str:
+    """A service that builds the image which others of its project run by another command."""
+    own = service.compose
+    if own is None or own.build is None or own.image is None:
+        return ""
+    for other in deployment.neighbours.siblings(service):
+        same = other.compose
+        if same is None or same.name == own.name or same.build is not None or same.image is None:
+            continue
+        if same.image.value == own.image.value and (same.command or same.entrypoint):
+            return f"`{other.name}` runs the image that this service is there to build"
+    return ""
+
+
+def _of_tests(path: str, deployment: Deployment) -> str:
+    """What is not proven harmless matters where it is loaded: a test's data is by tests alone."""
+    own = next((a for a in deployment.artifacts if a.path == path), None)
+    if own is None or not own.is_dev:
+        return ""
+    if any(link.seen.repo == path for s in deployment.services for link in s.reads):
+        return ""
+    return "it lies with tests or examples, and no service loads it"
 
 
 # Faults of a file that only its loading meets; what is dangerous is so to whoever loads it.

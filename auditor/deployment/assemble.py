@@ -79,6 +79,7 @@ def assemble(
         arguments: tuple[tuple[str, Value], ...],
         *,
         is_dev: bool,
+        guessed: bool = False,
     ) -> BuiltImage | None:
         key = (dockerfile, context, target, arguments)
         if key not in built:
@@ -92,7 +93,7 @@ def assemble(
             )
             if image is None:
                 return None
-            built[key] = image
+            built[key] = replace(image, context_guessed=guessed)
         return built[key]
 
     def unique(name: str, file: str) -> str:
@@ -187,9 +188,12 @@ def assemble(
         if entry.path in aside or (entry.path in used and not started):
             continue
         hint, target, arguments, tags, shown = _build_hints(entry.path, builds)
+        guessed = hint is None and "/" in entry.path
         if started:
             context = images.choose_context(facts, entry.path, hint, shown=shown)
-            image = image_of(entry.path, context, target, arguments, is_dev=entry.is_dev)
+            image = image_of(
+                entry.path, context, target, arguments, is_dev=entry.is_dev, guessed=guessed
+            )
             if image is not None:
                 found += [
                     services.from_kubernetes(
@@ -205,7 +209,12 @@ def assemble(
             continue
         context = images.choose_context(facts, entry.path, hint, shown=shown)
         image = image_of(
-            entry.path, context, target, arguments, is_dev=entry.is_dev or _dev_name(entry.path)
+            entry.path,
+            context,
+            target,
+            arguments,
+            is_dev=entry.is_dev or _dev_name(entry.path),
+            guessed=guessed,
         )
         if image is None:
             parsed = facts.dockerfile(entry.path)
