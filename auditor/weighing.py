@@ -93,9 +93,19 @@ def _unneeded(path: str, deployment: Deployment) -> str:
         return ""
     if any(link.link.seen.repo == path for s in ours for link in s.writes):
         return "a service writes this file itself"
-    if any(_carries(service, path) for service in ours):
-        return ""
-    return "no image and no mount of a service has this file"
+    having = [service for service in ours if _carries(service, path)]
+    if not having:
+        return "no image and no mount of a service has this file"
+    if all(_loads_others(service, path) for service in having):
+        return "the services that have this file load others"
+    return ""
+
+
+def _loads_others(service: Service, path: str) -> bool:
+    """All models that its code loads are known, and this is none of them."""
+    loaded = [link for link in service.reads if link.access.kind == "artifact"]
+    known = all(link.seen.answer != "unknown" for link in loaded) and not service.open_links
+    return bool(loaded) and known and all(link.seen.repo != path for link in loaded)
 
 
 def _carries(service: Service, path: str) -> bool:
