@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.findings import Confidence, Finding, Severity
 from auditor.values import replace
 
@@ -38,11 +39,11 @@ def weighed(findings: Iterable[Finding], deployment: Deployment) -> Iterator[Fin
         doubts = {**switched, **idle} if finding.category == "network" else idle
         if not why and broken and all(name in doubts for name in broken):
             why = doubts[broken[0]]
-        if not why and finding.rule.startswith(_OF_LOADING):
+        if not why and not broken and finding.rule.startswith(_OF_LOADING):
             why = _unneeded(finding.at.path, deployment)
         if not why and finding.rule == "ART002" and finding.severity < Severity.CRITICAL:
             why = _of_tests(finding.at.path, deployment)
-        if not why and broken and _of_context(finding):
+        if not why and broken and _of_context(finding, deployment):
             whys = [guessed.get(name, "") for name in broken]
             why = whys[0] if all(whys) else ""
         yield _doubted(finding, why) if why else finding
@@ -52,10 +53,24 @@ def weighed(findings: Iterable[Finding], deployment: Deployment) -> Iterator[Fin
 _OF_CONTEXT = frozenset({"IMG017", "IMG019", "ENV019", "PTH001", "PTH002", "PTH003"})
 
 
-def _of_context(finding: Finding) -> bool:
-    if finding.rule in _OF_CONTEXT:
-        return True
-    return finding.rule == "IMG018" and "is not in the image" in finding.message
+def _of_context(finding: Finding, deployment: Deployment) -> bool:
+    """What is missing may stand in another directory to build from: the repository has its like."""
+    if finding.rule not in _OF_CONTEXT and not (
+        finding.rule == "IMG018" and "is not in the image" in finding.message
+    ):
+        return False
+    named = dict(finding.evidence).get("source") or next(iter(_NAMED.findall(finding.message)), "")
+    name = str(named).strip("./").rpartition("/")[2]
+    likes = (name, f"{name.replace('.', '/')}.py", f"{name.replace('.', '/')}/__init__.py")
+    return bool(name) and any(
+        path.endswith(tuple(f"/{like}" for like in likes))
+        or path in likes
+        or f"/{name}/" in f"/{path}"
+        for path in deployment.files
+    )
+
+
+_NAMED = re.compile(r"`([^`]+)`")
 
 
 def _only_built(service: Service, deployment: Deployment) -> str:

@@ -326,6 +326,7 @@ def assemble(
         python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
+        files=frozenset(entry.path for entry in repository.entries),
         unused=unused.find(facts, projects, variants, complete),
         switched=switched.find(facts, complete),
         is_library=library,

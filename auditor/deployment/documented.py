@@ -42,6 +42,11 @@ _LISTED = re.compile(
     rf"\b(?:poetry|pipenv|pdm|uv|pip-compile|piptools)\b[^\n]*?\s(?:-o|--output(?:-file)?)[ =]{_HOME}"
     r"((?:\./)?[\w][\w./-]*)"
 )
+# What a program is told to leave behind.
+_OUTPUT = re.compile(
+    rf"\s--?[\w-]*(?:out|output|save|export|dest|write)[\w-]*[ =]{_HOME}((?:\./)?\w[\w./-]*\.\w+)",
+    re.IGNORECASE,
+)
 # `cp this that/`.
 _COPIED = re.compile(r"^\s*(?:cp|mv|ln|install|rsync)[ \t]+([^\n;&|#<>]+)", re.MULTILINE)
 
@@ -78,7 +83,12 @@ def read(facts: Facts) -> Documented:
         folder = posixpath.dirname(entry.path)
         if script:
             # Scripts are started from their own directory or from the root.
-            for path in [*_WRITTEN.findall(text), *_LISTED.findall(text), *_copies(text, facts)]:
+            for path in [
+                *_WRITTEN.findall(text),
+                *_LISTED.findall(text),
+                *_OUTPUT.findall(text),
+                *_copies(text, facts),
+            ]:
                 for base in {folder, ""}:
                     _add(found.written, base, path, entry.path)
         elif not posixpath.basename(entry.path).lower().startswith("requirements"):

@@ -38,6 +38,10 @@ _SPEAKING = frozenset(
 )  # fmt: skip
 
 
+# What keeps an empty directory in a repository.
+_PLACEHOLDERS = frozenset([".gitkeep", ".keep", ".placeholder", ".empty"])
+
+
 class Facts:
     """Memoised access to the facts of a repository's files; paths are relative to its root."""
 
@@ -230,6 +234,9 @@ class Facts:
             return "git ignores what it holds"
         if self._kept_by_dvc(path):
             return "DVC keeps it"
+        folder = posixpath.dirname(path.rstrip("/"))
+        if folder and self._kept_empty(folder):
+            return f"{folder} is kept empty, to be filled"
         where = self.beforehand.brings(path)
         return f"{where} may bring it" if where else self.documented.says(path)
 
@@ -238,6 +245,11 @@ class Facts:
         from auditor.deployment import beforehand
 
         return beforehand.taken_elsewhere(self, dockerfile, context)
+
+    def _kept_empty(self, folder: str) -> bool:
+        """The directory is committed for a placeholder alone."""
+        names = set(self.repository.list_dir(folder))
+        return bool(names & _PLACEHOLDERS) and names <= _PLACEHOLDERS | {"README.md", ".gitignore"}
 
     def _kept_by_dvc(self, path: str) -> bool:
         """A ``.dvc`` file stands for it, or for a directory that it lies in."""

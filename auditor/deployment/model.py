@@ -676,6 +676,8 @@ class Deployment:
     target_python: str | None = None
     # "docker run" lines of documentation and scripts that could be tied to no image.
     notes: tuple[str, ...] = ()
+    # Every file of the repository.
+    files: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     # Dockerfiles and Compose files that the repository's own way of deploying leaves out, and why.
     unused: Mapping[str, str] = field(default_factory=dict, compare=False)
     # Services whose address a documented switch in the code decides, and why.

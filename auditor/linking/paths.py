@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from auditor import lazy_re as re
 from auditor.deployment import packagedata
 from auditor.deployment.accounts import Account, account
+from auditor.deployment.filesystem import Present
 from auditor.deployment.model import Entry, Sealed, Service
 from auditor.deployment.view import Seen, View
 from auditor.source import Location, Unknown
@@ -49,6 +50,8 @@ class PathLink:
     machine: bool = False
     # The image makes its directory and leaves it empty: something is to be mounted there.
     to_be_mounted: bool = False
+    # It would come from a directory of the host of which the repository says nothing.
+    host_only: bool = False
     # It is there, but the container's user may not read it.
     private: bool = False
 
@@ -230,6 +233,13 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                     )
                 ),
                 private=not writing and _private(found, service.user),
+                host_only=found.answer == "no"
+                and source_has is None
+                and mount is not None
+                and mount.kind == "bind"
+                and bool(mount.source)
+                and not view.in_repository(str(mount.source))
+                and not isinstance(view.image.image.fs.lookup(path), Present),
             )
 
 
