@@ -707,6 +707,8 @@ def is_type1_font(head: bytes) -> bool:
     """
     if head[:2] != b"\x80\x01" or head[5:8] != b"\x00%!":
         return False
+    if head[2] == 0x56:  # UNICODE takes the rest of the line, and the next one is a comment
+        return head[head.find(b"\n") + 1 or len(head) :][:1] == b"%"
     at = 2
     while at < 5:
         if head[at] not in _OPCODES or (head[at] == 0x53 and head[at + 1] not in b"'\""):

@@ -362,6 +362,21 @@ def test_what_a_resolver_listed_is_complete_without_dependencies(tmp_path: Path)
     assert not any("--no-deps" in f.message for f in kit.of(kit.service(tmp_path, files), "ENV007"))
 
 
+@pytest.mark.parametrize(
+    ("head", "font"),
+    [
+        (b"\x80\x01V\x15\x00\x00%!PS-AdobeFont-1.0: X\n%%Title\n", True),
+        (b"\x80\x01V\x15\x00\x00%!PS-AdobeFont-1.0: X\ncos\n", False),
+        (b"\x80\x01V\x15\x00\x00%!PS-AdobeFont-1.0: X", False),
+        (b"\x80\x01S\x15\x00\x00%!PS-AdobeFont-1.0: X\n", True),
+    ],
+)
+def test_headers_of_fonts(head: bytes, font: bool) -> None:
+    from auditor.discovery import is_type1_font
+
+    assert is_type1_font(head) == font
+
+
 def test_a_font_is_no_pickle(tmp_path: Path) -> None:
     (tmp_path / "cmsy7.pfb").write_bytes(
         b"\x80\x01a\x16\x00\x00%!PS-AdobeFont-1.0: CMSY7\n" + b"x" * 9000
