@@ -623,6 +623,8 @@ def _without_dependencies(
         return
     if not steps or not all(s.fact is not None and s.fact.no_deps for s in steps):
         return
+    if environment.files and all(file.compiled_by for file in environment.files):
+        return  # a resolver listed everything; the tables know the newest release's needs alone
     for item in entry.trace.imports:
         top = item.module.partition(".")[0]
         guarded = set(item.reach.guards) | set(item.fact.guards)

@@ -18,7 +18,9 @@ from auditor.deployment import (
     serverimages,
     services,
     surroundings,
+    switched,
     units,
+    unused,
 )
 from auditor.deployment import cluster as clusters
 from auditor.deployment.composing import Composition
@@ -79,6 +81,7 @@ def assemble(
         *,
         is_dev: bool,
         given: atstart.Words = (),
+        guessed: bool = False,
     ) -> BuiltImage | None:
         key = (dockerfile, context, target, arguments, tuple(word for word, _ in given))
         if key not in built:
@@ -93,7 +96,7 @@ def assemble(
             )
             if image is None:
                 return None
-            built[key] = image
+            built[key] = replace(image, context_guessed=guessed)
         return built[key]
 
     def unique(name: str, file: str) -> str:
@@ -189,9 +192,12 @@ def assemble(
         if entry.path in aside or (entry.path in used and not started):
             continue
         hint, target, arguments, tags, shown = _build_hints(entry.path, builds)
+        guessed = hint is None and "/" in entry.path
         if started:
             context = images.choose_context(facts, entry.path, hint, shown=shown)
-            image = image_of(entry.path, context, target, arguments, is_dev=entry.is_dev)
+            image = image_of(
+                entry.path, context, target, arguments, is_dev=entry.is_dev, guessed=guessed
+            )
             if image is not None:
                 found += [
                     services.from_kubernetes(
@@ -207,7 +213,12 @@ def assemble(
             continue
         context = images.choose_context(facts, entry.path, hint, shown=shown)
         image = image_of(
-            entry.path, context, target, arguments, is_dev=entry.is_dev or _dev_name(entry.path)
+            entry.path,
+            context,
+            target,
+            arguments,
+            is_dev=entry.is_dev or _dev_name(entry.path),
+            guessed=guessed,
         )
         if image is None:
             parsed = facts.dockerfile(entry.path)
@@ -319,6 +330,9 @@ def assemble(
         python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
+        files=frozenset(entry.path for entry in repository.entries),
+        unused=unused.find(facts, projects, variants, complete),
+        switched=switched.find(facts, complete),
         is_library=library,
         surroundings=_surroundings(facts, cluster) if complete else surroundings.Surroundings(),
         cluster=cluster,

@@ -51,6 +51,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
+    from auditor.deployment.image import CopyStep
     from auditor.linking.paths import PathLink
     from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import Interpretation
@@ -409,6 +410,25 @@ def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[t
         yield Stage.PREDICTS, f"`{models[0].path}` is not in the image"
 
 
+# What is copied to install from it: an image that takes nothing else has its code mounted.
+_LISTS = re.compile(
+    r"(?:[\w.-]*requirements?[\w.-]*\.(?:txt|in)|[\w.-]+\.lock|pyproject\.toml|setup\.(?:py|cfg)|Pipfile"
+    r"|(?:conda|environment)[\w.-]*\.ya?ml|constraints[\w.-]*\.txt|\.python-version)\*?"
+)
+
+
+_INSTALLED = ("/usr/", "/root/.local", "/opt/", "/venv", "/install", "/bin/", "/uv")
+
+
+def _brings_code(copy: CopyStep) -> bool:
+    """Whether a COPY takes more from the repository than what is to be installed."""
+    if copy.origin != "context":
+        # Of another stage: what was installed there, or what was copied into it.
+        return not all(isinstance(s, str) and s.startswith(_INSTALLED) for s in copy.sources)
+    names = [posixpath.basename(s.rstrip("/")) if isinstance(s, str) else "" for s in copy.sources]
+    return not all(_LISTS.fullmatch(name) for name in names)
+
+
 def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[StartFault]:
     """What is missing in an image that takes nothing from the repository is mounted by its user."""
     image, environment = service.image, service.environment
@@ -420,7 +440,7 @@ def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[
         service.origin == "dockerfile"
         and image is not None
         and not linked
-        and not any(copy.origin == "context" for copy in image.image.copies)
+        and not any(map(_brings_code, image.image.copies))
     )
     for fault in faults:
         if alone and fault.kind in ("module", "attribute", "script"):
@@ -881,7 +901,9 @@ class _Follower:
             or (image is not None and image.provides_program("uwsgi") is not False)
         ):
             return
-        if not installed.complete or installed.unknown:
+        known = installed.complete and not installed.unknown
+        # Another release of what is installed may bring it along (FastAPI 0.111 brought uvicorn).
+        if not known or installed.provides(name.replace("-", "_")).answer in ("yes", "possibly-no"):
             self.open_links.append((Stage.STARTS, f"whether {name} is installed is not known"))
             return
         self.faults.append(

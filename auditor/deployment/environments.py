@@ -165,10 +165,12 @@ class _Resolver:
         mounted = self._mounted(absolute)
         if mounted is not None:
             return mounted, ""
-        found = self._image.fs.lookup(absolute)
-        if isinstance(found, Absent) and found.removed_at is not None:
-            # Taken away again, in this RUN or later.
-            found = self._image.fs.lookup_before(absolute, self._ran.step.layers)
+        # What the command sees; a later COPY may lay another file over it.
+        found = self._image.fs.lookup_before(absolute, self._ran.step.layers)
+        if not isinstance(found, Present) or not isinstance(found.source, ContextSource):
+            now = self._image.fs.lookup(absolute)
+            gone = isinstance(now, Absent) and now.removed_at is not None
+            found = found if gone else now
         if isinstance(found, Present) and isinstance(found.source, ContextSource):
             return posixpath.normpath(posixpath.join(self._context, found.source.path or ".")), ""
         name = posixpath.basename(absolute)

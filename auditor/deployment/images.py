@@ -129,7 +129,11 @@ def build(
             for problem in image.copy_problems
             # What is not there may have been meant as a directory.
             for whole in (posixpath.normpath(posixpath.join(context, problem.source.strip("/"))),)
-            if (why := facts.by_hand(whole) or facts.by_hand(f"{whole}/"))
+            if (
+                why := facts.by_hand(whole)
+                or facts.by_hand(f"{whole}/")
+                or facts.taken_elsewhere(dockerfile, context)
+            )
         ),
         scripts_shipped=scripts_shipped,
         opaque_programs=any(step.origin in ("image", "unknown") for step in image.copies)

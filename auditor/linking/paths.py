@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from auditor import lazy_re as re
 from auditor.deployment import packagedata
 from auditor.deployment.accounts import Account, account
+from auditor.deployment.filesystem import Present
 from auditor.deployment.model import Entry, Sealed, Service
 from auditor.deployment.view import Seen, View
 from auditor.source import Location, Unknown
@@ -50,6 +51,8 @@ class PathLink:
     machine: bool = False
     # The image makes its directory and leaves it empty: something is to be mounted there.
     to_be_mounted: bool = False
+    # It would come from a directory of the host of which the repository says nothing.
+    host_only: bool = False
     # It is there, but the container's user may not read it.
     private: bool = False
 
@@ -168,6 +171,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
         before = frozenset(made)
         for access in entry.trace.files:
             path = access.path.resolved
+            if isinstance(path, str) and access.loader.startswith("pycaret."):
+                path = f"{path}.pkl"  # its `load_model` and `save_model` take a name
             if isinstance(path, str) and access.mode in ("write", "append"):
                 made.add(path)
             if access.mode not in modes or (not writing and path in before):
@@ -230,6 +235,13 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                     )
                 ),
                 private=not writing and _closed(view, found, service.user),
+                host_only=found.answer == "no"
+                and source_has is None
+                and mount is not None
+                and mount.kind == "bind"
+                and bool(mount.source)
+                and not view.in_repository(str(mount.source))
+                and not isinstance(view.image.image.fs.lookup(path), Present),
             )
 
 

@@ -97,6 +97,12 @@ def _load_dotenv(models: Models, site: Site) -> V:
     return Unk("whether a .env file was found")
 
 
+@model("environ.Env.read_env")
+def _read_env(models: Models, site: Site) -> V:
+    models.load_env(site.get(0, "env_file"), replaces=False, site=site)
+    return Const(None)
+
+
 @model("dotenv.find_dotenv")
 def _find_dotenv(models: Models, site: Site) -> V:
     return Const(None)

@@ -937,7 +937,9 @@ class Models(WebModels):
             return self.frames.dump(owner, site)
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
-                self.load_env(site.args[0] if site.args else None, replaces=False, site=site)
+                named = (site.kwargs.get(name) for name in ("env_file", "path"))
+                path = site.args[0] if site.args else next((v for v in named if v), None)
+                self.load_env(path, replaces=False, site=site)
                 return Const(None)
             return self.environ_read(site, owner, attr)
         if isinstance(owner, Unk):
@@ -1385,6 +1387,8 @@ class Models(WebModels):
         how = "decouple" if isinstance(owner, Obj) and "decouple" in owner.name else "environ"
         default = site.kwargs.get("default")
         starlette = isinstance(owner, Obj) and owner.name == "starlette.config.Config"
+        if default is None and how == "environ" and isinstance(owner, Obj) and site.args:
+            default = self.scheme_default(owner, site.args[0])
         if default is None and len(site.args) > (2 if starlette else 1):
             default = site.args[2 if starlette else 1]
         cast = attr or (text_of_ext(site.kwargs.get("cast")))
@@ -1403,6 +1407,13 @@ class Models(WebModels):
             required=default is None,
             convert=lambda value: self.coerce(value, cast),
         )
+
+    def scheme_default(self, owner: Obj, key: V) -> V | None:
+        """What ``environ.Env(NAME=(type, default))`` gives where the variable is not set."""
+        said = owner.kwargs.get(str(key.value)) if isinstance(key, Const) else None
+        if not isinstance(said, ListV) or said.items is None or len(said.items) != 2:
+            return None
+        return said.items[1]
 
     def from_file(self, read: tuple[DictV, str] | None, key: Const, default: V | None) -> V | None:
         """What a ``.env`` file says of a variable, else its default.
