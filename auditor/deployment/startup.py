@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
+from auditor.deployment.effects import Changed, Make, Removed, effects
 from auditor.deployment.model import Service, StartFault, Value
 from auditor.findings import Stage
 from auditor.parsers import shell
@@ -469,13 +470,14 @@ def _walk(
         if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
             return
-        lost = _no_target(step, view) if _fatal_here(command, finals, listed) else None
-        if lost is not None:
-            yield lost
-            return
-        if command.name == "cd" and (command.errexit or listed) and not sourced:
+        lost = None
+        if _fatal_here(command, finals, listed):
+            lost = _no_target(step, view)
+        if lost is None and command.name == "cd" and _ends_with(steps, index, finals):
             lost = _no_directory(step, view)
-            if lost is not None:
+        if lost is not None and not (sourced or preludes or depth or command.subshell):
+            folder, at = str(dict(lost.evidence)["path"]), step.argv[0].at
+            if not _made_before(script, env, cwd, folder, at):
                 yield lost
                 return
         found = interpret(step.argv, env=step.env, cwd=step.cwd)
@@ -537,6 +539,32 @@ def _walk(
 def _fatal_here(command: Command, finals: set[int], listed: bool) -> bool:
     """The script ends where this command fails."""
     return (command.errexit or id(command) in finals) and not listed
+
+
+def _ends_with(steps: Sequence[Step], index: int, finals: set[int]) -> bool:
+    """What stays does not come, where this command fails: ``set -e``, or ``&&`` leads to it."""
+    after = steps[index + 1 : index + 2]
+    if not after or after[0].command.connector != "&&":
+        return steps[index].command.errexit and not (after and after[0].command.connector == "||")
+    for step in steps[index + 1 :]:
+        if step.command.connector != "&&":
+            break
+        if id(step.command) in finals:
+            return True
+    return False
+
+
+def _made_before(script: Script, env: Env, cwd: Value, folder: str, at: Location) -> bool:
+    """Whether a command of the script before this place may have made the directory."""
+    for effect in effects(script, env=env, cwd=cwd):
+        if (effect.at.path, effect.at.line, effect.at.column) >= (at.path, at.line, at.column):
+            continue
+        if isinstance(effect, Make):
+            if f"{effect.path}/".startswith(f"{folder}/"):
+                return True
+        elif not isinstance(effect, Removed | Changed):
+            return True
+    return False
 
 
 def _no_target(step: Step, view: View) -> StartFault | None:

@@ -150,3 +150,33 @@ def test_a_tool_that_is_asked_for_help_is_no_service(tmp_path: Path) -> None:
     assert rules(service(tmp_path / "a", files), "IMG018") == ["IMG018"]
     files["Dockerfile"] = dockerfile(lines, '["python", "report.py", "--help"]')
     assert rules(service(tmp_path / "b", files), "IMG018") == []
+
+
+SERVER = "exec gunicorn -b 0.0.0.0:8000 app:app\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "missing"),
+    [
+        ("set -e\ncd /nope\n" + SERVER, True),
+        ("cd nope && " + SERVER, True),
+        ("set -e\nmkdir -p data\ncd data\ncd ..\n" + SERVER, False),
+        ("set -e\nmkdir -p /logs\necho up > /logs/start\n" + SERVER, False),
+        ("set -e\necho up > /logs/start\n" + SERVER, True),
+        ("set -e\npython prepare.py\ncd out\ncd ..\n" + SERVER, False),
+        ("set -e\ncd /nope || true\ncd /app\n" + SERVER, False),
+        ("set -e\n(cd /nope && ls) || echo none\n" + SERVER, False),
+        ("cd nope && ls\n" + SERVER, False),
+        ("set -e\nif [ -d /nope ]; then\n  cd /nope\nfi\n" + SERVER, False),
+        ("set -e\ntar xf data.tar\ncd data\ncd ..\n" + SERVER, False),
+    ],
+)
+def test_directories_that_a_start_script_makes_itself(
+    tmp_path: Path, script: str, missing: bool
+) -> None:
+    text = dockerfile("COPY . .", '["sh", "start.sh"]')
+    files = {"Dockerfile": text, "start.sh": script, "prepare.py": "import os\nos.mkdir('out')\n"}
+    found = [
+        f.message for f in service(tmp_path, files).findings if "there is no directory" in f.message
+    ]
+    assert bool(found) is missing

@@ -937,8 +937,8 @@ class Models(WebModels):
             return self.frames.dump(owner, site)
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
-                named = (site.kwargs.get(name) for name in ("env_file", "path"))
-                path = site.args[0] if site.args else next((v for v in named if v), None)
+                named = site.kwargs.get("env_file") or site.kwargs.get("path")
+                path = site.args[0] if site.args else named
                 self.load_env(path, replaces=False, site=site)
                 return Const(None)
             return self.environ_read(site, owner, attr)
