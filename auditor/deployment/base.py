@@ -79,6 +79,17 @@ class Base:
         return str(row["glibc"]) if row and "glibc" in row else None
 
     @property
+    def packaged_python(self) -> str | None:
+        """The Python of the release's own package, on an image that comes without another."""
+        if self.python or self.flavour not in ("debian", "ubuntu", "alpine"):
+            return None
+        release = self.release or ""
+        if self.distro == "alpine":
+            release = ".".join(release.split(".")[:2])
+        row = _table().get(self.distro or "", {}).get(release)
+        return str(row["python"]) if row else None
+
+    @property
     def archived(self) -> str | None:
         """The release, where the mirrors that its images name have it no more."""
         gone = _table()["archived"].get(self.distro or "", ())

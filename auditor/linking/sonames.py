@@ -159,6 +159,12 @@ def build_packages(distribution: str, version: str | None = None) -> tuple[str, 
     return PLAIN_BUILD
 
 
+def build_known(distribution: str) -> bool:
+    """Whether what compiling it takes was established, beyond what everything compiled takes."""
+    row = _needs_table()["distributions"].get(distribution, {})
+    return any("build" in need for need in row.get("needs", ()))
+
+
 def unless(distribution: str) -> Mapping[str, tuple[str, ...]]:
     """Distributions that bring a library themselves, by the library's name."""
     row = _needs_table()["distributions"].get(distribution, {})

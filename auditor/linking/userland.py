@@ -101,7 +101,7 @@ class Userland:
             self.manager = "apk"
             return
         if suite is None and base is not None and base.distro is not None:
-            self.reasons.append(f"the packages of {base.distro} {base.release} are not known")
+            self.reasons.append(f"the packages of {base.text} are not known")
         name, self.verified = suite or (sonames.NEWEST, False)
         if any(p.manager not in ("apt", "dpkg") for p in self.packages):
             self.reasons.append("it is not a Debian system")
@@ -182,6 +182,10 @@ class Userland:
         if need.kind == "program" and self.base is not None and self._has_program(need):
             return None
         package = self.package_for(need)
+        if (release := self.release) is not None and need.kind == "library":
+            # A library that goes by another number in each release: by the one that it has there.
+            here = sorted(need.names, key=lambda name: release.library(name) is None)
+            need = replace(need, names=tuple(here))
         return Lack(
             need=need,
             package=self.release.spoken(package) if self.release and package else package,
@@ -671,19 +675,28 @@ def _extra(name: str, parent: str) -> bool:
     return name not in dict(distributions.requirements_of(parent, None))
 
 
-def builds(roots: Iterable[Root], base: Base | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(distribution, packages that building it takes) of those without a wheel."""
+def builds(
+    roots: Iterable[Root], base: Base | None, *, python: str | None = None
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(distribution, packages that building it takes) of those without a wheel.
+
+    ``python``: the interpreter, where the base's name does not tell it.
+    """
     land = Userland(base)
     if land.manager not in ("apt", "apk"):
         return ()
     asked = list(roots)
     listed = {name: version for name, _, version in asked}
-    installed = closure(asked, base.python if base is not None else None).installed
+    python = base.python if base is not None and base.python else python
+    installed = closure(asked, python).installed
+    # A distribution's own interpreter has its headers in a package of their own.
+    packaged = base is not None and base.packaged_python is not None
+    headers = ("python3-dev",) if packaged else ()
     found: list[tuple[str, tuple[str, ...]]] = []
     for name in installed.distributions:
         version = listed.get(name)
-        if _is_compiled(name, version, base, direct=name in listed):
-            packages = land.lacking(sonames.build_packages(name, version))
+        if _is_compiled(name, version, base, python, direct=name in listed):
+            packages = land.lacking((*sonames.build_packages(name, version), *headers))
             if packages:
                 found.append((name, packages))
     return tuple(found)
@@ -699,11 +712,12 @@ def absent(packages: Iterable[str], base: Base | None) -> tuple[str, ...]:
     return tuple(p for p in packages if release.kind(p) == "none")
 
 
-def _is_compiled(name: str, version: str | None, base: Base | None, *, direct: bool) -> bool:
+def _is_compiled(
+    name: str, version: str | None, base: Base | None, python: str | None, *, direct: bool
+) -> bool:
     """Whether pip has to compile the release there, as far as the tables know."""
     if name in wheels.OPTIONAL_EXTENSIONS:
         return False
-    python = base.python if base is not None else None
     # Sources that are made during the build are not seen in the archive; its failure was.
     taken = any(need.when == "build" for need in sonames.needs(name, version))
     # What others bring along is taken in a release that has a wheel, where there is one.
