@@ -290,9 +290,14 @@ def _by_version(parts: list[str], suites: dict[str, Any]) -> str | None:
 
 
 def _distro(parts: list[str], table: dict[str, Any]) -> tuple[str | None, str | None]:
-    for part in parts:
+    for part, following in zip(parts, [*parts[1:], ""], strict=False):
         if part in table["debian"]:
             return "debian", part
+        # debian12, debian-12
+        if part.startswith("debian") and (number := part[6:] or following).isdigit():
+            suites = (s for s, row in table["debian"].items() if row["version"] == number)
+            if (suite := next(suites, None)) is not None:
+                return "debian", suite
         for version, row in table["ubuntu"].items():
             if part in (row["name"], f"ubuntu{version}"):
                 return "ubuntu", version

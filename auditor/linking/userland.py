@@ -107,6 +107,8 @@ class Userland:
             self.reasons.append("it is not a Debian system")
             self.verified = False
         flavour = base.flavour if base is not None else None
+        if base is not None and base.distro is not None and flavour is None:
+            self.reasons.append(f"what {base.text} has besides {base.distro} is not known")
         self.manager = "apt" if flavour != "distroless" else None
         self.release = release = sonames.release(name)
         there = release.base("debian" if flavour == "ubuntu" else flavour or "debian")
