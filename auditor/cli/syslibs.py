@@ -222,7 +222,7 @@ def summary(
     there: list[tuple[str, tuple[str, ...]]] = []
     apk = image.distro == "alpine"
     for name, packages in builds:
-        least = "" if sonames.build_known(name) and not apk else "at least "
+        least = "" if sonames.build_known(name, packages) and not apk else "at least "
         text = f"{name} is built from source, which takes {least}{' '.join(packages)}"
         if gone := userland.absent(packages, image):
             # The others would do nothing for it.

@@ -159,10 +159,13 @@ def build_packages(distribution: str, version: str | None = None) -> tuple[str, 
     return PLAIN_BUILD
 
 
-def build_known(distribution: str) -> bool:
-    """Whether what compiling it takes was established, beyond what everything compiled takes."""
+def build_known(distribution: str, packages: Collection[str]) -> bool:
+    """Whether the packages are what compiling it takes, not only what everything compiled takes."""
     row = _needs_table()["distributions"].get(distribution, {})
-    return any("build" in need for need in row.get("needs", ()))
+    return any("build" in need for need in row.get("needs", ())) or not {*packages} <= {
+        *PLAIN_BUILD,
+        "python3-dev",
+    }
 
 
 def unless(distribution: str) -> Mapping[str, tuple[str, ...]]:

@@ -633,10 +633,13 @@ def closure(roots: Iterable[Root], python: str | None) -> Closure:
 
         seen = {name for name, _, _ in named}
         for name, extras, version in named:
-            if distributions.known(name) or len(named) > MOST_ROOTS:
+            known = distributions.known(name)
+            # The table has another release, without that extra.
+            lost = distributions.lost_extras(name, extras, version)
+            if (known and not lost) or len(named) > MOST_ROOTS:
                 continue
             listed = requirements(index, name, version)
-            imported = imports(index, name, version)
+            imported = None if known else imports(index, name, version)
             plain = {child for child, _ in distributions.children(listed, python, ())}
             for child, asked in distributions.children(listed, python, extras):
                 tops = {m.partition(".")[0] for m in distributions.modules_of(child)}
@@ -665,10 +668,15 @@ def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str,
     brought = closure(roots, python)
     listed = sorted({name for name, _, _ in brought.named})
     unread = [name for name in listed if not knows(name, brought.installed.version(name))]
-    if online.active() is None:
-        for name, extras, version in brought.named:
-            lost = distributions.lost_extras(name, extras, version)
-            unread += [f"{name}[{extra}]" for extra in lost if name not in unread]
+    index = online.active()
+    for name, extras, version in brought.named:
+        lost = distributions.lost_extras(name, extras, version)
+        if lost and index is not None:
+            from auditor.online.needs import requirements
+
+            # What its own metadata does not have, pip passes over.
+            lost = () if requirements(index, name, version) else lost
+        unread += [f"{name}[{extra}]" for extra in lost if name not in unread]
     return tuple(unread)
 
 
