@@ -138,7 +138,7 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
     # What loads many libraries (windowing toolkits) does without most of them, and so does what
     # has compiled modules of its own. Others load what they are about, or load when they are
     # imported; what only a function loads may be for that alone.
-    few = len(facts["libraries"]) <= MOST_LOADED and not facts["compiled"]
+    few = len({*map(_family, facts["libraries"])} - {""}) <= MOST_LOADED and not facts["compiled"]
     for name in facts["libraries"]:
         libraries = tuple(
             dict.fromkeys(n for s in sonames.SUITES for n in sonames.release(s).versions_of(name))
@@ -180,6 +180,11 @@ def _is_about(said: str, library: str) -> bool:
 def _stem(name: str) -> str:
     """``magic`` of ``libmagic.so.1`` and of ``magic``."""
     return name.partition(".so")[0].removeprefix("lib")
+
+
+def _family(name: str) -> str:
+    """``pango`` of ``pango``, ``pango-1.0`` and ``pango-1.0-0``: names that are tried in turn."""
+    return re.sub(r"(?:[-.]?\d+)+$", "", _stem(name))
 
 
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
