@@ -50,6 +50,8 @@ class Asked:
     libraries: frozenset[str] = frozenset()
     early: frozenset[str] = frozenset()
     programs: frozenset[str] = frozenset()
+    # A library is looked for by a name that is not written in the module.
+    blind: bool = False
 
 
 def asked(source: str) -> Asked:
@@ -66,13 +68,16 @@ def asked(source: str) -> Asked:
     libraries: set[str] = set()
     early: set[str] = set()
     programs: set[str] = set()
+    blind = False
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
             continue
         owner, name = _called(call.func)
         if name.lstrip("_") in _LOADERS:
             for argument in call.args:
-                found = set(_libraries(_texts(argument, bound)))
+                texts = [*_texts(argument, bound)]
+                blind |= name == "find_library" and not texts
+                found = set(_libraries(iter(texts)))
                 libraries |= found
                 early |= found if id(call) in at_import else set()
         elif name in _STARTERS and (not _STARTERS[name] or owner in _STARTERS[name]):
@@ -80,7 +85,10 @@ def asked(source: str) -> Asked:
             for argument in given:
                 programs.update(_programs(_texts(argument, bound, program=True)))
     return Asked(
-        libraries=frozenset(libraries), early=frozenset(early), programs=frozenset(programs)
+        libraries=frozenset(libraries),
+        early=frozenset(early),
+        programs=frozenset(programs),
+        blind=blind,
     )
 
 

@@ -88,9 +88,12 @@ def file_of(index: Index, distribution: str, version: str | None) -> File | None
 
 
 def is_read(index: Index, distribution: str, version: str | None) -> bool:
-    """Whether a wheel of the release, or its source archive, could be read whole."""
+    """Whether a wheel of the release, or its source archive, could be read whole, and names what
+    it loads.
+    """
     file = file_of(index, distribution, version)
-    return file is not None and _facts(index, file) is not None
+    facts = _facts(index, file) if file is not None else None
+    return facts is not None and not facts["blind"]
 
 
 def requirements(index: Index, distribution: str, version: str | None) -> tuple[str, ...]:
@@ -189,10 +192,11 @@ def _family(name: str) -> str:
 
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
-    modules name, ``early`` those of the libraries that importing them loads; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, and whether there are ``jars``. None when the wheel could not be read
+    modules name, ``early`` those of the libraries that importing them loads; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, whether it is ``blind`` (looks for a library and
+    names none), and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-3", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-4", file.url, lambda: _read(index, file))
     return found
 
 
@@ -256,6 +260,7 @@ def facts_of(
     libraries: set[str] = set()
     early: set[str] = set()
     programs: set[str] = set()
+    blind = False
     for member in members:
         read = elf.parse(wheel.read(member))
         if read is not None and read.machine == 62:
@@ -265,6 +270,7 @@ def facts_of(
         libraries |= asked.libraries
         early |= asked.early
         programs |= asked.programs
+        blind |= asked.blind
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
     # The most exact name of each library: libmagic.so.1 rather than magic.
     exact = {n.partition(".so")[0] for n in libraries if ".so" in n}
@@ -282,6 +288,7 @@ def facts_of(
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
         "compiled": bool(members),
+        "blind": blind and not libraries and not members,
         "imports": None if many else sorted(_imports(wheel, modules)),
         "jars": any(n.endswith(".jar") for n in wheel.names),
     }  # fmt: skip

@@ -56,3 +56,9 @@ def test_names_that_are_tried_in_turn_are_one_library() -> None:
     many = ["X11", "Xext", "Xi", "Xrandr"]
     facts = {**facts, "libraries": many, "early": many}
     assert all(need.hint for need in as_needs("bindings", facts))
+
+
+def test_a_library_whose_name_is_not_written() -> None:
+    source = "from ctypes.util import find_library\ndef load(name):\n    return find_library({})\n"
+    assert loads.asked(source.format("style.format(name)")).blind
+    assert not loads.asked(source.format("'openal'")).blind
