@@ -45,6 +45,7 @@ MOST_MODULES = 150
 MOST_SOURCE = 2 << 20
 MOST_LOADED = 3
 MOST_BYTES = 96 << 20
+MOST_UNPACKED = 256 << 20
 
 
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10", "3.9")
@@ -193,10 +194,10 @@ def _family(name: str) -> str:
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
     modules name, ``early`` those of the libraries that importing them loads; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, whether it is ``blind`` (looks for a library and
-    names none), and whether there are ``jars``. None when the wheel could not be read
+    names none, or has a file too large to read), and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-4", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-5", file.url, lambda: _read(index, file))
     return found
 
 
@@ -262,15 +263,20 @@ def facts_of(
     programs: set[str] = set()
     blind = False
     for member in members:
-        read = elf.parse(wheel.read(member))
+        # The table of what it needs may stand at its end.
+        data = wheel.read(member, MOST_UNPACKED)
+        read = elf.parse(data)
         if read is not None and read.machine == 62:
             facts[member] = read
+        elif len(data) >= MOST_UNPACKED:
+            unknown("the system libraries", f"{member} is too large")
+            blind = True
     for module in () if many else modules:
         asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
         libraries |= asked.libraries
         early |= asked.early
         programs |= asked.programs
-        blind |= asked.blind
+        blind |= asked.blind and not members
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
     # The most exact name of each library: libmagic.so.1 rather than magic.
     exact = {n.partition(".so")[0] for n in libraries if ".so" in n}
@@ -288,7 +294,7 @@ def facts_of(
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
         "compiled": bool(members),
-        "blind": blind and not libraries and not members,
+        "blind": blind and not libraries,
         "imports": None if many else sorted(_imports(wheel, modules)),
         "jars": any(n.endswith(".jar") for n in wheel.names),
     }  # fmt: skip
