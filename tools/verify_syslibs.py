@@ -160,7 +160,7 @@ CASES: tuple[tuple[str, str], ...] = (
     ("vtk", "import vtkmodules.all"),
     ("mediapipe", "import mediapipe"),
     (
-        "kaleido==0.2.1",
+        "kaleido==0.2.1 plotly",
         "import kaleido.scopes.plotly as k; k.PlotlyScope().transform({'data': []}, format='svg')",
     ),
     ("pybullet numpy<2", "import pybullet"),

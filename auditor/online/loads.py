@@ -111,8 +111,9 @@ def _on_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
         pending += ast.iter_child_nodes(node)
 
 
-def imported(sources: Mapping[str, Callable[[], str]]) -> frozenset[str]:
-    """The modules of others that importing a distribution's own imports, by their first names.
+def imported(sources: Mapping[str, Callable[[], str]]) -> tuple[frozenset[str], frozenset[str]]:
+    """The modules of others that importing a distribution's own imports, by their first names,
+    and its own that are.
 
     ``sources``: its modules by dotted name; what its tops lead to is read. A top that leads to
     none is imported by its parts.
@@ -141,7 +142,7 @@ def imported(sources: Mapping[str, Callable[[], str]]) -> frozenset[str]:
             children = {n for n in sources if n.rpartition(".")[0] == module and "._" not in n}
             pending += children - seen
             seen |= children
-    return frozenset(found)
+    return frozenset(found), frozenset(seen)
 
 
 def _named(node: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:

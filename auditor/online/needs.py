@@ -149,6 +149,8 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
         )
         if libraries and _stem(name) not in stems:
             early = few and name in facts["early"]
+            # However many there are, importing the package loads them.
+            early |= not facts["compiled"] and name in facts.get("first", ())
             always = early or (few and _is_about(said, name))
             yield sonames.Need(
                 distribution=distribution, names=libraries, how="code", always=always,
@@ -193,11 +195,12 @@ def _family(name: str) -> str:
 
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
-    modules name, ``early`` those of the libraries that importing them loads; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, whether it is ``blind`` (looks for a library and
-    names none, or has a file too large to read), and whether there are ``jars``. None when the wheel could not be read
+    modules name, ``early`` those of the libraries that importing them loads, ``first`` those that importing the
+    package does; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, whether it is ``blind`` (looks for a library and
+    names none, or has too much to read), and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-5", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-6", file.url, lambda: _read(index, file))
     return found
 
 
@@ -259,9 +262,9 @@ def facts_of(
         unknown("what is loaded by the modules", "too many would have to be read")
     facts: dict[str, elf.ElfFacts] = {}
     libraries: set[str] = set()
-    early: set[str] = set()
+    early: dict[str, frozenset[str]] = {}
     programs: set[str] = set()
-    blind = False
+    blind = many and not members
     for member in members:
         # The table of what it needs may stand at its end.
         data = wheel.read(member, MOST_UNPACKED)
@@ -274,13 +277,14 @@ def facts_of(
     for module in () if many else modules:
         asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
         libraries |= asked.libraries
-        early |= asked.early
+        early[module_of(module) or ""] = asked.early
         programs |= asked.programs
         blind |= asked.blind and not members
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
     # The most exact name of each library: libmagic.so.1 rather than magic.
     exact = {n.partition(".so")[0] for n in libraries if ".so" in n}
     files = {posixpath.basename(n) for n in wheel.names if not n.endswith((".py", ".pyi", ".so"))}
+    imports, reached = (None, frozenset()) if many else _imports(wheel, modules)
     summary = re.search(r"^Summary: *(.*)$", wheel.metadata().partition("\n\n")[0], re.MULTILINE)
     return {
         "elf": _missing(facts, _guarded(wheel) if facts else frozenset()),
@@ -289,19 +293,20 @@ def facts_of(
             if not any(b == f"lib{_stem(name)}" or b.startswith(f"lib{_stem(name)}-") for b in bundled)
             and (".so" in name or f"lib{name}" not in exact)
         ),
-        "early": sorted(early),
+        "early": sorted({lib for libs in early.values() for lib in libs}),
+        "first": sorted({lib for own, libs in early.items() if own in reached for lib in libs}),
         # A program that the wheel has: ffmpeg-linux-x86_64-v7.0.2.
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
         "compiled": bool(members),
         "blind": blind and not libraries,
-        "imports": None if many else sorted(_imports(wheel, modules)),
+        "imports": None if imports is None else sorted(imports),
         "jars": any(n.endswith(".jar") for n in wheel.names),
     }  # fmt: skip
 
 
-def _imports(wheel: Members, modules: list[str]) -> frozenset[str]:
-    """The modules of others that are imported with the wheel's own."""
+def _imports(wheel: Members, modules: list[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """The modules of others that are imported with the wheel's own, and which of those are."""
 
     def source(member: str) -> Callable[[], str]:
         return lambda: wheel.read(member, loads.LARGEST_MODULE).decode("utf-8", "replace")
