@@ -33,7 +33,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from packaging.utils import canonicalize_name  # noqa: E402
+from packaging.utils import NormalizedName, canonicalize_name  # noqa: E402
 
 from auditor.deployment.base import Base, describe  # noqa: E402
 from auditor.linking import userland  # noqa: E402
@@ -332,14 +332,14 @@ def apply(box: str, line: str) -> str:
     return _last(done.stderr) or f"status {done.returncode}" if done.returncode else ""
 
 
-def asked(requirement: str) -> tuple[str, tuple[str, ...]]:
+def asked(requirement: str) -> tuple[NormalizedName, tuple[str, ...]]:
     """The first name of a requirement, and its extras."""
     name = canonicalize_name(re.split(r"[\[=<>~ ]", requirement)[0])
     extras = re.findall(r"\[([^\]]*)\]", requirement)
     return name, tuple(e for several in extras for e in several.split(","))
 
 
-def predict(requirement: str, version: str, base: Base, python: str) -> list[userland.Lack]:
+def predict(requirement: str, version: str, base: Base, python: str) -> tuple[userland.Lack, ...]:
     """What the tables say that the version lacks."""
     name, extras = asked(requirement)
     # The interpreter's own modules are not asked for by any requirement.
@@ -360,7 +360,7 @@ def current(row: dict[str, Any]) -> bool:
     lines = [userland.install_line(lacks)]
     if row["line"].startswith("(build)") or row["error"].startswith("install:"):
         lines.insert(0, f"(build) {build_line(row['requirement'], base)}")
-    return row["predicted"] == said and row["line"] == "; ".join(filter(None, lines))
+    return (row["predicted"], row["line"]) == (said, "; ".join(filter(None, lines)))
 
 
 def summary(rows: Collection[dict[str, Any]]) -> str:
