@@ -368,6 +368,10 @@ def needs_table(
             table[key]["elf"] = rows
         newest_first = sorted(found["read"], key=Version, reverse=True)
         read = [asks for v in newest_first if (asks := found["read"][v].get("asks"))]
+        if read and read[0].get("blind") and key not in {*kept, *seen}:
+            # It loads something that it does not name: nothing can be said.
+            del table[key]
+            continue
         hints = asked_needs(key, read[0]) if read else [
             need for need in kept.get(key, {}).get("needs", ()) if need.get("read")
         ]  # fmt: skip

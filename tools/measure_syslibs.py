@@ -7,7 +7,7 @@ cleanly left alone. With ``--weights``, also by how many repositories hold each 
 ``closure TSV``: what ``apt-get install`` lists brought (columns suite, apt_args, recommends,
 result, closure_has): is each of the listed packages said to be there or not, as it was.
 
-    python tools/measure_syslibs.py libraries FILE [--base IMAGE] [--online] [--weights CASES ...]
+    python tools/measure_syslibs.py libraries FILE [--base IMAGE] [--online [--unlisted]] [--weights CASES ...]
     python tools/measure_syslibs.py closure FILE
 """
 
@@ -18,15 +18,17 @@ import csv
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from auditor import online
+from auditor.catalog import knowledge
 from auditor.deployment.base import Base, describe
-from auditor.linking import sonames, userland
+from auditor.linking import distributions, sonames, userland, wheels
 from auditor.parsers.requirements import normalise
 
 
@@ -70,14 +72,40 @@ def weights_of(cases: Iterable[Path]) -> dict[str, int]:
     return found
 
 
-def libraries(path: Path, image: str, weights: dict[str, int], *, ask: bool) -> None:
+@contextmanager
+def hidden(distribution: str) -> Iterator[None]:
+    """No table has the distribution."""
+    tables: list[dict[str, Any]] = [
+        sonames._needs_table()["distributions"],
+        distributions._table(),
+        wheels._lines(),
+        knowledge("wheels.json.gz")["distributions"],
+    ]
+    rows = [table.pop(distribution, None) for table in tables]
+    wheels._shipped_row.cache_clear()
+    try:
+        yield
+    finally:
+        for table, row in zip(tables, rows, strict=True):
+            if row is not None:
+                table[distribution] = row
+        wheels._shipped_row.cache_clear()
+
+
+def libraries(
+    path: Path, image: str, weights: dict[str, int], *, ask: bool, unlisted: bool = False
+) -> None:
     """Per package: named, missed, false alarm. ``ask``: the index, for each as in a run of its own."""
     counts = Counts()
     with path.open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
             called = image.replace("SUITE", row.get("suite") or "bookworm")
             base = describe(called.replace("PYTHON", row.get("python") or "3.11"))
-            with online.connected(cache=True) if ask else nullcontext():
+            name = normalise(re.split(r"[\[=<>~ ]", row["package"])[0])
+            with (
+                online.connected(cache=True) if ask else nullcontext(),
+                hidden(name) if unlisted else nullcontext(),
+            ):
                 asked = (row.get("requirement") or row["package"]).split()[0]
                 _judge(row, base, counts, weights.get(asked, 1))
     print(counts.lines(weighted=bool(weights)))
@@ -205,10 +233,15 @@ def main() -> int:
     parser.add_argument(
         "--online", action="store_true", help="read the wheels of unlisted packages"
     )
+    parser.add_argument("--unlisted", action="store_true", help="each as if no table had it")
     arguments = parser.parse_args()
     if arguments.what == "libraries":
         libraries(
-            arguments.file, arguments.base, weights_of(arguments.weights), ask=arguments.online
+            arguments.file,
+            arguments.base,
+            weights_of(arguments.weights),
+            ask=arguments.online,
+            unlisted=arguments.unlisted,
         )
     else:
         closure(arguments.file)

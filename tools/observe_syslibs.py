@@ -48,6 +48,7 @@ PROGRAM = re.compile(
     re.IGNORECASE,
 )
 MOST_ROUNDS = 24
+ARCHIVES = HERE.parent / "build" / "syslibs" / "archives"
 FACTS = """
 import importlib.metadata as m, os, re, subprocess as s
 site = '/site' if os.path.isdir('/site') else '/usr/local/lib'
@@ -74,7 +75,7 @@ def prepare(suite: str, python: str) -> str:
         text = (
             f"FROM python:{python}-slim-{suite}\nENV PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1\n"
             # Official slim images keep these directories; a runtime of Java links its manual there.
-            "RUN mkdir -p /usr/share/man/man1 && apt-get update -qq && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
+            "RUN rm -f /etc/apt/apt.conf.d/docker-clean && mkdir -p /usr/share/man/man1 && apt-get update -qq && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/speedup\n"
         )
         built = subprocess.run(
             ["docker", "build", "-q", "-t", tag, "-"],
@@ -133,15 +134,19 @@ def observe(
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     row.update(suite=suite, package=name, code=code, python=python, requirement=requirement)
     hints = [here(hint, suite, folder) for hint in hints]
+    kept = ARCHIVES / suite
+    kept.mkdir(parents=True, exist_ok=True)
     mounts = ["-v", f"{site}:/site:ro", "-e", "PYTHONPATH=/site"] if site is not None else []
     pip: tuple[str, ...] = ("pip",)
     if (uv := shutil.which("uv")) is not None and site is None:
         # The same resolution and builds, sooner; without its cache, which keeps what was built.
-        mounts = ["-v", f"{uv}:/usr/local/bin/uv:ro", "-e", "UV_NO_CACHE=1"]
+        mounts += ["-v", f"{uv}:/usr/local/bin/uv:ro", "-e", "UV_NO_CACHE=1"]
         mounts += ["-e", "UV_SYSTEM_PYTHON=1", "-e", "UV_LINK_MODE=copy"]
         mounts += ["-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
         pip = ("uv", "pip")
         mounts += [x for path in more if path.startswith("/") for x in ("-v", f"{path}:{path}:ro")]
+    # What one case downloaded of Debian's packages serves the next.
+    mounts += ["-v", f"{kept}:/var/cache/apt/archives"]
     install = ("docker", "exec", "BOX", *pip, "install", "-q", *more, *requirement.split())
     box = run("docker", "run", "-d", "--rm", *mounts, tag, "sleep", "1500").stdout.strip()
     try:

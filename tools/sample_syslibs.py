@@ -192,6 +192,7 @@ def main() -> int:
     drawing.add_argument("--seed", type=int, required=True)
     drawing.add_argument("--count", type=int, required=True)
     drawing.add_argument("--without", type=Path, nargs="*", default=[], help="earlier draws")
+    drawing.add_argument("--pythons", nargs="+", default=PYTHONS, help="to draw from for each")
     arguments = parser.parse_args()
     if arguments.what == "count":
         for (name, version), held in sorted(
@@ -228,7 +229,7 @@ def main() -> int:
         chance = random.Random(arguments.seed)
         for name, version, held in draw(frequency, arguments.seed, arguments.count):
             # In this order, the first Python that the release has a wheel for.
-            pythons = chance.sample(PYTHONS, len(PYTHONS))
+            pythons = chance.sample(arguments.pythons, len(arguments.pythons))
             print(name, version, held, " ".join(pythons), chance.choice(SUITES), sep="\t")
     return 0
 

@@ -7,8 +7,11 @@ The rows go to ``tools/syslibs_executed.tsv``, which ``make_syslib_tables.py`` r
 decides which of the libraries that ELF files name an import really loads.
 
     python tools/verify_syslibs.py [--suites "bookworm trixie"] [--python 3.12] [--only NAME …] [--again]
+    python tools/verify_syslibs.py --check
 
-Needs a Docker engine (``DOCKER_HOST``) with those images. Rows that are there are kept.
+Needs a Docker engine (``DOCKER_HOST``) with those images. Rows of which the suggested line is
+still the one that was run are kept. ``--check`` runs nothing: it says which rows these are not,
+and how many packages that failed work with the line, per release of Debian.
 """
 
 from __future__ import annotations
@@ -23,15 +26,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from packaging.utils import canonicalize_name  # noqa: E402
+from packaging.utils import NormalizedName, canonicalize_name  # noqa: E402
 
-from auditor.deployment.base import describe  # noqa: E402
+from auditor.deployment.base import Base, describe  # noqa: E402
 from auditor.linking import userland  # noqa: E402
 
 SITES = HERE.parent / "build" / "syslibs" / "sites"
@@ -40,6 +44,7 @@ COLUMNS = (
     "suite", "package", "version", "requirement", "code", "import_ok_bare", "error", "predicted", "missing",
     "line", "import_ok_after", "error_after", "seconds", "python",
 )  # fmt: skip
+ARCHIVES = HERE.parent / "build" / "syslibs" / "archives"
 # Inside a container: uv where the host has it (the same resolution and builds, sooner), else pip.
 UV_INSIDE: tuple[str, ...] = ()
 PIP_INSIDE: tuple[str, ...] = ("pip", "install", "-q")
@@ -155,7 +160,7 @@ CASES: tuple[tuple[str, str], ...] = (
     ("vtk", "import vtkmodules.all"),
     ("mediapipe", "import mediapipe"),
     (
-        "kaleido==0.2.1",
+        "kaleido==0.2.1 plotly",
         "import kaleido.scopes.plotly as k; k.PlotlyScope().transform({'data': []}, format='svg')",
     ),
     ("pybullet numpy<2", "import pybullet"),
@@ -298,7 +303,10 @@ class Boxes:
         self.started: dict[str, tuple[str, str]] = {}
 
     def start(self, *mounts: str) -> str:
-        """A container of the bare image."""
+        """A container of the bare image; what one downloads of Debian's packages serves the next."""
+        kept = ARCHIVES / self.tag.rpartition("-")[2]
+        kept.mkdir(parents=True, exist_ok=True)
+        mounts += ("-v", f"{kept}:/var/cache/apt/archives")
         return run("docker", "run", "-d", "--rm", *mounts, self.tag, "sleep", "7200").stdout.strip()
 
     def with_line(self, line: str) -> tuple[str, str]:
@@ -324,11 +332,61 @@ def apply(box: str, line: str) -> str:
     return _last(done.stderr) or f"status {done.returncode}" if done.returncode else ""
 
 
+def asked(requirement: str) -> tuple[NormalizedName, tuple[str, ...]]:
+    """The first name of a requirement, and its extras."""
+    name = canonicalize_name(re.split(r"[\[=<>~ ]", requirement)[0])
+    extras = re.findall(r"\[([^\]]*)\]", requirement)
+    return name, tuple(e for several in extras for e in several.split(","))
+
+
+def predict(requirement: str, version: str, base: Base, python: str) -> tuple[userland.Lack, ...]:
+    """What the tables say that the version lacks."""
+    name, extras = asked(requirement)
+    # The interpreter's own modules are not asked for by any requirement.
+    return userland.of_list([(name, extras, version or None)], base, python=python)
+
+
+def build_line(requirement: str, base: Base) -> str:
+    """What the tables say that building takes."""
+    name, extras = asked(requirement)
+    return userland.install_line((), userland.builds([(name, extras, None)], base))
+
+
+def current(row: dict[str, Any]) -> bool:
+    """Whether the tables still suggest the line that was run."""
+    base = describe(f"python:{row['python']}-slim-{row['suite']}")
+    lacks = predict(row["requirement"], row["version"], base, row["python"])
+    said = ",".join(dict.fromkeys(lack.need.name for lack in lacks))
+    lines = [userland.install_line(lacks)]
+    if row["line"].startswith("(build)") or row["error"].startswith("install:"):
+        lines.insert(0, f"(build) {build_line(row['requirement'], base)}")
+    return (row["predicted"], row["line"]) == (said, "; ".join(filter(None, lines)))
+
+
+def summary(rows: Collection[dict[str, Any]]) -> str:
+    """Per release, how many packages failed bare and work with the line, and which do not."""
+    text = []
+    for suite in sorted({row["suite"] for row in rows}):
+        here = [row for row in rows if row["suite"] == suite]
+        failed = [row for row in here if row["import_ok_bare"] == "n"]
+        mended = [row for row in failed if row["import_ok_after"] == "y"]
+        alarms = [r["requirement"] for r in here if r["import_ok_bare"] == "y" and r["line"]]
+        text.append(
+            f"{suite}: {len(here)} cases, {len(failed)} fail bare, {len(mended)} of them work with the line"
+            f" ({len({row['package'] for row in mended})} packages); a line where nothing fails: {alarms}"
+        )
+        text += [
+            f"  not mended: {row['requirement']}: {row['error_after'] or row['error']}"
+            for row in failed
+            if row["import_ok_after"] != "y"
+        ]
+    return "\n".join(text)
+
+
 def verify(boxes: Boxes, suite: str, release: str, requirement: str, code: str) -> dict[str, Any]:
     """One case on one release."""
     started = time.time()
-    name = canonicalize_name(re.split(r"[\[=<>~ ]", requirement)[0])
-    extras = tuple(e for e in re.findall(r"\[([^\]]*)\]", requirement) for e in e.split(","))
+    name, _ = asked(requirement)
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     row.update(suite=suite, package=name, requirement=requirement, code=code, python=release)
     base = describe(f"python:{release}-slim-{suite}")
@@ -355,7 +413,7 @@ def verify(boxes: Boxes, suite: str, release: str, requirement: str, code: str) 
             installed = run("docker", "exec", own, *pip)
             if installed.returncode:
                 errors.append("install: " + _last(installed.stderr))
-                line = userland.install_line((), userland.builds([(name, extras, None)], base))
+                line = build_line(requirement, base)
                 if line:
                     row["line"] = f"(build) {line}"
                     apply(own, line)
@@ -376,8 +434,7 @@ def verify(boxes: Boxes, suite: str, release: str, requirement: str, code: str) 
         if bare.returncode:
             errors.append(_last(bare.stderr))
         row["error"] = " // ".join(errors)
-        lacks = userland.of_list([(name, extras, row["version"] or None)], base, python=release)
-        # The interpreter's own modules are not asked for by any requirement.
+        lacks = predict(requirement, row["version"], base, release)
         row["predicted"] = ",".join(dict.fromkeys(lack.need.name for lack in lacks))
         line = userland.install_line(lacks)
         after = bare
@@ -425,11 +482,18 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--part", default="0/1", help="one of several workers: 0/2, 1/2")
     parser.add_argument("--again", action="store_true", help="replace the rows of these cases")
+    parser.add_argument("--check", action="store_true", help="compare the rows with the tables")
     arguments = parser.parse_args()
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     if arguments.results.exists():
         with arguments.results.open() as file:
             rows = {(r["suite"], r["requirement"]): r for r in csv.DictReader(file, delimiter="\t")}
+    if arguments.check:
+        for row in rows.values():
+            if not current(row):
+                print("another line now:", row["suite"], row["requirement"], row["version"])
+        print(summary(rows.values()))
+        return 0
     for suite in arguments.suites.split():
         boxes = Boxes(prepare(suite, arguments.python))
         atexit.register(boxes.close)
@@ -442,7 +506,8 @@ def main() -> int:
             name = re.split(r"[\[=<>~]", requirement)[0]
             if arguments.only and name not in arguments.only:
                 continue
-            if (suite, requirement) in rows and not arguments.again:
+            known = rows.get((suite, requirement))
+            if known and not arguments.again and current(known):
                 continue
             row = verify(boxes, suite, arguments.python, requirement, code)
             rows[(suite, requirement)] = row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,10 +58,7 @@ def command(
     for request in requests:
         check_request(request, FORMATS)
     image = describe(base)
-    if image.distro is None:
-        remark(f"what {base} is based on is not known: assuming Debian trixie", quiet=quiet)
-    elif image.distro == "rpm":
-        remark(f"what {base} has already is not known: dnf passes over what is there", quiet=quiet)
+    python = image.python or image.packaged_python
     roots, files, unnamed = read(packages or [], requirement or [], image)
     from auditor.linking import userland
 
@@ -70,14 +68,14 @@ def command(
             from auditor.online import connected
 
             index = stack.enter_context(connected(cache=not no_cache))
-        lacks = userland.of_list(roots, image, python=image.python)
-        builds = userland.builds(roots, image)
-        unread = (*userland.unread_of(roots, python=image.python), *unnamed)
+        lacks = userland.of_list(roots, image, python=python)
+        builds = userland.builds(roots, image, python=python or FALLBACK)
+        unread = (*userland.unread_of(roots, python=python), *unnamed)
         for text in index.remarks if index is not None else ():
             remark(text, quiet=quiet)
-    if image.distro in ("alpine", "ubuntu") and any(not x.verified and x.package for x in lacks):
-        called = image.distro.capitalize()
-        remark(f"the names of {called}'s packages are likely, not tried out", quiet=quiet)
+    named = bool(builds) or any(x.package for x in lacks)
+    for text in unsure(image, named=named, built=bool(builds)):
+        remark(text, quiet=quiet)
     colored = wants_color(color, sys.stdout)
     for request in requests:
         to_stdout = request.output is None
@@ -98,6 +96,32 @@ def command(
             write_file(Path(request.output), text)
     hard = [x for x in lacks if x.need.when == "import" or x.need.always]
     return ExitStatus.FINDINGS if hard or builds else ExitStatus.PASSED
+
+
+# The interpreter of a base that tells none.
+FALLBACK = "3.12"
+
+
+def unsure(image: Base, *, named: bool, built: bool) -> Iterator[str]:
+    """What of the answer is not established for that image. ``named``: packages are; ``built``:
+    what is compiled is among them.
+    """
+    from auditor.linking.userland import Userland
+
+    land = Userland(image)
+    if image.distro is None:
+        yield f"what {image.text} is based on is not known: assuming Debian trixie"
+    elif image.distro == "rpm":
+        yield f"what {image.text} has already is not known: dnf passes over what is there"
+    elif land.reasons:
+        yield f"{'; '.join(land.reasons)}: the answer is possible, not certain"
+    if named and image.distro in ("alpine", "ubuntu"):
+        called = image.distro.capitalize()
+        yield f"the names of {called}'s packages are likely, not tried out"
+    if built and image.python is None:
+        python = image.packaged_python
+        whose = f"Python {python}, as {image.text} packages it" if python else f"Python {FALLBACK}"
+        yield f"what is built from source is said for {whose}"
 
 
 def read(
@@ -133,7 +157,7 @@ def read(
     for problem in parsed.problems:
         raise UsageError(problem.message)
     found += [r for r in parsed.requirements if isinstance(r.at, Location)]
-    python = image.python or "3.12"
+    python = image.python or image.packaged_python or FALLBACK
     environment = {
         "sys_platform": "linux",
         "platform_system": "Linux",
@@ -175,7 +199,7 @@ def summary(
 
     ``asked``: the index was.
     """
-    from auditor.linking import userland
+    from auditor.linking import sonames, userland
     from auditor.reports.escape import printable
 
     lines: list[str] = []
@@ -184,17 +208,22 @@ def summary(
         lines.append(f"nothing{among} is missing on {image.text}")
     width = max((len(x.need.name) for x in lacks), default=0)
     wide = max((len(x.need.distribution) for x in lacks), default=0)
+    # Where something is missing in any case, the line is for that.
+    hard = any(x.package and (x.need.when == "import" or x.need.always) for x in lacks)
+    left = "; not in the line below" if hard else ""
     for lack in sorted(lacks, key=lambda x: (x.need.when != "import", not x.need.always)):
         need = lack.need
-        note = "" if need.when == "import" or need.always else "  (some of its functions)"
+        note = "" if need.when == "import" or need.always else f"  (some of its functions{left})"
         note = "  (its code starts or loads it; not in the line below)" if need.hint else note
         package = lack.package or "no package of it is known here"
         lines.append(
             f"{need.name:{width}}  needed by {need.distribution:{wide}}  {package}{note}".rstrip()
         )
     there: list[tuple[str, tuple[str, ...]]] = []
+    apk = image.distro == "alpine"
     for name, packages in builds:
-        text = f"{name} is built from source, which takes {' '.join(packages)}"
+        least = "" if sonames.build_known(name, packages) and not apk else "at least "
+        text = f"{name} is built from source, which takes {least}{' '.join(packages)}"
         if gone := userland.absent(packages, image):
             # The others would do nothing for it.
             lines.append(
@@ -203,7 +232,6 @@ def summary(
         else:
             there.append((name, packages))
             lines.append(text)
-    apk = image.distro == "alpine"
     if unread:
         lines.append(f"NOT KNOWN: {', '.join(unread)}")
         lines.append(

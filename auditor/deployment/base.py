@@ -79,6 +79,17 @@ class Base:
         return str(row["glibc"]) if row and "glibc" in row else None
 
     @property
+    def packaged_python(self) -> str | None:
+        """The Python of the release's own package, on an image that comes without another."""
+        if self.python or self.flavour not in ("debian", "ubuntu", "alpine"):
+            return None
+        release = self.release or ""
+        if self.distro == "alpine":
+            release = ".".join(release.split(".")[:2])
+        row = _table().get(self.distro or "", {}).get(release)
+        return str(row["python"]) if row else None
+
+    @property
     def archived(self) -> str | None:
         """The release, where the mirrors that its images name have it no more."""
         gone = _table()["archived"].get(self.distro or "", ())
@@ -279,9 +290,14 @@ def _by_version(parts: list[str], suites: dict[str, Any]) -> str | None:
 
 
 def _distro(parts: list[str], table: dict[str, Any]) -> tuple[str | None, str | None]:
-    for part in parts:
+    for part, following in zip(parts, [*parts[1:], ""], strict=False):
         if part in table["debian"]:
             return "debian", part
+        # debian12, debian-12
+        if part.startswith("debian") and (number := part[6:] or following).isdigit():
+            suites = (s for s, row in table["debian"].items() if row["version"] == number)
+            if (suite := next(suites, None)) is not None:
+                return "debian", suite
         for version, row in table["ubuntu"].items():
             if part in (row["name"], f"ubuntu{version}"):
                 return "ubuntu", version

@@ -159,6 +159,15 @@ def build_packages(distribution: str, version: str | None = None) -> tuple[str, 
     return PLAIN_BUILD
 
 
+def build_known(distribution: str, packages: Collection[str]) -> bool:
+    """Whether the packages are what compiling it takes, not only what everything compiled takes."""
+    row = _needs_table()["distributions"].get(distribution, {})
+    return any("build" in need for need in row.get("needs", ())) or not {*packages} <= {
+        *PLAIN_BUILD,
+        "python3-dev",
+    }
+
+
 def unless(distribution: str) -> Mapping[str, tuple[str, ...]]:
     """Distributions that bring a library themselves, by the library's name."""
     row = _needs_table()["distributions"].get(distribution, {})

@@ -101,12 +101,14 @@ class Userland:
             self.manager = "apk"
             return
         if suite is None and base is not None and base.distro is not None:
-            self.reasons.append(f"the packages of {base.distro} {base.release} are not known")
+            self.reasons.append(f"the packages of {base.text} are not known")
         name, self.verified = suite or (sonames.NEWEST, False)
         if any(p.manager not in ("apt", "dpkg") for p in self.packages):
             self.reasons.append("it is not a Debian system")
             self.verified = False
         flavour = base.flavour if base is not None else None
+        if base is not None and base.distro is not None and flavour is None:
+            self.reasons.append(f"what {base.text} has besides {base.distro} is not known")
         self.manager = "apt" if flavour != "distroless" else None
         self.release = release = sonames.release(name)
         there = release.base("debian" if flavour == "ubuntu" else flavour or "debian")
@@ -182,6 +184,10 @@ class Userland:
         if need.kind == "program" and self.base is not None and self._has_program(need):
             return None
         package = self.package_for(need)
+        if (release := self.release) is not None and need.kind == "library":
+            # A library that goes by another number in each release: by the one that it has there.
+            here = sorted(need.names, key=lambda name: release.library(name) is None)
+            need = replace(need, names=tuple(here))
         return Lack(
             need=need,
             package=self.release.spoken(package) if self.release and package else package,
@@ -627,10 +633,13 @@ def closure(roots: Iterable[Root], python: str | None) -> Closure:
 
         seen = {name for name, _, _ in named}
         for name, extras, version in named:
-            if distributions.known(name) or len(named) > MOST_ROOTS:
+            known = distributions.known(name)
+            # The table has another release, without that extra.
+            lost = distributions.lost_extras(name, extras, version)
+            if (known and not lost) or len(named) > MOST_ROOTS:
                 continue
             listed = requirements(index, name, version)
-            imported = imports(index, name, version)
+            imported = None if known else imports(index, name, version)
             plain = {child for child, _ in distributions.children(listed, python, ())}
             for child, asked in distributions.children(listed, python, extras):
                 tops = {m.partition(".")[0] for m in distributions.modules_of(child)}
@@ -659,10 +668,15 @@ def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str,
     brought = closure(roots, python)
     listed = sorted({name for name, _, _ in brought.named})
     unread = [name for name in listed if not knows(name, brought.installed.version(name))]
-    if online.active() is None:
-        for name, extras, version in brought.named:
-            lost = distributions.lost_extras(name, extras, version)
-            unread += [f"{name}[{extra}]" for extra in lost if name not in unread]
+    index = online.active()
+    for name, extras, version in brought.named:
+        lost = distributions.lost_extras(name, extras, version)
+        if lost and index is not None:
+            from auditor.online.needs import requirements
+
+            # What its own metadata does not have, pip passes over.
+            lost = () if requirements(index, name, version) else lost
+        unread += [f"{name}[{extra}]" for extra in lost if name not in unread]
     return tuple(unread)
 
 
@@ -671,19 +685,28 @@ def _extra(name: str, parent: str) -> bool:
     return name not in dict(distributions.requirements_of(parent, None))
 
 
-def builds(roots: Iterable[Root], base: Base | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(distribution, packages that building it takes) of those without a wheel."""
+def builds(
+    roots: Iterable[Root], base: Base | None, *, python: str | None = None
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(distribution, packages that building it takes) of those without a wheel.
+
+    ``python``: the interpreter, where the base's name does not tell it.
+    """
     land = Userland(base)
     if land.manager not in ("apt", "apk"):
         return ()
     asked = list(roots)
     listed = {name: version for name, _, version in asked}
-    installed = closure(asked, base.python if base is not None else None).installed
+    python = base.python if base is not None and base.python else python
+    installed = closure(asked, python).installed
+    # A distribution's own interpreter has its headers in a package of their own.
+    packaged = base is not None and base.packaged_python is not None
+    headers = ("python3-dev",) if packaged else ()
     found: list[tuple[str, tuple[str, ...]]] = []
     for name in installed.distributions:
         version = listed.get(name)
-        if _is_compiled(name, version, base, direct=name in listed):
-            packages = land.lacking(sonames.build_packages(name, version))
+        if _is_compiled(name, version, base, python, direct=name in listed):
+            packages = land.lacking((*sonames.build_packages(name, version), *headers))
             if packages:
                 found.append((name, packages))
     return tuple(found)
@@ -699,11 +722,12 @@ def absent(packages: Iterable[str], base: Base | None) -> tuple[str, ...]:
     return tuple(p for p in packages if release.kind(p) == "none")
 
 
-def _is_compiled(name: str, version: str | None, base: Base | None, *, direct: bool) -> bool:
+def _is_compiled(
+    name: str, version: str | None, base: Base | None, python: str | None, *, direct: bool
+) -> bool:
     """Whether pip has to compile the release there, as far as the tables know."""
     if name in wheels.OPTIONAL_EXTENSIONS:
         return False
-    python = base.python if base is not None else None
     # Sources that are made during the build are not seen in the archive; its failure was.
     taken = any(need.when == "build" for need in sonames.needs(name, version))
     # What others bring along is taken in a release that has a wheel, where there is one.

@@ -50,6 +50,8 @@ class Asked:
     libraries: frozenset[str] = frozenset()
     early: frozenset[str] = frozenset()
     programs: frozenset[str] = frozenset()
+    # A library is looked for by a name that is not written in the module.
+    blind: bool = False
 
 
 def asked(source: str) -> Asked:
@@ -66,13 +68,16 @@ def asked(source: str) -> Asked:
     libraries: set[str] = set()
     early: set[str] = set()
     programs: set[str] = set()
+    blind = False
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
             continue
         owner, name = _called(call.func)
         if name.lstrip("_") in _LOADERS:
             for argument in call.args:
-                found = set(_libraries(_texts(argument, bound)))
+                texts = [*_texts(argument, bound)]
+                blind |= name == "find_library" and not texts
+                found = set(_libraries(iter(texts)))
                 libraries |= found
                 early |= found if id(call) in at_import else set()
         elif name in _STARTERS and (not _STARTERS[name] or owner in _STARTERS[name]):
@@ -80,7 +85,10 @@ def asked(source: str) -> Asked:
             for argument in given:
                 programs.update(_programs(_texts(argument, bound, program=True)))
     return Asked(
-        libraries=frozenset(libraries), early=frozenset(early), programs=frozenset(programs)
+        libraries=frozenset(libraries),
+        early=frozenset(early),
+        programs=frozenset(programs),
+        blind=blind,
     )
 
 
@@ -103,8 +111,9 @@ def _on_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
         pending += ast.iter_child_nodes(node)
 
 
-def imported(sources: Mapping[str, Callable[[], str]]) -> frozenset[str]:
-    """The modules of others that importing a distribution's own imports, by their first names.
+def imported(sources: Mapping[str, Callable[[], str]]) -> tuple[frozenset[str], frozenset[str]]:
+    """The modules of others that importing a distribution's own imports, by their first names,
+    and its own that are.
 
     ``sources``: its modules by dotted name; what its tops lead to is read. A top that leads to
     none is imported by its parts.
@@ -133,7 +142,7 @@ def imported(sources: Mapping[str, Callable[[], str]]) -> frozenset[str]:
             children = {n for n in sources if n.rpartition(".")[0] == module and "._" not in n}
             pending += children - seen
             seen |= children
-    return frozenset(found)
+    return frozenset(found), frozenset(seen)
 
 
 def _named(node: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:

@@ -45,6 +45,7 @@ MOST_MODULES = 150
 MOST_SOURCE = 2 << 20
 MOST_LOADED = 3
 MOST_BYTES = 96 << 20
+MOST_UNPACKED = 256 << 20
 
 
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10", "3.9")
@@ -88,9 +89,12 @@ def file_of(index: Index, distribution: str, version: str | None) -> File | None
 
 
 def is_read(index: Index, distribution: str, version: str | None) -> bool:
-    """Whether a wheel of the release, or its source archive, could be read whole."""
+    """Whether a wheel of the release, or its source archive, could be read whole, and names what
+    it loads.
+    """
     file = file_of(index, distribution, version)
-    return file is not None and _facts(index, file) is not None
+    facts = _facts(index, file) if file is not None else None
+    return facts is not None and not facts["blind"]
 
 
 def requirements(index: Index, distribution: str, version: str | None) -> tuple[str, ...]:
@@ -138,13 +142,15 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
     # What loads many libraries (windowing toolkits) does without most of them, and so does what
     # has compiled modules of its own. Others load what they are about, or load when they are
     # imported; what only a function loads may be for that alone.
-    few = len(facts["libraries"]) <= MOST_LOADED and not facts["compiled"]
+    few = len({*map(_family, facts["libraries"])} - {""}) <= MOST_LOADED and not facts["compiled"]
     for name in facts["libraries"]:
         libraries = tuple(
             dict.fromkeys(n for s in sonames.SUITES for n in sonames.release(s).versions_of(name))
         )
         if libraries and _stem(name) not in stems:
             early = few and name in facts["early"]
+            # However many there are, importing the package loads them.
+            early |= not facts["compiled"] and name in facts.get("first", ())
             always = early or (few and _is_about(said, name))
             yield sonames.Need(
                 distribution=distribution, names=libraries, how="code", always=always,
@@ -182,12 +188,19 @@ def _stem(name: str) -> str:
     return name.partition(".so")[0].removeprefix("lib")
 
 
+def _family(name: str) -> str:
+    """``pango`` of ``pango``, ``pango-1.0`` and ``pango-1.0-0``: names that are tried in turn."""
+    return re.sub(r"(?:[-.]?\d+)+$", "", _stem(name))
+
+
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
-    modules name, ``early`` those of the libraries that importing them loads; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, and whether there are ``jars``. None when the wheel could not be read
+    modules name, ``early`` those of the libraries that importing them loads, ``first`` those that importing the
+    package does; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, whether it is ``blind`` (looks for a library and
+    names none, or has too much to read), and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-3", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-6", file.url, lambda: _read(index, file))
     return found
 
 
@@ -249,21 +262,29 @@ def facts_of(
         unknown("what is loaded by the modules", "too many would have to be read")
     facts: dict[str, elf.ElfFacts] = {}
     libraries: set[str] = set()
-    early: set[str] = set()
+    early: dict[str, frozenset[str]] = {}
     programs: set[str] = set()
+    blind = many and not members
     for member in members:
-        read = elf.parse(wheel.read(member))
+        # The table of what it needs may stand at its end.
+        data = wheel.read(member, MOST_UNPACKED)
+        read = elf.parse(data)
         if read is not None and read.machine == 62:
             facts[member] = read
+        elif len(data) >= MOST_UNPACKED:
+            unknown("the system libraries", f"{member} is too large")
+            blind = True
     for module in () if many else modules:
         asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
         libraries |= asked.libraries
-        early |= asked.early
+        early[module_of(module) or ""] = asked.early
         programs |= asked.programs
+        blind |= asked.blind and not members
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
     # The most exact name of each library: libmagic.so.1 rather than magic.
     exact = {n.partition(".so")[0] for n in libraries if ".so" in n}
     files = {posixpath.basename(n) for n in wheel.names if not n.endswith((".py", ".pyi", ".so"))}
+    imports, reached = (None, frozenset()) if many else _imports(wheel, modules)
     summary = re.search(r"^Summary: *(.*)$", wheel.metadata().partition("\n\n")[0], re.MULTILINE)
     return {
         "elf": _missing(facts, _guarded(wheel) if facts else frozenset()),
@@ -272,18 +293,20 @@ def facts_of(
             if not any(b == f"lib{_stem(name)}" or b.startswith(f"lib{_stem(name)}-") for b in bundled)
             and (".so" in name or f"lib{name}" not in exact)
         ),
-        "early": sorted(early),
+        "early": sorted({lib for libs in early.values() for lib in libs}),
+        "first": sorted({lib for own, libs in early.items() if own in reached for lib in libs}),
         # A program that the wheel has: ffmpeg-linux-x86_64-v7.0.2.
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
         "summary": summary[1] if summary else "",
         "compiled": bool(members),
-        "imports": None if many else sorted(_imports(wheel, modules)),
+        "blind": blind and not libraries,
+        "imports": None if imports is None else sorted(imports),
         "jars": any(n.endswith(".jar") for n in wheel.names),
     }  # fmt: skip
 
 
-def _imports(wheel: Members, modules: list[str]) -> frozenset[str]:
-    """The modules of others that are imported with the wheel's own."""
+def _imports(wheel: Members, modules: list[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """The modules of others that are imported with the wheel's own, and which of those are."""
 
     def source(member: str) -> Callable[[], str]:
         return lambda: wheel.read(member, loads.LARGEST_MODULE).decode("utf-8", "replace")

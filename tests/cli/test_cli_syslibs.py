@@ -129,3 +129,50 @@ def test_old_releases_without_a_wheel_are_built(run: Any) -> None:
     assert "libmpfr-dev" in out
     code, _, _ = run("syslibs", "gmpy2==2.2.1", "--base", "python:3.11-slim-bookworm")
     assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("alpine:3.20", "Python 3.12, as alpine:3.20 packages it"),
+        ("debian:12-slim", "Python 3.11, as debian:12-slim packages it"),
+        ("mycorp/base:1", "what is built from source is said for Python 3.12"),
+    ],
+)
+def test_what_is_built_where_the_base_names_no_python(base: str, said: str, run: Any) -> None:
+    """The wheels are those of the release's own interpreter, whose headers are a package."""
+    status, out, err = run("syslibs", "psycopg2==2.9.10", "--base", base)
+    assert status == 1
+    assert "psycopg2 is built from source" in out
+    assert ("python3-dev" in out) is (base != "mycorp/base:1")
+    assert said in err
+
+
+def test_a_musl_base_without_a_python_is_not_clean(run: Any) -> None:
+    status, out, err = run("syslibs", "opencv-python==4.10.0.84", "--base", "alpine:3.20")
+    assert status == 1
+    assert "opencv-python is built from source, which takes at least gcc musl-dev" in out
+    assert "likely, not tried out" in err
+
+
+def test_a_release_that_no_table_has_is_possible(run: Any) -> None:
+    _, _, err = run("syslibs", "opencv-python", "--base", "debian:sid-slim")
+    assert "the packages of debian:sid-slim are not known: the answer is possible" in err
+
+
+@pytest.mark.parametrize(
+    ("suite", "name"), [("bullseye", "28"), ("bookworm", "32"), ("trixie", "36")]
+)
+def test_a_library_is_named_as_the_release_has_it(suite: str, name: str, run: Any) -> None:
+    _, out, _ = run("syslibs", "gdal==3.6.2", "--base", f"python:3.11-slim-{suite}")
+    assert f"libgdal.so.{name} " in out
+
+
+def test_what_some_functions_need_beside_what_is_missing_in_any_case(run: Any) -> None:
+    """Nobody takes the line for more than it is."""
+    _, alone, _ = run("syslibs", "pydub", "--base", "python:3.11-slim")
+    assert "(some of its functions)" in alone
+    assert alone.splitlines()[-1].endswith(" ffmpeg")
+    _, both, _ = run("syslibs", "pydub", "lightgbm", "--base", "python:3.11-slim")
+    assert "(some of its functions; not in the line below)" in both
+    assert both.splitlines()[-1].endswith(" libgomp1")

@@ -325,3 +325,19 @@ def test_nothing_is_installed_for_what_is_loaded_in_passing(name: str) -> None:
     assert userland.knows(name)
     lacks = userland.of_list([(name, (), None)], describe("python:3.11-slim-bookworm"))
     assert userland.install_line(lacks) == ""
+
+
+def test_what_an_image_of_another_maker_has_besides_its_distribution_is_not_known() -> None:
+    """Its tag names the release; what its maker added does not stand there."""
+    image = "mcr.microsoft.com/playwright/python:v1.49.0-jammy"
+    (lack,) = userland.of_list([("lightgbm", (), None)], describe(image))
+    assert (lack.package, lack.sure) == ("libgomp1", False)
+    assert "besides ubuntu" in lack.reason
+    (lack,) = userland.of_list([("lightgbm", (), None)], describe("ubuntu:22.04"))
+    assert lack.sure
+
+
+def test_a_tag_names_a_release_by_its_number() -> None:
+    for tag, suite in (("3.11-debian-12", "bookworm"), ("3.11.4-debian-11-r0", "bullseye")):
+        base = describe(f"bitnami/python:{tag}")
+        assert (base.distro, base.release, base.flavour) == ("debian", suite, None)

@@ -38,3 +38,27 @@ def test_a_name_without_a_version_is_every_version() -> None:
     assert release.versions_of("magic") == ("libmagic.so.1",)
     assert release.versions_of("libmagic.so.1") == ("libmagic.so.1",)
     assert release.versions_of("libmagic.so.9") == release.versions_of("no-such-thing") == ()
+
+
+def test_names_that_are_tried_in_turn_are_one_library() -> None:
+    """What loads three libraries under eight names is no windowing toolkit."""
+    from auditor.online.needs import as_needs
+
+    names = ["glib", "glib-2.0", "gobject", "gobject-2.0", "pango", "pango-1", "pango-1.0", "lib"]
+    facts = {
+        "elf": {}, "libraries": names, "early": names, "programs": [], "jars": False,
+        "summary": "Bindings", "compiled": False,
+    }  # fmt: skip
+    found = {need.names[0]: need.when for need in as_needs("bindings", facts) if not need.hint}
+    assert found == dict.fromkeys(
+        ("libglib-2.0.so.0", "libgobject-2.0.so.0", "libpango-1.0.so.0"), "import"
+    )
+    many = ["X11", "Xext", "Xi", "Xrandr"]
+    facts = {**facts, "libraries": many, "early": many}
+    assert all(need.hint for need in as_needs("bindings", facts))
+
+
+def test_a_library_whose_name_is_not_written() -> None:
+    source = "from ctypes.util import find_library\ndef load(name):\n    return find_library({})\n"
+    assert loads.asked(source.format("style.format(name)")).blind
+    assert not loads.asked(source.format("'openal'")).blind

@@ -494,11 +494,32 @@ def test_syslibs_reads_what_an_unpinned_wheel_and_its_requirements_ask_for(
     assert run([*arguments, "face"]) == 1
     said = capsys.readouterr().out
     # A module that the package does without is of some functions, and not in the line.
-    assert "libportaudio2  (some of its functions)" in said
+    assert "libportaudio2  (some of its functions; not in the line below)" in said
     assert said.endswith("apt-get install -y --no-install-recommends libsndfile1\n")
     assert "NOT KNOWN" not in said
     assert run([*arguments, "face[more]"]) == 1
     assert capsys.readouterr().out.endswith("libsndfile1 libzbar0\n")
+
+
+def test_syslibs_asks_for_an_extra_that_only_an_older_release_has(
+    pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table has the extras of the newest; nothing of the older one's is passed over."""
+    from auditor.cli.app import run
+
+    index = Shelf()
+    old = ("opencv-python>=4; extra == 'base'", "chardet>=3")
+    index.add(
+        "camelot-py", wheel("camelot_py", "0.11.0", {"camelot/__init__.py": b""}, requires=old)
+    )
+    pip_index(index)
+    arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    run([*arguments, "camelot-py[base]==0.11.0"])
+    said = capsys.readouterr().out
+    assert "needed by opencv-python" in said
+    assert "NOT KNOWN" not in said
+    run([*arguments, "camelot-py[base]==0.10.1"])
+    assert "NOT KNOWN: camelot-py[base]" in capsys.readouterr().out
 
 
 def test_syslibs_reads_the_programs_that_a_wheel_starts(
