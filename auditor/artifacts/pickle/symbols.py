@@ -93,6 +93,24 @@ def _names(data: Buffer, start: int, end: int) -> tuple[str, ...]:
     return buffer_names(bytes(data[start : end if whole else min(end, start + _HEAD)]))
 
 
+def _checked(data: Buffer, start: int, end: int) -> tuple[str, str]:
+    """(why a booster's buffer cannot be loaded, what is odd about it)."""
+    if not bytes(data[start : start + 16]).startswith(_BOOSTERS):
+        return "", ""
+    from auditor.artifacts.boosters import booster_fault
+
+    return booster_fault(bytes(data[start:end]))
+
+
+def _checked_text(text: str) -> tuple[str, str]:
+    """The same of text, which before protocol 3 holds a byte in each character."""
+    try:
+        raw = text.encode("latin-1")
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "replace")
+    return _checked(raw, 0, len(raw))
+
+
 class Symbols:
     """Turns machine values into symbols, numbering the objects of a stream."""
 
@@ -165,6 +183,7 @@ class Symbols:
                 bytes(self._data[value.offset : value.offset + EDGE]),
                 bytes(self._data[max(end - TAIL, value.offset) : end]),
                 _names(self._data, value.offset, end),
+                *_checked(self._data, value.offset, end),
             )
         if kind is Pers:
             return Opaque("persistent")
@@ -172,7 +191,12 @@ class Symbols:
             return Opaque(value.reason)
         if kind is bytes and len(value) > 256:
             return Opaque(
-                "bytes", len(value), value[:EDGE], value[-TAIL:], _names(value, 0, len(value))
+                "bytes",
+                len(value),
+                value[:EDGE],
+                value[-TAIL:],
+                _names(value, 0, len(value)),
+                *_checked(value, 0, len(value)),
             )
         if kind is str and len(value) > 1024:
             return Opaque(
@@ -181,6 +205,7 @@ class Symbols:
                 value[:EDGE].encode("utf-8", "surrogatepass"),
                 value[-TAIL:].encode("utf-8", "surrogatepass"),
                 _names(value[:_HEAD].encode("utf-8", "replace"), 0, _HEAD),
+                *_checked_text(value),
             )
         if kind is int and value.bit_length() > 128:
             return Opaque("int", value.bit_length() // 8)
