@@ -15,7 +15,7 @@ from typing import Any, Final
 from auditor import lazy_re as re
 
 # Larger buffers are not followed.
-_MOST: Final = 4 << 20
+MOST: Final = 4 << 20
 _DEEP: Final = 40
 _UBJSON: Final = b"{L"
 _JSON: Final = (b"CONFIG-offset:", b'{"')
@@ -28,7 +28,7 @@ class _Broken(ValueError):  # noqa: N818
 
 def booster_fault(data: bytes) -> tuple[str, str]:
     """(why loading fails, what is odd but may load); empty where nothing is, or what it is not known."""
-    if len(data) > _MOST:
+    if len(data) > MOST:
         return "", ""
     try:
         if data.startswith(_LIGHTGBM):
@@ -362,4 +362,4 @@ def _lightgbm_tree(block: bytes, place: int, columns: int) -> None:
             raise _Broken(f"tree {place} that asks for column {column}")
 
 
-__all__ = ["booster_fault"]
+__all__ = ["MOST", "booster_fault"]

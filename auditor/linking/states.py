@@ -541,20 +541,17 @@ def _one_lost(needs: frozenset[str], keys: frozenset[str]) -> bool:
 
 
 def one_changed(one: str, other: str) -> bool:
-    """Whether one name is the other with a character changed, lost, added, or two turned round."""
-    if one == other or abs(len(one) - len(other)) > 1:
+    """Whether one name is the other with a character changed, or two neighbours turned round.
+
+    Names of other lengths are other names: ``categories`` and ``categories_``.
+    """
+    places = [i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b]
+    if len(one) != len(other) or len(places) not in (1, 2):
         return False
-    start = next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-        min(len(one), len(other)),
+    first, last = places[0], places[-1]
+    return first == last or (
+        last == first + 1 and one[first : last + 1] == other[last] + other[first]
     )
-    if len(one) != len(other):
-        longer, shorter = (one, other) if len(one) > len(other) else (other, one)
-        return longer[start + 1 :] == shorter[start:]
-    if one[start + 1 :] == other[start + 1 :]:
-        return True
-    turned = one[start + 1 : start + 2] + one[start]
-    return one[:start] + turned + one[start + 2 :] == other
 
 
 # Since this release a tree's values are shares of its classes, and no longer divided when asked.

@@ -93,22 +93,24 @@ def _names(data: Buffer, start: int, end: int) -> tuple[str, ...]:
     return buffer_names(bytes(data[start : end if whole else min(end, start + _HEAD)]))
 
 
-def _checked(data: Buffer, start: int, end: int) -> tuple[str, str]:
+def _checked(data: Buffer, start: int, end: int, *, text: bool = False) -> tuple[str, str]:
     """(why a booster's buffer cannot be loaded, what is odd about it)."""
     if not bytes(data[start : start + 16]).startswith(_BOOSTERS):
         return "", ""
-    from auditor.artifacts.boosters import booster_fault
+    from auditor.artifacts.boosters import MOST, booster_fault
 
-    return booster_fault(bytes(data[start:end]))
+    if end - start > 2 * MOST:
+        return "", ""
+    raw = bytes(data[start:end])
+    return booster_fault(_of_text(raw.decode("utf-8", "replace")) if text else raw)
 
 
-def _checked_text(text: str) -> tuple[str, str]:
-    """The same of text, which before protocol 3 holds a byte in each character."""
+def _of_text(text: str) -> bytes:
+    """The bytes of a buffer that protocols before 3 keep as text: a character for each."""
     try:
-        raw = text.encode("latin-1")
+        return text.encode("latin-1")
     except UnicodeEncodeError:
-        raw = text.encode("utf-8", "replace")
-    return _checked(raw, 0, len(raw))
+        return text.encode("utf-8", "replace")
 
 
 class Symbols:
@@ -183,7 +185,7 @@ class Symbols:
                 bytes(self._data[value.offset : value.offset + EDGE]),
                 bytes(self._data[max(end - TAIL, value.offset) : end]),
                 _names(self._data, value.offset, end),
-                *_checked(self._data, value.offset, end),
+                *_checked(self._data, value.offset, end, text=value.kind == "str"),
             )
         if kind is Pers:
             return Opaque("persistent")
@@ -205,7 +207,7 @@ class Symbols:
                 value[:EDGE].encode("utf-8", "surrogatepass"),
                 value[-TAIL:].encode("utf-8", "surrogatepass"),
                 _names(value[:_HEAD].encode("utf-8", "replace"), 0, _HEAD),
-                *_checked_text(value),
+                *_checked(raw := _of_text(value), 0, len(raw)),
             )
         if kind is int and value.bit_length() > 128:
             return Opaque("int", value.bit_length() // 8)
