@@ -220,63 +220,7 @@ shops((
     ("shop", "member", lambda: {"t": _of("shop", "Tier").BASIC}, lambda v: v["t"].name), ("shop", "writes", lambda: [_of("shop", "Access").READ, 3], lambda v: int(v[0])), ("shop", "rules", lambda: [_of("shop", "Rule")(2.0, 1.0)], lambda v: v[0].run(1.0)), ("shop", "washer", lambda: _of("shop", "clean"), lambda v: v(2)), ("fleet", "legs", lambda: (_of("fleet", "Leg")("q", 2.5),), lambda v: v[0].km), ("fleet", "points", lambda: [_of("fleet", "Point")(0.5, 1.5)], lambda v: v[0].y), ("fleet", "fuels", lambda: [_of("fleet", "Fuel").POWER], lambda v: v[0].name), ("fleet", "counted", lambda: {"c": _of("fleet", "Counter")()}, lambda v: v["c"].seen),
 ))  # fmt: skip
 codes((
-    ("scale", "def made(x, k=3):
-    y = x * k
-    return y - 1
-", None), ("bits", "def made(x):
-    n = int(x)
-    return (n << 2) | (n & 1) ^ 3
-", None), ("chars", "made = lambda s: ''.join(sorted(str(s)))
-", None), ("tries", "def made(x):
-    try:
-        return 1 / (x - 2.0)
-    except ZeroDivisionError:
-        return None
-", None), ("whiles", "def made(x):
-    n = 0
-    while True:
-        n += 1
-        if n > x:
-            break
-    return n
-", None), ("fors", "def made(x):
-    out = {}
-    for i, c in enumerate('abc'):
-        out[c] = i * x
-    return out
-", None), ("closes", "def outer(a, b):
-    def inner(x):
-        return a * x + b
-    return inner
-made = outer(2, 5)
-", None), ("numpies", "import numpy as np
-def made(x):
-    return np.array([x, 2 * x]).mean().item()
-", None), ("mathy", "import math
-made = lambda x: math.floor(x) + math.pi
-", None), ("object", "class Net:
-    depth = 2
-    def __init__(self):
-        self.w = [1.0, 2.0]
-    def predict(self, x):
-        return sum(w * x for w in self.w)
-made = Net()
-", lambda v: v.predict(2.0)), ("partials", "import functools
-def power(x, n):
-    return x ** n
-made = functools.partial(power, n=3)
-", None), ("ternary", "made = lambda x: 'a' if x > 1 else 'b' if x else 'c'
-", None), ("slices", "def made(x):
-    a = list(range(6))
-    return a[1:int(x) + 2], a[::-1]
-", None), ("calls", "def helper(x):
-    return x + 10
-def made(x):
-    return helper(helper(x))
-", None), ("empty", "def made(x):
-    pass
-", None), ("const", "made = lambda x: (1, 2, ('a', None))
-", None),
+    ("scale", "def made(x, k=3):\n    y = x * k\n    return y - 1\n", None), ("bits", "def made(x):\n    n = int(x)\n    return (n << 2) | (n & 1) ^ 3\n", None), ("chars", "made = lambda s: ''.join(sorted(str(s)))\n", None), ("tries", "def made(x):\n    try:\n        return 1 / (x - 2.0)\n    except ZeroDivisionError:\n        return None\n", None), ("whiles", "def made(x):\n    n = 0\n    while True:\n        n += 1\n        if n > x:\n            break\n    return n\n", None), ("fors", "def made(x):\n    out = {}\n    for i, c in enumerate('abc'):\n        out[c] = i * x\n    return out\n", None), ("closes", "def outer(a, b):\n    def inner(x):\n        return a * x + b\n    return inner\nmade = outer(2, 5)\n", None), ("numpies", "import numpy as np\ndef made(x):\n    return np.array([x, 2 * x]).mean().item()\n", None), ("mathy", "import math\nmade = lambda x: math.floor(x) + math.pi\n", None), ("object", "class Net:\n    depth = 2\n    def __init__(self):\n        self.w = [1.0, 2.0]\n    def predict(self, x):\n        return sum(w * x for w in self.w)\nmade = Net()\n", lambda v: v.predict(2.0)), ("partials", "import functools\ndef power(x, n):\n    return x ** n\nmade = functools.partial(power, n=3)\n", None), ("ternary", "made = lambda x: 'a' if x > 1 else 'b' if x else 'c'\n", None), ("slices", "def made(x):\n    a = list(range(6))\n    return a[1:int(x) + 2], a[::-1]\n", None), ("calls", "def helper(x):\n    return x + 10\ndef made(x):\n    return helper(helper(x))\n", None), ("empty", "def made(x):\n    pass\n", None), ("const", "made = lambda x: (1, 2, ('a', None))\n", None),
 ))  # fmt: skip
 
 __all__ = ["models"]
