@@ -188,6 +188,8 @@ class ArtifactFacts:
     sha256: str | None
     verdict: Verdict
     container: str | None = None
+    # Bytes behind the compressed stream.
+    behind: int = 0
     issues: tuple[ArtifactIssue, ...] = ()
     globals: tuple[str, ...] = ()
     protocol: int | None = None

@@ -195,6 +195,11 @@ def _file(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
             return
 
 
+# Behind these joblib does not stop: it feeds a decompressor of zlib that is done again and again,
+# and one of LZ4 what is none. Behind others it ignores what follows.
+_ENDLESS: Final = frozenset({"gzip", "zlib", "lz4"})
+
+
 def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     container = (facts.container or "").partition("+")[0]
     pickle = facts.pickle
@@ -215,6 +220,15 @@ def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
                     rule="CMP010",
                     effect="load",
                     message="is compressed with Zstandard, which joblib does not read",
+                )
+            elif container in _ENDLESS and facts.behind:
+                yield Reason(
+                    rule="CMP011",
+                    effect="load",
+                    message=f"has {facts.behind} bytes behind its {container} stream, which "
+                    "joblib.load never gets past",
+                    error="MemoryError, or no answer at all",
+                    help="Fetch or write the file again, and compare its checksum.",
                 )
         elif loader == "pandas":
             suffix = facts.path.rpartition(".")[2].lower()
