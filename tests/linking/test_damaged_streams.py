@@ -23,7 +23,8 @@ def _real(data: bytes, *, plain: bool) -> bool:
     """Whether the C unpickler, or ``pickle.py``, reads the stream."""
     unpickler: Any = pickle._Unpickler if plain else pickle.Unpickler  # type: ignore[attr-defined]
     try:
-        unpickler(io.BytesIO(data)).load()
+        # As an open file, which can be peeked into.
+        unpickler(io.BufferedReader(io.BytesIO(data))).load()  # type: ignore[arg-type]
     except Exception:
         return False
     return True
