@@ -368,7 +368,7 @@ class Machine:
                             self.observer.on_add(target, items, "SETITEMS", pos)
                         raise MachineError("a dictionary key without a value", pos)
                     if type(target) is Dct:
-                        if keys_refused(items[::2]):
+                        if not self._ran and keys_refused(items[::2]):
                             raise MachineError("a key that cannot be hashed", pos)
                         target.extend(items)
                     else:
