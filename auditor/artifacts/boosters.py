@@ -22,6 +22,11 @@ _JSON: Final = (b"CONFIG-offset:", b'{"')
 _LIGHTGBM: Final = b"tree\n"
 
 
+def booster_traits(data: bytes) -> tuple[str, ...]:
+    """What not every release of the library computes with: ``linear`` for leaves that are models."""
+    return ("linear",) if data.startswith(_LIGHTGBM) and b"\nis_linear=1\n" in data else ()
+
+
 class _Broken(ValueError):  # noqa: N818
     """What the library refuses."""
 
@@ -362,4 +367,4 @@ def _lightgbm_tree(block: bytes, place: int, columns: int) -> None:
             raise _Broken(f"tree {place} that asks for column {column}")
 
 
-__all__ = ["MOST", "booster_fault"]
+__all__ = ["MOST", "booster_fault", "booster_traits"]

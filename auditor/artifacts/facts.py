@@ -99,7 +99,7 @@ class Opaque:
 
     ``head`` and ``tail`` are the first and last bytes of a buffer that was too large; ``names``
     are the columns that a booster's buffer records, ``fault`` why it cannot be loaded, ``doubt``
-    what is odd about it.
+    what is odd about it; ``traits`` what not every release of its library computes with.
     """
 
     kind: str
@@ -109,6 +109,7 @@ class Opaque:
     names: tuple[str, ...] = ()
     fault: str = ""
     doubt: str = ""
+    traits: tuple[str, ...] = ()
 
 
 Symbol: TypeAlias = bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque | None

@@ -93,16 +93,20 @@ def _names(data: Buffer, start: int, end: int) -> tuple[str, ...]:
     return buffer_names(bytes(data[start : end if whole else min(end, start + _HEAD)]))
 
 
-def _checked(data: Buffer, start: int, end: int, *, text: bool = False) -> tuple[str, str]:
-    """(why a booster's buffer cannot be loaded, what is odd about it)."""
+def _checked(
+    data: Buffer, start: int, end: int, *, text: bool = False
+) -> tuple[str, str, tuple[str, ...]]:
+    """(why a booster's buffer cannot be loaded, what is odd about it, its traits)."""
     if not bytes(data[start : start + 16]).startswith(_BOOSTERS):
-        return "", ""
-    from auditor.artifacts.boosters import MOST, booster_fault
+        return "", "", ()
+    from auditor.artifacts.boosters import MOST, booster_fault, booster_traits
 
     if end - start > 2 * MOST:
-        return "", ""
+        return "", "", ()
     raw = bytes(data[start:end])
-    return booster_fault(_of_text(raw.decode("utf-8", "replace")) if text else raw)
+    if text:
+        raw = _of_text(raw.decode("utf-8", "replace"))
+    return *booster_fault(raw), booster_traits(raw)
 
 
 def _of_text(text: str) -> bytes:
