@@ -262,3 +262,35 @@ def test_states_of_generators_name_their_parts(name: str, outcome: str) -> None:
     stream = Stream().name("numpy.random._pickle", "__bit_generator_ctor").value(("PCG64",))
     data = stream.raw(b"R").value(state).raw(b"b").bytes()
     assert judged(data, runtime(PINS)).outcome == outcome
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.7", "fails"), ("3.8", "loads")])
+def test_cookies_take_the_attributes_of_their_python(python: str, outcome: str) -> None:
+    stream = Stream().name("http.cookies", "Morsel").raw(b")\x81(")
+    for name in ("path", "samesite"):
+        stream.value(name).value("")
+    result = judged(stream.raw(b"u").bytes(), runtime({}, python=python))
+    assert result.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("pandas", "loader", "outcome"),
+    [
+        ("2.0.3", "pickle", "loads"), ("2.1.3", "pickle", "fails"), ("2.1.3", "pandas", "fails"),
+        ("2.1.4", "pandas", "loads"), ("2.1.4", "pickle", "fails"),
+    ],
+)  # fmt: skip
+def test_blocks_of_pandas_1_3(pandas: str, loader: str, outcome: str) -> None:
+    stream = Stream().name("pandas.core.internals.managers", "BlockManager").raw(b"((")
+    stream.name("pandas.core.internals.blocks", "new_block").raw(b"(")
+    _array(stream, (1, 2)).name("builtins", "slice").value((0, 1, 1)).raw(b"RK\x02tRt]tR")
+    result = judged(stream.bytes(), runtime({**PINS, "pandas": pandas}), loader=loader)
+    assert result.outcome == outcome
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("3.1.1", "fails"), ("3.3.5", "loads")])
+def test_leaves_that_are_models_came_with_a_release(version: str, outcome: str) -> None:
+    tree = TREE.replace(b"\n\n\n", b"\nis_linear=1\n\n")
+    text = TEXT % len(tree) + tree + b"end of trees\n" + b" " * 1100
+    data = Stream().new("lightgbm.basic", "Booster", {"handle": text.decode()}).bytes()
+    assert judged(data, runtime({"lightgbm": version})).outcome == outcome
