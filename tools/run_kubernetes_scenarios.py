@@ -9,7 +9,8 @@ user, working directory and read-only root, on one shared network address, after
 containers; Services and routes by a request to the port of the container that they lead to,
 published on 127.0.0.1. What only a control plane does is taken from its documentation: which
 pods a selector takes, that a selector must take its own template, that ``runAsNonRoot`` refuses
-root and names, and the variables that name each Service.
+root and names, the variables that name each Service, and that a pod which is not ready gets nothing
+from its Services.
 
 Writes ``truth.jsonl``, one line per deployment: ``built``, ``applied`` (the schemas take the
 objects), ``started``, ``reachable`` (through Service and route), ``predicts``, ``ready`` (the
@@ -354,6 +355,10 @@ class Pod:
             path = self.main["readinessProbe"]["httpGet"].get("path", "/")
             answer = _request(f"{self.address(probe)}{path}") if probe > 0 else None
             truth["ready"] = answer is not None and 200 <= answer < 400
+            if not truth["ready"]:
+                truth["reachable"] = False
+                truth["error"] = "the pod is not ready"
+                return
         if status is None:
             truth["error"] = "no answer"
             return

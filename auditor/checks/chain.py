@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.cluster import leads
+from auditor.deployment.cluster import Pods, leads
 from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Related, Severity, Stage
 from auditor.linking import ports
+from auditor.parsers import kubernetes
+from auditor.parsers.kubernetes import Workload
 from auditor.source import Unknown
 
 
 @check("NET007")
-def service_target_port(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+def service_target_port(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A Kubernetes Service sends to a port that the container does not serve."""
+    cluster = deployment.cluster
+    lasting = Pods(w for w in cluster.workloads if w.kind not in ("Job", "CronJob"))
+    for item in cluster.services:
+        ports_ = [p for p in item.ports if _named_target(p)]
+        for workload in lasting.taken(item.selector) if ports_ and item.selector else ():
+            if workload.pod.containers and leads(cluster, item, workload):
+                yield from _unnamed(workload, ports_, rule, deployment)
+    for service in deployment.services:
+        yield from _unserved(service, rule)
+
+
+def _unserved(service: Service, rule: Rule) -> Iterator[Outcome]:
     if service.workload is None or service.image is None:
         return
-    yield from _unnamed(service, rule, deployment)
     served = ports.served(service)
     targets = [p for p in service.published if p.source == "kubernetes"]
     for target in targets:
@@ -94,34 +107,50 @@ _PLATFORMS = {
 }
 
 
-def _unnamed(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+def _named_target(port: kubernetes.ServicePort) -> bool:
+    target = port.target_port
+    return target is not None and isinstance(target.value, str) and not target.value.isdigit()
+
+
+def _unnamed(
+    workload: Workload,
+    sent: Sequence[kubernetes.ServicePort],
+    rule: Rule,
+    deployment: Deployment,
+) -> Iterator[Outcome]:
     """``targetPort`` is a name that no container of the pod gives to a port."""
-    workload = service.workload
-    if workload is None or service.container != workload.pod.containers[0]:
-        return
-    known = [p.name for c in workload.pod.containers for p in c.ports if p.name is not None]
+    pod = workload.pod
+    known = [
+        p.name
+        for container in (*pod.containers, *pod.init_containers)
+        for p in container.ports
+        if p.name is not None
+    ]
     if any(not isinstance(name.value, str) for name in known):
         return
     names = {name.value for name in known}
-    for item in deployment.cluster.services:
-        if not leads(deployment.cluster, item, workload):
+    for port in sent:
+        target = port.target_port
+        if target is None or target.value in names:
             continue
-        for port in item.ports:
-            target = port.target_port
-            if target is None or not isinstance(target.value, str) or target.value.isdigit():
-                continue
-            if target.value in names:
-                continue
-            listed = ", ".join(f"`{n}`" for n in sorted(map(str, names)))
-            yield rule.finding(
-                target.at,
-                f"the Service sends to a port called `{target.value}`, and no container of "
-                f"`{service.name}` has one of that name"
-                + (f" (there is {listed})" if listed else "")
-                + ": it has no endpoints, and connections are refused",
-                help=f"Add `name: {target.value}` to the container's port, or use its number.",
-                related=[Related(workload.pod.containers[0].at, "the container")],
-                breaks=()
-                if any(p.source == "kubernetes" for p in service.published)
-                else service.breaks(Stage.REACHABLE),
-            )
+        listed = ", ".join(f"`{n}`" for n in sorted(map(str, names)))
+        yield rule.finding(
+            target.at,
+            f"the Service sends to a port called `{target.value}`, and no container of "
+            f"`{_name(workload)}` has one of that name"
+            + (f" (there is {listed})" if listed else "")
+            + ": it has no endpoints, and connections are refused",
+            help=f"Add `name: {target.value}` to the container's port, or use its number.",
+            related=[Related(workload.pod.containers[0].at, "the container")],
+            breaks=tuple(
+                broken
+                for service in deployment.services
+                if service.workload == workload
+                and not any(p.source == "kubernetes" for p in service.published)
+                for broken in service.breaks(Stage.REACHABLE)
+            ),
+        )
+
+
+def _name(workload: Workload) -> str:
+    return workload.name if isinstance(workload.name, str) else workload.pod.containers[0].name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
@@ -48,8 +48,9 @@ def refused_manifest(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             confidence=Confidence.LIKELY,
             evidence={"path": path},
         )
+    whole = {(w.kind, w.name) for w in cluster.workloads}
     for item in cluster.objects:
-        if _patch(cluster, item):
+        if _patch(item, whole):
             continue
         if not item.refused:
             if isinstance(item, Workload):
@@ -78,16 +79,14 @@ def refused_manifest(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             )
 
 
-def _patch(cluster: Cluster, item: kubernetes.Object) -> bool:
+def _patch(item: kubernetes.Object, whole: Set[tuple[str, str | Unknown]]) -> bool:
     """Part of an object: what `kubectl patch` is given, or a kustomization may take.
 
     It lies in a directory of patches, or is a workload without containers beside the whole one.
     """
     if {"patch", "patches"}.intersection(item.at.path.lower().split("/")[:-1]):
         return True
-    return not isinstance(item, Workload) and any(
-        whole.kind == item.kind and whole.name == item.name for whole in cluster.workloads
-    )
+    return not isinstance(item, Workload) and (item.kind, item.name) in whole
 
 
 def _only_way(cluster: Cluster, service: kubernetes.Service, workload: Workload) -> bool:

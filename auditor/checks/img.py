@@ -9,7 +9,7 @@ from auditor import lazy_re as re
 from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.checks.srv import unaskable
-from auditor.deployment.healthcheck import asks
+from auditor.deployment.healthcheck import asks, fails, in_force, subject
 from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
@@ -118,7 +118,8 @@ def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
 @check("IMG005")
 def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Nothing notices when the service hangs."""
-    if not service.ours or not service.is_web or service.is_dev:
+    web = service.is_web or (service.image is None and bool(service.published))
+    if not (service.ours or service.deployed) or not web or service.is_dev:
         return
     current = asks(service.health)
     if current is not None and not current.disabled:
@@ -132,7 +133,10 @@ def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Ite
         "the health check is disabled: a hung service stays in rotation"
         if current is not None
         else "no health check: a service that hangs, or whose model failed to load, stays in rotation",
-        help="Add a HEALTHCHECK with a program that the image has "
+        help="Give the container a `livenessProbe` and a `readinessProbe`: Kubernetes does not run the "
+        "HEALTHCHECK of an image."
+        if service.workload is not None
+        else "Add a HEALTHCHECK with a program that the image has "
         "(`CMD python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`).",
     )
 
@@ -455,10 +459,14 @@ def unreadable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
 @check("IMG015")
 def health_check_program(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """The health check calls a program that the image does not have."""
+    for current in in_force(service.health):
+        yield from _program_of_check(service, rule, deployment, current)
+
+
+def _program_of_check(
+    service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
+) -> Iterator[Outcome]:
     image = service.image
-    current = asks(service.health)
-    if current is None or current.disabled:
-        return
     if image is None or image.pulled:
         yield from _foreign_program(service, rule, deployment, current)
         return
@@ -475,11 +483,12 @@ def health_check_program(service: Service, rule: Rule, deployment: Deployment) -
         else:
             yield rule.finding(
                 current.at,
-                f"the health check calls `{program}`, which the image does not have: the container is always unhealthy",
+                f"{subject(current)} calls `{program}`, which the image does not have: {fails(current)}",
                 help=f"Install {program}, or ask with Python: "
                 "`python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`.",
                 related=[Related(image.image.base.at, "the base image lacks it")],
-                breaks=waiting(service, deployment),
+                severity=weight(current),
+                breaks=waiting(service, current, deployment),
             )
     yield from _modules_of_check(service, rule, deployment, current)
 
@@ -518,11 +527,12 @@ def _modules_of_check(
             continue
         yield rule.finding(
             current.at,
-            f"the health check imports `{module}`, which nothing installs in the image "
-            f"(`ModuleNotFoundError: No module named '{top}'`): the container is always unhealthy",
+            f"{subject(current)} imports `{module}`, which nothing installs in the image "
+            f"(`ModuleNotFoundError: No module named '{top}'`): {fails(current)}",
             help=f"Install what brings `{top}`, or ask with `urllib.request`.",
             confidence=Confidence.POSSIBLE if answer == "possibly-no" else Confidence.LIKELY,
-            breaks=waiting(service, deployment),
+            severity=weight(current) if answer != "possibly-no" else None,
+            breaks=waiting(service, current, deployment),
         )
 
 
@@ -539,10 +549,11 @@ def _script_of_check(
     if isinstance(service.image.image.fs.lookup(path), Absent):
         yield rule.finding(
             current.at,
-            f"the health check runs `{script}`, which is not in the image (it would be {path}): the "
-            "container is always unhealthy",
+            f"{subject(current)} runs `{script}`, which is not in the image (it would be {path}): "
+            f"{fails(current)}",
             help="Copy it into the image.",
-            breaks=waiting(service, deployment),
+            severity=weight(current),
+            breaks=waiting(service, current, deployment),
         )
 
 
@@ -557,10 +568,11 @@ def _foreign_program(
         if reference is not None and lacks(reference, program):
             yield rule.finding(
                 current.at,
-                f"the health check calls `{program}`, which the image `{reference}` does not have: "
-                "the container is always unhealthy",
+                f"{subject(current)} calls `{program}`, which the image `{reference}` does not have: "
+                f"{fails(current)}",
                 help="Ask with a program that the image has, or build an image on top that has it.",
-                breaks=waiting(service, deployment),
+                severity=weight(current),
+                breaks=waiting(service, current, deployment),
             )
 
 
@@ -811,13 +823,28 @@ def refused_sources(
                 yield refused, item.reach
 
 
-def waiting(service: Service, deployment: Deployment) -> tuple[tuple[str, Stage], ...]:
-    """What an unhealthy container keeps from working.
+def weight(check: HealthCheck) -> Severity | None:
+    """The severity of a check that never succeeds, where it is not the rule's own.
 
-    Compose starts some services only when this one is healthy; clouds replace it again and again.
+    What a kubelet acts upon stops the service; what only shows a state does not.
+    """
+    return Severity.HIGH if check.role != "health" else None
+
+
+def waiting(
+    service: Service, check: HealthCheck, deployment: Deployment
+) -> tuple[tuple[str, Stage], ...]:
+    """What a check that never succeeds keeps from working.
+
+    Compose starts some services only when this one is healthy; clouds replace it again and again;
+    the kubelet restarts it, or leaves it out of its Services.
     """
     if service.workload is not None and service.workload.platform in DECLARED:
         return service.breaks(Stage.REACHABLE)
+    if check.role == "readiness":
+        return service.breaks(Stage.REACHABLE) if service.published else ()
+    if check.role != "health":
+        return service.breaks(Stage.STARTS)
     waiting = deployment.neighbours.waiting(service, for_health=True)
     return tuple((other.name, Stage.STARTS) for other in waiting)
 

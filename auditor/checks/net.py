@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from auditor import lazy_re as re
 from auditor.catalog import Rule
-from auditor.checks.img import stopped, waiting
+from auditor.checks.img import stopped, waiting, weight
 from auditor.checks.registry import Outcome, check
-from auditor.deployment.healthcheck import asks
-from auditor.deployment.model import Deployment, Entry, Listen, Proxied, Service
+from auditor.deployment.healthcheck import fails, in_force, subject
+from auditor.deployment.model import Deployment, Entry, HealthCheck, Listen, Proxied, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
@@ -376,55 +376,88 @@ def _without_tls(service: Service) -> bool:
 @check("NET006")
 def health_check_address(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """The health check asks a port or path that the service does not serve."""
+    yield from _named_probes(service, rule)
+    for current in in_force(service.health):
+        yield from _address(service, rule, deployment, current)
+
+
+def _named_probes(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """Probes that name a port which the container does not declare."""
     container = service.container
-    for probe in (
-        (container.startup_probe, container.liveness_probe, container.readiness_probe)
-        if container is not None
-        else ()
+    if container is None or any(
+        p.name is not None and not isinstance(p.name.value, str) for p in container.ports
     ):
-        name = probe.port.value if probe is not None and probe.port is not None else ""
-        if not isinstance(name, str) or not name or name.isdigit() or container is None:
+        return
+    for what, probe, stage in (
+        ("startup", container.startup_probe, Stage.STARTS),
+        ("liveness", container.liveness_probe, Stage.STARTS),
+        ("readiness", container.readiness_probe, Stage.REACHABLE),
+    ):
+        port = probe.port if probe is not None else None
+        name = port.value if port is not None else ""
+        if port is None or not isinstance(name, str) or not name or name.isdigit():
             continue
-        if probe is None or probe.port is None or container.port_named(name) is not None:
-            continue
-        if any(p.name is not None and not isinstance(p.name.value, str) for p in container.ports):
+        if container.port_named(name) is not None:
             continue
         yield rule.finding(
-            probe.port.at,
-            f"the probe asks a port called `{name}`, and the container has none of that name: it "
-            "always fails",
+            port.at,
+            f"the {what} probe asks a port called `{name}`, and the container has none of that "
+            "name: it always fails",
             help=f"Add `name: {name}` to the container's port, or ask its number.",
             related=[Related(container.at, "the container")],
+            severity=Severity.HIGH,
+            breaks=service.breaks(stage),
         )
-    current = asks(service.health)
-    if service.image is None or current is None or current.disabled or current.port is None:
+
+
+def _address(
+    service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
+) -> Iterator[Outcome]:
+    if service.image is None or current.port is None:
         return
     local = current.host in ("localhost", "127.0.0.1", "0.0.0.0", "[::1]", service.name)
     served = ports.served(service)
-    if not local or not served.complete:
+    if not local or not served.complete or _of_sidecar(service, current.port):
         return
+    listen = served.on(current.port)[0] if served.on(current.port) else served.listens[0]
+    asked = subject(current)
     if current.port not in served.ports:
-        listen = served.listens[0]
         yield rule.finding(
             current.at,
-            f"the health check asks port {current.port}, but {listen.server} serves {listen.port}: the container is "
-            "always unhealthy",
+            f"{asked} asks port {current.port}, but {listen.server} serves {listen.port}: "
+            f"{fails(current)}",
             help=f"Ask port {listen.port}.",
             related=[Related(listen.at, "served here")],
-            breaks=waiting(service, deployment),
+            severity=weight(current),
+            breaks=waiting(service, current, deployment),
         )
         return
     if current.scheme == "https" and _without_tls(service):
-        listen = served.on(current.port)[0] if served.on(current.port) else served.listens[0]
         yield rule.finding(
             current.at,
-            f"the health check speaks TLS (`https://`), and {listen.server} is given no certificate, so it "
-            "answers plain HTTP: the container is always unhealthy",
+            f"{asked} speaks TLS (`https://`), and {listen.server} is given no certificate, so it "
+            f"answers plain HTTP: {fails(current)}",
             help="Ask `http://`.",
             related=[Related(listen.at, "served here")],
-            breaks=waiting(service, deployment),
+            severity=weight(current),
+            breaks=waiting(service, current, deployment),
         )
         return
+    yield from _path(service, rule, deployment, current)
+
+
+def _of_sidecar(service: Service, port: int) -> bool:
+    """Whether another container of the pod may serve the port: they share one address."""
+    if service.workload is None or service.container is None:
+        return False
+    pod = service.workload.pod
+    others = [c for c in (*pod.containers, *pod.init_containers) if c is not service.container]
+    return any(p.container_port.number == port for c in others for p in c.ports)
+
+
+def _path(
+    service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
+) -> Iterator[Outcome]:
     apps = [app for entry in service.entries for app in entry.trace.apps]
     complete = all(app.complete for app in apps) and current.scheme.startswith("http")
     path = (current.path or "/").rstrip("/") or "/"
@@ -435,10 +468,11 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
         )
         yield rule.finding(
             current.at,
-            f"the health check asks `{path}`, which the application does not serve (404)"
+            f"{subject(current)} asks `{path}`, which the application does not serve (404)"
             + (f"; it serves `{near[0]}`" if near else ""),
             confidence=Confidence.LIKELY,
-            breaks=waiting(service, deployment),
+            severity=weight(current),
+            breaks=waiting(service, current, deployment),
         )
         return
     asked = [r for a in apps for r in a.routes if r.path in (path, f"{path}/")]
@@ -446,12 +480,13 @@ def health_check_address(service: Service, rule: Rule, deployment: Deployment) -
     if complete and asked and not current.posts and not methods & {"GET", "HEAD", "ANY", "*"}:
         yield rule.finding(
             current.at,
-            f"the health check asks `{path}` with GET, and the application takes only "
-            f"{', '.join(sorted(methods))} there (405): the container is always unhealthy",
+            f"{subject(current)} asks `{path}` with GET, and the application takes only "
+            f"{', '.join(sorted(methods))} there (405): {fails(current)}",
             help="Ask a route that answers GET.",
             related=[Related(asked[0].at, "registered here")],
             confidence=Confidence.LIKELY,
-            breaks=waiting(service, deployment),
+            severity=weight(current),
+            breaks=waiting(service, current, deployment),
         )
         return
     yield rule.passed()

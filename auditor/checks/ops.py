@@ -182,6 +182,12 @@ def _limited(service: ComposeService) -> bool:
     return service.mem_limit is not None or (limits is not None and limits.memory is not None)
 
 
+def _bounded(service: Service) -> bool:
+    """The container has a memory limit, or a template may give it one."""
+    resources = service.container.resources if service.container is not None else None
+    return resources is not None and (resources.open or resources.limit("memory") is not None)
+
+
 @check("OPS009")
 def no_resource_limits(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A service that may take all of the host's memory."""
@@ -196,3 +202,20 @@ def no_resource_limits(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 help="`deploy: {resources: {limits: {memory: 1g}}}`, or `mem_limit`.",
                 related=_others(missing, "the same here"),
             )
+    pods = [s for s in deployment.services if s.deployed and not s.is_dev and _plain(s)]
+    ranged = any(item.kind == "LimitRange" for item in deployment.cluster.objects)
+    unbounded = [] if ranged else [s for s in pods if not _bounded(s)]
+    if len(unbounded) < len(pods):
+        yield rule.passed()
+    if unbounded:
+        yield rule.finding(
+            unbounded[0].at,
+            f"{_names(unbounded)} may take all of the node's memory: no limit",
+            help="`resources: {requests: {memory: 512Mi}, limits: {memory: 1Gi}}` for the container.",
+            related=_others(unbounded, "the same here"),
+        )
+
+
+def _plain(service: Service) -> bool:
+    """A workload of Kubernetes itself: platforms on it and beside it have limits of their own."""
+    return service.workload is not None and not service.workload.platform

@@ -390,14 +390,10 @@ def workers_exceed_memory(
     service: Service, rule: Rule, deployment: Deployment
 ) -> Iterator[Outcome]:
     """So many workers, each with its own copy of the model, that the limit is passed."""
-    compose = service.compose
-    if compose is None:
+    found_limit = serving.memory_limit(service)
+    if found_limit is None:
         return
-    limits = compose.deploy.limits if compose.deploy else None
-    text = limits.memory if limits is not None and limits.memory else compose.mem_limit
-    limit = serving.size_in_bytes(text.value) if text is not None else None
-    if text is None or limit is None:
-        return
+    limit, limited_at = found_limit
     for found in servings(service):
         sizes = {
             a.path: (a.facts.size, load)
@@ -428,7 +424,7 @@ def workers_exceed_memory(
             yield rule.finding(
                 option.at if option is not None else start.at,
                 f"{many}, and the container may use {_mib(limit)}: the kernel kills it",
-                related=[Related(text.at, "the limit")],
+                related=[Related(limited_at, "the limit")],
                 evidence={"workers": workers, "model_bytes": total, "limit_bytes": limit},
             )
 

@@ -238,6 +238,19 @@ def assemble(
         if web is not None:
             found.append(web)
 
+    if not found:
+        # Manifests alone: their images are built in other repositories.
+        found += [
+            services.from_kubernetes(
+                facts,
+                running=item,
+                image=None,
+                name=unique(_workload_name(item), item.workload.at.path),
+            )
+            for item in manifests.running(cluster)
+            if not manifests.is_foreign(item)
+        ]
+
     local = _local_images(facts, builds)
     found = [_as_base(service, local, facts) for service in found]
     by_image: dict[int, list[str]] = {}

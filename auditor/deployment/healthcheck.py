@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from auditor import lazy_re as re
@@ -130,3 +130,28 @@ def asks(checks: Iterable[HealthCheck]) -> HealthCheck | None:
     for item in checks:
         last = item
     return last
+
+
+def in_force(checks: Sequence[HealthCheck]) -> tuple[HealthCheck, ...]:
+    """The checks that are made: every probe of a container of Kubernetes, else the last given."""
+    probes = tuple(c for c in checks if c.role != "health")
+    made = probes or tuple(checks[-1:])
+    return tuple(c for c in made if not c.disabled)
+
+
+_FAILS = {
+    "health": "the container is always unhealthy",
+    "startup": "the kubelet kills the container again and again before it counts as started",
+    "liveness": "the kubelet restarts the container again and again",
+    "readiness": "the pod is never ready, and its Service sends nothing to it",
+}
+
+
+def subject(check: HealthCheck) -> str:
+    """What to call it in a message."""
+    return "the health check" if check.role == "health" else f"the {check.role} probe"
+
+
+def fails(check: HealthCheck) -> str:
+    """What happens when the check never succeeds."""
+    return _FAILS[check.role]

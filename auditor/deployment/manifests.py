@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
 from auditor.deployment import effects, healthcheck
-from auditor.deployment.cluster import Cluster, leads, same_namespace
+from auditor.deployment.cluster import Cluster, Pods, leads, same_namespace
 from auditor.deployment.model import HealthCheck, Mount, Published, Sealed, Value, Variable
 from auditor.parsers import kubernetes, shell
 from auditor.parsers.shell.expansion import Env
 from auditor.source import Fragment, Location, Unknown
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import BuiltImage
     from auditor.parsers.kubernetes import Container, Probe, Workload
+
+Role = Literal["startup", "liveness", "readiness"]
 
 
 @value
@@ -27,6 +29,8 @@ class Running:
     workload: Workload
     container: Container
     cluster: Cluster
+    # Those that lead to the workload.
+    services: tuple[kubernetes.Service, ...] = ()
 
 
 @value
@@ -56,13 +60,31 @@ def is_public(image: str) -> bool:
     return first in _PUBLIC or any(name.startswith(f"{p}/") for p in _PUBLIC if "/" in p)
 
 
+def is_foreign(item: Running) -> bool:
+    """Whether the container runs somebody else's image, or one that is filled in later."""
+    image = item.container.image.value if item.container.image is not None else None
+    if not isinstance(image, str) or not image or set(image) & set("{}$<>"):
+        return True
+    return is_public(image)
+
+
 def running(cluster: Cluster) -> Iterator[Running]:
     """The containers that serve: those of jobs end."""
-    for workload in cluster.workloads:
-        if workload.kind in ("Job", "CronJob"):
-            continue
+    lasting = [w for w in cluster.workloads if w.kind not in ("Job", "CronJob")]
+    pods = Pods(lasting)
+    leading: dict[int, list[kubernetes.Service]] = {}
+    for service in cluster.services:
+        for workload in pods.taken(service.selector):
+            if leads(cluster, service, workload):
+                leading.setdefault(id(workload), []).append(service)
+    for workload in lasting:
         for container in workload.pod.containers:
-            yield Running(workload=workload, container=container, cluster=cluster)
+            yield Running(
+                workload=workload,
+                container=container,
+                cluster=cluster,
+                services=tuple(leading.get(id(workload), ())),
+            )
 
 
 def _repository(reference: str) -> str:
@@ -150,10 +172,12 @@ def _akin(tags: Sequence[str], image: str) -> bool:
     return not any(own) or any(one <= words or words <= one for one in own if one)
 
 
-def variables(item: Running, image: BuiltImage) -> tuple[list[Variable], bool]:
+def variables(item: Running, image: BuiltImage | None) -> tuple[list[Variable], bool]:
     """(variables of the container, whether every one of them is known by name)."""
-    found = [Variable(name=v.name, value=v.value, at=v.at, source="image") for v in image.image.env]
-    found += _service_links(item)
+    own = image.image.env if image is not None else ()
+    found = [Variable(name=v.name, value=v.value, at=v.at, source="image") for v in own]
+    if image is not None:
+        found += _service_links(item)
     complete = True
     maps = {m.name: m for m in item.cluster.config_maps if isinstance(m.name, str)}
     secrets = {s.name: s for s in item.cluster.secrets if isinstance(s.name, str)}
@@ -393,9 +417,7 @@ def published(item: Running) -> list[Published]:
                 source="kubernetes",
             )
         )
-    for service in item.cluster.services:
-        if not leads(item.cluster, service, item.workload):
-            continue
+    for service in item.services:
         if len(item.workload.pod.containers) > 1:
             # Which container of a pod a number means, only its process says.
             owned = {p.container_port.number for p in container.ports}
@@ -436,16 +458,26 @@ def _number(port: kubernetes.Value, container: Container) -> int | None:
 
 
 def health(item: Running, env: Env) -> list[HealthCheck]:
-    """The probes; a readiness probe counts before a liveness probe."""
+    """The probes."""
     container = item.container
-    probes = (container.startup_probe, container.liveness_probe, container.readiness_probe)
-    return [_probe(probe, container, env) for probe in probes if probe is not None]
+    probes: tuple[tuple[Role, Probe | None], ...] = (
+        ("startup", container.startup_probe),
+        ("liveness", container.liveness_probe),
+        ("readiness", container.readiness_probe),
+    )
+    found = [(role, _probe(probe, container, env)) for role, probe in probes if probe is not None]
+    if item.workload.platform in DECLARED:
+        return [check for _, check in found]
+    return [replace(check, role=role) for role, check in found]
 
 
 def _probe(probe: Probe, container: Container, env: Env) -> HealthCheck:
     if probe.kind == "exec" and probe.command:
         words = [_fragment(word.value, word.at) for word in probe.command]
         return healthcheck.read(shell.exec_form(probe.at.path, words), probe.at, "kubernetes", env)
+    scheme = "http" if probe.kind == "http" else probe.kind
+    if scheme == "http" and probe.scheme is not None and probe.scheme.value == "HTTPS":
+        scheme = "https"
     port = _number(probe.port, container) if probe.port is not None else None
     path = probe.path.value if probe.path is not None else "/"
     return HealthCheck(
@@ -454,7 +486,7 @@ def _probe(probe: Probe, container: Container, env: Env) -> HealthCheck:
         host="localhost" if probe.host is None else str(probe.host),
         port=port,
         path=path if isinstance(path, str) else None,
-        scheme="http" if probe.kind == "http" else probe.kind,
+        scheme=scheme,
     )
 
 

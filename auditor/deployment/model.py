@@ -392,6 +392,8 @@ class HealthCheck:
     script: str | None = None
     # Modules that an inline program of Python imports.
     modules: tuple[str, ...] = ()
+    # Which probe of Kubernetes it is.
+    role: Literal["health", "startup", "liveness", "readiness"] = "health"
 
 
 @value
@@ -582,6 +584,11 @@ class Service:
     def ours(self) -> bool:
         """Built from this repository."""
         return self.image is not None and not self.image.pulled
+
+    @property
+    def deployed(self) -> bool:
+        """A workload of the manifests whose image is built here, or in another repository."""
+        return self.workload is not None and (self.image is None or not self.image.pulled)
 
 
 @value

@@ -469,9 +469,9 @@ def _runtime(facts: Facts, path: str) -> str:
 
 
 def from_kubernetes(
-    facts: Facts, *, running: manifests.Running, image: BuiltImage, name: str
+    facts: Facts, *, running: manifests.Running, image: BuiltImage | None, name: str
 ) -> Service:
-    """A container of a Kubernetes workload, run from an image that is built here or known."""
+    """A container of a Kubernetes workload; ``image`` is None when it is built elsewhere."""
     container, workload = running.container, running.workload
     variables, complete = manifests.variables(running, image)
     env: dict[str, str | Unknown | None] = {v.name: v.value for v in variables}

@@ -757,15 +757,7 @@ def _script(
 def _awaited(service: Service) -> bool:
     """Other services wait until this one has come to its end."""
     own, project = service.compose, service.project
-    return (
-        own is not None
-        and project is not None
-        and any(
-            d.service == own.name and d.condition == "service_completed_successfully"
-            for other in project.services
-            for d in other.depends_on
-        )
-    )
+    return own is not None and project is not None and own.name in project.awaited
 
 
 def _on_demand(service: Service) -> bool:

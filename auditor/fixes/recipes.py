@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.findings import Confidence, Edit, Fix
 from auditor.source import Location
-from auditor.values import replace, value
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.model import BuiltImage, Deployment, EnvRequirement
@@ -23,13 +24,37 @@ if TYPE_CHECKING:
     from auditor.source import SourceText
 
 
-@value(kw_only=False)
 class Context:
     """What a recipe may look at besides its finding."""
 
-    deployment: Deployment
-    repository: Repository
-    findings: tuple[Finding, ...]
+    def __init__(
+        self, deployment: Deployment, repository: Repository, findings: tuple[Finding, ...]
+    ) -> None:
+        self.deployment = deployment
+        self.repository = repository
+        self.findings = findings
+
+    @cached_property
+    def requirements(self) -> dict[Location, tuple[str, EnvRequirement]]:
+        """The first environment that asks for what stands at a place, and its requirement."""
+        found: dict[Location, tuple[str, EnvRequirement]] = {}
+        for environment in self.deployment.environments:
+            for item in environment.requirements:
+                if item.fact.name_at is not None:
+                    found.setdefault(item.fact.at, (environment.name, item))
+        return found
+
+    @cached_property
+    def wrote(self) -> dict[tuple[str, str], frozenset[str]]:
+        """By environment and distribution, the versions that wrote what is loaded there."""
+        from auditor.artifacts.provenance import stated_versions
+
+        found: dict[tuple[str, str], frozenset[str]] = {}
+        for load in self.deployment.loads:
+            for name, version in stated_versions(load.artifact.facts).items():
+                key = load.environment.name, name
+                found[key] = found.get(key, frozenset()) | {version}
+        return found
 
     def text(self, path: str) -> SourceText:
         return self.repository.read_text(path)
@@ -97,38 +122,29 @@ _EXACT = re.compile(r"\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")
 @recipe("ENV001")
 def pin(finding: Finding, context: Context) -> Fix | None:
     """Pin to the version that a lock settles, or else that wrote the artifacts loaded there."""
-    for environment in context.deployment.environments:
-        for item in environment.requirements:
-            if item.fact.at != finding.at or item.fact.name_at is None:
-                continue
-            version = item.locked_version
-            source = "the lock"
-            if version is None and not item.fact.specifier:
-                version = _written_by(item, environment.name, context)
-                source = "the release that wrote the artifact"
-            if version is None:
-                return None
-            at = item.fact.specifier_at
-            if at is None:
-                line = context.line(item.fact.name_at)
-                end = item.fact.name_at.end_column - 1
-                extras = re.match(r"\s*\[[^\]]*\]", line[end:])
-                end += extras.end() if extras is not None else 0
-                at = _on_line(item.fact.name_at, end, end)
-            return _fix(f"pin {item.fact.name} to {version}, {source}", Edit(at, f"=={version}"))
-    return None
+    environment, item = context.requirements.get(finding.at, ("", None))
+    if item is None or item.fact.name_at is None:
+        return None
+    version = item.locked_version
+    source = "the lock"
+    if version is None and not item.fact.specifier:
+        version = _written_by(item, environment, context)
+        source = "the release that wrote the artifact"
+    if version is None:
+        return None
+    at = item.fact.specifier_at
+    if at is None:
+        line = context.line(item.fact.name_at)
+        end = item.fact.name_at.end_column - 1
+        extras = re.match(r"\s*\[[^\]]*\]", line[end:])
+        end += extras.end() if extras is not None else 0
+        at = _on_line(item.fact.name_at, end, end)
+    return _fix(f"pin {item.fact.name} to {version}, {source}", Edit(at, f"=={version}"))
 
 
 def _written_by(item: EnvRequirement, environment: str, context: Context) -> str | None:
-    from auditor.artifacts.provenance import stated_versions
-
-    versions = set()
-    for load in context.deployment.loads:
-        if load.environment.name == environment:
-            wrote = stated_versions(load.artifact.facts).get(item.key)
-            if wrote is not None:
-                versions.add(wrote)
-    only = versions.pop() if len(versions) == 1 else None
+    versions = context.wrote.get((environment, item.key), frozenset())
+    only = next(iter(versions)) if len(versions) == 1 else None
     return only if only is not None and _EXACT.fullmatch(only) else None
 
 

@@ -285,7 +285,7 @@ def switched_on(option: Option | None) -> bool:
 
 
 def size_in_bytes(text: object) -> int | None:
-    """A memory size of Compose (``512m``, ``1.5g``, ``1gb``) or Kubernetes (``512Mi``, ``1G``)."""
+    """A memory size of Compose (``512m``, ``1.5g``, ``1gb``)."""
     if not isinstance(text, str):
         return None
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.IGNORECASE)
@@ -293,6 +293,23 @@ def size_in_bytes(text: object) -> int | None:
         return None
     power = " kmgt".index(match[2].lower() or " ")
     return int(float(match[1]) * 1024**power)
+
+
+def memory_limit(service: Service) -> tuple[int, Location] | None:
+    """(bytes, place) of the memory that the container may use, as Compose or the pod says it."""
+    if service.container is not None:
+        from auditor.parsers.kubeapi import quantity
+
+        resources = service.container.resources
+        given = resources.limit("memory") if resources is not None else None
+        amount = quantity(given.value) if given and isinstance(given.value, str) else None
+        return (int(amount), given.at) if given is not None and amount is not None else None
+    if service.compose is None:
+        return None
+    limits = service.compose.deploy.limits if service.compose.deploy else None
+    text = limits.memory if limits is not None and limits.memory else service.compose.mem_limit
+    size = size_in_bytes(text.value) if text is not None else None
+    return (size, text.at) if text is not None and size is not None else None
 
 
 def seconds(text: object) -> float | None:

@@ -90,6 +90,7 @@ class Probe:
     port: Value | None = None
     path: Value | None = None
     host: Value | None = None
+    scheme: Value | None = None
     command: tuple[Value, ...] = ()
     initial_delay_seconds: Value | None = None
     period_seconds: Value | None = None
@@ -127,6 +128,8 @@ class Resources:
     at: Location
     requests: tuple[tuple[str, Value], ...] = ()
     limits: tuple[tuple[str, Value], ...] = ()
+    # A template fills in limits.
+    open: bool = False
 
     def limit(self, name: str) -> Value | None:
         return next((value for key, value in self.limits if key == name), None)
@@ -444,6 +447,20 @@ def _pairs(node: Node | None) -> tuple[tuple[str, Value], ...]:
     return tuple(out)
 
 
+def _resources(node: Node | None) -> Resources | None:
+    if isinstance(node, Scalar) and node.is_template:
+        return Resources(at=node.at, open=True)
+    if not isinstance(node, Mapping):
+        return None
+    limits = node.get("limits")
+    return Resources(
+        at=node.at,
+        requests=_pairs(node.get("requests")),
+        limits=_pairs(limits),
+        open=isinstance(limits, Scalar) and limits.is_template,
+    )
+
+
 _Made = TypeVar("_Made")
 
 
@@ -668,7 +685,6 @@ class _Reader:
         )
 
     def container(self, node: Mapping) -> Container:
-        resources = _map(node, "resources")
         return Container(
             name=_string(node, "name"),
             at=node.at,
@@ -685,13 +701,7 @@ class _Reader:
             startup_probe=self.probe(node.get("startupProbe")),
             pre_stop=self.probe(node.get("lifecycle", "preStop")),
             post_start=self.probe(node.get("lifecycle", "postStart")),
-            resources=None
-            if resources is None
-            else Resources(
-                at=resources.at,
-                requests=_pairs(resources.get("requests")),
-                limits=_pairs(resources.get("limits")),
-            ),
+            resources=_resources(node.get("resources")),
             volume_mounts=self.many(node.get("volumeMounts"), _volume_mount),
             security_context=_security(_map(node, "securityContext")),
         )
@@ -717,6 +727,7 @@ class _Reader:
             port=_get(action, "port"),
             path=_get(action, "path"),
             host=_get(action, "host"),
+            scheme=_get(action, "scheme"),
             command=self.words(action.get("command")) or () if action is not None else (),
             initial_delay_seconds=_get(node, "initialDelaySeconds"),
             period_seconds=_get(node, "periodSeconds"),

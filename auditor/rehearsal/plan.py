@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
-from auditor.linking.serving import seconds, size_in_bytes
+from auditor.linking.serving import memory_limit, seconds
 from auditor.source import Location, Unknown
 from auditor.values import value
 
@@ -219,7 +219,7 @@ def plan(service: Service, deployment: Deployment) -> ServicePlan:
         volumes=tuple(_volumes(service, notes)),
         ports=_ports(service),
         health=_health(compose.healthcheck) if compose and compose.healthcheck else None,
-        memory=_memory(service),
+        memory=limit[0] if (limit := memory_limit(service)) is not None else None,
         cpus=_cpus(service),
         pids=_integer(compose.pids_limit.value) if compose and compose.pids_limit else None,
         read_only=bool(compose and compose.read_only)
@@ -438,19 +438,6 @@ def _health(check: ComposeHealthcheck) -> Health | None:
         retries=_integer(check.retries.value) if check.retries else None,
         start_period=seconds(_text(check.start_period)),
     )
-
-
-def _memory(service: Service) -> int | None:
-    compose = service.compose
-    if compose is not None:
-        if compose.mem_limit is not None:
-            return size_in_bytes(_text(compose.mem_limit))
-        if compose.deploy and compose.deploy.limits:
-            return size_in_bytes(_text(compose.deploy.limits.memory))
-        return None
-    if service.container is not None and service.container.resources is not None:
-        return size_in_bytes(service.container.resources.limit("memory"))
-    return None
 
 
 def _cpus(service: Service) -> float | None:

@@ -149,6 +149,25 @@ def test_the_version_that_wrote_the_artifact_is_pinned(tmp_path: Path) -> None:
     }
 
 
+def test_many_requirements_are_looked_up_not_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 500
+    names = "".join(f"package{number}\n" for number in range(count))
+    repository(tmp_path, **{"requirements.txt": names})
+    compared = 0
+    same = Location.__eq__
+
+    def counting(self: Location, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return same(self, other)
+
+    monkeypatch.setattr(Location, "__eq__", counting)
+    assert fixed(tmp_path, "ENV001") == {}
+    assert compared < 40 * count
+
+
 def test_line_ends_encoding_and_mode_stay(tmp_path: Path) -> None:
     repository(tmp_path)
     text = (HEAD + 'CMD ["uvicorn", "app:app"]\n# ä\n').replace("\n", "\r\n")

@@ -376,6 +376,8 @@ class ComposeProject:
     # What Compose refuses, and with it the whole project.
     refused: tuple[Problem, ...] = ()
     is_dev: bool = False
+    # Services that another waits for until they have come to their end.
+    awaited: frozenset[str] = frozenset()
 
     def service(self, name: str) -> ComposeService | None:
         return next((s for s in self.services if s.name == name), None)

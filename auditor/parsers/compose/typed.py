@@ -87,6 +87,12 @@ class Typer:
             refused=tuple(dict.fromkeys(self.loader.refused)),
             is_dev=self.is_dev,
             ignored_env=self.loader.ignored_env,
+            awaited=frozenset(
+                dependency.service
+                for service in services
+                for dependency in service.depends_on
+                if dependency.condition == "service_completed_successfully"
+            ),
         )
 
     def name(self) -> str | Unknown | None:
