@@ -142,7 +142,7 @@ def _unread(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
             return f"flags of a {short} that pandas does not know", "TypeError: Flags.__init__()"
     if (odd := _generator(pickle, item)) is not None:
         return odd
-    if item.callable.endswith("cloudpickle._function_setstate") and len(item.args) == 2:
+    if item.callable.endswith("._function_setstate") and len(item.args) == 2:
         given = item.args[1]
         slots = given.items[1] if isinstance(given, Items) and len(given.items) == 2 else None
         if isinstance(slots, Mapping) and len(slots.pairs) == slots.size:

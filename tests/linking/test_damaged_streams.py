@@ -294,3 +294,12 @@ def test_leaves_that_are_models_came_with_a_release(version: str, outcome: str) 
     text = TEXT % len(tree) + tree + b"end of trees\n" + b" " * 1100
     data = Stream().new("lightgbm.basic", "Booster", {"handle": text.decode()}).bytes()
     assert judged(data, runtime({"lightgbm": version})).outcome == outcome
+
+
+@pytest.mark.parametrize(("name", "damaged"), [("__globals__", False), ("__glob:ls__", True)])
+def test_functions_of_cloudpickle_have_all_their_parts(name: str, damaged: bool) -> None:
+    slots = {name: {}, "__closure__": None, "_cloudpickle_submodules": []}
+    stream = Stream().name("cloudpickle.cloudpickle_fast", "_function_setstate")
+    stream.name("shop", "made").value(({}, slots)).raw(b"\x86R")
+    reasons = judged(stream.bytes(), runtime({"cloudpickle": "2.2.1"})).reasons
+    assert any("a function without __globals__" in r.message for r in reasons) is damaged
