@@ -14,6 +14,7 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment.base import minor
 from auditor.deployment.model import (
     BuiltImage,
+    Compiled,
     Conflict,
     Deployment,
     Entry,
@@ -192,10 +193,35 @@ def floating_vcs(environment: Environment, rule: Rule) -> Iterator[Outcome]:
             )
 
 
+# Variables by which pip takes options.
+_PIP_SETTINGS = {
+    "PIP_INDEX_URL": "--index-url",
+    "PIP_EXTRA_INDEX_URL": "--extra-index-url",
+    "PIP_FIND_LINKS": "--find-links",
+    "PIP_TRUSTED_HOST": "--trusted-host",
+}
+
+
+def _by_variable(
+    environment: Environment, deployment: Deployment
+) -> Iterator[tuple[str, str, Location]]:
+    """Options that ENV gives to every pip of the image."""
+    if not any(step.fact is not None and step.fact.tool == "pip" for step in environment.steps):
+        return
+    for image in deployment.images:
+        for variable in image.image.env if image.environment is environment else ():
+            option = _PIP_SETTINGS.get(variable.name)
+            if option is not None and isinstance(variable.value, str) and variable.at is not None:
+                for word in variable.value.split():
+                    yield option, word, variable.at
+
+
 @check("ENV005")
-def insecure_index(environment: Environment, rule: Rule) -> Iterator[Outcome]:
+def insecure_index(
+    environment: Environment, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
     """Indexes over plain HTTP, trusted hosts, and additional indexes that can be squatted."""
-    options: list[tuple[str, str, Location]] = []
+    options = list(_by_variable(environment, deployment))
     for file in environment.files:
         options += [(o.name, o.value or "", o.at) for o in file.options]
     for step in environment.steps:
@@ -261,8 +287,9 @@ def python_drift(environment: Environment, rule: Rule, deployment: Deployment) -
         return
     here = minor(python.version)
     judged = False
+    yield from _untested(environment, python, rule, deployment)
     for claim in deployment.python_claims:
-        if not _concerns(claim.at.path, environment):
+        if claim.kind == "ci" or not _concerns(claim.at.path, environment):
             continue
         if claim.kind == "requires-python":
             allowed = _allows(claim.specifier, python.version)
@@ -294,6 +321,38 @@ def python_drift(environment: Environment, rule: Rule, deployment: Deployment) -
                 )
     if judged:
         yield rule.passed()
+
+
+def _untested(
+    environment: Environment, python: PythonClaim, rule: Rule, deployment: Deployment
+) -> Iterator[Outcome]:
+    """CI tests on other interpreters than any image has."""
+    tested = [claim for claim in deployment.python_claims if claim.kind == "ci"]
+    minors = {minor(claim.version) for claim in tested}
+    images = {
+        minor(other.python.version)
+        for other in deployment.environments
+        if other.kind == "image" and other.python is not None and other.python.version
+    }
+    # "3", a range or an expression may stand for the image's own.
+    if environment.kind != "image" or not tested or not all("." in c.version for c in tested):
+        return
+    if minors & images:
+        yield rule.passed()
+        return
+    if not python.certain:
+        return
+    named = [".".join(map(str, number)) for number in sorted(minors)]
+    yield rule.finding(
+        python.at,
+        f"the image runs Python {python.version}, and CI tests on {', '.join(named)}: what was tested is "
+        "not what runs",
+        help=f"Test on Python {'.'.join(map(str, minor(python.version)))} too.",
+        related=[Related(claim.at, "tested here") for claim in tested[:3]],
+        severity=Severity.LOW,
+        confidence=Confidence.LIKELY,
+        evidence={"image": python.version, "tested": named},
+    )
 
 
 def _concerns(path: str, environment: Environment) -> bool:
@@ -838,6 +897,8 @@ def _without_wheel(environment: Environment, image: BuiltImage | None, item: Env
 @check("ENV009")
 def stale_lock(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A lock that no longer meets what its source asks for."""
+    for compiled in environment.compiled:
+        yield from _stale_compiled(compiled, rule)
     for lock in environment.locks:
         project = environment.pyproject
         if project is None or lock.kind not in ("uv", "poetry", "pdm", "pylock"):
@@ -856,6 +917,28 @@ def stale_lock(environment: Environment, rule: Rule, deployment: Deployment) -> 
                     Related(item.locked.at if item.locked else Location(lock.path), "locked here")
                 ],
             )
+
+
+# pip-compile leaves them out unless told otherwise.
+_NOT_COMPILED = frozenset({"pip", "setuptools", "distribute"})
+
+
+def _stale_compiled(compiled: Compiled, rule: Rule) -> Iterator[Outcome]:
+    """A compiled requirements file and the ``.in`` file that it was compiled from."""
+    lock = compiled.lock
+    asked = [item for item in compiled.asked if item.key not in _NOT_COMPILED]
+    wrong = locks.disagreements(lock, asked)
+    if not wrong:
+        yield rule.passed()
+    for item in wrong:
+        yield rule.finding(
+            item.requirement.at,
+            f"{lock.path} is out of step: {item.message}",
+            help=f"Compile again (`{lock.generator} {item.requirement.at.path}`) and commit the result.",
+            related=[
+                Related(item.locked.at if item.locked else Location(lock.path), "locked here")
+            ],
+        )
 
 
 def _relock(kind: str) -> str:

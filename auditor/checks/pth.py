@@ -171,6 +171,8 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
     for link in _judged(service):
         if link.machine or (link.elsewhere and link.access.path.base == "cwd"):
             continue
+        if link.ignored is not None:
+            continue  # PTH003
         if link.seen.answer == "yes":
             yield rule.passed()
             continue
@@ -244,8 +246,32 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
 
 
 @check("PTH003")
-def ignored_source(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
-    """``.dockerignore`` leaves out what a COPY names."""
+def ignored_source(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
+    """``.dockerignore`` leaves out what a COPY names, or a file that the code opens."""
+    for image in deployment.images:
+        yield from _ignored_copy(image, rule)
+    for service in deployment.services:
+        yield from _ignored_file(service, rule)
+
+
+def _ignored_file(service: Service, rule: Rule) -> Iterator[Outcome]:
+    for link in _judged(service):
+        if link.ignored is None or link.machine:
+            continue
+        repo, pattern = link.ignored
+        yield rule.finding(
+            link.access.at,
+            f"`{_shown(link)}` is not in the image: .dockerignore leaves {repo} out: {_error(link)}",
+            help="Add an exception (`!` and the path) to .dockerignore, below the pattern.",
+            related=[Related(pattern, "left out by this pattern"), *_ends(service, link)],
+            confidence=_confidence(link),
+            severity=_severity(link),
+            evidence={"resolved": link.path, "repository": repo},
+            breaks=_stages(service, link),
+        )
+
+
+def _ignored_copy(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     if image.image.copies:
         yield rule.passed()
     for problem in image.copy_problems:

@@ -800,6 +800,16 @@ def _claims(facts: Facts) -> tuple[list[PythonClaim], list[pyversion.PythonVersi
         for version in pyversion.parse(text, form).versions[:1]:
             versions.append(version)
             claims.append(PythonClaim(version=version.version, at=version.at, kind="version-file"))
+    for entry in facts.repository.entries:
+        if pyversion.detect(entry.path) != "workflow" or entry.size > 1_000_000:
+            continue
+        text = facts.read(entry.path)
+        tested = pyversion.parse(text).versions if text is not None else ()
+        claims += [
+            PythonClaim(version=v.version, at=v.at, kind="ci", specifier=v.specifier)
+            for v in tested
+            if v.tests
+        ]
     for entry in facts.repository.of_kind(FileKind.PYPROJECT):
         project = facts.pyproject(entry.path)
         if project is not None and project.requires_python is not None and not entry.is_dev:

@@ -12,6 +12,7 @@ from auditor.deployment.commands import Ran, fatal
 from auditor.deployment.filesystem import Absent, ContextSource, Present
 from auditor.deployment.image import Image
 from auditor.deployment.model import (
+    Compiled,
     Environment,
     EnvRequirement,
     InstallStep,
@@ -52,6 +53,7 @@ class _Draft:
     constraints: list[Requirement] = field(default_factory=list)
     locks: list[locks.Lock] = field(default_factory=list)
     files: list[RequirementsFile] = field(default_factory=list)
+    compiled: list[Compiled] = field(default_factory=list)
     conda: list[conda.CondaEnvironment] = field(default_factory=list)
     pyproject: pyproject.PyprojectFacts | None = None
     because: list[str] = field(default_factory=list)
@@ -510,10 +512,51 @@ def _requirements(
     draft.constraints.extend(resolved.constraints)
     files.extend(f.path for f in resolved.files)
     compiled = {f.path for f in resolved.files if f.compiled_by is not None}
+    draft.compiled.extend(_compiled(resolved.files, facts))
     return [
         EnvRequirement(fact=item, origin="file", step_at=at, compiled=item.at.path in compiled)
         for item in resolved.requirements
     ]
+
+
+def _compiled(files: Iterable[RequirementsFile], facts: Facts) -> Iterator[Compiled]:
+    """The files that pip-compile wrote, where all that they were compiled from can be read."""
+    for file in files:
+        by = file.compiled_by
+        if by is None or not by.certain or by.tool not in ("pip-compile", "uv pip compile"):
+            continue
+        asked: list[Requirement] = []
+        for source in by.sources:
+            found = _asked_in(source, file.path, facts)
+            if found is None:
+                break
+            asked += found
+        else:
+            if asked:
+                yield Compiled(lock=locks.from_requirements(file), asked=tuple(asked))
+
+
+def _asked_in(source: str, compiled: str, facts: Facts) -> tuple[Requirement, ...] | None:
+    """What a source of a compiled file asks for; None where it is not found or not wholly read.
+
+    The command stood in the file's own directory or in one above.
+    """
+    folder = posixpath.dirname(compiled)
+    while True:
+        path = posixpath.normpath(posixpath.join(folder, source))
+        if facts.read(path) is not None:
+            break
+        if not folder:
+            return None
+        folder = posixpath.dirname(folder)
+    if path.endswith(".toml"):
+        project = facts.pyproject(path)
+        readable = project is not None and not project.problems and not project.dynamic
+        return project.dependencies if project is not None and readable else None
+    if not path.endswith((".in", ".txt")):
+        return None
+    resolved = requirements.resolve(path, facts.read)
+    return resolved.requirements if not resolved.problems else None
 
 
 def _conda(path: str, draft: _Draft, facts: Facts, at: Location) -> list[EnvRequirement]:
@@ -797,6 +840,7 @@ def _finish(
         requirements=tuple(kept),
         constraints=tuple(draft.constraints),
         locks=tuple(draft.locks),
+        compiled=tuple(dict.fromkeys(draft.compiled)),
         files=tuple({f.path: f for f in draft.files}.values()),
         pyproject=draft.pyproject,
         conda=tuple(draft.conda),

@@ -110,6 +110,14 @@ class InstallStep:
 
 
 @value
+class Compiled:
+    """A requirements file that a tool compiled, and what the files it was compiled from ask for."""
+
+    lock: Lock
+    asked: tuple[Requirement, ...]
+
+
+@value
 class Environment:
     """Distributions installed together. ``complete`` is False when something stayed unknown."""
 
@@ -122,6 +130,7 @@ class Environment:
     constraints: tuple[Requirement, ...] = ()
     locks: tuple[Lock, ...] = ()
     files: tuple[RequirementsFile, ...] = ()
+    compiled: tuple[Compiled, ...] = ()
     pyproject: PyprojectFacts | None = None
     conda: tuple[CondaEnvironment, ...] = ()
     base: Base | None = None

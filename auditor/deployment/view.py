@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
@@ -432,7 +432,6 @@ class View:
         An example beside it says so, too, unless ``examples`` is off.
         """
         why_of = self._facts.by_hand if examples else self._facts.put_there
-        repository = self._facts.repository
         context = self._image.context
         ignore = self._facts.dockerignore(context, self._image.dockerfile.path)
         for mount in self._mounts:
@@ -441,6 +440,23 @@ class View:
                 inside = path[len(target) :].strip("/")
                 place = posixpath.normpath(posixpath.join(mount.source or ".", inside))
                 return why_of(place) or why_of(f"{place}/")
+        for start in self._sources_of(path):
+            whole = posixpath.normpath(posixpath.join(context, start))
+            left_out = ignore is not None and ignore.match(start) is not None
+            why = "" if left_out else why_of(whole) or why_of(f"{whole}/")
+            if why:
+                return why
+        top = self._image.image.workdir.value
+        if isinstance(top, str) and path.startswith(f"{top.rstrip('/')}/"):
+            inside = path[len(top.rstrip("/")) + 1 :]
+            # A packager takes a folder: the stand-in for it names only what is there.
+            if any(self._image.dockerfile is item for item in self._facts.standins.values()):
+                return why_of(posixpath.normpath(posixpath.join(context, inside)))
+        return ""
+
+    def _sources_of(self, path: str) -> Iterator[str]:
+        """Paths of the context that a COPY would bring to this path, were they there."""
+        context = self._image.context
         for step in self._image.image.copies:
             destination = step.destination
             if step.origin != "context" or not isinstance(destination, str):
@@ -454,21 +470,23 @@ class View:
                     continue
                 start = posixpath.normpath(source.strip("/") or ".")
                 if posixpath.basename(start) != inside:
-                    if inside and repository.is_file(posixpath.join(context, start)):
+                    if inside and self._facts.repository.is_file(posixpath.join(context, start)):
                         continue  # one file, and another than this
                     start = posixpath.normpath(posixpath.join(start, inside))
-                whole = posixpath.normpath(posixpath.join(context, start))
-                left_out = ignore is not None and ignore.match(start) is not None
-                why = "" if left_out else why_of(whole) or why_of(f"{whole}/")
-                if why:
-                    return why
-        top = self._image.image.workdir.value
-        if isinstance(top, str) and path.startswith(f"{top.rstrip('/')}/"):
-            inside = path[len(top.rstrip("/")) + 1 :]
-            # A packager takes a folder: the stand-in for it names only what is there.
-            if any(self._image.dockerfile is item for item in self._facts.standins.values()):
-                return why_of(posixpath.normpath(posixpath.join(context, inside)))
-        return ""
+                yield start
+
+    def ignored(self, path: str) -> tuple[str, Location] | None:
+        """(repository path, pattern) of what ``.dockerignore`` keeps a COPY from bringing here."""
+        context = self._image.context
+        ignore = self._facts.dockerignore(context, self._image.dockerfile.path)
+        if ignore is None or self.mount_of(path) is not None:
+            return None
+        for start in self._sources_of(path):
+            whole = posixpath.normpath(posixpath.join(context, start))
+            match = ignore.match(start)
+            if match is not None and self._facts.repository.is_file(whole):
+                return whole, match.at
+        return None
 
     def build_mentions(self, text: str) -> bool:
         """Whether a RUN of the image, or of what it is built on, names this."""

@@ -16,7 +16,7 @@ from auditor import lazy_re as re
 from auditor import versions
 from auditor.catalog import knowledge
 from auditor.parsers.requirements import normalise
-from auditor.values import field, value
+from auditor.values import field, replace, value
 
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
 
@@ -57,6 +57,8 @@ class Distribution:
     version: str | None
     via: str = ""
     known: bool = True
+    # Extras of it are asked for.
+    extras: bool = False
 
 
 @value
@@ -88,6 +90,7 @@ class Installed:
     closed: bool = False
     # What the requirements themselves say of open ones.
     specifiers: Mapping[str, str] = field(default_factory=dict)
+    python: str | None = None
 
     def has(self, name: str) -> bool:
         return name in self.distributions
@@ -186,27 +189,72 @@ class Installed:
 
     def _once_required(self, name: str) -> bool:
         """An installed release other than the one in the table may require ``name``."""
-        if name in _ONCE_COMMON:
-            # What the base image has brings nothing further along.
-            return any(d.via != "the base image" for d in self.distributions.values())
         if name in _ALWAYS_OPTIONAL:
             return False
-        table = _table()
-        for distribution in self.distributions.values():
-            if not _ever_required(distribution):
+        # What the base image has brings nothing further along.
+        mine = [d for d in self.distributions.values() if d.via != "the base image"]
+        if name in _ONCE_COMMON:
+            seen: set[tuple[str, bool]] = set()
+            return any(self._may_bring(d, name, self._newest(d), seen) for d in mine)
+        for distribution in mine:
+            row = _table().get(distribution.name)
+            if row is None or not _ever_required(distribution):
                 continue
-            row = table.get(distribution.name)
-            if row is None or distribution.version in (None, row["version"]):
+            if distribution.version in (None, row["version"]):
                 continue
             near = around(distribution.name, distribution.version or "")
-            if near is not None:
-                if any(_split(text)[0] == name for texts in near for text in texts):
-                    return True
-                continue
-            for texts in row.get("extras", {}).values():
-                if any(_split(text)[0] == name for text in texts):
-                    return True
+            sides = near if near is not None else tuple(row.get("extras", {}).values())
+            if any(_split(text)[0] == name for side in sides for text in side):
+                return True
         return False
+
+    def _may_bring(
+        self, distribution: Distribution, name: str, newest: bool, seen: set[tuple[str, bool]]
+    ) -> bool:
+        """Whether a release that may be here requires ``name``, or what requires it in its turn.
+
+        ``newest``: it is the release of the table. Of others that are not known anything goes.
+        """
+        key = distribution.name, newest
+        if key in seen:
+            return False
+        seen.add(key)
+        row = _table().get(distribution.name)
+        if row is None:
+            return True
+        sides: Iterable[Iterable[str]] | None
+        if newest:
+            sides = (row.get("requires", ()),)
+        elif distribution.version is not None:
+            sides = around(distribution.name, distribution.version)
+        else:
+            older = knowledge("requirements.json")["releases"].get(distribution.name)
+            sides = (*older.values(), row.get("requires", ())) if older else None
+        if sides is None or (distribution.extras and not newest):
+            return True
+        for text in dict.fromkeys(text for side in sides for text in side):
+            child, _, marker = _split(text)
+            if marker and not marker_holds(marker, self.python):
+                continue
+            if child == name:
+                return True
+            there = self.distributions.get(child) or Distribution(name=child, version=None)
+            if self._may_bring(there, name, _takes_newest(text) and self._newest(there), seen):
+                return True
+        return False
+
+    def _newest(self, distribution: Distribution) -> bool:
+        """Whether pip takes the release of the table."""
+        row = _table().get(distribution.name, {})
+        if "version" not in row:
+            return False
+        if distribution.version is not None:
+            return bool(distribution.version == row["version"])
+        asked, needs = self.specifiers.get(distribution.name, ""), row.get("python")
+        if asked and versions.admits(asked, row["version"]) is False:
+            return False
+        python = self.python
+        return not needs or bool(python and versions.admits(needs, f"{python}.99"))
 
 
 def _ever_required(distribution: Distribution) -> bool:
@@ -392,6 +440,18 @@ def _split(text: str) -> tuple[str, tuple[str, ...], str]:
     return normalise(match.group(1)), extras, marker.strip()
 
 
+@lru_cache(maxsize=4096)
+def _takes_newest(text: str) -> bool:
+    """Whether a requirement line admits the release that the table has."""
+    requirement = text.partition(";")[0]
+    match = _NAME.match(requirement)
+    row = _table().get(_split(text)[0])
+    if match is None or row is None:
+        return False
+    specifier = requirement[match.end() :].strip().strip("()")
+    return versions.admits(specifier, row["version"]) is not False
+
+
 def close(
     roots: Iterable[tuple[str, tuple[str, ...], str | None]],
     *,
@@ -432,7 +492,15 @@ def close(
         version = version or pins.get(name)
         previous = found.get(name)
         if previous is None or (previous.version is None and version):
-            found[name] = Distribution(name=name, version=version, via=via, known=row is not None)
+            found[name] = Distribution(
+                name=name,
+                version=version,
+                via=via,
+                known=row is not None,
+                extras=bool(extras) or (previous is not None and previous.extras),
+            )
+        elif extras and not previous.extras:
+            found[name] = replace(previous, extras=True)
         if row is None or "open" in row:
             if name not in unknown and (not via or name in asked):
                 unknown.append(name)
@@ -452,6 +520,7 @@ def close(
         reason=reason,
         closed=closed,
         specifiers=dict(specifiers or {}),
+        python=python,
     )
 
 

@@ -40,6 +40,8 @@ class PathLink:
     seen: Seen
     elsewhere: tuple[str, ...] = ()
     source_has: str | None = None
+    # What ``.dockerignore`` keeps a COPY from bringing there, and the pattern.
+    ignored: tuple[str, Location] | None = None
     # Git ignores the place where the author has it: it is made or put there by hand.
     made_by_hand: str = ""
     # An example beside it is all that says so: as the repository stands, it is missing.
@@ -192,7 +194,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 found = _installed(service, view, entry, found)
             text = access.path.text if isinstance(access.path.text, str) else path
             elsewhere: tuple[str, ...] = ()
-            source_has = None
+            source_has = ignored = None
             by_hand = example = ""
             if found.answer == "no":
                 by_hand = view.by_hand(path, examples=False)
@@ -200,6 +202,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                     by_hand = by_hand or "the directory is a machine's own"
                 example = "" if by_hand else view.by_hand(path)
                 source_has = _in_repository(access, entry, view, text)
+                ignored = view.ignored(path)
                 if source_has is not None:
                     elsewhere = tuple(p for p in view.copies_of(source_has) if p != path)
             yield PathLink(
@@ -209,6 +212,7 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                 seen=found,
                 elsewhere=elsewhere,
                 source_has=source_has,
+                ignored=ignored if not elsewhere else None,
                 made_by_hand=(by_hand or example) if source_has is None or found.mounted else "",
                 by_example=bool(example),
                 machine=machine_path(service, text),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
 from auditor.source import Location, Problem, SourceText
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.parsers import yamldoc
@@ -29,6 +29,8 @@ class PythonVersion:
     form: Form
     implementation: str = "cpython"
     specifier: str = ""
+    # Of a workflow's job that runs tests.
+    tests: bool = False
 
     @property
     def minor(self) -> str | None:
@@ -222,7 +224,20 @@ def _workflow(source: SourceText, problems: list[Problem]) -> Iterator[PythonVer
                     place = (scalar.at.line, scalar.at.column)
                     if place not in seen:
                         seen.add(place)
-                        yield from _declared(scalar, source, problems)
+                        for version in _declared(scalar, source, problems):
+                            yield replace(version, tests=_runs_tests(steps))
+
+
+_TESTS = re.compile(
+    r"(?:^|[\s;&|/])(?:pytest|py\.test|tox|nox|unittest|nosetests|make\s+(?:\S+-)?tests?)(?=$|[\s;&|])"
+)
+
+
+def _runs_tests(steps: yamldoc.Sequence) -> bool:
+    from auditor.parsers import yamldoc
+
+    commands = (s.get("run") for s in steps.items if isinstance(s, yamldoc.Mapping))
+    return any(isinstance(c, yamldoc.Scalar) and _TESTS.search(c.text) for c in commands)
 
 
 def _scalars(
