@@ -689,6 +689,36 @@ _OPCODES = frozenset(
 )
 
 
+# How many bytes opcodes take that call nothing on a stack this short; those of the registry of
+# extensions, which no file fills, are among them.
+_TAKES = {
+    **dict.fromkeys(b"(.012NQRabdelostu]})\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98", 0),
+    **dict.fromkeys(b"Khq\x82", 1),
+    **dict.fromkeys(b"M\x83", 2),
+    **dict.fromkeys(b"Jjr\x84", 4),
+}  # fmt: skip
+
+
+def is_type1_font(head: bytes) -> bool:
+    """A Type 1 font (``.pfb``), whose header begins as a pickle of protocol 1 does.
+
+    No unpickler comes past the header: it meets the last byte of the length, or one of the two
+    behind it, as an opcode, and those are none.
+    """
+    if head[:2] != b"\x80\x01" or head[5:8] != b"\x00%!":
+        return False
+    if head[2] == 0x56:  # UNICODE takes the rest of the line, and the next one is a comment
+        return head[head.find(b"\n") + 1 or len(head) :][:1] == b"%"
+    at = 2
+    while at < 5:
+        if head[at] not in _OPCODES or (head[at] == 0x53 and head[at + 1] not in b"'\""):
+            return True  # STRING takes what is quoted
+        if head[at] not in _TAKES:
+            return False
+        at += 1 + _TAKES[head[at]]
+    return at < 8
+
+
 def sniff(head: bytes) -> str | None:
     """What a file's first bytes (64 suffice) look like; None for text and the unknown."""
     for magic, name in _MAGIC:
@@ -697,7 +727,7 @@ def sniff(head: bytes) -> str | None:
     if len(head) < 2:
         return None
     if head[0] == 0x80 and head[1] <= 5 and (len(head) == 2 or head[2] in _OPCODES):
-        return "pickle"
+        return None if is_type1_font(head) else "pickle"
     if head[4:8] == b"TFL3":
         return "tflite"
     if len(head) >= 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 30:
@@ -1183,7 +1213,7 @@ class Repository:
 
 
 def _fatal(path: str, message: str) -> Problem:
-    return Problem(at=Location(path), message=message, fatal=True)
+    return Problem(at=Location(path), message=message, fatal=True, beyond=True)
 
 
 def _normal(path: str) -> str | None:

@@ -33,6 +33,7 @@ from auditor.result import (
 )
 from auditor.source import Location, SourceText, Unknown
 from auditor.values import replace
+from auditor.weighing import weighed
 
 if TYPE_CHECKING:
     from auditor.config import Settings
@@ -97,7 +98,7 @@ def audit(
     overrides = dict(settings.severity)
     found = [
         replace(f, severity=overrides[f.rule]) if f.rule in overrides else f
-        for f in verdicts.findings
+        for f in weighed(verdicts.findings, deployment)
     ]
     texts: dict[str, SourceText] = {}
 

@@ -51,11 +51,15 @@ class Unknown:
 
 @value
 class Problem:
-    """Something that could not be read. ``fatal`` means nothing after it was read."""
+    """Something that could not be read. ``fatal`` means nothing after it was read.
+
+    ``beyond``: it is no fault of the file, which exceeds what is read; its own tool may take it.
+    """
 
     at: Location
     message: str
     fatal: bool = False
+    beyond: bool = False
 
 
 class SourceText:

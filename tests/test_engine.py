@@ -106,3 +106,20 @@ def test_an_audit_writes_nothing(tmp_path):
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     audit(tmp_path, Settings())
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+
+
+def test_what_exceeds_the_limits_is_unread_and_not_refused(tmp_path: Path) -> None:
+    runs = "RUN true\n" * 10_001
+    (tmp_path / "Dockerfile").write_text(f'FROM python:3.12-slim\n{runs}CMD ["sleep", "9"]\n')
+    found = audit(tmp_path, Settings())
+    assert [f.rule for f in found.findings] == ["CFG004"]
+    assert found.services == ()
+    (tmp_path / "Dockerfile").write_text(
+        "FROM python:3.12-slim\nWORKDIR /app\nCOPY . .\nRUN pip install -r requirements.txt\n"
+        'CMD ["python", "app.py"]\n'
+    )
+    (tmp_path / "app.py").write_text("print(1)\n")
+    (tmp_path / "requirements.txt").write_text("#" * 5_000_001)
+    found = audit(tmp_path, Settings())
+    assert {f.rule for f in found.findings} & {"ENV019", "CFG004"} == {"CFG004"}
+    assert dict(found.services[0].forecast.answers())["builds"] == "unknown"

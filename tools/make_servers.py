@@ -416,7 +416,8 @@ READ: dict[str, dict[str, Any]] = {
     "flower": read(["celery"], modules=["celery"], subcommands=["flower"], release="", source="documentation of Flower", host="0.0.0.0", port=5555, values="--port --address=host -A=app --app -b=broker --broker"),
     "celery-beat": read(["celery"], modules=["celery"], subcommands=["beat"], release="", source="celery/bin/beat.py 5.7.0", values="-A=app --app -s=schedule --schedule -l=log_level --loglevel=log_level -f=error_log --logfile=error_log -b=broker --broker"),
     "rq": read(["rq"], subcommands=["worker"], release="", source="documentation of RQ", values="-u=broker --url=broker -c=config --config"),
-    "dramatiq": read(["dramatiq"], modules=["dramatiq"], release="", source="documentation of Dramatiq", values="-p=workers --processes=workers -t=threads --threads", switches="--watch=reload"),
+    "dramatiq": read(["dramatiq"], modules=["dramatiq"], release="", source="documentation of Dramatiq", values="-p=workers --processes=workers -t=threads --threads -P=path --path -Q=queues --queues --pid-file=pidfile --log-file=error_log -f=fork_function --fork-function --worker-shutdown-timeout --watch=reload", switches="--skip-logging --use-spawn -v=verbose --verbose"),
+    "arq": read(["arq"], modules=["arq"], release="", source="documentation of arq", values="--watch=reload --custom-log-dict=log_config", switches="--burst --no-burst --check=help -v=verbose --verbose"),
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from auditor.findings import Severity
 def unreadable_file(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """A file that could not be read as what it is."""
     reported = {p.at.path for image in deployment.images for p in image.dockerfile.problems}
-    reported |= {p.at.path for e in deployment.environments for p in e.problems}
+    reported |= {p.at.path for e in deployment.environments for p in e.problems if not p.beyond}
     for service in deployment.services:
         if python := interpreter(service):
             reported |= {refused.at.path for refused, _ in refused_sources(service, python)}

@@ -623,6 +623,8 @@ def _without_dependencies(
         return
     if not steps or not all(s.fact is not None and s.fact.no_deps for s in steps):
         return
+    if environment.files and all(file.compiled_by for file in environment.files):
+        return  # a resolver listed everything; the tables know the newest release's needs alone
     for item in entry.trace.imports:
         top = item.module.partition(".")[0]
         guarded = set(item.reach.guards) | set(item.fact.guards)
@@ -1279,7 +1281,14 @@ def refused_requirement(
     """A requirements line that pip refuses, or a file that is not there."""
     if environment.files:
         yield rule.passed()
-    for problem, *others in _by_file(environment.problems):
+    for problem in environment.problems:
+        if problem.beyond:
+            yield rule.undecided(
+                f"{problem.at.path} {problem.message}",
+                at=problem.at,
+                blocks=environment.breaks(Stage.BUILDS),
+            )
+    for problem, *others in _by_file(p for p in environment.problems if not p.beyond):
         more = f"; {len(others)} more of this file are refused as well" if others else ""
         yield rule.finding(
             problem.at,

@@ -622,7 +622,8 @@ def _fault_finding(
 ) -> Outcome:
     confidence = Confidence.CERTAIN if fault.certain else Confidence.LIKELY
     # Whoever starts an image without a command gives it one, and arguments to one that is a task.
-    started = service.origin == "dockerfile" and (
+    on_demand = service.origin == "dockerfile" or (bool(service.profiles) and not service.published)
+    started = on_demand and (
         fault.kind == "no-command" or (fault.kind == "arguments" and not service.is_web)
     )
     return rule.finding(

@@ -16,9 +16,10 @@ from auditor.findings import Confidence, Related, Stage
 from auditor.linking import distributions, pins
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
+from auditor.values import replace
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.facts import ReachedImport, Use
+    from auditor.parsers.python.facts import Reach, ReachedImport, Use
 
 
 def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], ...]:
@@ -31,14 +32,17 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
     seen: set[object] = set()
     for entry in service.runs:
         for item in entry.trace.failures:
-            if item.reach.phase is Phase.UNREACHED or not item.reach.certain or item.at in seen:
+            if item.reach.phase is Phase.UNREACHED or item.at in seen:
+                continue
+            reach = _asked_in_a_loop(item.reach)
+            if not reach.certain:
                 continue
             seen.add(item.at)
             yield rule.finding(
                 item.at,
                 f"{item.because}: `{item.error}`",
                 evidence={"file": item.file} if item.file else {},
-                breaks=stopped(service, item.reach),
+                breaks=stopped(service, reach),
             )
         for call in entry.trace.calls:
             # The first of these ends the start; nobody waits for the others.
@@ -57,6 +61,7 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
                 confidence=confidence,
                 breaks=stopped(service, call.reach),
             )
+    yield from _packed(service, rule, deployment)
     for access, path in startcalls.objects_refused(service, deployment):
         if access.at in seen or not access.reach.certain:
             continue
@@ -69,6 +74,24 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
             related=[Related(Location(path), "the array")],
             breaks=stopped(service, access.reach),
         )
+
+
+def _packed(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    for access, error in startcalls.packed_otherwise(service, deployment):
+        if access.reach.certain:
+            yield rule.finding(
+                access.at,
+                f"`{access.path.text}` is not compressed as `{access.loader}` expects: `{error}`",
+                help="Open it with what wrote it.",
+                breaks=stopped(service, access.reach),
+            )
+
+
+def _asked_in_a_loop(reach: Reach) -> Reach:
+    """A handler's loop goes over what was asked, which is something."""
+    if reach.phase is Phase.REQUEST and set(reach.guards) == {"loop"}:
+        return replace(reach, certain=True)
+    return reach
 
 
 @check("IMG023")
@@ -95,7 +118,9 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
         for item in entry.trace.imports:
             if item.reach.phase is Phase.UNREACHED or item.fact.at.path.endswith(".ipynb"):
                 continue
-            if set(item.reach.guards) | set(item.fact.guards) or item.fact.dynamic:
+            if set(item.reach.guards) | set(item.fact.guards):
+                continue
+            if item.fact.dynamic and not (item.found == "missing" and item.reach.certain):
                 continue
             if item.found != "external" and (
                 item.module in service.unsure_modules or _elsewhere(service, item)
@@ -182,6 +207,11 @@ def _no_attribute(service: Service, use: Use) -> tuple[str, list[Related]] | Non
         return None
     if use.module == "collections" and symbols.numbers(version) < (3, 10):
         return None  # passed on with a warning
+    if use.module == "builtins":
+        return (
+            f"{what} has no `{use.name}`: `NameError: name '{use.name}' is not defined`",
+            [Related(at, why)],
+        )
     return (
         f"`{use.module}.{use.name}` is not in {what}: "
         f"`AttributeError: module '{use.module}' has no attribute '{use.name}'`",

@@ -14,7 +14,7 @@ from auditor.deployment.model import Deployment, Entry, HealthCheck, Listen, Pro
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
 from auditor.parsers.commands import ServerStart
-from auditor.parsers.python.facts import Call
+from auditor.parsers.python.facts import Call, Reach
 from auditor.source import Location, Unknown
 
 
@@ -413,7 +413,18 @@ def _named_probes(service: Service, rule: Rule) -> Iterator[Outcome]:
 def _address(
     service: Service, rule: Rule, deployment: Deployment, current: HealthCheck
 ) -> Iterator[Outcome]:
-    if service.image is None or current.port is None:
+    if service.image is None:
+        return
+    if current.literal and current.source in ("dockerfile", "compose"):
+        yield rule.finding(
+            current.at,
+            f"the health check is in the exec form: no shell expands `{current.literal}`, and the address "
+            "it asks is none: the container is always unhealthy",
+            help="Write it in the shell form (`HEALTHCHECK CMD …`, `CMD-SHELL` in Compose), or write the number.",
+            breaks=waiting(service, current, deployment),
+        )
+        return
+    if current.port is None:
         return
     local = current.host in ("localhost", "127.0.0.1", "0.0.0.0", "[::1]", service.name)
     served = ports.served(service)
@@ -671,7 +682,7 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
             if local and _starts_others(entry):
                 continue
             listen = served.listens[0]
-            told = local and _told_elsewhere(service, port, deployment)
+            told = local and (_told_elsewhere(service, port, deployment) or _guarded(call.reach))
             yield rule.finding(
                 at,
                 f"the code asks `{host}:{port}`, "
@@ -706,6 +717,15 @@ _ENDING = frozenset(
     pdftoppm pdftotext ping ps rm soffice libreoffice tesseract top uname unzip wget which zip
     """.split()  # noqa: SIM905
 )
+
+
+def _guarded(reach: Reach) -> bool:
+    """A branch that a request takes by a decision of the code, and whose failure is caught.
+
+    Such is one of several places to ask (a model on the developer's machine beside two hosted
+    ones): nobody can tell that it is ever taken.
+    """
+    return bool(reach.route) and not reach.certain and {"if", "try"} <= set(reach.guards)
 
 
 def _told_elsewhere(service: Service, port: int, deployment: Deployment) -> bool:

@@ -65,7 +65,7 @@ _SURVIVES = frozenset({"try", "exists", "missing-return"})
 
 def _severity(link: PathLink) -> Severity | None:
     """A file made by hand, or read only under a condition, may well be there when it matters."""
-    if link.made_by_hand or link.to_be_mounted or _opened_later(link):
+    if link.made_by_hand or link.to_be_mounted or link.host_only or _opened_later(link):
         return Severity.MEDIUM
     return None if link.access.reach.certain else Severity.LOW
 

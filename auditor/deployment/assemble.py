@@ -7,8 +7,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import cluster as clusters
 from auditor.deployment import (
+    atstart,
     environments,
     fronts,
     hosted,
@@ -18,8 +18,11 @@ from auditor.deployment import (
     serverimages,
     services,
     surroundings,
+    switched,
     units,
+    unused,
 )
+from auditor.deployment import cluster as clusters
 from auditor.deployment.composing import Composition
 from auditor.deployment.facts import Facts
 from auditor.deployment.model import (
@@ -77,8 +80,10 @@ def assemble(
         arguments: tuple[tuple[str, Value], ...],
         *,
         is_dev: bool,
+        given: atstart.Words = (),
+        guessed: bool = False,
     ) -> BuiltImage | None:
-        key = (dockerfile, context, target, arguments)
+        key = (dockerfile, context, target, arguments, tuple(word for word, _ in given))
         if key not in built:
             image = images.build(
                 facts,
@@ -87,10 +92,11 @@ def assemble(
                 target=target,
                 build_args=dict(arguments),
                 is_dev=is_dev,
+                given=given,
             )
             if image is None:
                 return None
-            built[key] = image
+            built[key] = replace(image, context_guessed=guessed)
         return built[key]
 
     def unique(name: str, file: str) -> str:
@@ -127,6 +133,7 @@ def assemble(
                         target if isinstance(target, str) else None,
                         arguments,
                         is_dev=project.is_dev,
+                        given=services.installing(service),
                     )
                     if image is not None:
                         used.add(dockerfile)
@@ -185,9 +192,12 @@ def assemble(
         if entry.path in aside or (entry.path in used and not started):
             continue
         hint, target, arguments, tags, shown = _build_hints(entry.path, builds)
+        guessed = hint is None and "/" in entry.path
         if started:
             context = images.choose_context(facts, entry.path, hint, shown=shown)
-            image = image_of(entry.path, context, target, arguments, is_dev=entry.is_dev)
+            image = image_of(
+                entry.path, context, target, arguments, is_dev=entry.is_dev, guessed=guessed
+            )
             if image is not None:
                 found += [
                     services.from_kubernetes(
@@ -203,7 +213,12 @@ def assemble(
             continue
         context = images.choose_context(facts, entry.path, hint, shown=shown)
         image = image_of(
-            entry.path, context, target, arguments, is_dev=entry.is_dev or _dev_name(entry.path)
+            entry.path,
+            context,
+            target,
+            arguments,
+            is_dev=entry.is_dev or _dev_name(entry.path),
+            guessed=guessed,
         )
         if image is None:
             parsed = facts.dockerfile(entry.path)
@@ -315,6 +330,9 @@ def assemble(
         python_files=frozenset(e.path for e in repository.of_kind(FileKind.PYTHON)),
         problems=tuple(problems),
         target_python=settings.target_python,
+        files=frozenset(entry.path for entry in repository.entries),
+        unused=unused.find(facts, projects, variants, complete),
+        switched=switched.find(facts, complete),
         is_library=library,
         surroundings=_surroundings(facts, cluster) if complete else surroundings.Surroundings(),
         cluster=cluster,

@@ -132,6 +132,32 @@ def _before_build(steps: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return found[:until]
 
 
+_COPIES = re.compile(r"\b(?:cp|mv|rsync|copytree|copy2?|move|robocopy|xcopy)\b")
+
+
+def taken_elsewhere(facts: Facts, dockerfile: str, context: str) -> str:
+    """The file that copies the Dockerfile, or the directory it is built from, somewhere else.
+
+    What stands beside it there is not what stands here: a COPY that finds nothing in the
+    repository may find it. Empty where nothing does so; the root is never moved as a whole.
+    """
+    names = {dockerfile, f"{context}/" if context else "", context}
+    if "/" in dockerfile and posixpath.basename(dockerfile).lower() != "dockerfile":
+        names.add(posixpath.basename(dockerfile))
+    wanted = re.compile(
+        "|".join(rf"(?<![\w.-]){re.escape(n.rstrip('/'))}/?(?![\w./-])" for n in names if n)
+    )
+    for entry in facts.repository.entries:
+        if entry.kind not in (FileKind.CI, FileKind.SHELL, FileKind.MAKEFILE, FileKind.PYTHON):
+            continue
+        if entry.size > _MAX_SIZE:
+            continue
+        for line in facts.repository.read_text(entry.path).text.splitlines():
+            if _COPIES.search(line) and wanted.search(line) and "COPY" not in line:
+                return f"{entry.path} copies it to where it is built"
+    return ""
+
+
 _TARGETS = re.compile(
     r"(?:\s-o|\s-O|\s-P|\s--output|\s--output-dir|\s--local-dir|\s--dest|\s--directory-prefix|\s-d)"
     r"[ =]+['\"]?([\w./-]+)"

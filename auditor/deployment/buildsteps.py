@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import managers, projectsteps, runsteps
+from auditor.deployment import managers, projectsteps, runsteps, systempython
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.runsteps import stop
@@ -52,6 +52,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         runsteps.faults(image, commands, view),
         _missing_data(image, view),
         _missing_modules(image, commands, view),
+        systempython.faults(image, commands),
         projectsteps.faults(service, image, commands, view),
     ):
         yield from found
@@ -281,7 +282,7 @@ def _missing_modules(image: BuiltImage, commands: list[Ran], view: View) -> Iter
             continue
         for module, where in (item for made in runs for item in made.imports):
             top = module.partition(".")[0]
-            if distributions.is_stdlib(top):
+            if distributions.is_stdlib(top) or _of_project(top, commands, at, view):
                 continue
             # Nothing but the base image's own packages is there before the first installation.
             bare = not foreign and not any(line <= at.line for line in brings)
@@ -299,3 +300,22 @@ def _missing_modules(image: BuiltImage, commands: list[Ran], view: View) -> Iter
                     (at, "run here, while the image is built"),
                 )
                 return
+
+
+def _of_project(top: str, commands: list[Ran], at: Location, view: View) -> bool:
+    """Whether a project of the repository that was installed before has a module of this name."""
+    for command in commands:
+        fact, cwd = command.what.fact, command.what.cwd
+        if not isinstance(fact, PipInstall) or command.step.at.line >= at.line:
+            continue
+        named = [arg.value for arg in (*fact.local_paths, *fact.editable)]
+        if fact.action == "sync" and not fact.no_root:
+            named.append(".")
+        for path in named:
+            if not isinstance(path, str) or not isinstance(cwd, str):
+                return True  # nobody can tell which project that is
+            folder = posixpath.normpath(posixpath.join(cwd, path.partition("[")[0]))
+            places = (posixpath.join(folder, part) for part in (top, f"{top}.py", f"src/{top}"))
+            if any(view.look(place).answer != "no" for place in places):
+                return True
+    return False

@@ -37,6 +37,16 @@ _PATHS = re.compile(r"[\w.-]*(?:/[\w.-]+)*/?")
 # `> name`, `>> name` and `tee name`, in a script. A variable in front is a directory of the project.
 _HOME = r"[\"']?(?:\$\{?\w+\}?/)?"
 _WRITTEN = re.compile(rf"(?:>>?\|?|\btee(?:\s+-a)?)\s*{_HOME}((?:\./)?[\w][\w./-]*)")
+# What a tool that writes lists of requirements is told to write.
+_LISTED = re.compile(
+    rf"\b(?:poetry|pipenv|pdm|uv|pip-compile|piptools)\b[^\n]*?\s(?:-o|--output(?:-file)?)[ =]{_HOME}"
+    r"((?:\./)?[\w][\w./-]*)"
+)
+# What a program is told to leave behind.
+_OUTPUT = re.compile(
+    rf"\s--?[\w-]*(?:out|output|save|export|dest|write)[\w-]*[ =]{_HOME}((?:\./)?\w[\w./-]*\.\w+)",
+    re.IGNORECASE,
+)
 # `cp this that/`.
 _COPIED = re.compile(r"^\s*(?:cp|mv|ln|install|rsync)[ \t]+([^\n;&|#<>]+)", re.MULTILINE)
 
@@ -63,7 +73,7 @@ def read(facts: Facts) -> Documented:
     found = Documented()
     left = _MAX_READ
     for entry in facts.repository.entries:
-        script = entry.kind is FileKind.SHELL
+        script = entry.kind in (FileKind.SHELL, FileKind.MAKEFILE)
         if not script and not entry.path.lower().endswith(_DOCUMENTS):
             continue
         if entry.size > _MAX_SIZE or entry.size > left:
@@ -73,7 +83,12 @@ def read(facts: Facts) -> Documented:
         folder = posixpath.dirname(entry.path)
         if script:
             # Scripts are started from their own directory or from the root.
-            for path in [*_WRITTEN.findall(text), *_copies(text, facts)]:
+            for path in [
+                *_WRITTEN.findall(text),
+                *_LISTED.findall(text),
+                *_OUTPUT.findall(text),
+                *_copies(text, facts),
+            ]:
                 for base in {folder, ""}:
                     _add(found.written, base, path, entry.path)
         elif not posixpath.basename(entry.path).lower().startswith("requirements"):

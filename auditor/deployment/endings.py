@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.deployment.model import StartFault
 from auditor.findings import Stage
 from auditor.parsers.commands import ServerStart
@@ -14,6 +15,7 @@ from auditor.parsers.python.module import is_main_test
 from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
+    from auditor.deployment.model import Service
     from auditor.parsers.commands import MainProcess, Option
     from auditor.parsers.python.facts import ModuleFacts, Trace
 
@@ -27,6 +29,7 @@ _RETURNS = frozenset(
 )  # fmt: skip
 # Frameworks whose application object serves nothing by itself.
 _PASSIVE = frozenset({"flask", "fastapi", "starlette", "quart", "litestar", "aiohttp"})
+_EXITS = frozenset(["sys.exit", "builtins.exit", "builtins.quit", "os._exit"])
 _BUSY = frozenset({"thread", "executor", "subprocess", "queue", "watcher", "sleep"})
 
 
@@ -46,6 +49,26 @@ def refused_arguments(trace: Trace) -> list[StartFault]:
             continue
         found.append(StartFault(kind="arguments", message=said, at=call.at, certain=False))
     return found
+
+
+def stops(trace: Trace) -> Iterator[StartFault]:
+    """``sys.exit("…")`` on the way of every run: what it checks does not hold in the container."""
+    for call in trace.calls:
+        if call.category != "exit" or call.name not in _EXITS:
+            continue
+        if not call.reach.certain or call.reach.guards or not call.reach.phase.before_serving:
+            continue
+        status = call.arguments[0].value if call.arguments else None
+        if status in (None, 0, False) or not isinstance(status, str | int):
+            continue
+        said = status if isinstance(status, str) else f"exit status {status}"
+        yield StartFault(
+            kind="arguments",
+            message=f"the program ends here, whatever else it is to do: `{said[:100]}`",
+            at=call.at,
+            certain=False,
+        )
+        return
 
 
 def inline(code: str, at: Location) -> Iterator[StartFault]:
@@ -157,6 +180,114 @@ def nothing_served(trace: Trace, facts: ModuleFacts | None, at: Location) -> Ite
         at=at,
         related=((apps[0].at, "the application is made here"),),
         certain=False,
+    )
+
+
+# Calls by these names may keep a process: they wait, serve or loop.
+_KEEPS = re.compile(
+    r"run|start|serve|loop|consum|listen|wait|join|sleep|launch|work|poll|block|forever|gather|main"
+    r"|input|watch|schedul|daemon|spawn|fork|exec|system|call|subscribe|recv|accept|get_message|Popen"
+    r"|stream|queue|bot|app\b|cli\b|fire|shell|dispatch|execute|handle|monitor|session",
+    re.IGNORECASE,
+)
+_BOUNDED = frozenset(
+    {"range", "enumerate", "zip", "sorted", "reversed", "list", "items", "values", "keys", "split",
+     "splitlines", "glob", "listdir", "iterdir", "itertuples", "iterrows"}
+)  # fmt: skip
+
+
+def comes_to_its_end(
+    service: Service, trace: Trace, sources: Iterable[ModuleFacts], at: Location
+) -> Iterator[StartFault]:
+    """A program of a service that is to be reached, and that only computes something.
+
+    ``sources``: every file of the project that it runs.
+    """
+    image = service.image
+    exposed = image.image.exposed if image is not None and service.origin == "dockerfile" else ()
+    reached = bool(service.published or service.health or exposed)
+    if not reached or trace.servers or trace.apps or trace.truncated or trace.problems:
+        return
+    if any(call.category in _BUSY for call in trace.calls) or trace.unsure:
+        return
+    files = list(sources)
+    if not files or not all(f.tree is not None and _only_computes(f.tree) for f in files):
+        return
+    yield StartFault(
+        kind="no-command",
+        message=(
+            f"`{trace.path}` comes to its end: nothing that it runs serves or waits, and the container "
+            "ends with it"
+        ),
+        at=at,
+        certain=False,
+    )
+
+
+_WAITS = re.compile(
+    r"join|sleep|wait|forever|input|pause|loop|run|serve|poll|gather", re.IGNORECASE
+)
+
+
+def dies_with_main(trace: Trace, facts: ModuleFacts | None, at: Location) -> Iterator[StartFault]:
+    """Servers in daemon threads alone, and a main thread that comes to its end."""
+    if facts is None or facts.tree is None or not trace.servers or trace.truncated:
+        return
+    if any("daemon" not in server.reach.guards for server in trace.servers):
+        return
+    for node in ast.walk(facts.tree):
+        if isinstance(node, ast.While | ast.Await):
+            return
+        if isinstance(node, ast.Call):
+            name = node.func
+            last = name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "run")
+            if _WAITS.search(last):
+                return
+    yield StartFault(
+        kind="no-command",
+        message=(
+            f"`{trace.path}` serves in a daemon thread only, and its main thread comes to its end: the "
+            "program ends, and the container with it"
+        ),
+        at=at,
+        related=((trace.servers[0].at, "served here"),),
+        certain=False,
+    )
+
+
+def _only_computes(tree: ast.Module) -> bool:
+    """No loop without an end, and no call that may wait for something."""
+    own = {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While | ast.AsyncFor | ast.AsyncWith | ast.Await | ast.Raise):
+            return False
+        if isinstance(node, ast.For) and not _bounded(node.iter):
+            return False
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func
+        if isinstance(name, ast.Name) and name.id in own:
+            continue  # what it does is judged as well
+        last = name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "run")
+        if _KEEPS.search(last):
+            return False
+    return True
+
+
+def _bounded(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        name = node.func
+        last = name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "")
+        return last in _BOUNDED
+    if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Constant | ast.Subscript):
+        return True
+    return isinstance(node, ast.Name | ast.Attribute) and not re.search(
+        r"consum|stream|queue|sub|client|socket|messages|events|reader|watch",
+        node.id if isinstance(node, ast.Name) else node.attr,
     )
 
 

@@ -51,6 +51,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
+    from auditor.deployment.image import CopyStep
     from auditor.linking.paths import PathLink
     from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import Interpretation
@@ -66,7 +67,8 @@ _PYTHON_SERVERS = frozenset(
     {
         "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress", "flask", "django",
         "fastapi-run", "fastapi-dev", "sanic", "litestar", "uwsgi", "robyn", "bentoml", "chainlit",
-        "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve",
+        "streamlit", "celery", "gradio", "aiohttp", "panel", "voila", "ray-serve", "rq", "dramatiq",
+        "arq",
     }
 )  # fmt: skip
 # They are told by files which models to serve.
@@ -154,6 +156,8 @@ def follow(
     first: list[Interpretation] = []
     faults.extend(startup.scripts(service, script, view, env, cwd, first))
     preludes = _preludes(service, view, env, first, documented=documented)
+    for prelude in preludes:
+        faults.extend(endings.stops(prelude.trace))
     startup.before(script, view, env, cwd)
     processes = list(main_processes(script, env=env, cwd=cwd, read_script=read_script))
     supervisor = next((p for p in processes if _kind(p) == "supervisord"), None)
@@ -406,6 +410,25 @@ def _models_elsewhere(service: Service, reads: Sequence[PathLink]) -> Iterator[t
         yield Stage.PREDICTS, f"`{models[0].path}` is not in the image"
 
 
+# What is copied to install from it: an image that takes nothing else has its code mounted.
+_LISTS = re.compile(
+    r"(?:[\w.-]*requirements?[\w.-]*\.(?:txt|in)|[\w.-]+\.lock|pyproject\.toml|setup\.(?:py|cfg)|Pipfile"
+    r"|(?:conda|environment)[\w.-]*\.ya?ml|constraints[\w.-]*\.txt|\.python-version)\*?"
+)
+
+
+_INSTALLED = ("/usr/", "/root/.local", "/opt/", "/venv", "/install", "/bin/", "/uv")
+
+
+def _brings_code(copy: CopyStep) -> bool:
+    """Whether a COPY takes more from the repository than what is to be installed."""
+    if copy.origin != "context":
+        # Of another stage: what was installed there, or what was copied into it.
+        return not all(isinstance(s, str) and s.startswith(_INSTALLED) for s in copy.sources)
+    names = [posixpath.basename(s.rstrip("/")) if isinstance(s, str) else "" for s in copy.sources]
+    return not all(_LISTS.fullmatch(name) for name in names)
+
+
 def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[StartFault]:
     """What is missing in an image that takes nothing from the repository is mounted by its user."""
     image, environment = service.image, service.environment
@@ -417,7 +440,7 @@ def _unlikely_alone(service: Service, faults: Iterator[StartFault]) -> Iterator[
         service.origin == "dockerfile"
         and image is not None
         and not linked
-        and not any(copy.origin == "context" for copy in image.image.copies)
+        and not any(map(_brings_code, image.image.copies))
     )
     for fault in faults:
         if alone and fault.kind in ("module", "attribute", "script"):
@@ -580,6 +603,8 @@ class _Follower:
         if fact.kind == "django" and self._without_manage(fact):
             return
         self._python_present(fact.kind, fact.at)
+        if fact.kind == "rq":
+            return  # it imports what its jobs name
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         self.faults.extend(workers.second_application(fact))
         if fact.script is not None and isinstance(fact.script.value, str):
@@ -876,7 +901,9 @@ class _Follower:
             or (image is not None and image.provides_program("uwsgi") is not False)
         ):
             return
-        if not installed.complete or installed.unknown:
+        known = installed.complete and not installed.unknown
+        # Another release of what is installed may bring it along (FastAPI 0.111 brought uvicorn).
+        if not known or installed.provides(name.replace("-", "_")).answer in ("yes", "possibly-no"):
             self.open_links.append((Stage.STARTS, f"whether {name} is installed is not known"))
             return
         self.faults.append(
@@ -1224,7 +1251,7 @@ class _Follower:
             return
         near = self._near(top, roots)
         message = f"module `{module}` is not in the image"
-        if server in ("uvicorn", "gunicorn", "hypercorn", "celery"):
+        if server in ("uvicorn", "gunicorn", "hypercorn", "celery", "dramatiq", "arq"):
             text = {
                 "uvicorn": f'Error loading ASGI app. Could not import module "{module}".',
             }.get(
@@ -1350,8 +1377,16 @@ class _Follower:
         self.faults += endings.served_at_import(trace, server)
         if server == "python":
             self.faults += endings.object_with_workers(trace)
+            self.faults += endings.stops(trace)
             facts = self.view.facts_of_repo(trace.path) if trace.path else None
             self.faults += endings.nothing_served(trace, facts, at)
+            self.faults += endings.dies_with_main(trace, facts, at)
+            told = {a.text for a in self.process.interpretation.argv}
+            asked = bool(told & {"--help", "-h", "--version"})  # a tool's image
+            if not refused and not asked and not self._given_arguments():
+                every = (self.view.facts_of_repo(path) for _, path in trace.modules)
+                sources = [found for found in every if found is not None]
+                self.faults += endings.comes_to_its_end(self.service, trace, sources, at)
             started: tuple[Phase, ...] = (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
         else:
             started = (Phase.IMPORT, Phase.STARTUP)
@@ -1412,14 +1447,16 @@ class _Follower:
         return major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= (1, 5)
 
     def _server_listens(self, fact: ServerStart) -> None:
-        from auditor.deployment.listening import listens
+        from auditor.deployment import listening
 
-        found, faults, open_links = listens(fact, self.env, self.cwd, self.view)
+        found, faults, open_links = listening.listens(fact, self.env, self.cwd, self.view)
         if fact.kind == "seldon" and not self._new_seldon():
             # Releases before 1.5 served 5000.
             unknown = Unknown("it depends on the release of seldon-core")
             found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
         self._foreign_option(fact)
+        self.faults.extend(listening.refused_choices(fact))
+        self.faults.extend(listening.unknown_account(fact, self.service))
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
@@ -1428,8 +1465,22 @@ class _Follower:
                 self._unset_port(fact, listen, listen.port)
 
     def _foreign_option(self, fact: ServerStart) -> None:
-        """An option of another server: this one prints its usage and ends."""
-        from auditor.parsers.commands.servers import foreign_option
+        """An option of another server, or of none: this one prints its usage and ends."""
+        from auditor.parsers.commands.servers import ambiguous_option, foreign_option
+
+        unclear = ambiguous_option(fact)
+        if unclear is not None:
+            self.faults.append(
+                StartFault(
+                    kind="literal-variable",
+                    message=(
+                        f"`{unclear[0].flag}` is short for several options: `{fact.kind}: error: ambiguous "
+                        f"option: {unclear[0].flag} could match {', '.join(unclear[1])}`, and the server stops"
+                    ),
+                    at=unclear[0].at,
+                )
+            )
+            return
 
         found = foreign_option(fact)
         if found is None:

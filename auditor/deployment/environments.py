@@ -165,10 +165,12 @@ class _Resolver:
         mounted = self._mounted(absolute)
         if mounted is not None:
             return mounted, ""
-        found = self._image.fs.lookup(absolute)
-        if isinstance(found, Absent) and found.removed_at is not None:
-            # Taken away again, in this RUN or later.
-            found = self._image.fs.lookup_before(absolute, self._ran.step.layers)
+        # What the command sees; a later COPY may lay another file over it.
+        found = self._image.fs.lookup_before(absolute, self._ran.step.layers)
+        if not isinstance(found, Present) or not isinstance(found.source, ContextSource):
+            now = self._image.fs.lookup(absolute)
+            gone = isinstance(now, Absent) and now.removed_at is not None
+            found = found if gone else now
         if isinstance(found, Present) and isinstance(found.source, ContextSource):
             return posixpath.normpath(posixpath.join(self._context, found.source.path or ".")), ""
         name = posixpath.basename(absolute)
@@ -335,6 +337,7 @@ def _step(
             draft.problems.extend(_half_hashed(path, facts))
     for arg in fact.constraint_files:
         if isinstance(arg.value, str):
+            draft.problems.extend(_unopened(arg, resolve, facts))
             path, why = resolve(arg.value)
             if path is None:
                 unresolved.append(why)
@@ -509,6 +512,10 @@ def _requirements(
     resolved = requirements.resolve(path, facts.read)
     draft.files.extend(resolved.files)
     draft.problems.extend(resolved.problems)
+    for problem in resolved.problems:
+        if problem.beyond:
+            facts.note((problem,))
+            draft.because.append(f"{problem.at.path} {problem.message}")
     draft.constraints.extend(resolved.constraints)
     files.extend(f.path for f in resolved.files)
     compiled = {f.path for f in resolved.files if f.compiled_by is not None}
@@ -517,6 +524,27 @@ def _requirements(
         EnvRequirement(fact=item, origin="file", step_at=at, compiled=item.at.path in compiled)
         for item in resolved.requirements
     ]
+
+
+def _pipfile(path: str, facts: Facts, fact: PipInstall) -> Iterator[EnvRequirement]:
+    """What a Pipfile without a lock asks for."""
+    import tomllib
+
+    source = facts.read(path)
+    try:
+        table = tomllib.loads(source.text) if source is not None else {}
+    except tomllib.TOMLDecodeError:
+        table = {}
+    sections = ["packages", *(["dev-packages"] if fact.dev else [])]
+    for section in sections:
+        for name, told in table.get(section, {}).items():
+            rest = told if isinstance(told, str) else told.get("version", "*")
+            extras = told.get("extras", ()) if isinstance(told, dict) else ()
+            bracket = f"[{','.join(extras)}]" if extras else ""
+            wanted = f"{name}{bracket}{'' if rest == '*' else rest}"
+            item = _inline(wanted, fact.at)
+            if item is not None:
+                yield EnvRequirement(fact=item, origin="pipfile", step_at=fact.at)
 
 
 def _compiled(files: Iterable[RequirementsFile], facts: Facts) -> Iterator[Compiled]:
@@ -701,11 +729,24 @@ def _sync(
         return None
     files.append(path)
     if fact.tool == "pipenv":
-        lock = facts.lock(path)
-        unresolved.append("Pipfile without Pipfile.lock") if lock is None else None
+        add(_pipfile(path, facts, fact))
         return None
     add(_project(posixpath.dirname(path), extras, draft, facts, fact.at, files))
+    project = facts.pyproject(posixpath.normpath(path))
+    add(_groups(project, fact) if project is not None else ())
     return None
+
+
+def _groups(project: pyproject.PyprojectFacts, fact: PipInstall) -> Iterator[EnvRequirement]:
+    """What the dependency groups of a project without a lock bring: the default ones, and those named."""
+    named = {g for g in (*fact.groups, *fact.only_groups) if isinstance(g, str)}
+    for group in project.groups:
+        if group.kind != "group" or (fact.only_groups and group.name not in named):
+            continue
+        default = group.default and fact.dev is not False
+        if group.name in named or (default and not group.optional):
+            for item in group.requirements:
+                yield EnvRequirement(fact=item, origin="pyproject", step_at=fact.at)
 
 
 def of_project(

@@ -38,6 +38,10 @@ _SPEAKING = frozenset(
 )  # fmt: skip
 
 
+# What keeps an empty directory in a repository.
+_PLACEHOLDERS = frozenset([".gitkeep", ".keep", ".placeholder", ".empty"])
+
+
 class Facts:
     """Memoised access to the facts of a repository's files; paths are relative to its root."""
 
@@ -48,7 +52,7 @@ class Facts:
         self.budget = Budget()
         # Modules that artifacts name and no known library brings.
         self.pickled_modules: frozenset[str] = frozenset()
-        self._dockerfiles: dict[str, Dockerfile] = {}
+        self._dockerfiles: dict[str, Dockerfile | None] = {}
         self._ignores: dict[str, DockerIgnore | None] = {}
         self._pyprojects: dict[str, PyprojectFacts | None] = {}
         self._locks: dict[str, Lock | None] = {}
@@ -84,7 +88,11 @@ class Facts:
                 return None
             from auditor.parsers import dockerfile
 
-            self._dockerfiles[path] = dockerfile.parse(text)
+            parsed = dockerfile.parse(text)
+            beyond = tuple(problem for problem in parsed.problems if problem.beyond)
+            self.note(beyond)
+            # Half of a Dockerfile says nothing of the image.
+            self._dockerfiles[path] = None if beyond else parsed
         return self._dockerfiles[path]
 
     def dockerignore(self, context: str, dockerfile_path: str) -> DockerIgnore | None:
@@ -224,12 +232,28 @@ class Facts:
         """Who or what puts this path where it is used; empty where nothing says so."""
         if self.repository.would_ignore(path):
             return "git ignores it"
+        if not self.repository.exists(path) and self.repository.would_ignore(f"{path}/"):
+            return "git ignores it"  # a directory, as the pattern says
         if path.endswith("/") and self.repository.holds_ignored(path):
             return "git ignores what it holds"
         if self._kept_by_dvc(path):
             return "DVC keeps it"
+        folder = posixpath.dirname(path.rstrip("/"))
+        if folder and self._kept_empty(folder):
+            return f"{folder} is kept empty, to be filled"
         where = self.beforehand.brings(path)
         return f"{where} may bring it" if where else self.documented.says(path)
+
+    def taken_elsewhere(self, dockerfile: str, context: str) -> str:
+        """What copies the Dockerfile, or the directory it is built from, to where it is built."""
+        from auditor.deployment import beforehand
+
+        return beforehand.taken_elsewhere(self, dockerfile, context)
+
+    def _kept_empty(self, folder: str) -> bool:
+        """The directory is committed for a placeholder alone."""
+        names = set(self.repository.list_dir(folder))
+        return bool(names & _PLACEHOLDERS) and names <= _PLACEHOLDERS | {"README.md", ".gitignore"}
 
     def _kept_by_dvc(self, path: str) -> bool:
         """A ``.dvc`` file stands for it, or for a directory that it lies in."""

@@ -22,6 +22,7 @@ _PAIR = re.compile(
     r"\(\(\s*['\"](?P<host>[A-Za-z0-9.-]+)['\"]\s*,\s*(?P<port>\d+)\s*\)"
     r"|^(?:nc|netcat|ncat)\s(?:-\S+\s+(?:\d+\s+)?)*(?P<name>[A-Za-z0-9.-]+)\s+(?P<number>\d+)(?:$|\s)"
 )
+_DOLLAR = re.compile(r"\$\{?[A-Za-z_]\w*[^}/]*\}?")
 _POSTS = re.compile(r"(?i)\bpost\b|--data|\bdata=|\s-d\s|\s-X\s")
 _SCRIPT = re.compile(
     r"(?:\S*/)?(?:python[\d.]*|bash|sh)\s+(?:-[uBO]\s+)*([\w./-]+\.(?:py|sh))(?:\s|$)"
@@ -40,11 +41,15 @@ def read(
     programs: list[str] = []
     texts: list[str] = []
     _collect(script, env, programs, texts)
+    # What a shell inside it is given, that one expands.
+    plain = [] if any(arg.script for c in script.commands for arg in c.argv(env)) else texts
     run = next((m[1] for text in texts if (m := _SCRIPT.match(text))), None)
     modules = tuple(dict.fromkeys(_modules(script, env)))
     for text in texts:
         for match in _URL.finditer(text):
             port = _number(match["port"], env)
+            asked = f"{match['host']}:{match['port'] or ''}"
+            variable = _DOLLAR.search(asked) if script.exec_form and text in plain else None
             if match["port"] is None:
                 port = 443 if match["scheme"] == "https" else 80
             return HealthCheck(
@@ -57,6 +62,7 @@ def read(
                 scheme=match["scheme"],
                 posts=_POSTS.search(text) is not None,
                 modules=modules,
+                literal=variable[0] if variable is not None else "",
             )
     pair = next((m for text in texts if (m := _PAIR.search(text))), None)
     return HealthCheck(

@@ -150,7 +150,10 @@ def recipe(app: PlatformApp, facts: Facts, path: str, python: str) -> SourceText
 
 def _bento(app: PlatformApp, facts: Facts, folder: str) -> list[str]:
     """The image of a bento: its own account, its packages, and the files that it includes."""
-    lines = ["RUN useradd --create-home --uid 1034 bentoml"]
+    lines = [
+        "RUN useradd --create-home --uid 1034 bentoml",
+        "RUN mkdir -p . && chown -R bentoml:bentoml .",
+    ]
     if app.system:
         lines.append(f"RUN apt-get update && apt-get install -y {' '.join(app.system)}")
     quoted = " ".join(f"'{name}'" for name in (*app.brings, *app.packages))

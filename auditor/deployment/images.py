@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from auditor import lazy_re as re
 from auditor.catalog import knowledge
-from auditor.deployment import environments, system
+from auditor.deployment import atstart, environments, system
 from auditor.deployment.base import Base, describe
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.facts import Facts
@@ -31,8 +31,12 @@ def build(
     target: str | None = None,
     build_args: Mapping[str, Value] | None = None,
     is_dev: bool = False,
+    given: atstart.Words = (),
 ) -> BuiltImage | None:
-    """What building this Dockerfile leaves; None when it (or its target) does not exist."""
+    """What building this Dockerfile leaves; None when it (or its target) does not exist.
+
+    ``given``: the command it is started with in place of its own, which may install more.
+    """
     parsed = facts.dockerfile(dockerfile)
     if parsed is None:
         return None
@@ -79,6 +83,7 @@ def build(
         if shipped and base is not None:
             foreign_python = foreign_python or _other_python(image, base, other)
         earlier += [(command, other, shipped) for command in theirs]
+    begun = [(command, image, True) for command in atstart.installs(image, context, facts, given)]
     ordered = earlier + commands
 
     def with_python(python: PythonClaim | None) -> Environment:
@@ -87,7 +92,7 @@ def build(
             image=image,
             context=context,
             base=_environment_base(base, earlier),
-            commands=ordered,
+            commands=ordered + begun,
             facts=facts,
             python=python,
         )
@@ -124,7 +129,11 @@ def build(
             for problem in image.copy_problems
             # What is not there may have been meant as a directory.
             for whole in (posixpath.normpath(posixpath.join(context, problem.source.strip("/"))),)
-            if (why := facts.by_hand(whole) or facts.by_hand(f"{whole}/"))
+            if (
+                why := facts.by_hand(whole)
+                or facts.by_hand(f"{whole}/")
+                or facts.taken_elsewhere(dockerfile, context)
+            )
         ),
         scripts_shipped=scripts_shipped,
         opaque_programs=any(step.origin in ("image", "unknown") for step in image.copies)

@@ -29,7 +29,7 @@ class _Configured(Protocol):
 # Options that every server reads as numbers.
 _NUMBERS = frozenset({"workers", "threads", "timeout", "graceful_timeout", "keep_alive"})
 # They start other programs, or only work off a queue.
-_SILENT = frozenset({"celery", "supervisord"})
+_SILENT = frozenset({"arq", "celery", "dramatiq", "rq", "supervisord"})
 
 
 def listens(
@@ -115,10 +115,18 @@ def _port(value: Value | None, fact: ServerStart) -> int | Unknown | str:
     return int(value) if value.isascii() and value.isdigit() else value
 
 
-# Options that name a file which the server opens before it listens.
+# Options that name a file which the server opens before it listens, or a directory that it asks for.
 _FILES = {
-    "uvicorn": ("log_config", "env_file", "keyfile", "certfile", "ssl_ca_certs"),
-    "gunicorn": ("config", "log_config", "logconfig_json", "keyfile", "certfile", "ca_certs"),
+    "uvicorn": ("log_config", "env_file", "keyfile", "certfile", "ssl_ca_certs", "reload_dirs"),
+    "gunicorn": (
+        "config",
+        "log_config",
+        "logconfig_json",
+        "keyfile",
+        "certfile",
+        "ca_certs",
+        "worker_tmp_dir",
+    ),
     "hypercorn": ("config", "log_config", "keyfile", "certfile", "ca_certs"),
     "ray-serve": ("config",),
     "supervisord": ("config",),
@@ -157,6 +165,61 @@ def config_faults(fact: ServerStart, cwd: Value, view: View) -> list[StartFault]
 _MADE = {"gunicorn": ("access_log", "error_log", "pidfile")}
 # Directories of every image that only root may write in.
 _OF_ROOT = frozenset(["/run", "/var/run", "/var/log", "/var/lib", "/etc", "/usr/local", "/"])
+
+
+# Words that an option takes and no others.
+_CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
+    "uvicorn": {
+        "log_level": ("critical", "error", "warning", "info", "debug", "trace"),
+        "lifespan": ("auto", "on", "off"),
+        "interface": ("auto", "asgi3", "asgi2", "wsgi"),
+    },
+    "hypercorn": {"log_level": ("debug", "info", "warning", "error", "critical")},
+}
+
+
+def refused_choices(fact: ServerStart) -> Iterator[StartFault]:
+    """A word that the option does not take: the server prints its usage and ends."""
+    for name, words in _CHOICES.get(fact.kind, {}).items():
+        option = fact.option(name)
+        if option is None or option.source != "argv" or not isinstance(option.value, str):
+            continue
+        if "$" in option.value or not option.value or option.value.lower() in words:
+            continue
+        yield StartFault(
+            kind="literal-variable",
+            message=(
+                f"`{option.flag} {option.value}` is none of {', '.join(words)}: {fact.kind} refuses it "
+                "and stops"
+            ),
+            at=option.at,
+        )
+
+
+def unknown_account(fact: ServerStart, service: Service) -> Iterator[StartFault]:
+    """``gunicorn --user``: an account that the image does not have."""
+    from auditor.deployment.accounts import known_account, makes_account
+    from auditor.deployment.commands import ran
+
+    image = service.image
+    option = fact.option("user") if fact.kind == "gunicorn" else None
+    if image is None or image.base is None or not image.base.official_python or option is None:
+        return
+    name = option.value
+    if not isinstance(name, str) or not name or name.isdigit() or "$" in name:
+        return
+    if known_account(name, image.base.flavour) or any(
+        makes_account(c, name) for c in ran(image.image)
+    ):
+        return
+    if any("/etc" in str(copy.destination) for copy in image.image.copies):
+        return
+    yield StartFault(
+        kind="script",
+        message=f"no account `{name}` is in the image: `Error: No such user: '{name}'`, and gunicorn stops",
+        at=option.at,
+        certain=False,
+    )
 
 
 def unwritable(fact: ServerStart, cwd: Value, service: Service, view: View) -> Iterator[StartFault]:

@@ -205,6 +205,8 @@ class BuiltImage:
     # Programs of the distributions came along with them.
     scripts_shipped: bool = True
     build_args: tuple[tuple[str, Value], ...] = ()
+    # Nothing in the repository says from which directory it is built.
+    context_guessed: bool = False
     # Somebody else's image of a model server, run as it is.
     pulled: bool = False
 
@@ -265,6 +267,8 @@ class BuiltImage:
         brought = environment.installed if environment is not None else None
         if self.scripts_shipped and brought is not None and brought.has(name):
             return None  # a wheel may bring a program of its name that is no console script
+        if self.scripts_shipped and brought is not None and brought.provides(name).answer == "yes":
+            return None  # a release that is installed brings the distribution, or did once
         if name in system_programs() or environment is None:
             return False
         path = next((v.value for v in self.image.env if v.name == "PATH"), "")
@@ -401,6 +405,8 @@ class HealthCheck:
     script: str | None = None
     # Modules that an inline program of Python imports.
     modules: tuple[str, ...] = ()
+    # A variable of the address that no shell is there to expand.
+    literal: str = ""
     # Which probe of Kubernetes it is.
     role: Literal["health", "startup", "liveness", "readiness"] = "health"
 
@@ -672,6 +678,12 @@ class Deployment:
     target_python: str | None = None
     # "docker run" lines of documentation and scripts that could be tied to no image.
     notes: tuple[str, ...] = ()
+    # Every file of the repository.
+    files: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    # Dockerfiles and Compose files that the repository's own way of deploying leaves out, and why.
+    unused: Mapping[str, str] = field(default_factory=dict, compare=False)
+    # Services whose address a documented switch in the code decides, and why.
+    switched: Mapping[str, str] = field(default_factory=dict, compare=False)
     is_library: bool = False
     # With --online: pinned releases by (name, version), and conflicts by environment.
     indexed: Mapping[tuple[str, str], IndexedRelease] = field(default_factory=dict, compare=False)

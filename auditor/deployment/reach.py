@@ -244,6 +244,9 @@ def _relocated(
         commands = _installing(other.image.image)
         for step in steps:
             place = _place(commands.get(step.fact.at)) if step.fact is not None else None
+            own = _managed(other.image.image, commands, [step]) if place is None else None
+            if own is not None and own.prefix:
+                place = _Place(prefix=own.prefix, at=step.at, kind="venv")
             if place is None:
                 continue
             now = _copied(place.prefix, copy)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.deployment import (
+    atstart,
     composing,
     fronts,
     healthcheck,
@@ -563,6 +564,12 @@ def _compose_words(
     if command is None or isinstance(command.words, Unknown):
         return None
     return tuple((word.holed if given else word.blank, word.at) for word in command.words)
+
+
+def installing(service: ComposeService) -> atstart.Words:
+    """The command in place of the image's own, where it may install something."""
+    words = _compose_words(service.entrypoint, given=False) or ()
+    return atstart.words_that_install(words + (_compose_words(service.command, given=False) or ()))
 
 
 def _fragment(value: Value, at: Location) -> Fragment:

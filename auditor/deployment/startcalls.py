@@ -74,6 +74,31 @@ def objects_refused(service: Service, deployment: Deployment) -> Iterator[tuple[
             yield access, artifact.path
 
 
+# Openers by the compression that they expect.
+_OPENERS = {"gzip.open": "gzip", "bz2.open": "bz2", "lzma.open": "xz"}
+_ERRORS = {
+    "gzip": "gzip.BadGzipFile: Not a gzipped file",
+    "bz2": "OSError: Invalid data stream",
+    "xz": "LZMAError: Input format not supported by decoder",
+}
+
+
+def packed_otherwise(service: Service, deployment: Deployment) -> Iterator[tuple[FileAccess, str]]:
+    """``gzip.open`` of an artifact that is not compressed so, with the error."""
+    by_path = {artifact.path: artifact for artifact in deployment.artifacts}
+    seen = {r.path: r.seen.repo for r in service.reads if r.seen.answer == "yes"}
+    for access in (a for entry in service.runs for a in entry.trace.files):
+        path = access.path.resolved
+        expected = _OPENERS.get(access.loader)
+        if expected is None or not isinstance(path, str) or access.mode != "read":
+            continue
+        artifact = by_path.get(seen.get(path) or "")
+        if artifact is None or artifact.facts.format in ("unreadable", "lfs-pointer", ""):
+            continue
+        if (artifact.facts.container or "") not in ("xz", "lzma", expected):
+            yield access, _ERRORS[expected]
+
+
 def _locale(service: Service, call: Call) -> tuple[str, str, Confidence] | None:
     image, given = service.image, call.arguments[1:2]
     base = image.base if image is not None else None

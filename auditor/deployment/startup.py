@@ -26,7 +26,7 @@ from auditor.parsers.commands import (
 )
 from auditor.parsers.dockerfile import Cmd
 from auditor.parsers.shell.expansion import Parameter
-from auditor.parsers.shell.facts import Arg, Script, Step
+from auditor.parsers.shell.facts import Arg, Command, Script, Step
 from auditor.parsers.shell.tracing import trace
 from auditor.source import Location, Unknown
 from auditor.values import replace
@@ -107,6 +107,8 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
     if not argv or not isinstance(argv[0].value, str):
         return
     program, at = argv[0].value, argv[0].at
+    if service.command_form == "exec":
+        yield from _operators(argv)
     if len(argv) == 1:
         yield from _replaced(service, program)
     if service.command_form != "exec":
@@ -115,10 +117,23 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
             yield from _started(service, program, at, view, cwd, by_shell=True)
         return
     if "/" not in program:
+        from auditor.deployment import systempython
+
+        steps = list(ran(image.image))
+        if program == "python" and systempython.lacks_python(image, steps):
+            yield StartFault(
+                kind="program",
+                message=(
+                    f"{image.base.text if image.base else 'the image'} names its Python `python3`, and nothing "
+                    "else is called `python`: the container cannot be started"
+                ),
+                at=at,
+                evidence=(("program", program),),
+            )
         if (
             image.provides_program(program) is False
             and not python_name(program)
-            and not makes_programs(image, ran(image.image))
+            and not makes_programs(image, steps)
         ):
             here = view.look(posixpath.join(cwd, program)) if isinstance(cwd, str) else None
             beside = here is not None and here.answer == "yes" and here.kind == "file"
@@ -136,6 +151,28 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
             )
         return
     yield from _started(service, program, at, view, cwd, by_shell=False)
+
+
+_SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh"])
+
+
+def _operators(argv: Sequence[Arg]) -> Iterator[StartFault]:
+    """``&&`` as a word of the exec form: no shell is there to read it."""
+    names = {posixpath.basename(arg.text) for arg in argv[:3]}
+    # gunicorn passes over words behind the application.
+    if names & _SHELLS or "gunicorn" in names or any(arg.text in ("-c", "--") for arg in argv):
+        return
+    found = next((arg for arg in argv[1:] if arg.text in ("&&", "||", ";", "|")), None)
+    if found is not None:
+        yield StartFault(
+            kind="script",
+            message=(
+                f"the exec form starts no shell: `{found.text}` and what follows are words given to "
+                f"`{argv[0].text}`, and nothing runs them"
+            ),
+            at=found.at,
+            certain=False,
+        )
 
 
 def to_background(service: Service, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
@@ -432,6 +469,15 @@ def _walk(
         if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
             return
+        lost = _no_target(step, view) if _fatal_here(command, finals, listed) else None
+        if lost is not None:
+            yield lost
+            return
+        if command.name == "cd" and (command.errexit or listed) and not sourced:
+            lost = _no_directory(step, view)
+            if lost is not None:
+                yield lost
+                return
         found = interpret(step.argv, env=step.env, cwd=step.cwd)
         if found is None:
             continue
@@ -486,6 +532,52 @@ def _walk(
             continue
         if image.provides_program(name) is False:
             yield _not_found(service, name, inner.at)
+
+
+def _fatal_here(command: Command, finals: set[int], listed: bool) -> bool:
+    """The script ends where this command fails."""
+    return (command.errexit or id(command) in finals) and not listed
+
+
+def _no_target(step: Step, view: View) -> StartFault | None:
+    """Output goes to a file in a directory that is not there: the shell starts nothing."""
+    for redirect in step.command.redirects:
+        if redirect.operator not in (">", ">>", "&>", "&>>", ">|") or redirect.target is None:
+            continue
+        text = redirect.target.expand(step.env)
+        if not isinstance(text, str) or not isinstance(step.cwd, str) or text.startswith("/dev/"):
+            continue
+        folder = posixpath.dirname(posixpath.normpath(posixpath.join(step.cwd, text)))
+        if view.look(folder).answer != "no":
+            continue
+        return StartFault(
+            kind="script",
+            message=f"there is no directory {folder}: the shell cannot create `{text}`, and starts nothing",
+            at=redirect.at,
+            certain=False,
+            evidence=(("path", folder),),
+        )
+    return None
+
+
+def _no_directory(step: Step, view: View) -> StartFault | None:
+    """``cd`` into a directory that is not there, where that ends the script."""
+    words = [arg.value for arg in step.argv[1:]]
+    if len(words) != 1 or not isinstance(words[0], str) or not isinstance(step.cwd, str):
+        return None
+    target = words[0]
+    if target in ("", "-") or target.startswith("~"):
+        return None
+    path = posixpath.normpath(posixpath.join(step.cwd, target))
+    if view.look(path).answer != "no" or view.mount_of(path) is not None:
+        return None
+    return StartFault(
+        kind="script",
+        message=f"there is no directory {path}, and the script ends: `cd: {target}: No such file or directory`",
+        at=step.argv[1].at,
+        certain=False,
+        evidence=(("path", path),),
+    )
 
 
 def _not_found(service: Service, name: str, at: Location, *, certain: bool = False) -> StartFault:
@@ -780,12 +872,30 @@ def _works(script: Script) -> bool:
     return False
 
 
+def _left_alone(script: Script, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
+    """``server &`` is all: the shell that started it ends, and the container with it."""
+    last = script.commands[-1] if script.commands else None
+    if last is None or not last.background or not processes or processes[-1].through:
+        return
+    if any(command.name in ("wait", "fg") for command in script.commands):
+        return
+    yield StartFault(
+        kind="no-command",
+        message="the command goes to the background and nothing stays in the foreground: the container stops",
+        at=last.at,
+        certain=False,
+    )
+
+
 def ends(
     service: Service, script: Script, processes: list[MainProcess], view: View
 ) -> Iterator[StartFault]:
     """The command comes to its end: nothing of it stays, so the container stops."""
     staying = [p for p in processes if not p.background]
-    if not staying or any(p.conditional for p in processes):
+    if any(p.conditional for p in processes):
+        return
+    if not staying:
+        yield from _left_alone(script, processes)
         return
     if _awaited(service) or _on_demand(service) or _works(script):
         return

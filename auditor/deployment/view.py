@@ -298,6 +298,8 @@ class View:
         if found.reason.startswith("copied from ") and found.reason.endswith(" of another stage"):
             return self._from_stage(path, found)
         if found.reason.startswith("python"):
+            if not self._by_own_run(found):
+                return self._from_stage(path, found, told=False)
             for at, made in self._by_python().items():
                 if found.at is not None and not at.line <= found.at.line <= at.end_line:
                     continue
@@ -321,13 +323,9 @@ class View:
         )
 
     def _far_from_pip(self, path: str) -> bool:
-        """Wheels install below the interpreter's prefix, which is /usr/local in Python's images."""
+        """Wheels install below the prefix, which is /usr/local in Python's images; pip leaves /tmp empty."""
         base = self._image.base
-        if (
-            base is None
-            or not base.official_python
-            or path.startswith(("/usr/", "/tmp/", "/root/"))
-        ):
+        if base is None or not base.official_python or path.startswith(("/usr/", "/root/.")):
             return False
         parts = path.split("/")[1:]
         # Named from the root, or an environment or target named from the working directory.
@@ -362,13 +360,16 @@ class View:
         """What the project's own Python does in RUN instructions, by instruction."""
         return self._by_python()
 
-    def _from_stage(self, path: str, found: Undetermined) -> Seen | None:
-        """The same question, asked of the stage that the file is copied from."""
+    def _from_stage(self, path: str, found: Undetermined, *, told: bool = True) -> Seen | None:
+        """The same question, asked of the stage that the file is copied from.
+
+        ``told``: the question names the COPY; otherwise it names what runs in that stage.
+        """
         for step in reversed(self._image.image.copies):
             target = step.destination
             if step.origin != "stage" or step.from_stage is None or not isinstance(target, str):
                 continue
-            if step.at != found.at and step.instruction.at != found.at:
+            if told and step.at != found.at and step.instruction.at != found.at:
                 continue
             other = self.stage(step.from_stage)
             if other is None:

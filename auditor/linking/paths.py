@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
 from auditor.deployment import packagedata
 from auditor.deployment.accounts import Account, account
+from auditor.deployment.filesystem import Present
 from auditor.deployment.model import Entry, Sealed, Service
 from auditor.deployment.view import Seen, View
 from auditor.source import Location, Unknown
@@ -49,6 +51,8 @@ class PathLink:
     machine: bool = False
     # The image makes its directory and leaves it empty: something is to be mounted there.
     to_be_mounted: bool = False
+    # It would come from a directory of the host of which the repository says nothing.
+    host_only: bool = False
     # It is there, but the container's user may not read it.
     private: bool = False
 
@@ -167,6 +171,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
         before = frozenset(made)
         for access in entry.trace.files:
             path = access.path.resolved
+            if isinstance(path, str) and access.loader.startswith("pycaret."):
+                path = f"{path}.pkl"  # its `load_model` and `save_model` take a name
             if isinstance(path, str) and access.mode in ("write", "append"):
                 made.add(path)
             if access.mode not in modes or (not writing and path in before):
@@ -187,7 +193,8 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
             mount = view.mount_of(path)
             listed = mount is not None and mount.files is not None
             temporary = writing and access.loader.startswith("tempfile.")
-            if path.startswith(_ALWAYS) and not listed and not temporary:
+            homeless = writing and access.kind != "directory" and _unmade(view, path)
+            if path.startswith(_ALWAYS) and not (listed or temporary or homeless):
                 continue
             found = view.before_start(path) if writing else view.look(path)
             if not writing and access.path.base == "file" and found.answer == "yes":
@@ -227,7 +234,14 @@ def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]
                         and view.left_empty(posixpath.dirname(path))
                     )
                 ),
-                private=not writing and _private(found, service.user),
+                private=not writing and _closed(view, found, service.user),
+                host_only=found.answer == "no"
+                and source_has is None
+                and mount is not None
+                and mount.kind == "bind"
+                and bool(mount.source)
+                and not view.in_repository(str(mount.source))
+                and not isinstance(view.image.image.fs.lookup(path), Present),
             )
 
 
@@ -247,6 +261,14 @@ def _installed(service: Service, view: View, entry: Entry, seen: Seen) -> Seen:
             reason = "the package is installed without this file"
             return Seen(path=seen.path, answer="no", at=at, reason=reason)
     return seen
+
+
+def _closed(view: View, seen: Seen, user: object) -> bool:
+    """The file, or a directory on the way to it, is its owner's alone."""
+    if seen.answer != "yes" or seen.mounted:
+        return _private(seen, user)
+    above = [str(parent) for parent in PurePosixPath(seen.path).parents][:-1]
+    return any(_private(item, user) for item in (seen, *map(view.look, above)))
 
 
 def _private(seen: Seen, user: object) -> bool:
@@ -272,7 +294,14 @@ def _homeless(link: PathLink, view: View) -> bool:
     mount = view.mount_of(parent)
     if mount is not None and mount.kind == "bind" and mount.target == parent:
         return False  # The engine makes the directory that it mounts.
-    return view.look(parent).answer == "no" and not parent.startswith(_ALWAYS)
+    absent = view.look(parent).answer == "no"
+    return absent and (not parent.startswith(_ALWAYS) or _unmade(view, link.path))
+
+
+def _unmade(view: View, path: str) -> bool:
+    """A file in a directory of its own below /tmp, which nothing makes."""
+    parent = posixpath.dirname(path)
+    return parent.startswith(("/tmp/", "/var/tmp/")) and view.look(parent).answer == "no"
 
 
 def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> str | None:

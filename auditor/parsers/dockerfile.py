@@ -425,7 +425,9 @@ class _Reader:
                     else f"{_MAX_INSTRUCTIONS:,} instructions"
                 )
                 message = f"more than {counted}: what follows is not read"
-                self._problem(instruction.at, message, fatal=True)
+                self.problems.append(
+                    Problem(at=instruction.at, message=message, fatal=True, beyond=True)
+                )
                 break
             if isinstance(instruction, From):
                 continue

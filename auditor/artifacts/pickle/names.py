@@ -40,9 +40,13 @@ UNKNOWN = Entry("unknown")
 
 
 def canonical(module: str) -> str:
-    """The module under the name that the tables use: NumPy 2's ``_core`` is NumPy 1's ``core``."""
+    """The module under the name that the tables use: NumPy 2's ``_core`` is NumPy 1's ``core``,
+    and old pandas had one module where there is a package now.
+    """
     if module.startswith("numpy._core"):
         module = "numpy.core" + module[11:]
+    if module == "pandas.core.internals":
+        return "pandas.core.internals.managers"  # one module until pandas 0.24
     # Since NumPy 1.16 one extension module holds both.
     return "numpy.core.multiarray" if module == "numpy.core._multiarray_umath" else module
 

@@ -103,6 +103,21 @@ def foreign_option(server: ServerStart) -> tuple[Option, str] | None:
     return None
 
 
+def ambiguous_option(server: ServerStart) -> tuple[Option, tuple[str, ...]] | None:
+    """A shortened option that argparse could take for several, with those."""
+    if server.kind not in ("gunicorn", "hypercorn"):
+        return None
+    row = _table()[server.kind]
+    known = sorted({*row.get("values", {}), *row.get("switches", {}), *row.get("off", {})})
+    for option in server.options:
+        if option.source != "argv" or not option.flag.startswith("--") or option.flag in known:
+            continue
+        meant = tuple(flag for flag in known if flag.startswith(option.flag))
+        if len(meant) > 1:
+            return option, meant
+    return None
+
+
 # Servers that refuse what they do not know, whose table is their own parser's.
 _STRICT = ("gunicorn", "uvicorn", "hypercorn")
 _COMMON = frozenset({"-h", "--help", "-v", "--version", "--debug", "--no-sendfile"})
@@ -223,7 +238,7 @@ def _app(kind: str, arg: Arg, factory: bool) -> AppSpec:
         attribute, factory = attribute.partition("(")[0], True
     if attribute.startswith(("create_", "make_")) and kind == "flask":
         factory = True
-    if kind == "sanic" and not colon and "." in module and "/" not in module:
+    if kind in ("sanic", "arq") and not colon and "." in module and "/" not in module:
         module, _, attribute = module.rpartition(".")
     is_path = module.endswith(".py") or "/" in module or module in {".", ""}
     return AppSpec(

@@ -7,7 +7,18 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from auditor.parsers.python.facts import Failure
-from auditor.parsers.python.values import Const, DictV, Ext, Func, ListV, Obj, Table, V
+from auditor.parsers.python.frames import dtype_of
+from auditor.parsers.python.values import (
+    NUMPY_BOOL,
+    Const,
+    DictV,
+    Func,
+    ListV,
+    Obj,
+    Table,
+    Unk,
+    V,
+)
 
 if TYPE_CHECKING:
     from auditor.parsers.python.interpreter import Interpreter
@@ -27,6 +38,8 @@ _ARRAYS = frozenset(
         "stack", "vstack", "hstack", "expand_dims", "atleast_2d",
     )
 )  # fmt: skip
+_PRODUCTS = frozenset(["numpy.dot", "numpy.matmul", "numpy.inner", "numpy.vdot"])
+_AGGREGATES = frozenset(["numpy.sum", "numpy.mean", "numpy.max", "numpy.min", "numpy.prod"])
 _OWN_JSON = frozenset(["JSONEncoder", "JSONProvider", "DefaultJSONProvider", "orjson", "ujson"])
 
 
@@ -69,11 +82,15 @@ def _foreign(value: V, depth: int) -> str | None:
     """NumPy's type of a value inside an answer, where it is certain and not JSON."""
     if isinstance(value, Table) and value.kind == "array":
         return "ndarray"
+    if isinstance(value, Unk) and value.reason == NUMPY_BOOL:
+        return "bool"
     if isinstance(value, Obj):
         if value.name in _ARRAYS:
             return "ndarray"
-        if value.name in ("numpy.dot", "numpy.matmul", "numpy.sum", "numpy.mean", "numpy.max"):
-            singles = bool(value.args) and all(_single(part) for part in value.args)
+        if value.name in _PRODUCTS:
+            return "float32" if len(value.args) == 2 and all(map(_single, value.args)) else None
+        if value.name in _AGGREGATES:
+            singles = bool(value.args) and _single(value.args[0])
             return "float32" if singles and "axis" not in value.kwargs else None
         return _NUMBERS.get(value.name)
     if depth > 3:
@@ -86,10 +103,10 @@ def _foreign(value: V, depth: int) -> str | None:
 
 def _single(value: V) -> bool:
     """An array that was made of single-precision numbers."""
-    kind = value.kwargs.get("dtype") if isinstance(value, Obj) and value.name in _ARRAYS else None
-    return (isinstance(kind, Ext) and kind.name == "numpy.float32") or (
-        isinstance(kind, Const) and kind.value == "float32"
-    )
+    if isinstance(value, Table):
+        return value.dtype == "float32"
+    made = isinstance(value, Obj) and value.name in _ARRAYS
+    return made and dtype_of(value.kwargs.get("dtype")) == "float32"  # type: ignore[attr-defined]
 
 
 def template(models: Models, site: Site) -> None:

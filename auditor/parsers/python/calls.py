@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from auditor.parsers.python import answers, clients, libraries, packagefiles
+from auditor.parsers.python import answers, clients, libraries, packagefiles, refusals, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import LogHandler
@@ -95,6 +95,12 @@ def _load_dotenv(models: Models, site: Site) -> V:
     replaces = isinstance(override, Const) and bool(override.value)
     models.load_env(site.get(0, "dotenv_path"), replaces=replaces, site=site)
     return Unk("whether a .env file was found")
+
+
+@model("environ.Env.read_env")
+def _read_env(models: Models, site: Site) -> V:
+    models.load_env(site.get(0, "env_file"), replaces=False, site=site)
+    return Const(None)
 
 
 @model("dotenv.find_dotenv")
@@ -198,13 +204,17 @@ def _number(models: Models, site: Site) -> V:
     def convert(one: V) -> V:
         if kind is bool:
             answer = val.truth(one)
-            return unknown_from(one) if answer is None else Const(answer, deps_of(one))
+            return (
+                Unk("a truth value", deps_of(one))
+                if answer is None
+                else Const(answer, deps_of(one))
+            )
         if len(site.args) == 1 and (
             isinstance(one, FieldV) or (isinstance(one, Obj) and one.name == "request.value")
         ):
             return one  # the same field, as a number
         if not isinstance(one, Const) or len(site.args) > 1:
-            return unknown_from(one)
+            return Unk(f"{kind.__name__}() of what is not known", deps_of(one))
         if one.value is None:
             models.crash(one, f"{kind.__name__}(None) raises TypeError")
             return Unk("raises TypeError", one.deps)
@@ -327,13 +337,6 @@ def _enumerate(models: Models, site: Site) -> V:
 
 @model("builtins.zip")
 def _zip(models: Models, site: Site) -> V:
-    python = models.run.program.python
-    if site.kwargs.get("strict") is not None and python is not None and python < (3, 10):
-        models.run.fails(
-            site.node,
-            "TypeError: zip() takes no keyword arguments",
-            f"`strict` of `zip` came with Python 3.10, and this is {python[0]}.{python[1]}",
-        )
     columns = [models.iterate(a) for a in site.args]
     if any(c is None for c in columns):
         return ListV(None)
@@ -351,6 +354,24 @@ def _getattr(models: Models, site: Site) -> V:
             return join(value, site.args[2])
         return value
     return Unk("an attribute whose name is not known")
+
+
+@model(*refusals.PATTERNS)
+def _pattern(models: Models, site: Site) -> V | None:
+    refusals.pattern(models.run, site.get(0, "pattern"), site.node)
+    return None
+
+
+@model("random.sample")
+def _sample(models: Models, site: Site) -> V:
+    since.sample(models.run, site.get(0, "population"), site.node)
+    return ListV(None)
+
+
+@model("datetime.datetime.fromisoformat", "datetime.date.fromisoformat")
+def _from_iso(models: Models, site: Site) -> V | None:
+    since.iso_date(models.run, site.get(0, "date_string"), site.node)
+    return None
 
 
 @model("builtins.isinstance")

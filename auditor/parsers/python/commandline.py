@@ -39,6 +39,44 @@ def click_option(models: Models, option: Obj, func: Func) -> None:
         value = models.read_env(_Located(option), option.kwargs["envvar"], "click", default=default)
     given = from_argv(models, names)
     func.defaults[target.replace("-", "_").lower()] = given or value
+    flag = any(k in option.kwargs for k in ("is_flag", "count", "flag_value")) or any(
+        "/" in n for n in names
+    )
+    kind = "argument" if option.name == "click.argument" else "flag" if flag else "option"
+    parts = [part.strip() for n in names for part in n.split("/")]
+    models.clicked.setdefault(id(func), []).append((tuple(parts), kind))
+
+
+def refuse_options(models: Models, func: Func, node: ast.AST) -> None:
+    """Note where click ends the program: an option that the command does not declare."""
+    declared = models.clicked.get(id(func))
+    if declared is None or not models.run.own_command or id(func) not in models.click_commands:
+        return
+    known = {name: kind for names, kind in declared for name in names}
+    takes = any(kind == "argument" for _, kind in declared)
+    words = iter(models.run.argv)
+    text = ""
+    for word in words:
+        head, equals, _ = word.partition("=")
+        if word == "--":
+            break
+        if head in ("--help", "--version") or (word[:1] == "-" and not head.startswith("--")):
+            return
+        if head.startswith("--"):
+            if head not in known:
+                text = f"No such option: {head}"
+                break
+            if known[head] == "option" and not equals:
+                next(words, None)
+        elif not takes:
+            text = f"Got unexpected extra argument ({word})"
+            break
+    if text:
+        call = Call(
+            at=models.run.at(node), reach=models.run.reach(), category="exit",
+            name="argparse.error", mentions=(text,),
+        )  # fmt: skip
+        models.run.sink.add_call(call)
 
 
 def click_group(models: Models, group: Obj, commands: list[tuple[object, V]], node: ast.AST) -> V:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from auditor.parsers.python import answers
+from auditor.parsers.python import answers, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.python.frames import birth
@@ -207,6 +207,8 @@ def _eval_name(run: Interpreter, node: ast.Name) -> V:
                 f'`{node.id}` is set under `__name__ == "__main__"` only, which is passed over '
                 "where a server imports the module",
             )
+    if since.new_builtin(node.id):
+        run.used(node, "builtins", node.id)
     return Unk(f"{node.id} is not bound here")
 
 
@@ -320,23 +322,9 @@ def _eval_binary(run: Interpreter, node: ast.BinOp) -> V:
     for step in reversed(chain):
         right = run.eval(step.right)
         if isinstance(step.op, ast.BitOr):
-            _failing_union(run, value, right, step)
+            since.union(run, value, right, step)
         value = operate(run, step.op, value, right)
     return value
-
-
-def _failing_union(run: Interpreter, left: V, right: V, node: ast.AST) -> None:
-    """``a | b`` of two dictionaries, before Python 3.9."""
-    python = run.program.python
-    if python is None or python >= (3, 9):
-        return
-    if isinstance(left, DictV) and isinstance(right, DictV) and not (left.attr or right.attr):
-        run.fails(
-            node,
-            "TypeError: unsupported operand type(s) for |: 'dict' and 'dict'",
-            f"dictionaries are joined by `|` from Python 3.9 on, and the image runs "
-            f"{python[0]}.{python[1]}",
-        )
 
 
 def _eval_unary(run: Interpreter, node: ast.UnaryOp) -> V:

@@ -124,6 +124,18 @@ def _scalar(value: V) -> bool | None:
     return None
 
 
+_AGGREGATES = frozenset(["sum", "mean", "max", "min", "prod", "std", "var"])
+
+
+def dtype_of(value: V | None) -> str:
+    """The name of a type of numbers, given as text or as NumPy's own; empty when not known."""
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return value.value
+    if isinstance(value, Ext) and value.owner is None and value.name.startswith("numpy."):
+        return value.name.rpartition(".")[2]
+    return ""
+
+
 class Frames:
     """The part of the models that knows data frames."""
 
@@ -145,6 +157,7 @@ class Frames:
         """A table made from another."""
         made = Table(kind or other.kind, cols, other.at)
         made.error = other.error
+        made.dtype = other.dtype
         made.born = birth(self.run)
         return made
 
@@ -168,7 +181,11 @@ class Frames:
         if name in _TABLES:
             return self.table("frame", None, site.node)
         if name in _ARRAYS and site.args:
-            return self.array(site)
+            made = self.array(site)
+            kind = dtype_of(site.get(1, "dtype"))
+            if isinstance(made, Table) and (kind or not isinstance(site.args[0], Table)):
+                made.dtype = kind
+            return made
         if name in _WRAPPERS and site.args and isinstance(site.args[0], Table):
             given = site.kwargs.get("feature_names")
             if given is None:
@@ -308,6 +325,12 @@ class Frames:
             return self.like(owner, None)
         if attr in _KEEPS:
             made = self.like(owner, cols)
+            if attr == "astype":
+                made.dtype = dtype_of(site.get(0, "dtype"))
+        elif attr in _AGGREGATES and owner.dtype == "float32" and not (site.args or site.kwargs):
+            return Obj(f"numpy.{attr}", [owner], {}, self.run.at(site.node))
+        elif attr == "dot" and site.args:
+            return Obj("numpy.dot", [owner, site.args[0]], {}, self.run.at(site.node))
         elif attr in ("to_numpy", "values"):
             return self.attribute(owner, "values")
         elif attr == "to_frame" and owner.kind == "row":

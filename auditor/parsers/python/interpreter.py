@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from auditor.parsers.python import commandline, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.expressions import EVAL
 from auditor.parsers.python.facts import Failure, Import, Phase, Reach, Trace, Unsure, Use
@@ -574,6 +575,7 @@ class Interpreter:
 
     def attribute(self, owner: V, name: str, node: ast.AST) -> V:
         """``owner.name``."""
+        since.method(self, owner, name, node)
         if isinstance(owner, Ext):
             if owner.owner is None and owner.name in _CHANGING:
                 self.used(node, owner.name, name)
@@ -637,6 +639,8 @@ class Interpreter:
     ) -> V:
         """Call an abstract value. ``loose``: there are more arguments than are known."""
         if isinstance(callee, Func):
+            if id(callee) in self.models.click_commands:
+                commandline.refuse_options(self.models, callee, node)
             return self.call_function(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Bound):
             return self.call_function(
@@ -645,6 +649,8 @@ class Interpreter:
         if isinstance(callee, Class):
             return self.models.instantiate(callee, args, kwargs, node, loose=loose)
         if isinstance(callee, Ext):
+            if kwargs:
+                since.keywords(self, callee, kwargs, node)
             if kwargs and callee.name.partition(".")[0] in _CHANGING_CALLS:
                 module, _, made = callee.name.rpartition(".")
                 for keyword in kwargs:

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from auditor import lazy_re as re
 from auditor.parsers.python import commandline
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import Import
@@ -377,6 +378,34 @@ def refuse_yaml(models: Models, site: Site, text: Const) -> None:
             f"{files[0]} is no valid YAML (line {wrong.at.line})",
             file=files[0],
         )
+    elif not stream.template and site.name in ("yaml.safe_load", "yaml.safe_load_all"):
+        _refuse_tags(models, site, text.value, files[0])
+
+
+_TAG = re.compile(r"(?m)(?:^|[\s\[{,:-])(!!python/[\w./:]+|![A-Za-z]\w*)(?=\s|$)")
+
+
+def _refuse_tags(models: Models, site: Site, text: str, file: str) -> None:
+    """Tags of Python's own objects, which only the unsafe loaders make."""
+    lines = (line.partition(" #")[0] for line in text.splitlines() if line.strip()[:1] != "#")
+    found = next(
+        (
+            m
+            for line in lines
+            if "'" not in line and '"' not in line
+            for m in [_TAG.search(line)]
+            if m
+        ),
+        None,
+    )
+    if found is None or not found[1].startswith("!!python/"):
+        return
+    models.run.fails(
+        site.node,
+        f"yaml.constructor.ConstructorError: could not determine a constructor for the tag {found[1]!r}",
+        f"{file} holds `{found[1]}`, which the safe loader does not make",
+        file=file,
+    )
 
 
 def held_bytes(value: V | None) -> V | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
 from auditor.parsers import dotenv
-from auditor.parsers.python import clients, commandline, libraries, tables
+from auditor.parsers.python import clients, commandline, libraries, refusals, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.config import read_config
@@ -92,10 +92,6 @@ _PATH_TESTS = frozenset({"exists", "is_file", "is_dir", "isfile", "isdir"})
 
 
 # Methods of pathlib by the first Python that has them.
-_PATH_METHODS = {
-    "is_relative_to": (3, 9), "with_stem": (3, 9), "readlink": (3, 9), "hardlink_to": (3, 10),
-    "walk": (3, 12),
-}  # fmt: skip
 # What opens a file of the name that it is given, whatever that name is.
 _OPENS = frozenset({"builtins.open", "joblib.load", "numpy.load", "pandas.read_csv"})
 
@@ -105,6 +101,9 @@ class Models(WebModels):
 
     def __init__(self, run: Interpreter) -> None:
         super().__init__(run)
+        # What commands of click declare, by their functions; those that stand alone.
+        self.clicked: dict[int, list[tuple[tuple[str, ...], str]]] = {}
+        self.click_commands: set[int] = set()
         self.nesting = 0
         # What each argument parser was told, by the parser's identity.
         self.parsers: dict[int, list[tuple[tuple[str, ...], bool]]] = {}
@@ -656,6 +655,11 @@ class Models(WebModels):
         if isinstance(target, Func):
             if name in ("click.option", "click.argument") and isinstance(decorator, Obj):
                 commandline.click_option(self, decorator, target)
+            elif name in ("click.command", "click.command()"):
+                told = decorator.kwargs if isinstance(decorator, Obj) else {}
+                if not told.keys() & {"context_settings", "cls"}:
+                    self.clicked.setdefault(id(target), [])
+                    self.click_commands.add(id(target))
             elif name in ("click.group", "click.group()"):
                 alone = decorator.kwargs if isinstance(decorator, Obj) else {}
                 group = Obj("click.group()", [target], alone, self.run.at(node))
@@ -891,16 +895,23 @@ class Models(WebModels):
             return self.offload(site, 0)
         if attr == "start" and head in ("threading.Thread", "multiprocessing.Process"):
             target = owner.kwargs.get("target") if isinstance(owner, Obj) else None
-            if isinstance(target, Func | Bound) and isinstance(owner, Obj):
-                passed = owner.kwargs.get("args")
+            if isinstance(target, Func | Bound | Ext) and isinstance(owner, Obj):
+                passed, named = owner.kwargs.get("args"), owner.kwargs.get("kwargs")
                 arguments = self.iterate(passed) if passed is not None else []
-                with run.guard("thread"):
-                    run.call(target, arguments or [], {}, site.node, loose=arguments is None)
+                loose = arguments is None or not (named is None or isinstance(named, DictV))
+                given = dict(named.items) if isinstance(named, DictV) else {}
+                daemon = owner.kwargs.get("daemon")
+                dies = isinstance(daemon, Const) and daemon.value is True
+                with run.guard("thread", *(["daemon"] if dies else [])):
+                    run.call(target, arguments or [], given, site.node, loose=loose)
             return Const(None)
         if attr == "add_task" and site.args and isinstance(site.args[0], Func | Bound):
             with run.guard("thread"):
                 run.call(site.args[0], site.args[1:], site.kwargs, site.node)
             return Const(None)
+        if site.name in refusals.FLASK_CONFIG:
+            refusals.flask_config(self, site, attr)
+            return Unk("whether a configuration was read")
         if head == "argparse.ArgumentParser":
             return commandline.argparse(self, site, owner, attr)
         if head == "configparser.ConfigParser" and isinstance(owner, Obj):
@@ -926,7 +937,9 @@ class Models(WebModels):
             return self.frames.dump(owner, site)
         if head in ("environ.Env",) or head.startswith(("environs.", "decouple.")):
             if attr == "read_env":
-                self.load_env(site.args[0] if site.args else None, replaces=False, site=site)
+                named = (site.kwargs.get(name) for name in ("env_file", "path"))
+                path = site.args[0] if site.args else next((v for v in named if v), None)
+                self.load_env(path, replaces=False, site=site)
                 return Const(None)
             return self.environ_read(site, owner, attr)
         if isinstance(owner, Unk):
@@ -1009,14 +1022,6 @@ class Models(WebModels):
 
     def path_method(self, site: Site, owner: PathV, attr: str) -> V:
         """A method of a known path."""
-        python, since = self.run.program.python, _PATH_METHODS.get(attr)
-        if since is not None and python is not None and python < since:
-            self.run.fails(
-                site.node,
-                f"AttributeError: 'PosixPath' object has no attribute '{attr}'",
-                f"`Path.{attr}` came with Python {since[0]}.{since[1]}, and the image runs "
-                f"{python[0]}.{python[1]}",
-            )
         pure = PurePosixPath(owner.text)
         deps = owner.deps
 
@@ -1192,13 +1197,6 @@ class Models(WebModels):
 
     def constant_method(self, owner: Const, attr: str, site: Site) -> V:
         """A method of a constant, computed when the arguments are known."""
-        python = self.run.program.python
-        if attr in ("removeprefix", "removesuffix") and python is not None and python < (3, 9):
-            self.run.fails(
-                site.node,
-                f"AttributeError: '{type(owner.value).__name__}' object has no attribute '{attr}'",
-                f"`{attr}` came with Python 3.9, and the image runs {python[0]}.{python[1]}",
-            )
         if not isinstance(owner.value, str | bytes) or attr not in _STRING_METHODS:
             return Unk(f"{attr}() of a constant", owner.deps)
         for position, argument in enumerate(site.args):
@@ -1389,6 +1387,8 @@ class Models(WebModels):
         how = "decouple" if isinstance(owner, Obj) and "decouple" in owner.name else "environ"
         default = site.kwargs.get("default")
         starlette = isinstance(owner, Obj) and owner.name == "starlette.config.Config"
+        if default is None and how == "environ" and isinstance(owner, Obj) and site.args:
+            default = self.scheme_default(owner, site.args[0])
         if default is None and len(site.args) > (2 if starlette else 1):
             default = site.args[2 if starlette else 1]
         cast = attr or (text_of_ext(site.kwargs.get("cast")))
@@ -1407,6 +1407,13 @@ class Models(WebModels):
             required=default is None,
             convert=lambda value: self.coerce(value, cast),
         )
+
+    def scheme_default(self, owner: Obj, key: V) -> V | None:
+        """What ``environ.Env(NAME=(type, default))`` gives where the variable is not set."""
+        said = owner.kwargs.get(str(key.value)) if isinstance(key, Const) else None
+        if not isinstance(said, ListV) or said.items is None or len(said.items) != 2:
+            return None
+        return said.items[1]
 
     def from_file(self, read: tuple[DictV, str] | None, key: Const, default: V | None) -> V | None:
         """What a ``.env`` file says of a variable, else its default.
@@ -1486,6 +1493,8 @@ class Models(WebModels):
             if isinstance(table, DictV) and isinstance(key, Const):
                 value = table.items.get(str(key.value).lower())
                 if value is not None:
+                    if "interpolation" not in owner.kwargs:
+                        refusals.interpolation(self, site, table, value)
                     return self.coerce(value, {"getboolean": "bool"}.get(attr, attr[3:]))
             return site.kwargs.get("fallback") or Unk("a configuration value")
         return None

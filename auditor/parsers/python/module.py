@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from auditor import lazy_re as re
+from auditor.parsers.python import syntax
 from auditor.parsers.python.facts import (
     ClassFact,
     FunctionFact,
@@ -306,6 +307,7 @@ class _Reader:
         self.main_guard: Location | None = None
         self.lazy_annotations = False
         self.has_yield = "yield" in text
+        self.written = syntax.Written(text)
 
     def read(
         self,
@@ -328,6 +330,8 @@ class _Reader:
         while stack:
             node, context = stack.pop()
             kind = node.__class__
+            if kind in syntax.KINDS and (newer := syntax.need(node, self.written)) is not None:
+                self.need(node, *newer)
             handler = handlers.get(kind)
             if handler is not None:
                 for child in reversed(handler(self, node, context)):

@@ -35,6 +35,12 @@ from auditor.parsers.python.values import (
 )
 
 MAX_TEXT = 20_000
+# Functions of NumPy that answer with one of its own numbers, whatever numbers they are given.
+NUMPY_SCALARS = frozenset(
+    f"numpy.{name}"
+    for name in ("mean", "median", "std", "var", "sum", "prod", "max", "min", "argmax", "argmin", "dot",
+                 "percentile", "quantile", "linalg.norm", "float32", "float64", "int64")
+)  # fmt: skip
 _WIDE = re.compile(r"\d{4,}")
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -131,6 +137,8 @@ def binary(op: ast.operator, left: V, right: V) -> V:
         return _percent(left, right)
     if isinstance(left, Const) and isinstance(right, Const):
         return _constants(op, left, right, deps)
+    if isinstance(op, ast.MatMult):
+        return Obj("numpy.matmul", [left, right])
     return unknown_from(left, right)
 
 
@@ -282,6 +290,8 @@ def compare(op: ast.cmpop, left: V, right: V) -> V:
     if isinstance(op, ast.In | ast.NotIn):
         return _contains(op, left, right, deps)
     function = _COMPARE.get(type(op))
+    if any(isinstance(v, Obj) and v.name in NUMPY_SCALARS for v in (left, right)):
+        return Unk(val.NUMPY_BOOL, deps)
     if function is None:
         return Unk("a condition that is not known", deps)
     try:

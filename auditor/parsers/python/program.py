@@ -58,17 +58,28 @@ class ImageFinder:
         namespace = False
         for root in self.roots:
             base = posixpath.join(root, inside)
-            facts = self._facts_of(f"{base}/__init__.py")
-            if facts is not None:
-                return Module(name=name, file=f"{base}/__init__.py", facts=facts, is_package=True)
-            facts = self._facts_of(f"{base}.py")
-            if facts is not None:
-                return Module(name=name, file=f"{base}.py", facts=facts)
+            for file in (f"{base}/__init__.py", f"{base}.py"):
+                facts = self._facts_of(file)
+                if facts is None:
+                    continue
+                if self._hidden(root, parts):
+                    return None
+                return Module(
+                    name=name, file=file, facts=facts, is_package=file.endswith("/__init__.py")
+                )
             namespace |= self._is_dir(base)
         if namespace:
             reason = Unknown("a package without __init__ has no file")
             return Module(name=name, file=reason, facts=None, is_package=True)
         return None
+
+    def _hidden(self, root: str, parts: list[str]) -> bool:
+        """Whether a module stands in the way: `a/b.py` beside a directory `a/b` without `__init__`."""
+        for count in range(1, len(parts)):
+            base = posixpath.join(root, *parts[:count])
+            if self._facts_of(f"{base}/__init__.py") is None and self._facts_of(f"{base}.py"):
+                return True
+        return False
 
     def with_root(self, root: str, *, first: bool = False) -> ImageFinder:
         """The same finder after ``sys.path`` was extended."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import libraries
+from auditor.parsers.python import libraries, refusals, since
 from auditor.parsers.python.expressions import make_function, operate
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.python.imports import run_import, run_import_from
@@ -152,6 +152,8 @@ def _run_aug_assign(run: Interpreter, node: ast.AugAssign) -> int:
     if isinstance(value, ListV) and isinstance(node.op, ast.Add) and value.kind == "list":
         run.models.list_extend(value, added)
         return FALL
+    if isinstance(node.op, ast.BitOr):
+        since.union(run, value, added, node)
     run.assign(node.target, operate(run, node.op, value, added))
     return FALL
 
@@ -537,6 +539,7 @@ def _run_class(run: Interpreter, node: ast.ClassDef) -> int:
         names.append(run.models.decorator_name(decorated))
         value = run.models.decorate(decorated, value, decorator)
     made.decorators = tuple(name for name in names if name)
+    refusals.field_defaults(run, made)
     run.sink.classes[f"{frame.state.name}:{qualname}"] = (
         frame.state.facts.path if frame.state.facts else ""
     )

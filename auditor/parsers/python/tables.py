@@ -103,6 +103,11 @@ LOADERS: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
     "jinja2.FileSystemLoader": ("template", "read", 0, ("searchpath",), False),
     "os.makedirs": ("directory", "create", 0, ("name",), False),
     "os.mkdir": ("directory", "create", 0, ("path",), False),
+    "joblib.Memory": ("directory", "create", 0, ("location",), False),
+    "diskcache.Cache": ("directory", "create", 0, ("directory",), False),
+    "diskcache.FanoutCache": ("directory", "create", 0, ("directory",), False),
+    "chromadb.PersistentClient": ("directory", "create", 0, ("path",), False),
+    "tinydb.TinyDB": ("database", "create", 0, ("path",), False),
     "os.listdir": ("directory", "list", 0, ("path",), False),
     "os.scandir": ("directory", "list", 0, ("path",), False),
     "os.remove": ("file", "delete", 0, ("path",), False),
@@ -182,6 +187,14 @@ SERVERS: dict[str, tuple[str, str | None, int | None, bool]] = {
     "prometheus_client.start_http_server": ("prometheus_client", "0.0.0.0", None, False),
     "mlflow.models.serve": ("mlflow", "127.0.0.1", 5000, False),
 }
+# Servers that bottle runs by name, and the module that each needs.
+BOTTLE_SERVERS = {
+    "waitress": "waitress", "paste": "paste", "cherrypy": "cherrypy", "cheroot": "cheroot",
+    "tornado": "tornado", "gunicorn": "gunicorn", "gevent": "gevent", "geventSocketIO": "gevent",
+    "eventlet": "eventlet", "twisted": "twisted", "meinheld": "meinheld", "bjoern": "bjoern",
+    "aiohttp": "aiohttp", "uvloop": "uvloop", "rocket": "rocket", "diesel": "diesel",
+    "fapws3": "fapws",
+}  # fmt: skip
 # Servers started by a method: (name of the object's call, method) → the same.
 METHOD_SERVERS: dict[tuple[str, str], tuple[str, str | None, int | None, bool]] = {
     ("flask.Flask", "run"): ("flask", "127.0.0.1", 5000, True),

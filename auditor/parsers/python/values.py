@@ -54,6 +54,10 @@ class PathV(V):
         self.origin = origin
 
 
+# What a comparison of NumPy's numbers gives: true or false, as NumPy has them.
+NUMPY_BOOL = "a truth value of NumPy"
+
+
 class Unk(V):
     """Anything; ``reason`` says why it is not known."""
 
@@ -167,7 +171,7 @@ class Table(V):
     that it lacks raised, and where.
     """
 
-    __slots__ = ("at", "born", "cols", "error", "kind", "single")
+    __slots__ = ("at", "born", "cols", "dtype", "error", "kind", "single")
 
     def __init__(self, kind: str, cols: list[Col] | None, at: Location | None) -> None:
         self.kind = kind
@@ -176,6 +180,8 @@ class Table(V):
         self.error: tuple[str, Location] | None = None
         self.born: Born | None = None
         self.single = False
+        # What its numbers are, where the code says so (``float32``).
+        self.dtype = ""
 
 
 class Func(V):

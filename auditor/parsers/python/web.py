@@ -9,6 +9,7 @@ from auditor import lazy_re as re
 from auditor.parsers.python import answers, libraries, tables
 from auditor.parsers.python.facts import (
     Failure,
+    Import,
     Phase,
     Reach,
     Route,
@@ -17,6 +18,7 @@ from auditor.parsers.python.facts import (
     Value,
     WebApp,
 )
+from auditor.parsers.python.imports import note_import
 from auditor.parsers.python.module import text_of
 from auditor.parsers.python.operations import reason_of
 from auditor.parsers.python.values import (
@@ -646,6 +648,11 @@ class WebModels:
     ) -> None:
         run, sink = self.run, self.run.sink
         tool, default_host, default_port, development = entry
+        named = site.kwargs.get("server")
+        if tool == "bottle" and isinstance(named, Const) and named.value in tables.BOTTLE_SERVERS:
+            module = tables.BOTTLE_SERVERS[str(named.value)]
+            fact = Import(at=run.at(site.node), module=module)
+            note_import(run, fact, module, "external", "")
         variables = tables.SERVER_VARIABLES.get(tool)
         if variables is not None and tool != "ray":
             models: Any = self
