@@ -98,7 +98,8 @@ class Opaque:
     """A value that is not kept: too large, too deep, or not known statically.
 
     ``head`` and ``tail`` are the first and last bytes of a buffer that was too large; ``names``
-    are the columns that a booster's buffer records.
+    are the columns that a booster's buffer records, ``fault`` why it cannot be loaded, ``doubt``
+    what is odd about it; ``traits`` what not every release of its library computes with.
     """
 
     kind: str
@@ -106,6 +107,9 @@ class Opaque:
     head: bytes = b""
     tail: bytes = b""
     names: tuple[str, ...] = ()
+    fault: str = ""
+    doubt: str = ""
+    traits: tuple[str, ...] = ()
 
 
 Symbol: TypeAlias = bool | int | float | str | bytes | Ref | Name | Items | Mapping | Opaque | None
@@ -170,6 +174,9 @@ class PickleFacts:
     out_of_band_buffers: bool = False
     # (offset, protocol) of every PROTO opcode, where they differ within one file.
     protocols: tuple[int, ...] = ()
+    # What the C unpickler or ``pickle.py`` refuses in the first stream, and the other may take:
+    # ``long-frame``, ``huge-frame``, ``frame-in-frame``, ``crossed-frame``, ``arguments``.
+    faults: tuple[str, ...] = ()
 
 
 @value
@@ -182,6 +189,8 @@ class ArtifactFacts:
     sha256: str | None
     verdict: Verdict
     container: str | None = None
+    # Bytes behind the compressed stream.
+    behind: int = 0
     issues: tuple[ArtifactIssue, ...] = ()
     globals: tuple[str, ...] = ()
     protocol: int | None = None

@@ -39,6 +39,7 @@ class Draft:
         self.format = format
         self.limits = Limits()
         self.container: str | None = None
+        self.behind = 0
         self.blob = blob
         self.issues: list[ArtifactIssue] = []
         self.analysis: Analysis | None = None
@@ -99,6 +100,7 @@ class Draft:
             path=self.path,
             format=self.format,
             container=self.container,
+            behind=self.behind,
             size=size,
             sha256=sha256,
             verdict=worst(verdicts),
@@ -288,6 +290,7 @@ class Scanner:
             if error.got is None or not len(error.got):
                 return
             inner, consumed = error.got, len(blob)
+        draft.behind = len(blob) - consumed
         if consumed < len(blob) and not blob.only(b"\x00", consumed):
             draft.issue(
                 "ART004",

@@ -12,7 +12,7 @@ from auditor.linking.compatibility import Exact, Reason
 from auditor.linking.states import applying, keys_of, mapping_of, of_ref
 
 if TYPE_CHECKING:
-    from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol
+    from auditor.artifacts.facts import Mapping, ObjectFacts, PickleFacts, Symbol
     from auditor.linking.compatibility import Effect
 
 # Since this release the base score is stored as a list.
@@ -361,6 +361,16 @@ _SAFE_CATEGORIES: Final = (2, 3)
 _FITTED: Final = (3, 3, 2)
 
 
+# Since this release leaves may be linear models.
+_LINEAR_LEAVES: Final = (3, 2)
+
+
+def _traits(state: Mapping) -> tuple[str, ...]:
+    """Of the booster's text."""
+    handle = state.get("handle") or state.get("_handle")
+    return handle.traits if isinstance(handle, Opaque) else ()
+
+
 def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Boosters and wrappers of LightGBM: 4.0 renamed ``handle``, 3.3 asks for ``fitted_``."""
     version = exact.version("lightgbm")
@@ -397,6 +407,16 @@ def lightgbm_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 f"which {version} crashes",
                 error="Aborted",
                 help=help,
+                distribution="lightgbm",
+            )
+            return
+        if number < _LINEAR_LEAVES and "linear" in _traits(state):
+            yield Reason(
+                rule="CMP011",
+                effect="predict",
+                message=f"holds a booster whose leaves are linear models; LightGBM {version} takes "
+                "them for constants and predicts otherwise, silently",
+                help="Pin lightgbm>=3.2, or train without linear_tree.",
                 distribution="lightgbm",
             )
             return

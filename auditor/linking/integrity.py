@@ -11,9 +11,11 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from auditor.artifacts.facts import Items, Mapping, Opaque
+from auditor import lazy_re as re
+from auditor.artifacts.facts import Items, Mapping, Name, Opaque, Ref
+from auditor.linking import symbols
 from auditor.linking.compatibility import Reason
-from auditor.linking.states import mapping_of, of_ref
+from auditor.linking.states import mapping_of, of_ref, one_changed, shape_of
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ObjectFacts, PickleFacts, Symbol
@@ -22,24 +24,50 @@ if TYPE_CHECKING:
 _HELP: Final = "Fetch or write the file again, and compare its checksum."
 
 
-def damage_reasons(pickle: PickleFacts) -> Iterator[Reason]:
-    """The first contradiction in the stream."""
+# What was found of the streams that were looked at last: each is asked of many environments.
+_KEPT: Final = 64
+_found: dict[int, tuple[PickleFacts, tuple[Reason, ...]]] = {}
+
+
+def damage_reasons(pickle: PickleFacts) -> tuple[Reason, ...]:
+    """The first contradiction in the stream, whatever the environment."""
+    kept = _found.get(id(pickle))
+    if kept is None or kept[0] is not pickle:
+        if len(_found) >= _KEPT:
+            _found.clear()
+        kept = _found[id(pickle)] = (pickle, tuple(_damage(pickle)))
+    return kept[1]
+
+
+def _damage(pickle: PickleFacts) -> Iterator[Reason]:
     trees = 0
     doubt = ""
     for item in pickle.objects:
         doubt = doubt or _odd_value(pickle, item)
         if item.of == _TREE and trees < _MOST_TREES:
             trees += 1
+            if what := _sized(pickle, item):
+                yield _reason("load", what, "ValueError: Wrong shape for value array")
+                return
             if what := _grown(pickle, item):
                 yield _reason("predict", what, "")
                 return
-        found = _array(pickle, item) or _dtype(item) or _manager(pickle, item)
+        doubt = doubt or _odd_buffer(item)
+        found = (
+            _array(pickle, item)
+            or _dtype(item)
+            or _manager(pickle, item)
+            or _unread(pickle, item)
+            or _buffer(item)
+        )
         if found is not None:
             what, error = found
             yield _reason("load", what, error)
             return
+        if item.of.startswith(_NAMED):
+            doubt = doubt or _odd_name(item)
         if item.of.startswith("sklearn."):
-            what = _names(item) or _trees(pickle, item)
+            what = _names(item) or _trees(pickle, item) or _columns(pickle, item)
             if what:
                 yield _reason("predict", what, "")
                 return
@@ -58,11 +86,121 @@ def _reason(effect: Effect, what: str, error: str) -> Reason:
     )
 
 
+# ---- buffers of boosters ----
+
+
+def _buffers(item: ObjectFacts) -> Iterator[Opaque]:
+    state = mapping_of(item)
+    values = [v for _, v in state.pairs] if state is not None else []
+    yield from (v for v in (*item.args, *values) if isinstance(v, Opaque))
+
+
+def _buffer(item: ObjectFacts) -> tuple[str, str] | None:
+    """A booster that its library does not load."""
+    fault = next((b.fault for b in _buffers(item) if b.fault), "")
+    return (f"a booster with {fault}", "XGBoostError or LightGBMError") if fault else None
+
+
+def _odd_buffer(item: ObjectFacts) -> str:
+    doubt = next((b.doubt for b in _buffers(item) if b.doubt), "")
+    return f"a booster with {doubt}" if doubt else ""
+
+
+# ---- what compiled or fixed code reads by name ----
+
+# Names that restoring looks up, by the end of the class; others beside them are no fault.
+_READ: Final[tuple[tuple[str, frozenset[str]], ...]] = (
+    ("sklearn.tree._tree.Tree", frozenset({"max_depth", "node_count", "nodes", "values"})),
+    (
+        "numpy_pickle.NumpyArrayWrapper",
+        frozenset({"subclass", "shape", "order", "dtype"}),
+    ),
+    ("inspect.Parameter", frozenset({"_default", "_annotation"})),
+    ("pandas.core.frame.DataFrame", frozenset({"_typ"})),
+    ("pandas.core.series.Series", frozenset({"_typ"})),
+)
+_GENERATOR: Final = frozenset({"bit_generator", "state", "has_uint32", "uinteger"})
+# What cloudpickle takes out of a function's state.
+_FUNCTION: Final = frozenset({"__globals__", "__closure__", "_cloudpickle_submodules"})
+# Arguments by name, all that the class takes.
+_RANGE: Final = frozenset({"name", "start", "stop", "step"})
+_PANDAS_FLAGS: Final = frozenset({"allows_duplicate_labels"})
+
+
+def _unread(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
+    """A state without a name that restoring looks up, or with one that nobody takes."""
+    state = mapping_of(item)
+    short = item.of.rpartition(".")[2]
+    if state is not None and len(state.pairs) == state.size:
+        names = {k for k, _ in state.pairs}
+        for ending, wanted in _READ:
+            if item.of.endswith(ending) and not wanted <= names:
+                lost = min(wanted - {n for n in names if isinstance(n, str)})
+                return f"a {short} without {lost}", f"KeyError: '{lost}'"
+        flags = state.get("_flags") if item.of.startswith("pandas.") else None
+        if isinstance(flags, Mapping) and not {k for k, _ in flags.pairs} <= _PANDAS_FLAGS:
+            return f"flags of a {short} that pandas does not know", "TypeError: Flags.__init__()"
+    if (odd := _generator(pickle, item)) is not None:
+        return odd
+    if item.callable.endswith("._function_setstate") and len(item.args) == 2:
+        given = item.args[1]
+        slots = given.items[1] if isinstance(given, Items) and len(given.items) == 2 else None
+        if isinstance(slots, Mapping) and len(slots.pairs) == slots.size:
+            lost_slots = _FUNCTION - {k for k, _ in slots.pairs if isinstance(k, str)}
+            if lost_slots:
+                return f"a function without {min(lost_slots)}", f"KeyError: '{min(lost_slots)}'"
+    if item.callable.endswith("._new_Index") and len(item.args) == 2:
+        cls, given = item.args
+        if isinstance(given, Mapping) and any(
+            isinstance(k, str) and not k.isidentifier() for k, _ in given.pairs
+        ):
+            return "an index with an argument that none takes", "TypeError"
+        if (
+            isinstance(cls, Name)
+            and cls.text.endswith(".RangeIndex")
+            and isinstance(given, Mapping)
+            and not {k for k, _ in given.pairs} <= _RANGE
+        ):
+            return "a RangeIndex with an argument that it does not take", "TypeError"
+    return None
+
+
+def _generator(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
+    """The state of a random generator, which names its kind and its parts."""
+    if not item.callable.startswith("numpy.random._pickle.") or not item.args:
+        return None
+    state = item.state
+    if isinstance(state, Items) and state.items:
+        state = state.items[0]
+    kind = item.args[0]
+    if isinstance(kind, Name):
+        kind = kind.text.rpartition(".")[2]
+    if not isinstance(state, Mapping) or not isinstance(kind, str) or len(state.pairs) < 2:
+        return None
+    names = {k for k, _ in state.pairs}
+    inner = state.get("state")
+    if not {"bit_generator", "state"} <= names or state.get("bit_generator") != kind:
+        return (
+            f"a state of another generator than {kind}",
+            f"ValueError: state must be for a {kind} RNG",
+        )
+    if kind.startswith("PCG64") and not (
+        isinstance(inner, Mapping)
+        and {k for k, _ in inner.pairs} == {"state", "inc"}
+        and names == _GENERATOR
+    ):
+        return f"a state that lacks parts of {kind}", "KeyError"
+    return None
+
+
 # ---- NumPy ----
 
 # The only form of an array's state with a number in front.
 _ARRAY_FORM: Final = 1
 _ARRAY_SIZE: Final = 5
+# Until long ago without the form; a masked array's mask and filling value stand behind it.
+_ARRAY_SIZES: Final = (4, 5)
+_MASKED_SIZE: Final = 7
 _DTYPE_FORMS: Final = range(5)
 # Letters of types whose number counts bytes, and those whose number counts characters of four.
 _BYTES: Final = "biufcmMSVT"
@@ -72,14 +210,24 @@ _CHARACTERS: Final = "U"
 def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     """An array whose shape and type do not add up to its bytes."""
     state = item.state
-    if (
-        not item.callable.endswith("multiarray._reconstruct")
-        or not isinstance(state, Items)
-        or state.size != _ARRAY_SIZE
-        or len(state.items) != _ARRAY_SIZE
-    ):
+    masked = item.callable == "numpy.ma.core._mareconstruct"
+    if not item.callable.endswith("multiarray._reconstruct") and not masked:
         return None
-    form, shape, dtype, _, raw = state.items
+    if not isinstance(state, Items):
+        return None
+    if state.size not in (_MASKED_SIZE,) if masked else state.size not in _ARRAY_SIZES:
+        return (
+            f"an array whose state has {state.size} values",
+            "TypeError: __setstate__() argument 1 must be sequence of length 4",
+        )
+    if len(state.items) < _ARRAY_SIZE or state.size == 4:
+        return None
+    form, shape, dtype, _, raw = state.items[:_ARRAY_SIZE]
+    if _is_plain(form) or not _is_tuple(shape) or isinstance(dtype, _PLAIN):
+        return (
+            "an array whose state is of other kinds",
+            "TypeError: __setstate__() argument 1 must be sequence of length 4, not 5",
+        )
     if isinstance(form, int) and form != _ARRAY_FORM:
         return (
             f"an array in the form {form}, which no NumPy knows",
@@ -89,7 +237,11 @@ def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     width = _width(of_ref(pickle, dtype))
     if count is None or width is None:
         return None
-    if isinstance(raw, Items):
+    if isinstance(raw, Ref):
+        size = _encoded(pickle, raw)
+        if size is None:
+            return None
+    elif isinstance(raw, Items):
         size, width = raw.size, 1
     elif isinstance(raw, bytes):
         size = len(raw)
@@ -103,6 +255,27 @@ def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
         f"an array of {count} values in {size} bytes",
         "ValueError: buffer size does not match array size",
     )
+
+
+_PLAIN: Final = (bool, int, float, str, bytes, Items, Mapping)
+
+
+def _is_plain(form: Symbol) -> bool:
+    """Whether a number that says the form is something else."""
+    return isinstance(form, float | str | bytes | Items | Mapping)
+
+
+def _is_tuple(shape: Symbol) -> bool:
+    return not isinstance(shape, _PLAIN) or (isinstance(shape, Items) and shape.kind == "tuple")
+
+
+def _encoded(pickle: PickleFacts, symbol: Symbol) -> int | None:
+    """How many bytes a text stands for that protocols before 3 encode as Latin-1."""
+    found = of_ref(pickle, symbol)
+    if found is None or found.callable != "_codecs.encode" or len(found.args) != 2:
+        return None
+    text, coding = found.args
+    return len(text) if isinstance(text, str) and coding == "latin1" else None
 
 
 def _count(shape: Symbol) -> int | None:
@@ -130,7 +303,12 @@ def _width(dtype: ObjectFacts | None) -> int | None:
 
 def _dtype(item: ObjectFacts) -> tuple[str, str] | None:
     state = item.state
-    if item.callable != "numpy.dtype" or not isinstance(state, Items) or not state.items:
+    if item.callable != "numpy.dtype":
+        return None
+    code = item.args[0] if item.args else None
+    if isinstance(code, str) and len(code) <= _SHORT and not _CODE.fullmatch(code):
+        return f"the data type {code!r}", f"TypeError: data type {code!r} not understood"
+    if not isinstance(state, Items) or not state.items:
         return None
     form = state.items[0]
     if isinstance(form, int) and form not in _DTYPE_FORMS:
@@ -140,6 +318,12 @@ def _dtype(item: ObjectFacts) -> tuple[str, str] | None:
         )
     return None
 
+
+# A kind and a width, as NumPy writes them; longer texts are names.
+_SHORT: Final = 3
+_CODE: Final = re.compile(
+    r"\d*(?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[mM]8|O[48]?|[SVUTa]\d*|[?bhilqpBHILQPefdgFDG])|int|str"
+)
 
 # How many values of an array are looked at.
 _MANY: Final = 1_000
@@ -326,6 +510,49 @@ def _names(item: ObjectFacts) -> str:
     return ""
 
 
+# Their objects keep attributes, whose names programmers wrote.
+_NAMED: Final = ("sklearn.", "lightgbm.", "xgboost.", "imblearn.", "category_encoders.")
+
+
+def _odd_name(item: ObjectFacts) -> str:
+    """An attribute whose name is no identifier: whether it is read is not known."""
+    state = mapping_of(item)
+    names = {k for k, _ in state.pairs if isinstance(k, str)} if state is not None else set()
+    short = item.of.rpartition(".")[2]
+    owner = symbols.owner(item.of)
+    table = symbols.table(owner) if owner else None
+    known = table.attributes(item.of.rpartition(".")[0], short) if table is not None else ()
+    lost = [n for n in known if n not in names and len(n) >= _LONG]
+    for key in names:
+        if not key.isidentifier():
+            return f"an attribute of {short} with the name {key!r}"
+        if key not in known and (meant := _meant(lost, key)):
+            return f"an attribute of {short} with the name {key!r} and none with {meant!r}"
+    return ""
+
+
+# Shorter names are like each other by chance.
+_LONG: Final = 6
+
+
+def _meant(lost: list[str], key: str) -> str:
+    """The attribute that a name was before a byte of it changed."""
+    return next((n for n in lost if len(n) == len(key) and one_changed(n, key)), "")
+
+
+def _columns(pickle: PickleFacts, item: ObjectFacts) -> str:
+    """Coefficients for another number of columns than the model was fitted with."""
+    state = mapping_of(item) if item.of.startswith("sklearn.linear_model.") else None
+    fitted = state.get("n_features_in_") if state is not None else None
+    if state is None or not isinstance(fitted, int):
+        return ""
+    sides = shape_of(pickle, state.get("coef_"))
+    if not sides or sides[-1] == fitted:
+        return ""
+    name = item.of.rpartition(".")[2]
+    return f"a {name} of {fitted} columns with coefficients for {sides[-1]}"
+
+
 def _trees(pickle: PickleFacts, item: ObjectFacts) -> str:
     """A tree that was fitted on other data than its forest."""
     state = mapping_of(item) if item.of.startswith(_FORESTS) else None
@@ -350,6 +577,27 @@ _MOST_TREES: Final = 100
 _NODE: Final = struct.Struct("<qqqddqd")
 _LEAF: Final = -1
 _CLOSE: Final = 1e-6
+
+
+def _sized(pickle: PickleFacts, item: ObjectFacts) -> str:
+    """A tree whose arrays do not have as many rows as it has nodes, or places as classes."""
+    state = mapping_of(item)
+    count = state.get("node_count") if state is not None else None
+    if state is None or not isinstance(count, int):
+        return ""
+    nodes, values = shape_of(pickle, state.get("nodes")), shape_of(pickle, state.get("values"))
+    if nodes is None or values is None or len(item.args) < 3:
+        return ""
+    if nodes != (count,):
+        return f"a tree of {count} nodes in an array of {nodes}"
+    raw, width = _bytes_of(pickle, item.args[1])
+    most = max(struct.unpack(f"<{len(raw) // 8}q", raw)) if raw and width == 8 else None
+    wanted = (count, item.args[2], most)
+    if len(values) != 3 or any(
+        b is not None and a != b for a, b in zip(values, wanted, strict=True)
+    ):
+        return f"a tree whose values have the sides {values}"
+    return ""
 
 
 def _grown(pickle: PickleFacts, item: ObjectFacts) -> str:
@@ -393,6 +641,9 @@ def _shares(pickle: PickleFacts, state: Mapping, nodes: list[tuple[float, ...]])
     ):
         return ""
     for place, node in enumerate(nodes):
+        if node[0] != _LEAF:
+            # Predictions read leaves alone.
+            continue
         whole = sum(struct.unpack_from(f"<{count}d", raw, place * 8 * count))
         weight = node[6]
         if not (abs(whole - 1) <= _CLOSE or abs(whole - weight) <= _CLOSE * max(1.0, abs(weight))):

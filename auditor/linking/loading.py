@@ -50,6 +50,8 @@ def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reas
         # An array of plain numbers.
         return
     yield from _protocol(pickle, exact)
+    yield from _refused(facts, pickle, exact, loader)
+    yield from _extensions(pickle)
     yield from _alignment(pickle, exact, loader)
     yield from _python2(pickle, exact, loader)
     yield from _globals(pickle, exact, loader)
@@ -193,6 +195,11 @@ def _file(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
             return
 
 
+# Behind these joblib does not stop: it feeds a decompressor of zlib that is done again and again,
+# and one of LZ4 what is none. Behind others it ignores what follows.
+_ENDLESS: Final = frozenset({"gzip", "zlib", "lz4"})
+
+
 def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     container = (facts.container or "").partition("+")[0]
     pickle = facts.pickle
@@ -213,6 +220,15 @@ def _codec(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
                     rule="CMP010",
                     effect="load",
                     message="is compressed with Zstandard, which joblib does not read",
+                )
+            elif container in _ENDLESS and facts.behind:
+                yield Reason(
+                    rule="CMP011",
+                    effect="load",
+                    message=f"has {facts.behind} bytes behind its {container} stream, which "
+                    "joblib.load never gets past",
+                    error="MemoryError, or no answer at all",
+                    help="Fetch or write the file again, and compare its checksum.",
                 )
         elif loader == "pandas":
             suffix = facts.path.rpartition(".")[2].lower()
@@ -280,6 +296,77 @@ def _protocol(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         )
 
 
+# joblib, and pandas since this release, read with ``pickle.py``; all others with the C unpickler.
+_PLAIN_PANDAS: Final = (3, 0)
+# By unpickler, what it does not take of a stream that another does.
+_REFUSED: Final = {
+    "c": {
+        "long-frame": "UnpicklingError: pickle data was truncated",
+        "huge-frame": "MemoryError",
+        "arguments": "TypeError: argument list must be a tuple",
+    },
+    "python": {
+        "huge-frame": "MemoryError",
+        "frame-in-frame": "UnpicklingError: beginning of a new frame before end of current frame",
+        "crossed-frame": "UnpicklingError: pickle exhausted before end of frame",
+    },
+}
+# A file up to this size lies in the buffer of the open file, in which frames have no ends.
+_BUFFERED: Final = 4096
+
+
+def _refused(
+    facts: ArtifactFacts, pickle: PickleFacts, exact: Exact, loader: str
+) -> Iterator[Reason]:
+    """Streams that only one of the two unpicklers takes."""
+    if not pickle.faults:
+        return
+    plain = loader == "joblib"
+    if loader == "pandas":
+        plain = exact.at_least("pandas", *_PLAIN_PANDAS) is not False
+    refused = _REFUSED["python" if plain else "c"]
+    for fault in pickle.faults:
+        if error := refused.get(fault):
+            yield Reason(
+                rule="CMP011",
+                effect="load",
+                message=f"was damaged: it holds what {_call(loader)} refuses ({_FAULTS[fault]})",
+                error=error,
+                help="Fetch or write the file again, and compare its checksum.",
+            )
+            return
+    if not plain and "crossed-frame" in pickle.faults and facts.size > _BUFFERED:
+        yield Reason(
+            rule="CMP011",
+            effect="unknown",
+            message=f"may have been damaged: {_FAULTS['crossed-frame']}",
+            help="Fetch or write the file again, and compare its checksum.",
+        )
+
+
+def _extensions(pickle: PickleFacts) -> Iterator[Reason]:
+    """Codes that stand for names: nobody but the process that wrote them knows which."""
+    if pickle.extension_codes:
+        code = pickle.extension_codes[0]
+        yield Reason(
+            rule="CMP011",
+            effect="load",
+            message=f"names something by the extension code {code}, which has to be registered "
+            "before it is loaded",
+            error=f"ValueError: unregistered extension code {code}",
+            help="Register it with copyreg.add_extension, or write the artifact without codes.",
+        )
+
+
+_FAULTS: Final = {
+    "long-frame": "a frame that is longer than the file",
+    "huge-frame": "a frame that is longer than any memory",
+    "frame-in-frame": "a frame that begins inside another",
+    "crossed-frame": "a value that crosses the end of its frame",
+    "arguments": "a call whose arguments are no tuple",
+}
+
+
 def _alignment(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     if loader != "joblib" or not pickle.joblib_aligned:
         return
@@ -342,6 +429,10 @@ def _named(pickle: PickleFacts) -> Iterator[tuple[int, str, str]]:
                 yield item.offset, module, name
 
 
+# What dill's unpickler answers itself, as of this module.
+_DILL_ANSWERS: Final = frozenset({"__main__", "NoneType"})
+
+
 def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     """Every name that is imported, in the order of the stream."""
     seen: set[tuple[str, str]] = set()
@@ -357,8 +448,7 @@ def _globals(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]
         module, name = renames.get((asked[0], asked[1]), (asked[0], asked[1]))
         if (module, name) in seen or module in failed_modules:
             continue
-        if loader == "dill" and module == "__builtin__":
-            # dill's unpickler answers these itself.
+        if loader == "dill" and module == "__builtin__" and name in _DILL_ANSWERS:
             continue
         seen.add((module, name))
         reason = resolve(module, name, exact)

@@ -24,8 +24,11 @@ def pandas_renames(version: str) -> dict[tuple[str, str], tuple[str, str]]:
 _IN_PROGRESS = ("GroupBy", "Rolling", "Expanding", "Resampler", "ExponentialMovingWindow")
 # Since this release a block's place has to be an object of its own; 2.0 takes slices as well.
 _PLACEMENTS = (2, 1)
-# Values of blocks that have as many dimensions as the frame.
-_TWO_DIMENSIONAL = ("numpy.ndarray", ".DatetimeArray", ".TimedeltaArray")
+# Since this release ``read_pickle`` makes blocks of pandas 1.3 another way.
+_REROUTED = (2, 1, 4)
+# pandas 1.3 kept its values without the frame's second dimension, which 2.0 wants of them alone:
+# all other kinds of values were asked.
+_FLAT = ".PeriodArray"
 # pandas-dev/pandas#42345, mended in the next patch release.
 _STRICT_MANAGERS = (1, 3, 0)
 _FRAMES = frozenset({"DataFrame", "Series"})
@@ -172,7 +175,7 @@ def _refused(
         and item.how == "REDUCE"
         and number >= (2, 0)
         and item.args
-        and loader != "pandas"
+        and (loader != "pandas" or number < _REROUTED)
     ):
         # pandas 1.3 passes blocks through copyreg with a slice as their place.
         blocks = item.args[0]
@@ -181,7 +184,7 @@ def _refused(
             if block is None or "unpickle_block" in block.callable:
                 continue
             values = of_ref(pickle, block.args[0]) if block.args else None
-            flat = values is not None and not values.of.endswith(_TWO_DIMENSIONAL)
+            flat = values is not None and values.of.endswith(_FLAT)
             if number >= _PLACEMENTS or flat:
                 return (
                     "blocks of pandas 1.3",

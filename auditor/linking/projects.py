@@ -30,7 +30,8 @@ class Shape:
     ``fields`` a named tuple's with ``required`` of them without a default; ``slots`` those of a
     class whose instances have no ``__dict__``; ``attributes`` what a class binds, None where it
     may have more; ``arguments`` how few and how many its constructor takes. ``open``: more may be
-    added elsewhere.
+    added elsewhere. ``reads`` are attributes that the methods which predict read in any case, and
+    only other methods of the class set.
     """
 
     kind: Literal["class", "function", "enum", "flag", "namedtuple"]
@@ -41,6 +42,7 @@ class Shape:
     attributes: frozenset[str] | None = None
     arguments: tuple[int, int] | None = None
     open: bool = False
+    reads: frozenset[str] = frozenset()
 
 
 @value
@@ -94,6 +96,7 @@ class _Reader:
         pending = [(node, False) for node in body]
         while pending:
             node, conditional = pending.pop(0)
+            before = set(self.names) if conditional else self.names
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.bind(node.name, None if node.decorator_list else Shape(kind="function"))
                 self.names.add(node.name)
@@ -118,7 +121,9 @@ class _Reader:
             if conditional and isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Assign):
                 # Which of several definitions holds is not known.
                 for name in _bound(node):
-                    self.shapes.pop(name, None)
+                    shape = self.shapes.pop(name, None)
+                    if shape is not None and shape.reads and name not in before:
+                        self.shapes[name] = Shape(kind="class", reads=shape.reads)
 
     def bind(self, name: str, shape: Shape | None) -> None:
         self.names.add(name)
@@ -172,7 +177,81 @@ def _class(node: ast.ClassDef) -> Shape | None:
         slots=None if slots is None or "__dict__" in slots else slots,
         attributes=frozenset(_Reader.of(node.body).names) if plain else None,
         arguments=_arguments(own.get("__init__")) if plain and "__new__" not in own else None,
+        reads=_reads(node, own),
     )
+
+
+# What a server calls.
+_ASKED: Final = (
+    "__call__",
+    "decision_function",
+    "predict",
+    "predict_proba",
+    "run",
+    "score_samples",
+    "transform",
+)
+# With these a class restores itself, or finds attributes in its own way.
+_OWN_WAY: Final = frozenset(
+    {"__setstate__", "__getattr__", "__getattribute__", "__reduce__", "__reduce_ex__", "__new__"}
+)
+
+
+def _reads(
+    node: ast.ClassDef, own: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]
+) -> frozenset[str]:
+    """Attributes of the instance that predicting needs and does not set."""
+    if own.keys() & _OWN_WAY:
+        return frozenset()
+    bound = _Reader.of(node.body).names
+    stored = {
+        (name, found.attr)
+        for name, method in own.items()
+        for found in ast.walk(method)
+        if isinstance(found, ast.Attribute) and _of_self(found) and isinstance(found.ctx, ast.Store)
+    }
+    needed: set[str] = set()
+    for name in _ASKED:
+        method = own.get(name)
+        if not isinstance(method, ast.FunctionDef) or method.decorator_list:
+            continue
+        for attribute in _certainly_read(method):
+            setters = {n for n, stored_name in stored if stored_name == attribute}
+            if attribute not in bound and setters and name not in setters:
+                needed.add(attribute)
+    return frozenset(needed)
+
+
+def _of_self(found: ast.Attribute) -> bool:
+    return isinstance(found.value, ast.Name) and found.value.id == "self"
+
+
+# Whether their parts run is decided while they run.
+_MAYBE: Final = (
+    ast.If, ast.For, ast.While, ast.Try, ast.With, ast.IfExp, ast.BoolOp, ast.Lambda,
+    ast.FunctionDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Assert,
+    ast.ClassDef, ast.Match,
+)  # fmt: skip
+
+
+def _certainly_read(method: ast.FunctionDef) -> Iterator[str]:
+    """Attributes of ``self`` that the method reads whatever it is given."""
+    for statement in method.body:
+        if isinstance(statement, _MAYBE):
+            # It may return or raise in there.
+            return
+        pending: list[ast.AST] = [statement]
+        while pending:
+            current = pending.pop()
+            if isinstance(current, _MAYBE):
+                continue
+            if (
+                isinstance(current, ast.Attribute)
+                and _of_self(current)
+                and isinstance(current.ctx, ast.Load)
+            ):
+                yield current.attr
+            pending += ast.iter_child_nodes(current)
 
 
 def _arguments(init: ast.stmt | None) -> tuple[int, int] | None:
@@ -290,9 +369,35 @@ def project_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             shape = shape_of(project, name) or shape_of(project, item.of)
             if shape is not None:
                 why = _refused(name, shape, item, exact)
+                if why is None and (unset := _unset(shape, item)):
+                    yield _unread(item.of, unset)
+                    return
         if why is not None:
             yield _reason(name, why)
             return
+
+
+def _unset(shape: Shape, item: ObjectFacts) -> str:
+    """The attribute that predicting reads and the artifact does not bring along."""
+    state = item.state
+    if not shape.reads or not isinstance(state, Pairs) or len(state.pairs) != state.size:
+        return ""
+    lost = shape.reads - {key for key, _ in state.pairs if isinstance(key, str)}
+    # Of none that it reads: a template that was never fitted.
+    return min(lost) if lost and lost != shape.reads else ""
+
+
+def _unread(name: str, attribute: str) -> Reason:
+    short = name.rpartition(".")[2]
+    return Reason(
+        rule="CMP008",
+        effect="predict",
+        message=f"holds a {short} without {attribute}, which {name} in the image reads when it "
+        "predicts: its code has changed since",
+        error=f"AttributeError: '{short}' object has no attribute '{attribute}'",
+        help=f"Bring {short} back to what it was, or write the artifact again.",
+        evidence=(("global", name), ("attribute", attribute)),
+    )
 
 
 def _reason(name: str, why: tuple[str, str]) -> Reason:

@@ -132,6 +132,10 @@ def scipy_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         elif name.startswith("coo_") and "coords" in keys_of(item) and number < (1, 13):
             what = "a sparse matrix of SciPy 1.13 or newer"
             error = f"AttributeError: '{name}' object has no attribute 'row'"
+        elif name == "coo_array" and {"row", "col"} <= keys_of(item) and number >= (1, 13):
+            # Matrices alone restore what older releases wrote.
+            what = "a sparse array of SciPy before 1.13"
+            error = "AttributeError: 'coo_array' object has no attribute 'coords'"
         elif (
             name == "cKDTree"
             and number < (1, 3)

@@ -20,6 +20,23 @@ _OR: Final = (Name("_operator.or_"), Name("operator.or_"))
 NORMALDIST_STATE: Final = (3, 10)
 
 
+# A cookie is a dictionary of these alone, and takes no other: its attributes, and since when.
+_MORSEL: Final = "http.cookies.Morsel"
+_COOKIE: Final[dict[str, tuple[int, int]]] = {
+    **dict.fromkeys(
+        ("expires", "path", "comment", "domain", "max-age", "secure", "httponly", "version"), (3, 0)
+    ),
+    "samesite": (3, 8),
+    "partitioned": (3, 14),
+}
+
+
+def _cookie(item: ObjectFacts, python: tuple[int, int]) -> str:
+    """The attribute of a cookie that the Python refuses."""
+    given = [name for name in item.items[::2] if isinstance(name, str)]
+    return next((n for n in given if _COOKIE.get(n.lower(), (99, 0)) > python), "")
+
+
 def standard_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     """Objects of the standard library whose restoring changed."""
     python = ".".join(map(str, exact.python))
@@ -60,6 +77,15 @@ def standard_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 message="holds an enumeration as an old cloudpickle wrote it: no Python rebuilds it",
                 error="AttributeError: 'dict' object has no attribute '_member_names'",
                 help="Put the enumeration into a module, and write the artifact again.",
+            )
+            return
+        if item.of == _MORSEL and (odd := _cookie(item, exact.python)):
+            yield Reason(
+                rule="CMP004",
+                effect="load",
+                message=f"holds a cookie with {odd!r}, which Python {python} does not know",
+                error=f"CookieError: Invalid attribute {odd!r}",
+                help="Store plain values (numbers, text, lists) instead of this object.",
             )
             return
         if item.of == "statistics.NormalDist" and isinstance(item.state, Items):

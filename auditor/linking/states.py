@@ -56,6 +56,7 @@ def state_reasons(
         yield from _passthrough(pickle, exact)
         yield from _losses(pickle, exact)
         yield from _projections(pickle, exact)
+        yield from _flat(pickle, exact)
         for reason in _estimators(pickle, exact):
             if reason.effect != "warns" or loader != "pandas":
                 # ``pandas.read_pickle`` lets no warning through.
@@ -91,7 +92,9 @@ def state_reasons(
 # Names by which functions are carried, or types that not every Python has.
 _OF_FUNCTIONS: Final = frozenset({"types.CodeType", "dill._dill._load_type"})
 # Libraries whose objects say things of themselves that have to agree.
-_CHECKED: Final = frozenset({"numpy", "pandas", "sklearn"})
+_CHECKED: Final = frozenset(
+    {"numpy", "pandas", "sklearn", "xgboost", "lightgbm", "inspect", "cloudpickle"}
+)
 # Libraries whose models were asked what they cannot do without: of imbalanced-learn's only the
 # outermost is used, those inside are templates or done with after the training.
 _PROBED: Final = (
@@ -539,6 +542,20 @@ def _one_lost(needs: frozenset[str], keys: frozenset[str]) -> bool:
     return len(needs - keys) == 1 and len(needs & keys) > 1 and "*_" in keys
 
 
+def one_changed(one: str, other: str) -> bool:
+    """Whether one name is the other with a character changed, or two neighbours turned round.
+
+    Names of other lengths are other names: ``categories`` and ``categories_``.
+    """
+    places = [i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b]
+    if len(one) != len(other) or len(places) not in (1, 2):
+        return False
+    first, last = places[0], places[-1]
+    return first == last or (
+        last == first + 1 and one[first : last + 1] == other[last] + other[first]
+    )
+
+
 # Since this release a tree's values are shares of its classes, and no longer divided when asked.
 _SHARES: Final = (1, 4)
 # These are read by newer releases up to their values: other trees lack an attribute before that.
@@ -655,7 +672,8 @@ def _estimators(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         if not before <= keys:
             # Not fitted (the template of an ensemble): nobody predicts with it.
             lost = min(before - keys)
-            if root and _one_lost(before, keys) and state.get("refit") is not False:
+            misspelt = len(before - keys) == 1 and any(one_changed(lost, k) for k in keys - before)
+            if misspelt or (root and _one_lost(before, keys) and state.get("refit") is not False):
                 yield Reason(
                     rule="CMP011",
                     effect="predict",
@@ -767,6 +785,54 @@ def _projections(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 message=f"holds a {name} of scikit-learn {written}, whose coefficients {version} "
                 "takes the other way round",
                 error="ValueError: shapes not aligned",
+                help="Pin scikit-learn to the version that wrote the model, or train it again.",
+                distribution="scikit-learn",
+            )
+            return
+
+
+# Since this release linear classifiers take coefficients of two classes in one row or in none.
+_FLAT: Final = (1, 6)
+_LINEAR: Final = "sklearn.linear_model."
+
+
+def shape_of(pickle: PickleFacts, array: Symbol) -> tuple[int, ...] | None:
+    """The sides of an array, however it was written; None when they are not known."""
+    item = of_ref(pickle, array)
+    if item is None:
+        return None
+    sides: Symbol = None
+    if item.of.endswith("NumpyArrayWrapper"):
+        state = mapping_of(item)
+        sides = state.get("shape") if state is not None else None
+    elif item.callable.endswith("._frombuffer") and len(item.args) > 2:
+        sides = item.args[2]
+    elif isinstance(item.state, Items) and len(item.state.items) >= 3:
+        sides = item.state.items[1]
+    if not isinstance(sides, Items) or len(sides.items) != sides.size:
+        return None
+    numbers = tuple(side for side in sides.items if isinstance(side, int))
+    return numbers if len(numbers) == sides.size else None
+
+
+def _flat(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Coefficients without rows, which older releases ask for how many rows they have."""
+    version = exact.version("scikit-learn")
+    if version is None or symbols.numbers(version) >= _FLAT:
+        return
+    for item in pickle.objects:
+        name = item.of.rpartition(".")[2]
+        if not item.of.startswith(_LINEAR) or "Classifier" not in name:
+            continue
+        state = mapping_of(item)
+        sides = shape_of(pickle, state.get("coef_")) if state is not None else None
+        if sides is not None and len(sides) == 1:
+            yield Reason(
+                rule="CMP002",
+                effect="predict",
+                message=f"holds a {name} whose coefficients have no rows, as scikit-learn 1.6 and "
+                f"newer keep those of two classes; {version} asks for rows",
+                error="IndexError: tuple index out of range",
                 help="Pin scikit-learn to the version that wrote the model, or train it again.",
                 distribution="scikit-learn",
             )

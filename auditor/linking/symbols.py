@@ -307,6 +307,16 @@ class Table:
             found = _needs(id(self), self, there[0], masks[0]) if len(there) == 1 else found
         return found
 
+    def attributes(self, module: str, name: str) -> frozenset[str]:
+        """Attributes that any release reads from an instance of that class, or decides by."""
+        found: set[str] = set()
+        for words in self._needs.get(f"{module}:{name}", {}).values():
+            for need in words.split():
+                attribute, _, guards = need.partition("?")
+                found.add(attribute)
+                found.update(g.lstrip("!+").partition("=")[0] for g in guards.split("&") if g)
+        return frozenset(found)
+
     @cached_property
     def _named(self) -> dict[str, list[str]]:
         """Class -> the places where releases define one of that name, of those with needs."""
@@ -324,10 +334,15 @@ def _pair(text: str) -> tuple[str, str]:
 @lru_cache(maxsize=4096)
 def _needs(_: int, table: Table, key: str, mask: int) -> frozenset[str]:
     found: set[str] = set()
+    earlier: set[str] = set()
+    later: set[str] = set()
     for group, attributes in table._needs.get(key, {}).items():
-        if int(group, 16) & mask:
-            found.update(attributes.split())
-    return frozenset(found)
+        releases = int(group, 16)
+        for wanted, into in ((mask, found), (mask >> 1, earlier), (mask << 1, later)):
+            if releases & wanted:
+                into.update(attributes.split())
+    # What the releases on both sides read was not met by chance in the one between them.
+    return frozenset(found | (earlier & later)) if found else frozenset()
 
 
 class _Rows(Mapping[str, dict[str, str]]):

@@ -162,3 +162,55 @@ def test_an_import_that_is_guarded_or_provided_is_not_held_against_it() -> None:
     assert judged(stream.bytes(), backport).outcome == "loads"
     without = runtime({}, python="3.6", project={"shop": plain})
     assert judged(stream.bytes(), without).outcome == "fails"
+
+
+CLIP = """
+try:
+    from sklearn.base import BaseEstimator
+except ImportError:
+    pass
+else:
+
+    class Clip(BaseEstimator):
+        def __init__(self, low=0.0):
+            self.low = low
+
+        def fit(self, x, y=None):
+            self.{name} = x.max()
+            return self
+
+        def transform(self, x):
+            return x.clip(self.low, self.{name})
+"""
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("top_", "loads"), ("high_", "fails")])
+def test_what_predicting_reads_came_along(name: str, outcome: str) -> None:
+    project = {"shop": project_module(CLIP.replace("{name}", name))}
+    data = b"\x80\x04cshop\nClip\n)\x81}(\x8c\x03lowK\x01\x8c\x04top_K\x02ub."
+    result = link(
+        scan_bytes(data, "model.pkl")[0],
+        Runtime(python="3.11", installed=close([], python="3.11", closed=True), project=project),
+        loader="pickle",
+    )
+    assert result.outcome == outcome
+    if outcome == "fails":
+        assert result.reasons[0].effect == "predict"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def fit(self, x):\n        self.a = 1\n    def predict(self, x):\n        if x: return 0\n"
+        "        return self.a",
+        "def fit(self, x):\n        self.a = 1\n    def predict(self, x):\n        self.a = 2\n"
+        "        return self.a",
+        "a = 0\n    def fit(self, x):\n        self.a = 1\n    def predict(self, x):\n        return self.a",
+        "def __getattr__(self, n): return 1\n    def fit(self, x):\n        self.a = 1\n"
+        "    def predict(self, x):\n        return self.a",
+        "def predict(self, x):\n        return self.a",
+    ],
+)
+def test_what_predicting_may_do_without(body: str) -> None:
+    shape = project_module(f"class Model:\n    {body}\n").shapes["Model"]
+    assert not shape.reads

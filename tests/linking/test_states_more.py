@@ -61,7 +61,8 @@ def test_boosting_with_the_shared_losses(version: str, outcome: str) -> None:
 
 
 def _booster(version: bytes, categories: bytes) -> bytes:
-    text = b"tree\nversion=" + version + b"\nnum_class=1\n" + b"x" * 3000
+    text = b"tree\nversion=" + version + b"\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0"
+    text += b"\nmax_feature_idx=0\nfeature_names=a\nfeature_infos=[0:1]\n\n" + b"x" * 3000
     text += b"\npandas_categorical:" + categories + b"\n"
     return Stream().new("lightgbm.basic", "Booster", {"handle": text.decode()}).bytes()
 
@@ -136,7 +137,8 @@ def test_dill_functions_that_lost_their_namespace(
 
 def test_trees_that_dill_wrote_are_read_through_its_own_arrays() -> None:
     """dill 0.3.6 and newer hand an array's state over as an argument."""
-    stream = Stream().name("sklearn.tree._tree", "Tree").raw(b")\x81}")
+    stream = Stream().name("sklearn.tree._tree", "Tree").raw(b")\x81")
+    stream.value({"max_depth": 1, "node_count": 1, "values": None})
     stream.value("nodes").name("dill._dill", "_create_array")
     stream.raw(b"(").name("numpy.core.multiarray", "_reconstruct").raw(b")(K\x01K\x01\x85")
     stream.name("numpy", "dtype").value("V56").raw(b"\x89\x88\x87R(K\x03X\x01\0\0\0|N")

@@ -91,6 +91,7 @@ def known() -> Any:
     """The recipes, of all modules."""
     import recipes
     import recipes_boosted  # noqa: F401
+    import recipes_eighth  # noqa: F401
     import recipes_fifth  # noqa: F401
     import recipes_fourth  # noqa: F401
     import recipes_seventh  # noqa: F401

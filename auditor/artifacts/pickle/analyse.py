@@ -63,6 +63,7 @@ def analyse(
     pos = blob.start
     first: Value = Unk("nothing")
     roots: list[Value] = []
+    faults: tuple[str, ...] = ()
     while pos < blob.end and out.streams < MAX_STREAMS:
         before = len(judge.issues)
         try:
@@ -81,6 +82,7 @@ def analyse(
         out.end = pos - blob.start
         if out.streams == 1:
             first = root
+            faults = tuple(sorted(machine.faults))
             if root == TORCH_MAGIC:
                 out.kind = "torch-legacy"
                 judge.persistent_ids = "torch"
@@ -143,6 +145,7 @@ def analyse(
         extension_codes=tuple(judge.extensions),
         out_of_band_buffers=judge.buffers,
         protocols=tuple(machine.protocols),
+        faults=faults,
     )
     out.issues = judge.issues
     out.verdict = judge.verdict

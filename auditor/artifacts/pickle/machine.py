@@ -14,9 +14,16 @@ from bisect import bisect_right
 from collections.abc import Callable
 from mmap import PAGESIZE, mmap
 from struct import Struct
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from auditor.artifacts.blob import MADV_DONTNEED
+from auditor.artifacts.pickle.refusals import (
+    arguments_refused,
+    call_refused,
+    items_refused,
+    keys_refused,
+    state_refused,
+)
 from auditor.artifacts.pickle.runs import (
     Context,
     Recipe,
@@ -43,6 +50,10 @@ from auditor.artifacts.pickle.values import (
 )
 
 Buffer: TypeAlias = bytes | mmap
+# What one of the unpicklers refuses and the other takes, or both where memory runs out.
+Fault: TypeAlias = Literal[
+    "long-frame", "huge-frame", "frame-in-frame", "crossed-frame", "arguments"
+]
 # What a run matches: where it ends, its last item begins, and its last batch begins.
 Found: TypeAlias = tuple[Recipe, int, int, int]
 
@@ -53,6 +64,8 @@ _U8 = Struct("<Q").unpack_from
 _F8 = Struct(">d").unpack_from
 
 HIGHEST_PROTOCOL = 5
+# Nobody has the memory for a longer frame, which is asked for before it is read.
+_HUGE = 1 << 36
 # Where less than this is left, opcodes are followed one by one.
 _WORTH = 2048
 # Where less than this is left of the stream, learning costs more than it gains.
@@ -67,6 +80,8 @@ _LESSONS = 16_000
 _NESTING = 40
 # Longer strings, bytes and numbers are noted, not held.
 HOLD = 4096
+# Texts up to this length are decoded, to see whether they are text.
+_READ = 8 << 20
 # Line-oriented operands are parsed up to this length; int() of more digits is quadratic.
 DIGITS = 4000
 
@@ -138,6 +153,8 @@ class Machine:
         self.meta: list[list[Value]] = []
         self.proto = 0
         self.protocols: list[int] = []
+        # Of the stream being followed: where the C unpickler and pickle.py differ.
+        self.faults: set[Fault] = set()
         self.python2_strings = False
         self.opcodes = 0
         # The frame being read, and where the file goes on after it (joblib arrays lie there).
@@ -197,6 +214,7 @@ class Machine:
         self.stack = []
         self.meta = []
         self.proto = 0
+        self.faults = set()
         self.frame_end = -1
         self._at = start
         self.end = self.stop
@@ -343,16 +361,18 @@ class Machine:
                     if type(target) is Lst and target.kind == "list":
                         target.extend(items)
                     else:
-                        self.observer.on_add(target, items, "APPENDS", pos)
+                        self._add(target, items, "APPENDS", pos)
                 else:
                     if (len(items) if not self._ran else _number(items)) & 1:
                         if type(target) is not Dct:
                             self.observer.on_add(target, items, "SETITEMS", pos)
                         raise MachineError("a dictionary key without a value", pos)
                     if type(target) is Dct:
+                        if not self._ran and keys_refused(items[::2]):
+                            raise MachineError("a key that cannot be hashed", pos)
                         target.extend(items)
                     else:
-                        self.observer.on_add(target, items, "SETITEMS", pos)
+                        self._add(target, items, "SETITEMS", pos)
                 pos += 1
             elif op == 0x85:  # TUPLE1
                 self._at = pos
@@ -443,8 +463,10 @@ class Machine:
                     # The C unpickler gives up, pickle.py reads what there is and goes on.
                     self.observer.on_anomaly("a frame that is longer than the file", pos - 9)
                     truncated = True
+                    self.faults.add("huge-frame" if length > _HUGE else "long-frame")
                 if pos < self.frame_end:
                     self.observer.on_anomaly("a frame that begins inside another", pos - 9)
+                    self.faults.add("frame-in-frame")
                 self.frame_end = end = self.end = min(pos + length, self.stop)
                 if meta and end - pos > _WORTH:
                     pos = self._swallow(pos, end, seam=True)
@@ -483,6 +505,9 @@ class Machine:
         if self.end == self.stop:
             raise MachineError("the stream ends in the middle", pos, truncated=True)
         self.observer.on_anomaly("an operand that crosses the end of its frame", pos)
+        if pos + 1 < self.end:
+            # Where nothing is left of the frame, pickle.py goes on behind it as well.
+            self.faults.add("crossed-frame")
         self.end = self.stop
         return self.stop
 
@@ -1003,18 +1028,37 @@ class Machine:
 
     def _text(self, at: int, start: int, stop: int) -> Value:
         if stop - start > HOLD:
+            if stop - start <= _READ:
+                self._utf8_text(at, start, stop)
             return Big("str", stop - start, start, self.data)
         try:
             return self.data[start:stop].decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             raise MachineError("a string that is not UTF-8", at) from None
 
+    def _utf8_text(self, at: int, start: int, stop: int) -> None:
+        """Long text that is not kept; raises MachineError where it is no UTF-8."""
+        try:
+            bytes(self.data[start:stop]).decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            raise MachineError("a string that is not UTF-8", at) from None
+
     def _call(
         self, stack: list[Value], func: Value, args: Value, kwargs: Value, how: str, at: int
     ) -> None:
+        if type(func) is not Glob or type(args) is not tuple:
+            if why := call_refused(func, args, how):
+                raise MachineError(why, at)
+            if arguments_refused(args):
+                self.faults.add("arguments")
         call = Call(func, args, kwargs, how, at)
         self.observer.on_call(call)
         stack.append(call)
+
+    def _add(self, target: Value, items: list[Value], how: str, at: int) -> None:
+        self.observer.on_add(target, items, how, at)
+        if items_refused(target, items, how):
+            raise MachineError(f"{how} on a value that takes no items", at)
 
     def _build(self, pos: int, stack: list[Value]) -> int:
         if self._ran:
@@ -1022,6 +1066,8 @@ class Machine:
         state = stack.pop()
         target = stack[-1]
         self.observer.on_build(target, state, pos)
+        if state_refused(target, state):
+            raise MachineError("a state for a value that has none", pos)
         if type(target) is Call:
             if len(target.states) < 4:
                 target.states.append(state)
@@ -1323,7 +1369,7 @@ class Machine:
             if self.end - pos > _WORTH:
                 return self._swallow_added(pos + 1, self.end, "appends")
         else:
-            self.observer.on_add(target, [value], "APPEND", pos)
+            self._add(target, [value], "APPEND", pos)
         return pos + 1
 
     def _all(self) -> list[Value]:
@@ -1357,7 +1403,7 @@ class Machine:
         if type(target) is Lst and target.kind == "set":
             target.extend(items)
         else:
-            self.observer.on_add(target, items, "ADDITEMS", pos)
+            self._add(target, items, "ADDITEMS", pos)
         return pos + 1
 
     def _frozenset(self, pos: int) -> int:

@@ -93,6 +93,30 @@ def _names(data: Buffer, start: int, end: int) -> tuple[str, ...]:
     return buffer_names(bytes(data[start : end if whole else min(end, start + _HEAD)]))
 
 
+def _checked(
+    data: Buffer, start: int, end: int, *, text: bool = False
+) -> tuple[str, str, tuple[str, ...]]:
+    """(why a booster's buffer cannot be loaded, what is odd about it, its traits)."""
+    if not bytes(data[start : start + 16]).startswith(_BOOSTERS):
+        return "", "", ()
+    from auditor.artifacts.boosters import MOST, booster_fault, booster_traits
+
+    if end - start > 2 * MOST:
+        return "", "", ()
+    raw = bytes(data[start:end])
+    if text:
+        raw = _of_text(raw.decode("utf-8", "replace"))
+    return *booster_fault(raw), booster_traits(raw)
+
+
+def _of_text(text: str) -> bytes:
+    """The bytes of a buffer that protocols before 3 keep as text: a character for each."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
 class Symbols:
     """Turns machine values into symbols, numbering the objects of a stream."""
 
@@ -165,6 +189,7 @@ class Symbols:
                 bytes(self._data[value.offset : value.offset + EDGE]),
                 bytes(self._data[max(end - TAIL, value.offset) : end]),
                 _names(self._data, value.offset, end),
+                *_checked(self._data, value.offset, end, text=value.kind == "str"),
             )
         if kind is Pers:
             return Opaque("persistent")
@@ -172,7 +197,12 @@ class Symbols:
             return Opaque(value.reason)
         if kind is bytes and len(value) > 256:
             return Opaque(
-                "bytes", len(value), value[:EDGE], value[-TAIL:], _names(value, 0, len(value))
+                "bytes",
+                len(value),
+                value[:EDGE],
+                value[-TAIL:],
+                _names(value, 0, len(value)),
+                *_checked(value, 0, len(value)),
             )
         if kind is str and len(value) > 1024:
             return Opaque(
@@ -181,6 +211,7 @@ class Symbols:
                 value[:EDGE].encode("utf-8", "surrogatepass"),
                 value[-TAIL:].encode("utf-8", "surrogatepass"),
                 _names(value[:_HEAD].encode("utf-8", "replace"), 0, _HEAD),
+                *_checked(raw := _of_text(value), 0, len(raw)),
             )
         if kind is int and value.bit_length() > 128:
             return Opaque("int", value.bit_length() // 8)
