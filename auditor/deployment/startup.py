@@ -431,7 +431,10 @@ def _walk(
     depth: int,
     preludes: list[Interpretation],
     args: Sequence[Value],
+    *,
+    later: bool = False,
 ) -> Iterator[StartFault]:
+    """``later``: commands of an outer script ran before this one."""
     image = service.image
     if image is None or depth > 4:
         return
@@ -475,7 +478,7 @@ def _walk(
             lost = _no_target(step, view)
         if lost is None and command.name == "cd" and _ends_with(steps, index, finals):
             lost = _no_directory(step, view)
-        if lost is not None and not (sourced or preludes or depth or command.subshell):
+        if lost is not None and not (sourced or preludes or later or command.subshell):
             folder, at = str(dict(lost.evidence)["path"]), step.argv[0].at
             if not _made_before(script, env, cwd, folder, at):
                 yield lost
@@ -501,11 +504,13 @@ def _walk(
                     depth + 1,
                     preludes,
                     inner_args,
+                    later=later or index > 0,
                 )
             elif fact.script is not None and isinstance(fact.script.value, str):
                 yield from _script(
-                    service, fact, view, found.env, found.cwd, depth, preludes, fatal=fatal
-                )
+                    service, fact, view, found.env, found.cwd, depth, preludes,
+                    fatal=fatal, later=later or index > 0,
+                )  # fmt: skip
             continue
         if not isinstance(inner.value, str) or not inner.value:
             continue  # `exec "$@"` without arguments: `ends` says it
@@ -516,7 +521,7 @@ def _walk(
             continue
         if script.exec_form and depth == 0:
             # That it is there and can be run, the engine's own rules say (`first_program`).
-            yield from _own_script(service, found, view, 0, preludes)
+            yield from _own_script(service, found, view, 0, preludes, later=False)
             continue
         if "/" in name:
             if isinstance(found.cwd, str):
@@ -528,7 +533,8 @@ def _walk(
                         )
                         if fatal
                     )
-                yield from _own_script(service, found, view, depth, preludes)
+                earlier = later or index > 0
+                yield from _own_script(service, found, view, depth, preludes, later=earlier)
             continue
         if name in BUILTINS or name in functions or python_name(name) or not fatal:
             continue
@@ -798,6 +804,8 @@ def _own_script(
     view: View,
     depth: int,
     preludes: list[Interpretation],
+    *,
+    later: bool,
 ) -> Iterator[StartFault]:
     """A script that is run by its path."""
     name, cwd = found.argv[0].text, found.cwd
@@ -812,7 +820,9 @@ def _own_script(
     nested = view.script(path)
     if nested is not None:
         args = tuple(arg.value for arg in found.argv[1:])
-        yield from _walk(service, nested, view, found.env, cwd, depth + 1, preludes, args)
+        yield from _walk(
+            service, nested, view, found.env, cwd, depth + 1, preludes, args, later=later
+        )
 
 
 def _script(
@@ -825,6 +835,7 @@ def _script(
     preludes: list[Interpretation],
     *,
     fatal: bool,
+    later: bool,
 ) -> Iterator[StartFault]:
     """``sh start.sh``: whether the file is there, and can be read by a shell."""
     assert fact.script is not None
@@ -871,7 +882,7 @@ def _script(
     nested = view.script(path)
     if nested is not None:
         args = tuple(arg.value for arg in fact.args)
-        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes, args)
+        yield from _walk(service, nested, view, env, cwd, depth + 1, preludes, args, later=later)
 
 
 def _awaited(service: Service) -> bool:
