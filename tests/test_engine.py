@@ -7,9 +7,12 @@ import pytest
 from auditor.checks import registry
 from auditor.cli.gate import is_empty
 from auditor.config import Settings
+from auditor.deployment import manifests
 from auditor.engine import audit
 from auditor.errors import AuditorError
 from auditor.findings import Severity
+from auditor.parsers import dotenv
+from auditor.source import SourceText
 
 FILES = {
     "Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY . .\nRUN pip install -r requirements.txt\n"
@@ -123,3 +126,15 @@ def test_what_exceeds_the_limits_is_unread_and_not_refused(tmp_path: Path) -> No
     found = audit(tmp_path, Settings())
     assert {f.rule for f in found.findings} & {"ENV019", "CFG004"} == {"CFG004"}
     assert dict(found.services[0].forecast.answers())["builds"] == "unknown"
+
+
+def test_values_that_grow_from_line_to_line_are_bounded() -> None:
+    known = {"A0": "x" * 10}
+    for number in range(1, 60):
+        known[f"A{number}"] = manifests.expand(f"$(A{number - 1})$(A{number - 1})", known)
+    assert known["A3"] == "x" * 80
+    assert max(map(len, known.values())) <= 131_072
+    lines = "".join(f"A{i}=${{A{i - 1}}}xxxxxxxx\n" for i in range(1, 9_000))
+    found = dotenv.parse(SourceText("all.env", f"A0=x\n{lines}")).variables
+    assert sum(len(v.value) for v in found if isinstance(v.value, str)) < 9_000_000
+    assert not isinstance(found[-1].value, str)

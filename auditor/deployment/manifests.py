@@ -281,8 +281,18 @@ def _left_out(source: kubernetes.EnvironmentSource, item: Running) -> bool:
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 
+# The longest string that Linux gives a program (MAX_ARG_STRLEN).
+_LONGEST = 131_072
+
+
 def expand(text: str, known: Mapping[str, str]) -> str:
-    """``$(NAME)`` of the container's variables, as the kubelet writes it; others stay."""
+    """``$(NAME)`` of the container's variables, as the kubelet writes it; others stay.
+
+    Nothing is filled in where that would make more than a program can be given.
+    """
+    found = (match.group(1) for match in _REFERENCE.finditer(text))
+    if sum(len(known.get(name, "")) for name in found if name) + len(text) > _LONGEST:
+        return text
 
     def fill(match: re.Match[str]) -> str:
         if match.group() == "$$":

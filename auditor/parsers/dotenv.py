@@ -25,6 +25,8 @@ _MARKS = ("example", "sample", "template", "dist", "default", "tmpl")
 # The kernel passes no longer variable to a process.
 _MAX_VALUE = 131_072
 _MAX_TEXT = 1_000_000
+# Of all values of a file, which grow where each names the one before.
+_MAX_VALUES = 8_000_000
 _NAME_START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _NAME_START | frozenset("0123456789")
 
@@ -247,6 +249,7 @@ class _Dotenv:
         self.values: dict[str, str | Unknown | None] = {}
         self.variables: list[Variable] = []
         self.problems: list[Problem] = list(source.problems)
+        self.left = _MAX_VALUES
 
     def run(self) -> DotenvFacts:
         lines = self.source.lines
@@ -338,7 +341,10 @@ class _Dotenv:
         return number + 1
 
     def interpolated(self, text: str) -> str | Unknown:
+        if self.left <= 0:
+            return Unknown(f"the values of {self.source.path} are too long to be filled in")
         result = interpolate(text, self.lookup)
+        self.left -= len(result.text)
         if HOLE not in result.text:
             return result.text
         if all(self.lookup(use.name) is None for use in result.uses if use.source == "unset"):
