@@ -125,6 +125,7 @@ class _Finder:
         self.offset = 0
         self.line = 1
         self.counted = 0
+        self.newline = -1
 
     def place(self, pieces: list[str]) -> list[_Line]:
         lines: list[_Line] = []
@@ -151,8 +152,10 @@ class _Finder:
 
     def _at(self, offset: int) -> tuple[int, int]:
         self.line += self.text.count("\n", self.counted, offset)
+        # Only what is new is searched: a notebook may stand on one line.
+        self.newline = max(self.newline, self.text.rfind("\n", self.counted, offset))
         self.counted = offset
-        return self.line, offset - self.text.rfind("\n", 0, offset)
+        return self.line, offset - self.newline
 
 
 def _python_lines(path: str, placed: list[_Line], installs: list[InstallLine]) -> list[_Line]:
