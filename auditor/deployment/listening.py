@@ -326,6 +326,44 @@ def brought(fact: ServerStart, cwd: Value, view: View) -> dict[str, str | Unknow
     return found
 
 
+# Flask's command line reads them in this order, and what is set already stays.
+_FLASK_FILES = (".env", ".flaskenv")
+
+
+def of_flask(fact: ServerStart, env: Env, cwd: Value, service: Service, view: View) -> Env:
+    """``env`` with what ``flask run`` finds in ``.env`` and ``.flaskenv`` (cli.load_dotenv).
+
+    It looks from the working directory upwards, and only where python-dotenv is installed.
+    """
+    environment = service.environment
+    installed = environment.installed if environment is not None else None
+    skipped = env.get("FLASK_SKIP_DOTENV") or installed is None
+    if fact.kind != "flask" or skipped or not isinstance(cwd, str):
+        return env
+    present = installed.has("python-dotenv")
+    if not present and installed.complete and not installed.unknown:
+        return env
+    found: dict[str, str | Unknown | None] = {}
+    for name in _FLASK_FILES:
+        text = _nearest(name, cwd, view)
+        if text is not None:
+            from auditor.parsers import dotenv
+
+            found = {**dotenv.parse(text).values(), **found}
+    if not present:
+        found = dict.fromkeys(found, Unknown("python-dotenv may be missing"))
+    return {**found, **{key: text for key, text in env.items() if text is not None}}
+
+
+def _nearest(name: str, folder: str, view: View) -> SourceText | None:
+    """The file of that name in a directory of the image or the closest one above it."""
+    while True:
+        text = view.text(posixpath.join(folder, name))
+        if text is not None or folder in ("", "/"):
+            return text
+        folder = posixpath.dirname(folder)
+
+
 def _model_server_settings(
     fact: ServerStart,
     env: Env,

@@ -456,6 +456,10 @@ def _walk(
         if unset is not None:
             yield unset
             return
+        array = next((a for a in command.assignments if posix and a.array), None)
+        if array is not None:
+            yield _array_in_dash(service, array.at)
+            return
         if not step.argv:
             continue
         if command.tested or command.negated:
@@ -628,6 +632,18 @@ def _not_found(service: Service, name: str, at: Location, *, certain: bool = Fal
         related=((service.command_at, "started here"),) if service.command_at else (),
         certain=certain,
         evidence=(("program", name),),
+    )
+
+
+def _array_in_dash(service: Service, at: Location) -> StartFault:
+    return StartFault(
+        kind="program",
+        message=(
+            "arrays are bash's, and this script is run by the plain `sh` of the image: "
+            '`Syntax error: "(" unexpected`, and the script stops'
+        ),
+        at=at,
+        related=((service.command_at, "started here"),) if service.command_at else (),
     )
 
 

@@ -157,6 +157,7 @@ def _make(
     script: Arg | None = None
     app: AppSpec | None = None
     factory = scanned.on("factory")
+    hidden: Unknown | None = None
     if kind == "django":
         if words:
             options += _addrport(words[0])
@@ -189,10 +190,12 @@ def _make(
         if app is None and kind == "waitress" and words:
             app, words = _app(kind, words[0], factory), words[1:]
     elif words and kind not in {"jupyter", "triton", "tensorflow-serving", "torchserve", "honcho"}:
+        if len(words) > 1 and isinstance(words[0].value, Unknown):
+            hidden = words[0].value  # options, rather than the application
         app, words = _app(kind, words[0], factory), words[1:]
     if kind == "aiohttp" and app is not None:
         app = replace(app, factory=True)
-    opaque = next((w.value for w in words if isinstance(w.value, Unknown)), None)
+    opaque = next((w.value for w in words if isinstance(w.value, Unknown)), hidden)
     if kind == "ray-serve" and app is not None and str(app.raw).endswith((".yaml", ".yml")):
         options.append(Option(name="config", value=str(app.raw), at=app.at))
         app = None

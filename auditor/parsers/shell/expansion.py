@@ -42,6 +42,8 @@ class Computed:
     raw: str
     kind: Literal["command", "arithmetic", "process", "array", "other"]
     quoted: bool = False
+    # The elements of an array, as written.
+    items: tuple[tuple[Part, ...], ...] = ()
 
 
 Part: TypeAlias = Text | Parameter | Computed
@@ -118,6 +120,8 @@ def values_of(
                 joined += ([" "] if index else []) + [arg]
             return [as_value(joined)], False
         return list(args), True
+    if operator in {"[@]", "[*]"}:
+        return _elements(part, env)
     value = _lookup(name, env, args)
     if operator == "":
         if value is None:
@@ -141,6 +145,22 @@ def values_of(
     if value is not None and (cut := _cut(value, operator)) is not None:
         return [cut], False
     return [Unknown(f"${{{name}{shorten(operator)}}} is not evaluated")], False
+
+
+def all_of(name: str) -> str:
+    """The name under which an environment holds every element of an array, NUL between them."""
+    return f"{name}[@]"
+
+
+def _elements(part: Parameter, env: Env) -> tuple[list[Value], bool]:
+    """``${NAME[@]}``, a word for each element, and ``${NAME[*]}``."""
+    held = env.get(all_of(part.name))
+    if not isinstance(held, str):
+        return [held or Unknown(f"${{{part.name}{part.operator}}} is not evaluated")], False
+    elements: list[Value] = [*held.split("\0")] if held else []
+    if part.operator == "[*]" and part.quoted:
+        return [held.replace("\0", " ")], False
+    return elements, True
 
 
 def _cut(text: str, operator: str) -> str | None:

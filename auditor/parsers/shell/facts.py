@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from auditor.parsers.branches import Guard
-from auditor.parsers.shell.expansion import Env, Part, Text, Value, as_value, fields_of
+from auditor.parsers.shell.expansion import Computed, Env, Part, Text, Value, as_value, fields_of
 from auditor.source import Location, Problem, Unknown
 from auditor.values import value
 
@@ -76,6 +76,12 @@ class Assignment:
     at: Location
     export: bool = False
     append: bool = False
+
+    @property
+    def array(self) -> Computed | None:
+        """The elements of ``NAME=(…)``."""
+        first = self.value.parts[0] if self.value is not None and self.value.parts else None
+        return first if isinstance(first, Computed) and first.kind == "array" else None
 
 
 @value

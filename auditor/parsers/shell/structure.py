@@ -9,7 +9,7 @@ from time import process_time
 from typing import TYPE_CHECKING
 
 from auditor.parsers.branches import Condition, Guard
-from auditor.parsers.shell.expansion import FIELDS, Computed, Parameter, Text, shorten
+from auditor.parsers.shell.expansion import FIELDS, Computed, Parameter, Part, Text, shorten
 from auditor.parsers.shell.facts import Assignment, Command, Final, Redirect, Script, Word
 from auditor.parsers.shell.grammar import (
     SECONDS,
@@ -695,12 +695,19 @@ class Parser:
             value = Word(
                 raw=right,
                 at=self.fragment.location(value_start, end),
-                parts=(Computed(raw=right, kind="array"),),
+                parts=(Computed(raw=right, kind="array", items=self._items(node)),),
             )
         else:
             value = self._lex(value_start, end)
         at = self.fragment.location(start, end)
         return Assignment(name=name, value=value, at=at, export=export, append=append)
+
+    def _items(self, node: Node) -> tuple[tuple[Part, ...], ...]:
+        """The elements of an array; none where one is a pattern, or named by its index."""
+        arrays = [child for child in node.children if child.type == "array"]
+        words = [self._lex(*self._span(c)) for array in arrays for c in array.named_children]
+        plain = not any(word.globs or word.raw.startswith(("[", "#")) for word in words)
+        return tuple(word.parts for word in words) if plain else ()
 
     def _word(self, nodes: Sequence[Node]) -> Word:
         return self._lex(self._span(nodes[0])[0], self._span(nodes[-1])[1])

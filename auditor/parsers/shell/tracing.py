@@ -7,15 +7,18 @@ from posixpath import normpath
 
 from auditor.parsers.branches import Guard, Moments, taken
 from auditor.parsers.shell.expansion import (
+    Computed,
     Env,
     Parameter,
     Part,
     Value,
+    all_of,
     as_value,
     fields_of,
+    shorten,
     values_of,
 )
-from auditor.parsers.shell.facts import Arg, Command, Script, Step, Word
+from auditor.parsers.shell.facts import Arg, Assignment, Command, Script, Step, Word
 from auditor.source import Unknown
 from auditor.values import record, replace, value
 
@@ -201,12 +204,33 @@ def _assigned(command: Command, state: _State) -> dict[str, str | Unknown | None
     for item in command.assignments:
         if item.value is None:
             continue
+        if (array := item.array) is not None:
+            found.update(_filled(item, array, {**state.env, **found}, state.args))
+            continue
         value = _as_assigned(item.value, {**state.env, **found}, state.args)
         if item.append:
             before = found.get(item.name, state.env.get(item.name))
             value = as_value(["" if before is None else before, value])
         found[item.name] = value
+        if all_of(item.name) in state.env:
+            found[all_of(item.name)] = Unknown(f"an element of ${item.name} is set")
     return found
+
+
+def _filled(
+    item: Assignment, array: Computed, env: Env, args: Sequence[Value] | None
+) -> dict[str, str | Unknown | None]:
+    """``NAME=(a b)`` and ``NAME+=(c)``: the first element is what ``$NAME`` stands for."""
+    whole = all_of(item.name)
+    elements = [as_value(f) for parts in array.items for f in fields_of(parts, env, args)]
+    before = env.get(whole, env.get(item.name)) if item.append else None
+    unknown = next((e for e in (before, *elements) if isinstance(e, Unknown)), None)
+    if unknown is not None or (array.raw.strip("() \t\n") and not array.items):
+        text = unknown or Unknown(f"{shorten(array.raw)} is computed when the shell runs")
+        return {whole: text, item.name: text}
+    known = [*(before.split("\0") if isinstance(before, str) and before else ())]
+    known += [e for e in elements if isinstance(e, str)]
+    return {whole: "\0".join(known), item.name: known[0] if known else None}
 
 
 def _as_assigned(word: Word, env: Env, args: Sequence[Value] | None) -> Value:
