@@ -584,7 +584,7 @@ class _Follower:
     def _server(self, fact: ServerStart) -> None:
         from auditor.deployment import listening
 
-        self.env = listening.of_flask(fact, self.env, self.cwd, self.service, self.view)
+        self.env = dict(listening.of_flask(fact, self.env, self.cwd, self.service, self.view))
         config = listening.configured(fact, self.env, self.cwd, self.view, self.open_links)
         self.faults.extend(listening.config_faults(fact, self.cwd, self.view))
         self.faults.extend(listening.unwritable(fact, self.cwd, self.service, self.view))

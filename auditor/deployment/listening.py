@@ -337,8 +337,9 @@ def of_flask(fact: ServerStart, env: Env, cwd: Value, service: Service, view: Vi
     """
     environment = service.environment
     installed = environment.installed if environment is not None else None
-    skipped = env.get("FLASK_SKIP_DOTENV") or installed is None
-    if fact.kind != "flask" or skipped or not isinstance(cwd, str):
+    if fact.kind != "flask" or installed is None or not isinstance(cwd, str):
+        return env
+    if env.get("FLASK_SKIP_DOTENV"):
         return env
     present = installed.has("python-dotenv")
     if not present and installed.complete and not installed.unknown:

@@ -50,7 +50,7 @@ BUILTINS = frozenset(
 # They do something and end; nothing listens afterwards.
 _SHORT = frozenset(
     """
-    echo printf true false : date ls cat env pwd sleep sync test [ exit export set mkdir cp mv rm chmod
+    echo printf true false : date ls cat env pwd dirname basename sleep sync test [ exit export set mkdir cp mv rm chmod
     chown touch ln whoami id alembic pytest ruff flake8 mypy black
     """.split()  # noqa: SIM905
 )

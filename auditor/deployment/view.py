@@ -636,7 +636,9 @@ class View:
         """The parsed shell script at this path."""
         repo = self.repo_file(path)
         script = self._facts.script(repo) if repo is not None else None
-        return replace(script, dash=self.has_dash) if script is not None else None
+        if script is None:
+            return None
+        return replace(script, dash=self.has_dash, called=posixpath.normpath(path))
 
     @property
     def has_dash(self) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from auditor.parsers.shell import exec_form, parse, parse_file, split
 from auditor.parsers.shell.tracing import join_path, trace
 from auditor.source import Fragment, SourceText, Unknown
+from auditor.values import replace
 
 
 def script(text):
@@ -289,3 +290,37 @@ def test_a_here_document_after_a_list_is_for_its_last_command():
     first, second = script("cd /x && cat > f <<EOF\nhi\nEOF\n").commands
     assert first.redirects == ()
     assert [r.body for r in second.redirects if r.operator == "<<"] == ["hi\n"]
+
+
+def test_elements_of_arrays_are_words():
+    text = (
+        'A=(--bind "0.0.0.0:80 $X")\nA+=(-w 1)\nrun "${A[@]}" $A "${A[*]}"\nB=()\nrun "${B[@]}" end'
+    )
+    first, second = [step.argv for step in steps(text, {"X": "y"}) if step.argv]
+    assert [arg.value for arg in first] == [
+        *("run", "--bind", "0.0.0.0:80 y", "-w", "1", "--bind"),
+        "--bind 0.0.0.0:80 y -w 1",
+    ]
+    assert [arg.value for arg in second] == ["run", "end"]
+
+
+@pytest.mark.parametrize("array", ["A=(*.py)", "A=([2]=b)", 'A=("$(ls)")', "A=(x)\nA[1]=y"])
+def test_arrays_that_are_not_known(array):
+    *_, argv = [step.argv for step in steps(f'{array}\nrun "${{A[@]}}"') if step.argv]
+    assert isinstance(argv[1].value, Unknown)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        '"$(dirname "$0")"',
+        "$(dirname $0)",
+        "`dirname $0`",
+        '"$(cd "$(dirname "${BASH_SOURCE[0]}")" >/dev/null 2>&1 && pwd -P)"',
+        '"$(dirname "$(readlink -f "$0")")"',
+    ],
+)
+def test_the_directory_of_the_script_itself(folder):
+    made = replace(script(f"cd {folder}/..\nserve"), called="/app/bin/run.sh")
+    assert [step.cwd for step in trace(made, cwd="/") if step.argv[0].text == "serve"] == ["/app"]
+    assert isinstance(steps(f"cd {folder}/..\nserve")[-1].cwd, Unknown)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from auditor import lazy_re as re
 from auditor.source import Unknown
 from auditor.values import value
 
@@ -64,16 +66,18 @@ def fields_of(
     done: list[list[Value]] = []
     current: list[Value] | None = None
     size = 0
+    none = False  # `"$@"` without arguments is no word at all
     for part in parts:
         if isinstance(part, Text):
             values: list[Value] = [part.text]
             separate, split = False, False
         elif isinstance(part, Computed):
-            values = [Unknown(f"{shorten(part.raw)} is computed when the shell runs")]
+            values = [_computed(part, env)]
             separate, split = False, False
         else:
             values, separate = values_of(part, env, args, depth)
             split = not part.quoted
+            none = none or (separate and not values)
         for index, value in enumerate(values):
             if separate and index:
                 if current is not None:
@@ -97,9 +101,29 @@ def fields_of(
             if words and value[-1:].isspace() and current is not None:
                 done.append(current)
                 current = None
-    if current is not None:
+    if current is not None and not (none and all(piece == "" for piece in current)):
         done.append(current)
     return done
+
+
+_SELF = r'"?\$(?:0|\{0\}|BASH_SOURCE|\{BASH_SOURCE(?:\[0\])?\})"?'
+_REAL = rf'(?:{_SELF}|"?\$\(\s*(?:readlink\s+-f|realpath)\s+{_SELF}\s*\)"?)'
+_FOLDER = rf"(?:\$\(\s*dirname\s+(?:--\s+)?{_REAL}\s*\)|`\s*dirname\s+{_SELF}\s*`)"
+_QUIET = r"(?:&?>\s*/dev/null\s*)?(?:2>&1\s*)?"
+_PWD = r"pwd(?:\s+-[LP])?"
+# `$(dirname "$0")`, and `$(cd "$(dirname "$0")/.." && pwd)`.
+_OWN_FOLDER = re.compile(
+    rf'{_FOLDER}|\$\(\s*cd\s+(?:-P\s+)?(?:--\s+)?"?{_FOLDER}(?P<below>[\w./-]*)"?\s*{_QUIET}(?:&&|;)\s*{_PWD}\s*\)'
+)
+
+
+def _computed(part: Computed, env: Env) -> Value:
+    """The directory of the script that runs; everything else is Unknown."""
+    called = env.get("0")
+    found = _OWN_FOLDER.fullmatch(part.raw) if isinstance(called, str) else None
+    if found is None or not isinstance(called, str) or not called.startswith("/"):
+        return Unknown(f"{shorten(part.raw)} is computed when the shell runs")
+    return posixpath.normpath(posixpath.dirname(called) + (found["below"] or ""))
 
 
 def values_of(

@@ -210,6 +210,8 @@ class Script:
     exec_form: bool = False
     # Run by dash, Debian's ``sh`` (of a file that was not started yet: the image's ``sh`` is dash).
     dash: bool = False
+    # Its path in the image, where it is run from a file: what `$0` leads to.
+    called: str = ""
     # What leads into the branches, by their scope.
     guards: tuple[tuple[int, Guard], ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -42,9 +42,9 @@ def trace(
         if command.function is not None:
             functions.setdefault(command.function, []).append(command)
     top = [command for command in script.commands if command.function is None]
-    state = _State(
-        dict(() if env is None else env.items()), cwd, None if args is None else tuple(args)
-    )
+    variables = dict(() if env is None else env.items())
+    variables["0"] = script.called or None
+    state = _State(variables, cwd, None if args is None else tuple(args))
     yield from _Tracer(functions, dict(script.guards), state, dash=script.dash).walk(top, (), 0)
 
 
