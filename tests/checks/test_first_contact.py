@@ -257,3 +257,17 @@ def test_a_start_script_that_enters_the_environment(
     }
     found = service(tmp_path, files).findings
     assert any("environment of its own" in f.message for f in found) is reported
+
+
+def test_paths_of_the_machine_that_froze_a_list_are_one_finding(tmp_path: Path) -> None:
+    built = "file:///home/conda/feedstock_root/build_artifacts"
+    lines = (
+        f"six @ {built}/six_1/work\nflask==3.0.3\ncomm @ {built}/comm_2/work\ngunicorn==22.0.0\n"
+    )
+    (found,) = [
+        f
+        for f in service(tmp_path, {"requirements.txt": lines}).findings
+        if f.rule == "ENV019" and f.severity is Severity.HIGH
+    ]
+    assert (found.at.line, [r.at.line for r in found.related]) == (1, [3])
+    assert "1 more of this file" in found.message
