@@ -29,7 +29,7 @@ from auditor.linking import distributions, pins, sonames, wheels
 from auditor.parsers import locks
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
-from auditor.parsers.requirements import normalise
+from auditor.parsers.requirements import Requirement, normalise
 from auditor.source import Location, Problem
 
 # Tools that build the environment rather than belong to it.
@@ -1227,6 +1227,7 @@ def _elsewhere(environment: Environment, rule: Rule, deployment: Deployment) -> 
 
     service = next(iter(deployment.services_of(environment.services)), None)
     image = service.image if service is not None else None
+    files: dict[str, list[tuple[Requirement, str]]] = {}
     for item in environment.requirements:
         url = item.fact.url or ""
         path = url.removeprefix("file://").partition("#")[0]
@@ -1236,11 +1237,20 @@ def _elsewhere(environment: Environment, rule: Rule, deployment: Deployment) -> 
             continue
         if _BUILT_THERE.match(path) is None and not isinstance(image.image.fs.lookup(path), Absent):
             continue
+        files.setdefault(item.fact.at.path, []).append((item.fact, path))
+    for found in files.values():
+        (fact, path), *others = sorted(found, key=lambda pair: pair[0].at)
+        more = f"; {len(others)} more of this file name such paths" if others else ""
         yield rule.finding(
-            item.fact.at,
-            f"pip stops here: `{item.fact.name}` is to come from {path}, a path of the machine that wrote "
-            "this list, and the image has no such path (`OSError: [Errno 2] No such file or directory`)",
-            help=f"Name a version (`{item.fact.name}==…`); `pip list --format=freeze` writes none of these.",
+            fact.at,
+            f"pip stops here: `{fact.name}` is to come from {path}, a path of the machine that wrote "
+            "this list, and the image has no such path (`OSError: [Errno 2] No such file or directory`)"
+            f"{more}",
+            help=f"Name a version (`{fact.name}==…`); `pip list --format=freeze` writes none of these.",
+            related=[
+                Related(other.at, f"`{other.name}` is to come from {where}")
+                for other, where in others[:8]
+            ],
             confidence=Confidence.LIKELY,
             breaks=environment.breaks(Stage.BUILDS),
         )

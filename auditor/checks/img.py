@@ -32,6 +32,7 @@ _PLACEHOLDER = re.compile(
     r"^(?:|\$.*|<.*>|x{3,}|\*+|change[-_ ]?me.*|your[-_ ].*|todo|none|null|false|true|example.*|dummy.*|placeholder.*|\d{1,4})$",
     re.IGNORECASE,
 )
+_VARIABLE_NAME = re.compile(r"^[A-Z]+(?:_[A-Z]+)+$")
 # The name of a file that holds the secret, not the secret.
 _KEY_FILE = re.compile(
     r"^(?:[\w.~-]*/)*[\w.-]+\.(?:json|pem|key|p12|pfx|jks|crt|cer|ya?ml|txt|env|ini)$",
@@ -248,6 +249,11 @@ def swallowed_sigterm(service: Service, rule: Rule) -> Iterator[Outcome]:
         )
 
 
+def _names_a_secret(value: str) -> bool:
+    """`SECRET_KEY`, `OPENAI_API_KEY`: the name of a variable, where its value is to be filled in."""
+    return _VARIABLE_NAME.match(value) is not None and _SECRET.search(value) is not None
+
+
 @check("IMG008")
 def baked_secret(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
     """A secret in ENV or ARG stays readable in the image's history."""
@@ -260,8 +266,9 @@ def baked_secret(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
         for pair in pairs:
             if not _SECRET.search(pair.name) or _NO_SECRET.search(pair.name) or pair.value is None:
                 continue
-            value = pair.value.text.strip("\"'")
-            if _PLACEHOLDER.match(value) or _KEY_FILE.match(value):
+            # `ENV NAME = value` sets `= value`: the sign is no part of what was meant.
+            value = pair.value.text.strip("\"'").removeprefix("=").strip()
+            if _PLACEHOLDER.match(value) or _KEY_FILE.match(value) or _names_a_secret(value):
                 continue
             yield rule.finding(
                 pair.at,

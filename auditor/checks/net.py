@@ -13,6 +13,7 @@ from auditor.deployment.healthcheck import fails, in_force, subject
 from auditor.deployment.model import Deployment, Entry, HealthCheck, Listen, Proxied, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
+from auditor.linking.serving import server_starts
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Call, Reach
 from auditor.source import Location, Unknown
@@ -471,7 +472,7 @@ def _path(
 ) -> Iterator[Outcome]:
     apps = [app for entry in service.entries for app in entry.trace.apps]
     complete = all(app.complete for app in apps) and current.scheme.startswith("http")
-    path = (current.path or "/").rstrip("/") or "/"
+    path = (current.path or "/").partition("?")[0].rstrip("/") or "/"
     known = _routes(service)
     if known is not None and current.scheme.startswith("http") and path not in known:
         near = sorted(
@@ -507,7 +508,9 @@ def _routes(service: Service) -> set[str] | None:
     """Every path that its applications serve, without a closing slash; None when more may be."""
     apps = [app for entry in service.entries for app in entry.trace.apps]
     paths = [route.path for app in apps for route in app.routes]
-    if not paths or not all(app.complete for app in apps):
+    if not paths or any(app.open or not app.complete for app in apps):
+        return None
+    if any(start.value("root_path") for start in server_starts(service)):
         return None
     if any(app.framework in ("gradio", "streamlit", "dash", "django") for app in apps):
         return None  # what is mounted there is not listed

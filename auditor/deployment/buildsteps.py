@@ -32,6 +32,7 @@ _SYSTEM = frozenset(
 # Packages that slim images have: asking for them again needs no list of packages.
 _PRESENT = frozenset(["ca-certificates", "netbase", "tzdata", "bash", "coreutils", "adduser"])
 _LISTS = "/var/lib/apt/lists"
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 
 
 def faults(service: Service, view: View) -> Iterator[StartFault]:
@@ -174,8 +175,12 @@ def _package_lists(image: BuiltImage, commands: list[Ran]) -> Iterator[StartFaul
         elif isinstance(fact, FileOp) and fact.op == "rm":
             if any(word.startswith(_LISTS) for word in words):
                 lists = False
-        elif words and ("/" in words[0] or any(word.endswith(".sh") for word in words[:2])):
-            return  # a script that was not read may fetch them
+        elif words and (
+            "/" in words[0]
+            or words[0] in _SHELLS
+            or any(word.endswith(".sh") for word in words[:2])
+        ):
+            return  # a script that was not read (`curl … | bash -`) may fetch them
 
 
 def _lost_path(commands: list[Ran]) -> Iterator[StartFault]:

@@ -6,8 +6,9 @@ import posixpath
 from collections.abc import Mapping
 
 from auditor import lazy_re as re
+from auditor import versions
 from auditor.catalog import knowledge
-from auditor.deployment import atstart, environments, system
+from auditor.deployment import atstart, environments, managers, system
 from auditor.deployment.base import Base, describe
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.facts import Facts
@@ -98,6 +99,8 @@ def build(
         )
 
     environment = with_python(_python(image, base, ordered))
+    if _fetched(environment, ordered, own, facts):
+        environment = with_python(None)
     if environment.python is None:
         told = environments.told_by_conda(environment)
         if told is not None:
@@ -298,6 +301,39 @@ def _python(
                 version=explicit or str(row["python"]), at=at, kind="distro", certain=bool(explicit)
             )
     return None
+
+
+def _fetched(
+    environment: Environment,
+    commands: list[tuple[Ran, Image, bool]],
+    own: set[int],
+    facts: Facts,
+) -> bool:
+    """Whether uv fetches another interpreter, as the project admits none of the image's release.
+
+    An environment that is copied from another stage leaves that interpreter behind, unless the
+    author says where uv puts it.
+    """
+    python, project = environment.python, environment.pyproject
+    if python is None or python.kind not in ("base-image", "distro"):
+        return False
+    if project is None or project.requires_python is None:
+        return False
+    asked = project.requires_python.value
+    # `3.10` is any patch release of it.
+    if any(
+        versions.admits(asked, v) is not False for v in (python.version, f"{python.version}.99")
+    ):
+        return False
+    text = facts.read(project.path)
+    if text is None or "python-downloads" in text.text or "python-preference" in text.text:
+        return False  # [tool.uv] says something else
+    return any(
+        shipped
+        and managers.fetches_python(command)
+        and (command.step.stage in own or "UV_PYTHON_INSTALL_DIR" in command.what.env)
+        for command, _, shipped in commands
+    )
 
 
 def with_services(image: BuiltImage, services: tuple[str, ...]) -> BuiltImage:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from auditor.deployment.commands import Ran
 
 MANAGERS = frozenset({"uv", "poetry", "pdm", "pipenv"})
+# What keeps uv to the interpreters that are there.
+_SYSTEM_ONLY = frozenset(
+    {"--no-python-downloads", "--no-managed-python", "--offline", "only-system"}
+)
 _FALSE = frozenset({"", "0", "false", "no", "off", "f", "n"})
 
 
@@ -111,6 +115,30 @@ def _of_uv(fact: PipInstall, env: Mapping[str, object], cwd: str, made: list[Ran
         ):
             return Own(tool="uv", prefix=prefix)
     return Own(tool="uv", prefix="") if not made else None
+
+
+def fetches_python(command: Ran) -> bool:
+    """``uv sync`` into an environment of its own, for which uv may fetch an interpreter.
+
+    It does where none that is there is admitted by the project's ``requires-python``, unless an
+    option or a variable keeps it to those of the system.
+    """
+    fact, env = command.what.fact, command.what.env
+    if not isinstance(fact, PipInstall) or fact.tool != "uv" or fact.python is not None:
+        return False
+    words = [a.text for a in fact.argv]
+    if fact.action != "sync" and not (fact.action == "install" and "add" in words[:2]):
+        return False
+    if _SYSTEM_ONLY & {*words} or env.get("UV_PYTHON_PREFERENCE") == "only-system":
+        return False
+    if any(_said(env, name) for name in ("UV_NO_MANAGED_PYTHON", "UV_OFFLINE")):
+        return False
+    if env.get("UV_PYTHON_DOWNLOADS") in ("never", "manual", "false", "0"):
+        return False
+    if env.get("UV_PYTHON") is not None or _said(env, "UV_SYSTEM_PYTHON"):
+        return False
+    told = env.get("UV_PROJECT_ENVIRONMENT")
+    return not (isinstance(told, str) and posixpath.normpath(told) in ("/usr", "/usr/local"))
 
 
 def names_environment(path: str) -> bool:

@@ -217,8 +217,12 @@ def _managed(
 def _activated_at_start(service: Service, process: MainProcess, view: View) -> bool:
     """The start command, or a script on its way, enters a virtual environment."""
     texts = list(service.argv or ())
-    for at in process.through:
-        script = view.repository_text(at.path)
+    paths = [at.path for at in process.through]
+    own = process.interpretation.fact.at.path
+    if service.command_at is not None and own != service.command_at.path:
+        paths.append(own)  # the script that is started is no station on its own way
+    for path in paths:
+        script = view.repository_text(path)
         texts.append(script.text if script is not None else "activate")
     return any("activate" in text for text in texts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from repo_kit import APP, REQUIREMENTS, dockerfile, service
 
 from auditor.findings import Severity
@@ -165,3 +166,108 @@ def test_paths_outside_of_a_bento_are_of_where_it_is_served(tmp_path: Path) -> N
     assert rules(service(tmp_path / "a", files), "PTH002") == []
     files["service.py"] = code.format("names.json")
     assert rules(service(tmp_path / "b", files), "PTH002") == ["PTH002"]
+
+
+UV = """\
+FROM python:3.10-slim
+WORKDIR /app
+RUN pip install uv
+COPY pyproject.toml uv.lock ./
+{}
+COPY app.py ./
+CMD ["/app/.venv/bin/gunicorn", "-b", "0.0.0.0:8000", "app:app"]
+"""
+UV_PROJECT = (
+    '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.12"\n'
+    'dependencies = ["flask", "gunicorn", "numpy"]\n'
+)
+UV_LOCK = (
+    'version = 1\nrequires-python = ">=3.12"\n\n[[package]]\nname = "x"\nversion = "1"\n'
+    'source = { virtual = "." }\ndependencies = [{ name = "numpy" }]\n\n'
+    '[[package]]\nname = "numpy"\nversion = "2.4.2"\nsource = { registry = "https://pypi.org/simple" }\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "project", "reported"),
+    [
+        ("RUN uv sync --frozen", "", False),
+        ("RUN uv add prometheus-client", "", False),
+        ("ENV UV_PYTHON_DOWNLOADS=never\nRUN uv sync --frozen", "", True),
+        ("RUN uv sync --frozen --no-python-downloads", "", True),
+        ("ENV UV_PROJECT_ENVIRONMENT=/usr/local\nRUN uv sync --frozen", "", True),
+        ("RUN uv sync --frozen", '[tool.uv]\npython-downloads = "never"\n', True),
+        ("RUN pip install .", "", True),
+    ],
+)
+def test_uv_fetches_the_interpreter_that_a_project_asks_for(
+    lines: str, project: str, reported: bool, tmp_path: Path
+) -> None:
+    files = {"pyproject.toml": UV_PROJECT + project, "uv.lock": UV_LOCK}
+    files["Dockerfile"] = UV.format(lines)
+    severe = [f for f in service(tmp_path, files).findings if f.severity is Severity.HIGH]
+    assert bool([f for f in severe if f.rule in ("ENV006", "ENV008")]) is reported
+
+
+def test_an_interpreter_that_uv_fetched_stays_in_its_stage(tmp_path: Path) -> None:
+    first, start = UV.format("{}RUN uv sync --frozen").split("COPY app.py")
+    second = "FROM python:3.10-slim\nWORKDIR /app\nCOPY --from=b /app/.venv /app/.venv\nCOPY app.py"
+    text = f"{first.replace('slim', 'slim AS b', 1)}{second}{start}"
+    files = {"pyproject.toml": UV_PROJECT, "uv.lock": UV_LOCK, "Dockerfile": text.format("")}
+    assert "ENV006" in rules(service(tmp_path / "a", files), "ENV006")
+    files["Dockerfile"] = text.format("ENV UV_PYTHON_INSTALL_DIR=/python\n")
+    assert rules(service(tmp_path / "b", files), "ENV006") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "reported"),
+    [
+        ("curl -fsSL https://example.org/setup | bash -", False),
+        ("curl -fsSL https://example.org/setup -o setup && bash setup", False),
+        ("curl -fsSL https://example.org/setup -o setup", True),
+    ],
+)
+def test_a_script_that_is_fetched_may_bring_the_lists(
+    before: str, reported: bool, tmp_path: Path
+) -> None:
+    lines = (
+        "RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/lists/*\n"
+        f"RUN {before} && apt-get install -y nodejs"
+    )
+    result = service(tmp_path, {"Dockerfile": dockerfile(lines)})
+    found = [f for f in result.findings if "comes without lists" in f.message]
+    assert bool(found) is reported
+
+
+@pytest.mark.parametrize(
+    ("line", "reported"), [("source $(pipenv --venv)/bin/activate\n", False), ("", True)]
+)
+def test_a_start_script_that_enters_the_environment(
+    line: str, reported: bool, tmp_path: Path
+) -> None:
+    text = (
+        "FROM python:3.9-slim\nWORKDIR /app\nRUN pip install pipenv\nCOPY Pipfile ./\n"
+        "RUN pipenv install\nCOPY app.py run.sh ./\n"
+        'ENTRYPOINT ["/app/run.sh"]\n'
+    )
+    files = {
+        "Dockerfile": text,
+        "Pipfile": '[packages]\nflask = "*"\n',
+        "run.sh": f"#!/bin/bash\n{line}flask run -h 0.0.0.0\n",
+    }
+    found = service(tmp_path, files).findings
+    assert any("environment of its own" in f.message for f in found) is reported
+
+
+def test_paths_of_the_machine_that_froze_a_list_are_one_finding(tmp_path: Path) -> None:
+    built = "file:///home/conda/feedstock_root/build_artifacts"
+    lines = (
+        f"six @ {built}/six_1/work\nflask==3.0.3\ncomm @ {built}/comm_2/work\ngunicorn==22.0.0\n"
+    )
+    (found,) = [
+        f
+        for f in service(tmp_path, {"requirements.txt": lines}).findings
+        if f.rule == "ENV019" and f.severity is Severity.HIGH
+    ]
+    assert (found.at.line, [r.at.line for r in found.related]) == (1, [3])
+    assert "1 more of this file" in found.message

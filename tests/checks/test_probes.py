@@ -116,6 +116,42 @@ def test_probes_that_may_succeed(tmp_path: Path, probe: str) -> None:
     assert judged(result(tmp_path, {"readiness": probe, "liveness": probe})) == ([], "yyyy")
 
 
+LIBRARY = "import tooling\ntooling.attach(app)\n"
+MIDDLEWARE = """
+@app.middleware("http")
+async def seen(request, call_next):
+    if request.url.path == "/healthz":
+        return JSONResponse({})
+    return await call_next(request)
+"""
+PASSING = MIDDLEWARE.replace(
+    '    if request.url.path == "/healthz":\n        return JSONResponse({})\n', ""
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "broken"),
+    [
+        ("", "/healthz", True),
+        ("", "/health?full=1", False),
+        (LIBRARY, "/healthz", False),
+        (MIDDLEWARE, "/healthz", False),
+        (PASSING, "/healthz", True),
+        ("from fastapi.middleware.cors import CORSMiddleware\napp.add_middleware(CORSMiddleware)\n",
+         "/healthz", True),
+        ("app = FastAPI(root_path='/api')\n", "/api/health", False),
+        ("from prometheus_fastapi_instrumentator import Instrumentator\n"
+         "Instrumentator().instrument(app).expose(app)\n", "/metrics", False),
+    ],
+)  # fmt: skip
+def test_paths_that_something_else_may_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, path: str, broken: bool
+) -> None:
+    monkeypatch.setitem(globals(), "APP", APP + more)
+    found = result(tmp_path, {"readiness": f"httpGet: {{path: {path!r}, port: 8000}}"})
+    assert ("NET006" in {f.rule for f in found.findings}) is broken
+
+
 def test_a_port_that_another_container_of_the_pod_serves(tmp_path: Path) -> None:
     sidecar = (
         "        - {name: agent, image: acme/agent:1, ports: [{containerPort: 9000}],\n"

@@ -466,6 +466,7 @@ class WebApp:
     shutdown: tuple[str, ...] = ()
     debug: Value | None = None
     complete: bool = True  # every route registration was understood
+    open: bool = False  # a library it was handed to, a hook or a prefix may answer other paths
     response_class: str = ""  # canonical name of FastAPI's default_response_class
 
 

@@ -45,7 +45,7 @@ from auditor.parsers.python.values import (
     text_of_ext,
     with_deps,
 )
-from auditor.parsers.python.web import Web, WebModels
+from auditor.parsers.python.web import Web, WebModels, handed_over
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
@@ -762,6 +762,7 @@ class Models(WebModels):
             self.note(site, "log")
         if name.startswith("?"):
             return Unk(reason_of(callee), deps_of(owner) if owner is not None else val.NONE)
+        handed_over(site)
         return self.frames.call(site) or self.made(site)
 
     def made(self, site: Site) -> Obj:

@@ -127,6 +127,8 @@ class Web:
     names: list[str] = field(default_factory=list)
     attributes: dict[str, V] = field(default_factory=dict)
     complete: bool = True
+    # Something else may answer paths that no route has.
+    open: bool = False
     # Why every request fails, and the error; whether posts need Django's CSRF token.
     refuses: tuple[str, str] | None = None
     tokens: bool = False
@@ -182,6 +184,9 @@ class WebModels:
             web.prefix = prefix
         web.lifespan = site.kwargs.get("lifespan")
         web.debug = site.kwargs.get("debug")
+        # Starlette takes the prefix off where a request has it.
+        below = site.kwargs.get("root_path")
+        web.open = below is not None and not (isinstance(below, Const) and not below.value)
         for key, hooks in (("on_startup", web.startup), ("on_shutdown", web.shutdown)):
             given = site.kwargs.get(key)
             if isinstance(given, ListV):
@@ -387,6 +392,7 @@ class WebModels:
         if attr in ("add_middleware", "register_middleware"):
             if site.args:
                 web.middleware.append(_short(site.args[0]))
+                web.open = web.open or _answers(site.args[0], passes_on=1)
             return Const(None)
         if attr in ("middleware", "on_event", "listener", "exception_handler", "errorhandler",
                     "before_first_request", "before_request", "before_serving", "after_request",
@@ -430,6 +436,8 @@ class WebModels:
 
     def attach_hook(self, web: Web, kind: str, func: V) -> None:
         """A function registered for an event of the application."""
+        if kind in ("before_request", "middleware"):
+            web.open = web.open or _answers(func, passes_on=int(kind == "middleware"))
         if kind in ("startup", "before_serving", "before_server_start", "main_process_start"):
             web.startup.append(func)
         elif kind in ("shutdown", "after_serving"):
@@ -1311,10 +1319,38 @@ class WebModels:
                     shutdown=tuple(getattr(h, "qualname", "") for h in web.shutdown),
                     debug=None if web.debug is None else self.run.sink.value(web.debug),
                     complete=web.complete,
+                    open=web.open,
                     response_class=_short(made.kwargs.get("default_response_class", Const(None))),
                 )
             )
         return found
+
+
+# Libraries that take an application and add no route to it.
+_ADDS_NOTHING = frozenset(
+    {"CORS", "Compress", "Limiter", "Mangum", "Migrate", "SQLAlchemy", "Session", "Talisman", "TestClient",
+     "Config", "Server", "instrument_app", "run", "run_simple", "serve"}
+)  # fmt: skip
+
+
+def handed_over(site: Site) -> None:
+    """An application is given to a call that is not followed: it may get routes there."""
+    if site.name.rpartition(".")[2] in _ADDS_NOTHING:
+        return
+    for value in (*site.args, *site.kwargs.values()):
+        if isinstance(value, Obj) and isinstance(value.data, Web) and value.data.is_app:
+            value.data.open = True
+
+
+def _answers(hook: V, *, passes_on: int) -> bool:
+    """Whether a function or class that sees every request may answer one by itself.
+
+    ``passes_on``: how many times it returns something where it only passes requests on.
+    """
+    if not isinstance(hook, Func | Class):
+        return False
+    returns = [n for n in ast.walk(hook.node) if isinstance(n, ast.Return) and n.value is not None]
+    return len(returns) > passes_on
 
 
 def _short(value: V) -> str:
