@@ -66,7 +66,7 @@ def fields_of(
     done: list[list[Value]] = []
     current: list[Value] | None = None
     size = 0
-    none = False  # `"$@"` without arguments is no word at all
+    none = False  # an array without elements is no word at all
     for part in parts:
         if isinstance(part, Text):
             values: list[Value] = [part.text]
@@ -77,7 +77,7 @@ def fields_of(
         else:
             values, separate = values_of(part, env, args, depth)
             split = not part.quoted
-            none = none or (separate and not values)
+            none = none or (part.operator == "[@]" and separate and not values)
         for index, value in enumerate(values):
             if separate and index:
                 if current is not None:
