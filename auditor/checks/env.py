@@ -14,7 +14,6 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment.base import minor
 from auditor.deployment.model import (
     BuiltImage,
-    Compiled,
     Conflict,
     Deployment,
     Entry,
@@ -899,22 +898,26 @@ def _without_wheel(environment: Environment, image: BuiltImage | None, item: Env
 @check("ENV009")
 def stale_lock(environment: Environment, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A lock that no longer meets what its source asks for."""
-    for compiled in environment.compiled:
-        yield from _stale_compiled(compiled, rule)
-    for lock in environment.locks:
-        project = environment.pyproject
-        if project is None or lock.kind not in ("uv", "poetry", "pdm", "pylock"):
-            continue
-        if posixpath.dirname(project.path) != posixpath.dirname(lock.path):
-            continue
-        wrong = locks.disagreements(lock, project.dependencies)
+    pairs: list[tuple[locks.Lock, Iterable[Requirement]]] = [
+        (c.lock, (r for r in c.asked if r.key not in _NOT_COMPILED)) for c in environment.compiled
+    ]
+    project = environment.pyproject
+    pairs += [
+        (lock, project.dependencies)
+        for lock in environment.locks
+        if project is not None
+        and lock.kind in ("uv", "poetry", "pdm", "pylock")
+        and posixpath.dirname(project.path) == posixpath.dirname(lock.path)
+    ]
+    for lock, asked in pairs:
+        wrong = locks.disagreements(lock, asked)
         if not wrong:
             yield rule.passed()
         for item in wrong:
             yield rule.finding(
                 item.requirement.at,
                 f"{lock.path} is out of step: {item.message}",
-                help=f"Lock again ({_relock(lock.kind)}) and commit the result.",
+                help=f"{_relock(lock, item.requirement)} and commit the result.",
                 related=[
                     Related(item.locked.at if item.locked else Location(lock.path), "locked here")
                 ],
@@ -925,28 +928,12 @@ def stale_lock(environment: Environment, rule: Rule, deployment: Deployment) -> 
 _NOT_COMPILED = frozenset({"pip", "setuptools", "distribute"})
 
 
-def _stale_compiled(compiled: Compiled, rule: Rule) -> Iterator[Outcome]:
-    """A compiled requirements file and the ``.in`` file that it was compiled from."""
-    lock = compiled.lock
-    asked = [item for item in compiled.asked if item.key not in _NOT_COMPILED]
-    wrong = locks.disagreements(lock, asked)
-    if not wrong:
-        yield rule.passed()
-    for item in wrong:
-        yield rule.finding(
-            item.requirement.at,
-            f"{lock.path} is out of step: {item.message}",
-            help=f"Compile again (`{lock.generator} {item.requirement.at.path}`) and commit the result.",
-            related=[
-                Related(item.locked.at if item.locked else Location(lock.path), "locked here")
-            ],
-        )
-
-
-def _relock(kind: str) -> str:
-    return {"uv": "`uv lock`", "poetry": "`poetry lock`", "pdm": "`pdm lock`"}.get(
-        kind, "the tool's lock command"
-    )
+def _relock(lock: locks.Lock, requirement: Requirement) -> str:
+    """How the lock is brought in step."""
+    if lock.kind == "pip-compile":
+        return f"Compile again (`{lock.generator} {requirement.at.path}`)"
+    tools = {"uv": "`uv lock`", "poetry": "`poetry lock`", "pdm": "`pdm lock`"}
+    return f"Lock again ({tools.get(lock.kind, 'the lock command of the tool')})"
 
 
 def _held_by_conda_lock(environment: Environment) -> frozenset[str]:
