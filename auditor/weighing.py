@@ -43,9 +43,9 @@ def weighed(findings: Iterable[Finding], deployment: Deployment) -> Iterator[Fin
             why = _unneeded(finding.at.path, deployment)
         if not why and finding.rule == "ART002" and finding.severity < Severity.CRITICAL:
             why = _of_tests(finding.at.path, deployment)
-        if not why and broken and _of_context(finding, deployment):
-            whys = [guessed.get(name, "") for name in broken]
-            why = whys[0] if all(whys) else ""
+        if not why and broken and all(name in guessed for name in broken):
+            # Last, since it goes through the names of all files.
+            why = guessed[broken[0]] if _of_context(finding, deployment) else ""
         yield _doubted(finding, why) if why else finding
 
 

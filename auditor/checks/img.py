@@ -119,7 +119,10 @@ def runs_as_root(service: Service, rule: Rule) -> Iterator[Outcome]:
 @check("IMG005")
 def no_health_check(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """Nothing notices when the service hangs."""
-    web = service.is_web or (service.image is None and bool(service.published))
+    elsewhere = service.image is None and service.workload is not None
+    # Knative and what stands on it ask the port by themselves.
+    plain = service.workload is not None and not service.workload.platform
+    web = service.is_web or (elsewhere and plain and bool(service.published))
     if not (service.ours or service.deployed) or not web or service.is_dev:
         return
     current = asks(service.health)

@@ -62,6 +62,16 @@ def test_what_the_manifest_says_by_itself(tmp_path: Path) -> None:
     assert rules(result(tmp_path, more=PROBED)) == []
 
 
+def test_a_platform_asks_the_port_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "service.yaml").write_text(
+        "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: churn}\n"
+        f"spec:\n  template:\n    spec:\n      containers:\n        - image: {OWN}\n"
+    )
+    found = audit(tmp_path, Settings())
+    assert len(found.services) == 1
+    assert rules(found) == []
+
+
 def test_a_named_port_that_no_container_has(tmp_path: Path) -> None:
     found = result(tmp_path, more=PROBED, target="http")
     assert rules(found) == ["NET007"]
