@@ -109,10 +109,14 @@ class Handler(BaseHTTPRequestHandler):
 
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 KIND.allow_reuse_port = True
-for _ in range(int(os.environ.get("WORKERS", "1")) - 1):
+# Every worker listens before one of them answers: between bind and listen a server asks the
+# resolver for its own name, which takes seconds where nobody answers.
+servers = [KIND(("0.0.0.0", 8000), Handler) for _ in range(int(os.environ.get("WORKERS", "1")))]
+while len(servers) > 1:
+    mine = servers.pop()
     if not os.fork():
-        break
-KIND(("0.0.0.0", 8000), Handler).serve_forever()
+        servers = [mine]
+servers[0].serve_forever()
 """
 STORE = """
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
