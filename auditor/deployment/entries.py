@@ -1455,53 +1455,19 @@ class _Follower:
             # Releases before 1.5 served 5000.
             unknown = Unknown("it depends on the release of seldon-core")
             found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
-        self._foreign_option(fact)
         self.faults.extend(listening.refused_choices(fact))
         self.faults.extend(listening.unknown_account(fact, self.service))
+        refused = listening.refused_option(fact)
+        if refused is not None:
+            # It ends before it would listen: its defaults are nobody's address.
+            self.faults.append(refused)
+            return
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
         for listen in found:
             if isinstance(listen.port, Unknown):
                 self._unset_port(fact, listen, listen.port)
-
-    def _foreign_option(self, fact: ServerStart) -> None:
-        """An option of another server, or of none: this one prints its usage and ends."""
-        from auditor.parsers.commands.servers import ambiguous_option, foreign_option
-
-        unclear = ambiguous_option(fact)
-        if unclear is not None:
-            self.faults.append(
-                StartFault(
-                    kind="literal-variable",
-                    message=(
-                        f"`{unclear[0].flag}` is short for several options: `{fact.kind}: error: ambiguous "
-                        f"option: {unclear[0].flag} could match {', '.join(unclear[1])}`, and the server stops"
-                    ),
-                    at=unclear[0].at,
-                )
-            )
-            return
-
-        found = foreign_option(fact)
-        if found is None:
-            return
-        option, kind = found
-        error = (
-            f"Error: No such option: {option.flag}"
-            if fact.kind == "uvicorn"
-            else f"{fact.kind}: error: unrecognized arguments: {option.flag}"
-        )
-        self.faults.append(
-            StartFault(
-                kind="literal-variable",
-                message=(
-                    f"`{option.flag}` is an option of {kind}, not of {fact.kind}: `{error}`, and the "
-                    "server stops"
-                ),
-                at=option.at,
-            )
-        )
 
     def _unset_port(self, fact: ServerStart, listen: Listen, port: Unknown) -> None:
         """``--port $PORT`` where nothing sets PORT: the option has no value."""

@@ -105,6 +105,34 @@ def test_a_word_beside_the_application(words: str, fails: bool, tmp_path: Path) 
     assert ("unexpected extra argument" in _says(result, "IMG018")) is fails
 
 
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ('"uvicorn", "app:app", "----port", "8000"', "--port"),
+        ('"uvicorn", "app:app", "--hots=0.0.0.0"', "--host"),
+        ('"uvicorn", "app:app", "--host", "0.0.0.0", "--log_level", "info"', "--log-level"),
+        ('"gunicorn", "--bindn=0.0.0.0:8000", "app:app"', "--bind"),
+        ('"gunicorn", "--bind=0.0.0.0:8000", "--time-out=60", "app:app"', "--timeout"),
+        ('"gunicorn", "--bind=0.0.0.0:8000", "app:app", "--loglevel=info"', "--log-level"),
+        # argparse takes a beginning for the whole; an option of another release may be one letter off.
+        ('"gunicorn", "--bin=0.0.0.0:8000", "app:app"', ""),
+        ('"gunicorn", "--bind=0.0.0.0:8000", "--reloads", "app:app"', ""),
+        ('"uvicorn", "app:app", "--host", "0.0.0.0", "--http3"', ""),
+        ('"uvicorn", "app:app", "--host", "0.0.0.0", "--some-new-option=1"', ""),
+    ],
+)
+def test_a_misspelt_option_ends_the_server(command: str, meant: str, tmp_path: Path) -> None:
+    needs = "fastapi==0.115.6\nuvicorn==0.34.0\ngunicorn==23.0.0\n"
+    result = _audit(
+        tmp_path, {"requirements.txt": needs, "Dockerfile": f"{IMAGE}CMD [{command}]\n"}
+    )
+    assert (f"(`{meant}` is)" in _says(result, "IMG018")) is bool(meant)
+    if meant:
+        # It never listens: where it would by default is nobody's fault.
+        assert _answers(result) == "ynnn"
+        assert not _says(result, "NET001")
+
+
 STAGES = """\
 FROM python:3.11-slim AS builder
 COPY requirements.txt .
