@@ -106,6 +106,43 @@ def test_a_word_beside_the_application(words: str, fails: bool, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        '"gunicorn", "-b", "0.0.0.0:8000", "churn-service:app"',
+        '"gunicorn", "-b", "0.0.0.0:8000", "serving.2024-model:app"',
+        '"python", "-m", "churn-service"',
+    ],
+)
+def test_a_module_whose_name_is_no_identifier(command: str, tmp_path: Path) -> None:
+    source = (
+        FACTORY % ("", "")
+        + "\n\napp = make()\nif __name__ == '__main__':\n    app.run('0.0.0.0', 8000)\n"
+    )
+    files = {
+        "churn-service.py": source,
+        "serving/2024-model.py": source,
+        "requirements.txt": "flask==3.0.3\ngunicorn==23.0.0\n",
+        "Dockerfile": f"{IMAGE}CMD [{command}]\n",
+    }
+    result = _audit(tmp_path, files)
+    assert not _says(result, "IMG017")
+    assert _answers(result).startswith("yyy")
+
+
+def test_what_such_a_module_opens_is_followed(tmp_path: Path) -> None:
+    source = "from flask import Flask\n\napp = Flask(__name__)\nweights = open('churn.bin', 'rb').read()\n"
+    files = {
+        "churn-service.py": source,
+        "churn-1.bin": "x",
+        "requirements.txt": "flask==3.0.3\ngunicorn==23.0.0\n",
+        "Dockerfile": f'{IMAGE}CMD ["gunicorn", "-b", "0.0.0.0:8000", "churn-service:app"]\n',
+    }
+    result = _audit(tmp_path, files)
+    assert _answers(result) == "ynnn"
+    assert "churn.bin" in "".join(f.message for f in result.findings if f.rule.startswith("PTH"))
+
+
+@pytest.mark.parametrize(
     ("command", "meant"),
     [
         ('"uvicorn", "app:app", "----port", "8000"', "--port"),
