@@ -191,7 +191,8 @@ def test_accepted_risk_is_hidden_and_counted():
 def test_the_forecast_gives_the_first_reason_only_once():
     [api, worker] = sample().services
     assert [(s, a) for s, a, _ in digest.reasons(api, sample())] == [("starts", "no")]
-    assert "CMP003, models/churn.pkl:1" in digest.reasons(api, sample())[0][2]
+    said = digest.reasons(api, sample())[0][2]
+    assert said.endswith("(CMP003, models/churn.pkl:1); once that is mended: NET001 Dockerfile:5")
     assert [(s, a) for s, a, _ in digest.reasons(worker, sample())] == [
         ("starts", "unknown"),
         ("reachable", "unknown"),
