@@ -153,11 +153,17 @@ def _after(service: str, forecast: Forecast, by_mark: Mapping[str, Finding]) -> 
         and finding.confidence >= Confidence.LIKELY
         and any(name == service for name, _ in finding.breaks)
     )
-    places = list(dict.fromkeys(f"{f.rule} {f.at.path}:{f.at.line}" for _, _, f in others))
+    places = list(dict.fromkeys(_place(f) for _, _, f in others))
+    # Of one rule at one line: it is mended with the first.
+    places = [place for place in places if place != _place(explained)]
     if not places:
         return ""
     more = f" and {len(places) - _OTHERS} more" if len(places) > _OTHERS else ""
     return f"; once that is mended: {', '.join(places[:_OTHERS])}{more}"
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.rule} {finding.at.path}:{finding.at.line}"
 
 
 def quote(result: AuditResult, at: Location) -> str | None:
