@@ -497,7 +497,7 @@ def _program_of_check(
                 help=f"Install {program}, or ask with Python: "
                 "`python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`.",
                 related=[Related(image.image.base.at, "the base image lacks it")],
-                severity=weight(current),
+                severity=weight(service, current, deployment),
                 breaks=waiting(service, current, deployment),
             )
     yield from _modules_of_check(service, rule, deployment, current)
@@ -541,7 +541,7 @@ def _modules_of_check(
             f"(`ModuleNotFoundError: No module named '{top}'`): {fails(current)}",
             help=f"Install what brings `{top}`, or ask with `urllib.request`.",
             confidence=Confidence.POSSIBLE if answer == "possibly-no" else Confidence.LIKELY,
-            severity=weight(current) if answer != "possibly-no" else None,
+            severity=weight(service, current, deployment) if answer != "possibly-no" else None,
             breaks=waiting(service, current, deployment),
         )
 
@@ -562,7 +562,7 @@ def _script_of_check(
             f"{subject(current)} runs `{script}`, which is not in the image (it would be {path}): "
             f"{fails(current)}",
             help="Copy it into the image.",
-            severity=weight(current),
+            severity=weight(service, current, deployment),
             breaks=waiting(service, current, deployment),
         )
 
@@ -581,7 +581,7 @@ def _foreign_program(
                 f"{subject(current)} calls `{program}`, which the image `{reference}` does not have: "
                 f"{fails(current)}",
                 help="Ask with a program that the image has, or build an image on top that has it.",
-                severity=weight(current),
+                severity=weight(service, current, deployment),
                 breaks=waiting(service, current, deployment),
             )
 
@@ -834,12 +834,14 @@ def refused_sources(
                 yield refused, item.reach
 
 
-def weight(check: HealthCheck) -> Severity | None:
+def weight(service: Service, check: HealthCheck, deployment: Deployment) -> Severity | None:
     """The severity of a check that never succeeds, where it is not the rule's own.
 
-    What a kubelet acts upon stops the service; what only shows a state does not.
+    What a kubelet acts upon, or another service waits for, stops something; what only shows a
+    state does not.
     """
-    return Severity.HIGH if check.role != "health" else None
+    stops = check.role != "health" or bool(waiting(service, check, deployment))
+    return Severity.HIGH if stops else None
 
 
 def waiting(
