@@ -150,7 +150,9 @@ def test_what_is_only_collected_is_not_installed(tmp_path: Path) -> None:
 def test_a_module_of_the_development_group_is_missed(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("import dotenv\n")
     text = EXPORT.format(options="-o locked.txt")
-    last = f"{LAST}COPY --from=first /tmp/locked.txt r.txt\nRUN pip install -r r.txt\nCOPY main.py .\n"
+    last = (
+        f"{LAST}COPY --from=first /tmp/locked.txt r.txt\nRUN pip install -r r.txt\nCOPY main.py .\n"
+    )
     (tmp_path / "Dockerfile").write_text(f'{FIRST}{text}{last}CMD ["python", "main.py"]\n')
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     (tmp_path / "poetry.lock").write_text(LOCK)
@@ -171,9 +173,7 @@ def test_a_module_of_the_development_group_is_missed(tmp_path: Path) -> None:
         ("3.12", "lightgbm==4.3.0 --no-deps", ""),
     ],
 )
-def test_wheels_of_another_python(
-    tmp_path: Path, python: str, requirement: str, said: str
-) -> None:
+def test_wheels_of_another_python(tmp_path: Path, python: str, requirement: str, said: str) -> None:
     requirement, _, more = requirement.partition(" ")
     collects = f"RUN pip wheel {more} -r requirements.txt -w /wheels\n"
     last = f"{LAST}COPY --from=first /wheels /wheels\nRUN pip install /wheels/*\n"
