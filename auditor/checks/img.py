@@ -13,6 +13,7 @@ from auditor.deployment.healthcheck import asks, fails, in_force, subject
 from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
+from auditor.parsers import references
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase, Reach, Refused
 from auditor.source import Location, Unknown
@@ -890,6 +891,19 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
                 confidence=Confidence.LIKELY,
                 breaks=service.breaks(Stage.STARTS),
             )
+    named = service.compose.image
+    told = named.value if named is not None else None
+    why = references.refused(told) if isinstance(told, str) else ""
+    if named is not None and why:
+        built = service.image is not None and not service.image.pulled
+        yield rule.finding(
+            named.at,
+            f"`{str(told)[:120]}` is no name of an image: Compose does not come to "
+            f"{'building' if built else 'starting'} `{service.name}` (`{why}`)",
+            help=references.HELP,
+            confidence=Confidence.LIKELY,
+            breaks=service.breaks(Stage.BUILDS if built else Stage.STARTS),
+        )
     if not any(f.kind == "compose" for f in service.faults):
         yield rule.passed()
     for fault in service.faults:
@@ -920,3 +934,26 @@ def _refused(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             confidence=Confidence.LIKELY,
             breaks=image.breaks(Stage.BUILDS),
         )
+    for at, text in _references(image):
+        if why := references.refused(text):
+            yield rule.finding(
+                at,
+                f"the builder refuses this Dockerfile: `{text[:120]}` is no name of an image (`{why}`)",
+                help=references.HELP,
+                confidence=Confidence.LIKELY,
+                breaks=image.breaks(Stage.BUILDS),
+            )
+
+
+def _references(image: BuiltImage) -> Iterator[tuple[Location, str]]:
+    """Every image that the Dockerfile starts from or copies from, where no variable is in it."""
+    stages = image.dockerfile.stages
+    names = {stage.name for stage in stages}
+    for stage in stages:
+        text = stage.base.text
+        if text.lower() not in names and text != "scratch":
+            yield stage.base.at, text
+    for step in image.image.copies:
+        told = step.from_image
+        if step.origin == "image" and isinstance(told, str) and told.lower() not in names:
+            yield step.at, told
