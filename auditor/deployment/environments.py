@@ -825,7 +825,7 @@ def _sync(
             draft.pyproject = draft.pyproject or project
             wanted = groups
             if project is not None and fact.dev is not False and not fact.only_groups:
-                wanted += tuple(g.name for g in project.groups if g.kind == "group" and g.default)
+                wanted += _default_groups(project, fact.tool)
             return _use_lock(path, draft, facts, python, wanted, extras, fact.at, add)
     path, why = resolve("pyproject.toml" if fact.tool != "pipenv" else "Pipfile")
     if path is None:
@@ -841,13 +841,22 @@ def _sync(
     return None
 
 
+def _default_groups(project: pyproject.PyprojectFacts, tool: str) -> tuple[str, ...]:
+    """The groups that a tool installs unless it is told not to; uv's is ``dev``, settings or not."""
+    names = [g.name for g in project.groups if g.kind == "group" and g.default]
+    if tool == "uv" and "uv" not in project.tools and project.group("dev", "group"):
+        names.append("dev")
+    return tuple(names)
+
+
 def _groups(project: pyproject.PyprojectFacts, fact: PipInstall) -> Iterator[EnvRequirement]:
     """What the dependency groups of a project without a lock bring: the default ones, and those named."""
     named = {g for g in (*fact.groups, *fact.only_groups) if isinstance(g, str)}
+    defaults = _default_groups(project, fact.tool)
     for group in project.groups:
         if group.kind != "group" or (fact.only_groups and group.name not in named):
             continue
-        default = group.default and fact.dev is not False
+        default = group.name in defaults and fact.dev is not False
         if group.name in named or (default and not group.optional):
             for item in group.requirements:
                 yield EnvRequirement(fact=item, origin="pyproject", step_at=fact.at)

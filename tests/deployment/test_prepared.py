@@ -185,3 +185,38 @@ def test_wheels_of_another_python(tmp_path: Path, python: str, requirement: str,
     if said:
         assert f"the wheel of `{said}`" in found[0].message
         assert found[0].at.path == "Dockerfile" and found[0].breaks[0][1].label == "builds"
+
+
+UV = """\
+[project]
+name = "shop"
+version = "0.1.0"
+dependencies = ["fastapi==0.115.6"]
+
+[dependency-groups]
+dev = ["python-dotenv==1.0.1"]
+lint = ["ruff==0.9.1"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "expected"),
+    [
+        ("", "", BOTH),
+        ("", "--no-dev", FASTAPI),
+        ("[tool.uv]\n", "", BOTH),
+        ("[tool.uv]\ndefault-groups = []\n", "", FASTAPI),
+        ('[tool.uv]\ndefault-groups = ["lint"]\n', "", {**FASTAPI, "ruff": "0.9.1"}),
+    ],
+)
+def test_uv_brings_the_development_group_unless_told(
+    tmp_path: Path, settings: str, options: str, expected: dict[str, str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(UV + settings)
+    (tmp_path / "Dockerfile").write_text(
+        f'{LAST}COPY pyproject.toml ./\nRUN pip install uv && uv sync {options}\nCMD ["python", "-V"]\n'
+    )
+    [service] = deployment_of(tmp_path, Settings()).services
+    assert service.environment is not None
+    named = {r.key: r.version for r in service.environment.requirements if r.origin != "command"}
+    assert named == expected
