@@ -1449,12 +1449,12 @@ def _bringer(environment: Environment, row: dict[str, Any]) -> EnvRequirement | 
     base = environment.base
     if base is None or row["other"] != "setuptools" or base.has_setuptools is None:
         return None
-    for tool in row.get("brought_by", ()):
-        for item in environment.find(tool["name"]):
-            settled = item.version is None and not item.fact.specifier
-            if item.origin != "command" or not (settled or _meets(tool["versions"], item)):
+    for tool, releases, asked in row.get("brought_by", ()):
+        for item in environment.find(tool):
+            newest = item.version is None and not item.fact.specifier
+            if item.origin != "command" or not (newest or _meets(releases, item)):
                 continue
-            if base.setuptools is None or not _allows(tool["asks"], base.setuptools):
+            if base.setuptools is None or not _allows(asked, base.setuptools):
                 return item
     return None
 
