@@ -236,7 +236,8 @@ def follow(
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries), preludes=preludes)
     importable, unsure = _importable(entries, view)
-    unsure |= _doubtful(entries, view)
+    doubtful = _doubtful(entries, view)
+    unsure |= doubtful.keys()
     absent = frozenset(
         module
         for module in view.pickled_modules - importable.keys() - unsure
@@ -257,6 +258,7 @@ def follow(
         log_files=log_files(service, view, env, supervisor),
         importable=importable,
         unsure_modules=unsure,
+        modules_by_hand=tuple((module, why) for module, why in doubtful.items() if why),
         absent_modules=absent,
         module_facts={
             path: facts
@@ -353,9 +355,9 @@ def _importable(
     return found, frozenset(unsure - found.keys())
 
 
-def _doubtful(entries: list[Entry], view: View) -> frozenset[str]:
-    """Modules that imports did not find and that may nevertheless be there."""
-    found: set[str] = set()
+def _doubtful(entries: list[Entry], view: View) -> dict[str, str]:
+    """Modules that imports did not find and that may nevertheless be there, with who makes them by hand."""
+    found: dict[str, str] = {}
     for entry in entries:
         for item in entry.trace.imports:
             if item.found != "missing" or not item.module:
@@ -364,10 +366,12 @@ def _doubtful(entries: list[Entry], view: View) -> frozenset[str]:
             for root in entry.roots:
                 path = posixpath.join(root, inside)
                 for candidate in (f"{path}.py", f"{path}/__init__.py", path):
-                    seen = view.look(candidate)
-                    if seen.answer != "no" or view.by_hand(candidate):
-                        found.add(item.module)
-    return frozenset(found)
+                    if view.look(candidate).answer != "no":
+                        # What the image has besides may bring it, whoever else would.
+                        found[item.module] = ""
+                    elif why := view.by_hand(candidate):
+                        found.setdefault(item.module, why)
+    return found
 
 
 def _bound(facts: ModuleFacts) -> frozenset[str] | None:

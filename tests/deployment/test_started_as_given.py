@@ -142,6 +142,38 @@ def test_what_such_a_module_opens_is_followed(tmp_path: Path) -> None:
     assert "churn.bin" in "".join(f.message for f in result.findings if f.rule.startswith("PTH"))
 
 
+LAYERS = {
+    "churn/__init__.py": "",
+    "churn/api.py": "from fastapi import FastAPI\n%s\napp = FastAPI()\n\n\n@app.post('/predict')\n"
+    "def predict(row: dict):\n    return {'score': 1}\n",
+    "Dockerfile": f'{IMAGE}CMD ["uvicorn", "churn.api:app", "--host", "0.0.0.0"]\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("statement", "ignored", "answers"),
+    [
+        # What git ignores is on the author's machine, and in no clone: nobody knows here.
+        ("from .model.loader import load", "model/\n", "yuuu"),
+        ("import churn.model.loader", "model/\n", "yuuu"),
+        ("from .model.loader import load", "", "ynnn"),
+        ("from .model.loader import load", "data/\n", "ynnn"),
+        (
+            "try:\n    from .model.loader import load\nexcept ImportError:\n    load = None",
+            "model/\n",
+            "yyyy",
+        ),
+    ],
+)
+def test_a_package_that_git_ignores(
+    statement: str, ignored: str, answers: str, tmp_path: Path
+) -> None:
+    files = {**LAYERS, "churn/api.py": LAYERS["churn/api.py"] % statement, ".gitignore": ignored}
+    result = _audit(tmp_path, files)
+    assert _answers(result) == answers
+    assert ("git ignores it" in _says(result, "IMG023")) is ("u" in answers)
+
+
 @pytest.mark.parametrize(
     ("command", "meant"),
     [
