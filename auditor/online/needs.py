@@ -15,6 +15,7 @@ from auditor.online.archive import SourceArchive
 from auditor.online.reader import module_of
 from auditor.online.session import OnlineError
 from auditor.online.symbols import _opened, best_wheel
+from auditor.online.texts import LARGEST_MODULE, Code
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _facts(index: Index, file: File) -> dict[str, Any] | None:
     names none, or has too much to read), and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-6", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-7", file.url, lambda: _read(index, file))
     return found
 
 
@@ -274,10 +275,13 @@ def facts_of(
         elif len(data) >= MOST_UNPACKED:
             unknown("the system libraries", f"{member} is too large")
             blind = True
+    code = Code({} if many else {n: _source(wheel, m) for m in modules if (n := module_of(m))})
     for module in () if many else modules:
-        asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
+        own = module_of(module) or ""
+        text = code.source(own) if own else _source(wheel, module)()
+        asked = loads.asked(text, code if own else None, own)
         libraries |= asked.libraries
-        early[module_of(module) or ""] = asked.early
+        early[own] = asked.early
         programs |= asked.programs
         blind |= asked.blind and not members
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
@@ -307,11 +311,14 @@ def facts_of(
 
 def _imports(wheel: Members, modules: list[str]) -> tuple[frozenset[str], frozenset[str]]:
     """The modules of others that are imported with the wheel's own, and which of those are."""
+    return loads.imported(
+        {name: _source(wheel, m) for m in modules if (name := module_of(m)) is not None}
+    )
 
-    def source(member: str) -> Callable[[], str]:
-        return lambda: wheel.read(member, loads.LARGEST_MODULE).decode("utf-8", "replace")
 
-    return loads.imported({name: source(m) for m in modules if (name := module_of(m)) is not None})
+def _source(wheel: Members, member: str) -> Callable[[], str]:
+    """What gives the text of a module; it is cut where one is too large to be read."""
+    return lambda: wheel.read(member, LARGEST_MODULE + 1).decode("utf-8", "replace")
 
 
 def imports(index: Index, distribution: str, version: str | None) -> frozenset[str] | None:
@@ -331,7 +338,8 @@ def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict
     """{soname that no member brings: what needs it}.
 
     ``top``: a module that is imported with the package; ``opened``: a library that modules open
-    by name, in a wheel that is all about it; ``deep``: some other module.
+    by name, in a wheel that is all about it; ``deep``: some other module, or one of several
+    libraries of which nobody knows which are opened (plugins).
     """
     by_name: dict[str, str] = {}
     for member, one in facts.items():
@@ -341,6 +349,8 @@ def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict
     extensions = [m for m in facts if _EXTENSION.search(m)]
     linked = {by_name[n] for one in facts.values() for n in one.needed if n in by_name}
     result: dict[str, str] = {}
+    asking: dict[str, set[str]] = {}
+    roots: set[str] = set()
     for member in facts:
         if member.split("/")[0].endswith(".libs") or _ASIDE.search(member):
             continue
@@ -358,9 +368,13 @@ def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict
                     if not _OF_THE_SYSTEM.match(name):
                         # "top" comes last in the alphabet, and "deep" first.
                         result[name] = max(result.get(name, ""), place)
+                        asking.setdefault(name, set()).add(member)
                 elif inside not in seen:
                     seen.add(inside)
                     pending.append(inside)
+        roots.add(member)
+    if not extensions:
+        return {name: "opened" if asking[name] == roots else "deep" for name in result}
     return result
 
 
@@ -373,7 +387,7 @@ def _guarded(wheel: Members) -> frozenset[str]:
         if name.count("/") != 1 or not name.endswith("/__init__.py"):
             continue
         try:
-            tree = ast.parse(wheel.read(name, loads.LARGEST_MODULE))
+            tree = ast.parse(wheel.read(name, LARGEST_MODULE))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         package = name.partition("/")[0]
