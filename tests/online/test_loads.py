@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.linking import sonames
-from auditor.online import loads, texts
+from auditor.linking import elf, sonames
+from auditor.online import loads, needs, texts
 
 
 @pytest.mark.parametrize(
@@ -115,3 +115,19 @@ def test_a_library_beside_the_code_is_not_looked_for_by_the_loader() -> None:
 @given(st.text(alphabet="abP()=[],.:'\n defrtun*", max_size=120))
 def test_any_code_is_followed(text: str) -> None:
     assert isinstance(loads.asked(f"{text}\nPopen(a)\nPopen(b)").programs, frozenset)
+
+
+def test_plugins_of_a_wheel_of_libraries_are_no_need_of_it() -> None:
+    """Of several libraries that nothing in the wheel links nobody knows which are opened."""
+
+    def one(*needed: str) -> elf.ElfFacts:
+        return elf.ElfFacts(machine=62, bits=64, needed=needed)
+
+    alone = {"a/lib/liba.so": one("libgomp.so.1", "libb.so"), "a/lib/libb.so": one("libGL.so.1")}
+    assert needs._missing(alone, frozenset()) == {"libgomp.so.1": "opened", "libGL.so.1": "opened"}
+    several = {
+        "a/lib/libhost.so": one("libgomp.so.1", "libc.so.6"),
+        "a/lib/transport_ib.so": one("libgomp.so.1", "libibverbs.so.1"),
+    }
+    found = needs._missing(several, frozenset())
+    assert found == {"libgomp.so.1": "opened", "libibverbs.so.1": "deep"}
