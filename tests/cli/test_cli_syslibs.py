@@ -151,7 +151,7 @@ def test_what_is_built_where_the_base_names_no_python(base: str, said: str, run:
 def test_a_musl_base_without_a_python_is_not_clean(run: Any) -> None:
     status, out, err = run("syslibs", "opencv-python==4.10.0.84", "--base", "alpine:3.20")
     assert status == 1
-    assert "opencv-python is built from source, which takes at least gcc musl-dev" in out
+    assert "opencv-python is built from source, which takes at least g++ musl-dev" in out
     assert "likely, not tried out" in err
 
 
