@@ -47,6 +47,9 @@ MOST_SOURCE = 2 << 20
 MOST_LOADED = 3
 MOST_BYTES = 96 << 20
 MOST_UNPACKED = 256 << 20
+# Programs that a wheel brings: not scripts, and not whole suites of tools.
+LEAST_PROGRAM = 1 << 15
+MOST_PROGRAMS = 8
 
 
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10", "3.9")
@@ -201,7 +204,7 @@ def _facts(index: Index, file: File) -> dict[str, Any] | None:
     names none, or has too much to read), and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-7", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-8", file.url, lambda: _read(index, file))
     return found
 
 
@@ -290,8 +293,11 @@ def facts_of(
     files = {posixpath.basename(n) for n in wheel.names if not n.endswith((".py", ".pyi", ".so"))}
     imports, reached = (None, frozenset()) if many else _imports(wheel, modules)
     summary = re.search(r"^Summary: *(.*)$", wheel.metadata().partition("\n\n")[0], re.MULTILINE)
+    missing = _missing(facts, _guarded(wheel) if facts else frozenset())
+    if not members and bounded:
+        missing = _missing_to_run(wheel)
     return {
-        "elf": _missing(facts, _guarded(wheel) if facts else frozenset()),
+        "elf": missing,
         "libraries": sorted(
             name for name in libraries
             if not any(b == f"lib{_stem(name)}" or b.startswith(f"lib{_stem(name)}-") for b in bundled)
@@ -376,6 +382,27 @@ def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict
     if not extensions:
         return {name: "opened" if asking[name] == roots else "deep" for name in result}
     return result
+
+
+def _missing_to_run(wheel: Members) -> dict[str, str]:
+    """The same for the programs that a wheel without shared objects is there to bring.
+
+    ``run``: every one of them asks for it; ``deep``: some do.
+    """
+    brought = [
+        name
+        for name in wheel.names
+        if "." not in posixpath.basename(name) and wheel.size(name) > LEAST_PROGRAM
+    ]
+    if not brought or len(brought) > MOST_PROGRAMS or sum(map(wheel.size, brought)) > MOST_BYTES:
+        return {}
+    asked = []
+    for name in brought:
+        read = elf.parse(wheel.read(name, MOST_UNPACKED))
+        if read is not None and read.machine == 62:
+            asked.append({n for n in read.needed if not _OF_THE_SYSTEM.match(n)})
+    every = set.intersection(*asked) if asked else set()
+    return {name: "run" if name in every else "deep" for name in set().union(*asked)}
 
 
 def _guarded(wheel: Members) -> frozenset[str]:

@@ -131,3 +131,39 @@ def test_plugins_of_a_wheel_of_libraries_are_no_need_of_it() -> None:
     }
     found = needs._missing(several, frozenset())
     assert found == {"libgomp.so.1": "opened", "libibverbs.so.1": "deep"}
+
+
+class _Wheel:
+    """A wheel in memory: members by name."""
+
+    def __init__(self, **members: elf.ElfFacts) -> None:
+        self.members = members
+        self.names = tuple(f"tool/{name}" for name in members)
+
+    def size(self, name: str) -> int:
+        return 1 << 20
+
+    def read(self, name: str, limit: int = -1) -> bytes:
+        return name.encode()
+
+    def metadata(self) -> str:
+        return "Summary: A driver\n\n"
+
+
+def test_programs_that_a_wheel_brings_need_their_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """chromedriver-py is a browser's driver and a few lines of Python."""
+
+    def one(*needed: str) -> elf.ElfFacts:
+        return elf.ElfFacts(machine=62, bits=64, needed=needed)
+
+    def facts(wheel: _Wheel) -> dict[str, str]:
+        monkeypatch.setattr(elf, "parse", lambda data: wheel.members[data.decode()[5:]])
+        found = needs.facts_of(wheel, lambda what, why: None)
+        assert found is not None
+        return dict(found["elf"])
+
+    driver = one("libnss3.so", "libc.so.6")
+    assert facts(_Wheel(driver_linux64=driver)) == {"libnss3.so": "run"}
+    several = _Wheel(driver=driver, viewer=one("libGL.so.1", "libnss3.so"))
+    assert facts(several) == {"libnss3.so": "run", "libGL.so.1": "deep"}
+    assert facts(_Wheel(static=one())) == {}
