@@ -70,7 +70,7 @@ def test_draws_follow_the_weights(sample: ModuleType) -> None:
     assert sample.draw(rows, 8, 20) != drawn
 
 
-@pytest.mark.parametrize("number", [5, 6, 7])
+@pytest.mark.parametrize("number", [5, 6, 7, 8])
 def test_what_the_samples_missed_is_named(
     sample: ModuleType, number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
