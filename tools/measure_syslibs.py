@@ -121,10 +121,12 @@ def _judge(row: dict[str, str], base: Base, counts: Counts, weight: int) -> None
     pinned = "==" in (row.get("requirement") or "==").split()[0]
     root = (normalise(match[1]), extras, (row["version"] if pinned else "") or None)
     lacks = userland.of_list([root], base, python=base.python)
-    builds = userland.builds([root], base)
+    # The installers of the samples took the newest release that has a wheel.
+    taken = row["version"] if row.get("has_manylinux_wheel") == "y" else root[2]
+    builds = userland.builds([(root[0], extras, taken or None)], base)
     # The packages of the suggested line.
     line = set(userland.install_line(lacks, builds).partition("-recommends ")[2].split())
-    at_import = {x.need.name for x in lacks if x.need.when == "import"}
+    at_import = {x.need.name for x in lacks if x.need.when == "import" and not x.need.hint}
     installed = have | line | release.brings(line, recommends=False)
     called = f"{row.get('suite', '')} {row['package']} {row['version']}".strip()
     unread = userland.unread_of([root], python=base.python)

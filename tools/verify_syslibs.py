@@ -212,6 +212,18 @@ CASES: tuple[tuple[str, str], ...] = (
     ("rio-tiler", "import rio_tiler.io"),
     ("img2table", "import img2table.document"),
     ("language-tool-python", "import subprocess; subprocess.run(['java', '-version'], check=True)"),
+    (
+        "chromedriver-py",
+        "import chromedriver_py as c, subprocess; subprocess.run([c.binary_path, '--version'], check=True)",
+    ),
+    ("pylspci", "import pylspci.parsers as p; p.SimpleParser().run()"),
+    ("pythondialog", "import dialog; dialog.Dialog()"),
+    # It ends with status 0 where it finds no voice.
+    ("pyttsx4", "import pyttsx4\nmade = None\ntry: made = pyttsx4.init()\nfinally: assert made"),
+    ("cadquery-ocp", "import OCP.gp, OCP.STEPControl"),
+    ("imgui-bundle", "import imgui_bundle"),
+    ("zbarlight", "import zbarlight"),
+    ("pypcap", "import pcap"),
 )
 HEAVY = """
 opencv-python opencv-contrib-python weasyprint wand pyvips pytesseract graphviz pydot pdf2image sox rdkit ffmpeg-python ffmpy pydub

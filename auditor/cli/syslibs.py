@@ -94,7 +94,7 @@ def command(
             write_stdout(text)
         else:
             write_file(Path(request.output), text)
-    hard = [x for x in lacks if x.need.when == "import" or x.need.always]
+    hard = [x for x in lacks if not x.need.hint and (x.need.when == "import" or x.need.always)]
     return ExitStatus.FINDINGS if hard or builds else ExitStatus.PASSED
 
 

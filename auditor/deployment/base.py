@@ -134,6 +134,14 @@ class Base:
         release: str | None = facts["setuptools"].get(f"{major}.{small}")
         return release
 
+    @property
+    def packages(self) -> frozenset[str]:
+        """Packages of this image beside those that all of its flavour have."""
+        if self.flavour != "slim" or not self.official_python or not self.python:
+            return frozenset()
+        old = minor(self.python) <= minor(_table()["official"]["last_with_expat"])
+        return frozenset({"libexpat1"} if old else ())
+
     def has_program(self, program: str) -> bool | None:
         """Whether the base ships the program; None when the base is not known well enough."""
         if self.flavour is None:

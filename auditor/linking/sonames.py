@@ -142,8 +142,9 @@ def _known_needs(distribution: str, version: str | None, libc: str | None) -> tu
     return tuple(found)
 
 
-# Whatever is compiled against CPython takes these two.
-PLAIN_BUILD = ("gcc", "libc6-dev")
+# Whatever is compiled against CPython takes these two. Of what nobody built here, every fifth is
+# C++ (as executed builds show), and g++ brings the compiler for C: it is named, and either will do.
+PLAIN_BUILD = ("g++|gcc", "libc6-dev")
 
 
 def build_packages(distribution: str, version: str | None = None) -> tuple[str, ...]:
@@ -162,10 +163,8 @@ def build_packages(distribution: str, version: str | None = None) -> tuple[str, 
 def build_known(distribution: str, packages: Collection[str]) -> bool:
     """Whether the packages are what compiling it takes, not only what everything compiled takes."""
     row = _needs_table()["distributions"].get(distribution, {})
-    return any("build" in need for need in row.get("needs", ())) or not {*packages} <= {
-        *PLAIN_BUILD,
-        "python3-dev",
-    }
+    plain = {"g++", "gcc", "libc6-dev", "python3-dev"}
+    return any("build" in need for need in row.get("needs", ())) or not {*packages} <= plain
 
 
 def unless(distribution: str) -> Mapping[str, tuple[str, ...]]:

@@ -116,7 +116,7 @@ class Userland:
             self.reasons.append(f"what {base.text if base else 'the base'} has is not known")
         elif flavour == "miniconda":
             self.reasons.append("conda's own libraries may serve")
-        there = there or frozenset()
+        there = (there or frozenset()) | (base.packages if base is not None else frozenset())
         if base is not None and "devel" in base.text:
             there |= release.brings(["build-essential"], recommends=False)
         self.has = there | self.brought(self._shipped())
@@ -587,7 +587,7 @@ def of_list(
         n for n, d in installed.distributions.items() if d.via in direct and _extra(n, d.via)
     }
     land = Userland(base, packages)
-    versions = {n: d.version for n, d in installed.distributions.items()}
+    versions = {n: d.version or _newest(n, python) for n, d in installed.distributions.items()}
     found: dict[tuple[str, tuple[str, ...]], Lack] = {}
     for name, need in needed(versions, libc=land.libc):
         if name in brought.dormant - reached and need.when == "import" and not need.direct:
@@ -605,6 +605,15 @@ def of_list(
         if lack is not None:
             found[(name, need.names)] = lack
     return tuple(found.values())
+
+
+def _newest(name: str, python: str | None) -> str | None:
+    """The newest release for the interpreter, of what the shipped table has releases of."""
+    from auditor import online
+
+    if python is None or online.active() is not None or not wheels.is_native(name):
+        return None
+    return wheels.newest(name, "", python)
 
 
 Root = tuple[str, tuple[str, ...], str | None]

@@ -9,6 +9,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 
 from auditor import lazy_re as re
+from auditor.online.texts import LARGEST_MODULE, Code, Module, parse
 from auditor.values import value
 
 _LOADERS = frozenset(
@@ -35,9 +36,6 @@ _EVERYWHERE = frozenset(
      "ssl", "crypto", "msvcrt", "kernel32", "user32"}
 )  # fmt: skip
 _FOREIGN = (".dll", ".dylib", ".exe", ".pyd", ".bat", ".cmd", ".py")
-LARGEST_MODULE = 400_000
-# How many assignments lead from a name to its texts.
-_DEEPEST = 3
 
 
 @value
@@ -54,42 +52,59 @@ class Asked:
     blind: bool = False
 
 
-def asked(source: str) -> Asked:
-    """What the calls of a module name."""
-    words = _LOADERS | _STARTERS.keys()
-    if len(source) > LARGEST_MODULE or not any(f"{word}(" in source for word in words):
+def asked(source: str, code: Code | None = None, name: str = "") -> Asked:
+    """What the calls of a module name. ``code``: all modules of its distribution, where it is
+    ``name``; commands are followed through them.
+    """
+    # "run = subprocess.Popen" starts programs under another name.
+    words = (*(f"{word}(" for word in (*_LOADERS, *_STARTERS)), "Popen")
+    if len(source) > LARGEST_MODULE or not any(word in source for word in words):
         return Asked()
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Asked()
-    bound = _bound(tree)
-    at_import = {id(node) for node in _on_import(tree.body)}
+    module = code.module(name) if code is not None else None
+    if module is None:
+        tree = parse(source)
+        if tree is None:
+            return Asked()
+        module = Module(tree)
+    at_import = {id(node) for node in _on_import(module.tree.body)}
     libraries: set[str] = set()
     early: set[str] = set()
     programs: set[str] = set()
     blind = False
-    for call in ast.walk(tree):
+    for call in ast.walk(module.tree):
         if not isinstance(call, ast.Call):
             continue
-        owner, name = _called(call.func)
+        name = _called(call.func)[1]
         if name.lstrip("_") in _LOADERS:
             for argument in call.args:
-                texts = [*_texts(argument, bound)]
+                texts = [*module.texts(argument)]
                 blind |= name == "find_library" and not texts
                 found = set(_libraries(iter(texts)))
                 libraries |= found
                 early |= found if id(call) in at_import else set()
-        elif name in _STARTERS and (not _STARTERS[name] or owner in _STARTERS[name]):
+        elif _starts(call.func, module):
             given = [*call.args[:1], *(k.value for k in call.keywords if k.arg == "args")]
             for argument in given:
-                programs.update(_programs(_texts(argument, bound, program=True)))
+                programs.update(_programs(module.texts(argument, program=True)))
     return Asked(
         libraries=frozenset(libraries),
         early=frozenset(early),
         programs=frozenset(programs),
         blind=blind,
     )
+
+
+def _starts(function: ast.expr, module: Module) -> bool:
+    """Whether calling it starts a program: by its own name, or by one that the module gave it."""
+    owner, name = _called(function)
+    if name not in _STARTERS:
+        return any(
+            _called(given)[1] == "Popen"
+            for given in module.bound.get(name, ())
+            if isinstance(given, ast.Name | ast.Attribute)
+        )
+    owners = _STARTERS[name]
+    return not owners or owner in owners or (not owner and module.imports.get(name) in owners)
 
 
 def _on_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
@@ -180,68 +195,3 @@ def _called(function: ast.expr) -> tuple[str, str]:
         owner = function.value
         return owner.id if isinstance(owner, ast.Name) else "", function.attr
     return "", function.id if isinstance(function, ast.Name) else ""
-
-
-def _bound(tree: ast.Module) -> dict[str, list[ast.expr]]:
-    """What the module assigns to each name or attribute, goes through in loops, or takes as default."""
-    found: dict[str, list[ast.expr]] = {}
-
-    def note(target: ast.expr, given: ast.expr) -> None:
-        name = target.id if isinstance(target, ast.Name) else None
-        name = target.attr if isinstance(target, ast.Attribute) else name
-        if name is not None:
-            found.setdefault(name, []).append(given)
-
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                note(target, node.value)
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            note(node.target, node.value)
-        elif isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple | ast.List):
-            for item in node.iter.elts:
-                note(node.target, item)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            positional = [*node.args.posonlyargs, *node.args.args]
-            defaults = node.args.defaults
-            for one, default in zip(positional[-len(defaults) :], defaults, strict=False):
-                found.setdefault(one.arg, []).append(default)
-            for one, other in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-                if other is not None:
-                    found.setdefault(one.arg, []).append(other)
-    return found
-
-
-def _texts(
-    node: ast.expr, bound: dict[str, list[ast.expr]], depth: int = 0, *, program: bool = False
-) -> Iterator[str]:
-    """The texts an argument may be: itself, the items of a list, or what its name is bound to.
-
-    Of a list that is a command (``program``) only the first item.
-    """
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, str):
-            yield node.value
-    elif isinstance(node, ast.JoinedStr) and node.values:
-        # "ffmpeg {arguments}": its beginning tells the program.
-        first = node.values[0]
-        if isinstance(first, ast.Constant) and str(first.value).strip() != str(first.value):
-            yield str(first.value)
-    elif isinstance(node, ast.Tuple | ast.List):
-        for item in node.elts[: 1 if program else None]:
-            yield from _texts(item, bound, depth, program=program)
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        yield from _texts(node.left, bound, depth, program=program)
-    elif isinstance(node, ast.BoolOp):
-        for item in node.values:
-            yield from _texts(item, bound, depth, program=program)
-    elif isinstance(node, ast.Call) and len(node.args) == 1:
-        # list(command), shlex.split("ffmpeg -i"), os.fspath(path)
-        yield from _texts(node.args[0], bound, depth, program=program)
-    elif isinstance(node, ast.IfExp):
-        yield from _texts(node.body, bound, depth, program=program)
-        yield from _texts(node.orelse, bound, depth, program=program)
-    elif isinstance(node, ast.Name | ast.Attribute) and depth < _DEEPEST:
-        name = node.id if isinstance(node, ast.Name) else node.attr
-        for given in bound.get(name, ())[:20]:
-            yield from _texts(given, bound, depth + 1, program=program)

@@ -15,6 +15,7 @@ from auditor.online.archive import SourceArchive
 from auditor.online.reader import module_of
 from auditor.online.session import OnlineError
 from auditor.online.symbols import _opened, best_wheel
+from auditor.online.texts import LARGEST_MODULE, Code
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ MOST_SOURCE = 2 << 20
 MOST_LOADED = 3
 MOST_BYTES = 96 << 20
 MOST_UNPACKED = 256 << 20
+# Programs that a wheel brings: not scripts, and not whole suites of tools.
+LEAST_PROGRAM = 1 << 15
+MOST_PROGRAMS = 8
 
 
 _PYTHONS = ("3.11", "3.12", "3.13", "3.10", "3.9")
@@ -200,7 +204,7 @@ def _facts(index: Index, file: File) -> dict[str, Any] | None:
     names none, or has too much to read), and whether there are ``jars``. None when the wheel could not be read
     whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-6", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-8", file.url, lambda: _read(index, file))
     return found
 
 
@@ -274,10 +278,13 @@ def facts_of(
         elif len(data) >= MOST_UNPACKED:
             unknown("the system libraries", f"{member} is too large")
             blind = True
+    code = Code({} if many else {n: _source(wheel, m) for m in modules if (n := module_of(m))})
     for module in () if many else modules:
-        asked = loads.asked(wheel.read(module).decode("utf-8", "replace"))
+        own = module_of(module) or ""
+        text = code.source(own) if own else _source(wheel, module)()
+        asked = loads.asked(text, code if own else None, own)
         libraries |= asked.libraries
-        early[module_of(module) or ""] = asked.early
+        early[own] = asked.early
         programs |= asked.programs
         blind |= asked.blind and not members
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
@@ -286,8 +293,11 @@ def facts_of(
     files = {posixpath.basename(n) for n in wheel.names if not n.endswith((".py", ".pyi", ".so"))}
     imports, reached = (None, frozenset()) if many else _imports(wheel, modules)
     summary = re.search(r"^Summary: *(.*)$", wheel.metadata().partition("\n\n")[0], re.MULTILINE)
+    missing = _missing(facts, _guarded(wheel) if facts else frozenset())
+    if not members and bounded:
+        missing = _missing_to_run(wheel)
     return {
-        "elf": _missing(facts, _guarded(wheel) if facts else frozenset()),
+        "elf": missing,
         "libraries": sorted(
             name for name in libraries
             if not any(b == f"lib{_stem(name)}" or b.startswith(f"lib{_stem(name)}-") for b in bundled)
@@ -307,11 +317,14 @@ def facts_of(
 
 def _imports(wheel: Members, modules: list[str]) -> tuple[frozenset[str], frozenset[str]]:
     """The modules of others that are imported with the wheel's own, and which of those are."""
+    return loads.imported(
+        {name: _source(wheel, m) for m in modules if (name := module_of(m)) is not None}
+    )
 
-    def source(member: str) -> Callable[[], str]:
-        return lambda: wheel.read(member, loads.LARGEST_MODULE).decode("utf-8", "replace")
 
-    return loads.imported({name: source(m) for m in modules if (name := module_of(m)) is not None})
+def _source(wheel: Members, member: str) -> Callable[[], str]:
+    """What gives the text of a module; it is cut where one is too large to be read."""
+    return lambda: wheel.read(member, LARGEST_MODULE + 1).decode("utf-8", "replace")
 
 
 def imports(index: Index, distribution: str, version: str | None) -> frozenset[str] | None:
@@ -331,7 +344,8 @@ def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict
     """{soname that no member brings: what needs it}.
 
     ``top``: a module that is imported with the package; ``opened``: a library that modules open
-    by name, in a wheel that is all about it; ``deep``: some other module.
+    by name, in a wheel that is all about it; ``deep``: some other module, or one of several
+    libraries of which nobody knows which are opened (plugins).
     """
     by_name: dict[str, str] = {}
     for member, one in facts.items():
@@ -341,6 +355,8 @@ def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict
     extensions = [m for m in facts if _EXTENSION.search(m)]
     linked = {by_name[n] for one in facts.values() for n in one.needed if n in by_name}
     result: dict[str, str] = {}
+    asking: dict[str, set[str]] = {}
+    roots: set[str] = set()
     for member in facts:
         if member.split("/")[0].endswith(".libs") or _ASIDE.search(member):
             continue
@@ -358,10 +374,35 @@ def _missing(facts: Mapping[str, elf.ElfFacts], guarded: frozenset[str]) -> dict
                     if not _OF_THE_SYSTEM.match(name):
                         # "top" comes last in the alphabet, and "deep" first.
                         result[name] = max(result.get(name, ""), place)
+                        asking.setdefault(name, set()).add(member)
                 elif inside not in seen:
                     seen.add(inside)
                     pending.append(inside)
+        roots.add(member)
+    if not extensions:
+        return {name: "opened" if asking[name] == roots else "deep" for name in result}
     return result
+
+
+def _missing_to_run(wheel: Members) -> dict[str, str]:
+    """The same for the programs that a wheel without shared objects is there to bring.
+
+    ``run``: every one of them asks for it; ``deep``: some do.
+    """
+    brought = [
+        name
+        for name in wheel.names
+        if "." not in posixpath.basename(name) and wheel.size(name) > LEAST_PROGRAM
+    ]
+    if not brought or len(brought) > MOST_PROGRAMS or sum(map(wheel.size, brought)) > MOST_BYTES:
+        return {}
+    asked = []
+    for name in brought:
+        read = elf.parse(wheel.read(name, MOST_UNPACKED))
+        if read is not None and read.machine == 62:
+            asked.append({n for n in read.needed if not _OF_THE_SYSTEM.match(n)})
+    every = set.intersection(*asked) if asked else set()
+    return {name: "run" if name in every else "deep" for name in set().union(*asked)}
 
 
 def _guarded(wheel: Members) -> frozenset[str]:
@@ -373,7 +414,7 @@ def _guarded(wheel: Members) -> frozenset[str]:
         if name.count("/") != 1 or not name.endswith("/__init__.py"):
             continue
         try:
-            tree = ast.parse(wheel.read(name, loads.LARGEST_MODULE))
+            tree = ast.parse(wheel.read(name, LARGEST_MODULE))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         package = name.partition("/")[0]

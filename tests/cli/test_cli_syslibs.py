@@ -151,7 +151,7 @@ def test_what_is_built_where_the_base_names_no_python(base: str, said: str, run:
 def test_a_musl_base_without_a_python_is_not_clean(run: Any) -> None:
     status, out, err = run("syslibs", "opencv-python==4.10.0.84", "--base", "alpine:3.20")
     assert status == 1
-    assert "opencv-python is built from source, which takes at least gcc musl-dev" in out
+    assert "opencv-python is built from source, which takes at least g++ musl-dev" in out
     assert "likely, not tried out" in err
 
 
@@ -176,3 +176,18 @@ def test_what_some_functions_need_beside_what_is_missing_in_any_case(run: Any) -
     _, both, _ = run("syslibs", "pydub", "lightgbm", "--base", "python:3.11-slim")
     assert "(some of its functions; not in the line below)" in both
     assert both.splitlines()[-1].endswith(" libgomp1")
+
+
+def test_slim_images_of_old_interpreters_have_expat(run: Any) -> None:
+    """The build of the official images dropped libexpat1 when Python 3.8 had its end."""
+    assert run("syslibs", "rasterio==1.3.11", "--base", "python:3.8-slim")[0] == 0
+    _, out, _ = run("syslibs", "rasterio==1.3.11", "--base", "python:3.9-slim")
+    assert out.splitlines()[-1].endswith(" libexpat1")
+
+
+def test_what_nobody_pinned_is_the_newest_for_the_interpreter(run: Any) -> None:
+    """The last fiona for Python 3.7 brings expat itself."""
+    _, old, _ = run("syslibs", "fiona", "--base", "python:3.7-slim-bookworm")
+    _, new, _ = run("syslibs", "fiona", "--base", "python:3.12-slim-bookworm")
+    assert "libexpat" not in old
+    assert "libexpat" in new

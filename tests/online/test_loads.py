@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.linking import sonames
-from auditor.online import loads
+from auditor.linking import elf, sonames
+from auditor.online import loads, needs, texts
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,108 @@ def test_a_library_whose_name_is_not_written() -> None:
     source = "from ctypes.util import find_library\ndef load(name):\n    return find_library({})\n"
     assert loads.asked(source.format("style.format(name)")).blind
     assert not loads.asked(source.format("'openal'")).blind
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import os, subprocess\nsubprocess.run([os.environ.get('DOT', 'dot'), '-V'])", {"dot"}),
+        ("from subprocess import check_output\ncheck_output('pdfinfo a', shell=True)", {"pdfinfo"}),
+        ("from elsewhere import run\nrun('pdfinfo')", set()),
+        ("import subprocess as s\ndef go(cmd):\n    s.Popen(cmd)\ngo(['sox', 'a'])", {"sox"}),
+        (
+            "def path(name, where):\n    where = os.path.join(where, name)\n    return where\n"
+            "Popen([path('pdftoppm', w)])",
+            {"pdftoppm"},
+        ),
+        ("start = subprocess.Popen\nstart(['git', 'init'])", {"git"}),
+        ("cmd = []\ncmd.append('java')\ncmd.append('tar')\nPopen(cmd)", {"java"}),
+        ("cmd = []\ncmd += ['java', '-jar']\nPopen(cmd)", {"java"}),
+        ("Popen('%s -i %s' % (TOOL, x))\nTOOL = 'ffmpeg'", {"ffmpeg"}),
+        ("Popen(f'{TOOL} -i {x}', shell=True)\nTOOL = 'ffmpeg'", {"ffmpeg"}),
+        ("Popen(' '.join(['ffmpeg', '-i']))", {"ffmpeg"}),
+        ("Popen('ffmpeg -i {}'.format(x).split())", {"ffmpeg"}),
+        ("def go(self, cmd):\n    Popen(cmd)\ngo(self)", set()),
+        ("def go(*cmd):\n    Popen(cmd)\ngo(*given)", set()),
+        ("a = b\nb = a\nPopen(a)", set()),
+        ("def f(x):\n    return f(x)\nPopen(f(y))", set()),
+    ],
+)
+def test_programs_behind_names(source: str, found: set[str]) -> None:
+    assert loads.asked(source).programs == found
+
+
+def test_programs_behind_the_names_of_other_modules() -> None:
+    """Graphviz builds its command in one module and runs it in another."""
+    sources = {
+        "tool.names": "from pathlib import Path\nDOT = Path('dot')\ndef command(kind):\n    return [DOT, kind]\n",
+        "tool.run": "import subprocess\ndef checked(cmd, quiet):\n    return subprocess.run(cmd)\n",
+        "tool.draw": "from . import names, run\ndef draw():\n    cmd = names.command('-T')\n    run.checked(cmd, True)\n",
+        "tool.other": "def checked(cmd):\n    pass\nchecked(['java'])\n",
+        "tool.bad": "checked(run, (",
+    }
+
+    code = texts.Code({name: text.__str__ for name, text in sources.items()})
+    assert loads.asked(sources["tool.run"], code, "tool.run").programs == {"dot"}
+    assert loads.asked(sources["tool.run"]).programs == set()
+
+
+def test_a_library_beside_the_code_is_not_looked_for_by_the_loader() -> None:
+    assert loads.asked("CDLL(os.path.join(here, 'libown.so.1'))").libraries == set()
+
+
+@given(st.text(alphabet="abP()=[],.:'\n defrtun*", max_size=120))
+def test_any_code_is_followed(text: str) -> None:
+    assert isinstance(loads.asked(f"{text}\nPopen(a)\nPopen(b)").programs, frozenset)
+
+
+def test_plugins_of_a_wheel_of_libraries_are_no_need_of_it() -> None:
+    """Of several libraries that nothing in the wheel links nobody knows which are opened."""
+
+    def one(*needed: str) -> elf.ElfFacts:
+        return elf.ElfFacts(machine=62, bits=64, needed=needed)
+
+    alone = {"a/lib/liba.so": one("libgomp.so.1", "libb.so"), "a/lib/libb.so": one("libGL.so.1")}
+    assert needs._missing(alone, frozenset()) == {"libgomp.so.1": "opened", "libGL.so.1": "opened"}
+    several = {
+        "a/lib/libhost.so": one("libgomp.so.1", "libc.so.6"),
+        "a/lib/transport_ib.so": one("libgomp.so.1", "libibverbs.so.1"),
+    }
+    found = needs._missing(several, frozenset())
+    assert found == {"libgomp.so.1": "opened", "libibverbs.so.1": "deep"}
+
+
+class _Wheel:
+    """A wheel in memory: members by name."""
+
+    def __init__(self, **members: elf.ElfFacts) -> None:
+        self.members = members
+        self.names = tuple(f"tool/{name}" for name in members)
+
+    def size(self, name: str) -> int:
+        return 1 << 20
+
+    def read(self, name: str, limit: int = -1) -> bytes:
+        return name.encode()
+
+    def metadata(self) -> str:
+        return "Summary: A driver\n\n"
+
+
+def test_programs_that_a_wheel_brings_need_their_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """chromedriver-py is a browser's driver and a few lines of Python."""
+
+    def one(*needed: str) -> elf.ElfFacts:
+        return elf.ElfFacts(machine=62, bits=64, needed=needed)
+
+    def facts(wheel: _Wheel) -> dict[str, str]:
+        monkeypatch.setattr(elf, "parse", lambda data: wheel.members[data.decode()[5:]])
+        found = needs.facts_of(wheel, lambda what, why: None)
+        assert found is not None
+        return dict(found["elf"])
+
+    driver = one("libnss3.so", "libc.so.6")
+    assert facts(_Wheel(driver_linux64=driver)) == {"libnss3.so": "run"}
+    several = _Wheel(driver=driver, viewer=one("libGL.so.1", "libnss3.so"))
+    assert facts(several) == {"libnss3.so": "run", "libGL.so.1": "deep"}
+    assert facts(_Wheel(static=one())) == {}
