@@ -48,6 +48,7 @@ DAMAGE = {
     "text": lambda data: data.replace(b"\n", b"\r\n"),
     "encoded": base64.b64encode,
     "last": lambda data: data[:-1],
+    "tail": lambda data: data[:-9],
     "marked": lambda data: b"\xef\xbb\xbf" + data,
     "mangled": lambda data: data.decode("utf-8", "replace").encode(),
     "nuls": lambda data: data + bytes(64),
@@ -92,6 +93,7 @@ def known() -> Any:
     import recipes
     import recipes_boosted  # noqa: F401
     import recipes_eighth  # noqa: F401
+    import recipes_fair  # noqa: F401
     import recipes_fifth  # noqa: F401
     import recipes_fourth  # noqa: F401
     import recipes_seventh  # noqa: F401
