@@ -27,10 +27,10 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE / "compat_matrix"))
 
 from damaged import damaged  # noqa: E402
-from measure_compat import loader_of, runtimes
+from measure_compat import loader_of, runtimes  # noqa: E402
 
-from auditor.artifacts.scan import scan_bytes
-from auditor.linking.compatibility import link
+from auditor.artifacts.scan import scan_bytes  # noqa: E402
+from auditor.linking.compatibility import link  # noqa: E402
 
 LARGEST = 200_000
 
