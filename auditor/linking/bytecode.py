@@ -317,6 +317,7 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     yield from _types(pickle, exact)
     yield from _keyword_defaults(pickle, exact)
     yield from _created_by_dill(pickle, exact)
+    yield from _dill_defaults(pickle)
     yield from _main_globals(pickle, exact)
     yield from _lost_globals(pickle, exact)
 
@@ -354,6 +355,32 @@ def _keyword_defaults(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="cloudpickle",
             )
             return
+
+
+# How many arguments dill gave its constructor before it carried defaults of keyword-only ones.
+_WITHOUT_DEFAULTS: Final = 6
+
+
+def _dill_defaults(pickle: PickleFacts) -> Iterator[Reason]:
+    """Defaults of keyword-only arguments, which dill carries since 0.3.1."""
+    for item in pickle.objects:
+        if item.callable not in _DILL_FUNCTIONS or len(item.args) != _WITHOUT_DEFAULTS:
+            continue
+        body = of_ref(pickle, item.args[0]) if item.state is None else None
+        place = {15: 1, 16: 2}.get(len(body.args)) if body is not None else None
+        if body is None or place is None or body.args[place] in (0, None):
+            continue
+        name = str(item.args[2])
+        yield Reason(
+            rule="CMP005",
+            effect="predict",
+            message=f"holds the function {name}, whose keyword-only arguments lose their defaults: "
+            "dill before 0.3.1 does not carry them",
+            error=f"TypeError: {name}() missing 1 required keyword-only argument",
+            help="Write it again with dill 0.3.1 or newer.",
+            distribution="dill",
+        )
+        return
 
 
 # ``dill._dill._create_function`` takes defaults of keyword-only arguments since this release.

@@ -122,6 +122,8 @@ _READ: Final[tuple[tuple[str, frozenset[str]], ...]] = (
 _GENERATOR: Final = frozenset({"bit_generator", "state", "has_uint32", "uinteger"})
 # What cloudpickle takes out of a function's state.
 _FUNCTION: Final = frozenset({"__globals__", "__closure__", "_cloudpickle_submodules"})
+# Indexes that are made of one collection.
+_OF_DATA: Final = ("pandas.core.indexes.base.Index", "pandas.core.indexes.numeric.")
 # Arguments by name, all that the class takes.
 _RANGE: Final = frozenset({"name", "start", "stop", "step"})
 _PANDAS_FLAGS: Final = frozenset({"allows_duplicate_labels"})
@@ -151,6 +153,17 @@ def _unread(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
                 return f"a function without {min(lost_slots)}", f"KeyError: '{min(lost_slots)}'"
     if item.callable.endswith("._new_Index") and len(item.args) == 2:
         cls, given = item.args
+        if (
+            isinstance(cls, Name)
+            and cls.text.startswith(_OF_DATA)
+            and isinstance(given, Mapping)
+            and len(given.pairs) == given.size
+            and not any(k == "data" for k, _ in given.pairs)
+        ):
+            return (
+                "an index without its data",
+                "TypeError: Index(...) must be called with a collection",
+            )
         if isinstance(given, Mapping) and any(
             isinstance(k, str) and not k.isidentifier() for k, _ in given.pairs
         ):
@@ -213,6 +226,8 @@ def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     masked = item.callable == "numpy.ma.core._mareconstruct"
     if not item.callable.endswith("multiarray._reconstruct") and not masked:
         return None
+    if not masked and (odd := _maker(item)) is not None:
+        return odd
     if not isinstance(state, Items):
         return None
     if state.size not in (_MASKED_SIZE,) if masked else state.size not in _ARRAY_SIZES:
@@ -257,6 +272,30 @@ def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     )
 
 
+# The class, the shape and the kind of an array that is filled afterwards.
+_MAKER: Final = 3
+
+
+def _maker(item: ObjectFacts) -> tuple[str, str] | None:
+    """The arguments by which an empty array is made, of other kinds than NumPy takes."""
+    if len(item.args) != _MAKER:
+        return None
+    cls, shape, kind = item.args
+    if cls is None or isinstance(cls, _PLAIN):
+        return (
+            "an array of what is no class",
+            "TypeError: _reconstruct() argument 1 must be type",
+        )
+    if shape is None or not _is_shape(shape) or kind is None or isinstance(kind, _NUMBERS):
+        return "an array that is made of other kinds", "TypeError: _reconstruct() argument 2"
+    return None
+
+
+def _is_shape(shape: Symbol) -> bool:
+    return not isinstance(shape, _PLAIN) or isinstance(shape, int | Items)
+
+
+_NUMBERS: Final = (bool, int, float, Items, Mapping)
 _PLAIN: Final = (bool, int, float, str, bytes, Items, Mapping)
 
 

@@ -53,6 +53,7 @@ def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reas
     yield from _refused(facts, pickle, exact, loader)
     yield from _extensions(pickle)
     yield from _alignment(pickle, exact, loader)
+    yield from _own_joblib(pickle, exact, loader)
     yield from _python2(pickle, exact, loader)
     yield from _globals(pickle, exact, loader)
     from auditor.linking.states import state_reasons
@@ -379,6 +380,29 @@ _FAULTS: Final = {
 }
 
 
+# Until then scikit-learn had a joblib of its own, whose arrays only its own reader reads.
+_OWN_JOBLIB: Final = (0, 21)
+_OWN_WRAPPER: Final = "sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper"
+
+
+def _own_joblib(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
+    """Arrays of scikit-learn's own joblib, read with the library of that name."""
+    if loader != "joblib" or not pickle.joblib_arrays:
+        return
+    if exact.at_least("scikit-learn", *_OWN_JOBLIB) is not False:
+        return
+    if any(item.of == _OWN_WRAPPER for item in pickle.objects):
+        yield Reason(
+            rule="CMP011",
+            effect="load",
+            message="was written by sklearn.externals.joblib, whose arrays joblib.load does not take "
+            f"for its own with scikit-learn {exact.version('scikit-learn')}",
+            error="KeyError or UnpicklingError",
+            help="Open it with sklearn.externals.joblib.load, and write it again with joblib.",
+            distribution="scikit-learn",
+        )
+
+
 def _alignment(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     if loader != "joblib" or not pickle.joblib_aligned:
         return
@@ -439,6 +463,16 @@ def _named(pickle: PickleFacts) -> Iterator[tuple[int, str, str]]:
             module, name = item.args
             if isinstance(module, str) and isinstance(name, str):
                 yield item.offset, module, name
+        elif item.callable in _IMPORTERS and item.args and isinstance(item.args[0], str):
+            module, _, name = item.args[0].rpartition(".")
+            if module:
+                yield item.offset, module, name
+
+
+# What cloudpickle and dill import a module with, by its name.
+_IMPORTERS: Final = frozenset(
+    {"dill._dill._import_module", "cloudpickle.cloudpickle.subimport", "cloudpickle.subimport"}
+)
 
 
 # What dill's unpickler answers itself, as of this module.
@@ -493,7 +527,8 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
             help="Fetch or write the file again.",
         )
     if top in ("__main__", "__mp_main__"):
-        if head in exact.runtime.main:
+        if head in exact.runtime.main or (head[:2] == head[-2:] == "__"):
+            # Every module has its ``__dict__``.
             return None
         return Reason(
             rule="CMP007",

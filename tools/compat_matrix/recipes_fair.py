@@ -310,7 +310,7 @@ def group(prefix: str, turn: int) -> None:
         ("basic", "pandas.DataFrame({'a': [1, 2, %d], 'b': [1.5, 2.5, None], 'c': ['x', 'y', 'z']})" % (3 + turn), cells), ("ints", "pandas.DataFrame({'a': [1.5, 2.5]}, index=[%d, 9])" % (7 + turn), cells), ("naive", "pandas.DataFrame({'t': pandas.date_range('2024-01-01', periods=%d)})" % (2 + turn), cells),
         ("string", "pandas.DataFrame({'s': pandas.array(['a', None], dtype='string')})", cells), ("zoned", "pandas.DataFrame({'a': [1, 2]}, index=pandas.date_range('2024-01-01', periods=2, tz='Europe/Berlin'))", cells), ("utc", "pandas.DataFrame({'t': pandas.date_range('2024-01-01', periods=2, tz='UTC')})", cells),
         ("multi", "pandas.DataFrame({'v': [1.5, 2.5]}, index=pandas.MultiIndex.from_tuples([('a', 1), ('b', 2)]))", cells), ("cat", "pandas.DataFrame({'c': pandas.Categorical(['x', 'y', 'x'])})", cells), ("empty", "pandas.DataFrame()", lambda v: list(v.shape)), ("floats", "pandas.DataFrame({'a': [1, 2]}, index=[0.5, 1.5])", cells),
-        ("series", "pandas.Series([1.5, 2.5, %d.5], name='n')" % turn, cells), ("period", "pandas.Series(pandas.period_range('2024-01', periods=2, freq='M'))", strings), ("thin", "pandas.Series(pandas.arrays.SparseArray([0.0, 0.0, 1.5]))", cells), ("nullable", "pandas.Series([1, None], dtype='Int64')", lambda v: [str(x) for x in v]),
+        ("series", "pandas.Series([1.5, 2.5, %d.5], name='n')" % turn, cells), ("period", "pandas.Series(pandas.period_range('2024-01', periods=2, freq='M'))", strings), ("thin", "pandas.Series(pandas.arrays.SparseArray([0.0, 0.0, 1.5]))", cells), ("nullable", "pandas.Series([1, None], dtype='Int64')", cells),
         ("interval", "pandas.IntervalIndex.from_breaks([0, 1, %d])" % (2 + turn), strings), ("words", "pandas.Index(['a', 'b'])", strings), ("lags", "pandas.to_timedelta(['1h', '%dh'])" % (2 + turn), strings), ("ordered", "pandas.Series(pandas.Categorical(['lo'], categories=['lo', 'hi'], ordered=True))", strings),
         ("ranged", "pandas.DataFrame({'a': [True, False]}).T", cells), ("wide", "pandas.DataFrame([[%d, 'a', 2.5]] * 3)" % turn, cells), ("grouped", "pandas.DataFrame({'k': ['a', 'b', 'a'], 'v': [1, 2, 3]}).groupby('k').sum()", cells),
     ), "pandas", "topickle")  # fmt: skip
@@ -377,7 +377,47 @@ def group(prefix: str, turn: int) -> None:
         USES[prefix + "fn_hurt_" + made] = USES[prefix + "fn_" + made]
 
 
+def siblings() -> None:
+    """Of the same modules as the others, and not among them."""
+    for path, kind, options in (
+        ("ensemble.ExtraTreesClassifier", "class", SOME), ("ensemble.ExtraTreesRegressor", "number", SOME), ("ensemble.GradientBoostingClassifier", "class", SOME), ("ensemble.AdaBoostRegressor", "number", SOME),
+        ("ensemble.BaggingRegressor", "number", SOME), ("ensemble.RandomTreesEmbedding", "only", SOME), ("linear_model.Lasso", "number", {"alpha": 0.01}), ("linear_model.ElasticNet", "number", {"alpha": 0.01}),
+        ("linear_model.RidgeCV", "number", {}), ("linear_model.LassoCV", "number", {"cv": 3}), ("linear_model.RidgeClassifier", "class", {"use": lambda v: v.predict(xy()[0][:5])}), ("linear_model.BayesianRidge", "number", {}),
+        ("linear_model.PoissonRegressor", "positive", {}), ("linear_model.Perceptron", "class", {"random_state": 0, "use": lambda v: v.predict(xy()[0][:5])}), ("svm.NuSVC", "class", {"gamma": "scale", "nu": 0.3, "use": lambda v: v.predict(xy()[0][:5])}),
+        ("svm.LinearSVR", "number", {"random_state": 0, "max_iter": 3000}), ("svm.NuSVR", "number", {"gamma": "scale"}), ("neighbors.KNeighborsRegressor", "number", {}), ("neighbors.RadiusNeighborsRegressor", "number", {"radius": 9.0}),
+        ("neighbors.NearestCentroid", "class", {"use": lambda v: v.predict(xy()[0][:5])}), ("naive_bayes.BernoulliNB", "class", {}), ("naive_bayes.GaussianNB", "three", {}), ("discriminant_analysis.QuadraticDiscriminantAnalysis", "class", {}),
+        ("gaussian_process.GaussianProcessClassifier", "class", {"random_state": 0}), ("multiclass.OneVsOneClassifier", "three", {"base": LOGIT}), ("multioutput.RegressorChain", "two", {"base": RIDGE}), ("feature_selection.SelectFromModel", "class", {"base": TREE}),
+        ("feature_selection.SelectPercentile", "class", {}), ("feature_selection.VarianceThreshold", "only", {}), ("dummy.DummyRegressor", "number", {}), ("cluster.MiniBatchKMeans", "only", {"n_clusters": 3, "n_init": 3, "random_state": 0}),
+        ("cluster.DBSCAN", "only", {"eps": 1.5}), ("mixture.BayesianGaussianMixture", "only", {"n_components": 2, "random_state": 0}), ("decomposition.IncrementalPCA", "only", {"n_components": 2}), ("decomposition.FastICA", "only", {"n_components": 2, "random_state": 0}),
+        ("decomposition.KernelPCA", "only", {"n_components": 2}), ("decomposition.FactorAnalysis", "only", {"n_components": 2}), ("preprocessing.Normalizer", "only", {}), ("preprocessing.MaxAbsScaler", "only", {}), ("preprocessing.SplineTransformer", "only", {}),
+        ("preprocessing.Binarizer", "only", {}), ("impute.MissingIndicator", "only", {"features": "all"}), ("kernel_approximation.Nystroem", "only", {"n_components": 5, "random_state": 0}), ("cross_decomposition.PLSRegression", "two", {}),
+    ):  # fmt: skip
+        models(((path, kind, options),))
+    values("np_", (
+        ("half", "numpy.arange(4, dtype='f2')", listed), ("lag", "numpy.array([1, 2], dtype='m8[s]')", strings), ("bytes", "numpy.array([b'ab', b'c'])", len), ("complex", "numpy.array([1 + 2j])", strings), ("record", "numpy.rec.array([(1, 2.0)], names='a,b')", lambda v: float(v.b[0])),
+        ("int8", "numpy.int8(3)", int), ("stamp", "numpy.datetime64('2024-01-02')", str), ("text", "numpy.str_('a')", str), ("none", "numpy.empty((0, 3))", lambda v: list(v.shape)), ("sfc", "numpy.random.Generator(numpy.random.SFC64(5))", lambda v: v.random(2).tolist()),
+    ), "numpy numpy.random")  # fmt: skip
+    values("pd_", (
+        ("bools", "pandas.DataFrame({'a': [True, False], 'b': [1, 2]})", cells), ("dates", "pandas.DataFrame({'t': pandas.to_datetime(['2024-01-01', None]), 'v': [1.5, 2.5]})", cells), ("hours", "pandas.Series([1, 2], index=pandas.date_range('2024-01-01', periods=2, freq=pandas.offsets.Hour(2)))", cells),
+        ("levels", "pandas.DataFrame([[1, 2]], columns=pandas.MultiIndex.from_product([['a'], ['x', 'y']]))", lambda v: v.values.tolist()), ("mixed", "pandas.Series([1, 'a', None])", cells), ("flags", "pandas.Series([True, None], dtype='boolean')", cells), ("periods", "pandas.period_range('2024-01', periods=2, freq='D')", strings),
+        ("catix", "pandas.CategoricalIndex(['a', 'b'])", strings), ("span", "pandas.RangeIndex(1, 7, 2)", list), ("multi", "pandas.MultiIndex.from_arrays([[1, 2], ['a', 'b']], names=['n', 't'])", strings), ("thin", "pandas.DataFrame({'a': pandas.arrays.SparseArray([0, 0, 1])})", cells),
+    ), "pandas", "topickle")  # fmt: skip
+    for name, text_, use, home in (
+        ("chain", "collections.ChainMap({'a': 1}, {'b': 2})", dict, "collections"), ("user", "collections.UserDict({'a': 1})", dict, "collections"), ("caller", "operator.methodcaller('upper')", lambda v: v("a"), "operator"), ("attr", "operator.attrgetter('real')", lambda v: v(3), "operator"), ("day", "datetime.date(2024, 5, 6)", str, "datetime"),
+        ("time", "datetime.time(4, 5)", str, "datetime"), ("network", "ipaddress.ip_network('10.0.0.0/24')", str, "ipaddress"), ("key", "KeyError('a')", str, "operator"), ("frozen", "frozenset([1, 2])", sorted, "operator"), ("array", "bytearray(b'ab')", len, "operator"), ("level", "enum.Enum('Level', 'A B', module='shop')", str, "enum"),
+        ("proxy", "types.MappingProxyType", str, "types"), ("union", "typing.Union[int, str]", lambda v: v is not None, "typing"), ("list", "typing.List[int]", lambda v: v is not None, "typing"), ("signal", "signal.SIGINT", int, "signal"), ("http", "http.HTTPStatus.OK", int, "http"), ("fold", "datetime.datetime(2024, 1, 2, 3, fold=1)", str, "datetime"),
+    ):  # fmt: skip
+        value("std_sib_" + name, text_, use, by(), home)
+    functions((
+        ("star", "def made(*xs, **more):\n    return sum(xs) + len(more)\n", lambda f: f(1, 2, a=3)), ("nested", "def made(x):\n    def inner(y):\n        return y + x\n    return inner(2)\n", lambda f: f(3)), ("partial", "import functools\nmade = functools.partial(lambda a, b: a - b, b=2)\n", lambda f: f(5)),
+        ("while", "def made(n):\n    t = 0\n    while n:\n        n -= 1\n        if n % 2:\n            continue\n        t += n\n    return t\n", lambda f: f(6)), ("with", "import io\ndef made(t):\n    with io.StringIO(t) as f:\n        return f.read().upper()\n", lambda f: f("a")), ("prop", "class Thing:\n    def __init__(self):\n        self.k = 2\n    @property\n    def twice(self):\n        return self.k * 2\nmade = Thing()\n", lambda v: v.twice),
+        ("child", "class Base:\n    def run(self):\n        return 1\nclass Child(Base):\n    def run(self):\n        return super().run() + 1\nmade = Child()\n", lambda v: v.run()), ("dictc", "made = lambda xs: {x: x * x for x in xs if x}\n", lambda f: sorted(f([0, 1, 2]).values())), ("cond", "made = lambda x: 'a' if x > 1 else 'b'\n", lambda f: f(2)),
+    ))  # fmt: skip
+
+
 group("fair-", 0)
+group("peer-", 1)
+siblings()
 # What Python 2 writes (``worker27.py``), by the same names.
 PYTHON2: Dict[str, Use] = {
     "GaussianNB": lambda v: v.predict_proba(xy()[0][:4]), "KMeans": lambda v: v.predict(xy()[0][:4]), "LabelEncoder": lambda v: v.transform(["mid"]).tolist(),

@@ -398,7 +398,7 @@ def describe(folder: str, environment: str, project: str) -> None:
         "python": platform.python_version(),
         "pickle_highest": pickle.HIGHEST_PROTOCOL,
         "pickle_default": pickle.DEFAULT_PROTOCOL,
-        "dists": {k: v for k, v in found.items() if k not in ("pip", "setuptools", "wheel")},
+        "dists": {k: v for k, v in found.items() if k not in ("pip", "wheel")},
         "project": project,
     }
     with open(os.path.join(folder, "envs", environment + ".json"), "w") as file:
