@@ -299,7 +299,10 @@ def attempt(path: str, name: str, writer: str) -> Any:
         loud = [
             w
             for w in seen
-            if "version" in str(w.message).lower() and "deprecat" not in str(w.message).lower()
+            if "version" in str(w.message).lower()
+            and "deprecat" not in str(w.message).lower()
+            # That its old functions will not be read one day is not said of this load.
+            and "version of cloudpic" not in str(w.message)
         ]
         try:
             got = json.loads(json.dumps(recipes.exercise(name, value)))
