@@ -314,12 +314,35 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             "write the artifact again.",
             evidence=(("written by Python", by),),
         )
+    yield from _misnamed(pickle)
     yield from _types(pickle, exact)
     yield from _keyword_defaults(pickle, exact)
     yield from _created_by_dill(pickle, exact)
     yield from _dill_defaults(pickle)
     yield from _main_globals(pickle, exact)
     yield from _lost_globals(pickle, exact)
+
+
+def _misnamed(pickle: PickleFacts) -> Iterator[Reason]:
+    """Functions that ask for names that can be none: a byte of the file was changed."""
+    for item in pickle.objects:
+        if item.callable not in _CREATORS and not _anonymous_code(item):
+            continue
+        # The tuples are the constants, the names and the variables, in that order.
+        tuples = [a for a in item.args if isinstance(a, Items) and a.kind == "tuple"]
+        for name in tuples[1].items if len(tuples) > 1 else ():
+            if not isinstance(name, str) or name == "*":
+                continue
+            if not all(part.isidentifier() for part in name.split(".")):
+                yield Reason(
+                    rule="CMP011",
+                    effect="predict",
+                    message=f"was damaged: it holds a function that asks for {name[:40]!r}, which "
+                    "can be no name",
+                    error="AttributeError or NameError",
+                    help="Fetch or write the file again, and compare its checksum.",
+                )
+                return
 
 
 def _same_count(code: Code, target: Python) -> bool:

@@ -151,6 +151,14 @@ def _unread(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
             lost_slots = _FUNCTION - {k for k, _ in slots.pairs if isinstance(k, str)}
             if lost_slots:
                 return f"a function without {min(lost_slots)}", f"KeyError: '{min(lost_slots)}'"
+    if item.callable.endswith("._create_namedtuple") and len(item.args) > 1:
+        named, fields = item.args[:2]
+        parts = (named, *(fields.items if isinstance(fields, Items) else ()))
+        if any(isinstance(part, str) and not part.isidentifier() for part in parts):
+            return (
+                "a tuple with names that can be none",
+                "ValueError: Type names and field names must be valid identifiers",
+            )
     if item.callable.endswith("._new_Index") and len(item.args) == 2:
         cls, given = item.args
         if (
@@ -226,7 +234,7 @@ def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     masked = item.callable == "numpy.ma.core._mareconstruct"
     if not item.callable.endswith("multiarray._reconstruct") and not masked:
         return None
-    if not masked and (odd := _maker(item)) is not None:
+    if not masked and (odd := _maker(pickle, item)) is not None:
         return odd
     if not isinstance(state, Items):
         return None
@@ -276,12 +284,17 @@ def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
 _MAKER: Final = 3
 
 
-def _maker(item: ObjectFacts) -> tuple[str, str] | None:
+def _maker(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     """The arguments by which an empty array is made, of other kinds than NumPy takes."""
     if len(item.args) != _MAKER:
         return None
     cls, shape, kind = item.args
-    if cls is None or isinstance(cls, _PLAIN):
+    made = of_ref(pickle, cls)
+    if (
+        cls is None
+        or isinstance(cls, _PLAIN)
+        or (made is not None and made.of.startswith("numpy."))
+    ):
         return (
             "an array of what is no class",
             "TypeError: _reconstruct() argument 1 must be type",
@@ -474,6 +487,12 @@ def _manager(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     """A frame whose blocks do not hold as many columns as it has."""
     if not item.of.endswith(".BlockManager"):
         return None
+    last = item.state.items[-1] if isinstance(item.state, Items) and item.state.items else None
+    kept = last.get(_MANAGER) if isinstance(last, Mapping) else None
+    if isinstance(kept, Mapping) and len(kept.pairs) == kept.size:
+        lost = {"axes", "blocks"} - {k for k, _ in kept.pairs if isinstance(k, str)}
+        if lost:
+            return f"a frame without its {min(lost)}", f"KeyError: '{min(lost)}'"
     axes, places = _blocks(pickle, item)
     wanted = _length(pickle, axes.items[0]) if axes is not None and axes.items else None
     held = 0

@@ -518,7 +518,8 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
     """Why ``module.name`` cannot be imported there; None when it can."""
     top = module.partition(".")[0]
     head = name.partition(".")[0]
-    if not (top.isidentifier() and head.isidentifier()) and not head.startswith("<"):
+    parts = [top, *(p for p in name.split(".") if not p.startswith("<"))]
+    if not all(map(str.isidentifier, parts)) and not head.startswith("<"):
         return Reason(
             rule="CMP011",
             effect="load",

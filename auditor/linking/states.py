@@ -93,7 +93,7 @@ def state_reasons(
 _OF_FUNCTIONS: Final = frozenset({"types.CodeType", "dill._dill._load_type"})
 # Libraries whose objects say things of themselves that have to agree.
 _CHECKED: Final = frozenset(
-    {"numpy", "pandas", "sklearn", "xgboost", "lightgbm", "inspect", "cloudpickle"}
+    {"numpy", "pandas", "sklearn", "xgboost", "lightgbm", "inspect", "cloudpickle", "dill"}
 )
 # Libraries whose models were asked what they cannot do without: of imbalanced-learn's only the
 # outermost is used, those inside are templates or done with after the training.

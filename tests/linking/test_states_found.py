@@ -137,3 +137,44 @@ def test_arrays_of_texts_are_pickles_inside_a_joblib_file() -> None:
     data = stream.raw(b"ub" + inner).bytes()
     pins = {"numpy": "2.1.3", "joblib": "1.4.2"}
     assert link(facts(data, "model.joblib"), runtime(pins), loader="joblib").outcome == "loads"
+
+
+def test_an_array_is_made_of_no_other_array() -> None:
+    stream = Stream().name("numpy", "dtype").raw(b"X\x02\x00\x00\x00f8\x89\x88\x87Rq\x050")
+    stream.name("numpy.core.multiarray", "_reconstruct")
+    data = stream.raw(b"h\x05K\x00\x85C\x01b\x87R").bytes()
+    assert judged(data, runtime(NUMPY)).outcome == "fails"
+
+
+@pytest.mark.parametrize(("key", "outcome"), [("axes", "loads"), ("axcs", "fails")])
+def test_a_frame_has_axes(key: str, outcome: str) -> None:
+    stream = Stream().name("pandas.core.internals.managers", "BlockManager").raw(b")\x81")
+    state = ([], [], [], {"0.14.1": {key: [], "blocks": []}})
+    data = stream.value(state).raw(b"b").bytes()
+    assert judged(data, runtime({**NUMPY, "pandas": "1.5.3"})).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"), [("ZoneInfo._unpickle", "loads"), ("ZoneInfo._u;pickle", "fails")]
+)
+def test_names_inside_classes_are_names(name: str, outcome: str) -> None:
+    data = Stream().value("zoneinfo").value(name).raw(b"\x93").bytes()
+    assert judged(data, runtime({}, python="3.11")).outcome == outcome
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("Stop", "loads"), ("S!op", "fails")])
+def test_tuples_have_names(name: str, outcome: str) -> None:
+    stream = Stream().name("dill._dill", "_create_namedtuple")
+    data = stream.value((name, ("a", "b"), "fleet")).raw(b"R").bytes()
+    found = link(facts(data), runtime({"dill": "0.3.8"}), loader="dill")
+    assert found.outcome == outcome, found.reasons
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("asarray", "loads"), ("4sarray", "fails")])
+def test_functions_ask_for_names(name: str, outcome: str) -> None:
+    stream = Stream().name("dill._dill", "_create_code")
+    code = (1, 0, 1, 2, 67, b"|\x00S\x00", (None,), (name, "os.path"), ("x",), "<s>",
+            "made", 1, b"\x00\x01", (), ())  # fmt: skip
+    data = stream.value(code).raw(b"R").bytes()
+    found = link(facts(data), runtime({"dill": "0.3.3"}, python="3.7"), loader="dill")
+    assert found.outcome == outcome, found.reasons
