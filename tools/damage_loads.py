@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE / "compat_matrix"))
 
-from damaged import damaged  # noqa: E402
+from damaged import damaged  # type: ignore[import-not-found]  # noqa: E402
 from measure_compat import loader_of, runtimes  # noqa: E402
 
 from auditor.artifacts.scan import scan_bytes  # noqa: E402

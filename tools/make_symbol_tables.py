@@ -519,10 +519,10 @@ def build(cache: Path, only: list[str]) -> None:
                 [(1 << places[str(found)], construction_of(archive)) for found, archive in archives]
             )
         if name in IMPORTED:
-            for found, archive in archives:
+            for archived, archive in archives:
                 for module in undeclared(archive, name):
                     key = (module, ".")
-                    merged.imports[key] = merged.imports.get(key, 0) | 1 << places[str(found)]
+                    merged.imports[key] = merged.imports.get(key, 0) | 1 << places[str(archived)]
         document = merged.document()
         document["generator"] = "tools/make_symbol_tables.py"
         document["source"] = [facts["wheel"] for _, facts in described]
