@@ -178,3 +178,16 @@ def test_functions_ask_for_names(name: str, outcome: str) -> None:
     data = stream.value(code).raw(b"R").bytes()
     found = link(facts(data), runtime({"dill": "0.3.3"}, python="3.7"), loader="dill")
     assert found.outcome == outcome, found.reasons
+
+
+@pytest.mark.parametrize(("sparse", "outcome"), [(True, "fails"), (False, "warns")])
+def test_support_vectors_of_sparse_rows_are_asked_by_other_code(sparse: bool, outcome: str) -> None:
+    table = symbols.table("scikit-learn")
+    assert table is not None
+    needs = table.needs("sklearn.svm._classes", "SVR", "1.9.0")
+    assert "_effective_probability?_sparse" in needs
+    kept = {need.partition("?")[0] for need in needs} - {"_effective_probability", "*_"}
+    state = {**dict.fromkeys(kept, 1), "_sparse": sparse, "_sklearn_version": "1.2.1"}
+    data = Stream().new("sklearn.svm._classes", "SVR", state).bytes()
+    pins = {"scikit-learn": "1.9.0", "numpy": "2.4.1", "scipy": "1.17.0"}
+    assert judged(data, runtime(pins, python="3.13")).outcome == outcome
