@@ -291,13 +291,18 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         what = f"function {code.name}" if code.name else "a function"
         if target in common and len(wrong) < len(common):
             # Some writer that is possible would do no harm, the target itself among them.
-            if code.by_dill and not code.extended and (3, 10) in common:
+            old = code.by_dill and not code.extended and (3, 10) in common
+            if old or target >= (3, 11):
                 reported = True
                 yield Reason(
                     rule="CMP005",
                     effect="unknown",
-                    message=f"holds {what} as bytecode that Python {by} can have written: the jumps "
-                    "in it mean one thing before 3.10 and another since",
+                    message=f"holds {what} as bytecode that Python {by} can have written: "
+                    + (
+                        "the jumps in it mean one thing before 3.10 and another since"
+                        if old
+                        else f"Python {python} runs only what it wrote itself"
+                    ),
                     help="Put the function into a module, and write the artifact again.",
                 )
             continue

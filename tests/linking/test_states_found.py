@@ -191,3 +191,34 @@ def test_support_vectors_of_sparse_rows_are_asked_by_other_code(sparse: bool, ou
     data = Stream().new("sklearn.svm._classes", "SVR", state).bytes()
     pins = {"scikit-learn": "1.9.0", "numpy": "2.4.1", "scipy": "1.17.0"}
     assert judged(data, runtime(pins, python="3.13")).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("python", "outcome"), [("3.11", "unknown"), ("3.12", "unknown"), ("3.10", "fails")]
+)
+def test_loops_that_3_11_or_3_12_may_have_compiled(python: str, outcome: str) -> None:
+    """RESUME, a load, a jump backward where it is true, a return: numbers that both have."""
+    raw = bytes([151, 0, 124, 0, 176, 2, 124, 0, 83, 0])
+    code = (
+        1,
+        0,
+        0,
+        1,
+        2,
+        3,
+        raw,
+        (None,),
+        (),
+        ("n",),
+        "<s>",
+        "made",
+        "made",
+        1,
+        b"\x01",
+        b"\x01",
+        (),
+        (),
+    )
+    stream = Stream().name("types", "CodeType").value(code).raw(b"R")
+    found = judged(stream.bytes(), runtime({}, python=python))
+    assert found.outcome == outcome, found.reasons
