@@ -12,6 +12,9 @@ and start it as you like, remove a file to have it made anew.
 is the draw), ``boosted-`` every objective and booster of XGBoost and LightGBM: with all pairs of
 releases these show what changed its meaning between them.
 
+``usual-x`` is every estimator with nothing or one ordinary option given, ``fair-`` and ``peer-`` are
+objects like the study's; ``compat_matrix/worker27.py`` writes what a Python 2.7 left behind.
+
 The result: ``producers.tsv`` (artifact, env, object, serializer, protocol, kind, size),
 ``loads.tsv`` (artifact, consumer_env, outcome, message, detail, cause, predictability) and
 ``envs/ID.json``. Outcomes: ok, ok_version_warning, predict_differs, load_fails:ERROR,

@@ -95,6 +95,8 @@ NEEDS: Final = frozenset(
 
 # Of these it is read what their classes set whenever they make an instance.
 MADE: Final = frozenset({"xgboost"})
+# Of these it is read what importing them imports of others, required or not.
+IMPORTED: Final = frozenset({"xgboost"})
 
 
 class Blocks(RangeFile):
@@ -336,6 +338,8 @@ class Merged:
         self.shapes: dict[tuple[str, str], int] = {}
         # class -> what its instances are made with; "." for the releases that have it.
         self.made: dict[tuple[str, str], int] = {}
+        # module of another distribution -> "." for releases that import it whenever they are.
+        self.imports: dict[tuple[str, str], int] = {}
         # distribution -> what the release requires of it.
         self.requires: dict[tuple[str, str], int] = {}
 
@@ -394,6 +398,7 @@ class Merged:
             "shields": grouped(self.shields),
             "fails": grouped(self.fails),
             "requires": grouped(self.requires),
+            "imports": grouped(self.imports),
             "shapes": grouped(self.shapes),
             "made": grouped(self.made),
         }
@@ -513,10 +518,28 @@ def build(cache: Path, only: list[str]) -> None:
             merged.construct(
                 [(1 << places[str(found)], construction_of(archive)) for found, archive in archives]
             )
+        if name in IMPORTED:
+            for archived, archive in archives:
+                for module in undeclared(archive, name):
+                    key = (module, ".")
+                    merged.imports[key] = merged.imports.get(key, 0) | 1 << places[str(archived)]
         document = merged.document()
         document["generator"] = "tools/make_symbol_tables.py"
         document["source"] = [facts["wheel"] for _, facts in described]
         write(name, document)
+
+
+def undeclared(archive: Path, name: str) -> set[str]:
+    """Modules that importing the release certainly imports, but for what ``name`` requires now."""
+    from import_demands import demanded
+
+    from auditor.linking.distributions import _table
+
+    with zipfile.ZipFile(archive) as kept:
+        tops = {n.partition("/")[0] for n in kept.namelist() if n.endswith("/__init__.py")}
+    lines = _table().get(name, {}).get("requires", ())
+    asked = {re.split(r"[^\w.-]", line)[0].replace("-", "_") for line in lines}
+    return {m for top in tops for m in demanded(archive, top)} - asked
 
 
 def construction_of(archive: Path) -> dict[str, Any]:

@@ -131,6 +131,12 @@ def samples() -> Dict[str, Tuple[Any, Any]]:
     }
 
 
+def sparse() -> Dict[str, Tuple[Any, Any]]:
+    from scipy.sparse import csr_matrix
+
+    return {k: (csr_matrix(x), y) for k, (x, y) in samples().items() if k in ("plain", "numbers")}
+
+
 def estimators() -> Dict[str, Any]:
     import sklearn
 
@@ -372,6 +378,10 @@ def needs(only: List[str]) -> Found:
             row = one(cls, given, data)
             if row is not None:
                 rows.append(row)
+        if rows and "_sparse" in rows[0]["has"]:
+            # What was fitted with sparse rows predicts by other code.
+            row = one(cls, configurations(cls)[0], sparse())
+            rows += [row] if row is not None else []
         if rows:
             found[key] = rows
     return found

@@ -191,6 +191,8 @@ class ArtifactFacts:
     container: str | None = None
     # Bytes behind the compressed stream.
     behind: int = 0
+    # The compressed stream stops before its end; what it gave until then was judged.
+    unended: bool = False
     issues: tuple[ArtifactIssue, ...] = ()
     globals: tuple[str, ...] = ()
     protocol: int | None = None

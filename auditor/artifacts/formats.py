@@ -40,6 +40,7 @@ class Draft:
         self.limits = Limits()
         self.container: str | None = None
         self.behind = 0
+        self.unended = False
         self.blob = blob
         self.issues: list[ArtifactIssue] = []
         self.analysis: Analysis | None = None
@@ -101,6 +102,7 @@ class Draft:
             format=self.format,
             container=self.container,
             behind=self.behind,
+            unended=self.unended,
             size=size,
             sha256=sha256,
             verdict=worst(verdicts),
@@ -290,6 +292,7 @@ class Scanner:
             if error.got is None or not len(error.got):
                 return
             inner, consumed = error.got, len(blob)
+            draft.unended = error.unended
         draft.behind = len(blob) - consumed
         if consumed < len(blob) and not blob.only(b"\x00", consumed):
             draft.issue(

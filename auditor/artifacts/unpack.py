@@ -20,11 +20,19 @@ class TooMuchError(Exception):
 
 
 class CorruptError(Exception):
-    """The compressed stream is damaged; ``got`` is what could be unpacked before."""
+    """The compressed stream is damaged; ``got`` is what could be unpacked before.
 
-    def __init__(self, message: str, got: Blob | None = None) -> None:
+    ``unended``: nothing in it is wrong, it stops before its end.
+    """
+
+    def __init__(self, message: str, got: Blob | None = None, *, unended: bool = False) -> None:
         super().__init__(message)
         self.got = got
+        self.unended = unended
+
+
+class _UnendedError(EOFError):
+    pass
 
 
 class Budget:
@@ -105,7 +113,7 @@ def _steps(
     while not engine.eof:
         chunk = blob.read(offset, _IN)
         if not chunk:
-            raise EOFError("the compressed stream ends in the middle")
+            raise _UnendedError("the compressed stream ends in the middle")
         offset += len(chunk)
         data = feed(engine, chunk)
         while True:
@@ -256,7 +264,9 @@ def unpack(blob: Blob, method: str, budget: Budget) -> tuple[Blob, int]:
             if blob.read(consumed, len(magic)) != magic:
                 break
     except _corruptions() as error:
-        raise CorruptError(str(error) or type(error).__name__, spool.blob()) from None
+        unended = isinstance(error, _UnendedError)
+        message = str(error) or type(error).__name__
+        raise CorruptError(message, spool.blob(), unended=unended) from None
     return spool.blob(), consumed
 
 

@@ -358,7 +358,7 @@ def _lacking(
 # Before it categorical splits of newer models end the process.
 _SAFE_CATEGORIES: Final = (2, 3)
 # Since this release models are asked for ``fitted_``.
-_FITTED: Final = (3, 3, 2)
+_FITTED: Final = (3, 3)
 
 
 # Since this release leaves may be linear models.

@@ -291,13 +291,18 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         what = f"function {code.name}" if code.name else "a function"
         if target in common and len(wrong) < len(common):
             # Some writer that is possible would do no harm, the target itself among them.
-            if code.by_dill and not code.extended and (3, 10) in common:
+            old = code.by_dill and not code.extended and (3, 10) in common
+            if old or target >= (3, 11):
                 reported = True
                 yield Reason(
                     rule="CMP005",
                     effect="unknown",
-                    message=f"holds {what} as bytecode that Python {by} can have written: the jumps "
-                    "in it mean one thing before 3.10 and another since",
+                    message=f"holds {what} as bytecode that Python {by} can have written: "
+                    + (
+                        "the jumps in it mean one thing before 3.10 and another since"
+                        if old
+                        else f"Python {python} runs only what it wrote itself"
+                    ),
                     help="Put the function into a module, and write the artifact again.",
                 )
             continue
@@ -314,11 +319,35 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             "write the artifact again.",
             evidence=(("written by Python", by),),
         )
+    yield from _misnamed(pickle)
     yield from _types(pickle, exact)
     yield from _keyword_defaults(pickle, exact)
     yield from _created_by_dill(pickle, exact)
+    yield from _dill_defaults(pickle)
     yield from _main_globals(pickle, exact)
     yield from _lost_globals(pickle, exact)
+
+
+def _misnamed(pickle: PickleFacts) -> Iterator[Reason]:
+    """Functions that ask for names that can be none: a byte of the file was changed."""
+    for item in pickle.objects:
+        if item.callable not in _CREATORS and not _anonymous_code(item):
+            continue
+        # The tuples are the constants, the names and the variables, in that order.
+        tuples = [a for a in item.args if isinstance(a, Items) and a.kind == "tuple"]
+        for name in tuples[1].items if len(tuples) > 1 else ():
+            if not isinstance(name, str) or name == "*":
+                continue
+            if not all(part.isidentifier() for part in name.split(".")):
+                yield Reason(
+                    rule="CMP011",
+                    effect="predict",
+                    message=f"was damaged: it holds a function that asks for {name[:40]!r}, which "
+                    "can be no name",
+                    error="AttributeError or NameError",
+                    help="Fetch or write the file again, and compare its checksum.",
+                )
+                return
 
 
 def _same_count(code: Code, target: Python) -> bool:
@@ -354,6 +383,32 @@ def _keyword_defaults(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
                 distribution="cloudpickle",
             )
             return
+
+
+# How many arguments dill gave its constructor before it carried defaults of keyword-only ones.
+_WITHOUT_DEFAULTS: Final = 6
+
+
+def _dill_defaults(pickle: PickleFacts) -> Iterator[Reason]:
+    """Defaults of keyword-only arguments, which dill carries since 0.3.1."""
+    for item in pickle.objects:
+        if item.callable not in _DILL_FUNCTIONS or len(item.args) != _WITHOUT_DEFAULTS:
+            continue
+        body = of_ref(pickle, item.args[0]) if item.state is None else None
+        place = {15: 1, 16: 2}.get(len(body.args)) if body is not None else None
+        if body is None or place is None or body.args[place] in (0, None):
+            continue
+        name = str(item.args[2])
+        yield Reason(
+            rule="CMP005",
+            effect="predict",
+            message=f"holds the function {name}, whose keyword-only arguments lose their defaults: "
+            "dill before 0.3.1 does not carry them",
+            error=f"TypeError: {name}() missing 1 required keyword-only argument",
+            help="Write it again with dill 0.3.1 or newer.",
+            distribution="dill",
+        )
+        return
 
 
 # ``dill._dill._create_function`` takes defaults of keyword-only arguments since this release.

@@ -122,6 +122,8 @@ _READ: Final[tuple[tuple[str, frozenset[str]], ...]] = (
 _GENERATOR: Final = frozenset({"bit_generator", "state", "has_uint32", "uinteger"})
 # What cloudpickle takes out of a function's state.
 _FUNCTION: Final = frozenset({"__globals__", "__closure__", "_cloudpickle_submodules"})
+# Indexes that are made of one collection.
+_OF_DATA: Final = ("pandas.core.indexes.base.Index", "pandas.core.indexes.numeric.")
 # Arguments by name, all that the class takes.
 _RANGE: Final = frozenset({"name", "start", "stop", "step"})
 _PANDAS_FLAGS: Final = frozenset({"allows_duplicate_labels"})
@@ -149,8 +151,27 @@ def _unread(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
             lost_slots = _FUNCTION - {k for k, _ in slots.pairs if isinstance(k, str)}
             if lost_slots:
                 return f"a function without {min(lost_slots)}", f"KeyError: '{min(lost_slots)}'"
+    if item.callable.endswith("._create_namedtuple") and len(item.args) > 1:
+        named, fields = item.args[:2]
+        parts = (named, *(fields.items if isinstance(fields, Items) else ()))
+        if any(isinstance(part, str) and not part.isidentifier() for part in parts):
+            return (
+                "a tuple with names that can be none",
+                "ValueError: Type names and field names must be valid identifiers",
+            )
     if item.callable.endswith("._new_Index") and len(item.args) == 2:
         cls, given = item.args
+        if (
+            isinstance(cls, Name)
+            and cls.text.startswith(_OF_DATA)
+            and isinstance(given, Mapping)
+            and len(given.pairs) == given.size
+            and not any(k == "data" for k, _ in given.pairs)
+        ):
+            return (
+                "an index without its data",
+                "TypeError: Index(...) must be called with a collection",
+            )
         if isinstance(given, Mapping) and any(
             isinstance(k, str) and not k.isidentifier() for k, _ in given.pairs
         ):
@@ -213,6 +234,8 @@ def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     masked = item.callable == "numpy.ma.core._mareconstruct"
     if not item.callable.endswith("multiarray._reconstruct") and not masked:
         return None
+    if not masked and (odd := _maker(pickle, item)) is not None:
+        return odd
     if not isinstance(state, Items):
         return None
     if state.size not in (_MASKED_SIZE,) if masked else state.size not in _ARRAY_SIZES:
@@ -257,6 +280,35 @@ def _array(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     )
 
 
+# The class, the shape and the kind of an array that is filled afterwards.
+_MAKER: Final = 3
+
+
+def _maker(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
+    """The arguments by which an empty array is made, of other kinds than NumPy takes."""
+    if len(item.args) != _MAKER:
+        return None
+    cls, shape, kind = item.args
+    made = of_ref(pickle, cls)
+    if (
+        cls is None
+        or isinstance(cls, _PLAIN)
+        or (made is not None and made.of.startswith("numpy."))
+    ):
+        return (
+            "an array of what is no class",
+            "TypeError: _reconstruct() argument 1 must be type",
+        )
+    if shape is None or not _is_shape(shape) or kind is None or isinstance(kind, _NUMBERS):
+        return "an array that is made of other kinds", "TypeError: _reconstruct() argument 2"
+    return None
+
+
+def _is_shape(shape: Symbol) -> bool:
+    return not isinstance(shape, _PLAIN) or isinstance(shape, int | Items)
+
+
+_NUMBERS: Final = (bool, int, float, Items, Mapping)
 _PLAIN: Final = (bool, int, float, str, bytes, Items, Mapping)
 
 
@@ -435,6 +487,12 @@ def _manager(pickle: PickleFacts, item: ObjectFacts) -> tuple[str, str] | None:
     """A frame whose blocks do not hold as many columns as it has."""
     if not item.of.endswith(".BlockManager"):
         return None
+    last = item.state.items[-1] if isinstance(item.state, Items) and item.state.items else None
+    kept = last.get(_MANAGER) if isinstance(last, Mapping) else None
+    if isinstance(kept, Mapping) and len(kept.pairs) == kept.size:
+        lost = {"axes", "blocks"} - {k for k, _ in kept.pairs if isinstance(k, str)}
+        if lost:
+            return f"a frame without its {min(lost)}", f"KeyError: '{min(lost)}'"
     axes, places = _blocks(pickle, item)
     wanted = _length(pickle, axes.items[0]) if axes is not None and axes.items else None
     held = 0

@@ -53,6 +53,7 @@ def reasons_of(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reas
     yield from _refused(facts, pickle, exact, loader)
     yield from _extensions(pickle)
     yield from _alignment(pickle, exact, loader)
+    yield from _own_joblib(pickle, exact, loader)
     yield from _python2(pickle, exact, loader)
     yield from _globals(pickle, exact, loader)
     from auditor.linking.states import state_reasons
@@ -184,6 +185,8 @@ def _file(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
             )
         return
     for issue in facts.issues:
+        if _only_unended(facts, loader) and issue.message.startswith("does not unpack"):
+            continue
         if issue.rule == "ART015" or (issue.rule == "ART003" and "no well-formed" in issue.message):
             yield Reason(
                 rule="CMP011",
@@ -193,6 +196,16 @@ def _file(facts: ArtifactFacts, exact: Exact, loader: str) -> Iterator[Reason]:
                 help="Fetch or write the file again.",
             )
             return
+
+
+# By loader, the streams whose reader misses the end only when it is asked for more: joblib's own,
+# and Python's for gzip.
+_LAZY: Final = {"joblib": ("gzip", "zlib"), "pandas": ("gzip",)}
+
+
+def _only_unended(facts: ArtifactFacts, loader: str) -> bool:
+    """Whether the file lacks nothing but the end mark behind a whole pickle."""
+    return facts.unended and facts.container in _LAZY.get(loader, ())
 
 
 # Behind these joblib does not stop: it feeds a decompressor of zlib that is done again and again,
@@ -367,6 +380,29 @@ _FAULTS: Final = {
 }
 
 
+# Until then scikit-learn had a joblib of its own, whose arrays only its own reader reads.
+_OWN_JOBLIB: Final = (0, 21)
+_OWN_WRAPPER: Final = "sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper"
+
+
+def _own_joblib(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
+    """Arrays of scikit-learn's own joblib, read with the library of that name."""
+    if loader != "joblib" or not pickle.joblib_arrays:
+        return
+    if exact.at_least("scikit-learn", *_OWN_JOBLIB) is not False:
+        return
+    if any(item.of == _OWN_WRAPPER for item in pickle.objects):
+        yield Reason(
+            rule="CMP011",
+            effect="load",
+            message="was written by sklearn.externals.joblib, whose arrays joblib.load does not take "
+            f"for its own with scikit-learn {exact.version('scikit-learn')}",
+            error="KeyError or UnpicklingError",
+            help="Open it with sklearn.externals.joblib.load, and write it again with joblib.",
+            distribution="scikit-learn",
+        )
+
+
 def _alignment(pickle: PickleFacts, exact: Exact, loader: str) -> Iterator[Reason]:
     if loader != "joblib" or not pickle.joblib_aligned:
         return
@@ -427,6 +463,16 @@ def _named(pickle: PickleFacts) -> Iterator[tuple[int, str, str]]:
             module, name = item.args
             if isinstance(module, str) and isinstance(name, str):
                 yield item.offset, module, name
+        elif item.callable in _IMPORTERS and item.args and isinstance(item.args[0], str):
+            module, _, name = item.args[0].rpartition(".")
+            if module:
+                yield item.offset, module, name
+
+
+# What cloudpickle and dill import a module with, by its name.
+_IMPORTERS: Final = frozenset(
+    {"dill._dill._import_module", "cloudpickle.cloudpickle.subimport", "cloudpickle.subimport"}
+)
 
 
 # What dill's unpickler answers itself, as of this module.
@@ -472,7 +518,8 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
     """Why ``module.name`` cannot be imported there; None when it can."""
     top = module.partition(".")[0]
     head = name.partition(".")[0]
-    if not (top.isidentifier() and head.isidentifier()) and not head.startswith("<"):
+    parts = [top, *(p for p in name.split(".") if not p.startswith("<"))]
+    if not all(map(str.isidentifier, parts)) and not head.startswith("<"):
         return Reason(
             rule="CMP011",
             effect="load",
@@ -481,7 +528,8 @@ def resolve(module: str, name: str, exact: Exact) -> Reason | None:
             help="Fetch or write the file again.",
         )
     if top in ("__main__", "__mp_main__"):
-        if head in exact.runtime.main:
+        if head in exact.runtime.main or (head[:2] == head[-2:] == "__"):
+            # Every module has its ``__dict__``.
             return None
         return Reason(
             rule="CMP007",
@@ -647,6 +695,8 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
             if table is not None
             else None
         )
+    if (lacks := _not_importing(distribution, table.imports(version), exact)) is not None:
+        return lacks
     python = f"{exact.python[0]}.{exact.python[1]}"
     if table.fails_under(module, version, python):
         return Reason(
@@ -728,6 +778,25 @@ def _library(distribution: str, module: str, name: str, exact: Exact) -> Reason 
         distribution=distribution,
         evidence=(("global", f"{module}.{name}"),),
     )
+
+
+def _not_importing(distribution: str, imports: tuple[str, ...], exact: Exact) -> Reason | None:
+    """What importing the library imports whatever happens, where that is not there."""
+    for module in imports:
+        found = exact.runtime.installed.provides(module)
+        if found.answer not in ("no", "likely-no"):
+            continue
+        brings = found.candidates[0] if found.candidates else module
+        return Reason(
+            rule="CMP003",
+            effect="load",
+            message=f"needs {distribution} {exact.version(distribution)}, which imports {module}, "
+            f"and {brings} is not installed there",
+            error=f"ModuleNotFoundError: No module named '{module}', or a NameError after it",
+            help=f"Add {brings} to the requirements, or install a newer {distribution}.",
+            distribution=brings,
+        )
+    return None
 
 
 def _brings(top: str, exact: Exact) -> str | None:

@@ -93,7 +93,7 @@ def state_reasons(
 _OF_FUNCTIONS: Final = frozenset({"types.CodeType", "dill._dill._load_type"})
 # Libraries whose objects say things of themselves that have to agree.
 _CHECKED: Final = frozenset(
-    {"numpy", "pandas", "sklearn", "xgboost", "lightgbm", "inspect", "cloudpickle"}
+    {"numpy", "pandas", "sklearn", "xgboost", "lightgbm", "inspect", "cloudpickle", "dill"}
 )
 # Libraries whose models were asked what they cannot do without: of imbalanced-learn's only the
 # outermost is used, those inside are templates or done with after the training.
@@ -317,9 +317,19 @@ def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
         if version is None or table is None or not isinstance(checksum, int):
             continue
         accepted = table.checksums(home, version)
+        name = function.removeprefix("__pyx_unpickle_")
+        if checksum in accepted and _of_a_patch(table, home, version, checksum):
+            yield Reason(
+                rule="CMP011",
+                effect="unknown",
+                message=f"holds a {name} in a layout that came between two releases of {owner}; "
+                f"whether {version} takes it is not known",
+                help=f"Pin the {owner} that wrote the artifact.",
+                distribution=owner or "",
+            )
+            return
         if not accepted or checksum in accepted:
             continue
-        name = function.removeprefix("__pyx_unpickle_")
         yield Reason(
             rule={"numpy": "CMP006", "scikit-learn": "CMP002"}.get(owner or "", "CMP011"),
             effect="load",
@@ -329,6 +339,19 @@ def _checksums(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             distribution=owner or "",
         )
         return
+
+
+def _of_a_patch(table: symbols.Table, home: str, version: str, checksum: int) -> bool:
+    """Whether a minor version's last release takes a layout that the minor before it does not.
+
+    What compiled the release decides which it takes, and that changes with patch releases.
+    """
+    if version in table.versions:
+        return False
+    number = symbols.numbers(version)
+    earlier = [v for v in table.versions if symbols.numbers(v)[:2] < number[:2]]
+    before = table.checksums(home, earlier[-1]) if earlier else frozenset()
+    return bool(before) and checksum not in before
 
 
 # ---- category_encoders ----

@@ -89,6 +89,7 @@ class Table:
         self._shapes: dict[str, dict[str, str]] = document.get("shapes", {})
         self._requires: dict[str, dict[str, str]] = document.get("requires", {})
         self._made: dict[str, dict[str, str]] = document.get("made", {})
+        self._imports: dict[str, dict[str, str]] = document.get("imports", {})
 
     @property
     def top(self) -> str:
@@ -216,6 +217,15 @@ class Table:
         own = masks[0].bit_length() - 1
         others = [f - {"."} for i, f in enumerate(found) if i != own and "." in f]
         return (found[own] - {"."} if len(masks) == 1 else frozenset()), others
+
+    def imports(self, version: str) -> tuple[str, ...]:
+        """Modules of others that importing that release certainly imports."""
+        masks = self.masks(version)
+        return tuple(
+            module
+            for module, groups in self._imports.items()
+            if masks and all(int(group, 16) & mask for group in groups for mask in masks)
+        )
 
     def fails_under(self, module: str, version: str, python: str) -> bool:
         """Whether importing the module is known to fail under that Python."""

@@ -55,12 +55,36 @@ def _pickled(objective: str, version: str, **wrapper: object) -> bytes:
     ],
 )
 def test_objectives(objective: str, written: str, installed: str, outcome: str) -> None:
-    target = runtime({"xgboost": installed, "numpy": "1.26.4"})
+    target = runtime({"xgboost": installed, "numpy": "1.26.4", "setuptools": "65.5.0"})
     result = judged(_pickled(objective, written), target)
     assert result.outcome == outcome, result.reasons
     if outcome == "fails":
         assert result.reasons[0].effect == "load"
         assert objective in result.reasons[0].message
+
+
+@pytest.mark.parametrize(
+    ("installed", "setuptools", "outcome"),
+    [
+        ("1.6.2", None, "fails"),
+        ("1.6.2", "65.5.0", "loads"),
+        # That one has no pkg_resources any more.
+        ("1.6.2", "82.0.0", "fails"),
+        ("1.4.2", None, "fails"),
+        ("1.3.3", None, "loads"),
+        ("1.7.6", None, "loads"),
+    ],
+)
+def test_what_a_release_imports_and_does_not_require(
+    installed: str, setuptools: str | None, outcome: str
+) -> None:
+    pins = {"xgboost": installed, "numpy": "1.26.4", "scipy": "1.11.4"}
+    target = runtime(pins if setuptools is None else {**pins, "setuptools": setuptools})
+    result = judged(Stream().name("xgboost.sklearn", "XGBRegressor").bytes(), target)
+    assert result.outcome == outcome, result.reasons
+    if outcome == "fails":
+        assert result.reasons[0].rule == "CMP003"
+        assert "pkg_resources" in result.reasons[0].message
 
 
 @pytest.mark.parametrize(

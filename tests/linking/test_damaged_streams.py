@@ -104,6 +104,27 @@ def test_joblib_stops_where_a_stream_of_zlib_stops(pack: Any, behind: bytes, out
     assert link(found, runtime(PINS), loader="joblib").outcome == outcome
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_joblib_does_not_ask_for_the_end_of_a_stream_that_it_has_read(pack: Any) -> None:
+    data = pack(pickle.dumps([1, "two", 3.5]))
+    end = 8 if pack is gzip.compress else 4
+    target = runtime(PINS)
+    for lost in range(1, end + 1):
+        found = facts(data[:-lost], "model.joblib")
+        assert link(found, target, loader="joblib").outcome == "loads", lost
+    # Changed it is refused, and so is a stream without what the pickle needs.
+    for hurt in (data[:-1] + bytes([data[-1] ^ 255]), data[: -end - 6]):
+        assert link(facts(hurt, "model.joblib"), target, loader="joblib").outcome == "fails"
+
+
+def test_pandas_does_not_either() -> None:
+    data = gzip.compress(pickle.dumps([1, "two", 3.5]))
+    target = runtime({**PINS, "pandas": "2.2.2"})
+    for lost, outcome in ((0, "loads"), (1, "loads"), (8, "loads"), (16, "fails")):
+        found = facts(data[: len(data) - lost], "model.pkl.gz")
+        assert link(found, target, loader="pandas").outcome == outcome, lost
+
+
 # ---- boosters ----
 
 

@@ -48,6 +48,7 @@ DAMAGE = {
     "text": lambda data: data.replace(b"\n", b"\r\n"),
     "encoded": base64.b64encode,
     "last": lambda data: data[:-1],
+    "tail": lambda data: data[:-9],
     "marked": lambda data: b"\xef\xbb\xbf" + data,
     "mangled": lambda data: data.decode("utf-8", "replace").encode(),
     "nuls": lambda data: data + bytes(64),
@@ -92,6 +93,7 @@ def known() -> Any:
     import recipes
     import recipes_boosted  # noqa: F401
     import recipes_eighth  # noqa: F401
+    import recipes_fair  # noqa: F401
     import recipes_fifth  # noqa: F401
     import recipes_fourth  # noqa: F401
     import recipes_seventh  # noqa: F401
@@ -297,7 +299,10 @@ def attempt(path: str, name: str, writer: str) -> Any:
         loud = [
             w
             for w in seen
-            if "version" in str(w.message).lower() and "deprecat" not in str(w.message).lower()
+            if "version" in str(w.message).lower()
+            and "deprecat" not in str(w.message).lower()
+            # That its old functions will not be read one day is not said of this load.
+            and "version of cloudpic" not in str(w.message)
         ]
         try:
             got = json.loads(json.dumps(recipes.exercise(name, value)))
@@ -396,7 +401,7 @@ def describe(folder: str, environment: str, project: str) -> None:
         "python": platform.python_version(),
         "pickle_highest": pickle.HIGHEST_PROTOCOL,
         "pickle_default": pickle.DEFAULT_PROTOCOL,
-        "dists": {k: v for k, v in found.items() if k not in ("pip", "setuptools", "wheel")},
+        "dists": {k: v for k, v in found.items() if k not in ("pip", "wheel")},
         "project": project,
     }
     with open(os.path.join(folder, "envs", environment + ".json"), "w") as file:

@@ -130,12 +130,21 @@ class ArrayReader:
             )
 
 
+# How NumPy 2 writes its type of texts.
+_TEXTS = frozenset(
+    {"numpy.dtypes.StringDType", "numpy._core._internal._convert_to_stringdtype_kwargs"}
+)
+
+
 def item_size(dtype: Value) -> tuple[int | None, bool]:
     """(bytes per item or None when unknown, holds Python objects) of a symbolic ``numpy.dtype``."""
     if type(dtype) is Glob:
         return None, False
-    if type(dtype) is not Call or type(dtype.func) is not Glob or dtype.func.name != "dtype":
+    if type(dtype) is not Call or type(dtype.func) is not Glob:
         return None, False
+    if dtype.func.name != "dtype":
+        # Texts of any length lie elsewhere, as objects do.
+        return None, dtype.func.key in _TEXTS
     args = dtype.args
     if type(args) is not tuple or not args:
         return None, False
