@@ -323,6 +323,7 @@ def bytecode_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
     yield from _types(pickle, exact)
     yield from _keyword_defaults(pickle, exact)
     yield from _created_by_dill(pickle, exact)
+    yield from _cells_filled(pickle, exact)
     yield from _dill_defaults(pickle)
     yield from _main_globals(pickle, exact)
     yield from _lost_globals(pickle, exact)
@@ -430,6 +431,37 @@ def _created_by_dill(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             help="Pin dill>=0.3.1.",
             distribution="dill",
         )
+
+
+# dill since 0.3.6 makes empty cells of closures and fills them by what ``getattr`` finds in its own
+# module, else by ``setattr``; releases that still have such a helper came with 0.3.5.
+_DILL_SHIMS: Final = (0, 3, 5)
+_CELLS_WRITABLE: Final = (3, 7)
+# Empty: what ``getattr(dill._dill, "_setattr", setattr)`` gave.
+_FILLERS: Final = frozenset({"", "builtins.setattr", "builtins.delattr"})
+
+
+def _cells_filled(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
+    """Cells of closures that are filled after they are made, which Python before 3.7 forbids."""
+    if exact.python >= _CELLS_WRITABLE or exact.at_least("dill", *_DILL_SHIMS) is not False:
+        return
+    for item in pickle.objects:
+        if item.callable not in _FILLERS or item.args[1:2] != ("cell_contents",):
+            continue
+        cell = of_ref(pickle, item.args[0])
+        if cell is None or not cell.callable.endswith("._create_cell"):
+            continue
+        yield Reason(
+            rule="CMP005",
+            effect="load",
+            message="holds a closure in the form of dill 0.3.6 and newer, whose cells are filled "
+            f"after they are made; Python {'.'.join(map(str, exact.python))} does not let "
+            f"dill {exact.version('dill')} do that",
+            error="AttributeError: attribute 'cell_contents' of 'cell' objects is not writable",
+            help="Serve with Python 3.7 or newer, or put the function into a module.",
+            distribution="dill",
+        )
+        return
 
 
 def _asks_types(exact: Exact) -> bool:

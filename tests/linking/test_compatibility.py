@@ -408,6 +408,28 @@ def test_function_with_more_than_an_old_dill_takes(version: str, outcome: str) -
     assert judged(data, target, "dill").outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("python", "version", "outcome"),
+    [("3.6", "0.3.2", "fails"), ("3.6", "0.3.4", "fails"), ("3.7", "0.3.4", "loads")],
+)
+@pytest.mark.parametrize("asked", [True, False])
+def test_closures_whose_cells_are_filled_later(
+    python: str, version: str, outcome: str, asked: bool
+) -> None:
+    stream = Stream().name("dill._dill", "_create_cell").raw(b"N\x85Rq\x090")
+    stream = stream.name("dill._dill", "_create_function").raw(b"(NNNNh\x09\x85tR0")
+    if asked:
+        # What dill writes: its own ``_setattr`` where it has one.
+        stream = stream.name("builtins", "getattr").name("dill", "_dill").value("_setattr")
+        stream = stream.name("builtins", "setattr").raw(b"\x87R")
+    else:
+        stream = stream.name("builtins", "setattr")
+    data = stream.raw(b"h\x09").value("cell_contents").value(3).raw(b"\x87R").bytes()
+    result = judged(data, runtime({"dill": version}, python=python), "dill")
+    assert result.outcome == outcome
+    assert ("cell_contents" in result.reasons[0].error) if outcome == "fails" else True
+
+
 def booster(buffer: bytes) -> bytes:
     stream = Stream().name("xgboost.core", "Booster").raw(b")\x81}").value("handle")
     return stream.name("builtins", "bytearray").value(buffer).raw(b"\x85Rsb").bytes()
