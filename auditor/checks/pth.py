@@ -25,7 +25,7 @@ def _stages(service: Service, link: PathLink) -> tuple[tuple[str, Stage], ...]:
         return ()
     phase = link.access.reach.phase
     if phase.before_serving:
-        return service.breaks(Stage.STARTS)
+        return service.loading(link.access.at)
     if phase is Phase.REQUEST and "predict" in link.access.reach.route.lower():
         return service.breaks(Stage.PREDICTS)
     return ()
@@ -366,13 +366,14 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if not access.reach.certain and _SURVIVES & set(access.reach.guards):
                 continue
             fails = access.mode in ("read", "list") and access.reach.certain
-            stage = Stage.STARTS if access.reach.phase.before_serving else Stage.PREDICTS
+            starts = access.reach.phase.before_serving
+            broken = service.loading(access.at) if starts else service.breaks(Stage.PREDICTS)
             yield rule.finding(
                 access.at,
                 f"`{text}` is a path of one developer's machine; the container has no such file",
                 help="Copy the file into the image and build the path from `Path(__file__)`, or read it from a "
                 "variable.",
-                breaks=service.breaks(stage) if fails else (),
+                breaks=broken if fails else (),
                 severity=None
                 if fails
                 else Severity.MEDIUM

@@ -12,6 +12,7 @@ from auditor.deployment import (
     buildsteps,
     endings,
     fronts,
+    healthscript,
     idle,
     packagedata,
     reach,
@@ -231,10 +232,23 @@ def follow(
     if (
         not pages
         and not answering
+        and not _posts_by_hand(entries, view)
         and not any(r.kind == "predict" or "POST" in r.methods for r in routes)
     ):
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries), preludes=preludes)
+    if not preludes:
+        relaunches, in_parent = workers.relaunched(processes, entries, tuple(configured), view)
+        service = replace(service, relaunches=relaunches, in_parent=in_parent)
+        if relaunches and not in_parent:
+            # All but what the server itself needs is found out by its workers.
+            open_links = [
+                (
+                    Stage.REACHABLE if stage is Stage.STARTS and "installed" not in why else stage,
+                    why,
+                )
+                for stage, why in open_links
+            ]
     importable, unsure = _importable(entries, view)
     unsure |= _doubtful(entries, view)
     absent = frozenset(
@@ -254,6 +268,9 @@ def follow(
     )
     return replace(
         service,
+        health=healthscript.followed(
+            service, view, env, lambda path: _program_at(service, view, env, path)
+        ),
         log_files=log_files(service, view, env, supervisor),
         importable=importable,
         unsure_modules=unsure,
@@ -296,6 +313,33 @@ def _preludes(
         follower.run()
         found += follower.entries
     return tuple(found)
+
+
+def _posts_by_hand(entries: list[Entry], view: View) -> bool:
+    """A handler of the standard library's server that takes what is posted."""
+    return any(
+        "do_POST" in made.methods
+        for entry in entries
+        if any(server.tool == "http.server" for server in entry.trace.servers)
+        for _, path in entry.trace.modules
+        if (facts := view.facts_of_repo(path)) is not None
+        for made in facts.classes
+    )
+
+
+def _program_at(
+    service: Service, view: View, env: Mapping[str, str | Unknown | None], path: str
+) -> Trace | None:
+    """What a program of the image at this path does when Python runs it beside the service."""
+    from auditor.parsers.commands import Interpretation
+    from auditor.parsers.shell.facts import Arg
+
+    named = Arg(value=path, at=service.at)
+    fact = PythonRun(at=service.at, interpreter="python", argv=(named,), script=named)
+    process = MainProcess(interpretation=Interpretation(fact=fact, argv=(), cwd=service.cwd))
+    follower = _Follower(service, view, env, process, documented=True)
+    follower.run()
+    return follower.entries[0].trace if len(follower.entries) == 1 else None
 
 
 def _kind(process: MainProcess) -> str:
@@ -1513,7 +1557,9 @@ class _Follower:
             next((a for a in image.args if a.name == named.group(1)), None) if image else None
         )
         argument = None if named.group(1) in self.service.spoken_of else argument
-        if argument is None and not self.service.variables_complete:
+        as_shown = self.documented and named.group(1) not in self.service.spoken_of
+        as_shown = as_shown and not self.view.hosted
+        if argument is None and not (self.service.variables_complete or as_shown):
             why = f"nothing in the repository sets ${named.group(1)}, from which {fact.kind} takes its port"
             self.open_links.append((Stage.STARTS, why))
             return

@@ -553,6 +553,10 @@ class Service:
     lends_network: bool = False
     # A supervisor stays up whatever becomes of the programs that it starts.
     supervised: bool = False
+    # Its server imports the application in processes of their own, which it starts again and
+    # again; ``in_parent``: the script that starts it so, which it runs itself.
+    relaunches: bool = False
+    in_parent: str = ""
     is_web: bool | None = None
     # What its model servers are told to serve.
     models: tuple[ServedModel, ...] = ()
@@ -584,6 +588,11 @@ class Service:
         if self.supervised and stage is Stage.STARTS:
             stage = Stage.REACHABLE
         return ((self.name, stage),)
+
+    def loading(self, at: Location) -> tuple[tuple[str, Stage], ...]:
+        """The forecast that code at ``at`` turns to no by failing before anything is served."""
+        lost = self.relaunches and at.path != self.in_parent
+        return self.breaks(Stage.REACHABLE if lost else Stage.STARTS)
 
     @property
     def runs(self) -> tuple[Entry, ...]:

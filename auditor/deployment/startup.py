@@ -915,16 +915,37 @@ def _on_demand(service: Service) -> bool:
     return own.restart is None or own.restart.value == "no"
 
 
-def _works(script: Script) -> bool:
-    """A program runs before the last one: it may stay itself, or this is a job that is to end."""
-    for step in interpret_script(script):
+def _works(script: Script, view: View, cwd: Value, depth: int = 0) -> bool:
+    """A program runs before the last one: it may stay itself, or this is a job that is to end.
+
+    Scripts of the image that it runs are looked into.
+    """
+    for step in interpret_script(script, cwd=cwd):
         command, fact = step.command, step.fact
+        nested = _handed_to(step, view)
+        if nested is not None and depth < 4:
+            if _works(nested, view, step.cwd, depth + 1):
+                return True
+            continue
         if command is None or command.background or not isinstance(fact, Other | PythonRun):
             continue
         name = command.name if isinstance(fact, PythonRun) else fact.program
         if isinstance(name, str) and posixpath.basename(name) not in BUILTINS | _SHORT:
             return True
     return False
+
+
+def _handed_to(step: Interpretation, view: View) -> Script | None:
+    """The shell script of the image that a command runs: ``./start.sh``, ``sh start.sh``."""
+    fact, where = step.fact, step.cwd
+    named = None
+    if isinstance(fact, ShellRun) and fact.script is not None:
+        named = fact.script.value
+    elif isinstance(fact, Other) and fact.argv and "/" in fact.argv[0].text:
+        named = fact.argv[0].value
+    if not isinstance(named, str) or not isinstance(where, str) or named.endswith(".py"):
+        return None
+    return view.script(posixpath.normpath(posixpath.join(where, named)))
 
 
 def _left_alone(script: Script, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
@@ -952,7 +973,7 @@ def ends(
     if not staying:
         yield from _left_alone(script, processes)
         return
-    if _awaited(service) or _on_demand(service) or _works(script):
+    if _awaited(service) or _on_demand(service) or _works(script, view, service.cwd):
         return
     for process in staying:
         what = process.interpretation

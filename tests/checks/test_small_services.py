@@ -1,0 +1,216 @@
+"""What small deployments of one service run into: supervisors, homes, scripts and ports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from repo_kit import answers, compose, dockerfile, of, service
+
+ASGI = "fastapi==0.115.6\nuvicorn==0.34.0\n"
+API = """\
+from fastapi import FastAPI
+
+app = FastAPI()
+{body}
+
+@app.get("/health")
+def health():
+    return {{}}
+
+
+@app.post("/predict")
+def predict():
+    return {{}}
+"""
+BROKEN = API.format(body='WEIGHTS = open("weights.bin").read()\n')
+README = "```\ndocker run -p 8000:8000 scorer\n```\n"
+YES = ("yes",) * 4
+STARTS = ("yes", "no", "no", "no")
+REACHABLE = ("yes", "yes", "no", "no")
+
+
+def served(root: Path, options: str, files: dict[str, str], extra: str = "") -> tuple[str, ...]:
+    words = '["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"' + options + "]"
+    image = dockerfile(extra, words)
+    return answers(service(root, {"requirements.txt": ASGI, "Dockerfile": image, **files}))
+
+
+@pytest.mark.parametrize(
+    ("options", "extra", "expected"),
+    [
+        ("", "", STARTS),
+        (', "--workers", "1"', "", STARTS),
+        (', "--workers", "3"', "", REACHABLE),
+        (', "--reload"', "", REACHABLE),
+        ("", "ENV WEB_CONCURRENCY=2", REACHABLE),
+    ],
+)
+def test_uvicorns_parent_goes_on(
+    tmp_path: Path, options: str, extra: str, expected: tuple[str, ...]
+) -> None:
+    assert served(tmp_path, options, {"app.py": BROKEN}, extra) == expected
+
+
+def test_uvicorns_parent_is_not_there_either(tmp_path: Path) -> None:
+    files = {"requirements.txt": "fastapi==0.115.6\n", "app.py": API.format(body="")}
+    assert served(tmp_path, ', "--workers", "3"', files) == STARTS
+
+
+def test_every_fault_of_the_application_is_the_workers(tmp_path: Path) -> None:
+    several = ', "--workers", "3"'
+    for number, body in enumerate(
+        ("import cachetools", 'import os\n\nKEY = os.environ["KEY"]', "X = f(", "import cv2")
+    ):
+        files = {"app.py": API.format(body=body)}
+        assert served(tmp_path / str(number), several, files) == REACHABLE, body
+    unnamed = {"app.py": API.format(body="").replace("app", "api")}
+    assert served(tmp_path / "name", several, unnamed) == REACHABLE
+
+
+RUN = """\
+import uvicorn
+{head}
+if __name__ == "__main__":
+    uvicorn.run("{target}", host="0.0.0.0", port=8000, {options})
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (RUN.format(head="", target="app:app", options="reload=True"), REACHABLE),
+        (RUN.format(head="", target="app:app", options="workers=2"), REACHABLE),
+        (RUN.format(head="", target="app:app", options="workers=1"), STARTS),
+        # The parent imports it as well.
+        (RUN.format(head="import app\n", target="app:app", options="reload=True"), STARTS),
+        # What the script itself does, the parent does.
+        (RUN.format(head='open("x.bin")\n', target="app:app", options="reload=True"), STARTS),
+    ],
+)
+def test_a_script_that_starts_workers(
+    tmp_path: Path, script: str, expected: tuple[str, ...]
+) -> None:
+    image = dockerfile("COPY run.py ./", '["python", "run.py"]')
+    files = {
+        "requirements.txt": ASGI, "Dockerfile": image, "app.py": BROKEN, "run.py": script,
+    }  # fmt: skip
+    assert answers(service(tmp_path, files)) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "starts"),
+    [
+        ("mkdir -p /tmp/cache\necho prepared\n", "no"),
+        ('mkdir -p /tmp/cache\necho prepared\nexec "$@"\n', "yes"),
+        # What it runs may stay itself.
+        ("./prepare\necho prepared\n", "unknown"),
+    ],
+)
+def test_an_entrypoint_that_ends(tmp_path: Path, body: str, starts: str) -> None:
+    extra = 'COPY entry.sh ./\nRUN chmod +x entry.sh\nENTRYPOINT ["./entry.sh"]'
+    files = {"entry.sh": f"#!/bin/sh\n{body}", "Dockerfile": dockerfile(extra)}
+    assert answers(service(tmp_path, files))[1] == starts
+
+
+@pytest.mark.parametrize(
+    ("readme", "more", "starts"),
+    [
+        (README, {}, "no"),
+        ("# scorer\n", {}, "unknown"),
+        (README + "Set `PORT` to choose another.\n", {}, "unknown"),
+        (README + "Deployed on Heroku.\n", {}, "unknown"),
+        (README, {"fly.toml": "app = 'scorer'\n"}, "unknown"),
+    ],
+)
+def test_a_port_that_the_shown_command_does_not_set(
+    tmp_path: Path, readme: str, more: dict[str, str], starts: str
+) -> None:
+    image = dockerfile(command="gunicorn -b 0.0.0.0:$PORT app:app").replace(
+        "gunicorn -b 0.0.0.0:", "uvicorn app:app --host 0.0.0.0 --port "
+    )
+    image = image.replace("PORT app:app", "PORT")
+    files = {
+        "requirements.txt": ASGI, "app.py": API.format(body=""), "Dockerfile": image,
+        "README.md": readme, **more,
+    }  # fmt: skip
+    result = service(tmp_path, files)
+    found = {dict(s.forecast.answers())["starts"] for s in result.services if s.name == "app"}
+    assert found <= {starts}
+
+
+@pytest.mark.parametrize(
+    ("script", "wrong"),
+    [
+        ('urllib.request.urlopen("http://localhost:8000/health")', False),
+        ('urllib.request.urlopen("http://localhost:8080/health")', True),
+        ("urllib.request.urlopen(f\"http://localhost:{os.getenv('PORT', 9000)}/health\")", True),
+        ('urllib.request.urlopen("http://localhost:8000/healthy")', True),
+        # Which of them it needs is not known.
+        ('[urllib.request.urlopen(f"http://localhost:{p}/") for p in (1, 2)]', False),
+    ],
+)
+def test_the_address_of_a_checks_script(tmp_path: Path, script: str, wrong: bool) -> None:
+    extra = "COPY check.py ./\nHEALTHCHECK CMD python check.py"
+    text = f"import os\nimport sys\nimport urllib.request\n\ntry:\n    {script}\nexcept OSError:\n    sys.exit(1)\n"
+    result = service(tmp_path, {"check.py": text, "Dockerfile": dockerfile(extra)})
+    assert bool(of(result, "NET006")) is wrong
+
+
+def test_the_address_of_a_checks_shell_script(tmp_path: Path) -> None:
+    body = 'healthcheck:\n  test: ["CMD", "sh", "check.sh"]\n'
+    for port, wrong in ((8000, False), (8080, True)):
+        files = {
+            "Dockerfile": dockerfile("COPY check.sh ./"),
+            "check.sh": f"#!/bin/sh\nwget -q -O- http://localhost:{port}/health || exit 1\n",
+            "docker-compose.yml": compose(body),
+        }
+        result = service(tmp_path / str(port), files)
+        assert bool(of(result, "NET006")) is wrong
+        assert of(result, "IMG015")  # the image has no wget
+
+
+HOME = "RUN useradd -m scorer\n{open}USER scorer"
+
+
+@pytest.mark.parametrize(
+    ("opened", "command", "starts"),
+    [
+        ("", '["gunicorn", "-b", "0.0.0.0:8000", "app:app"]', "no"),
+        ("", '["python", "-m", "gunicorn", "-b", "0.0.0.0:8000", "app:app"]', "no"),
+        ("RUN chmod 755 /root\n", '["gunicorn", "-b", "0.0.0.0:8000", "app:app"]', "yes"),
+    ],
+)
+def test_packages_in_roots_home(tmp_path: Path, opened: str, command: str, starts: str) -> None:
+    image = dockerfile(HOME.format(open=opened), command)
+    image = image.replace("pip install", "pip install --user")
+    image = image.replace("WORKDIR", "ENV PATH=/root/.local/bin:$PATH\nWORKDIR")
+    result = service(tmp_path, {"Dockerfile": image})
+    assert answers(result)[1] == starts
+    if starts == "yes":
+        return
+    (found,) = of(result, "IMG018")
+    assert "only root may enter" in found.message
+
+
+HANDLER = """\
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_{method}(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({{}}).encode())
+
+
+HTTPServer(("", 8000), Handler).serve_forever()
+"""
+
+
+def test_a_handler_that_takes_posts(tmp_path: Path) -> None:
+    image = dockerfile(command='["python", "app.py"]')
+    for method, expected in (("POST", "yes"), ("GET", "unknown")):
+        files = {"app.py": HANDLER.format(method=method), "Dockerfile": image}
+        assert answers(service(tmp_path / method, files))[3] == expected
