@@ -214,3 +214,70 @@ def test_a_handler_that_takes_posts(tmp_path: Path) -> None:
     for method, expected in (("POST", "yes"), ("GET", "unknown")):
         files = {"app.py": HANDLER.format(method=method), "Dockerfile": image}
         assert answers(service(tmp_path / method, files))[3] == expected
+
+
+MODEL = "import joblib\nfrom flask import Flask, jsonify, request\n\napp = Flask(__name__)\n"
+CAUGHT = MODEL + "{load}\n\n@app.post('/predict')\ndef predict():\n{use}\n"
+TRIED = """\
+try:
+    model = joblib.load("model.joblib")
+except Exception as error:
+    {handler}
+"""
+RETURNED = """\
+def load():
+    try:
+        return joblib.load("model.joblib")
+    except FileNotFoundError:
+        print("no model")
+        return None
+
+
+model = load()
+"""
+KEPT = """\
+model = None
+
+
+def load():
+    global model
+    try:
+        with open("model.joblib", "rb") as file:
+            model = joblib.load(file)
+    except OSError as error:
+        app.logger.error(error)
+
+
+load()
+"""
+USE = "    return jsonify(score=float(model.predict([[1]])[0]))"
+TESTED = "    if model is None:\n        {then}\n" + USE
+
+
+@pytest.mark.parametrize(
+    ("load", "use", "predicts"),
+    [
+        (TRIED.format(handler="model = None"), USE, "no"),
+        (TRIED.format(handler="print(error)"), USE, "no"),
+        (RETURNED, USE, "no"),
+        (KEPT, USE, "no"),
+        (KEPT, TESTED.format(then="return jsonify(error='no model'), 503"), "no"),
+        (KEPT, TESTED.format(then="raise RuntimeError"), "no"),
+        # Something stands in for it.
+        (TRIED.format(handler="model = Baseline()"), USE, "yes"),
+        (KEPT, TESTED.format(then="return jsonify(score=0.5)"), "yes"),
+        (KEPT + "\nmodel = model or Baseline()\n", USE, "yes"),
+        (KEPT, "    return jsonify(score=model.predict([[1]]) if model else 0)", "yes"),
+        (KEPT, "    try:\n        s = model.predict(1)\n    except AttributeError:\n        s = 0\n    return {'s': s}", "yes"),
+        # Another place loads it where this one did not.
+        (KEPT, "    global model\n    model = model or joblib.load('b')\n" + USE, "yes"),
+    ],
+)  # fmt: skip
+def test_a_load_that_fails_unnoticed(tmp_path: Path, load: str, use: str, predicts: str) -> None:
+    code = CAUGHT.format(load=load, use=use)
+    files = {"app.py": code, "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\njoblib==1.4.2\n"}
+    result = service(tmp_path / "missing", files)
+    assert answers(result)[:3] == ("yes", "yes", "yes")
+    # Without a finding, a model that is nowhere leaves the answer open.
+    assert (answers(result)[3] == "no") is (predicts == "no")
+    assert bool([f for f in of(result, "PTH002") if f.breaks]) is (predicts == "no")
