@@ -91,6 +91,12 @@ _NO_APPLICATION = {
     "daphne": "error: the following arguments are required: application",
 }
 
+# They take `module:attribute`, and no module alone.
+_NEED_ATTRIBUTE = {
+    "uvicorn": '`Error loading ASGI app. Import string "{}" must be in format "<module>:<attribute>".`',
+    "daphne": "`ValueError: not enough values to unpack`",
+}
+
 # Distributions that bring a server, where they are named otherwise.
 _DISTRIBUTIONS = {
     "fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli", "ray-serve": "ray",
@@ -156,7 +162,7 @@ def follow(
     faults.extend(startup.first_program(service, script, view, cwd))
     first: list[Interpretation] = []
     faults.extend(startup.scripts(service, script, view, env, cwd, first))
-    preludes = _preludes(service, view, env, first, documented=documented)
+    preludes = _preludes(service, view, env, first, faults, documented=documented)
     for prelude in preludes:
         faults.extend(endings.stops(prelude.trace))
     startup.before(script, view, env, cwd)
@@ -222,7 +228,7 @@ def follow(
     if not complete:
         web = web or None
     if complete and not listens:
-        faults += idle.faults(script, processes)
+        faults += idle.faults(script, processes, view, cwd)
         open_links.append((Stage.REACHABLE, "no server that listens was found"))
     routes = [r for e in entries for app in e.trace.apps for r in app.routes]
     pages = any(e.server in _PAGES for e in entries) or any(
@@ -302,16 +308,21 @@ def _preludes(
     view: View,
     env: Mapping[str, str | Unknown | None],
     commands: list[Interpretation],
+    faults: list[StartFault],
     *,
     documented: bool,
 ) -> tuple[Entry, ...]:
-    """The traces of programs that must succeed before the server is started."""
+    """The traces of programs that must succeed before the server is started.
+
+    ``faults`` gets those that are not there.
+    """
     found: list[Entry] = []
     for what in commands[:8]:
         process = MainProcess(interpretation=what)
         follower = _Follower(service, view, env, process, documented=documented)
         follower.run()
         found += follower.entries
+        faults += [fault for fault in follower.faults if fault.kind in ("script", "module")]
     return tuple(found)
 
 
@@ -689,6 +700,18 @@ class _Follower:
                     ),
                     at=app.at,
                     evidence=(("module", app.path),),
+                )
+            )
+            return
+        if app.attribute is None and app.module is not None and fact.kind in _NEED_ATTRIBUTE:
+            self.faults.append(
+                StartFault(
+                    kind="attribute",
+                    message=(
+                        f"{fact.kind} is told `{app.raw}`, which names no object of the module: "
+                        f"{_NEED_ATTRIBUTE[fact.kind].format(app.raw)}"
+                    ),
+                    at=app.at,
                 )
             )
             return
@@ -1342,6 +1365,20 @@ class _Follower:
         if name in trace.attributes or name in trace.factories or trace.truncated:
             return
         facts = self.view.facts_of_repo(trace.path) if trace.path else None
+        guarded = endings.bound_as_main_only(facts, name) if facts is not None else None
+        if guarded is not None:
+            self.faults.append(
+                StartFault(
+                    kind="attribute",
+                    message=(
+                        f"`{trace.path}` binds `{attribute}` only when it is run as a script, below "
+                        f"`if __name__ == ...`: {server} imports it, and finds no `{attribute}`"
+                    ),
+                    at=at,
+                    related=((guarded, "not run when it is imported"),),
+                )
+            )
+            return
         if facts is not None and name in facts.names:
             self._stopped(facts, module, attribute, at)
             return

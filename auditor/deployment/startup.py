@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
+from auditor.deployment import gates
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.effects import Changed, Make, Removed, effects
@@ -448,11 +449,14 @@ def _walk(
     finals = {id(f.command) for f in script.finals if not f.conditional or id(f.command) in certain}
     for index, step in enumerate(steps):
         command = step.command
+        if step.conditional and not (preludes or later):
+            yield from gates.closed(script, steps, index, view)
         if command.substitution or step.conditional or command.loop or command.background:
             continue
         if command.function is not None:
             continue
-        unset = next(_unset(service, step), None) if not sourced else None
+        unset = next(iter((*_unset(service, step), *_required(service, step))), None)
+        unset = unset if not sourced else None
         if unset is not None:
             yield unset
             return
@@ -786,6 +790,32 @@ def _unset(service: Service, step: Step) -> Iterator[StartFault]:
             return
 
 
+def _required(service: Service, step: Step) -> Iterator[StartFault]:
+    """``${NAME:?message}`` of a variable that nothing sets."""
+    command = step.command
+    if "*" in step.env:
+        return
+    for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
+        for part in word.parts:
+            if not isinstance(part, Parameter) or part.operator not in (":?", "?"):
+                continue
+            if step.env.get(part.name) is not None or not part.name.isidentifier():
+                continue
+            yield StartFault(
+                kind="variable",
+                message=(
+                    f"`{part.name}` is required, and nothing sets it: the script stops "
+                    f"(`{part.name}: parameter not set`, or its own message)"
+                ),
+                at=word.at,
+                related=((service.command_at, "started here"),) if service.command_at else (),
+                certain=service.variables_complete,
+                possible=service.may_be_set(part.name),
+                evidence=(("variable", part.name),),
+            )
+            return
+
+
 def _waits_for_ever(service: Service, script: Script, step: Step) -> Iterator[StartFault]:
     """A loop that ends when a program succeeds which the image does not have."""
     command, image = step.command, service.image
@@ -922,7 +952,7 @@ def _works(script: Script, view: View, cwd: Value, depth: int = 0) -> bool:
     """
     for step in interpret_script(script, cwd=cwd):
         command, fact = step.command, step.fact
-        nested = _handed_to(step, view)
+        nested = handed_to(step, view)
         if nested is not None and depth < 4:
             if _works(nested, view, step.cwd, depth + 1):
                 return True
@@ -935,7 +965,7 @@ def _works(script: Script, view: View, cwd: Value, depth: int = 0) -> bool:
     return False
 
 
-def _handed_to(step: Interpretation, view: View) -> Script | None:
+def handed_to(step: Interpretation, view: View) -> Script | None:
     """The shell script of the image that a command runs: ``./start.sh``, ``sh start.sh``."""
     fact, where = step.fact, step.cwd
     named = None
