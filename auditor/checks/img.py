@@ -378,6 +378,15 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             if read.reach.phase is Phase.UNREACHED or name in reported:
                 continue
             variable = service.variable(name)
+            starts = read.reach.certain and read.reach.phase.before_serving
+            if variable is not None and variable.source == "shell":
+                reported.add(name)
+                yield rule.undecided(
+                    f"{name} is set only if the shell that starts Compose has it",
+                    at=read.at,
+                    blocks=service.loading(read.at) if starts else (),
+                )
+                continue
             if (
                 variable is not None
                 or name in _ALWAYS_SET
@@ -385,7 +394,6 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             ):
                 yield rule.passed()
                 continue
-            starts = read.reach.certain and read.reach.phase.before_serving
             reported.add(name)
             if wild is not None and isinstance(wild.value, Unknown):
                 yield rule.undecided(

@@ -290,7 +290,9 @@ class BuiltImage:
 
 @value
 class Variable:
-    """A variable of the container. ``source``: image, compose, env-file, docker-run."""
+    """A variable of the container. ``source``: image, compose, env-file, docker-run, shell (of whoever
+    starts it: Compose hands it on, if it is set there).
+    """
 
     name: str
     value: Value

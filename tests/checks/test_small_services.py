@@ -281,3 +281,83 @@ def test_a_load_that_fails_unnoticed(tmp_path: Path, load: str, use: str, predic
     # Without a finding, a model that is nowhere leaves the answer open.
     assert (answers(result)[3] == "no") is (predicts == "no")
     assert bool([f for f in of(result, "PTH002") if f.breaks]) is (predicts == "no")
+
+
+@pytest.mark.parametrize(
+    ("named", "starts"),
+    [("app:app", "yes"), ("app", "no"), ("app:api", "no")],
+)
+def test_uvicorn_wants_an_object(tmp_path: Path, named: str, starts: str) -> None:
+    image = dockerfile(command=f'["uvicorn", "{named}", "--host", "0.0.0.0", "--port", "8000"]')
+    files = {"requirements.txt": ASGI, "app.py": API.format(body=""), "Dockerfile": image}
+    assert answers(service(tmp_path, files))[1] == starts
+
+
+@pytest.mark.parametrize(
+    ("body", "starts"),
+    [
+        ("if __name__ == '__main__':\n    app = Flask(__name__)\n    app.run()\n", "no"),
+        ("if __name__ == '__main__':\n    app = Flask(__name__)\nelse:\n    app = Flask(__name__)\n", "yes"),
+        ("app = Flask(__name__)\nif __name__ == '__main__':\n    app = app\n", "yes"),
+    ],
+)  # fmt: skip
+def test_an_application_below_the_test_for_main(tmp_path: Path, body: str, starts: str) -> None:
+    result = service(tmp_path, {"app.py": f"from flask import Flask\n\n{body}"})
+    assert answers(result)[1] == starts
+
+
+def test_a_variable_that_compose_hands_on(tmp_path: Path) -> None:
+    code = (
+        "import os\n\nfrom flask import Flask\n\nKEY = os.environ['KEY']\napp = Flask(__name__)\n"
+    )
+    for entry, starts in (("KEY", "unknown"), ("KEY=a", "yes"), ("OTHER=a", "no")):
+        files = {"app.py": code, "docker-compose.yml": compose(f"environment: ['{entry}']")}
+        result = service(tmp_path / entry.replace("=", ""), files)
+        (only,) = [s for s in result.services if s.name == "api"]
+        assert dict(only.forecast.answers())["starts"] == starts
+
+
+SERVE = "exec gunicorn -b 0.0.0.0:8000 app:app\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (': "${MODEL_PATH:?must be set}"\n' + SERVE, "no"),
+        (': "${MODEL_PATH?}"\n' + SERVE, "no"),
+        (': "${MODEL_PATH:=model.pkl}"\n' + SERVE, "yes"),
+        ('MODEL_PATH=a\necho "${MODEL_PATH:?must be set}"\n' + SERVE, "yes"),
+        ('if [ -n "$CHECK" ]; then : "${MODEL_PATH:?}"; fi\n' + SERVE, "yes"),
+        ("if [ ! -f model.pkl ]; then\n  echo none >&2\n  exit 1\nfi\n" + SERVE, "no"),
+        ("if ! test -f model.pkl; then exit 1; fi\n" + SERVE, "no"),
+        ("if [ ! -f app.py ]; then exit 1; fi\n" + SERVE, "yes"),
+        ("if [ -f model.pkl ]; then exit 1; fi\n" + SERVE, "yes"),
+        ('if [ ! -f "$MODEL" ]; then exit 1; fi\n' + SERVE, "yes"),
+        # What ran before may have made it.
+        ("python fetch.py\nif [ ! -f model.pkl ]; then exit 1; fi\n" + SERVE, "yes"),
+        ("set -e\npython migrate.py\n" + SERVE, "no"),
+        ("python migrate.py\n" + SERVE, "yes"),
+        ("set -e\npython migrate.py || true\n" + SERVE, "yes"),
+    ],
+)
+def test_what_a_start_script_asks_first(tmp_path: Path, body: str, expected: str) -> None:
+    image = dockerfile("COPY start.sh ./", '["sh", "start.sh"]')
+    result = service(tmp_path, {"start.sh": f"#!/bin/sh\n{body}", "Dockerfile": image})
+    assert answers(result)[1] == expected
+
+
+def test_a_script_that_only_waits(tmp_path: Path) -> None:
+    image = dockerfile("COPY start.sh ./\nRUN chmod +x start.sh", '["./start.sh"]')
+    for body, reachable in (("echo up\ntail -f /dev/null\n", "no"), (SERVE, "yes")):
+        files = {"start.sh": f"#!/bin/sh\n{body}", "Dockerfile": image, "README.md": README}
+        assert answers(service(tmp_path / reachable, files))[2] == reachable
+
+
+def test_a_package_run_as_a_program(tmp_path: Path) -> None:
+    main = "from .app import app\n\napp.run(host='0.0.0.0', port=8000)\n"
+    code = "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.post('/predict')\ndef predict():\n    return {}\n"
+    files = {
+        "scorer/__init__.py": "", "scorer/__main__.py": main, "scorer/app.py": code,
+        "Dockerfile": dockerfile("COPY scorer ./scorer", '["python", "-m", "scorer"]'),
+    }  # fmt: skip
+    assert answers(service(tmp_path, files)) == YES
