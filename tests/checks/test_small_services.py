@@ -361,3 +361,35 @@ def test_a_package_run_as_a_program(tmp_path: Path) -> None:
         "Dockerfile": dockerfile("COPY scorer ./scorer", '["python", "-m", "scorer"]'),
     }  # fmt: skip
     assert answers(service(tmp_path, files)) == YES
+
+
+def _pickled(module: str, name: str) -> bytes:
+    """A pickle of an instance of that class, without state."""
+    texts = b"".join(b"\x8c" + bytes([len(t)]) + t.encode() for t in (module, name))
+    return b"\x80\x04" + texts + b"\x93)\x81."
+
+
+SCORER = "class Scorer:\n    pass\n"
+LOADED = "with open('model.pkl', 'rb') as file:\n    model = pickle.load(file)\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "starts"),
+    [
+        ("import __main__\n__main__.Scorer = Scorer\n", "yes"),
+        ("import __main__ as m\nsetattr(m, 'Scorer', Scorer)\n", "yes"),
+        ("import sys\nsys.modules['__main__'].Scorer = Scorer\n", "yes"),
+        ("import sys\nsetattr(sys.modules['__main__'], 'Scorer', Scorer)\n", "yes"),
+        ("import sys\nfor c in (Scorer,):\n    setattr(sys.modules['__main__'], c.__name__, c)\n", "yes"),
+        ("import sys\nmain = sys.modules['__main__']\nmain.__dict__.update(Scorer=Scorer)\n", "yes"),
+        ("import sys\nsys.modules['__main__'] = sys.modules[__name__]\n", "yes"),
+        ("import __main__\n__main__.Other = Scorer\n", "no"),
+        ("import types\nmain = types\nmain.Scorer = Scorer\n", "no"),
+        ("", "no"),
+    ],
+)  # fmt: skip
+def test_a_class_given_to_the_main_module(tmp_path: Path, head: str, starts: str) -> None:
+    code = f"import pickle\n\nfrom flask import Flask\n\n{SCORER}\n{head}\n{LOADED}\napp = Flask(__name__)\n"
+    (tmp_path / "model.pkl").write_bytes(_pickled("__main__", "Scorer"))
+    files = {"app.py": code, "Dockerfile": dockerfile("COPY model.pkl ./")}
+    assert answers(service(tmp_path, files))[1] == starts
