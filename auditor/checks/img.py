@@ -307,6 +307,14 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
         access = item.link.access
         if access.reach.phase is Phase.UNREACHED:
             continue
+        if item.by_builder and item.decides is not None:
+            yield rule.undecided(
+                f"{item.decides.path} is made by WORKDIR behind USER: BuildKit makes it for {service.user}, the "
+                "classic builder for root",
+                at=access.at,
+                blocks=stopped(service, access.at, access.reach),
+            )
+            continue
         if item.allowed == "yes":
             yield rule.passed()
             continue

@@ -1043,6 +1043,8 @@ class _Follower:
     def _python(self, fact: PythonRun) -> None:
         if fact.code is not None and isinstance(fact.code.value, str):
             self.faults += endings.inline(fact.code.value, fact.code.at)
+            if self._run_inline(fact.code.value, fact.code.at):
+                return
         if fact.code is not None or (fact.script is None and fact.module is None):
             self.complete = False
             self.open_links.append((Stage.STARTS, "an inline Python program is not followed"))
@@ -1178,6 +1180,30 @@ class _Follower:
         else:
             trace = program.run(stem, attribute=attribute)
         self._took(trace, stem, attribute, at, server, roots)
+
+    def _run_inline(self, code: str, at: Location) -> bool:
+        """``python -c "import uvicorn; uvicorn.run(…)"``: followed where it starts a server."""
+        from auditor.parsers.python.module import Places, parse_text
+        from auditor.parsers.python.program import Module
+
+        if not isinstance(self.cwd, str):
+            return False
+        # Its lines keep their place in the file that holds the command.
+        text = "\n" * (at.line - 1) + code
+        facts = parse_text(at.path, text, Places(at.path, text))
+        if facts.tree is None or facts.problems:
+            return False
+        roots = (self.cwd, *self._extra_roots())
+        own = Unknown("an inline program has no file")
+        module = Module(name="__main__", file=own, facts=facts, is_package=False)
+        trace = self._program(roots).run_file(module)
+        if not trace.servers or trace.truncated:
+            return False
+        # The file that holds the command is no module.
+        own_modules = tuple(item for item in trace.modules if item[1] != at.path)
+        trace = replace(trace, path="", modules=own_modules)
+        self._took(trace, "__main__", None, at, "python", roots)
+        return True
 
     def _packaged(self, directory: str, module: str) -> tuple[str, str]:
         """Where a file's outermost package lies, and the name of the module from there."""

@@ -371,17 +371,7 @@ def _interpreter(
     if not name:
         return
     if python_name(name):
-        # The interpreter of the slim images is below /usr/local; a package may bring Debian's.
-        missing = (
-            not through_path
-            and interpreter.startswith("/usr/bin/")
-            and image.base is not None
-            and image.base.official_python
-            and image.base.flavour in ("slim", "alpine")
-            and not image.system_packages
-            and not image.opaque_system
-            and all(step.origin == "context" for step in image.image.copies)
-        )
+        missing = not through_path and _of_the_system(image, interpreter)
     else:
         missing = image.provides_program(name) is False
     if missing:
@@ -393,6 +383,19 @@ def _interpreter(
             certain=False,
             evidence=(("program", name),),
         )
+
+
+def _of_the_system(image: BuiltImage, interpreter: str) -> bool:
+    """Debian's own Python, which the slim images lack: theirs is below /usr/local."""
+    return (
+        interpreter.startswith("/usr/bin/")
+        and image.base is not None
+        and image.base.official_python
+        and image.base.flavour in ("slim", "alpine")
+        and not image.system_packages  # which may bring it
+        and not image.opaque_system
+        and all(step.origin == "context" for step in image.image.copies)
+    )
 
 
 def _mended(service: Service, name: str) -> bool:
@@ -722,6 +725,17 @@ def misplaced(image: BuiltImage, argv: Sequence[Arg]) -> Iterator[StartFault]:
         return
     base = image.base
     if base is None or not base.official_python or base.flavour not in ("slim", "alpine"):
+        return
+    if python_name(name):
+        linked = makes_programs(image, ran(image.image))
+        if _of_the_system(image, first.text) and not linked:
+            yield StartFault(
+                kind="program",
+                message=f"`{first.text}` is not in the image: its Python is in /usr/local/bin",
+                at=first.at,
+                certain=False,
+                evidence=(("program", first.text),),
+            )
         return
     if image.system_packages or makes_programs(image, ran(image.image)) or not installed.has(name):
         return

@@ -393,3 +393,117 @@ def test_a_class_given_to_the_main_module(tmp_path: Path, head: str, starts: str
     (tmp_path / "model.pkl").write_bytes(_pickled("__main__", "Scorer"))
     files = {"app.py": code, "Dockerfile": dockerfile("COPY model.pkl ./")}
     assert answers(service(tmp_path, files))[1] == starts
+
+
+SETTINGS = """\
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Model(BaseModel):
+    path: str{inner}
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_nested_delimiter="__")
+    model: Model{outer}
+
+
+settings = Settings()
+"""
+SETTLED = "from settings import settings\n\nopen(settings.model.path)\n"
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "extra", "starts"),
+    [
+        ("", "", "", "no"),
+        ("", "", "ENV MODEL__PATH=app.py", "yes"),
+        ("", "", "ENV MODEL__PATH=nothing.py", "no"),
+        ("", "", """ENV MODEL='{"path": "app.py"}'""", "yes"),
+        (' = "app.py"', "", "", "no"),
+        (' = "app.py"', " = Model()", "", "yes"),
+        (' = "nothing.py"', " = Model()", "", "no"),
+        (' = "nothing.py"', " = Model()", "ENV MODEL__PATH=app.py", "yes"),
+    ],
+)
+def test_settings_inside_settings(
+    tmp_path: Path, inner: str, outer: str, extra: str, starts: str
+) -> None:
+    files = {
+        "requirements.txt": ASGI + "pydantic==2.8.2\npydantic-settings==2.3.4\n",
+        "settings.py": SETTINGS.format(inner=inner, outer=outer),
+        "app.py": SETTLED + API.format(body=""),
+        "README.md": README,
+        "Dockerfile": dockerfile(
+            "COPY settings.py ./\n" + extra,
+            '["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]',
+        ),
+    }
+    assert answers(service(tmp_path, files))[1] == starts
+
+
+INLINE = "import uvicorn; uvicorn.run('{}', {}port=8000)"
+TYPED = "import typer\nimport uvicorn\n\nfrom app import app\n\n\ndef serve(host: str = '127.0.0.1', port: int = 8000):\n    uvicorn.run(app, host=host, port=port)\n\n\n{}(serve)\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "run", "expected"),
+    [
+        (f'["python", "-c", "{INLINE.format("app:app", "host=" + chr(39) + "0.0.0.0" + chr(39) + ", ")}"]', "", YES),
+        (f'["python", "-c", "{INLINE.format("app:app", "")}"]', "", REACHABLE),
+        (f'["python", "-c", "{INLINE.format("main:app", "")}"]', "", STARTS),
+        ('["python", "run.py", "--host", "0.0.0.0"]', TYPED.format("typer.run"), YES),
+        ('["python", "run.py"]', TYPED.format("typer.run"), REACHABLE),
+        ('["python", "run.py", "--host=0.0.0.0"]', TYPED.format("fire.Fire").replace("typer", "fire"), YES),
+    ],
+)  # fmt: skip
+def test_programs_of_one_function(
+    tmp_path: Path, command: str, run: str, expected: tuple[str, ...]
+) -> None:
+    files = {
+        "requirements.txt": ASGI + "typer==0.12.5\nfire==0.7.0\n", "app.py": API.format(body=""),
+        "run.py": run, "Dockerfile": dockerfile("COPY run.py ./\nEXPOSE 8000", command),
+        "README.md": README,
+    }  # fmt: skip
+    result = answers(service(tmp_path, files))
+    if expected == STARTS and result[1] == "unknown":
+        expected = ("yes", "unknown", "no", "no")
+    assert result == expected
+
+
+def test_the_interpreter_of_the_slim_images(tmp_path: Path) -> None:
+    for program, extra, starts in (
+        ("/usr/bin/python3", "", "no"),
+        ("/usr/local/bin/python3", "", "yes"),
+        ("/usr/bin/python3", "RUN apt-get update && apt-get install -y python3", "yes"),
+        ("/usr/bin/python3", "RUN ln -s /usr/local/bin/python3 /usr/bin/python3", "yes"),
+    ):
+        code = (
+            "from flask import Flask\n\napp = Flask(__name__)\napp.run(host='0.0.0.0', port=8000)\n"
+        )
+        image = dockerfile(extra, f'["{program}", "app.py"]')
+        result = service(
+            tmp_path / f"{len(extra)}{len(program)}", {"app.py": code, "Dockerfile": image}
+        )
+        assert answers(result)[1] == starts, (program, extra)
+
+
+@pytest.mark.parametrize(
+    ("lines", "starts"),
+    [
+        ("USER scorer\nWORKDIR /home/scorer/app", "unknown"),
+        ("USER scorer\nWORKDIR /srv/app", "unknown"),
+        ("WORKDIR /srv/app\nUSER scorer", "no"),
+        ("RUN mkdir /srv/app && chown scorer /srv/app\nWORKDIR /srv/app\nUSER scorer", "yes"),
+        ("USER scorer\nWORKDIR /home/scorer", "yes"),
+    ],
+)
+def test_a_working_directory_behind_the_user(tmp_path: Path, lines: str, starts: str) -> None:
+    code = "import os\n\nfrom flask import Flask\n\nos.mkdir('cache')\napp = Flask(__name__)\n"
+    image = (
+        "FROM python:3.11-slim\nCOPY requirements.txt /tmp/\nRUN pip install -r /tmp/requirements.txt\n"
+        f"RUN useradd -m scorer\n{lines}\nCOPY --chown=scorer app.py ./\n"
+        'CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n'
+    )
+    assert answers(service(tmp_path, {"app.py": code, "Dockerfile": image}))[1] == starts
