@@ -62,6 +62,8 @@ def _asked(condition: Condition, step: Step, steps: Sequence[Step], view: View) 
     if len(words) != 2 or words[0] not in _KINDS or not absent or not isinstance(step.cwd, str):
         return None
     path = posixpath.normpath(posixpath.join(step.cwd, words[1]))
+    if not path.startswith(f"{step.cwd.rstrip('/')}/") or posixpath.basename(path)[:4] == ".env":
+        return None  # whoever starts the container may mount it
     seen = view.look(path)
     if seen.answer != "no" or view.mount_of(path) is not None or view.by_hand(path):
         return None

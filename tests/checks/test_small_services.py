@@ -333,6 +333,9 @@ SERVE = "exec gunicorn -b 0.0.0.0:8000 app:app\n"
         ("if [ ! -f app.py ]; then exit 1; fi\n" + SERVE, "yes"),
         ("if [ -f model.pkl ]; then exit 1; fi\n" + SERVE, "yes"),
         ('if [ ! -f "$MODEL" ]; then exit 1; fi\n' + SERVE, "yes"),
+        # Whoever starts the container may bring it.
+        ("if [ ! -f /run/secrets/key ]; then exit 1; fi\n" + SERVE, "yes"),
+        ("if [ ! -f .env ]; then exit 1; fi\n" + SERVE, "yes"),
         # What ran before may have made it.
         ("python fetch.py\nif [ ! -f model.pkl ]; then exit 1; fi\n" + SERVE, "yes"),
         ("set -e\npython migrate.py\n" + SERVE, "no"),
