@@ -399,7 +399,18 @@ def _breakers(
     findings: tuple[Finding, ...], forecasts: list[tuple[str, Forecast]]
 ) -> tuple[tuple[str, str], ...]:
     because = {mark for _, forecast in forecasts for mark in forecast.because if mark}
-    guilty = [f for f in findings if f.fingerprint in because] or [f for f in findings if f.breaks]
+    failing = {name for name, forecast in forecasts if forecast.predicts == "no"}
+    guilty = [
+        finding
+        for finding in findings
+        if finding.fingerprint in because
+        # What breaks a later stage is met as soon as the first one is mended.
+        or (
+            finding.confidence >= Confidence.LIKELY
+            and finding.suppressed is None
+            and any(name in failing for name, _ in finding.breaks)
+        )
+    ] or [f for f in findings if f.breaks]
     # The one that breaks most services, and earliest, comes first.
     guilty.sort(
         key=lambda f: (

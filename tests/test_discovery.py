@@ -182,14 +182,14 @@ def test_the_index_is_read(tmp_path: Path, setup: str) -> None:
 @given(cut=st.integers(0, 400), flip=st.integers(0, 399))
 @settings(max_examples=60, deadline=None)
 def test_a_broken_index_never_raises(cut: int, flip: int) -> None:
-    from auditor import discovery
+    from auditor.discovery import git
 
     data = bytearray(_INDEX)
     if flip < len(data):
         data[flip] ^= 0xFF
     for length in (20, 32):
         try:
-            discovery._parse_index(bytes(data[:cut]), length)
+            git._parse_index(bytes(data[:cut]), length)
         except ValueError:
             continue
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-import auditor.discovery
+import auditor.discovery.walk
 from auditor.config import Settings
 from auditor.engine import audit
 from auditor.findings import Severity
@@ -139,7 +139,7 @@ def test_neither_order_nor_repetition_matters(
     root = copy(name, tmp_path)
     seed = iter(range(1_000_000))
     monkeypatch.setattr(
-        auditor.discovery.os, "scandir", lambda path=".": _Shuffled(path, next(seed))
+        auditor.discovery.walk.os, "scandir", lambda path=".": _Shuffled(path, next(seed))
     )
     again = audit(root, Settings())
     first = audits[name]

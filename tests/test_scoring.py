@@ -334,6 +334,17 @@ def test_what_stands_in_the_way_comes_most_effective_first():
     assert [rule for rule, _ in broken.next_level] == ["IMG001", "ENV001"]
 
 
+def test_what_breaks_a_later_stage_stands_in_the_way_as_well():
+    early = finding("ENV001", Severity.HIGH, breaks=(("api", Stage.STARTS),))
+    later = finding("IMG001", breaks=(("api", Stage.PREDICTS),))
+    unsure = finding("OPS002", confidence=Confidence.POSSIBLE, breaks=(("api", Stage.PREDICTS),))
+    no = replace(NO, because=(early.fingerprint,))
+    assert [rule for rule, _ in judge([later, early, unsure], (), no).next_level] == [
+        "ENV001",
+        "IMG001",
+    ]
+
+
 def test_open_links_are_named_once_with_the_widest_first():
     wide = replace(
         OPEN,

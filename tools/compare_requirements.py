@@ -19,6 +19,7 @@ from typing import Any
 
 from auditor.parsers import requirements
 from auditor.parsers.requirements import normalise
+from auditor.parsers.requirements.lines import logical_lines
 
 Reading = tuple[list[tuple[Any, ...]], list[tuple[str, str]], list[tuple[str, Any]], set[int]]
 _FLAGS = {
@@ -105,7 +106,7 @@ def by_us(data: bytes) -> Reading:
     """The same from our parser; the line of a requirement is where its logical line begins."""
     source = requirements.decode("requirements.txt", data)
     facts = requirements.parse(source)
-    starts = [line.number for line in requirements._logical(source)]
+    starts = [line.number for line in logical_lines(source)]
     found: list[tuple[Any, ...]] = []
 
     def begin(line: int) -> int:

@@ -5,7 +5,7 @@ code in the programs that load them, and are not analysed.
 
 github.com/facebookresearch/faiss (index_write.cpp), github.com/facebookresearch/fastText
 (fasttext.cc), github.com/google/sentencepiece (sentencepiece_model.proto), apple.github.io/
-coremltools (Model.proto), github.com/google/leveldb (table_format.md), github.com/msgpack.
+coremltools (Model.proto), github.com/protocolbuffers/protobuf (descriptor.proto), github.com/google/leveldb (table_format.md), github.com/msgpack.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def recognised(draft: Draft, blob: Blob) -> bool:
     if not found and len(blob) > 48 and blob.read(len(blob) - 8, 8) == TABLE:
         found = "leveldb-table"
     if not found:
-        found = _faiss(blob) or _word2vec(blob, head) or _message(blob)
+        found = _faiss(blob) or _word2vec(blob, head) or _message(blob) or _descriptors(blob)
     if not found and packed(blob):
         found = "messagepack"
         pickled = _PICKLED.search(blob.data, blob.start, blob.end)
@@ -136,6 +136,25 @@ def _message(blob: Blob) -> str:
     if first == b"\x0a":
         return "sentencepiece" if pieces and numbers <= {1, 2, 3, 4, 5} else ""
     return "coreml" if {1, 2} < numbers and max(numbers) >= 200 else ""
+
+
+def _descriptors(blob: Blob) -> str:
+    """Definitions of messages and services, as ``protoc --descriptor_set_out`` writes them."""
+    files = 0
+    try:
+        for number, kind, _, file in fields(blob):
+            if number != 1 or kind != 2 or file is None:
+                return ""
+            name = next(((n, k, text) for n, k, _, text in fields(file)), None)
+            if name is None or name[:2] != (1, 2) or name[2] is None:
+                return ""
+            text = name[2].read(0, _LONGEST_WORD)
+            if not text.endswith(b".proto") or as_text(text) is None:
+                return ""
+            files += 1
+    except WireError:
+        return ""
+    return "protobuf-descriptors" if files else ""
 
 
 def _is_piece(window: Blob) -> bool:

@@ -12,7 +12,7 @@ from auditor.deployment.cluster import Cluster, Pods, same_namespace, selects, s
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
-from auditor.parsers import kubernetes
+from auditor.parsers import kubernetes, references
 from auditor.parsers.kubernetes import Workload
 from auditor.source import Unknown
 
@@ -76,6 +76,24 @@ def refused_manifest(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 confidence=None if refusal.certain else Confidence.LIKELY,
                 evidence={"kind": item.kind, "name": _named(item)},
                 breaks=broken,
+            )
+    for workload in cluster.workloads:
+        yield from _misnamed(workload, rule, deployment)
+
+
+def _misnamed(workload: Workload, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
+    """Containers whose image has a name that no kubelet takes."""
+    for container in (*workload.pod.containers, *workload.pod.init_containers):
+        told = container.image.value if container.image is not None else None
+        why = references.refused(told) if isinstance(told, str) else ""
+        if container.image is not None and why:
+            yield rule.finding(
+                container.image.at,
+                f"`{str(told)[:120]}` is no name of an image: the pod of `{_named(workload)}` stays "
+                f"at `InvalidImageName` ({why})",
+                help=references.HELP,
+                confidence=Confidence.LIKELY,
+                breaks=_breaks(_running(deployment, workload), Stage.STARTS),
             )
 
 

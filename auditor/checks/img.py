@@ -13,6 +13,7 @@ from auditor.deployment.healthcheck import asks, fails, in_force, subject
 from auditor.deployment.manifests import DECLARED
 from auditor.deployment.model import BuiltImage, Deployment, HealthCheck, Service, StartFault
 from auditor.findings import Confidence, Related, Severity, Stage
+from auditor.parsers import references
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase, Reach, Refused
 from auditor.source import Location, Unknown
@@ -513,7 +514,7 @@ def _program_of_check(
                 help=f"Install {program}, or ask with Python: "
                 "`python -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')\"`.",
                 related=[Related(image.image.base.at, "the base image lacks it")],
-                severity=weight(current),
+                severity=weight(service, current, deployment),
                 breaks=waiting(service, current, deployment),
             )
     yield from _modules_of_check(service, rule, deployment, current)
@@ -557,7 +558,7 @@ def _modules_of_check(
             f"(`ModuleNotFoundError: No module named '{top}'`): {fails(current)}",
             help=f"Install what brings `{top}`, or ask with `urllib.request`.",
             confidence=Confidence.POSSIBLE if answer == "possibly-no" else Confidence.LIKELY,
-            severity=weight(current) if answer != "possibly-no" else None,
+            severity=weight(service, current, deployment) if answer != "possibly-no" else None,
             breaks=waiting(service, current, deployment),
         )
 
@@ -578,7 +579,7 @@ def _script_of_check(
             f"{subject(current)} runs `{script}`, which is not in the image (it would be {path}): "
             f"{fails(current)}",
             help="Copy it into the image.",
-            severity=weight(current),
+            severity=weight(service, current, deployment),
             breaks=waiting(service, current, deployment),
         )
 
@@ -597,7 +598,7 @@ def _foreign_program(
                 f"{subject(current)} calls `{program}`, which the image `{reference}` does not have: "
                 f"{fails(current)}",
                 help="Ask with a program that the image has, or build an image on top that has it.",
-                severity=weight(current),
+                severity=weight(service, current, deployment),
                 breaks=waiting(service, current, deployment),
             )
 
@@ -856,12 +857,14 @@ def refused_sources(
                 yield refused, item.reach
 
 
-def weight(check: HealthCheck) -> Severity | None:
+def weight(service: Service, check: HealthCheck, deployment: Deployment) -> Severity | None:
     """The severity of a check that never succeeds, where it is not the rule's own.
 
-    What a kubelet acts upon stops the service; what only shows a state does not.
+    What a kubelet acts upon, or another service waits for, stops something; what only shows a
+    state does not.
     """
-    return Severity.HIGH if check.role != "health" else None
+    stops = check.role != "health" or bool(waiting(service, check, deployment))
+    return Severity.HIGH if stops else None
 
 
 def waiting(
@@ -910,6 +913,19 @@ def refused_compose_file(service: Service, rule: Rule, deployment: Deployment) -
                 confidence=Confidence.LIKELY,
                 breaks=service.breaks(Stage.STARTS),
             )
+    named = service.compose.image
+    told = named.value if named is not None else None
+    why = references.refused(told) if isinstance(told, str) else ""
+    if named is not None and why:
+        built = service.image is not None and not service.image.pulled
+        yield rule.finding(
+            named.at,
+            f"`{str(told)[:120]}` is no name of an image: Compose does not come to "
+            f"{'building' if built else 'starting'} `{service.name}` (`{why}`)",
+            help=references.HELP,
+            confidence=Confidence.LIKELY,
+            breaks=service.breaks(Stage.BUILDS if built else Stage.STARTS),
+        )
     if not any(f.kind == "compose" for f in service.faults):
         yield rule.passed()
     for fault in service.faults:
@@ -940,3 +956,26 @@ def _refused(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
             confidence=Confidence.LIKELY,
             breaks=image.breaks(Stage.BUILDS),
         )
+    for at, text in _references(image):
+        if why := references.refused(text):
+            yield rule.finding(
+                at,
+                f"the builder refuses this Dockerfile: `{text[:120]}` is no name of an image (`{why}`)",
+                help=references.HELP,
+                confidence=Confidence.LIKELY,
+                breaks=image.breaks(Stage.BUILDS),
+            )
+
+
+def _references(image: BuiltImage) -> Iterator[tuple[Location, str]]:
+    """Every image that the Dockerfile starts from or copies from, where no variable is in it."""
+    stages = image.dockerfile.stages
+    names = {stage.name for stage in stages}
+    for stage in stages:
+        text = stage.base.text
+        if text.lower() not in names and text != "scratch":
+            yield stage.base.at, text
+    for step in image.image.copies:
+        told = step.from_image
+        if step.origin == "image" and isinstance(told, str) and told.lower() not in names:
+            yield step.at, told

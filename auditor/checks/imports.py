@@ -26,6 +26,35 @@ def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], .
     return stopped(service, item.fact.at, item.reach)
 
 
+@check("ENV021")
+def store_without_driver(service: Service, rule: Rule) -> Iterator[Outcome]:
+    """A server that is told to use a database whose driver nothing installs."""
+    from auditor.linking import stores
+
+    for store in stores.databases(service):
+        if store.installed == "yes":
+            yield rule.passed()
+        elif store.installed == "unknown":
+            yield rule.undecided(
+                f"whether {store.distribution} is installed is not known ({store.reason})",
+                at=store.at,
+                blocks=service.breaks(Stage.STARTS),
+            )
+        else:
+            built = service.image is not None and not service.image.pulled
+            yield rule.finding(
+                store.at,
+                f"the {store.server} is to keep its records in `{store.scheme}://`, for which SQLAlchemy "
+                f"imports `{store.module}`, and {'nothing installs it' if built else 'the image lacks it'}: "
+                f"`ModuleNotFoundError: No module named '{store.module}'`",
+                help=f"Add `{store.distribution}` to what the image installs."
+                if built
+                else f"Build an image on top: `RUN pip install {store.distribution}`.",
+                evidence={"distributions": [store.distribution]},
+                breaks=service.breaks(Stage.STARTS),
+            )
+
+
 @check("IMG025")
 def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A statement of the start that raises, whatever is asked of the service."""

@@ -422,6 +422,7 @@ def _address(
             f"the health check is in the exec form: no shell expands `{current.literal}`, and the address "
             "it asks is none: the container is always unhealthy",
             help="Write it in the shell form (`HEALTHCHECK CMD …`, `CMD-SHELL` in Compose), or write the number.",
+            severity=weight(service, current, deployment),
             breaks=waiting(service, current, deployment),
         )
         return
@@ -440,7 +441,7 @@ def _address(
             f"{fails(current)}",
             help=f"Ask port {listen.port}.",
             related=[Related(listen.at, "served here")],
-            severity=weight(current),
+            severity=weight(service, current, deployment),
             breaks=waiting(service, current, deployment),
         )
         return
@@ -451,7 +452,7 @@ def _address(
             f"answers plain HTTP: {fails(current)}",
             help="Ask `http://`.",
             related=[Related(listen.at, "served here")],
-            severity=weight(current),
+            severity=weight(service, current, deployment),
             breaks=waiting(service, current, deployment),
         )
         return
@@ -483,7 +484,7 @@ def _path(
             f"{subject(current)} asks `{path}`, which the application does not serve (404)"
             + (f"; it serves `{near[0]}`" if near else ""),
             confidence=Confidence.LIKELY,
-            severity=weight(current),
+            severity=weight(service, current, deployment),
             breaks=waiting(service, current, deployment),
         )
         return
@@ -497,7 +498,7 @@ def _path(
             help="Ask a route that answers GET.",
             related=[Related(asked[0].at, "registered here")],
             confidence=Confidence.LIKELY,
-            severity=weight(current),
+            severity=weight(service, current, deployment),
             breaks=waiting(service, current, deployment),
         )
         return

@@ -34,6 +34,11 @@ def _place(artifact: Artifact) -> Location:
     return Location(artifact.path.partition("!")[0])
 
 
+def _sound(facts: OnnxFacts, rule: Rule) -> Outcome:
+    """Nothing was found: that is an answer only where all of the graph was followed."""
+    return rule.undecided(facts.unfollowed) if facts.unfollowed else rule.passed()
+
+
 def _listed(texts: list[str], most: int = 3) -> str:
     shown = ", ".join(texts[:most])
     return f"{shown} and {len(texts) - most} more" if len(texts) > most else shown
@@ -69,7 +74,7 @@ def _points(artifact: Artifact, rule: Rule, kind: str) -> Iterator[Outcome]:
         return
     points: list[DynamicPoint] = [p for p in facts.dynamic if p.kind == kind]
     if not points:
-        yield rule.passed()
+        yield _sound(facts, rule)
         return
     first = points[0]
     more = f" (and {len(points) - 1} more nodes)" if len(points) > 1 else ""
@@ -105,7 +110,7 @@ def contradicting_shapes(artifact: Artifact, rule: Rule) -> Iterator[Outcome]:
         return
     defects = [d for d in facts.defects if d.kind in _SHAPES]
     if not defects:
-        yield rule.passed()
+        yield _sound(facts, rule)
         return
     yield rule.finding(
         _place(artifact),

@@ -135,8 +135,32 @@ def _before_build(steps: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 _COPIES = re.compile(r"\b(?:cp|mv|rsync|copytree|copy2?|move|robocopy|xcopy)\b")
 
 
-def taken_elsewhere(facts: Facts, dockerfile: str, context: str) -> str:
+def copying(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """(file, line) of every line of a script, workflow or program that copies something."""
+    found: list[tuple[str, str]] = []
+    for entry in facts.repository.entries:
+        if entry.kind not in (FileKind.CI, FileKind.SHELL, FileKind.MAKEFILE, FileKind.PYTHON):
+            continue
+        if entry.size > _MAX_SIZE:
+            continue
+        text = facts.repository.read_text(entry.path).text
+        end = -1
+        for match in _COPIES.finditer(text):
+            if match.start() < end:
+                continue  # of the line before
+            begin = text.rfind("\n", 0, match.start()) + 1
+            end = text.find("\n", match.end())
+            end = len(text) if end < 0 else end
+            line = text[begin:end]
+            if "COPY" not in line:
+                found.append((entry.path, line))
+    return tuple(found)
+
+
+def taken_elsewhere(lines: Iterable[tuple[str, str]], dockerfile: str, context: str) -> str:
     """The file that copies the Dockerfile, or the directory it is built from, somewhere else.
+
+    ``lines``: what ``copying`` gives.
 
     What stands beside it there is not what stands here: a COPY that finds nothing in the
     repository may find it. Empty where nothing does so; the root is never moved as a whole.
@@ -147,14 +171,9 @@ def taken_elsewhere(facts: Facts, dockerfile: str, context: str) -> str:
     wanted = re.compile(
         "|".join(rf"(?<![\w.-]){re.escape(n.rstrip('/'))}/?(?![\w./-])" for n in names if n)
     )
-    for entry in facts.repository.entries:
-        if entry.kind not in (FileKind.CI, FileKind.SHELL, FileKind.MAKEFILE, FileKind.PYTHON):
-            continue
-        if entry.size > _MAX_SIZE:
-            continue
-        for line in facts.repository.read_text(entry.path).text.splitlines():
-            if _COPIES.search(line) and wanted.search(line) and "COPY" not in line:
-                return f"{entry.path} copies it to where it is built"
+    for path, line in lines:
+        if wanted.search(line):
+            return f"{path} copies it to where it is built"
     return ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from auditor.deployment.model import (
     PythonClaim,
     Value,
 )
+from auditor.deployment.prepared import Prepared, collected, python_of, target
 from auditor.linking import distributions
 from auditor.parsers import conda, locks, pyproject, requirements, setup_py
 from auditor.parsers.commands import PipInstall, PythonRun
@@ -69,21 +70,39 @@ def of_image(
     context: str,
     base: Base | None,
     commands: Sequence[tuple[Ran, Image, bool]],
+    stages: Mapping[int, Image],
     facts: Facts,
     python: PythonClaim | None,
 ) -> Environment:
     """The environment that the install commands of an image make.
 
-    ``commands`` are (command, the stage image it runs in, whether what it installs is shipped).
+    ``commands`` are (command, the stage image it runs in, whether what it installs is shipped),
+    ``stages`` the other stages that the image copies from, directly or not.
     """
     draft = _Draft()
     every = [ran for ran, _, _ in commands]
+    prepared: Prepared[_Collected] = Prepared(stages)
     for index, (ran, stage_image, shipped) in enumerate(commands):
         fact = _by_setup(ran.what.fact)
-        if not isinstance(fact, PipInstall) or fact.action in ("uninstall", "lock", "download"):
+        if not isinstance(fact, PipInstall) or fact.action == "uninstall":
             continue
         ends = fatal(every, index)
-        resolver = _Resolver(ran, stage_image, context, fatal=ends)
+        resolver = _Resolver(ran, stage_image, context, prepared, fatal=ends)
+        later = collected(fact)
+        if later is not None:
+            own = _Draft()
+            step = _step(later, ran, resolver, own, facts, python)
+            place = target(fact, ran)
+            if place is not None:
+                begun = python_of(stage_image) if fact.action in ("wheel", "download") else None
+                made = _Collected(draft=own, step=step, python=begun)
+                prepared.write(ran.step.stage, place, made)
+            if fact.action == "wheel":
+                draft.steps.append(replace(step, shipped=shipped))
+                draft.problems.extend(own.problems)
+            continue
+        if fact.action == "lock":
+            continue
         if shipped and python is not None and python.certain and not ends:
             tried = _step(fact, ran, resolver, _Draft(), facts, python)
             if _fails(tried, python.version, base):
@@ -141,15 +160,48 @@ def _fails(step: InstallStep, python: str, base: Base | None) -> bool:
     return False
 
 
+@record
+class _Collected:
+    """What a command prepared for a later one, and how it was read."""
+
+    draft: _Draft
+    step: InstallStep
+    # The Python that wheels were collected for.
+    python: str | None = None
+
+    def into(self, draft: _Draft) -> None:
+        """What the file or directory holds beside requirements, as if it were read here."""
+        draft.locks.extend(self.draft.locks)
+        draft.files.extend(self.draft.files)
+        draft.compiled.extend(self.draft.compiled)
+        draft.constraints.extend(self.draft.constraints)
+        draft.conda.extend(self.draft.conda)
+        draft.pyproject = draft.pyproject or self.draft.pyproject
+
+
 class _Resolver:
     """Maps a path as a command sees it to a repository path, or says why that fails."""
 
-    def __init__(self, ran: Ran, image: Image, context: str, *, fatal: bool) -> None:
+    def __init__(
+        self,
+        ran: Ran,
+        image: Image,
+        context: str,
+        prepared: Prepared[_Collected],
+        *,
+        fatal: bool,
+    ) -> None:
         self._ran = ran
         self._image = image
         self._context = context
+        self._prepared = prepared
         # The build ends when the command fails.
         self.fatal = fatal
+
+    def prepared(self, path: str) -> _Collected | None:
+        """What an earlier command of the build wrote there, to be installed."""
+        absolute = self.where(path)
+        return self._prepared.find(self._image, absolute) if isinstance(absolute, str) else None
 
     def where(self, path: str) -> Value:
         """The absolute path in the image."""
@@ -306,9 +358,19 @@ def _step(
             draft.requirements.append(item)
             draft.no_deps.append(fact.no_deps)
 
+    def taken(made: _Collected) -> locks.Lock | None:
+        add(replace(item, step_at=fact.at) for item in made.step.requirements)
+        made.into(draft)
+        files.extend(made.step.files)
+        unresolved.extend(made.step.unresolved)
+        return made.step.lock
+
     for arg in fact.requirement_files:
         if not isinstance(arg.value, str):
             unresolved.append(arg.value.reason)
+            continue
+        if (made := resolve.prepared(arg.value)) is not None:
+            used_lock = taken(made) or used_lock
             continue
         path, why = resolve(arg.value)
         if path is None:
@@ -371,7 +433,12 @@ def _step(
                 add([EnvRequirement(fact=item, origin="command", step_at=fact.at)])
             continue
         if text.endswith((".whl", ".tar.gz", ".zip")) or "*" in text:
-            unresolved.append(f"{text} is an archive whose requirements are not read")
+            made = resolve.prepared(posixpath.dirname(text) or ".") if "*" in text else None
+            if made is not None:
+                used_lock = taken(made) or used_lock
+                draft.problems.extend(_of_another_python(made, fact, arg.at, resolve, python))
+            else:
+                unresolved.append(f"{text} is an archive whose requirements are not read")
             continue
         path, why = _directory(resolve, text, "pyproject.toml", "setup.py", "setup.cfg")
         if path is None:
@@ -414,6 +481,43 @@ def _step(
         cwd=ran.what.cwd,
         layers=ran.step.layers,
     )
+
+
+def _of_another_python(
+    made: _Collected,
+    fact: PipInstall,
+    at: Location,
+    resolve: _Resolver,
+    python: PythonClaim | None,
+) -> Iterator[Problem]:
+    """A wheel that was collected for one Python and is installed under another."""
+    from auditor.linking import wheels
+
+    if python is None or made.python is None or not resolve.fatal:
+        return
+    theirs, ours = made.python, ".".join(python.version.split(".")[:2])
+    if theirs == ours or made.step.fact is None:
+        return
+    asked = [r for r in made.step.requirements if r.key]
+    told = {r.key: r.fact.specifier for r in asked}
+    versions: dict[str, str | None] = {r.key: r.version for r in asked}
+    if not made.step.fact.no_deps:
+        closure = distributions.close(
+            [(r.key, r.fact.extras, r.version) for r in asked], python=theirs
+        )
+        versions = {name: closure.version(name) for name in closure.distributions} | versions
+    for name in sorted(versions):
+        if wheels.serves_one_python(name, versions[name], theirs, told.get(name, "")):
+            tag = f"cp{theirs.replace('.', '')}"
+            yield Problem(
+                at=at,
+                message=(
+                    f"the wheel of `{name}` was collected for Python {theirs}, and this is Python "
+                    f"{ours} (`ERROR: {name.replace('-', '_')}-…-{tag}-….whl is not a supported "
+                    "wheel on this platform.`)"
+                ),
+            )
+            return
 
 
 def _directory(
@@ -721,7 +825,7 @@ def _sync(
             draft.pyproject = draft.pyproject or project
             wanted = groups
             if project is not None and fact.dev is not False and not fact.only_groups:
-                wanted += tuple(g.name for g in project.groups if g.kind == "group" and g.default)
+                wanted += _default_groups(project, fact.tool)
             return _use_lock(path, draft, facts, python, wanted, extras, fact.at, add)
     path, why = resolve("pyproject.toml" if fact.tool != "pipenv" else "Pipfile")
     if path is None:
@@ -737,13 +841,22 @@ def _sync(
     return None
 
 
+def _default_groups(project: pyproject.PyprojectFacts, tool: str) -> tuple[str, ...]:
+    """The groups that a tool installs unless it is told not to; uv's is ``dev``, settings or not."""
+    names = [g.name for g in project.groups if g.kind == "group" and g.default]
+    if tool == "uv" and "uv" not in project.tools and project.group("dev", "group"):
+        names.append("dev")
+    return tuple(names)
+
+
 def _groups(project: pyproject.PyprojectFacts, fact: PipInstall) -> Iterator[EnvRequirement]:
     """What the dependency groups of a project without a lock bring: the default ones, and those named."""
     named = {g for g in (*fact.groups, *fact.only_groups) if isinstance(g, str)}
+    defaults = _default_groups(project, fact.tool)
     for group in project.groups:
         if group.kind != "group" or (fact.only_groups and group.name not in named):
             continue
-        default = group.default and fact.dev is not False
+        default = group.name in defaults and fact.dev is not False
         if group.name in named or (default and not group.optional):
             for item in group.requirements:
                 yield EnvRequirement(fact=item, origin="pyproject", step_at=fact.at)

@@ -68,6 +68,7 @@ class Facts:
         self._spoken: frozenset[str] | None = None
         self._hosted = False
         self._beforehand: Beforehand | None = None
+        self._copying: tuple[tuple[str, str], ...] | None = None
         self._documented: Documented | None = None
         # What a platform does instead of a Dockerfile, by the file that makes it do so.
         self.standins: dict[str, Dockerfile] = {}
@@ -266,7 +267,9 @@ class Facts:
         """What copies the Dockerfile, or the directory it is built from, to where it is built."""
         from auditor.deployment import beforehand
 
-        return beforehand.taken_elsewhere(self, dockerfile, context)
+        if self._copying is None:
+            self._copying = beforehand.copying(self)
+        return beforehand.taken_elsewhere(self._copying, dockerfile, context)
 
     def _kept_empty(self, folder: str) -> bool:
         """The directory is committed for a placeholder alone."""

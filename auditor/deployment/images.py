@@ -94,6 +94,7 @@ def build(
             context=context,
             base=_environment_base(base, earlier),
             commands=ordered + begun,
+            stages=stages,
             facts=facts,
             python=python,
         )

@@ -79,10 +79,11 @@ def onnx_reasons(facts: ArtifactFacts, exact: Exact, loader: str = "onnx") -> It
     chosen = candidates[-1]
     outcome, reasons = results[chosen]
     fitting = runtime.range_of(facts.onnx)
+    refused = "is refused" if outcome == "fails" else "may be refused"
     yield Reason(
         rule="CMP009",
         effect="load" if outcome == "fails" else "unknown",
-        message=f"is refused by {name} {chosen}: {'; '.join(reasons[:3])}",
+        message=f"{refused} by {name} {chosen}: {'; '.join(reasons[:3])}",
         help=f"Pin {name} between {fitting[0]} and {fitting[1]}, or export the model again."
         if fitting
         else "Export the model again.",

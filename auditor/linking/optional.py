@@ -60,8 +60,8 @@ _WRITERS = {
     "DataFrame.to_excel": (("openpyxl", "xlsxwriter"), "openpyxl"),
     "DataFrame.to_hdf": (("tables",), "tables"),
 }
-# What SQLAlchemy imports for the scheme of a URL.
-_DRIVERS = {
+# What SQLAlchemy imports for the scheme of a URL: (module, distribution).
+DRIVERS = {
     "postgresql": ("psycopg2", "psycopg2-binary"),
     "postgresql+psycopg2": ("psycopg2", "psycopg2-binary"),
     "postgresql+psycopg": ("psycopg", "psycopg"),
@@ -112,7 +112,7 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
         if call.name.rpartition(".")[2] not in ("create_engine", "create_async_engine"):
             continue
         first = call.arguments[0].text if call.arguments else None
-        driver = _DRIVERS.get(first.partition("://")[0]) if first and "://" in first else None
+        driver = DRIVERS.get(first.partition("://")[0]) if first and "://" in first else None
         if driver is not None:
             module, distribution = driver
             error = f"ModuleNotFoundError: No module named '{module}'"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from auditor.parsers.python.facts import ModuleFacts
 from auditor.source import Location
@@ -160,12 +161,11 @@ def untrusted_loads(
         return
     project = _Project(modules, torch_executes)
     seen: set[Location] = set()
-    for module in project.modules.values():
-        for scope in (module.tree, *module.functions):
-            for found in module.scope(scope, {}):
-                if found.at not in seen:
-                    seen.add(found.at)
-                    yield found
+    for module, scope in project.leading_to_a_load():
+        for found in module.scope(scope, {}):
+            if found.at not in seen:
+                seen.add(found.at)
+                yield found
 
 
 def _worth(facts: ModuleFacts) -> bool:
@@ -174,6 +174,7 @@ def _worth(facts: ModuleFacts) -> bool:
 
 
 _TOPS = frozenset(name.partition(".")[0] for name in _OF_BYTES | _OF_FILES)
+_LASTS = frozenset(name.rpartition(".")[2] for name in _OF_BYTES | _OF_FILES)
 
 
 class _Project:
@@ -191,6 +192,33 @@ class _Project:
             for function in module.functions:
                 self.named.setdefault(function.name, []).append((module, function))
         self.steps = 0
+
+    def leading_to_a_load(self) -> Iterator[tuple[_Module, ast.Module | _Function]]:
+        """The scopes that load, or name a function that leads to one: the others need no look."""
+        chosen: set[int] = set()
+        wanted: set[str] = set()
+        loading = [module for module in self.modules.values() if module.names & _LASTS]
+        scopes = [
+            (module, scope)
+            for module in loading
+            for scope in (module.tree, *module.functions)
+            if any(name in _OF_BYTES or name in _OF_FILES for name in module.mentions(scope))
+        ]
+        while scopes:
+            chosen |= {id(scope) for _, scope in scopes}
+            wanted |= {scope.name for _, scope in scopes if not isinstance(scope, ast.Module)}
+            scopes = [
+                (module, scope)
+                for module in self.modules.values()
+                if module.names & wanted
+                for scope in (module.tree, *module.functions)
+                if id(scope) not in chosen
+                and any(name.rpartition(".")[2] in wanted for name in module.mentions(scope))
+            ]
+        for module in self.modules.values():
+            for scope in (module.tree, *module.functions):
+                if id(scope) in chosen:
+                    yield module, scope
 
     def function(self, module: _Module, func: ast.expr) -> tuple[_Module, _Function] | None:
         """The one function of the project that is called so; None when it is not certain."""
@@ -211,18 +239,21 @@ class _Project:
         return found[0] if len(found) == 1 else None
 
 
-class _Module:
-    """Follows content through the functions of one module, statement by statement."""
+class _Surface:
+    """What a module defines, imports and names; the same for every service that has it."""
 
-    def __init__(self, path: str, facts: ModuleFacts, tree: ast.Module, project: _Project) -> None:
-        self.path = path
-        self.tree = tree
-        self.project = project
-        self.places = facts.places
+    def __init__(self, tree: ast.Module) -> None:
         self.functions: list[_Function] = []
         self.aliases: dict[str, str] = {}
+        # The last word of everything that is named here, imports by their own names.
+        self.names: set[str] = set()
+        self._mentions: dict[int, frozenset[str]] = {}
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(node, ast.Attribute):
+                self.names.add(node.attr)
+            elif isinstance(node, ast.Name):
+                self.names.add(node.id)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.functions.append(node)
             elif isinstance(node, ast.Import):
                 for alias in node.names:
@@ -231,6 +262,19 @@ class _Module:
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     self.aliases[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
+                    self.names.add(alias.name)
+
+    def mentions(self, scope: ast.Module | _Function) -> frozenset[str]:
+        """Canonical names in a scope; the last word alone of what hangs on an expression."""
+        found = self._mentions.get(id(scope))
+        if found is None:
+            names = {
+                self.dotted(node) or getattr(node, "attr", "")
+                for node in ast.walk(scope)
+                if isinstance(node, ast.Attribute | ast.Name)
+            }
+            found = self._mentions[id(scope)] = frozenset(names)
+        return found
 
     def dotted(self, node: ast.AST) -> str:
         """The canonical name of an expression of names and attributes; empty for others."""
@@ -242,6 +286,27 @@ class _Module:
             return ""
         parts.append(self.aliases.get(node.id, node.id))
         return ".".join(reversed(parts))
+
+
+@lru_cache(maxsize=512)
+def _surface(tree: ast.Module) -> _Surface:
+    return _Surface(tree)
+
+
+class _Module:
+    """Follows content through the functions of one module, statement by statement."""
+
+    def __init__(self, path: str, facts: ModuleFacts, tree: ast.Module, project: _Project) -> None:
+        self.path = path
+        self.tree = tree
+        self.project = project
+        self.places = facts.places
+        surface = _surface(tree)
+        self.functions = surface.functions
+        self.aliases = surface.aliases
+        self.names = surface.names
+        self.dotted = surface.dotted
+        self.mentions = surface.mentions
 
     def at(self, node: ast.AST) -> Location:
         """The place of a node."""

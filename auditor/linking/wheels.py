@@ -143,6 +143,18 @@ def installable(
     return Installable(outcome="build", native=row["native"], pythons=pythons)
 
 
+def serves_one_python(name: str, version: str | None, python: str, specifier: str = "") -> bool:
+    """Whether the file that pip takes there (glibc) is certainly of use to that Python alone."""
+    row = _row(name)
+    if row is None:
+        return False
+    short = ".".join(python.split(".")[:2])
+    settled = version or _newest(row["releases"], specifier, python)
+    key = _find(row["releases"], settled) if settled is not None else None
+    files = row["releases"][key].get("g", {}) if key is not None else {}
+    return short in files and not any(_serves(tag, short) for tag in files if tag != short)
+
+
 def newest(name: str, specifier: str, python: str) -> str | None:
     """The newest known release that a specifier admits on that Python; None when not known."""
     row = _row(name)

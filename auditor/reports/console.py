@@ -6,7 +6,7 @@ returns, stand the forecast, the score, the three things to do first and the gat
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 
 from auditor.findings import Finding, Fix, Related, Severity
 from auditor.reports import Options
@@ -39,6 +39,9 @@ LEVELS = ("will not come up", "comes up", "survives", "operable")
 _EXCERPTS = 3
 _OTHER_ENDS = 3
 _SKIPPED = 3
+# Marked words of findings that are not quoted, and how long one may be.
+_MARKED = 12
+_MARKED_LENGTH = 40
 _AHEAD = 4
 _NEEDS = 8
 _TAB = 4
@@ -112,18 +115,20 @@ def _group(page: Page, group: Group, result: AuditResult, options: Options) -> N
     limit = many if options.verbose else _EXCERPTS
     shown = group.findings[:limit]
     gutter = max(len(str(line)) for f in shown for line in _lines_of(f))
+    told: set[tuple[Location, str]] = set()
     for number, finding in enumerate(shown):
         if number == 0 or finding.at.path != shown[number - 1].at.path:
             _arrow(page, "-->", finding.at, gutter, _remark(finding))
         label = "" if many == 1 or same else finding.message
         _excerpt(page, finding.at, label, result, gutter, "^", severity, bar=number == 0)
         for related in finding.related[: _OTHER_ENDS if many == 1 else 1]:
-            _other_end(page, related, result, gutter)
+            if (related.at, related.message) not in told:
+                told.add((related.at, related.message))
+                _other_end(page, related, result, gutter)
         if options.verbose:
             _evidence(page, finding, gutter)
     if many > limit:
-        rest = line_ranges(finding.at.line for finding in group.findings[limit:])
-        _note(page, gutter, "", f"+{many - limit} more: {rest}")
+        _note(page, gutter, "", f"+{many - limit} more: {_rest(group.findings[limit:], result)}")
     for finding in shown:
         if finding.suppressed is not None:
             why = f" ({finding.suppressed.reason})" if finding.suppressed.reason else ""
@@ -131,10 +136,29 @@ def _group(page: Page, group: Group, result: AuditResult, options: Options) -> N
             _note(page, gutter, word, f"line {finding.at.line}, {finding.suppressed.by}{why}")
     for seen in dict.fromkeys(observed for f in shown if (observed := _observed(f))):
         _note(page, gutter, "confirmed", f"the rehearsal saw {seen}")
-    if first.help:
-        _note(page, gutter, "help", first.help)
+    for text in dict.fromkeys(finding.help for finding in shown if finding.help):
+        _note(page, gutter, "help", text)
     if first.fix is not None:
         _fix(page, first.fix, result, gutter)
+
+
+def _rest(findings: Sequence[Finding], result: AuditResult) -> str:
+    """Lines of the findings that are not quoted; what they mark, where a line holds several."""
+    lines = line_ranges(finding.at.line for finding in findings)
+    if len({(f.at.path, f.at.line) for f in findings}) == len(findings):
+        return lines
+    marked = dict.fromkeys(text for f in findings if (text := _marked(f, result)))
+    more = f" and {len(marked) - _MARKED} more" if len(marked) > _MARKED else ""
+    return f"{lines} ({', '.join(list(marked)[:_MARKED])}{more})" if marked else lines
+
+
+def _marked(finding: Finding, result: AuditResult) -> str:
+    """The text that a finding marks, where it is a word of one line."""
+    quoted = result.quotes.get((finding.at.path, finding.at.line))
+    if quoted is None or finding.at.end_line != finding.at.line:
+        return ""
+    text = quoted[finding.at.column - 1 : finding.at.end_column - 1]
+    return text if 0 < len(text) <= _MARKED_LENGTH else ""
 
 
 def _lines_of(finding: Finding) -> list[int]:

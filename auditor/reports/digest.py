@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from auditor.findings import Finding, Severity, Stage
+from auditor.findings import Confidence, Finding, Severity, Stage
 from auditor.values import value
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from auditor.reports import Options
     from auditor.result import ArtifactReport, AuditResult, Forecast, ServiceReport
     from auditor.source import Location
+
+# How many further obstacles a forecast names after the one that it explains.
+_OTHERS = 4
 
 
 @value
@@ -102,6 +105,8 @@ def reasons(service: ServiceReport, result: AuditResult) -> tuple[tuple[str, str
         if answer == "yes":
             continue
         reason = _reason(service.name, stage, answer, forecast, by_mark)
+        if answer == "no":
+            reason += _after(service.name, forecast, by_mark)
         # A later stage without a reason of its own waits for the earlier ones.
         if reason and reason not in known:
             known.add(reason)
@@ -119,12 +124,46 @@ def _reason(
         if forecast.unresolved and not open_links:
             return ""
         return open_links[0] if open_links else "a link that could not be resolved"
+    worst = _worst(service, stage, forecast, by_mark)
+    if worst is None:
+        return "no single finding says why"
+    return f"{worst.message} ({worst.rule}, {worst.at.path}:{worst.at.line})"
+
+
+def _worst(
+    service: str, stage: str, forecast: Forecast, by_mark: Mapping[str, Finding]
+) -> Finding | None:
+    """The finding that explains a stage that fails."""
     guilty = [by_mark[mark] for mark in forecast.because if mark in by_mark]
     at_stage = [f for f in guilty if (service, Stage[stage.upper()]) in f.breaks] or guilty
-    if not at_stage:
-        return "no single finding says why"
-    worst = min(at_stage, key=lambda f: (-f.severity, f.sort_key))
-    return f"{worst.message} ({worst.rule}, {worst.at.path}:{worst.at.line})"
+    return min(at_stage, key=lambda f: (-f.severity, f.sort_key), default=None)
+
+
+def _after(service: str, forecast: Forecast, by_mark: Mapping[str, Finding]) -> str:
+    """What else stands in the way, so that the first fix is not followed by the next surprise."""
+    first = next((stage for stage, answer in forecast.answers() if answer == "no"), "")
+    explained = _worst(service, first, forecast, by_mark)
+    if explained is None:
+        return ""
+    others = sorted(
+        (min(stage for name, stage in finding.breaks if name == service), finding.sort_key, finding)
+        for finding in by_mark.values()
+        if finding is not explained
+        and finding.suppressed is None
+        and finding.confidence >= Confidence.LIKELY
+        and any(name == service for name, _ in finding.breaks)
+    )
+    places = list(dict.fromkeys(_place(f) for _, _, f in others))
+    # Of one rule at one line: it is mended with the first.
+    places = [place for place in places if place != _place(explained)]
+    if not places:
+        return ""
+    more = f" and {len(places) - _OTHERS} more" if len(places) > _OTHERS else ""
+    return f"; once that is mended: {', '.join(places[:_OTHERS])}{more}"
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.rule} {finding.at.path}:{finding.at.line}"
 
 
 def quote(result: AuditResult, at: Location) -> str | None:

@@ -20,6 +20,14 @@ from auditor.artifacts.scan import scan_bytes, scan_file
 NOISE = b"\xf5" + random.Random(5).randbytes(3000)
 FLOATS = random.Random(6).randbytes(480)
 FAISS = b"IxF2" + struct.pack("<iqqqBi", 4, 30, 1 << 20, 1 << 20, 1, 1) + FLOATS
+# Two files of definitions: the name, the package, one message without fields.
+DESCRIPTORS = b"".join(
+    b"\x0a" + bytes([len(file)]) + file
+    for file in (
+        b"\x0a" + bytes([len(name)]) + name + b"\x12\x04shop" + b"\x22\x05\x0a\x03Row"
+        for name in (b"shop/row.proto", b"shop/service.proto")
+    )
+)
 # Every piece of a SentencePiece model: its text, its score, its kind.
 PIECES = b"".join(
     b"\x0a" + bytes([len(piece)]) + piece
@@ -37,6 +45,7 @@ TABLE = FLOATS + b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
     [
         (FAISS, "faiss"),
         (PIECES, "sentencepiece"),
+        (DESCRIPTORS, "protobuf-descriptors"),
         (WORDS, "word2vec"),
         (TABLE, "leveldb-table"),
         (b"\xba\x16\x4f\x2f" + FLOATS, "fasttext"),
@@ -52,7 +61,7 @@ def test_a_format_is_told_by_its_structure(data: bytes, form: str) -> None:
     assert (squeezed.format, squeezed.container, squeezed.verdict) == (form, "zlib", "safe")
 
 
-@pytest.mark.parametrize("data", [FAISS, PIECES, WORDS, TABLE])
+@pytest.mark.parametrize("data", [FAISS, PIECES, DESCRIPTORS, WORDS, TABLE])
 def test_what_only_begins_like_one_is_not_taken_for_it(data: bytes) -> None:
     assert scan_bytes(data[:20] + NOISE, "weights.bin")[0].verdict == "unreadable"
 

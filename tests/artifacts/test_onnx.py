@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.artifacts.onnx import runtime, summary
+from auditor.artifacts.onnx import engines, runtime, summary
 from auditor.artifacts.onnx.analyse import analyse
 from auditor.artifacts.onnx.external import is_outside
 from auditor.artifacts.onnx.facts import OnnxFacts
@@ -431,6 +431,25 @@ def test_functions_that_multiply() -> None:
         functions += field(25, field(1, b"f%d" % level) + field(10, b"d") + call * 2)
     found = analyse(wrapped(field(1, field(4, b"f0") + field(7, b"d")), functions))
     assert any("expand" in p for p in found.problems)
+    # What was not followed is not called sound.
+    assert runtime.range_of(found) is None
+    assert summary.report(found)["static"] is None
+    assert any("not known: its functions" in line for line in summary.lines(found))
+
+
+def test_a_graph_that_our_own_defect_stops_is_not_called_sound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*given: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr("auditor.artifacts.onnx.infer.Interpreter.block", broken)
+    found = analyse(wrapped(field(1, field(4, b"Relu") + field(1, b"x"))))
+    assert "KeyError" in (found.unfollowed or "")
+    assert runtime.opens(found, "1.20.1")[0] == "unknown"
+    for judge in (engines.openvino_reads, engines.tensorrt_parses):
+        last = engines.releases("openvino" if judge is engines.openvino_reads else "tensorrt")[-1]
+        assert judge(found, last)[0] == "unknown"
 
 
 @pytest.mark.parametrize(

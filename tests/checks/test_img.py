@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -543,3 +544,34 @@ def test_a_file_given_after_the_plain_one_may_lack_its_declarations(
         files["docker-compose.yml"] = kit.compose("") + "networks:\n  shared:\n"
     found = kit.of(kit.service(tmp_path, files), "IMG024")
     assert {f.severity for f in found} == {severity}
+
+
+@pytest.mark.parametrize(("waits", "severity"), [(True, Severity.HIGH), (False, Severity.MEDIUM)])
+@pytest.mark.parametrize(
+    ("check", "rule"),
+    [
+        ("curl -f http://localhost:8000/health", "IMG015"),
+        (
+            "python -c 'import urllib.request as u; u.urlopen(\"http://localhost:9000/health\")'",
+            "NET006",
+        ),
+    ],
+)
+def test_a_check_that_others_wait_for_weighs_more(
+    tmp_path: Path, check: str, rule: str, waits: bool, severity: Severity
+) -> None:
+    condition = "service_healthy" if waits else "service_started"
+    result = kit.service(
+        tmp_path,
+        {
+            "compose.yaml": "services:\n"
+            "  api:\n    build: .\n    healthcheck:\n"
+            f"      test: {json.dumps(check)}\n"
+            "  worker:\n    build: .\n    depends_on:\n"
+            f"      api: {{condition: {condition}}}\n"
+        },
+    )
+    [found] = [f for f in result.active if f.rule == rule]
+    assert found.severity is severity
+    starts = {s.name: s.forecast.starts for s in result.services}["worker"]
+    assert starts == ("no" if waits else "yes")

@@ -289,3 +289,12 @@ def test_models_without_a_mode_need_no_eval(
     assert [f.confidence for f in findings] == ([said] if said is not None else [])
     if said is Confidence.LIKELY:
         assert "Dropout acts otherwise in training" in findings[0].message
+
+
+def test_a_graph_that_was_not_followed_to_its_end_is_undecided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.artifacts.onnx.infer.MAX_VISITS", 0)
+    found = {o.rule: o for o in audited(tmp_path, "onnxruntime==1.16.3", None).outcomes}
+    for rule in ("ONX002", "ONX003", "ONX004"):
+        assert (found[rule].passed, found[rule].undecided) == (0, 1)

@@ -253,3 +253,27 @@ def test_an_image_that_is_pulled_before_it_is_built(
     files = {"compose.yaml": f"services:\n  api:\n{body}", "Dockerfile": dockerfile()}
     (found,) = [f for f in service(tmp_path, files).findings if f.rule == "IMG022"]
     assert found.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("#!/bin/sh\nset -e\ncp deploy/Dockerfile /tmp/build/Dockerfile\n", True),
+        ("#!/bin/sh\nset -e\nrsync -a deploy/ /tmp/build/\n", True),
+        ("#!/bin/sh\nset -e\ncp other/file /tmp/build/\ncat deploy/Dockerfile\n", False),
+    ],
+    ids=["file", "directory", "another"],
+)
+def test_a_dockerfile_that_is_copied_to_where_it_is_built(
+    tmp_path: Path, script: str, said: bool
+) -> None:
+    result = service(
+        tmp_path,
+        {
+            "deploy/Dockerfile": "FROM python:3.11-slim\nCOPY settings.ini /app/\nCMD python -V\n",
+            "deploy/build.sh": script,
+            "compose.yaml": "services: {api: {build: ./deploy}}\n",
+        },
+    )
+    [finding] = [f for f in result.findings if "settings.ini" in f.message]
+    assert ("copies it to where it is built" in finding.message) is said

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from auditor.parsers import requirements
-from auditor.parsers.requirements import Requirement, parse, parse_requirement, resolve
+from auditor.parsers.requirements import Requirement, entries, parse, parse_requirement, resolve
 from auditor.source import Location, Problem, SourceText
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -248,7 +248,7 @@ def test_noise_is_read_as_pip_reads_it(text):
 def test_the_fast_path_agrees_with_packaging(text):
     from packaging.requirements import Requirement as Parsed
 
-    match = requirements._SIMPLE.fullmatch(text)
+    match = entries._SIMPLE.fullmatch(text)
     if match is None:
         return
     parsed = Parsed(text)
@@ -261,7 +261,7 @@ def test_the_fast_path_agrees_with_packaging(text):
 @settings(max_examples=300, deadline=None)
 @given(_markers)
 def test_the_simple_marker_pattern_accepts_only_markers(text):
-    if requirements._SIMPLE_MARKER.fullmatch(text):
+    if entries._SIMPLE_MARKER.fullmatch(text):
         assert requirements.marker_object(text) is not None
 
 

@@ -18,13 +18,13 @@ import pytest
 from report_samples import ARTIFACT, LINES, RULES, find, options, place, sample
 
 import auditor.reports
-from auditor.findings import Edit, Fix, Related, Severity
+from auditor.findings import Edit, Fix, Related, Severity, Stage
 from auditor.reports import FORMATS, Options, digest, picture, render
 from auditor.reports.console import excerpt
 from auditor.reports.jsonreport import document, schema
 from auditor.reports.markdown import LIMIT
 from auditor.reports.styled import Page
-from auditor.result import ArtifactReport, AuditResult, Score
+from auditor.result import ArtifactReport, AuditResult, Forecast, Score
 from auditor.source import Location
 
 SARIF_SCHEMA = json.loads(
@@ -191,7 +191,8 @@ def test_accepted_risk_is_hidden_and_counted():
 def test_the_forecast_gives_the_first_reason_only_once():
     [api, worker] = sample().services
     assert [(s, a) for s, a, _ in digest.reasons(api, sample())] == [("starts", "no")]
-    assert "CMP003, models/churn.pkl:1" in digest.reasons(api, sample())[0][2]
+    said = digest.reasons(api, sample())[0][2]
+    assert said.endswith("(CMP003, models/churn.pkl:1); once that is mended: NET001 Dockerfile:5")
     assert [(s, a) for s, a, _ in digest.reasons(worker, sample())] == [
         ("starts", "unknown"),
         ("reachable", "unknown"),
@@ -646,3 +647,39 @@ def test_the_verdict_of_every_artifact() -> None:
     assert (len(cases), skipped) == (45, ["m44.pkl (pickle)"])
     run = json.loads(render("sarif", result, options()))["runs"][0]
     assert run["properties"]["artifacts"][0]["verdict"] == "dangerous"
+
+
+def test_words_of_one_line_are_named_where_they_are_not_quoted():
+    line = "RUN apt-get install -y one two three four five"
+    quotes = {("Dockerfile", 2): line, ("Dockerfile", 1): "FROM base"}
+    other = Related(Location("Dockerfile", 1, 1, 1, 5), "the release is chosen here")
+    made = []
+    for word in line.split()[4:]:
+        at = line.index(word) + 1
+        where = Location("Dockerfile", 2, at, 2, at + len(word))
+        made.append(
+            find("IMG001", f"no {word}", where, related=(other,), help=f"Install {word.upper()}.")
+        )
+    text = render("console", audit(*made, quotes=quotes), options())
+    assert "+2 more: 2 (four, five)" in text
+    # Each one that is quoted has its help; the end that they share is shown once.
+    assert [f"help: Install {word}." in text for word in ("ONE", "TWO", "THREE", "FOUR")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    assert text.count("the release is chosen here") == 1
+
+
+def test_what_is_mended_together_is_not_named_as_the_next_obstacle():
+    at = Location("Dockerfile", 2, 1, 2, 5)
+    breaks = (("api", Stage.BUILDS),)
+    one, two = (
+        find(
+            "IMG001", f"no {word}", replace(at, column=column), breaks=breaks, fingerprint=word * 8
+        )
+        for column, word in ((1, "a"), (2, "b"))
+    )
+    marks = (one.fingerprint, two.fingerprint)
+    forecast = Forecast(builds="no", starts="no", reachable="no", predicts="no", because=marks)
+    [api, _] = sample().services
+    [(_, _, said)] = digest.reasons(replace(api, forecast=forecast), audit(one, two))
+    assert said == "no a (IMG001, Dockerfile:2)"

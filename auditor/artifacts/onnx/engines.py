@@ -28,6 +28,8 @@ def openvino_reads(facts: OnnxFacts, release: str) -> Verdict:
     """(outcome, reasons) of compiling the model with that release of OpenVINO."""
     outcome, reasons = _between("openvino", release, lambda name: tuple(_openvino(facts, name)))
     if outcome == "loads":
+        if facts.unfollowed:
+            return "unknown", (facts.unfollowed,)
         table = _table()["openvino"][_up_to("openvino", release)[-1]]
         unsure = list(dict.fromkeys(n for use in facts.uses if (n := _unsure(use, table))))
         if unsure:
@@ -76,6 +78,8 @@ def tensorrt_parses(facts: OnnxFacts, release: str) -> Verdict:
     if outcome == "loads" and opset is not None and opset > limit:
         # The parser reads on, and stumbles where an operator has changed.
         return "unknown", (f"opset {opset} of ai.onnx; it supports up to {limit}",)
+    if outcome == "loads" and facts.unfollowed:
+        return "unknown", (facts.unfollowed,)
     return outcome, reasons
 
 

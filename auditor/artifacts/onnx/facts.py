@@ -118,6 +118,11 @@ class OnnxFacts:
     # The file is no readable model at all.
     damaged: bool = False
 
+    @property
+    def unfollowed(self) -> str | None:
+        """Why the graph was not followed to its end, in words; then what is found is not all."""
+        return self.problems[0] if self.problems and not self.damaged else None
+
     def opset(self, domain: str) -> int | None:
         """The imported version of a domain (empty for ai.onnx), None when not imported."""
         return next((v for d, v in self.opsets if d == domain), None)

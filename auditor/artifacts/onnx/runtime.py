@@ -36,7 +36,8 @@ def opens(facts: OnnxFacts, onnxruntime_version: str) -> tuple[Outcome, tuple[st
     """(outcome, reasons) of creating an ``InferenceSession`` with that release, such as ``1.16.3``.
 
     ``loads`` when nothing known stands in the way, ``fails`` with what does, ``unknown`` when the
-    release is newer or older than all that were asked and that matters.
+    release is newer or older than all that were asked and that matters, or when the graph could
+    not be followed to its end.
     """
     wanted = _parts(onnxruntime_version)
     if not wanted:
@@ -56,6 +57,8 @@ def opens(facts: OnnxFacts, onnxruntime_version: str) -> tuple[Outcome, tuple[st
         return "unknown", (f"onnxruntime {onnxruntime_version} is older than the tables",)
     if reasons:
         return "fails", _shortened(reasons)
+    if facts.unfollowed:
+        return "unknown", (facts.unfollowed,)
     notes = tuple(
         "StringNormalizer needs the locale en_US.UTF-8, which slim images lack"
         for name, _ in facts.operators

@@ -20,7 +20,7 @@ def report(facts: OnnxFacts) -> dict[str, Any]:
     return {
         "ir_version": facts.ir_version,
         "opsets": {domain or "ai.onnx": version for domain, version in facts.opsets},
-        "static": None if facts.damaged else facts.staticness,
+        "static": None if facts.damaged or _at_least(facts) else facts.staticness,
         "producer": facts.producer or None,
         "graph": facts.graph or None,
         "inputs": [_port(p) for p in facts.inputs],
@@ -90,7 +90,8 @@ def lines(facts: OnnxFacts) -> list[str]:
     top = ", ".join(f"{name} {count}" for name, count in facts.operators[:6])
     more = f", {len(facts.operators) - 6} more kinds" if len(facts.operators) > 6 else ""
     found.append(("nodes", f"{facts.nodes:,} ({top}{more})"))
-    found.append(("static-ness", f"{facts.staticness}{_why(facts)}"))
+    bound = "at least " if _at_least(facts) else ""
+    found.append(("static-ness", f"{bound}{facts.staticness}{_why(facts)}"))
     found += [("", f"{point.path}: {point.why}") for point in facts.dynamic[:_SHOWN]]
     if len(facts.dynamic) > _SHOWN:
         found.append(("", f"and {len(facts.dynamic) - _SHOWN} more nodes"))
@@ -104,7 +105,9 @@ def lines(facts: OnnxFacts) -> list[str]:
     if facts.custom_domains:
         found.append(("custom", ", ".join(facts.custom_domains[:8])))
     fitting = runtime.range_of(facts)
-    if fitting is None:
+    if facts.unfollowed:
+        found.append(("opens in", f"not known: {facts.unfollowed}"))
+    elif fitting is None:
         _, reasons = runtime.opens(facts, runtime.releases()[-1])
         found.append(("opens in", f"no onnxruntime: {'; '.join(reasons[:2])}"))
     elif fitting[1] == runtime.releases()[-1]:
@@ -155,6 +158,11 @@ def shaped(port: OnnxPort) -> str:
     else:
         sizes = f"[{', '.join('?' if d is None else str(d) for d in port.shape)}]"
     return f"{port.name} {kind}{sizes}{' (has a default)' if port.default else ''}"
+
+
+def _at_least(facts: OnnxFacts) -> bool:
+    """Whether what was not followed may be worse than what was."""
+    return facts.unfollowed is not None and facts.staticness != "control-flow"
 
 
 def _why(facts: OnnxFacts) -> str:

@@ -68,6 +68,9 @@ _NO_FIELDS = frozenset(
     }
 )  # fmt: skip
 _UPLOADS = frozenset({"UploadFile"})
+# Beyond these an application is followed no further, and the trace says so.
+_ROUTES = 2_000
+_NESTED = 8
 _PARAMETERS = {
     "fastapi.Query": "query", "fastapi.Path": "path", "fastapi.Header": "header",
     "fastapi.Cookie": "cookie", "fastapi.Form": "form", "fastapi.File": "file",
@@ -899,9 +902,11 @@ class WebModels:
         done.add(id(made))
         own = _plain_text(web.prefix)
         base = None if prefix is None or own is None else prefix + own
-        for raw in web.routes[:400]:
+        for raw in web.routes[:_ROUTES]:
             self.serve_route(root, raw, base)
-        if depth < 8:
+        if len(web.routes) > _ROUTES or (web.children and depth >= _NESTED):
+            self.run.truncated = True
+        if depth < _NESTED:
             for extra, child in web.children:
                 text = _plain_text(extra)
                 inner = None if base is None or text is None else base + text

@@ -291,3 +291,14 @@ def test_values_of_a_configuration_module():
     assert values["bind"].value == "0.0.0.0:8080"
     assert values["bind"].depends == ("PORT",)
     assert values["workers"].value == 2
+
+
+def test_an_application_with_more_routes_than_are_followed_says_so(monkeypatch):
+    routes = "".join(
+        f"@app.get('/r{number}')\ndef r{number}():\n    return 1\n\n\n" for number in range(12)
+    )
+    files = {"main.py": f"from fastapi import FastAPI\n\napp = FastAPI()\n\n\n{routes}"}
+    assert not trace(files).truncated
+    monkeypatch.setattr("auditor.parsers.python.web._ROUTES", 10)
+    cut = trace(files)
+    assert cut.truncated and len(cut.apps[0].routes) == 10
