@@ -80,6 +80,9 @@ class Pair:
     open: tuple[str, ...] = ()
     # Distributions beside which both work after all.
     unless: tuple[str, ...] = ()
+    # Tools of an installation that ask for a newer ``other`` than images may have, by their metadata:
+    # (tool, its releases, what they ask for). pip then takes the newest.
+    brought_by: tuple[tuple[str, str, str], ...] = ()
 
 
 PAIRS = (
@@ -108,7 +111,7 @@ PAIRS = (
          samples=("0.9.5",), python="3.10", code="import flasgger", module="flasgger", pythons=">=3.8", remedy="<2.3"),
     Pair(id="gunicorn-setuptools", name="gunicorn", versions=">=20.0,<21.0", other="setuptools", bad=">=82",
          samples=("20.0.4", "20.1.0"), python="3.12", code="import gunicorn.util", module="gunicorn", pythons=">=3.9",
-         remedy="<81"),
+         remedy="<81", brought_by=(("pipenv", ">=2023.7.4", ">=67"),)),
     Pair(id="streamlit-altair", name="streamlit", versions=">=1.10,<1.22", other="altair", bad=">=5.0",
          samples=("1.12.2", "1.19.0"), python="3.10", code="import streamlit", module="streamlit", pythons=">=3.7",
          remedy="<5", also=("numpy<2",), ),
@@ -265,6 +268,7 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
         "at_import": pair.at_import,
         "calls": list(pair.calls),
         **({"unless": list(pair.unless)} if pair.unless else {}),
+        **({"brought_by": [list(t) for t in pair.brought_by]} if pair.brought_by else {}),
         "remedy": pair.remedy,
         "error": error,
         "proved": [" ".join(f"{k}=={v}" for k, v in row.items()) for row in seen],

@@ -1413,7 +1413,8 @@ def _other_end(
         if not _allows(row["bad"], settled.version):
             return None
         return settled.version, settled.fact.at, Confidence.LIKELY
-    renewed = any(_renewed(environment, item) for item in asked)
+    bringer = _bringer(environment, row)
+    renewed = bringer is not None or any(_renewed(environment, item) for item in asked)
     if installed is None or (not renewed and (installed.closed or environment.locked)):
         return None
     if not renewed and _of_the_base(environment, name):
@@ -1428,7 +1429,7 @@ def _other_end(
     confidence = Confidence.LIKELY if installed.complete else Confidence.POSSIBLE
     free = {r["name"] for r in table["breaks"] if r["other"] == name} | set(row["open"])
     for other in environment.requirements:
-        if other.key in (row["name"], name) or not other.key:
+        if other.key in (row["name"], name) or not other.key or other is bringer:
             continue
         spec = next((h for h in row["holds"] if _name_of(h) == other.key and _meets(h, other)), "")
         if spec:
@@ -1439,8 +1440,28 @@ def _other_end(
         ):
             # Its own metadata may keep the other end back; that is not known here.
             confidence = Confidence.POSSIBLE
-    at = asked[0].fact.at if asked else _requirements_end(environment)
+    source = bringer or next(iter(asked), None)
+    at = source.fact.at if source is not None else _requirements_end(environment)
     return None, at, confidence
+
+
+def _bringer(environment: Environment, row: dict[str, Any]) -> EnvRequirement | None:
+    """The tool whose installation replaces the image's own release of the other end by the newest.
+
+    pip leaves what is there as long as it meets what is asked for: pipenv wants a setuptools that
+    older images do not have.
+    """
+    base = environment.base
+    if base is None or row["other"] != "setuptools" or base.has_setuptools is None:
+        return None
+    for tool, releases, asked in row.get("brought_by", ()):
+        for item in environment.find(tool):
+            newest = item.version is None and not item.fact.specifier
+            if item.origin != "command" or not (newest or _meets(releases, item)):
+                continue
+            if base.setuptools is None or not _allows(asked, base.setuptools):
+                return item
+    return None
 
 
 def _newest_end(row: dict[str, Any], python: PythonClaim | None) -> str:

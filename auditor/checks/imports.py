@@ -12,7 +12,7 @@ from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment import startcalls
 from auditor.deployment.model import Deployment, Service
-from auditor.findings import Confidence, Related, Stage
+from auditor.findings import Confidence, Finding, Related, Severity, Stage
 from auditor.linking import distributions, pins
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
@@ -154,6 +154,7 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
             if item.found != "external" and (
                 item.module in service.unsure_modules or _elsewhere(service, item)
             ):
+                yield from _left_out(service, item, rule)
                 continue
             if item.missing_name and item.path.endswith("/__init__.py") and _compiles(service):
                 continue  # the name may be an extension module beside it
@@ -255,6 +256,23 @@ def _gone() -> dict[tuple[str, str], list[dict[str, Any]]]:
     for row in knowledge("uses.toml").get("use", ()):
         found.setdefault((row["module"], row["name"]), []).append(row)
     return found
+
+
+def _left_out(service: Service, item: ReachedImport, rule: Rule) -> Iterator[Finding]:
+    """A module of the project that git ignores: it is on the machine of who wrote it, and in no clone."""
+    why = dict(service.modules_by_hand).get(item.module)
+    if item.found != "missing" or not why or not item.reach.certain:
+        return
+    yield rule.finding(
+        item.fact.at,
+        f"`{item.module}` is not in the image unless somebody puts it there first ({why}): "
+        f"`ModuleNotFoundError: No module named '{item.module}'`",
+        help="Commit it: a pattern that is meant for data or models may take a package with it.",
+        severity=Severity.MEDIUM,
+        confidence=Confidence.POSSIBLE,
+        evidence={"module": item.module},
+        breaks=_stages(service, item),
+    )
 
 
 def _elsewhere(service: Service, item: ReachedImport) -> bool:

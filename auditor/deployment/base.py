@@ -119,6 +119,21 @@ class Base:
             return None
         return minor(self.python) < minor(_table()["official"]["no_setuptools_from"])
 
+    @property
+    def setuptools(self) -> str | None:
+        """The release of setuptools that the interpreter comes with; None: none, or unknown."""
+        if not self.has_setuptools or self.python is None:
+            return None
+        facts = _table()["official"]
+        major, small, *patch = self.python.split(".")
+        since = facts["setuptools_since"]
+        # A tag without a patch release stands for the last one.
+        first = since.get(f"{major}.{small}")
+        if first is not None and (not patch or int(_leading_version(patch[0]) or 0) >= first):
+            return str(since["release"])
+        release: str | None = facts["setuptools"].get(f"{major}.{small}")
+        return release
+
     def has_program(self, program: str) -> bool | None:
         """Whether the base ships the program; None when the base is not known well enough."""
         if self.flavour is None:

@@ -256,7 +256,8 @@ def follow(
                 for stage, why in open_links
             ]
     importable, unsure = _importable(entries, view)
-    unsure |= _doubtful(entries, view)
+    doubtful = _doubtful(entries, view)
+    unsure |= doubtful.keys()
     absent = frozenset(
         module
         for module in view.pickled_modules - importable.keys() - unsure
@@ -280,6 +281,7 @@ def follow(
         log_files=log_files(service, view, env, supervisor),
         importable=importable,
         unsure_modules=unsure,
+        modules_by_hand=tuple((module, why) for module, why in doubtful.items() if why),
         absent_modules=absent,
         module_facts={
             path: facts
@@ -408,9 +410,9 @@ def _importable(
     return found, frozenset(unsure - found.keys())
 
 
-def _doubtful(entries: list[Entry], view: View) -> frozenset[str]:
-    """Modules that imports did not find and that may nevertheless be there."""
-    found: set[str] = set()
+def _doubtful(entries: list[Entry], view: View) -> dict[str, str]:
+    """Modules that imports did not find and that may nevertheless be there, with who makes them by hand."""
+    found: dict[str, str] = {}
     for entry in entries:
         for item in entry.trace.imports:
             if item.found != "missing" or not item.module:
@@ -419,10 +421,12 @@ def _doubtful(entries: list[Entry], view: View) -> frozenset[str]:
             for root in entry.roots:
                 path = posixpath.join(root, inside)
                 for candidate in (f"{path}.py", f"{path}/__init__.py", path):
-                    seen = view.look(candidate)
-                    if seen.answer != "no" or view.by_hand(candidate):
-                        found.add(item.module)
-    return frozenset(found)
+                    if view.look(candidate).answer != "no":
+                        # What the image has besides may bring it, whoever else would.
+                        found[item.module] = ""
+                    elif why := view.by_hand(candidate):
+                        found.setdefault(item.module, why)
+    return found
 
 
 def _bound(facts: ModuleFacts) -> frozenset[str] | None:
@@ -1562,53 +1566,19 @@ class _Follower:
             # Releases before 1.5 served 5000.
             unknown = Unknown("it depends on the release of seldon-core")
             found = [replace(f, port=unknown) if f.source == "default" else f for f in found]
-        self._foreign_option(fact)
         self.faults.extend(listening.refused_choices(fact))
         self.faults.extend(listening.unknown_account(fact, self.service))
+        refused = listening.refused_option(fact)
+        if refused is not None:
+            # It ends before it would listen: its defaults are nobody's address.
+            self.faults.append(refused)
+            return
         self.listens.extend(found)
         self.faults.extend(faults)
         self.open_links.extend(open_links)
         for listen in found:
             if isinstance(listen.port, Unknown):
                 self._unset_port(fact, listen, listen.port)
-
-    def _foreign_option(self, fact: ServerStart) -> None:
-        """An option of another server, or of none: this one prints its usage and ends."""
-        from auditor.parsers.commands.servers import ambiguous_option, foreign_option
-
-        unclear = ambiguous_option(fact)
-        if unclear is not None:
-            self.faults.append(
-                StartFault(
-                    kind="literal-variable",
-                    message=(
-                        f"`{unclear[0].flag}` is short for several options: `{fact.kind}: error: ambiguous "
-                        f"option: {unclear[0].flag} could match {', '.join(unclear[1])}`, and the server stops"
-                    ),
-                    at=unclear[0].at,
-                )
-            )
-            return
-
-        found = foreign_option(fact)
-        if found is None:
-            return
-        option, kind = found
-        error = (
-            f"Error: No such option: {option.flag}"
-            if fact.kind == "uvicorn"
-            else f"{fact.kind}: error: unrecognized arguments: {option.flag}"
-        )
-        self.faults.append(
-            StartFault(
-                kind="literal-variable",
-                message=(
-                    f"`{option.flag}` is an option of {kind}, not of {fact.kind}: `{error}`, and the "
-                    "server stops"
-                ),
-                at=option.at,
-            )
-        )
 
     def _unset_port(self, fact: ServerStart, listen: Listen, port: Unknown) -> None:
         """``--port $PORT`` where nothing sets PORT: the option has no value."""

@@ -196,6 +196,38 @@ def refused_choices(fact: ServerStart) -> Iterator[StartFault]:
         )
 
 
+def refused_option(fact: ServerStart) -> StartFault | None:
+    """An option that is another server's, a slip of the pen, or short for several of its own."""
+    from auditor.parsers.commands import servers
+
+    unclear = servers.ambiguous_option(fact)
+    if unclear is not None:
+        option, meant = unclear
+        message = (
+            f"`{option.flag}` is short for several options: `{fact.kind}: error: ambiguous option: "
+            f"{option.flag} could match {', '.join(meant)}`, and the server stops"
+        )
+        return StartFault(kind="literal-variable", message=message, at=option.at)
+    foreign = servers.foreign_option(fact)
+    slip = servers.misspelt_option(fact) if foreign is None else None
+    found = foreign or slip
+    if found is None:
+        return None
+    option, other = found
+    error = (
+        f"Error: No such option: {option.flag}"
+        if fact.kind == "uvicorn"
+        else f"{fact.kind}: error: unrecognized arguments: {option.flag}"
+    )
+    whose = (
+        f"an option of {other}, not of {fact.kind}"
+        if foreign is not None
+        else f"no option of {fact.kind} (`{other}` is)"
+    )
+    message = f"`{option.flag}` is {whose}: `{error}`, and the server stops"
+    return StartFault(kind="literal-variable", message=message, at=option.at)
+
+
 def unknown_account(fact: ServerStart, service: Service) -> Iterator[StartFault]:
     """``gunicorn --user``: an account that the image does not have."""
     from auditor.deployment.accounts import known_account, makes_account

@@ -545,6 +545,8 @@ class Service:
     # they bind (None: not known); ``unsure_modules`` may or may not be there.
     importable: Mapping[str, ProjectModule] = field(default_factory=dict, compare=False)
     unsure_modules: frozenset[str] = frozenset()
+    # Those of them that somebody makes by hand on the machines that build, and who or what says so.
+    modules_by_hand: tuple[tuple[str, str], ...] = ()
     # Modules that artifacts name, the repository has, and the image does not.
     absent_modules: frozenset[str] = frozenset()
     # Links that stayed open, as (stage, reason).

@@ -495,6 +495,44 @@ def test_the_newest_setuptools_has_no_pkg_resources(
     assert result.services[0].forecast.starts == ("no" if found else "yes")
 
 
+PIPENV_LOCK = """\
+{"_meta": {"hash": {"sha256": "aa"}, "pipfile-spec": 6, "requires": {}, "sources": []},
+ "default": {"flask": {"version": "==3.0.3"}, "gunicorn": {"version": "==20.1.0"}}, "develop": {}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("tag", "tool", "found"),
+    [
+        # pipenv wants setuptools 67 and newer: pip takes the newest where the image's is older.
+        ("3.9.18", "pipenv", 1),
+        ("3.11.4", "pipenv==2024.4.0", 1),
+        # What the last images have meets it, and stays.
+        ("3.11", "pipenv", 0),
+        ("3.11.14", "pipenv", 0),
+        # Nothing is there before.
+        ("3.12", "pipenv", 1),
+        # This one was content with any, and the newest for that Python still has the module.
+        ("3.9.18", "pipenv==2022.8.5", 0),
+        ("3.8.18", "pipenv", 0),
+    ],
+)
+def test_pipenv_renews_the_setuptools_of_an_old_image(
+    run: Audit, tag: str, tool: str, found: int
+) -> None:
+    files = {
+        "Pipfile": '[packages]\nflask = "*"\ngunicorn = "*"\n',
+        "Pipfile.lock": PIPENV_LOCK,
+        "Dockerfile": f"FROM python:{tag}-slim\nWORKDIR /app\nRUN pip install {tool}\n"
+        'COPY ["Pipfile", "Pipfile.lock", "./"]\nRUN pipenv install --system --deploy\n'
+        'COPY app.py ./\nCMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n',
+        "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+    }
+    result = run(files)
+    assert [f.message.count("pkg_resources") for f in of(result, "ENV020")] == [1] * found
+    assert (result.services[0].forecast.starts == "no") == bool(found)
+
+
 def test_what_nobody_imports_does_not_break_the_start(run: Audit) -> None:
     files = service(**{"requirements.txt": PINNED + "flask==2.0.3\n"})
     result = run(files)

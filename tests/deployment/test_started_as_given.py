@@ -105,6 +105,103 @@ def test_a_word_beside_the_application(words: str, fails: bool, tmp_path: Path) 
     assert ("unexpected extra argument" in _says(result, "IMG018")) is fails
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        '"gunicorn", "-b", "0.0.0.0:8000", "churn-service:app"',
+        '"gunicorn", "-b", "0.0.0.0:8000", "serving.2024-model:app"',
+        '"python", "-m", "churn-service"',
+    ],
+)
+def test_a_module_whose_name_is_no_identifier(command: str, tmp_path: Path) -> None:
+    source = (
+        FACTORY % ("", "")
+        + "\n\napp = make()\nif __name__ == '__main__':\n    app.run('0.0.0.0', 8000)\n"
+    )
+    files = {
+        "churn-service.py": source,
+        "serving/2024-model.py": source,
+        "requirements.txt": "flask==3.0.3\ngunicorn==23.0.0\n",
+        "Dockerfile": f"{IMAGE}CMD [{command}]\n",
+    }
+    result = _audit(tmp_path, files)
+    assert not _says(result, "IMG017")
+    assert _answers(result).startswith("yyy")
+
+
+def test_what_such_a_module_opens_is_followed(tmp_path: Path) -> None:
+    source = "from flask import Flask\n\napp = Flask(__name__)\nweights = open('churn.bin', 'rb').read()\n"
+    files = {
+        "churn-service.py": source,
+        "churn-1.bin": "x",
+        "requirements.txt": "flask==3.0.3\ngunicorn==23.0.0\n",
+        "Dockerfile": f'{IMAGE}CMD ["gunicorn", "-b", "0.0.0.0:8000", "churn-service:app"]\n',
+    }
+    result = _audit(tmp_path, files)
+    assert _answers(result) == "ynnn"
+    assert "churn.bin" in "".join(f.message for f in result.findings if f.rule.startswith("PTH"))
+
+
+LAYERS = {
+    "churn/__init__.py": "",
+    "churn/api.py": "from fastapi import FastAPI\n%s\napp = FastAPI()\n\n\n@app.post('/predict')\n"
+    "def predict(row: dict):\n    return {'score': 1}\n",
+    "Dockerfile": f'{IMAGE}CMD ["uvicorn", "churn.api:app", "--host", "0.0.0.0"]\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("statement", "ignored", "answers"),
+    [
+        # What git ignores is on the author's machine, and in no clone: nobody knows here.
+        ("from .model.loader import load", "model/\n", "yuuu"),
+        ("import churn.model.loader", "model/\n", "yuuu"),
+        ("from .model.loader import load", "", "ynnn"),
+        ("from .model.loader import load", "data/\n", "ynnn"),
+        (
+            "try:\n    from .model.loader import load\nexcept ImportError:\n    load = None",
+            "model/\n",
+            "yyyy",
+        ),
+    ],
+)
+def test_a_package_that_git_ignores(
+    statement: str, ignored: str, answers: str, tmp_path: Path
+) -> None:
+    files = {**LAYERS, "churn/api.py": LAYERS["churn/api.py"] % statement, ".gitignore": ignored}
+    result = _audit(tmp_path, files)
+    assert _answers(result) == answers
+    assert ("git ignores it" in _says(result, "IMG023")) is ("u" in answers)
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ('"uvicorn", "app:app", "----port", "8000"', "--port"),
+        ('"uvicorn", "app:app", "--hots=0.0.0.0"', "--host"),
+        ('"uvicorn", "app:app", "--host", "0.0.0.0", "--log_level", "info"', "--log-level"),
+        ('"gunicorn", "--bindn=0.0.0.0:8000", "app:app"', "--bind"),
+        ('"gunicorn", "--bind=0.0.0.0:8000", "--time-out=60", "app:app"', "--timeout"),
+        ('"gunicorn", "--bind=0.0.0.0:8000", "app:app", "--loglevel=info"', "--log-level"),
+        # argparse takes a beginning for the whole; an option of another release may be one letter off.
+        ('"gunicorn", "--bin=0.0.0.0:8000", "app:app"', ""),
+        ('"gunicorn", "--bind=0.0.0.0:8000", "--reloads", "app:app"', ""),
+        ('"uvicorn", "app:app", "--host", "0.0.0.0", "--http3"', ""),
+        ('"uvicorn", "app:app", "--host", "0.0.0.0", "--some-new-option=1"', ""),
+    ],
+)
+def test_a_misspelt_option_ends_the_server(command: str, meant: str, tmp_path: Path) -> None:
+    needs = "fastapi==0.115.6\nuvicorn==0.34.0\ngunicorn==23.0.0\n"
+    result = _audit(
+        tmp_path, {"requirements.txt": needs, "Dockerfile": f"{IMAGE}CMD [{command}]\n"}
+    )
+    assert (f"(`{meant}` is)" in _says(result, "IMG018")) is bool(meant)
+    if meant:
+        # It never listens: where it would by default is nobody's fault.
+        assert _answers(result) == "ynnn"
+        assert not _says(result, "NET001")
+
+
 STAGES = """\
 FROM python:3.11-slim AS builder
 COPY requirements.txt .

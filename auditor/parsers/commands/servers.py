@@ -103,6 +103,48 @@ def foreign_option(server: ServerStart) -> tuple[Option, str] | None:
     return None
 
 
+def misspelt_option(server: ServerStart) -> tuple[Option, str] | None:
+    """A long option that no release of this server knows, with the one that was meant.
+
+    What differs by a digit or an ending `s` may be an option of another release.
+    """
+    table = _table()
+    if server.kind not in _STRICT or server.opaque is not None:
+        return None
+    row = table[server.kind]
+    known = {*row.get("values", {}), *row.get("switches", {}), *row.get("off", {}), *_COMMON}
+    known = {flag for flag in known if flag.startswith("--")}
+    for option in server.options:
+        flag = option.flag
+        if option.source != "argv" or not flag.startswith("--") or flag in known:
+            continue
+        if server.kind != "uvicorn" and any(own.startswith(flag) for own in known):
+            # argparse takes the beginning of an option for it; click does not.
+            continue
+        meant = next((own for own in sorted(known) if _slipped(flag, own)), None)
+        if meant is not None:
+            return option, meant
+    return None
+
+
+def _slipped(flag: str, own: str) -> bool:
+    """Whether one is the other with a letter too many, too few, wrong, or two exchanged."""
+    given, meant = flag.lstrip("-"), own.lstrip("-")
+    if given == meant or given.replace("_", "-") == meant:
+        return True
+    if len(given) < 4 or min(given, meant, key=len) + "s" == max(given, meant, key=len):
+        return False
+    if len(given) == len(meant):
+        wrong = [i for i, pair in enumerate(zip(given, meant, strict=True)) if pair[0] != pair[1]]
+        swapped = len(wrong) == 2 and given[wrong[0]] == meant[wrong[1]]
+        swapped = swapped and given[wrong[1]] == meant[wrong[0]] and wrong[1] - wrong[0] == 1
+        return swapped or (len(wrong) == 1 and not (given + meant)[wrong[0]].isdigit())
+    short, long = sorted((given, meant), key=len)
+    return len(long) - len(short) == 1 and any(
+        long[:i] + long[i + 1 :] == short and not long[i].isdigit() for i in range(len(long))
+    )
+
+
 def ambiguous_option(server: ServerStart) -> tuple[Option, tuple[str, ...]] | None:
     """A shortened option that argparse could take for several, with those."""
     if server.kind not in ("gunicorn", "hypercorn"):

@@ -52,7 +52,8 @@ class ImageFinder:
     def find(self, name: str) -> Module | None:
         """The module that ``import name`` would load, searched root by root as Python does."""
         parts = name.split(".")
-        if not all(part.isidentifier() for part in parts):
+        # importlib, which servers and `python -m` use, takes any file name: `model-service:app`.
+        if any(not part or "/" in part for part in parts):
             return None
         inside = "/".join(parts)
         namespace = False
