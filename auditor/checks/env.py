@@ -1342,8 +1342,10 @@ def known_incompatible_release(
         users = [
             service
             for service in deployment.services_of(environment.services)
-            if (row["at_import"] or row["calls"]) and _uses(service, row)
+            if (row["at_import"] or row["calls"] or row.get("servers")) and _uses(service, row)
         ]
+        if row.get("servers") and not users:
+            continue
         if not users and environment.services and row["at_import"]:
             # Installed, yet no code that was seen imports it.
             confidence = Confidence.POSSIBLE
@@ -1482,6 +1484,10 @@ def _meets(requirement: str, item: EnvRequirement) -> bool:
 
 def _uses(service: Service, row: dict[str, Any]) -> bool:
     """Whether starting the service imports the distribution, or runs its program."""
+    if row.get("servers"):
+        from auditor.linking import stores
+
+        return stores.keeps_records(service, row["servers"])
     for process in service.processes:
         fact = process.interpretation.fact
         if isinstance(fact, ServerStart) and fact.kind == row["name"]:
