@@ -75,6 +75,8 @@ class Pair:
     at_import: bool = True
     # Then: the calls that fail, whatever they are given.
     calls: tuple[str, ...] = ()
+    # Servers that fail, and only where they keep their records in a database.
+    servers: tuple[str, ...] = ()
     holds: tuple[tuple[str, str], ...] = ()
     # Releases of distributions that are known not to hold it back.
     open: tuple[str, ...] = ()
@@ -107,6 +109,10 @@ PAIRS = (
     Pair(id="flask-restx-werkzeug", name="flask-restx", versions=">=1.0,<1.1.0", other="werkzeug", bad=">=3.0",
          samples=("1.0.6",), python="3.10", code="import flask_restx", module="flask_restx", pythons=">=3.8",
          remedy="<2.3", also=("flask<2.3",)),
+    Pair(id="mlflow-sqlalchemy", name="mlflow", versions=">=2.2,<3.10", other="sqlalchemy", bad=">=2.1",
+         samples=("2.9.2", "2.22.2", "3.7.0"), python="3.11", code="import mlflow.store.db.utils", module="mlflow",
+         at_import=False, servers=("mlflow-server", "mlflow-ui"), pythons=">=3.9", remedy="<2.1",
+         also=("setuptools<80",)),
     Pair(id="flasgger-flask", name="flasgger", versions=">=0.9.4,<0.9.7", other="flask", bad=">=2.3",
          samples=("0.9.5",), python="3.10", code="import flasgger", module="flasgger", pythons=">=3.8", remedy="<2.3"),
     Pair(id="gunicorn-setuptools", name="gunicorn", versions=">=20.0,<21.0", other="setuptools", bad=">=82",
@@ -267,6 +273,7 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
         "module": pair.module,
         "at_import": pair.at_import,
         "calls": list(pair.calls),
+        **({"servers": list(pair.servers)} if pair.servers else {}),
         **({"unless": list(pair.unless)} if pair.unless else {}),
         **({"brought_by": [list(t) for t in pair.brought_by]} if pair.brought_by else {}),
         "remedy": pair.remedy,

@@ -136,7 +136,7 @@ def lfs_pointer(artifact: Artifact, rule: Rule, deployment: Deployment) -> Itera
         for link in service.reads:
             if link.seen.repo != artifact.path or link.access.mode != "read":
                 continue
-            blocks = stopped(service, link.access.reach)
+            blocks = stopped(service, link.access.at, link.access.reach)
             if blocks:
                 yield rule.undecided(
                     f"{artifact.path} is a Git LFS pointer: what the build has depends on "

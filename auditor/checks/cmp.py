@@ -32,7 +32,7 @@ def _stages(load: Load, effect: str) -> tuple[tuple[str, Stage], ...]:
         return ()
     if effect == "predict" or not reach.phase.before_serving:
         return load.service.breaks(Stage.PREDICTS)
-    return load.service.breaks(Stage.STARTS)
+    return load.service.loading(load.access.at)
 
 
 def _ends(load: Load, reason: Reason) -> list[Related]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import posixpath
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
 from auditor import versions
@@ -30,6 +30,10 @@ from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.requirements import Requirement, normalise
 from auditor.source import Location, Problem
+
+if TYPE_CHECKING:
+    from auditor.linking.optional import Wanted
+    from auditor.parsers.python.facts import Reach
 
 # Tools that build the environment rather than belong to it.
 _BUILD_TOOLS = frozenset(
@@ -425,7 +429,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                         related=[Related(python.at, "the interpreter is chosen here")]
                         if python
                         else (),
-                        breaks=_stages(service, item.reach.phase, item.reach.certain),
+                        breaks=_stages(service, item.fact.at, item.reach),
                     )
                 continue
             if item.module in seen:
@@ -445,7 +449,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 yield rule.undecided(
                     f"whether `{top}` is installed is not known ({provision.reason or environment.name})",
                     at=item.fact.at,
-                    blocks=_stages(service, item.reach.phase, item.reach.certain),
+                    blocks=_stages(service, item.fact.at, item.reach),
                 )
                 continue
             if not provision.candidates and _copied(service, top):
@@ -460,7 +464,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                     related=[Related(environment.at, "the image is built here")],
                     confidence=Confidence.LIKELY,
                     evidence={"module": item.module, "path": own},
-                    breaks=_stages(service, item.reach.phase, item.reach.certain),
+                    breaks=_stages(service, item.fact.at, item.reach),
                 )
                 continue
             wanted = provision.candidates[0] if provision.candidates else top
@@ -476,7 +480,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 related=[Related(_requirements_end(environment), "the image installs this")],
                 confidence=confidence,
                 evidence={"module": item.module, "distributions": list(provision.candidates[:4])},
-                breaks=_stages(service, item.reach.phase, item.reach.certain),
+                breaks=_stages(service, item.fact.at, item.reach),
             )
         yield from _features(service, rule, entry, environment, seen)
         yield from _without_dependencies(service, rule, entry, environment, seen)
@@ -492,7 +496,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                     yield rule.undecided(
                         "whether python-multipart is installed is not known",
                         at=route.at,
-                        blocks=service.breaks(Stage.STARTS),
+                        blocks=service.loading(route.at),
                     )
                 else:
                     yield rule.finding(
@@ -503,7 +507,7 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                         related=[
                             Related(_requirements_end(environment), "the image installs this")
                         ],
-                        breaks=service.breaks(Stage.STARTS),
+                        breaks=service.loading(route.at),
                     )
 
 
@@ -524,7 +528,7 @@ def _features(
         if installed.has(item.distribution) or "yes" in answers:
             yield rule.passed()
             continue
-        stages = _stages(service, item.phase, item.certain)
+        stages = _stages(service, item.at, item)
         if item.phase is Phase.REQUEST and "predict" not in item.route.lower():
             stages = ()
         settled = item.by_extra and installed.complete and not installed.unknown
@@ -555,10 +559,11 @@ def _own_package(top: str, deployment: Deployment) -> Iterator[str]:
             yield "/".join(parts[: parts.index(top) + 1])
 
 
-def _stages(service: Service, phase: Phase, certain: bool) -> tuple[tuple[str, Stage], ...]:
-    if not certain:
+def _stages(service: Service, at: Location, reach: Reach | Wanted) -> tuple[tuple[str, Stage], ...]:
+    """What an import that fails there breaks; ``reach`` tells when, and whether for certain."""
+    if not reach.certain:
         return ()
-    return service.breaks(Stage.STARTS if phase.before_serving else Stage.PREDICTS)
+    return service.loading(at) if reach.phase.before_serving else service.breaks(Stage.PREDICTS)
 
 
 def _requirements_end(environment: Environment) -> Location:
@@ -645,7 +650,7 @@ def _without_dependencies(
                     help="Leave `--no-deps` out, or list everything (`pip freeze`).",
                     related=[Related(item.fact.at, "imported here")],
                     confidence=Confidence.LIKELY,
-                    breaks=_stages(service, item.reach.phase, item.reach.certain),
+                    breaks=_stages(service, item.fact.at, item.reach),
                 )
 
 
@@ -1337,8 +1342,10 @@ def known_incompatible_release(
         users = [
             service
             for service in deployment.services_of(environment.services)
-            if (row["at_import"] or row["calls"]) and _uses(service, row)
+            if (row["at_import"] or row["calls"] or row.get("servers")) and _uses(service, row)
         ]
+        if row.get("servers") and not users:
+            continue
         if not users and environment.services and row["at_import"]:
             # Installed, yet no code that was seen imports it.
             confidence = Confidence.POSSIBLE
@@ -1477,6 +1484,10 @@ def _meets(requirement: str, item: EnvRequirement) -> bool:
 
 def _uses(service: Service, row: dict[str, Any]) -> bool:
     """Whether starting the service imports the distribution, or runs its program."""
+    if row.get("servers"):
+        from auditor.linking import stores
+
+        return stores.keeps_records(service, row["servers"])
     for process in service.processes:
         fact = process.interpretation.fact
         if isinstance(fact, ServerStart) and fact.kind == row["name"]:

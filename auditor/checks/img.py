@@ -308,6 +308,14 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
         access = item.link.access
         if access.reach.phase is Phase.UNREACHED:
             continue
+        if item.by_builder and item.decides is not None:
+            yield rule.undecided(
+                f"{item.decides.path} is made by WORKDIR behind USER: BuildKit makes it for {service.user}, the "
+                "classic builder for root",
+                at=access.at,
+                blocks=stopped(service, access.at, access.reach),
+            )
+            continue
         if item.allowed == "yes":
             yield rule.passed()
             continue
@@ -326,7 +334,7 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 severity=None if access.reach.certain else Severity.LOW,
                 related=[Related(item.read_only_at, "said here")] if item.read_only_at else (),
                 confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
-                breaks=stopped(service, access.reach),
+                breaks=stopped(service, access.at, access.reach),
             )
             continue
         decides = item.decides
@@ -350,16 +358,16 @@ def unwritable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
                 if at is not None
             ],
             confidence=Confidence.LIKELY if access.reach.certain else Confidence.POSSIBLE,
-            breaks=stopped(service, access.reach),
+            breaks=stopped(service, access.at, access.reach),
         )
 
 
-def stopped(service: Service, reach: Reach) -> tuple[tuple[str, Stage], ...]:
+def stopped(service: Service, at: Location, reach: Reach) -> tuple[tuple[str, Stage], ...]:
     """What an error there breaks: the start, or the prediction whose handler leads to it."""
     if not reach.certain:
         return ()
     if reach.phase.before_serving:
-        return service.breaks(Stage.STARTS)
+        return service.loading(at)
     return service.breaks(Stage.PREDICTS) if "predict" in reach.route.lower() else ()
 
 
@@ -379,6 +387,15 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             if read.reach.phase is Phase.UNREACHED or name in reported:
                 continue
             variable = service.variable(name)
+            starts = read.reach.certain and read.reach.phase.before_serving
+            if variable is not None and variable.source == "shell":
+                reported.add(name)
+                yield rule.undecided(
+                    f"{name} is set only if the shell that starts Compose has it",
+                    at=read.at,
+                    blocks=service.loading(read.at) if starts else (),
+                )
+                continue
             if (
                 variable is not None
                 or name in _ALWAYS_SET
@@ -386,13 +403,12 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             ):
                 yield rule.passed()
                 continue
-            starts = read.reach.certain and read.reach.phase.before_serving
             reported.add(name)
             if wild is not None and isinstance(wild.value, Unknown):
                 yield rule.undecided(
                     f"whether {name} is set is not known ({wild.value.reason})",
                     at=read.at,
-                    blocks=service.breaks(Stage.STARTS) if starts else (),
+                    blocks=service.loading(read.at) if starts else (),
                 )
                 continue
             if service.origin == "dockerfile" and _OF_PLATFORM.match(name):
@@ -433,7 +449,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 else Severity.MEDIUM
                 if read.documented or not (certain or documented or argument is not None)
                 else None,
-                breaks=service.breaks(Stage.STARTS) if starts else (),
+                breaks=service.loading(read.at) if starts else (),
                 evidence={"variable": name},
             )
 
@@ -463,7 +479,7 @@ def unreadable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             related=[Related(service.user_at, "the user is set here")] if service.user_at else (),
             confidence=None if access.reach.certain else Confidence.POSSIBLE,
             severity=None if access.reach.certain else Severity.LOW,
-            breaks=stopped(service, access.reach),
+            breaks=stopped(service, access.at, access.reach),
         )
 
 
@@ -588,6 +604,8 @@ def _foreign_program(
 
 
 _MODULE_FAULTS = frozenset({"module", "attribute"})
+# What the server finds out when it imports the application, not when it is started.
+_OF_THE_APPLICATION = _MODULE_FAULTS | {"interface"}
 _COMMAND_FAULTS = frozenset(
     {
         "script",
@@ -653,6 +671,8 @@ def _fault_finding(
         evidence=dict(fault.evidence),
         breaks=((service.name, Stage.STARTS),)
         if fault.kind == "daemon"
+        else service.loading(fault.at)
+        if fault.kind in _OF_THE_APPLICATION and fault.stage is Stage.STARTS
         else tuple(pair for s in everyone or (service,) for pair in s.breaks(fault.stage)),
     )
 
@@ -774,7 +794,9 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
             related=[Related(python.at, "the interpreter is chosen here")],
             confidence=None if sure else Confidence.POSSIBLE,
             severity=None if sure else Severity.MEDIUM,
-            breaks=service.breaks(Stage.STARTS) if reach is None else stopped(service, reach),
+            breaks=service.loading(refused.at)
+            if reach is None
+            else stopped(service, refused.at, reach),
         )
     for entry in service.entries:
         for _, path in entry.trace.modules:
@@ -794,7 +816,7 @@ def syntax_too_new(service: Service, rule: Rule) -> Iterator[Outcome]:
                     f"{python.version}: `{'SyntaxError' if parsed else 'TypeError'}`",
                     related=[Related(python.at, "the interpreter is chosen here")],
                     confidence=None if parsed else Confidence.LIKELY,
-                    breaks=service.breaks(Stage.STARTS),
+                    breaks=service.loading(need.at),
                 )
                 break
     if judged:

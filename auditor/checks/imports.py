@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _stages(service: Service, item: ReachedImport) -> tuple[tuple[str, Stage], ...]:
-    return stopped(service, item.reach)
+    return stopped(service, item.fact.at, item.reach)
 
 
 @check("ENV021")
@@ -71,7 +71,7 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
                 item.at,
                 f"{item.because}: `{item.error}`",
                 evidence={"file": item.file} if item.file else {},
-                breaks=stopped(service, reach),
+                breaks=stopped(service, item.at, reach),
             )
         for call in entry.trace.calls:
             # The first of these ends the start; nobody waits for the others.
@@ -88,7 +88,7 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
                 message,
                 help=remedy,
                 confidence=confidence,
-                breaks=stopped(service, call.reach),
+                breaks=stopped(service, call.at, call.reach),
             )
     yield from _packed(service, rule, deployment)
     for access, path in startcalls.objects_refused(service, deployment):
@@ -101,7 +101,7 @@ def failing_statement(service: Service, rule: Rule, deployment: Deployment) -> I
             "be loaded when allow_pickle=False`",
             help="Save numbers only; or load it with `allow_pickle=True`, if you trust who wrote it.",
             related=[Related(Location(path), "the array")],
-            breaks=stopped(service, access.reach),
+            breaks=stopped(service, access.at, access.reach),
         )
 
 
@@ -112,7 +112,7 @@ def _packed(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Ou
                 access.at,
                 f"`{access.path.text}` is not compressed as `{access.loader}` expects: `{error}`",
                 help="Open it with what wrote it.",
-                breaks=stopped(service, access.reach),
+                breaks=stopped(service, access.at, access.reach),
             )
 
 
@@ -141,7 +141,7 @@ def failing_import(service: Service, rule: Rule) -> Iterator[Outcome]:
                 related=gone[1],
                 confidence=Confidence.LIKELY,
                 evidence={"module": use.module},
-                breaks=stopped(service, use.reach),
+                breaks=stopped(service, use.at, use.reach),
             )
     for entry in service.runs:
         for item in entry.trace.imports:

@@ -702,7 +702,7 @@ def _asked_by_code(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 related=[Related(call.at, "asked here"), Related(listen.at, "served here")],
                 severity=Severity.MEDIUM if told else None,
                 confidence=Confidence.POSSIBLE if told else Confidence.LIKELY,
-                breaks=() if told else stopped(service, call.reach),
+                breaks=() if told else stopped(service, call.at, call.reach),
             )
 
 
@@ -772,7 +772,7 @@ def _asks_itself(
         help="Ask the service of the project by its name.",
         related=[Related(other.at, "this service is meant")],
         confidence=Confidence.LIKELY,
-        breaks=stopped(service, call.reach),
+        breaks=stopped(service, call.at, call.reach),
     )
 
 

@@ -362,5 +362,5 @@ def _broken(service: Service, at: Location) -> tuple[tuple[str, Stage], ...]:
             if access.reach.phase is Phase.UNREACHED:
                 return ()
             before = access.reach.phase.before_serving
-            return service.breaks(Stage.STARTS if before else Stage.PREDICTS)
+            return service.loading(at) if before else service.breaks(Stage.PREDICTS)
     return ()

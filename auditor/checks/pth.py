@@ -9,6 +9,7 @@ from auditor.catalog import Rule
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import BuiltImage, Deployment, Service
 from auditor.findings import Confidence, Related, Severity, Stage
+from auditor.linking import swallowed
 from auditor.linking.paths import PathLink, machine_path
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location, Unknown
@@ -19,13 +20,33 @@ def _opened_later(link: PathLink) -> bool:
     return link.access.loader.endswith((".Jinja2Templates", ".FileSystemLoader"))
 
 
+def _tripped_over(service: Service, link: PathLink) -> Location | None:
+    """Where predictions fail because the error of this read is caught and nothing is loaded."""
+    guards = set(link.access.reach.guards)
+    if link.seen.answer != "no" or link.access.mode != "read" or guards - {"try"} or not guards:
+        return None
+    if not link.access.reach.phase.before_serving:
+        return None
+    facts = service.module_facts.get(link.access.at.path)
+    routes = [r for e in service.entries for app in e.trace.apps for r in app.routes]
+    for route in routes if facts is not None else ():
+        if "predict" not in route.label.lower() or facts is None or route.conditional:
+            continue
+        found = swallowed.trips(facts, link.access.at.line, route)
+        if found is not None:
+            return found
+    return None
+
+
 def _stages(service: Service, link: PathLink) -> tuple[tuple[str, Stage], ...]:
     """What a failing read breaks: the start, or the requests that lead to it."""
+    if not link.access.reach.certain and _tripped_over(service, link) is not None:
+        return service.breaks(Stage.PREDICTS)
     if not link.access.reach.certain or _opened_later(link):
         return ()
     phase = link.access.reach.phase
     if phase.before_serving:
-        return service.breaks(Stage.STARTS)
+        return service.loading(link.access.at)
     if phase is Phase.REQUEST and "predict" in link.access.reach.route.lower():
         return service.breaks(Stage.PREDICTS)
     return ()
@@ -44,7 +65,8 @@ def _judged(service: Service) -> Iterator[PathLink]:
         if access.missing_ok and link.seen.answer != "yes":
             continue
         if not access.reach.certain and link.seen.answer == "no":
-            if access.mode == "list" or _SURVIVES & set(access.reach.guards):
+            survives = access.mode == "list" or _SURVIVES & set(access.reach.guards)
+            if survives and _tripped_over(service, link) is None:
                 continue
             if (access.at, access.loader) in present:
                 continue  # one of several candidates that the same line tries
@@ -63,21 +85,26 @@ def _judged(service: Service) -> Iterator[PathLink]:
 _SURVIVES = frozenset({"try", "exists", "missing-return"})
 
 
-def _severity(link: PathLink) -> Severity | None:
+def _severity(service: Service, link: PathLink) -> Severity | None:
     """A file made by hand, or read only under a condition, may well be there when it matters."""
     if link.made_by_hand or link.to_be_mounted or link.host_only or _opened_later(link):
         return Severity.MEDIUM
-    return None if link.access.reach.certain else Severity.LOW
+    certain = link.access.reach.certain or _tripped_over(service, link) is not None
+    return None if certain else Severity.LOW
 
 
-def _confidence(link: PathLink) -> Confidence:
+def _confidence(service: Service, link: PathLink) -> Confidence:
     if (link.made_by_hand and not link.by_example) or link.to_be_mounted:
         return Confidence.POSSIBLE
-    return Confidence.LIKELY if link.access.reach.certain else Confidence.POSSIBLE
+    certain = link.access.reach.certain or _tripped_over(service, link) is not None
+    return Confidence.LIKELY if certain else Confidence.POSSIBLE
 
 
 def _ends(service: Service, link: PathLink) -> list[Related]:
     related = []
+    tripped = None if link.access.reach.certain else _tripped_over(service, link)
+    if tripped is not None:
+        related.append(Related(tripped, "the error is caught, and predictions fail here"))
     if link.access.path.base == "cwd" and service.cwd_at is not None:
         related.append(Related(service.cwd_at, f"the working directory is {service.cwd}"))
     if link.seen.at is not None:
@@ -122,8 +149,8 @@ def relative_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             help="Build the path from `Path(__file__).resolve().parent`, or set WORKDIR to the directory "
             "that the path starts from.",
             related=_ends(service, link),
-            confidence=_confidence(link),
-            severity=_severity(link),
+            confidence=_confidence(service, link),
+            severity=_severity(service, link),
             evidence={"resolved": link.path, "in_image": list(link.elsewhere[:3])},
             breaks=_stages(service, link),
         )
@@ -203,7 +230,7 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             )
             confidence = Confidence.POSSIBLE if doubt else Confidence.LIKELY
         else:
-            confidence = _confidence(link)
+            confidence = _confidence(service, link)
         if service.origin == "platform" and not link.path.startswith(f"{service.cwd}/"):
             # A disk of the platform, or the machine on which a bento is served as it was built.
             yield rule.undecided(
@@ -237,8 +264,8 @@ def missing_path(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             link.access.at,
             f"`{_shown(link)}` is not in the image{where}: {_error(link)}",
             related=_ends(service, link),
-            confidence=min(confidence, _confidence(link)),
-            severity=_severity(link)
+            confidence=min(confidence, _confidence(service, link)),
+            severity=_severity(service, link)
             or (Severity.MEDIUM if confidence is Confidence.POSSIBLE else None),
             evidence={"resolved": link.path, "repository": link.source_has},
             breaks=_stages(service, link),
@@ -264,8 +291,8 @@ def _ignored_file(service: Service, rule: Rule) -> Iterator[Outcome]:
             f"`{_shown(link)}` is not in the image: .dockerignore leaves {repo} out: {_error(link)}",
             help="Add an exception (`!` and the path) to .dockerignore, below the pattern.",
             related=[Related(pattern, "left out by this pattern"), *_ends(service, link)],
-            confidence=_confidence(link),
-            severity=_severity(link),
+            confidence=_confidence(service, link),
+            severity=_severity(service, link),
             evidence={"resolved": link.path, "repository": repo},
             breaks=_stages(service, link),
         )
@@ -366,13 +393,14 @@ def machine_specific_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             if not access.reach.certain and _SURVIVES & set(access.reach.guards):
                 continue
             fails = access.mode in ("read", "list") and access.reach.certain
-            stage = Stage.STARTS if access.reach.phase.before_serving else Stage.PREDICTS
+            starts = access.reach.phase.before_serving
+            broken = service.loading(access.at) if starts else service.breaks(Stage.PREDICTS)
             yield rule.finding(
                 access.at,
                 f"`{text}` is a path of one developer's machine; the container has no such file",
                 help="Copy the file into the image and build the path from `Path(__file__)`, or read it from a "
                 "variable.",
-                breaks=service.breaks(stage) if fails else (),
+                breaks=broken if fails else (),
                 severity=None
                 if fails
                 else Severity.MEDIUM
@@ -416,7 +444,7 @@ def missing_directory(service: Service, rule: Rule) -> Iterator[Outcome]:
             help=f"Make it first (`Path(…).parent.mkdir(parents=True, exist_ok=True)`), or in the "
             f"image: `RUN mkdir -p {parent}`.",
             related=_ends(service, item.link),
-            confidence=_confidence(item.link),
-            severity=_severity(item.link),
+            confidence=_confidence(service, item.link),
+            severity=_severity(service, item.link),
             breaks=_stages(service, item.link),
         )

@@ -44,7 +44,7 @@ def _programs(image: BuiltImage, rule: Rule, deployment: Deployment) -> Iterator
                 related=[Related(image.image.base.at, "the stage that is shipped lacks it")],
                 severity=None if reach.certain else Severity.MEDIUM,
                 confidence=Confidence.LIKELY if reach.certain else Confidence.POSSIBLE,
-                breaks=stopped(service, reach),
+                breaks=stopped(service, call.at, reach),
             )
 
 
@@ -99,7 +99,7 @@ def _finding(
         for runs, theirs, wants in found:
             at_import = any(lack.need.when == "import" for lack in wants)
             starts = at_import and theirs.phase.before_serving
-            breaks += runs.breaks(Stage.STARTS if starts else Stage.PREDICTS)
+            breaks += runs.loading(theirs.at) if starts else runs.breaks(Stage.PREDICTS)
     names = ", ".join(f"`{lack.need.name}`" for lack in lacks)
     base = image.base.text if image.base is not None else "the image"
     subject = f"`{use.distribution}`"

@@ -291,6 +291,34 @@ def _bounded(node: ast.expr) -> bool:
     )
 
 
+def bound_as_main_only(facts: ModuleFacts, name: str) -> Location | None:
+    """Where a module tests for ``__main__``, if it binds the name below that test and nowhere else."""
+    body = facts.tree.body if facts.tree is not None else []
+    tests = [node for node in body if isinstance(node, ast.If) and is_main_test(node.test)]
+    if len(tests) != 1 or not any(_binds(node, name) for node in tests[0].body):
+        return None
+    rest = [*(node for node in body if node is not tests[0]), *tests[0].orelse]
+    if any(_binds(node, name) for node in rest):
+        return None
+    return Location(path=facts.path, line=tests[0].lineno)
+
+
+def _binds(statement: ast.stmt, name: str) -> bool:
+    """Any binding of the name, or one that may hide it (``import *``, ``globals()``)."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and node.id == name:
+            return True
+        if isinstance(node, ast.Name) and node.id in ("globals", "exec", "setattr", "__getattr__"):
+            return True
+        if isinstance(node, ast.alias):
+            bound = (node.asname or node.name).partition(".")[0]
+            if bound in (name, "*"):
+                return True
+        if getattr(node, "name", "") in (name, "__getattr__"):
+            return True  # a function, a class, or what a handler of errors binds
+    return False
+
+
 def raised(facts: ModuleFacts) -> tuple[Location, str] | None:
     """The first place where the module itself may raise, at its top or in an ``if`` there."""
     pending = list(facts.tree.body) if facts.tree is not None else []

@@ -12,6 +12,7 @@ from auditor.deployment import (
     buildsteps,
     endings,
     fronts,
+    healthscript,
     idle,
     packagedata,
     reach,
@@ -90,6 +91,12 @@ _NO_APPLICATION = {
     "daphne": "error: the following arguments are required: application",
 }
 
+# They take `module:attribute`, and no module alone.
+_NEED_ATTRIBUTE = {
+    "uvicorn": '`Error loading ASGI app. Import string "{}" must be in format "<module>:<attribute>".`',
+    "daphne": "`ValueError: not enough values to unpack`",
+}
+
 # Distributions that bring a server, where they are named otherwise.
 _DISTRIBUTIONS = {
     "fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli", "ray-serve": "ray",
@@ -155,7 +162,7 @@ def follow(
     faults.extend(startup.first_program(service, script, view, cwd))
     first: list[Interpretation] = []
     faults.extend(startup.scripts(service, script, view, env, cwd, first))
-    preludes = _preludes(service, view, env, first, documented=documented)
+    preludes = _preludes(service, view, env, first, faults, documented=documented)
     for prelude in preludes:
         faults.extend(endings.stops(prelude.trace))
     startup.before(script, view, env, cwd)
@@ -221,7 +228,7 @@ def follow(
     if not complete:
         web = web or None
     if complete and not listens:
-        faults += idle.faults(script, processes)
+        faults += idle.faults(script, processes, view, cwd)
         open_links.append((Stage.REACHABLE, "no server that listens was found"))
     routes = [r for e in entries for app in e.trace.apps for r in app.routes]
     pages = any(e.server in _PAGES for e in entries) or any(
@@ -231,10 +238,23 @@ def follow(
     if (
         not pages
         and not answering
+        and not _posts_by_hand(entries, view)
         and not any(r.kind == "predict" or "POST" in r.methods for r in routes)
     ):
         open_links.append((Stage.PREDICTS, "no prediction endpoint was found"))
     service = replace(service, entries=tuple(entries), preludes=preludes)
+    if not preludes:
+        relaunches, in_parent = workers.relaunched(processes, entries, tuple(configured), view)
+        service = replace(service, relaunches=relaunches, in_parent=in_parent)
+        if relaunches and not in_parent:
+            # All but what the server itself needs is found out by its workers.
+            open_links = [
+                (
+                    Stage.REACHABLE if stage is Stage.STARTS and "installed" not in why else stage,
+                    why,
+                )
+                for stage, why in open_links
+            ]
     importable, unsure = _importable(entries, view)
     doubtful = _doubtful(entries, view)
     unsure |= doubtful.keys()
@@ -255,6 +275,9 @@ def follow(
     )
     return replace(
         service,
+        health=healthscript.followed(
+            service, view, env, lambda path: _program_at(service, view, env, path)
+        ),
         log_files=log_files(service, view, env, supervisor),
         importable=importable,
         unsure_modules=unsure,
@@ -287,17 +310,49 @@ def _preludes(
     view: View,
     env: Mapping[str, str | Unknown | None],
     commands: list[Interpretation],
+    faults: list[StartFault],
     *,
     documented: bool,
 ) -> tuple[Entry, ...]:
-    """The traces of programs that must succeed before the server is started."""
+    """The traces of programs that must succeed before the server is started.
+
+    ``faults`` gets those that are not there.
+    """
     found: list[Entry] = []
     for what in commands[:8]:
         process = MainProcess(interpretation=what)
         follower = _Follower(service, view, env, process, documented=documented)
         follower.run()
         found += follower.entries
+        faults += [fault for fault in follower.faults if fault.kind in ("script", "module")]
     return tuple(found)
+
+
+def _posts_by_hand(entries: list[Entry], view: View) -> bool:
+    """A handler of the standard library's server that takes what is posted."""
+    return any(
+        "do_POST" in made.methods
+        for entry in entries
+        if any(server.tool == "http.server" for server in entry.trace.servers)
+        for _, path in entry.trace.modules
+        if (facts := view.facts_of_repo(path)) is not None
+        for made in facts.classes
+    )
+
+
+def _program_at(
+    service: Service, view: View, env: Mapping[str, str | Unknown | None], path: str
+) -> Trace | None:
+    """What a program of the image at this path does when Python runs it beside the service."""
+    from auditor.parsers.commands import Interpretation
+    from auditor.parsers.shell.facts import Arg
+
+    named = Arg(value=path, at=service.at)
+    fact = PythonRun(at=service.at, interpreter="python", argv=(named,), script=named)
+    process = MainProcess(interpretation=Interpretation(fact=fact, argv=(), cwd=service.cwd))
+    follower = _Follower(service, view, env, process, documented=True)
+    follower.run()
+    return follower.entries[0].trace if len(follower.entries) == 1 else None
 
 
 def _kind(process: MainProcess) -> str:
@@ -652,6 +707,18 @@ class _Follower:
                 )
             )
             return
+        if app.attribute is None and app.module is not None and fact.kind in _NEED_ATTRIBUTE:
+            self.faults.append(
+                StartFault(
+                    kind="attribute",
+                    message=(
+                        f"{fact.kind} is told `{app.raw}`, which names no object of the module: "
+                        f"{_NEED_ATTRIBUTE[fact.kind].format(app.raw)}"
+                    ),
+                    at=app.at,
+                )
+            )
+            return
         if app.path is not None:
             self._run_file(app.path, app.at, server=fact.kind, attribute=app.attribute)
             return
@@ -980,6 +1047,8 @@ class _Follower:
     def _python(self, fact: PythonRun) -> None:
         if fact.code is not None and isinstance(fact.code.value, str):
             self.faults += endings.inline(fact.code.value, fact.code.at)
+            if self._run_inline(fact.code.value, fact.code.at):
+                return
         if fact.code is not None or (fact.script is None and fact.module is None):
             self.complete = False
             self.open_links.append((Stage.STARTS, "an inline Python program is not followed"))
@@ -1115,6 +1184,30 @@ class _Follower:
         else:
             trace = program.run(stem, attribute=attribute)
         self._took(trace, stem, attribute, at, server, roots)
+
+    def _run_inline(self, code: str, at: Location) -> bool:
+        """``python -c "import uvicorn; uvicorn.run(…)"``: followed where it starts a server."""
+        from auditor.parsers.python.module import Places, parse_text
+        from auditor.parsers.python.program import Module
+
+        if not isinstance(self.cwd, str):
+            return False
+        # Its lines keep their place in the file that holds the command.
+        text = "\n" * (at.line - 1) + code
+        facts = parse_text(at.path, text, Places(at.path, text))
+        if facts.tree is None or facts.problems:
+            return False
+        roots = (self.cwd, *self._extra_roots())
+        own = Unknown("an inline program has no file")
+        module = Module(name="__main__", file=own, facts=facts, is_package=False)
+        trace = self._program(roots).run_file(module)
+        if not trace.servers or trace.truncated:
+            return False
+        # The file that holds the command is no module.
+        own_modules = tuple(item for item in trace.modules if item[1] != at.path)
+        trace = replace(trace, path="", modules=own_modules)
+        self._took(trace, "__main__", None, at, "python", roots)
+        return True
 
     def _packaged(self, directory: str, module: str) -> tuple[str, str]:
         """Where a file's outermost package lies, and the name of the module from there."""
@@ -1302,6 +1395,20 @@ class _Follower:
         if name in trace.attributes or name in trace.factories or trace.truncated:
             return
         facts = self.view.facts_of_repo(trace.path) if trace.path else None
+        guarded = endings.bound_as_main_only(facts, name) if facts is not None else None
+        if guarded is not None:
+            self.faults.append(
+                StartFault(
+                    kind="attribute",
+                    message=(
+                        f"`{trace.path}` binds `{attribute}` only when it is run as a script, below "
+                        f"`if __name__ == ...`: {server} imports it, and finds no `{attribute}`"
+                    ),
+                    at=at,
+                    related=((guarded, "not run when it is imported"),),
+                )
+            )
+            return
         if facts is not None and name in facts.names:
             self._stopped(facts, module, attribute, at)
             return
@@ -1483,7 +1590,9 @@ class _Follower:
             next((a for a in image.args if a.name == named.group(1)), None) if image else None
         )
         argument = None if named.group(1) in self.service.spoken_of else argument
-        if argument is None and not self.service.variables_complete:
+        as_shown = self.documented and named.group(1) not in self.service.spoken_of
+        as_shown = as_shown and not self.view.hosted
+        if argument is None and not (self.service.variables_complete or as_shown):
             why = f"nothing in the repository sets ${named.group(1)}, from which {fact.kind} takes its port"
             self.open_links.append((Stage.STARTS, why))
             return

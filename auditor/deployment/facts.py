@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 _CAPITALS = re.compile(r"[A-Z][A-Z0-9_]+")
 # In a script, what is only used (`$NAME`) is not set there.
 _GIVEN = re.compile(r"(?<![$\{A-Za-z0-9_])[A-Z][A-Z0-9_]{2,}\b")
+# Platforms that choose the port and tell it in $PORT.
+_HOSTS = re.compile(
+    r"heroku|cloud ?run|\brailway\b|render\.com|\brender\b.{0,20}deploy|fly\.io|app ?engine|koyeb|dokku"
+    r"|cloud ?foundry|app ?service|app ?runner|\bdeta\b|zeabur|northflank|back4app",
+    re.IGNORECASE,
+)
 _DOCUMENTS = (".md", ".rst", ".txt", ".example", ".sample", ".template", ".tf", ".conf")
 _SPEAKING = frozenset(
     {
@@ -60,6 +66,7 @@ class Facts:
         self._modules: dict[str, ModuleFacts | None] = {}
         self._scripts: dict[str, Script | None] = {}
         self._spoken: frozenset[str] | None = None
+        self._hosted = False
         self._beforehand: Beforehand | None = None
         self._copying: tuple[tuple[str, str], ...] | None = None
         self._documented: Documented | None = None
@@ -182,10 +189,13 @@ class Facts:
         files do not count.
         """
         if self._spoken is None:
+            from auditor.deployment.surroundings import PLATFORM_FILES
+
             found: set[str] = set()
             read = 0
             for entry in self.repository.entries:
                 name = posixpath.basename(entry.path).lower()
+                self._hosted = self._hosted or name in PLATFORM_FILES
                 if entry.kind not in _SPEAKING and not name.endswith(_DOCUMENTS):
                     continue
                 if entry.size > 200_000 or read > 4_000_000:
@@ -194,9 +204,17 @@ class Facts:
                     continue  # what it sets is followed where something reads it
                 read += entry.size
                 names = _GIVEN if entry.kind is FileKind.SHELL else _CAPITALS
-                found.update(names.findall(self.repository.read_text(entry.path).text))
+                text = self.repository.read_text(entry.path).text
+                found.update(names.findall(text))
+                self._hosted = self._hosted or _HOSTS.search(text) is not None
             self._spoken = frozenset(found)
         return self._spoken
+
+    @property
+    def hosted(self) -> bool:
+        """A file or a document speaks of a platform that gives containers their port in $PORT."""
+        _ = self.spoken_of  # which reads them
+        return self._hosted
 
     @property
     def beforehand(self) -> Beforehand:

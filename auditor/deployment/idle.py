@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment.model import StartFault
+from auditor.deployment.model import StartFault, Value
 from auditor.findings import Stage
 from auditor.parsers.commands import MainProcess, interpret_script
 from auditor.parsers.commands.facts import Other, ShellRun
 from auditor.parsers.shell.facts import Script
+
+if TYPE_CHECKING:
+    from auditor.deployment.view import View
 
 _LONG = re.compile(r"inf(?:inity)?|\d+(?:\.\d+)?[smhd]?")
 # What may stand before it without starting anything that listens.
@@ -38,7 +42,29 @@ def waits(fact: object) -> bool:
     return False
 
 
-def faults(script: Script, processes: Sequence[MainProcess]) -> list[StartFault]:
+def _quiet(script: Script, view: View, cwd: Value, depth: int) -> bool:
+    """Nothing that may listen is started, in the scripts that it hands over to either."""
+    from auditor.deployment.startup import handed_to
+
+    for step in interpret_script(script, cwd=cwd):
+        fact = step.fact
+        # What `sh -c` holds follows it.
+        if waits(fact) or (isinstance(fact, ShellRun) and fact.program is not None):
+            continue
+        nested = handed_to(step, view) if depth < 4 else None
+        if nested is not None:
+            if not _quiet(nested, view, step.cwd, depth + 1):
+                return False
+            continue
+        program = fact.program if isinstance(fact, Other) else None
+        if not isinstance(program, str) or posixpath.basename(program) not in _QUIET:
+            return False
+    return True
+
+
+def faults(
+    script: Script, processes: Sequence[MainProcess], view: View, cwd: Value
+) -> list[StartFault]:
     """The container waits and nothing else: whoever connects is refused."""
     if len(processes) != 1 or not waits(processes[0].interpretation.fact):
         return []
@@ -46,14 +72,8 @@ def faults(script: Script, processes: Sequence[MainProcess]) -> list[StartFault]
     command = what.command
     if processes[0].conditional or not isinstance(what.fact, Other):
         return []
-    for step in interpret_script(script):
-        fact = step.fact
-        # What `sh -c` holds follows it.
-        if waits(fact) or (isinstance(fact, ShellRun) and fact.program is not None):
-            continue
-        program = fact.program if isinstance(fact, Other) else None
-        if not isinstance(program, str) or posixpath.basename(program) not in _QUIET:
-            return []
+    if not _quiet(script, view, cwd, 0):
+        return []
     shown = " ".join(a.text for a in what.fact.argv)
     at = command.at if command is not None else what.fact.at
     return [

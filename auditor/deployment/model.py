@@ -290,7 +290,9 @@ class BuiltImage:
 
 @value
 class Variable:
-    """A variable of the container. ``source``: image, compose, env-file, docker-run."""
+    """A variable of the container. ``source``: image, compose, env-file, docker-run, shell (of whoever
+    starts it: Compose hands it on, if it is set there).
+    """
 
     name: str
     value: Value
@@ -555,6 +557,10 @@ class Service:
     lends_network: bool = False
     # A supervisor stays up whatever becomes of the programs that it starts.
     supervised: bool = False
+    # Its server imports the application in processes of their own, which it starts again and
+    # again; ``in_parent``: the script that starts it so, which it runs itself.
+    relaunches: bool = False
+    in_parent: str = ""
     is_web: bool | None = None
     # What its model servers are told to serve.
     models: tuple[ServedModel, ...] = ()
@@ -586,6 +592,11 @@ class Service:
         if self.supervised and stage is Stage.STARTS:
             stage = Stage.REACHABLE
         return ((self.name, stage),)
+
+    def loading(self, at: Location) -> tuple[tuple[str, Stage], ...]:
+        """The forecast that code at ``at`` turns to no by failing before anything is served."""
+        lost = self.relaunches and at.path != self.in_parent
+        return self.breaks(Stage.REACHABLE if lost else Stage.STARTS)
 
     @property
     def runs(self) -> tuple[Entry, ...]:

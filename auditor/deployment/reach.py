@@ -18,7 +18,7 @@ from auditor.values import value
 if TYPE_CHECKING:
     from auditor.deployment.commands import Ran
     from auditor.deployment.image import CopyStep, Image
-    from auditor.deployment.model import InstallStep
+    from auditor.deployment.model import BuiltImage, InstallStep
     from auditor.deployment.view import View
     from auditor.parsers.commands import MainProcess
 
@@ -118,6 +118,20 @@ def out_of_reach(
             ),
             at=covered.at,
             related=((first.at, "installed here"),),
+            certain=False,
+            evidence=(("prefix", first.prefix),),
+        )
+        return
+    if all(place.prefix.startswith("/root/") for place in where) and _kept_out(service, image):
+        yield StartFault(
+            kind="server-missing",
+            message=(
+                f"{name} is installed below {first.prefix}, which only root may enter, and the service "
+                f"runs as {service.user}: "
+                + (f"`No module named {name}`" if through_python else "`permission denied`")
+            ),
+            at=first.at,
+            related=((service.user_at, "the user is set here"),) if service.user_at else (),
             certain=False,
             evidence=(("prefix", first.prefix),),
         )
@@ -374,12 +388,10 @@ def absent_sources(service: Service, view: View) -> Iterator[StartFault]:
 def locked_away(service: Service) -> Iterator[StartFault]:
     """What another stage installed was copied below /root, which no other account may enter."""
     image, user = service.image, service.user
-    if image is None or not isinstance(user, str) or image.base is None:
+    if image is None or image.base is None or not _kept_out(service, image):
         return
-    if user.partition(":")[0] in ("", "root", "0") or not image.base.official_python:
+    if not image.base.official_python:
         return
-    if any("/root" in step.command.text.text for step in image.image.runs):
-        return  # a chmod may have opened it
     environment = service.environment
     lineage = set(image.image.lineage)
     steps = [step for step in environment.steps if step.shipped] if environment else []
@@ -402,6 +414,15 @@ def locked_away(service: Service) -> Iterator[StartFault]:
         at=hidden[0].at,
         related=((service.user_at, "the user is set here"),) if service.user_at else (),
     )
+
+
+def _kept_out(service: Service, image: BuiltImage) -> bool:
+    """The service runs as another user than root, and nothing opens root's home to it."""
+    user = service.user
+    if not isinstance(user, str) or user.partition(":")[0] in ("", "root", "0"):
+        return False
+    # A command that speaks of it may open it.
+    return not any("/root" in step.command.text.text for step in image.image.runs)
 
 
 @value

@@ -145,7 +145,11 @@ def from_compose(
                 name=variable.name,
                 value=value,
                 at=variable.at,
-                source="env-file" if variable.env_file else "compose",
+                source="env-file"
+                if variable.env_file
+                else "shell"
+                if variable.value is None
+                else "compose",
             )
         )
     faults = [

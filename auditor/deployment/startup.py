@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
+from auditor.deployment import gates
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.effects import Changed, Make, Removed, effects
@@ -370,17 +371,7 @@ def _interpreter(
     if not name:
         return
     if python_name(name):
-        # The interpreter of the slim images is below /usr/local; a package may bring Debian's.
-        missing = (
-            not through_path
-            and interpreter.startswith("/usr/bin/")
-            and image.base is not None
-            and image.base.official_python
-            and image.base.flavour in ("slim", "alpine")
-            and not image.system_packages
-            and not image.opaque_system
-            and all(step.origin == "context" for step in image.image.copies)
-        )
+        missing = not through_path and _of_the_system(image, interpreter)
     else:
         missing = image.provides_program(name) is False
     if missing:
@@ -392,6 +383,19 @@ def _interpreter(
             certain=False,
             evidence=(("program", name),),
         )
+
+
+def _of_the_system(image: BuiltImage, interpreter: str) -> bool:
+    """Debian's own Python, which the slim images lack: theirs is below /usr/local."""
+    return (
+        interpreter.startswith("/usr/bin/")
+        and image.base is not None
+        and image.base.official_python
+        and image.base.flavour in ("slim", "alpine")
+        and not image.system_packages  # which may bring it
+        and not image.opaque_system
+        and all(step.origin == "context" for step in image.image.copies)
+    )
 
 
 def _mended(service: Service, name: str) -> bool:
@@ -448,11 +452,14 @@ def _walk(
     finals = {id(f.command) for f in script.finals if not f.conditional or id(f.command) in certain}
     for index, step in enumerate(steps):
         command = step.command
+        if step.conditional and not (preludes or later):
+            yield from gates.closed(script, steps, index, view)
         if command.substitution or step.conditional or command.loop or command.background:
             continue
         if command.function is not None:
             continue
-        unset = next(_unset(service, step), None) if not sourced else None
+        unset = next(iter((*_unset(service, step), *_required(service, step))), None)
+        unset = unset if not sourced else None
         if unset is not None:
             yield unset
             return
@@ -719,6 +726,17 @@ def misplaced(image: BuiltImage, argv: Sequence[Arg]) -> Iterator[StartFault]:
     base = image.base
     if base is None or not base.official_python or base.flavour not in ("slim", "alpine"):
         return
+    if python_name(name):
+        linked = makes_programs(image, ran(image.image))
+        if _of_the_system(image, first.text) and not linked:
+            yield StartFault(
+                kind="program",
+                message=f"`{first.text}` is not in the image: its Python is in /usr/local/bin",
+                at=first.at,
+                certain=False,
+                evidence=(("program", first.text),),
+            )
+        return
     if image.system_packages or makes_programs(image, ran(image.image)) or not installed.has(name):
         return
     yield StartFault(
@@ -782,6 +800,32 @@ def _unset(service: Service, step: Step) -> Iterator[StartFault]:
                 certain=service.variables_complete,
                 possible=service.may_be_set(name),
                 evidence=(("variable", name),),
+            )
+            return
+
+
+def _required(service: Service, step: Step) -> Iterator[StartFault]:
+    """``${NAME:?message}`` of a variable that nothing sets."""
+    command = step.command
+    if "*" in step.env:
+        return
+    for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
+        for part in word.parts:
+            if not isinstance(part, Parameter) or part.operator not in (":?", "?"):
+                continue
+            if step.env.get(part.name) is not None or not part.name.isidentifier():
+                continue
+            yield StartFault(
+                kind="variable",
+                message=(
+                    f"`{part.name}` is required, and nothing sets it: the script stops "
+                    f"(`{part.name}: parameter not set`, or its own message)"
+                ),
+                at=word.at,
+                related=((service.command_at, "started here"),) if service.command_at else (),
+                certain=service.variables_complete,
+                possible=service.may_be_set(part.name),
+                evidence=(("variable", part.name),),
             )
             return
 
@@ -915,16 +959,37 @@ def _on_demand(service: Service) -> bool:
     return own.restart is None or own.restart.value == "no"
 
 
-def _works(script: Script) -> bool:
-    """A program runs before the last one: it may stay itself, or this is a job that is to end."""
-    for step in interpret_script(script):
+def _works(script: Script, view: View, cwd: Value, depth: int = 0) -> bool:
+    """A program runs before the last one: it may stay itself, or this is a job that is to end.
+
+    Scripts of the image that it runs are looked into.
+    """
+    for step in interpret_script(script, cwd=cwd):
         command, fact = step.command, step.fact
+        nested = handed_to(step, view)
+        if nested is not None and depth < 4:
+            if _works(nested, view, step.cwd, depth + 1):
+                return True
+            continue
         if command is None or command.background or not isinstance(fact, Other | PythonRun):
             continue
         name = command.name if isinstance(fact, PythonRun) else fact.program
         if isinstance(name, str) and posixpath.basename(name) not in BUILTINS | _SHORT:
             return True
     return False
+
+
+def handed_to(step: Interpretation, view: View) -> Script | None:
+    """The shell script of the image that a command runs: ``./start.sh``, ``sh start.sh``."""
+    fact, where = step.fact, step.cwd
+    named = None
+    if isinstance(fact, ShellRun) and fact.script is not None:
+        named = fact.script.value
+    elif isinstance(fact, Other) and fact.argv and "/" in fact.argv[0].text:
+        named = fact.argv[0].value
+    if not isinstance(named, str) or not isinstance(where, str) or named.endswith(".py"):
+        return None
+    return view.script(posixpath.normpath(posixpath.join(where, named)))
 
 
 def _left_alone(script: Script, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
@@ -952,7 +1017,7 @@ def ends(
     if not staying:
         yield from _left_alone(script, processes)
         return
-    if _awaited(service) or _on_demand(service) or _works(script):
+    if _awaited(service) or _on_demand(service) or _works(script, view, service.cwd):
         return
     for process in staying:
         what = process.interpretation

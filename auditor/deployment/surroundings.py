@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from auditor.parsers.serverconf import NginxConfig
 
 # Files by which a platform takes over running, updating and often watching the service.
-_PLATFORMS = {
+PLATFORM_FILES = {
     "fly.toml": "Fly.io", "render.yaml": "Render", "render.yml": "Render", "app.json": "Heroku",
     "heroku.yml": "Heroku", "railway.json": "Railway", "railway.toml": "Railway",
     "vercel.json": "Vercel", "apprunner.yaml": "App Runner", "serverless.yml": "Serverless",
@@ -86,8 +86,8 @@ def collect(facts: Facts) -> Surroundings:
     platforms: dict[str, None] = {}
     for entry in repository.entries:
         name = entry.path.rpartition("/")[2]
-        if name in _PLATFORMS and not entry.is_dev:
-            platforms.setdefault(_PLATFORMS[name])
+        if name in PLATFORM_FILES and not entry.is_dev:
+            platforms.setdefault(PLATFORM_FILES[name])
         if entry.is_dev or entry.size > _MAX_SIZE:
             continue
         if entry.kind is FileKind.YAML or entry.kind is FileKind.HELM:

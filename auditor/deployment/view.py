@@ -106,6 +106,11 @@ class View:
         """Names in capitals that something besides code and Dockerfiles mentions."""
         return self._facts.spoken_of
 
+    @property
+    def hosted(self) -> bool:
+        """Something speaks of a platform that gives containers their port in $PORT."""
+        return self._facts.hosted
+
     def look(self, path: str) -> Seen:
         """What is known of this path."""
         path = posixpath.normpath(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.deployment.model import Entry, Service, StartFault
@@ -11,6 +11,8 @@ from auditor.parsers.commands import Option, ServerStart
 from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
+    from auditor.deployment.view import View
+    from auditor.parsers.commands import MainProcess
     from auditor.parsers.python.facts import WebApp
 
 Env = Mapping[str, str | Unknown | None]
@@ -58,6 +60,54 @@ def _readers(
     option = _text(fact, "env_file", env, config)
     if option is not None:
         yield "dotenv", option
+
+
+def relaunched(
+    processes: Sequence[MainProcess],
+    entries: Sequence[Entry],
+    configured: tuple[Option, ...],
+    view: View,
+) -> tuple[bool, str]:
+    """Whether uvicorn's parent process goes on when the application cannot be imported.
+
+    It does with ``--reload`` and with several workers, which it starts again for ever. The second
+    is the script that the parent runs itself, of ``python run.py``.
+    """
+    if len(processes) != 1 or len(entries) != 1 or processes[0].conditional:
+        return False, ""
+    what = processes[0].interpretation
+    fact = what.fact
+    if isinstance(fact, ServerStart):
+        if fact.kind != "uvicorn":
+            return False, ""
+        options = (
+            fact.effective(name, env=what.env, config=configured) for name in ("workers", "reload")
+        )
+        values = [option.value for option in options if option is not None]
+        return any(map(_several, values)), ""
+    trace = entries[0].trace
+    server = trace.servers[0] if len(trace.servers) == 1 else None
+    facts = view.facts_of_repo(trace.path)
+    if server is None or facts is None or server.tool != "uvicorn" or not server.reach.certain:
+        return False, ""
+    target = server.target.partition(":")[0] if isinstance(server.target, str) else ""
+    told = [server.option(name) for name in ("workers", "reload")]
+    if target in ("", trace.entry) or server.option("app_object") is not None:
+        return False, ""
+    if not any(_several(value.value) for value in told if value is not None):
+        return False, ""
+    own = {name.partition(".")[0] for name, path in trace.modules if path != trace.path}
+    if any((item.module or ".").partition(".")[0] in {"", *own} for item in facts.imports):
+        return False, ""  # the parent imports the application as well, or parts of it
+    return True, trace.path
+
+
+def _several(value: object) -> bool:
+    """More than one worker, or the switch that reloads."""
+    if isinstance(value, bool):
+        return value
+    text = str(value)
+    return int(text) > 1 if text.isdecimal() else text.lower() in ("true", "yes", "on")
 
 
 def missing_modules(

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from auditor.linking import symbols
+from auditor.linking import mainmodule, symbols
 from auditor.linking.compatibility import Runtime, guess_loader, link
 from auditor.linking.distributions import is_stdlib
 from auditor.linking.saved import CATBOOST_DEFAULT, FORMATS
@@ -80,9 +80,9 @@ def runtime_of(
         main = frozenset(
             name
             for entry in service.entries
-            if entry.server == "python"
+            if entry.server in ("python", "streamlit")
             for name in entry.trace.attributes
-        )
+        ) | mainmodule.given(service.module_facts)
     return Runtime(
         python=version if version and "." in version else None,
         installed=environment.installed,

@@ -69,6 +69,8 @@ class WriteLink:
     read_only_at: Location | None = None
     # The directory that it is written into is not there.
     homeless: bool = False
+    # WORKDIR behind USER makes the directory: for that user with BuildKit, and for root without.
+    by_builder: bool = False
 
 
 def machine_path(service: Service, text: str) -> bool:
@@ -126,7 +128,23 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
         allowed, decides = _in_home(service, view, link.path, own) or _writable(
             view, link.path, user
         )
-        yield WriteLink(link=link, allowed=allowed, decides=decides)
+        if allowed == "unknown" and isinstance(own.home, str):
+            # Below a home that `useradd` made only what an instruction makes is certain.
+            near = _inside(view, link.path, own.home)
+            if _by_builder(service, near, own):
+                decides = near
+        by_builder = allowed != "no" and _by_builder(service, decides, own)
+        yield WriteLink(link=link, allowed=allowed, decides=decides, by_builder=by_builder)
+
+
+def _by_builder(service: Service, decides: Seen | None, own: Account) -> bool:
+    """Whether the directory is made by a WORKDIR that follows the USER of the service."""
+    user, workdir = service.user_at, service.cwd_at
+    if decides is None or decides.at is None or user is None or workdir is None:
+        return False
+    made = decides.at.path == workdir.path and decides.at.line == workdir.line
+    behind = user.path == workdir.path and user.line < workdir.line
+    return made and behind and decides.path not in (own.home, "/")
 
 
 def _elsewhere(service: Service, view: View) -> bool:
@@ -152,12 +170,21 @@ def _in_home(
     if path != own.home and not path.startswith(f"{own.home}/"):
         return None
     if own.made:
-        return "yes", None
+        return "yes", _inside(view, path, own.home)
     image = service.image
     steps = image.image.runs if image is not None else ()
     if view.mount_of(path) is not None or any(own.home in s.command.text.text for s in steps):
         return "unknown", None
     return "no", view.look(posixpath.dirname(own.home))
+
+
+def _inside(view: View, path: str, home: str) -> Seen | None:
+    """The nearest directory on the way up to the home that an instruction makes."""
+    while (path := posixpath.dirname(path)) not in (home, "/"):
+        seen = view.before_start(path)
+        if seen.answer == "yes":
+            return seen
+    return None
 
 
 def _links(service: Service, view: View, *, writing: bool) -> Iterator[PathLink]:

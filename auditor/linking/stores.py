@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from auditor.source import Location
 
 _KINDS = frozenset({"mlflow-server", "mlflow-ui"})
+_SCHEMES = frozenset({"postgresql", "mysql", "sqlite", "mssql"})
 _OPTIONS = (
     ("backend_store_uri", "MLFLOW_BACKEND_STORE_URI"),
     ("registry_store_uri", "MLFLOW_REGISTRY_STORE_URI"),
@@ -64,6 +65,18 @@ def databases(service: Service) -> Iterator[Store]:
                 installed=answer,
                 reason=reason,
             )
+
+
+def keeps_records(service: Service, kinds: Collection[str]) -> bool:
+    """Whether one of the service's servers is told to keep its records in a database."""
+    return any(
+        told[0].partition("+")[0] in _SCHEMES
+        for process in service.processes
+        for fact in (process.interpretation.fact,)
+        if isinstance(fact, ServerStart) and fact.kind in kinds
+        for told in (_told(fact, service, *names) for names in _OPTIONS)
+        if told is not None
+    )
 
 
 def _told(

@@ -472,15 +472,16 @@ def test_settings_from_elsewhere(tmp_path: Path, more: str, told: list[str]) -> 
 
 
 def test_a_nested_model_of_another_module_is_no_variable(tmp_path: Path) -> None:
-    """The class is looked up where the settings are defined, not where they are made."""
+    """The class is looked up where the settings are defined; without a default it is required."""
     files = {
         "Dockerfile": dockerfile("COPY conf.py ./"),
         "compose.yaml": "services:\n  api:\n    build: .\n    ports: ['8000:8000']\n",
         "requirements.txt": REQUIREMENTS + "pydantic-settings==2.7.0\n",
-        "conf.py": SETTINGS.format(more="").replace("session_key: str", "mailer: Mail"),
         "app.py": "import conf\n\nsettings = conf.Settings()\n" + APP,
     }
-    assert severities(service(tmp_path, files), "IMG012") == []
+    for field, told in (("mailer: Mail = Mail()", []), ("mailer: Mail", ["high"])):
+        files["conf.py"] = SETTINGS.format(more="").replace("session_key: str", field)
+        assert severities(service(tmp_path / str(len(told)), files), "IMG012") == told
 
 
 def test_lists_for_different_places_do_not_contradict(tmp_path: Path) -> None:

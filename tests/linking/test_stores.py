@@ -10,7 +10,9 @@ from auditor.config import Settings
 from auditor.engine import audit
 from auditor.result import AuditResult
 
-DOCKERFILE = 'FROM python:3.11-slim\nRUN pip install mlflow==2.9.2{more}\nCMD ["mlflow", "server"{options}]\n'
+DOCKERFILE = 'FROM python:3.11-slim\nRUN pip install mlflow==2.9.2{database}{more}\nCMD ["mlflow", "server"{options}]\n'
+
+PINNED = " sqlalchemy==2.0.36"
 
 
 def compose(service: str) -> str:
@@ -37,7 +39,9 @@ def audited(root: Path, **files: str) -> AuditResult:
 )
 def test_a_built_image(tmp_path: Path, more: str, uri: str, driver: str) -> None:
     options = f', "--host", "0.0.0.0", "--backend-store-uri", "{uri}"'
-    result = audited(tmp_path, dockerfile=DOCKERFILE.format(more=more, options=options))
+    result = audited(
+        tmp_path, dockerfile=DOCKERFILE.format(database=PINNED, more=more, options=options)
+    )
     found = [f for f in result.active if f.rule == "ENV021"]
     assert [dict(f.evidence)["distributions"] for f in found] == ([(driver,)] if driver else [])
     starts = {s.forecast.starts for s in result.services}
@@ -82,3 +86,26 @@ def test_the_address_in_the_environment(tmp_path: Path) -> None:
     [found] = [f for f in result.active if f.rule == "ENV021"]
     assert (found.at.path, found.at.line) == ("compose.yaml", 5)
     assert "the image lacks it" in found.message
+
+
+@pytest.mark.parametrize(
+    ("release", "database", "uri", "fails"),
+    [
+        ("2.9.2", "", "sqlite:////data/mlflow.db", True),
+        ("2.9.2", PINNED, "sqlite:////data/mlflow.db", False),
+        ("2.9.2", " 'sqlalchemy<2.1'", "sqlite:////data/mlflow.db", False),
+        ("2.9.2", "", "/data/mlruns", False),
+        ("3.10.0", "", "sqlite:////data/mlflow.db", False),
+    ],
+)
+def test_the_sqlalchemy_that_it_does_not_know(
+    tmp_path: Path, release: str, database: str, uri: str, fails: bool
+) -> None:
+    text = DOCKERFILE.format(
+        database=database, more="", options=f', "--host", "0.0.0.0", "--backend-store-uri", "{uri}"'
+    )
+    result = audited(tmp_path, dockerfile=text.replace("2.9.2", release))
+    found = [f for f in result.active if f.rule == "ENV020" and "sqlalchemy" in f.message]
+    assert [f.severity.label for f in found] == (["high"] if fails else [])
+    [service] = result.services
+    assert (service.forecast.starts == "no") is fails

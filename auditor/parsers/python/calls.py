@@ -7,7 +7,15 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from auditor.parsers.python import answers, clients, libraries, packagefiles, refusals, since
+from auditor.parsers.python import (
+    answers,
+    clients,
+    commandline,
+    libraries,
+    packagefiles,
+    refusals,
+    since,
+)
 from auditor.parsers.python import values as val
 from auditor.parsers.python.config import read_config
 from auditor.parsers.python.facts import LogHandler
@@ -556,6 +564,19 @@ def _namespace(models: Models, site: Site) -> V:
         else:
             made.partial = True
     return made
+
+
+@model("typer.run", "fire.Fire")
+def _command(models: Models, site: Site) -> V | None:
+    """The program is one function, whose parameters are its options."""
+    command = site.args[0] if site.args else site.kwargs.get("component")
+    target = command.func if isinstance(command, Bound) else command
+    if command is None or not isinstance(target, Func):
+        return None
+    commandline.unwrap_defaults(models, target)
+    commandline.typer_options(models, target)
+    models.run.call(command, [], {}, site.node)
+    return Const(None)
 
 
 @model("asyncio.run", "asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for",

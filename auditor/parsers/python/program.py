@@ -165,7 +165,8 @@ class Program:
         if as_main and found is not None and found.is_package:
             # ``python -m package`` imports the package, then runs its ``__main__``.
             inner = self.finder.find(f"{module}.__main__")
-            found = inner or found
+            if inner is not None:
+                found, module = inner, f"{module}.__main__"
         if found is None:
             return Trace(entry=module, found=False)
         return self._follow(found, module, as_main, argv, attribute, factory, serve)

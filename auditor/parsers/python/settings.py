@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from auditor.parsers.python.module import text_of
@@ -66,7 +67,12 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
             if isinstance(nested, Class) and any(
                 base.endswith(("BaseModel", "BaseSettings")) for base in nested.external()
             ):
-                inst.attrs[name] = default or models.instantiate(nested, [], {}, node, loose=False)
+                saved, run.frame = run.frame, cls.state.frame
+                inst.attrs[name] = _nested(
+                    models, nested, names, options, default, from_file, why or elsewhere,
+                    place, node, exact=exact,
+                )  # fmt: skip
+                run.frame = saved
                 continue
             chosen = _present(models, names, exact)
             shown = chosen or (names[0] if exact or not names else names[0].upper())
@@ -91,6 +97,59 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
             inst.attrs[name] = value
     if second and isinstance(prefix, str) and not why:
         _refuse_extra(models, inst, options, {**from_file}, known, node)
+
+
+def _nested(
+    models: Models,
+    nested: Class,
+    names: list[str],
+    options: dict[str, V],
+    default: V | None,
+    from_file: dict[str, V],
+    elsewhere: str,
+    place: ast.AST,
+    node: ast.AST,
+    *,
+    exact: bool,
+) -> V:
+    """A field that is a model: its own fields come from ``NAME<delimiter>FIELD``, or it is required."""
+    told = options.get("env_nested_delimiter")
+    delimiter = told.value if isinstance(told, Const) and isinstance(told.value, str) else ""
+    given: dict[str, V] = {}
+    wanted = ""
+    for field, annotation in _fields(nested) if delimiter else ():
+        full = [f"{name}{delimiter}{field}" for name in names]
+        wanted = wanted or next(iter(full), "")
+        chosen = _present(models, full, exact)
+        key = next((k for k in from_file if any(_same(k, n, exact) for n in full)), "")
+        if chosen or key:
+            kind = text_of(annotation)
+            given[field] = models.read_env(
+                place,
+                Const(chosen or key),
+                "pydantic",
+                default=from_file.get(key),
+                convert=lambda v, kind=kind: models.coerce(v, kind),  # type: ignore[misc]
+            )
+    if given:
+        return models.instantiate(nested, [], given, node, loose=False)
+    if _present(models, names, exact) or any(_same(k, n, exact) for k in from_file for n in names):
+        return Unk("a model given as JSON")
+    if default is not None:
+        return default
+    if not any(base.endswith("BaseSettings") for base in nested.external()) and names:
+        wanted = wanted or names[0]
+        if not elsewhere:
+            shown = wanted if exact else wanted.upper()
+            models.read_env(place, Const(shown), "pydantic", required=True)
+    return models.instantiate(nested, [], {}, node, loose=False)
+
+
+def _fields(cls: Class) -> Iterator[tuple[str, ast.expr]]:
+    for base in reversed(cls.mro()):
+        for name, annotation, _value, _place in base.annotations:
+            if "ClassVar" not in text_of(annotation) and name != "model_config":
+                yield name, annotation
 
 
 def _elsewhere(inst: Inst, options: dict[str, V]) -> str:
