@@ -359,7 +359,8 @@ def project_reasons(pickle: PickleFacts, exact: Exact) -> Iterator[Reason]:
             yield _reason(f"{found.module}.{outer}", lost)
             return
     for item in pickle.objects:
-        name, why = item.callable, None
+        # What an expression of the artifact gave has no name of its own.
+        name, why = item.callable or item.of, None
         if name in GETATTR and len(item.args) == 2 and isinstance(item.args[0], Name):
             name = item.args[0].text
             shape = shape_of(project, name)
