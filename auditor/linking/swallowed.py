@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 _CATCHES = frozenset(
     {"Exception", "BaseException", "OSError", "IOError", "FileNotFoundError", "EnvironmentError"}
 )
-_SAYS = re.compile(r"print|log|warn|error|exception|info|debug|critical|traceback|print_exc|st")
+_SAYS = re.compile(
+    r"(?:print|pprint|log|warn|warning|error|exception|info|debug|critical|fatal|write|echo|secho"
+    r"|print_exc|capture_exception)$"
+)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

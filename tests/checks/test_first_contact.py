@@ -184,7 +184,7 @@ UV_PROJECT = (
 UV_LOCK = (
     'version = 1\nrequires-python = ">=3.12"\n\n[[package]]\nname = "x"\nversion = "1"\n'
     'source = { virtual = "." }\ndependencies = [{ name = "numpy" }]\n\n'
-    '[[package]]\nname = "numpy"\nversion = "2.4.2"\nsource = { registry = "https://pypi.org/simple" }\n'
+    '[[package]]\nname = "numpy"\nversion = "2.4.2"\nsource = { registry = "https://index.example/simple" }\n'
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -510,3 +511,21 @@ def test_a_working_directory_behind_the_user(tmp_path: Path, lines: str, starts:
         'CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]\n'
     )
     assert answers(service(tmp_path, {"app.py": code, "Dockerfile": image}))[1] == starts
+
+
+@pytest.mark.parametrize(
+    ("call", "quiet"),
+    [
+        ("print(1)", True),
+        ("logger.warning('x')", True),
+        ("traceback.print_exc()", True),
+        ("st.error('x')", True),
+        ("start_training()", False),
+        ("store_default()", False),
+        ("login()", False),
+    ],
+)
+def test_what_only_says_so_makes_no_model(call: str, quiet: bool) -> None:
+    from auditor.linking import swallowed
+
+    assert swallowed._quiet(ast.parse(call).body[0]) is quiet
