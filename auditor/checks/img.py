@@ -19,7 +19,7 @@ from auditor.parsers.python.facts import Phase, Reach, Refused
 from auditor.source import Location, Unknown
 
 if TYPE_CHECKING:
-    from auditor.deployment.image import CopyProblem
+    from auditor.deployment.imagefacts import CopyProblem
 
 _SECRET = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:$|_)",

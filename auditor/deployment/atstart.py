@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditor.deployment.commands import Ran, script_of
 from auditor.deployment.filesystem import ContextSource, Present
-from auditor.deployment.image import Image, RunStep, State
+from auditor.deployment.imagefacts import Image, RunStep, State
 from auditor.parsers import shell
 from auditor.parsers.commands import Other, PipInstall, ServerStart, interpret_script
 from auditor.parsers.commands.facts import ShellRun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from auditor.deployment.image import Image, RunStep
+from auditor.deployment.imagefacts import Image, RunStep
 from auditor.parsers import shell
 from auditor.parsers.commands import Interpretation, interpret_script
 from auditor.parsers.dockerfile import Command

@@ -52,7 +52,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.base import Base
-    from auditor.deployment.image import CopyStep
+    from auditor.deployment.imagefacts import CopyStep
     from auditor.linking.paths import PathLink
     from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import Interpretation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from auditor.deployment.base import Base
 from auditor.deployment.commands import Ran, fatal
 from auditor.deployment.filesystem import Absent, ContextSource, Present
-from auditor.deployment.image import Image
+from auditor.deployment.imagefacts import Image
 from auditor.deployment.model import (
     Compiled,
     Environment,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 from bisect import bisect_left
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from auditor.deployment.baselayer import BaseLayer
 from auditor.deployment.effects import (
@@ -29,7 +29,6 @@ from auditor.deployment.filesystem import (
     Absent,
     Attributes,
     BuildContext,
-    ContextSource,
     ContextView,
     File,
     FileSystem,
@@ -39,18 +38,28 @@ from auditor.deployment.filesystem import (
     Opaque,
     Present,
     Removal,
-    Source,
     Transfer,
-    Tree,
     Undetermined,
     absolute,
     expand_pattern,
     has_wildcards,
-    join,
     join_absolute,
-    relative,
     within,
 )
+from auditor.deployment.imagefacts import (
+    BaseImage,
+    CopyProblem,
+    CopyStep,
+    ExposedPort,
+    HealthcheckSetting,
+    Image,
+    Process,
+    RunStep,
+    Setting,
+    State,
+    Variable,
+)
+from auditor.deployment.placing import Placement, case_candidates, escapes, same_suffix
 from auditor.parsers.dockerfile import (
     Arg,
     Cmd,
@@ -61,10 +70,8 @@ from auditor.parsers.dockerfile import (
     Env,
     Expose,
     Healthcheck,
-    Heredoc,
     Instruction,
     Label,
-    Mount,
     Onbuild,
     Pair,
     Run,
@@ -80,207 +87,13 @@ from auditor.parsers.dockerfile import (
     heredoc_name,
     is_heredoc,
 )
-from auditor.parsers.dockerignore import DockerIgnore, IgnoreMatch
+from auditor.parsers.dockerignore import DockerIgnore
 from auditor.parsers.dockerignore import parse as parse_ignore
 from auditor.source import Fragment, Location, Problem, SourceText, Unknown
-from auditor.values import value
 
 if TYPE_CHECKING:
+    from auditor.deployment.imagefacts import CopyProblemKind
     from auditor.parsers.shell.facts import Script
-
-T = TypeVar("T")
-
-
-# --- settings ------------------------------------------------------------------------------
-
-
-@value
-class Setting(Generic[T]):
-    """A value and the instruction word that set it; ``at`` is None for a default."""
-
-    value: T
-    at: Location | None
-
-
-@value
-class Variable:
-    """An ENV, LABEL or ARG as it stands at the end of the stage."""
-
-    name: str
-    value: str | Unknown
-    at: Location
-
-
-@value
-class BaseImage:
-    """The image that the first stage of the lineage starts from; ``scratch`` is empty.
-
-    ``known``: its defaults (user, working directory, populated directories) are on record;
-    otherwise they are Unknown. ``at`` is the image's word in FROM.
-    """
-
-    reference: str | Unknown
-    platform: str | Unknown | None
-    known: bool
-    at: Location
-
-
-@value
-class Process:
-    """CMD, ENTRYPOINT or HEALTHCHECK command: as written, and the argv the engine would run.
-
-    ``argv`` has the shell in front in the shell form.
-    """
-
-    command: Command
-    argv: tuple[str, ...]
-    at: Location
-
-
-@value
-class HealthcheckSetting:
-    """``process`` is None for ``HEALTHCHECK NONE``."""
-
-    process: Process | None
-    interval: str | None
-    timeout: str | None
-    start_period: str | None
-    retries: str | None
-    at: Location
-
-
-@value
-class ExposedPort:
-    """One port of an EXPOSE; a range yields ``first`` to ``last``. ``text`` is expanded."""
-
-    first: int | None
-    last: int | None
-    protocol: str
-    text: str | Unknown
-    at: Location
-
-
-# --- steps ---------------------------------------------------------------------------------
-
-
-@value
-class State:
-    """What is in force when an instruction runs. ``env`` includes the ARGs that RUN sees."""
-
-    workdir: str | Unknown
-    user: str | Unknown
-    shell: tuple[str, ...]
-    env: Mapping[str, str | Unknown]
-
-
-@value
-class RunStep:
-    """A RUN of the stage or of an ancestor of it."""
-
-    stage: int
-    instruction: Run
-    state: State
-    at: Location
-    # How many layers the file system had when it began.
-    layers: int = 0
-
-    @property
-    def command(self) -> Command:
-        return self.instruction.command
-
-    @property
-    def mounts(self) -> tuple[Mount, ...]:
-        return self.instruction.mounts
-
-    @property
-    def heredocs(self) -> tuple[Heredoc, ...]:
-        return self.instruction.heredocs
-
-
-CopyProblemKind = Literal[
-    "missing",  # not in the context (or in the stage copied from)
-    "ignored",  # in the context, left out by .dockerignore
-    "case",  # only there with other letter case
-    "no-match",  # a wildcard that matches nothing
-    "outside",  # ../ beyond the context root
-    "unknown-stage",  # --from names neither a stage nor, evidently, an image
-    "later-stage",  # --from names this stage or one that comes later
-    "not-a-directory",  # several sources, but the destination does not end in /
-]
-
-
-@value
-class CopyProblem:
-    """Something that stops or cripples a COPY. ``certain`` is False where a value was unknown."""
-
-    kind: CopyProblemKind
-    source: str
-    message: str
-    at: Location
-    instruction_at: Location
-    ignored_by: IgnoreMatch | None = None
-    candidates: tuple[str, ...] = ()
-    certain: bool = True
-
-
-@value
-class CopyStep:
-    """A COPY or ADD. ``destination`` is absolute; ``origin`` says where the sources come from."""
-
-    stage: int
-    instruction: Copy
-    origin: Literal["context", "stage", "image", "unknown"]
-    from_stage: int | None
-    from_image: str | Unknown | None
-    sources: tuple[str | Unknown, ...]
-    destination: str | Unknown
-    destination_is_directory: bool
-    owner: str | Unknown
-    problems: tuple[CopyProblem, ...]
-    at: Location
-
-
-@value
-class Image:
-    """One stage's image.
-
-    ``lineage`` are the indexes of the stages it is built on, oldest first, itself last;
-    ``feeding`` those it (or its lineage) copies from, directly or not, ascending. ``env`` holds
-    what the Dockerfile sets, ``args`` the build arguments in scope at the end. ``entrypoint``
-    and ``cmd`` are None when the Dockerfile leaves them to the base image; a CMD that an
-    ENTRYPOINT of a later stage reset is None as well. ``runs`` and ``copies`` are those of the
-    lineage, oldest first; ``copy_problems`` those of every stage the build needs.
-    """
-
-    dockerfile: str
-    stage: int
-    stage_name: str | None
-    lineage: tuple[int, ...]
-    feeding: tuple[int, ...]
-    base: BaseImage
-    env: tuple[Variable, ...]
-    labels: tuple[Variable, ...]
-    args: tuple[Variable, ...]
-    user: Setting[str | Unknown]
-    workdir: Setting[str | Unknown]
-    shell: Setting[tuple[str, ...]]
-    entrypoint: Process | None
-    cmd: Process | None
-    healthcheck: HealthcheckSetting | None
-    exposed: tuple[ExposedPort, ...]
-    volumes: tuple[Setting[str | Unknown], ...]
-    stopsignal: Setting[str | Unknown] | None
-    onbuild: tuple[Instruction, ...]
-    runs: tuple[RunStep, ...]
-    copies: tuple[CopyStep, ...]
-    copy_problems: tuple[CopyProblem, ...]
-    trace: tuple[tuple[Instruction, State], ...]
-    fs: FileSystem
-    problems: tuple[Problem, ...]
-
-    def variable(self, name: str) -> Variable | None:
-        """The ENV of that name."""
-        return next((variable for variable in self.env if variable.name == name), None)
 
 
 def evaluate(
@@ -311,7 +124,6 @@ _PLATFORM_ARGS = frozenset(
     for part in ("PLATFORM", "OS", "ARCH", "VARIANT")
 )
 _SHELL = ("/bin/sh", "-c")
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 
 
 class _Journal:
@@ -385,7 +197,7 @@ class _Variables(Mapping[str, "str | Unknown | None"]):
         return len(self.values_)
 
 
-class _Build:
+class Build:
     """A stage while it is evaluated: mutable, and copied when a stage starts from another."""
 
     def __init__(self, stage: Stage, base: BaseImage, knowledge: BaseLayer) -> None:
@@ -424,10 +236,10 @@ class _Build:
         if known:
             for name, value in known.env:
                 self.set(name, value)
-        self.parent: _Build | None = None
+        self.parent: Build | None = None
 
     @classmethod
-    def on(cls, stage: Stage, parent: _Build) -> _Build:
+    def on(cls, stage: Stage, parent: Build) -> Build:
         """A stage that starts from another stage of the file."""
         self = cls(stage, parent.base, parent.knowledge)
         self.parent = parent
@@ -472,7 +284,7 @@ class _Evaluator:
         self.ignore = ignore
         self.build_args = build_args
         self.escape = dockerfile.escape
-        self.built: dict[int, _Build] = {}
+        self.built: dict[int, Build] = {}
         self.running: set[int] = set()
         self.names: dict[str, int] = {}
         for stage in dockerfile.stages:
@@ -543,7 +355,7 @@ class _Evaluator:
             return expand(pair.value.text, variables, self.escape)
         return Unknown(f"build argument {pair.name} has no default")
 
-    def _stage(self, index: int) -> _Build:
+    def _stage(self, index: int) -> Build:
         """The stage evaluated, its ancestors first (never recursive in the lineage)."""
         chain: list[int] = []
         current: int | None = index
@@ -571,7 +383,7 @@ class _Evaluator:
         parent = self._parent(index)
         triggers: Sequence[Instruction] = ()
         if parent is not None and parent in self.built:
-            build = _Build.on(stage, self.built[parent])
+            build = Build.on(stage, self.built[parent])
             triggers = self.built[parent].onbuild
         else:
             reference = expand(stage.base.text, self.globals, self.escape)
@@ -587,7 +399,7 @@ class _Evaluator:
                 known=knowledge.known is not None or knowledge.scratch,
                 at=stage.base.at,
             )
-            build = _Build(stage, base, knowledge)
+            build = Build(stage, base, knowledge)
         self.built[index] = build
         self.running.add(index)
         for instruction in (*triggers, *stage.instructions):
@@ -595,12 +407,12 @@ class _Evaluator:
             self._apply(build, instruction)
         self.running.discard(index)
 
-    def _expand(self, build: _Build, word: str) -> str | Unknown:
+    def _expand(self, build: Build, word: str) -> str | Unknown:
         if "$" not in word and self.escape not in word and "'" not in word and '"' not in word:
             return word
         return expand(word, _Variables(build.scope, build.knowledge), self.escape)
 
-    def _text(self, build: _Build, word: Word) -> str | Unknown:
+    def _text(self, build: Build, word: Word) -> str | Unknown:
         value = self._expand(build, word.text)
         if isinstance(value, Unknown) and value.reason.startswith("malformed word"):
             build.problems.append(Problem(at=word.at, message=value.reason))
@@ -608,7 +420,7 @@ class _Evaluator:
 
     # --- instructions
 
-    def _apply(self, build: _Build, item: Instruction) -> None:
+    def _apply(self, build: Build, item: Instruction) -> None:
         if isinstance(item, Env):
             # Every value is expanded before any of them is set.
             values = [self._text(build, pair.value) if pair.value else "" for pair in item.pairs]
@@ -665,11 +477,11 @@ class _Evaluator:
         elif isinstance(item, Copy):
             self._copy(build, item)
 
-    def _name(self, build: _Build, pair: Pair) -> str:
+    def _name(self, build: Build, pair: Pair) -> str:
         name = self._expand(build, pair.name)
         return name if isinstance(name, str) else pair.name
 
-    def _arg(self, build: _Build, pair: Pair) -> None:
+    def _arg(self, build: Build, pair: Pair) -> None:
         value: str | Unknown
         if pair.name in self.build_args or pair.value is not None:
             value = self._arg_value(pair, _Variables(build.scope, build.knowledge))
@@ -685,7 +497,7 @@ class _Evaluator:
         build.set(pair.name, value)
         build.args[pair.name] = Variable(name=pair.name, value=value, at=pair.at)
 
-    def _workdir(self, build: _Build, item: Workdir) -> None:
+    def _workdir(self, build: Build, item: Workdir) -> None:
         path = self._text(build, item.path)
         if isinstance(path, str) and path.startswith("/"):
             path = absolute("/", path)
@@ -704,11 +516,11 @@ class _Evaluator:
                 )
             )
 
-    def _process(self, build: _Build, command: Command, at: Location) -> Process:
+    def _process(self, build: Build, command: Command, at: Location) -> Process:
         argv = command.argv if command.form == "exec" else (*build.shell.value, *command.argv)
         return Process(command=command, argv=argv, at=at)
 
-    def _expose(self, build: _Build, word: Word) -> None:
+    def _expose(self, build: Build, word: Word) -> None:
         texts = expand_words(word.text, _Variables(build.scope, build.knowledge), self.escape)
         if isinstance(texts, Unknown):
             build.exposed.append(
@@ -734,7 +546,7 @@ class _Evaluator:
 
     # --- RUN
 
-    def _run(self, build: _Build, item: Run) -> None:
+    def _run(self, build: Build, item: Run) -> None:
         build.runs.append(
             RunStep(
                 stage=build.stage.index,
@@ -757,7 +569,7 @@ class _Evaluator:
         for effect in effects(script, env=dict(build.scope), cwd=cwd):
             self._effect(build, effect)
 
-    def _effect(self, build: _Build, effect: Effect) -> None:
+    def _effect(self, build: Build, effect: Effect) -> None:
         fs = build.fs
         at = effect.at
         owner = build.user.value
@@ -805,7 +617,7 @@ class _Evaluator:
         else:
             self._cp(build, effect)
 
-    def _cp(self, build: _Build, effect: Copied) -> None:
+    def _cp(self, build: Build, effect: Copied) -> None:
         fs, at = build.fs, effect.at
         count = len(fs)
         sources: list[str] = []
@@ -842,7 +654,7 @@ class _Evaluator:
                     not into
                     and isinstance(target, Undetermined)
                     # A directory called default.conf is hardly there.
-                    and not _same_suffix(source, effect.target)
+                    and not same_suffix(source, effect.target)
                 )
             ):
                 roots: tuple[str, ...] = (place,) if into else (place, effect.target)
@@ -857,7 +669,7 @@ class _Evaluator:
 
     # --- COPY and ADD
 
-    def _source_stage(self, build: _Build, reference: str) -> tuple[int | None, str]:
+    def _source_stage(self, build: Build, reference: str) -> tuple[int | None, str]:
         """(index, "") of the stage that ``--from`` names, or (None, what is wrong or "")."""
         wanted = reference.lower()
         index = self.names.get(wanted)
@@ -882,7 +694,7 @@ class _Evaluator:
         build.feeding |= {index, *self.built[index].lineage, *self.built[index].feeding}
         return index, problem
 
-    def _copy(self, build: _Build, item: Copy) -> None:
+    def _copy(self, build: Build, item: Copy) -> None:
         problems: list[CopyProblem] = []
         destination, directory = self._destination(build, item)
         sources = tuple(self._text(build, word) for word in item.sources)
@@ -930,7 +742,7 @@ class _Evaluator:
                     certain=False,
                 )
             )
-        placement = _Placement(
+        placement = Placement(
             item=item,
             build=build,
             destination=destination,
@@ -973,7 +785,7 @@ class _Evaluator:
             )
         )
 
-    def _destination(self, build: _Build, item: Copy) -> tuple[str | Unknown, bool]:
+    def _destination(self, build: Build, item: Copy) -> tuple[str | Unknown, bool]:
         """(absolute path, whether it must be a directory)."""
         text = self._text(build, item.destination)
         if isinstance(text, Unknown):
@@ -1016,7 +828,7 @@ class _Evaluator:
         close = get_close_matches(reference.lower()[:64], list(self.names), n=1, cutoff=0.75)
         return close[0] if close else None
 
-    def _inline(self, placement: _Placement, word: Word) -> None:
+    def _inline(self, placement: Placement, word: Word) -> None:
         name = heredoc_name(word.text)
         heredoc = next((doc for doc in placement.item.heredocs if doc.name == name), None)
         if heredoc is None or name is None:
@@ -1024,7 +836,7 @@ class _Evaluator:
             return
         placement.file(name, InlineSource(heredoc=heredoc), executable=False)
 
-    def _remote(self, placement: _Placement, source: str) -> None:
+    def _remote(self, placement: Placement, source: str) -> None:
         name = posixpath.basename(source.split("?", 1)[0].split("#", 1)[0])
         git = source.startswith("git@") or source.split("#", 1)[0].endswith(".git")
         if git or not name or placement.item.unpack:
@@ -1032,7 +844,7 @@ class _Evaluator:
         else:
             placement.file(name, MadeSource(by=f"ADD {source}"), executable=False)
 
-    def _from_stage(self, placement: _Placement, word: Word, source: str, other: _Build) -> None:
+    def _from_stage(self, placement: Placement, word: Word, source: str, other: Build) -> None:
         path = absolute("/", source)
         fs = other.fs
         count = len(fs)
@@ -1067,14 +879,14 @@ class _Evaluator:
             else:
                 placement.transfer(fs, count, place, directory=found.kind == "directory")
 
-    def _from_context(self, placement: _Placement, word: Word, source: str) -> None:
+    def _from_context(self, placement: Placement, word: Word, source: str) -> None:
         item = placement.item
         pivot = source.partition("/./")[0] if item.parents and "/./" in source else ""
         path = posixpath.normpath(posixpath.join("/", source)).lstrip("/")
         path = "" if path == "." else path
         excludes = self._excludes(item)
         view = ContextView(self.context, self.ignore)
-        if _escapes(source):
+        if escapes(source):
             # BuildKit stops at the root of the context, the classic builder refuses.
             there = view.expand(path, 1) if has_wildcards(source) else view.kind(path)
             message = "is outside the build context"
@@ -1123,14 +935,14 @@ class _Evaluator:
         text = "\n".join(item.excludes)
         return parse_ignore(SourceText(item.at.path, text))
 
-    def _missing(self, placement: _Placement, word: Word, source: str, path: str) -> None:
+    def _missing(self, placement: Placement, word: Word, source: str, path: str) -> None:
         there = self.context.is_file(path) or self.context.is_dir(path)
         match = self.ignore.match(path) if there and self.ignore else None
         if match is not None:
             message = f"is left out by {match.pattern.text} of {match.at.path}"
             placement.problem("ignored", word, source, message, ignored_by=match)
             return
-        candidates = _case_candidates(self.context, path)
+        candidates = case_candidates(self.context, path)
         if candidates:
             message = f"differs in letter case from {candidates[0]}"
             placement.problem("case", word, source, message, candidates=candidates)
@@ -1138,7 +950,7 @@ class _Evaluator:
         placement.problem("missing", word, source, "is not in the build context")
 
 
-def _was_to_bring(stage: _Build, path: str) -> bool:
+def _was_to_bring(stage: Build, path: str) -> bool:
     """Whether a COPY of the stage that finds nothing was to bring this path."""
     return any(
         any(problem.certain for problem in step.problems)
@@ -1150,181 +962,6 @@ def _was_to_bring(stage: _Build, path: str) -> bool:
 
 
 _MAX_NESTED_STAGES = 100
-
-
-def _same_suffix(one: str, other: str) -> bool:
-    """Whether two names end alike, as a file and its copy do."""
-    suffix = posixpath.splitext(other)[1]
-    return bool(suffix) and suffix == posixpath.splitext(one)[1]
-
-
-class _Placement:
-    """Where one COPY puts what its sources bring."""
-
-    def __init__(
-        self,
-        *,
-        item: Copy,
-        build: _Build,
-        destination: str | Unknown,
-        directory: bool,
-        owner: str | Unknown,
-        executable: bool | None,
-        problems: list[CopyProblem],
-    ) -> None:
-        self.item = item
-        self.build = build
-        self.fs = build.fs
-        self.destination = destination
-        self.directory = directory
-        self.owner = owner
-        self.executable = executable
-        self.problems = problems
-        self.matched = False
-
-    def problem(
-        self,
-        kind: CopyProblemKind,
-        word: Word,
-        source: str,
-        message: str,
-        *,
-        ignored_by: IgnoreMatch | None = None,
-        candidates: tuple[str, ...] = (),
-        certain: bool = True,
-    ) -> None:
-        self.problems.append(
-            CopyProblem(
-                kind=kind,
-                source=source,
-                message=f"{source} {message}",
-                at=word.at,
-                instruction_at=self.item.at,
-                ignored_by=ignored_by,
-                candidates=candidates,
-                certain=certain,
-            )
-        )
-
-    def opaque(self, reason: str) -> None:
-        root = self.destination if isinstance(self.destination, str) else "/"
-        self.fs.add(Opaque(at=self.item.at, roots=(root,), reason=reason))
-
-    def _file_place(self, name: str, *, like: str) -> str | None:
-        """Where a file lands; None when that hangs on whether the destination is a directory."""
-        assert isinstance(self.destination, str)
-        if self.directory:
-            return join_absolute(self.destination, name)
-        found = self.fs.lookup(self.destination)
-        if isinstance(found, Present) and found.kind == "directory":
-            return join_absolute(self.destination, name)
-        # A package may have made anything there, but hardly a directory called nginx.conf.
-        if isinstance(found, Undetermined) and not _same_suffix(like, self.destination):
-            return None
-        return self.destination
-
-    def file(self, name: str, source: Source, *, executable: bool | None) -> None:
-        if isinstance(self.destination, Unknown):
-            self.opaque(f"copied to an unknown place: {self.destination.reason}")
-            return
-        # A here-document has no file name whose ending could be compared.
-        named = self.destination if isinstance(source, InlineSource) else name
-        place = self._file_place(name, like=named)
-        if place is None:
-            self.opaque("copied here, but it is not known whether this is a directory")
-            return
-        self.fs.add(
-            File(
-                at=self.item.at,
-                path=place,
-                source=source,
-                owner=self.owner,
-                executable=executable if self.executable is None else self.executable,
-            )
-        )
-
-    def context(self, view: ContextView, path: str, *, pivot: str = "") -> None:
-        assert isinstance(self.destination, str)
-        kind = view.kind(path)
-        target = self.destination
-        if self.item.parents:
-            inner = relative(f"/{path}", absolute("/", pivot)) if pivot else path
-            inner = path if inner is None else inner
-            target = join_absolute(target, inner)
-        if kind == "directory":
-            self.fs.add(
-                Tree(
-                    at=self.item.at,
-                    path=target,
-                    view=view,
-                    source=path,
-                    owner=self.owner,
-                    executable=self.executable,
-                )
-            )
-            return
-        if kind is None:
-            return
-        unpacks = self.item.keyword == "ADD" and self.item.unpack is not False
-        if unpacks and path.lower().endswith(_ARCHIVES):
-            self.opaque(f"unpacked from {path}")
-            # Its contents take its place: the archive itself is not there.
-            archive = join_absolute(target, posixpath.basename(path))
-            self.fs.add(Removal(at=self.item.at, path=archive, certain=True, glob=False))
-            return
-        source = ContextSource(path=path)
-        executable = view.context.executable(path)
-        if self.item.parents:
-            executable = executable if self.executable is None else self.executable
-            layer = File(
-                at=self.item.at, path=target, source=source, owner=self.owner, executable=executable
-            )
-            self.fs.add(layer)
-            return
-        self.file(posixpath.basename(path), source, executable=executable)
-
-    def transfer(self, fs: FileSystem, count: int, path: str, *, directory: bool | None) -> None:
-        assert isinstance(self.destination, str)
-        ignore = None
-        if self.item.excludes:
-            text = "\n".join(self.item.excludes)
-            ignore = parse_ignore(SourceText(self.item.at.path, text))
-        if self.item.parents:
-            place: str | None = join_absolute(self.destination, path[1:])
-        elif directory is True or path == "/":
-            place = self.destination
-        elif directory is False:
-            base = posixpath.basename(path)
-            place = self._file_place(base, like=base)
-        elif self.directory or not posixpath.splitext(path)[1]:
-            # Into a directory, as a file or as contents: only the region is known.
-            place = None
-        else:
-            place = self.destination
-        if place is None:
-            self.opaque(f"copied from {path} of another stage")
-            return
-        self.fs.add(
-            Transfer(
-                at=self.item.at,
-                path=place,
-                fs=fs,
-                count=count,
-                source=path,
-                owner=self.owner,
-                ignore=ignore,
-            )
-        )
-        if self.executable is not None:
-            self.fs.add(
-                Attributes(
-                    at=self.item.at,
-                    path=place,
-                    recursive=True,
-                    glob=False,
-                    executable=self.executable,
-                )
-            )
 
 
 def run_script(item: Run, shell_words: Sequence[str] = _SHELL) -> Script | None:
@@ -1392,32 +1029,3 @@ def _port(text: str) -> int | None:
 
 def _is_remote(source: str) -> bool:
     return source.startswith(("http://", "https://", "git@", "git://", "ssh://"))
-
-
-def _escapes(source: str) -> bool:
-    """Whether the path climbs above the context's root."""
-    depth = 0
-    for part in source.split("/"):
-        if part == "..":
-            depth -= 1
-            if depth < 0:
-                return True
-        elif part not in ("", "."):
-            depth += 1
-    return False
-
-
-def _case_candidates(context: BuildContext, path: str) -> tuple[str, ...]:
-    """Paths of the context that differ only in letter case."""
-    found = [""]
-    for part in path.split("/"):
-        wanted = part.casefold()
-        found = [
-            join(parent, name)
-            for parent in found
-            for name in context.list_dir(parent)
-            if name.casefold() == wanted
-        ][:20]
-        if not found:
-            return ()
-    return tuple(sorted(found))

@@ -12,7 +12,8 @@ from auditor.deployment import atstart, environments, managers, system
 from auditor.deployment.base import Base, describe
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.facts import Facts
-from auditor.deployment.image import Image, evaluate
+from auditor.deployment.image import evaluate
+from auditor.deployment.imagefacts import Image
 from auditor.deployment.model import BuiltImage, Environment, PythonClaim, Value
 from auditor.discovery import FileKind
 from auditor.linking.sonames import set_up_by

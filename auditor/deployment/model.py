@@ -23,7 +23,7 @@ from auditor.values import field, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
-    from auditor.deployment.image import CopyProblem, Image
+    from auditor.deployment.imagefacts import CopyProblem, Image
     from auditor.deployment.neighbours import Neighbours
     from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed

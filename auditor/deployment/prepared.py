@@ -17,7 +17,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.commands import Ran
-    from auditor.deployment.image import CopyStep, Image
+    from auditor.deployment.imagefacts import CopyStep, Image
 
 _DEPTH = 4
 _MINOR = re.compile(r"(3\.\d+)(?!\d)")

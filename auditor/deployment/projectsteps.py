@@ -15,7 +15,7 @@ from auditor.parsers.commands import PipInstall
 from auditor.source import Location
 
 if TYPE_CHECKING:
-    from auditor.deployment.image import Image
+    from auditor.deployment.imagefacts import Image
     from auditor.deployment.model import BuiltImage, Service, StartFault
     from auditor.deployment.view import View
 

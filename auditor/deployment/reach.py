@@ -17,7 +17,7 @@ from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.commands import Ran
-    from auditor.deployment.image import CopyStep, Image
+    from auditor.deployment.imagefacts import CopyStep, Image
     from auditor.deployment.model import BuiltImage, InstallStep
     from auditor.deployment.view import View
     from auditor.parsers.commands import MainProcess

@@ -40,7 +40,7 @@ from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
-    from auditor.deployment.image import Image, Process
+    from auditor.deployment.imagefacts import Image, Process
     from auditor.parsers.compose.facts import (
         ComposeCommand,
         ComposeEnvFile,

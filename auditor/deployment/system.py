@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from auditor.deployment.base import describe
 from auditor.deployment.commands import Ran
-from auditor.deployment.image import Image
+from auditor.deployment.imagefacts import Image
 from auditor.deployment.model import SystemPackage
 from auditor.parsers.commands import SystemInstall
 from auditor.source import Location

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor import lazy_re as re
-from auditor.deployment.image import RunStep
+from auditor.deployment.imagefacts import RunStep
 from auditor.deployment.model import BuiltImage, Service
 from auditor.parsers.python.facts import Call, FileAccess, Phase, Value
 from auditor.source import Location

@@ -24,7 +24,8 @@ from auditor.deployment.filesystem import (
     Undetermined,
     match_name,
 )
-from auditor.deployment.image import Image, evaluate
+from auditor.deployment.image import evaluate
+from auditor.deployment.imagefacts import Image
 from auditor.parsers import dockerfile, dockerignore
 from auditor.source import SourceText, Unknown
 
