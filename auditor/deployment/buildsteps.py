@@ -11,7 +11,7 @@ from auditor.deployment import managers, projectsteps, runsteps, systempython
 from auditor.deployment.accounts import known_account, makes_account
 from auditor.deployment.commands import Ran, ran
 from auditor.deployment.runsteps import stop
-from auditor.deployment.startup import refuses_pipefail
+from auditor.deployment.shellfaults import refuses_pipefail
 from auditor.linking import distributions
 from auditor.parsers.commands import FileOp, PipInstall, SystemInstall
 from auditor.parsers.dockerfile import Copy, Workdir

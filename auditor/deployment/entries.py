@@ -17,7 +17,9 @@ from auditor.deployment import (
     packagedata,
     reach,
     rewritten,
+    shellfaults,
     startup,
+    stopping,
     tasks,
     workers,
 )
@@ -31,7 +33,7 @@ from auditor.deployment.model import (
     StartFault,
     Value,
 )
-from auditor.deployment.startup import python_name
+from auditor.deployment.shellnames import python_name
 from auditor.deployment.view import View
 from auditor.findings import Stage
 from auditor.linking import paths
@@ -175,7 +177,7 @@ def follow(
             processes = [p for p in processes if p is not supervisor] + children[0]
             service = replace(service, supervised=True)
     if not faults and supervisor is None:
-        faults.extend(startup.ends(service, script, processes, view))
+        faults.extend(stopping.ends(service, script, processes, view))
     entries: list[Entry] = []
     listens: list[Listen] = []
     configured: list[Option] = []
@@ -219,7 +221,7 @@ def follow(
             (Stage.REACHABLE if stage is Stage.STARTS else stage, why) for stage, why in open_links
         ]
     faults += startup.to_background(service, processes)
-    never = startup.never_true(script, processes, read_script, cwd)
+    never = shellfaults.never_true(script, processes, read_script, cwd)
     faults += never
     if not processes and not never:
         open_links.append((Stage.STARTS, "the command could not be followed"))

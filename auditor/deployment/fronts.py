@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
-from auditor.deployment import startup
+from auditor.deployment import shellfaults
 from auditor.deployment.model import Listen, Proxied, StartFault
 from auditor.findings import Stage
 from auditor.parsers import serverconf
@@ -83,7 +83,7 @@ def supervised(
             )
             children += [replace(child, init=True) for child in started]
             if started:
-                faults += startup.misplaced(view.image, started[0].interpretation.argv)
+                faults += shellfaults.misplaced(view.image, started[0].interpretation.argv)
     return children, faults
 
 

@@ -44,7 +44,7 @@ def waits(fact: object) -> bool:
 
 def _quiet(script: Script, view: View, cwd: Value, depth: int) -> bool:
     """Nothing that may listen is started, in the scripts that it hands over to either."""
-    from auditor.deployment.startup import handed_to
+    from auditor.deployment.stopping import handed_to
 
     for step in interpret_script(script, cwd=cwd):
         fact = step.fact

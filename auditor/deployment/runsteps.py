@@ -10,7 +10,7 @@ from auditor.deployment.base import system_programs
 from auditor.deployment.commands import Ran, fatal
 from auditor.deployment.filesystem import Absent
 from auditor.deployment.model import StartFault
-from auditor.deployment.startup import makes_programs
+from auditor.deployment.shellnames import makes_programs
 from auditor.findings import Stage
 from auditor.parsers.commands import FileOp, ShellRun, SystemInstall
 from auditor.source import Location

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
 from auditor.deployment import gates
 from auditor.deployment.accounts import known_account, makes_account
-from auditor.deployment.commands import Ran, ran
+from auditor.deployment.commands import ran
 from auditor.deployment.effects import Changed, Make, Removed, effects
 from auditor.deployment.model import Service, StartFault, Value
+from auditor.deployment.shellfaults import (
+    BASH_ONLY,
+    array_in_dash,
+    is_dash,
+    misplaced,
+    of_the_system,
+    pipefail_in_dash,
+    refuses_pipefail,
+    required_variables,
+    sets_more,
+    unknown_test,
+    unset_variables,
+)
+from auditor.deployment.shellnames import (
+    BUILTINS,
+    SHELLS,
+    SHORT,
+    SYSTEM,
+    makes_programs,
+    python_name,
+)
 from auditor.findings import Stage
 from auditor.parsers import shell
 from auditor.parsers.branches import foreign_to_dash
@@ -22,48 +43,19 @@ from auditor.parsers.commands import (
     PythonRun,
     ServerStart,
     ShellRun,
-    SystemInstall,
     interpret,
     interpret_script,
 )
 from auditor.parsers.dockerfile import Cmd
-from auditor.parsers.shell.expansion import Parameter
 from auditor.parsers.shell.facts import Arg, Command, Script, Step
 from auditor.parsers.shell.tracing import trace
-from auditor.source import Location, Unknown
+from auditor.source import Location
 from auditor.values import replace
 
 if TYPE_CHECKING:
-    from auditor.deployment.model import BuiltImage
+    from auditor.deployment.shellnames import Env
     from auditor.deployment.view import Seen, View
     from auditor.parsers.commands import Interpretation, MainProcess
-
-Env = Mapping[str, str | Unknown | None]
-
-BUILTINS = frozenset(
-    """
-    . : [ alias bg break builtin case cd command continue declare echo eval exec exit export false fg
-    getopts hash help history if jobs kill let local logout popd printf pushd pwd read readonly return
-    set shift shopt source suspend test times trap true type typeset ulimit umask unalias unset until
-    wait while [[ function select time
-    """.split()  # noqa: SIM905
-)
-# They do something and end; nothing listens afterwards.
-_SHORT = frozenset(
-    """
-    echo printf true false : date ls cat env pwd dirname basename sleep sync test [ exit export set mkdir cp mv rm chmod
-    chown touch ln whoami id alembic pytest ruff flake8 mypy black
-    """.split()  # noqa: SIM905
-)
-_SLOW = frozenset({"sleep"})
-# A service that checks the code or migrates a database is meant to end.
-_TASKS = frozenset({"alembic", "pytest", "ruff", "flake8", "mypy", "black"})
-_SYSTEM = ("/usr/", "/bin/", "/sbin/", "/opt/", "/root/", "/lib", "/etc/", "/entrypoint")
-
-
-def python_name(name: str) -> bool:
-    """Whether a program of that base name is an interpreter of Python or its installer."""
-    return name.startswith(("python", "pip"))
 
 
 def unknown_user(service: Service) -> Iterator[StartFault]:
@@ -155,14 +147,11 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
     yield from _started(service, program, at, view, cwd, by_shell=False)
 
 
-_SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "ksh"])
-
-
 def _operators(argv: Sequence[Arg]) -> Iterator[StartFault]:
     """``&&`` as a word of the exec form: no shell is there to read it."""
     names = {posixpath.basename(arg.text) for arg in argv[:3]}
     # gunicorn passes over words behind the application.
-    if names & _SHELLS or "gunicorn" in names or any(arg.text in ("-c", "--") for arg in argv):
+    if names & SHELLS or "gunicorn" in names or any(arg.text in ("-c", "--") for arg in argv):
         return
     found = next((arg for arg in argv[1:] if arg.text in ("&&", "||", ";", "|")), None)
     if found is not None:
@@ -212,35 +201,6 @@ def _open_bracket(service: Service, at: Location) -> Iterator[StartFault]:
             at=at,
             certain=False,
         )
-
-
-# Releases whose packages are known, with what they bring along.
-_KNOWN_RELEASES = frozenset({"bullseye", "bookworm", "trixie"})
-_MAKERS = frozenset(
-    ["make", "ninja", "cmake", "meson", "cargo", "go", "npm", "yarn", "dpkg", "rpm", "installer"]
-)
-
-
-def makes_programs(image: BuiltImage, commands: Iterable[Ran]) -> bool:
-    """A RUN compiles or links programs, or installs packages whose content is not known."""
-    base = image.base
-    if image.system_packages and (base is None or base.release not in _KNOWN_RELEASES):
-        return True
-    for command in commands:
-        fact = command.what.fact
-        words = [a.text for a in command.what.argv]
-        program = words[0] if words else ""
-        name = posixpath.basename(program)
-        # A script of an archive (`./configure`, `install.sh`) may bring anything.
-        if name in _MAKERS or not name or program.startswith("./") or name.startswith("install"):
-            return True
-        if isinstance(fact, FileOp) and fact.op in ("ln", "cp", "mv", "install", "tar", "unzip"):
-            return True
-        if isinstance(fact, SystemInstall) and any(
-            not isinstance(package.name, str) for package in fact.packages
-        ):
-            return True
-    return bool(image.opaque_system)
 
 
 _READS_INPUT = re.compile(r"(?:/\S*/)?(?:python[\d.]*|bash|sh|dash)")
@@ -296,7 +256,7 @@ def _started(
     path = posixpath.normpath(posixpath.join(cwd, program))
     seen = view.look(path)
     # What starts from the working directory is the project's, wherever that is.
-    system = program.startswith(_SYSTEM) and not program.startswith(f"{cwd.rstrip('/')}/")
+    system = program.startswith(SYSTEM) and not program.startswith(f"{cwd.rstrip('/')}/")
     if seen.answer == "no" or system:
         if system:
             yield from misplaced(image, [Arg(value=program, at=at)])
@@ -371,7 +331,7 @@ def _interpreter(
     if not name:
         return
     if python_name(name):
-        missing = not through_path and _of_the_system(image, interpreter)
+        missing = not through_path and of_the_system(image, interpreter)
     else:
         missing = image.provides_program(name) is False
     if missing:
@@ -383,19 +343,6 @@ def _interpreter(
             certain=False,
             evidence=(("program", name),),
         )
-
-
-def _of_the_system(image: BuiltImage, interpreter: str) -> bool:
-    """Debian's own Python, which the slim images lack: theirs is below /usr/local."""
-    return (
-        interpreter.startswith("/usr/bin/")
-        and image.base is not None
-        and image.base.official_python
-        and image.base.flavour in ("slim", "alpine")
-        and not image.system_packages  # which may bring it
-        and not image.opaque_system
-        and all(step.origin == "context" for step in image.image.copies)
-    )
 
 
 def _mended(service: Service, name: str) -> bool:
@@ -447,7 +394,7 @@ def _walk(
     functions = {c.function for c in script.commands if c.function}
     steps = list(trace(script, env=env, cwd=cwd, args=args))
     sourced = False
-    posix = _is_dash(service, script)
+    posix = is_dash(service, script)
     certain = {id(step.command) for step in steps if not step.conditional}
     finals = {id(f.command) for f in script.finals if not f.conditional or id(f.command) in certain}
     for index, step in enumerate(steps):
@@ -458,30 +405,32 @@ def _walk(
             continue
         if command.function is not None:
             continue
-        unset = next(iter((*_unset(service, step), *_required(service, step))), None)
+        unset = next(
+            iter((*unset_variables(service, step), *required_variables(service, step))), None
+        )
         unset = unset if not sourced else None
         if unset is not None:
             yield unset
             return
         array = next((a for a in command.assignments if posix and a.array), None)
         if array is not None:
-            yield _array_in_dash(service, array.at)
+            yield array_in_dash(service, array.at)
             return
         if not step.argv:
             continue
         if command.tested or command.negated:
             yield from _waits_for_ever(service, script, step)
             continue
-        sourced = sourced or _sets_more(step)
+        sourced = sourced or sets_more(step)
         if command.name == "set" and posix and refuses_pipefail(image, step.argv):
-            yield _pipefail(service, step.argv[0].at)
+            yield pipefail_in_dash(service, step.argv[0].at)
             return
         listed = index + 1 < len(steps) and steps[index + 1].command.connector in ("&&", "||")
         unknown = foreign_to_dash(command) if script.dash and command.errexit else ""
         if unknown and not listed:
-            yield _unknown_test(unknown, step.argv[0].at)
+            yield unknown_test(unknown, step.argv[0].at)
             return
-        if command.name in _BASH_ONLY and posix and (command.errexit or id(command) in finals):
+        if command.name in BASH_ONLY and posix and (command.errexit or id(command) in finals):
             yield _not_found(service, str(command.name), step.argv[0].at, certain=True)
             return
         lost = None
@@ -629,7 +578,7 @@ def _not_found(service: Service, name: str, at: Location, *, certain: bool = Fal
     """A command of a script that no program or built-in answers to."""
     why = (
         f"`{name}` is a word of bash, and this script is run by the plain `sh` of the image"
-        if name in _BASH_ONLY
+        if name in BASH_ONLY
         else f"`{name}` is not in the image"
     )
     return StartFault(
@@ -640,194 +589,6 @@ def _not_found(service: Service, name: str, at: Location, *, certain: bool = Fal
         certain=certain,
         evidence=(("program", name),),
     )
-
-
-def _array_in_dash(service: Service, at: Location) -> StartFault:
-    return StartFault(
-        kind="program",
-        message=(
-            "arrays are bash's, and this script is run by the plain `sh` of the image: "
-            '`Syntax error: "(" unexpected`, and the script stops'
-        ),
-        at=at,
-        related=((service.command_at, "started here"),) if service.command_at else (),
-    )
-
-
-def _unknown_test(word: str, at: Location, *, never: bool = False) -> StartFault:
-    """``==`` or ``[[`` where dash runs the text."""
-    says = "[: unexpected operator" if word == "==" else "[[: not found"
-    ends = (
-        "the condition never holds, and nothing is started after it"
-        if never
-        else "the script stops (`set -e`)"
-    )
-    return StartFault(
-        kind="program",
-        message=(
-            f"`{word}` is bash's, and this text is run by the plain `sh` of the image: `{says}`, and {ends}"
-        ),
-        at=at,
-    )
-
-
-def never_true(
-    script: Script,
-    processes: Sequence[MainProcess],
-    read_script: Callable[[str, Value], Script | None],
-    cwd: Value,
-) -> list[StartFault]:
-    """Nothing is started, and dash does not know what a condition on the way asks."""
-    if any(not isinstance(p.interpretation.fact, Other | ShellRun) for p in processes):
-        return []
-    scripts = [script]
-    for command in script.commands[:1] if script.exec_form else ():
-        words = [word.literal or "" for word in command.words]
-        program = posixpath.basename(words[0])
-        path = words[1] if program in ("sh", "dash", "bash") and len(words) > 1 else words[0]
-        nested = read_script(path, cwd) if path and not path.startswith("-") else None
-        if nested is not None:
-            scripts.append(shell.run_by(nested, program if path != words[0] else ""))
-    return [
-        _unknown_test(unknown, command.words[0].at, never=True)
-        for item in scripts
-        if item.dash
-        for command in item.commands
-        if (unknown := foreign_to_dash(command))
-    ][:1]
-
-
-def refuses_pipefail(image: BuiltImage, argv: Sequence[Arg]) -> bool:
-    """``set -o pipefail``, which the `sh` of Debian knows from trixie on."""
-    words = [arg.text for arg in argv]
-    release = image.base.release if image.base is not None else None
-    return words[:1] == ["set"] and "pipefail" in words and release in ("bullseye", "bookworm")
-
-
-def _pipefail(service: Service, at: Location) -> StartFault:
-    return StartFault(
-        kind="program",
-        message=(
-            "`pipefail` is an option of bash, and this script is run by the plain `sh` of the image: "
-            "`set: Illegal option -o pipefail`, and the script stops"
-        ),
-        at=at,
-        related=((service.command_at, "started here"),) if service.command_at else (),
-    )
-
-
-def misplaced(image: BuiltImage, argv: Sequence[Arg]) -> Iterator[StartFault]:
-    """A program that pip installs, named in a directory where pip does not put it."""
-    first = argv[0] if argv else None
-    folder, name = posixpath.split(first.text) if first is not None else ("", "")
-    installed = image.environment.installed if image.environment is not None else None
-    if first is None or folder not in ("/usr/bin", "/bin") or installed is None:
-        return
-    base = image.base
-    if base is None or not base.official_python or base.flavour not in ("slim", "alpine"):
-        return
-    if python_name(name):
-        linked = makes_programs(image, ran(image.image))
-        if _of_the_system(image, first.text) and not linked:
-            yield StartFault(
-                kind="program",
-                message=f"`{first.text}` is not in the image: its Python is in /usr/local/bin",
-                at=first.at,
-                certain=False,
-                evidence=(("program", first.text),),
-            )
-        return
-    if image.system_packages or makes_programs(image, ran(image.image)) or not installed.has(name):
-        return
-    yield StartFault(
-        kind="program",
-        message=f"`{first.text}` is not in the image: pip puts `{name}` into /usr/local/bin",
-        at=first.at,
-        certain=False,
-        evidence=(("program", first.text),),
-    )
-
-
-# Built-ins of bash that dash, the `sh` of Debian, does not have.
-_BASH_ONLY = frozenset({"source", "declare", "typeset", "shopt", "pushd", "popd", "mapfile", "let"})
-# Variables that a shell sets by itself.
-_SHELL_VARIABLES = frozenset(
-    """
-    HOME PATH PWD OLDPWD HOSTNAME SHLVL IFS PPID UID EUID RANDOM SECONDS LINENO OPTIND OPTARG PS1 PS4
-    BASH BASH_VERSION BASH_SOURCE FUNCNAME HOSTTYPE OSTYPE MACHTYPE PIPESTATUS GROUPS TERM LANG
-    """.split()  # noqa: SIM905
-)
-
-
-def _is_dash(service: Service, script: Script) -> bool:
-    """The script is run by Debian's `sh`."""
-    base = service.image.base if service.image is not None else None
-    interpreter = script.interpreter
-    if base is None or base.release not in _KNOWN_RELEASES or interpreter is None:
-        return False
-    return posixpath.basename(interpreter.path) in ("sh", "dash")
-
-
-def _sets_more(step: Step) -> bool:
-    """After it the shell may know variables that are seen nowhere."""
-    name = step.command.name
-    if name in ("export", "declare"):
-        return any(arg.pieces or arg.globs for arg in step.argv[1:])
-    flags = step.argv[1].text if name == "set" and len(step.argv) > 1 else ""
-    return name in ("source", ".", "eval", "read") or (flags[:1] == "-" and "a" in flags)
-
-
-def _unset(service: Service, step: Step) -> Iterator[StartFault]:
-    """Under ``set -u`` a variable is used that nothing sets."""
-    command = step.command
-    if not command.nounset or "*" in step.env:
-        return
-    for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
-        for part in word.parts:
-            if not isinstance(part, Parameter) or part.operator or not part.name.isidentifier():
-                continue
-            name = part.name
-            if step.env.get(name) is not None or name in _SHELL_VARIABLES:
-                continue
-            yield StartFault(
-                kind="variable",
-                message=(
-                    f"`{name}` is used under `set -u`, and nothing sets it: "
-                    f"`{name}: unbound variable`, and the script stops"
-                ),
-                at=word.at,
-                related=((service.command_at, "started here"),) if service.command_at else (),
-                certain=service.variables_complete,
-                possible=service.may_be_set(name),
-                evidence=(("variable", name),),
-            )
-            return
-
-
-def _required(service: Service, step: Step) -> Iterator[StartFault]:
-    """``${NAME:?message}`` of a variable that nothing sets."""
-    command = step.command
-    if "*" in step.env:
-        return
-    for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
-        for part in word.parts:
-            if not isinstance(part, Parameter) or part.operator not in (":?", "?"):
-                continue
-            if step.env.get(part.name) is not None or not part.name.isidentifier():
-                continue
-            yield StartFault(
-                kind="variable",
-                message=(
-                    f"`{part.name}` is required, and nothing sets it: the script stops "
-                    f"(`{part.name}: parameter not set`, or its own message)"
-                ),
-                at=word.at,
-                related=((service.command_at, "started here"),) if service.command_at else (),
-                certain=service.variables_complete,
-                possible=service.may_be_set(part.name),
-                evidence=(("variable", part.name),),
-            )
-            return
 
 
 def _waits_for_ever(service: Service, script: Script, step: Step) -> Iterator[StartFault]:
@@ -908,7 +669,7 @@ def _script(
     if seen.answer == "no" and str(fact.shell).endswith("bash") and "/" not in name and on_path:
         return  # bash looks for a script on PATH as well
     if seen.answer == "no":
-        if not path.startswith(_SYSTEM):
+        if not path.startswith(SYSTEM):
             yield StartFault(
                 kind="script",
                 message=(
@@ -945,122 +706,6 @@ def _script(
         yield from _walk(service, nested, view, env, cwd, depth + 1, preludes, args, later=later)
 
 
-def _awaited(service: Service) -> bool:
-    """Other services wait until this one has come to its end."""
-    own, project = service.compose, service.project
-    return own is not None and project is not None and own.name in project.awaited
-
-
-def _on_demand(service: Service) -> bool:
-    """A job for `docker compose run`: it stands in a profile, and nothing starts it again."""
-    own = service.compose
-    if own is None or not own.profiles or own.ports:
-        return False
-    return own.restart is None or own.restart.value == "no"
-
-
-def _works(script: Script, view: View, cwd: Value, depth: int = 0) -> bool:
-    """A program runs before the last one: it may stay itself, or this is a job that is to end.
-
-    Scripts of the image that it runs are looked into.
-    """
-    for step in interpret_script(script, cwd=cwd):
-        command, fact = step.command, step.fact
-        nested = handed_to(step, view)
-        if nested is not None and depth < 4:
-            if _works(nested, view, step.cwd, depth + 1):
-                return True
-            continue
-        if command is None or command.background or not isinstance(fact, Other | PythonRun):
-            continue
-        name = command.name if isinstance(fact, PythonRun) else fact.program
-        if isinstance(name, str) and posixpath.basename(name) not in BUILTINS | _SHORT:
-            return True
-    return False
-
-
-def handed_to(step: Interpretation, view: View) -> Script | None:
-    """The shell script of the image that a command runs: ``./start.sh``, ``sh start.sh``."""
-    fact, where = step.fact, step.cwd
-    named = None
-    if isinstance(fact, ShellRun) and fact.script is not None:
-        named = fact.script.value
-    elif isinstance(fact, Other) and fact.argv and "/" in fact.argv[0].text:
-        named = fact.argv[0].value
-    if not isinstance(named, str) or not isinstance(where, str) or named.endswith(".py"):
-        return None
-    return view.script(posixpath.normpath(posixpath.join(where, named)))
-
-
-def _left_alone(script: Script, processes: Sequence[MainProcess]) -> Iterator[StartFault]:
-    """``server &`` is all: the shell that started it ends, and the container with it."""
-    last = script.commands[-1] if script.commands else None
-    if last is None or not last.background or not processes or processes[-1].through:
-        return
-    if any(command.name in ("wait", "fg") for command in script.commands):
-        return
-    yield StartFault(
-        kind="no-command",
-        message="the command goes to the background and nothing stays in the foreground: the container stops",
-        at=last.at,
-        certain=False,
-    )
-
-
-def ends(
-    service: Service, script: Script, processes: list[MainProcess], view: View
-) -> Iterator[StartFault]:
-    """The command comes to its end: nothing of it stays, so the container stops."""
-    staying = [p for p in processes if not p.background]
-    if any(p.conditional for p in processes):
-        return
-    if not staying:
-        yield from _left_alone(script, processes)
-        return
-    if _awaited(service) or _on_demand(service) or _works(script, view, service.cwd):
-        return
-    for process in staying:
-        what = process.interpretation
-        fact = what.fact
-        if isinstance(fact, FileOp):
-            continue
-        words = [a.value for a in what.argv]
-        if not words:
-            return
-        name = words[0]
-        if name == "":
-            continue
-        if not isinstance(name, str) or posixpath.basename(name) not in _SHORT - _SLOW:
-            return
-        if posixpath.basename(name) in _TASKS:
-            return
-    last = staying[-1].interpretation
-    empty = not last.argv or last.argv[0].value == ""
-    at = last.command.at if last.command is not None else service.at
-    own = view.repository_script(at.path) if empty else None
-    if own is not None and any(
-        command.conditional and command.name not in _SHORT for command in own.commands
-    ):
-        return  # without arguments it does something else
-    image = service.image
-    shown = "" if empty else str(last.argv[0].value)
-    yield StartFault(
-        kind="no-command",
-        message=(
-            'the script hands over to `"$@"`, and no CMD gives it anything to run: the container ends '
-            "at once"
-            if empty
-            else f"the command ends with `{shown}`, and nothing stays in the foreground: the container "
-            "stops"
-        ),
-        at=at,
-        related=((service.command_at, "started here"),)
-        if service.command_at is not None and service.command_at != at
-        else (),
-        certain=image is not None and not empty,
-    )
-
-
 def before(script: Script, view: View, env: Env, cwd: Value) -> None:
     """Tell the view what the start scripts make before the server runs."""
     _before(script, view, env, cwd, 0)
@@ -1094,7 +739,7 @@ def _before(script: Script, view: View, env: Env, cwd: Value, depth: int) -> Non
             if nested is not None and not fact.argv[0].text.endswith(".py"):
                 _before(nested, view, what.env, what.cwd, depth + 1)
         elif isinstance(fact, Download) or (
-            isinstance(fact, Other) and fact.program not in BUILTINS | _SHORT
+            isinstance(fact, Other) and fact.program not in BUILTINS | SHORT
         ):
             view.may_prepare(("/",), f"`{what.argv[0].text}` may bring it at the start")
         elif isinstance(fact, FileOp) and fact.target is not None:
