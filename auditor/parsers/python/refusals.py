@@ -11,6 +11,7 @@ from auditor.parsers.python.values import Class, Const, DictV, Inst, ListV, Path
 if TYPE_CHECKING:
     import ast
 
+    from auditor.parsers.python.configured import ConfiguredModels
     from auditor.parsers.python.interpreter import Interpreter
     from auditor.parsers.python.models import Models
     from auditor.parsers.python.sites import Site
@@ -89,7 +90,7 @@ def ast_text(node: ast.expr) -> str:
     return text_of(node)
 
 
-def interpolation(models: Models, site: Site, table: DictV, value: V) -> None:
+def interpolation(models: ConfiguredModels, site: Site, table: DictV, value: V) -> None:
     """``%`` in a value that ``ConfigParser`` fills in."""
     raw = site.kwargs.get("raw")
     if not isinstance(value, Const) or not isinstance(value.value, str) or raw is not None:

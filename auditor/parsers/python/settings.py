@@ -20,10 +20,12 @@ from auditor.parsers.python.values import (
 )
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.models import Models
+    from auditor.parsers.python.configured import ConfiguredModels
 
 
-def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AST) -> None:
+def read_settings(
+    models: ConfiguredModels, inst: Inst, kwargs: dict[str, V], node: ast.AST
+) -> None:
     """Fill the fields of a ``BaseSettings`` instance from arguments, environment and defaults."""
     run = models.run
     options: dict[str, V] = {}
@@ -100,7 +102,7 @@ def read_settings(models: Models, inst: Inst, kwargs: dict[str, V], node: ast.AS
 
 
 def _nested(
-    models: Models,
+    models: ConfiguredModels,
     nested: Class,
     names: list[str],
     options: dict[str, V],
@@ -171,7 +173,13 @@ def _is_false(option: V | None) -> bool:
 
 
 def _decode(
-    models: Models, node: ast.AST, name: str, kind: str, given: V | None, *, from_variable: bool
+    models: ConfiguredModels,
+    node: ast.AST,
+    name: str,
+    kind: str,
+    given: V | None,
+    *,
+    from_variable: bool,
 ) -> None:
     """A list or mapping is read as JSON; ``a,b`` is none."""
     outer = kind.partition("[")[0].rpartition(".")[2]
@@ -196,7 +204,7 @@ def _decode(
 
 
 def _refuse_extra(
-    models: Models,
+    models: ConfiguredModels,
     inst: Inst,
     options: dict[str, V],
     from_file: dict[str, V],
@@ -228,7 +236,7 @@ def _same(left: str, right: str, exact: bool) -> bool:
     return left == right if exact else left.lower() == right.lower()
 
 
-def _present(models: Models, names: list[str], exact: bool) -> str:
+def _present(models: ConfiguredModels, names: list[str], exact: bool) -> str:
     for name in names:
         for variable in models.run.env:
             if _same(variable, name, exact):
@@ -251,7 +259,7 @@ def _aliases(declared: V | None) -> list[str]:
     return found
 
 
-def _env_file(models: Models, given: V | None, node: ast.AST) -> tuple[dict[str, V], str]:
+def _env_file(models: ConfiguredModels, given: V | None, node: ast.AST) -> tuple[dict[str, V], str]:
     """What the named files assign, and why they may assign more (empty: they do not)."""
     from auditor.parsers.python.sites import Site
 
