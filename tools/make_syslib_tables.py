@@ -108,6 +108,19 @@ def unmended() -> set[str]:
     return {canonicalize_name(r["package"]) for r in observations() if r["verified"] == "n"}
 
 
+def along(table: dict[str, Any]) -> list[str]:
+    """What came along where others were executed and had what they asked for, of what no table has
+    a row of.
+    """
+    found = {
+        name
+        for row in observations()
+        if row["verified"] in ("y", "-") and "fails" not in row["import_ok_on_slim"]
+        for name in row["brought"].split()
+    }
+    return sorted(name for name in found if name not in table and not distributions.known(name))
+
+
 def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
     """What the modules of a wheel load or start by name."""
     return [
@@ -658,6 +671,8 @@ def main() -> int:
         "apk": config["apk"],
         "apk_plain": config["apk_plain"]["names"].split(),
         "apk_build": config["apk_build"],
+        "along": along(table),
+        "alongside": config["alongside"],
         "distributions": table,
     }
     data = json.dumps(document, separators=(",", ":")).encode()
