@@ -49,7 +49,9 @@ HERE = Path(__file__).resolve().parent
 KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
 # What `observe_syslibs.py` saw, without knowing what to expect; the sample is of `sample_syslibs.py`.
-OBSERVED = tuple(HERE / f"syslibs_{name}.tsv" for name in ("observed", "sample5", "sample8", "sample10"))
+OBSERVED = tuple(
+    HERE / f"syslibs_{name}.tsv" for name in ("observed", "sample5", "sample8", "sample10")
+)
 # A requirement that only an extra for the package's own development has.
 OF_TESTS = re.compile(rf"""extra == ['"]({"|".join(sorted(DEV_EXTRAS))})['"]""")
 # How a need is written by the stage of an observation that it was missed in.
