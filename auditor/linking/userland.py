@@ -689,11 +689,10 @@ def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str,
     asked = list(roots)
     brought = closure(asked, python)
     direct = {name for name, _, _ in asked}
-    version = brought.installed.version
     unread = [
         name
         for name in sorted({n for n, _, _ in brought.named} | _reached(brought, direct, python))
-        if not knows(name, version(name), along=name not in direct)
+        if not knows(name, brought.installed.version(name), along=name not in direct)
     ]
     index = online.active()
     for name, extras, version in brought.named:
