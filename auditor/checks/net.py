@@ -588,6 +588,16 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                     breaks=service.breaks(Stage.STARTS),
                 )
             continue
+        if all(_apart(service, other) for other in named):
+            yield rule.finding(
+                target.at,
+                f"{target.server} sends requests to `{target.host}`, which is in no network that this "
+                f'service is in: `host not found in upstream "{target.host}"`, and it stops',
+                help="Put both services into one network.",
+                related=[Related(named[0].at, "the service that is not found")],
+                breaks=service.breaks(Stage.STARTS),
+            )
+            continue
         for other in named:
             served = ports.served(other)
             if other.image is None or not served.complete:
@@ -604,6 +614,19 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                 related=[Related(listen.at, "served here")],
                 breaks=() if other.published else other.breaks(Stage.REACHABLE),
             )
+
+
+def _apart(service: Service, other: Service) -> bool:
+    """Whether Compose puts the two into networks of which none is common."""
+    one, two = service.compose, other.compose
+    project = service.project
+    if one is None or two is None or project is None or one is two:
+        return False
+    if one.network_mode is not None or two.network_mode is not None:
+        return False
+    names = [{use.name for use in compose.networks} or {"default"} for compose in (one, two)]
+    external = {network.name for network in project.networks if network.external}
+    return not (names[0] & names[1] or (names[0] | names[1]) & external)
 
 
 def _itself(

@@ -176,6 +176,10 @@ def follow(
             faults += children[1]
             processes = [p for p in processes if p is not supervisor] + children[0]
             service = replace(service, supervised=True)
+    manager = next((p for p in processes if _kind(p) == "honcho"), None)
+    managed = fronts.of_procfile(manager, view, env, read_script) if manager is not None else None
+    if managed is not None:
+        processes = [p for p in processes if p is not manager] + managed
     if not faults and supervisor is None:
         faults.extend(stopping.ends(service, script, processes, view))
     entries: list[Entry] = []
@@ -669,6 +673,7 @@ class _Follower:
             return  # it imports what its jobs name
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         self.faults.extend(workers.second_application(fact))
+        self.faults.extend(workers.not_numbers(fact, self.env))
         if fact.script is not None and isinstance(fact.script.value, str):
             self._run_file(
                 fact.script.value,
@@ -1501,6 +1506,7 @@ class _Follower:
                 every = (self.view.facts_of_repo(path) for _, path in trace.modules)
                 sources = [found for found in every if found is not None]
                 self.faults += endings.comes_to_its_end(self.service, trace, sources, at)
+                self.faults += endings.loop_never_started(trace, sources, at)
             started: tuple[Phase, ...] = (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
         else:
             started = (Phase.IMPORT, Phase.STARTUP)

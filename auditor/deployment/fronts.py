@@ -87,6 +87,38 @@ def supervised(
     return children, faults
 
 
+def of_procfile(
+    process: MainProcess, view: View, env: Env, read_script: ReadScript
+) -> list[MainProcess] | None:
+    """The programs that honcho starts; None where its Procfile is not seen or a ``.env`` says more.
+
+    Each gets a port of its own: what honcho is told or 5000, and 100 more for every further one.
+    """
+    what = process.interpretation
+    fact, where = what.fact, what.cwd
+    assert isinstance(fact, ServerStart)
+    if not isinstance(where, str) or fact.option("chdir") is not None:
+        return None
+    option = fact.option("config")
+    name = option.value if option is not None else "Procfile"
+    source = view.text(posixpath.join(where, name)) if isinstance(name, str) else None
+    port = fact.effective("port", env=env, config=())
+    told = port.value if port is not None else "5000"
+    if source is None or fact.option("env_file") is not None or fact.option("workers") is not None:
+        return None
+    if not isinstance(told, str) or not told.isdecimal() or view.exists(f"{where}/.env") is not False:
+        return None
+    named = {arg.text for arg in fact.args}
+    children: list[MainProcess] = []
+    for number, entry in enumerate(serverconf.parse_procfile(source).entries):
+        if named and entry.name not in named:
+            continue
+        own = {**env, "PORT": str(int(told) + 100 * number)}
+        started = main_processes(entry.command, env=own, cwd=where, read_script=read_script)
+        children += [replace(child, init=True) for child in started]
+    return children or None
+
+
 def _log_folders(
     configs: list[SupervisorConfig], view: View, env: Env, where: str
 ) -> Iterator[StartFault]:

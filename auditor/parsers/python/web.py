@@ -154,6 +154,7 @@ class WebModels:
     def __init__(self, run: Interpreter) -> None:
         self.run = run
         self.webs: list[Obj] = []
+        self.bottle: Obj | None = None
         # The application whose handlers are being followed.
         self.serving: Obj | None = None
         self.handlers: list[tuple[V, str]] = []  # (function, "startup" | "request")
@@ -194,6 +195,8 @@ class WebModels:
             given = site.kwargs.get(key)
             if isinstance(given, ListV):
                 hooks.extend(given.items or [])
+        if framework == "sanic":
+            _sanic_name(run, site)
         middleware = site.kwargs.get("middleware")
         if isinstance(middleware, ListV):
             for one in middleware.items or []:
@@ -218,6 +221,12 @@ class WebModels:
                     web.routes.append(RawRoute(("POST",), path, Bound(method, api), at))
         self.add_routes(web, routes, site)
         return made
+
+    def default_web(self, site: Site) -> Obj:
+        """The application that bottle's own functions belong to."""
+        if self.bottle is None:
+            self.bottle = self.new_web(replace(site, args=[], kwargs={}), "bottle", is_app=True)
+        return self.bottle
 
     def add_routes(self, web: Web, routes: V | None, site: Site) -> None:
         """Routes given as a list: Starlette, Litestar, Tornado, aiohttp."""
@@ -292,6 +301,9 @@ class WebModels:
                 first.data.children.append((Const(""), router))
             return router
         attr = name.rpartition(".")[2]
+        if name in tables.BOTTLE_DEFAULT:
+            default = self.default_web(site)
+            return self.web_method(site, default, default.data, attr)
         if attr == "as_view" and isinstance(owner, Class):
             view = Obj(name, site.args, site.kwargs, self.run.at(site.node))
             view.data = owner
@@ -1420,6 +1432,22 @@ def _kind(path: str | Unknown, func: V) -> str:
             if kind == "predict" and pattern.search(name):
                 return kind
     return "other"
+
+
+_SANIC_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_\-]*")
+
+
+def _sanic_name(run: Interpreter, site: Site) -> None:
+    """Sanic, since 21.12, takes letters, digits, ``_`` and ``-`` for its name."""
+    given = site.get(0, "name")
+    if not isinstance(given, Const) or not isinstance(given.value, str):
+        return
+    if not _SANIC_NAME.fullmatch(given.value):
+        run.fails(
+            site.node,
+            f"sanic.exceptions.SanicException: Sanic instance named '{given.value}' uses an invalid format.",
+            "the name of a Sanic application begins with a letter and has letters, digits, `_` and `-` only",
+        )
 
 
 def _split_address(value: V) -> tuple[V, V]:
