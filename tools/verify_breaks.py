@@ -305,8 +305,17 @@ def of_python(pair: Pair, root: Path) -> tuple[str, list[dict[str, str]]]:
             interpreter = next(root.glob(f"{python}.*/bin/python"))
             with tempfile.TemporaryDirectory() as directory:
                 environment = Path(directory) / "venv"
-                subprocess.run([interpreter, "-m", "venv", "--without-pip", environment], check=True)
-                pip(environment, "install", "-q", "--no-compile", f"{pair.name}=={sample}", *pair.also)
+                subprocess.run(
+                    [interpreter, "-m", "venv", "--without-pip", environment], check=True
+                )
+                pip(
+                    environment,
+                    "install",
+                    "-q",
+                    "--no-compile",
+                    f"{pair.name}=={sample}",
+                    *pair.also,
+                )
                 failed = error_of(environment, pair.code)
             if bool(failed) is (python == pair.works):
                 raise RuntimeError(f"{pair.name} {sample} on {python}: {failed or 'works'}")

@@ -621,7 +621,9 @@ def _said(
         other = f"Python {version}"
         advice = f"Use an image of Python {row['remedy']}, or move to another `{row['name']}`."
     else:
-        advice = f"Ask for `{row['other']}{row['remedy']}` as well, or move to a newer `{row['name']}`."
+        advice = (
+            f"Ask for `{row['other']}{row['remedy']}` as well, or move to a newer `{row['name']}`."
+        )
     why = "" if version else " (what an open requirement resolves to today)"
     return f"{release} does not work with {other}{why}: `{row['error']}`", advice
 

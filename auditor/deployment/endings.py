@@ -258,7 +258,7 @@ def dies_with_main(trace: Trace, facts: ModuleFacts | None, at: Location) -> Ite
 def loop_never_started(
     trace: Trace, sources: Iterable[ModuleFacts], at: Location
 ) -> Iterator[StartFault]:
-    """tornado's ``app.listen()`` returns at once: without a loop the program comes to its end.
+    """Tornado's ``app.listen()`` returns at once: without a loop the program comes to its end.
 
     ``sources``: every file of the project that it runs.
     """
@@ -286,7 +286,9 @@ def _may_stay(tree: ast.Module) -> bool:
             return True
         if isinstance(node, ast.Call):
             called = node.func
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "run")
+            name = (
+                called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "run")
+            )
             if name == "start" or _WAITS.search(name):
                 return True
     return False

@@ -106,7 +106,11 @@ def of_procfile(
     told = port.value if port is not None else "5000"
     if source is None or fact.option("env_file") is not None or fact.option("workers") is not None:
         return None
-    if not isinstance(told, str) or not told.isdecimal() or view.exists(f"{where}/.env") is not False:
+    if (
+        not isinstance(told, str)
+        or not told.isdecimal()
+        or view.exists(f"{where}/.env") is not False
+    ):
         return None
     named = {arg.text for arg in fact.args}
     children: list[MainProcess] = []

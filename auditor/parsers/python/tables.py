@@ -188,7 +188,9 @@ SERVERS: dict[str, tuple[str, str | None, int | None, bool]] = {
     "mlflow.models.serve": ("mlflow", "127.0.0.1", 5000, False),
 }
 # bottle's functions that register with its default application.
-BOTTLE_DEFAULT = frozenset(f"bottle.{name}" for name in ("route", "get", "post", "put", "delete", "patch"))
+BOTTLE_DEFAULT = frozenset(
+    f"bottle.{name}" for name in ("route", "get", "post", "put", "delete", "patch")
+)
 # Servers that bottle runs by name, and the module that each needs.
 BOTTLE_SERVERS = {
     "waitress": "waitress", "paste": "paste", "cherrypy": "cherrypy", "cheroot": "cheroot",
