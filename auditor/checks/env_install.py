@@ -546,7 +546,7 @@ def known_incompatible_release(
         item = (
             _mistaken(environment, row)
             if "instead" in row
-            else _settled(environment, row["name"], row["versions"])
+            else _settled(environment, row["name"], row["versions"], last=bool(row.get("last")))
         )
         if item is None or not allows(row["pythons"], minor_text(environment.python.version)):
             continue
@@ -641,8 +641,13 @@ def minor_text(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _settled(environment: Environment, name: str, versions: str) -> EnvRequirement | None:
-    """The requirement on ``name`` when what it resolves to lies in ``versions``."""
+def _settled(
+    environment: Environment, name: str, versions: str, *, last: bool = False
+) -> EnvRequirement | None:
+    """The requirement on ``name`` when what it resolves to lies in ``versions``.
+
+    ``last``: they are the newest there are, which an open requirement takes.
+    """
     python = environment.python
     for item in environment.find(name):
         if item.fact.url or item.fact.vcs or item.fact.path:
@@ -650,7 +655,9 @@ def _settled(environment: Environment, name: str, versions: str) -> EnvRequireme
         version = item.version
         if version is None and item.fact.specifier and python is not None:
             version = wheels.newest(name, item.fact.specifier, python.version)
-        if version and allows(versions, version):
+        if (version and allows(versions, version)) or (
+            last and version is None and not item.fact.specifier
+        ):
             return item
     return None
 

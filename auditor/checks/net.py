@@ -603,7 +603,7 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             if other.image is None or not served.complete:
                 continue
             if target.port in served.ports:
-                yield rule.passed()
+                yield from _kept_prefix(service, other, target, rule)
                 continue
             listen = served.listens[0]
             yield rule.finding(
@@ -614,6 +614,31 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                 related=[Related(listen.at, "served here")],
                 breaks=() if other.published else other.breaks(Stage.REACHABLE),
             )
+
+
+def _kept_prefix(
+    service: Service, other: Service, target: Proxied, rule: Rule
+) -> Iterator[Outcome]:
+    """A prefix that the proxy leaves in place, and that no route of the application has."""
+    known = _routes(other)
+    prefix = target.prefix
+    if (
+        not prefix
+        or known is None
+        or any(v.name in ("ROOT_PATH", "SCRIPT_NAME") for v in other.variables)
+        or any(path == prefix or path.startswith(f"{prefix}/") for path in known)
+    ):
+        yield rule.passed()
+        return
+    alone = all(t.at == target.at for t in service.proxies if t.host == target.host)
+    yield rule.finding(
+        target.at,
+        f"{target.server} passes requests below `{prefix}/` on as they are, and `{other.name}` has no "
+        f"route that begins with `{prefix}`: every one is answered with 404",
+        help=f"Write `proxy_pass http://{target.host}:{target.port}/;`: the slash at the end cuts the prefix.",
+        confidence=Confidence.LIKELY,
+        breaks=other.breaks(Stage.PREDICTS) if alone and not other.published else (),
+    )
 
 
 def _apart(service: Service, other: Service) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from auditor.deployment.rewritten import Texts
     from auditor.deployment.view import View
     from auditor.parsers.serverconf import NginxConfig, SupervisorConfig
+    from auditor.parsers.serverconf.nginx import NginxLocation
 
 Env = Mapping[str, str | Unknown | None]
 ReadScript = Callable[[str, "Value"], Script | None]
@@ -304,15 +305,31 @@ def targets(configs: list[NginxConfig]) -> list[Proxied]:
                 if url is None or at is None or "$" in url or "unix:" in url:
                     continue
                 scheme, _, rest = url.partition("://") if "://" in url else ("http", "", url)
-                address = rest.partition("/")[0]
+                address, replaced, _ = rest.partition("/")
+                prefix = "" if replaced else _prefix(location)
                 default = 443 if scheme == "https" else 80
                 for text, place in upstreams.get(address, ((address, at),)):
                     target = _address(text, default)
                     if target is not None:
                         found.append(
-                            Proxied(host=target[0], port=target[1], at=place, server="nginx")
+                            Proxied(
+                                host=target[0],
+                                port=target[1],
+                                at=place,
+                                server="nginx",
+                                prefix=prefix,
+                            )
                         )
     return list(dict.fromkeys(found))
+
+
+def _prefix(location: NginxLocation) -> str:
+    """What every request of the location begins with; empty where it is rewritten or a pattern."""
+    path = location.path.removeprefix("^~ ").rstrip("/")
+    block = location.directive.block or ()
+    if not path.startswith("/") or " " in path or any(d.name == "rewrite" for d in block):
+        return ""
+    return path
 
 
 def _address(text: str, default: int) -> tuple[str, int] | None:
