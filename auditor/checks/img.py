@@ -505,6 +505,17 @@ def _program_of_check(
         answer = image.provides_program(program)
         if answer is None:
             yield rule.undecided(f"whether the image has {program} is not known", at=current.at)
+        elif answer and _lacks_extra(service, program):
+            extra = _COMMAND_LINES[program][1]
+            yield rule.finding(
+                current.at,
+                f"{subject(current)} calls `{program}`, whose command line comes with `{extra}` only: "
+                f"{fails(current)}",
+                help=f"Ask for `{extra}`, or ask with `urllib.request`.",
+                confidence=Confidence.LIKELY,
+                severity=weight(service, current, deployment),
+                breaks=waiting(service, current, deployment),
+            )
         elif answer:
             yield rule.passed()
         else:
@@ -518,6 +529,18 @@ def _program_of_check(
                 breaks=waiting(service, current, deployment),
             )
     yield from _modules_of_check(service, rule, deployment, current)
+
+
+# Console scripts that are always installed and end at once without a module of their extra.
+_COMMAND_LINES = {"httpx": ("rich", "httpx[cli]"), "dotenv": ("click", "python-dotenv[cli]")}
+
+
+def _lacks_extra(service: Service, program: str) -> bool:
+    installed = service.environment.installed if service.environment is not None else None
+    wanted = _COMMAND_LINES.get(program)
+    if wanted is None or installed is None or not installed.complete or installed.unknown:
+        return False
+    return installed.provides(wanted[0]).answer in ("no", "likely-no")
 
 
 def _modules_of_check(

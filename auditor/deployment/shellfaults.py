@@ -221,7 +221,7 @@ def unset_variables(service: Service, step: Step) -> Iterator[StartFault]:
 def _no_argument(service: Service, number: str, at: Location) -> StartFault:
     """``$1`` under ``set -u``, and the script is given fewer words."""
     return StartFault(
-        kind="variable",
+        kind="arguments",
         message=(
             f"`${number}` is used under `set -u`, and the script is started without that word: "
             f"`{number}: parameter not set`, and the script stops"

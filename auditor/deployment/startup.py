@@ -285,7 +285,8 @@ def _started(
     system = program.startswith(SYSTEM) and not program.startswith(f"{cwd.rstrip('/')}/")
     if seen.answer == "no" or system:
         if system:
-            yield from misplaced(image, [Arg(value=program, at=at)])
+            if seen.answer != "yes":
+                yield from misplaced(image, [Arg(value=program, at=at)])
             return
         yield StartFault(
             kind="script",
