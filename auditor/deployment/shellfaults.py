@@ -134,7 +134,8 @@ def misplaced(image: BuiltImage, argv: Sequence[Arg]) -> Iterator[StartFault]:
     if makes_programs(image, ran(image.image)):
         return
     if not installed.has(name):
-        if image.provides_program(name) is False:
+        copied = {str(step.destination).rstrip("/") for step in image.image.copies}
+        if image.provides_program(name) is False and not copied & {first.text, folder}:
             yield StartFault(
                 kind="program",
                 message=(
