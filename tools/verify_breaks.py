@@ -95,7 +95,7 @@ class Pair:
     brought_by: tuple[tuple[str, str, str], ...] = ()
 
 
-PAIRS = (
+PAIRS: tuple[Pair, ...] = (
     Pair(id="flask-werkzeug", name="flask", versions=">=2.0,<2.2.3", other="werkzeug", bad=">=3.0",
          samples=("2.0.3", "2.2.2"), python="3.10", code="import flask", module="flask", pythons=">=3.8", remedy="<3"),
     Pair(id="flask-jinja2", name="flask", versions=">=1.0,<1.1.3", other="jinja2", bad=">=3.1",

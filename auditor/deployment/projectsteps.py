@@ -362,7 +362,7 @@ def _setup_reads(folder: str, run: Location, view: View) -> Iterator[StartFault]
             continue
         for node in ast.walk(statement):
             name = _opened(node)
-            if name is None or name.startswith("/"):
+            if name is None or name.startswith("/") or not isinstance(node, ast.Call):
                 continue
             if _there(posixpath.normpath(posixpath.join(folder, name)), run, view) is False:
                 yield stop(
