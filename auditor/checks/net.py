@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from auditor import lazy_re as re
 from auditor.catalog import Rule
-from auditor.checks.img import stopped, waiting, weight
+from auditor.checks.health import waiting, weight
+from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import fails, in_force, subject
 from auditor.deployment.model import Deployment, Entry, HealthCheck, Listen, Proxied, Service
