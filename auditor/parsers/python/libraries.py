@@ -166,7 +166,7 @@ def cherrypy_address(models: Models) -> tuple[V | None, V | None]:
 
 def cherrypy_quickstart(models: Models, site: Site) -> None:
     """``quickstart(Root(), "/", config)``: what it serves, and what the configuration adds."""
-    from auditor.parsers.python.web import RawRoute
+    from auditor.parsers.python.inputs import RawRoute
 
     config = site.get(2, "config")
     if config is not None:

@@ -12,6 +12,7 @@ from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.facts import Call, Phase, Value
 from auditor.parsers.python.frames import Frames, birth, certain
 from auditor.parsers.python.imports import canonical
+from auditor.parsers.python.inputs import Web
 from auditor.parsers.python.module import text_of
 from auditor.parsers.python.operations import plain, reason_of, unknown_from
 from auditor.parsers.python.pathmodels import PathModels
@@ -39,7 +40,7 @@ from auditor.parsers.python.values import (
     join,
     with_deps,
 )
-from auditor.parsers.python.web import Web, handed_over
+from auditor.parsers.python.web import handed_over
 from auditor.source import Unknown
 
 if TYPE_CHECKING:
