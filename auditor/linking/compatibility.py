@@ -280,7 +280,9 @@ def _open(
         name: version for name in wanted if (version := runtime.installed.version(name)) is not None
     }
     oldest, newest = (_beside(left, settled, runtime, text, pick) for pick in (0, -1))
-    return {name: (oldest[name], newest[name]) for name in left if name in oldest and name in newest}
+    return {
+        name: (oldest[name], newest[name]) for name in left if name in oldest and name in newest
+    }
 
 
 def _beside(
