@@ -122,7 +122,7 @@ def parse(source: SourceText) -> Makefile:
         number, text = at + 1, lines[at]
         at += 1
         while text.endswith("\\") and at < len(lines):
-            text = f"{text[:-1]} {lines[at].strip()}"
+            text = f"{text[:-1].rstrip(' ')} {lines[at].strip()}"
             at += 1
         if text.startswith("\t"):
             _recipe(text, number, current, rules)

@@ -177,13 +177,19 @@ def _parameters(node: Node | None) -> Iterator[tuple[str, str]]:
 
 def _text(node: Node | None, *path: str) -> str:
     found = node.get(*path) if isinstance(node, Mapping) else None
-    plain = isinstance(found, Scalar) and not found.is_null and not found.is_template
-    return found.text if plain and isinstance(found, Scalar) else ""
+    if not isinstance(found, Scalar) or found.is_null or _is_template(found):
+        return ""
+    return found.text
+
+
+def _is_template(node: Scalar) -> bool:
+    """Whether an engine has still to fill it in, in quotes or without."""
+    return node.is_template or "{{" in node.text
 
 
 def _texts(node: Node | None) -> tuple[str, ...] | None:
     """The items of a list; None where a template has still to fill one in."""
     items = node.items if isinstance(node, Sequence) else ()
-    if any(not isinstance(item, Scalar) or item.is_template for item in items):
+    if any(not isinstance(item, Scalar) or _is_template(item) for item in items):
         return None
     return tuple(item.text for item in items if isinstance(item, Scalar))
