@@ -84,6 +84,8 @@ class Cluster:
     missing: tuple[tuple[str, Location], ...] = ()
     unmade: tuple[Unmade, ...] = ()
     problems: tuple[Problem, ...] = ()
+    # Workloads that a script or workflow gives another image once they are applied.
+    given_images: frozenset[str] = frozenset()
 
 
 class _Files:
@@ -144,6 +146,8 @@ def read(facts: Facts) -> Cluster:
         plain += kubernetes.parse(text).objects
     objects += _variants(plain)
     cluster = of(objects, charts=charts, open_=unread, missing=missing, problems=problems)
+    if cluster.workloads:
+        cluster = replace(cluster, given_images=_given_images(facts))
     if unread or not cluster.workloads:
         return cluster
     from auditor.deployment import unmade
@@ -285,6 +289,20 @@ def _for_production(releases: Sequence[Release]) -> list[Release]:
     for release in production or serious or releases[:1]:
         chosen.setdefault(release.name, release)
     return list(chosen.values())
+
+
+_SET_IMAGE = re.compile(
+    r"\bset image\b[^\n&;|]*?\s"
+    r"(?:deploy|deployments?|statefulsets?|sts|daemonsets?|ds|cronjobs?|jobs?|pods?)[/ ]"
+    r"([a-z0-9][a-z0-9.-]*)"
+)
+
+
+def _given_images(facts: Facts) -> frozenset[str]:
+    """Names of the workloads in ``kubectl set image`` lines."""
+    return frozenset(
+        name for _, text in _told(facts) if "set image" in text for name in _SET_IMAGE.findall(text)
+    )
 
 
 def _settings(facts: Facts) -> dict[str, str]:

@@ -156,3 +156,21 @@ def test_a_command_line_with_values_counts_where_none_goes_without(tmp_path: Pat
     assert refused(audited(tmp_path / "b", both)) == 1
     gone = {"deploy.sh": "#!/bin/sh\nhelm install api ./chart -f secret.yaml\n"}
     assert refused(audited(tmp_path / "c", gone)) == 1
+
+
+def test_an_image_that_a_workflow_sets_later_is_not_the_last_word(tmp_path: Path) -> None:
+    plain = CHART["chart/templates/d.yaml"].replace("{{ .Release.Name }}", "api")
+    plain = plain.replace(
+        "{{ .Values.image.repository }}:{{ .Values.image.tag }}", "ghcr.io//api:1"
+    )
+
+    def found(name: str, line: str) -> int:
+        root = tmp_path / name
+        (root / "k8s").mkdir(parents=True)
+        (root / "k8s/d.yaml").write_text(plain, "utf-8")
+        (root / "deploy.sh").write_text(f"#!/bin/sh\nkubectl apply -f k8s\n{line}\n", "utf-8")
+        return refused(audit(root, Settings()))
+
+    assert found("bare", "") == 1
+    assert found("other", "kubectl set image deployment/web main=example.org/api:2") == 1
+    assert found("set", "kubectl set image -n prod deployment/api main=example.org/api:$TAG") == 0
