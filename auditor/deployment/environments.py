@@ -73,13 +73,15 @@ def of_image(
     stages: Mapping[int, Image],
     facts: Facts,
     python: PythonClaim | None,
+    unread: Sequence[str] = (),
 ) -> Environment:
     """The environment that the install commands of an image make.
 
     ``commands`` are (command, the stage image it runs in, whether what it installs is shipped),
-    ``stages`` the other stages that the image copies from, directly or not.
+    ``stages`` the other stages that the image copies from, directly or not; ``unread`` says why
+    there may be installations that are not among them.
     """
-    draft = _Draft()
+    draft = _Draft(because=list(unread))
     every = [ran for ran, _, _ in commands]
     prepared: Prepared[_Collected] = Prepared(stages)
     for index, (ran, stage_image, shipped) in enumerate(commands):
