@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from auditor.deployment.base import Base
 from auditor.deployment.commands import Ran, fatal
 from auditor.deployment.filesystem import Absent, ContextSource, Present
+from auditor.deployment.filtered import Filters, Listing, listing_of, texts
 from auditor.deployment.imagefacts import Image
 from auditor.deployment.model import (
     Compiled,
@@ -24,7 +25,7 @@ from auditor.linking import distributions
 from auditor.parsers import conda, locks, pyproject, requirements, setup_py
 from auditor.parsers.commands import PipInstall, PythonRun
 from auditor.parsers.requirements import Requirement, RequirementsFile
-from auditor.source import Location, Problem, Unknown
+from auditor.source import Location, Problem, SourceText, Unknown
 from auditor.values import field, record, replace
 
 if TYPE_CHECKING:
@@ -82,12 +83,25 @@ def of_image(
     draft = _Draft()
     every = [ran for ran, _, _ in commands]
     prepared: Prepared[_Collected] = Prepared(stages)
+    filters = Filters()
     for index, (ran, stage_image, shipped) in enumerate(commands):
         fact = _by_setup(ran.what.fact)
-        if not isinstance(fact, PipInstall) or fact.action == "uninstall":
-            continue
         ends = fatal(every, index)
         resolver = _Resolver(ran, stage_image, context, prepared, fatal=ends)
+        if not isinstance(fact, PipInstall):
+            listing, fact = filters.handed(ran)
+            if fact is None:
+                for written in filters.run(ran, resolver.listing(facts), resolver.glob(facts)):
+                    place = resolver.where(written.path)
+                    if isinstance(place, str):
+                        made = _listed(written.listing, fact, ran, facts, written.path)
+                        prepared.write(ran.step.stage, place, made)
+                continue
+            step = _handed(_listed(listing, fact, ran, facts, "-"), draft if shipped else _Draft())
+            draft.steps.append(replace(step, shipped=shipped))
+            continue
+        if fact.action == "uninstall":
+            continue
         later = collected(fact)
         if later is not None:
             own = _Draft()
@@ -119,6 +133,42 @@ def of_image(
         python=python,
         base=base,
     )
+
+
+def _listed(
+    listing: Listing | None, fact: PipInstall | None, ran: Ran, facts: Facts, path: str
+) -> _Collected:
+    """What a requirements file that a filter wrote asks for."""
+    own, found, files = _Draft(), list[EnvRequirement](), list[str]()
+    at = fact.at if fact is not None else ran.what.argv[0].at
+    for source in texts(listing) if listing is not None else ():
+
+        def read(wanted: str, source: SourceText = source) -> SourceText | None:
+            return source if wanted == source.path else facts.read(wanted)
+
+        found += _requirements(source.path, own, facts, at, files, read)
+    why = () if listing is not None else (f"what the build writes into {path} is not followed",)
+    step = InstallStep(
+        at=at,
+        fact=fact,
+        requirements=tuple(found),
+        files=tuple(dict.fromkeys(files)),
+        unresolved=why,
+        stage=ran.step.stage,
+        cwd=ran.what.cwd,
+        layers=ran.step.layers,
+    )
+    return _Collected(draft=own, step=step, listing=listing)
+
+
+def _handed(made: _Collected, draft: _Draft) -> InstallStep:
+    """What ``… | xargs pip install`` brings."""
+    made.into(draft)
+    draft.requirements.extend(made.step.requirements)
+    no_deps = made.step.fact is not None and made.step.fact.no_deps
+    draft.no_deps.extend(no_deps for _ in made.step.requirements)
+    draft.because.extend(made.step.unresolved)
+    return made.step
 
 
 def _by_setup(fact: object) -> object:
@@ -168,11 +218,15 @@ class _Collected:
     step: InstallStep
     # The Python that wheels were collected for.
     python: str | None = None
+    # The lines of a requirements file that a filter wrote.
+    listing: Listing | None = None
 
     def into(self, draft: _Draft) -> None:
         """What the file or directory holds beside requirements, as if it were read here."""
         draft.locks.extend(self.draft.locks)
         draft.files.extend(self.draft.files)
+        if self.listing is not None:
+            draft.problems.extend(self.draft.problems)
         draft.compiled.extend(self.draft.compiled)
         draft.constraints.extend(self.draft.constraints)
         draft.conda.extend(self.draft.conda)
@@ -202,6 +256,30 @@ class _Resolver:
         """What an earlier command of the build wrote there, to be installed."""
         absolute = self.where(path)
         return self._prepared.find(self._image, absolute) if isinstance(absolute, str) else None
+
+    def listing(self, facts: Facts) -> Callable[[str], Listing | None]:
+        """What a filter reads at a path; None where that is not known."""
+
+        def opened(path: str) -> Listing | None:
+            made = self.prepared(path)
+            if made is not None:
+                return made.listing
+            found, _ = self(path)
+            return listing_of(facts.read(found)) if found is not None else None
+
+        return opened
+
+    def glob(self, facts: Facts) -> Callable[[str], tuple[str, ...]]:
+        """The files of the repository that a pattern names, in the shell's order."""
+
+        def matching(told: str) -> tuple[str, ...]:
+            folder, name = posixpath.split(told)
+            found, _ = self(folder or ".")
+            names = facts.repository.list_dir(found) if found is not None else ()
+            chosen = sorted(n for n in names if fnmatchcase(n, name) and not n.startswith("."))
+            return tuple(posixpath.join(folder, n) for n in chosen) or (told,)
+
+        return matching
 
     def where(self, path: str) -> Value:
         """The absolute path in the image."""
@@ -611,9 +689,14 @@ def _half_hashed(path: str, facts: Facts) -> Iterator[Problem]:
 
 
 def _requirements(
-    path: str, draft: _Draft, facts: Facts, at: Location, files: list[str]
+    path: str,
+    draft: _Draft,
+    facts: Facts,
+    at: Location,
+    files: list[str],
+    read: Callable[[str], SourceText | None] | None = None,
 ) -> list[EnvRequirement]:
-    resolved = requirements.resolve(path, facts.read)
+    resolved = requirements.resolve(path, read or facts.read)
     draft.files.extend(resolved.files)
     draft.problems.extend(resolved.problems)
     for problem in resolved.problems:
