@@ -145,7 +145,7 @@ def _redirected(ran: Ran) -> list[tuple[str, bool]]:
 
 
 def _moved(paths: list[str], open_: Open) -> Iterator[Written]:
-    if len(paths) != 2 or not _is_listing(paths[0]):
+    if len(paths) != 2 or not any(_is_listing(path) for path in paths):
         return
     listing = open_(paths[0])
     if listing is None:
