@@ -80,6 +80,14 @@ class Pair:
     holds: tuple[tuple[str, str], ...] = ()
     # Releases of distributions that are known not to hold it back.
     open: tuple[str, ...] = ()
+    # Worker classes of gunicorn that fail, and no others.
+    workers: tuple[str, ...] = ()
+    # ``other`` is Python itself: an interpreter on which it works.
+    works: str = ""
+    # The last sample is the newest release: what an open requirement takes as well.
+    last: bool = False
+    # The distribution whose module is meant: this one only has the same name for its own.
+    instead: str = ""
     # Distributions beside which both work after all.
     unless: tuple[str, ...] = ()
     # Tools of an installation that ask for a newer ``other`` than images may have, by their metadata:
@@ -87,7 +95,7 @@ class Pair:
     brought_by: tuple[tuple[str, str, str], ...] = ()
 
 
-PAIRS = (
+PAIRS: tuple[Pair, ...] = (
     Pair(id="flask-werkzeug", name="flask", versions=">=2.0,<2.2.3", other="werkzeug", bad=">=3.0",
          samples=("2.0.3", "2.2.2"), python="3.10", code="import flask", module="flask", pythons=">=3.8", remedy="<3"),
     Pair(id="flask-jinja2", name="flask", versions=">=1.0,<1.1.3", other="jinja2", bad=">=3.1",
@@ -106,6 +114,9 @@ PAIRS = (
     Pair(id="flask-sqlalchemy-sqlalchemy", name="flask-sqlalchemy", versions=">=2.5,<3.0", other="sqlalchemy", bad=">=2.0",
          samples=("2.5.1",), python="3.10", code="from flask_sqlalchemy import SQLAlchemy; SQLAlchemy()",
          module="flask_sqlalchemy", pythons=">=3.7", remedy="<2", also=("flask<2.3", "werkzeug<3")),
+    Pair(id="flask-restful-flask", name="flask-restful", versions=">=0.3.5,<0.3.9", other="flask", bad=">=2.0",
+         samples=("0.3.7", "0.3.8"), python="3.9", code="import flask_restful", module="flask_restful", pythons=">=3.7",
+         remedy="<2", also=("werkzeug<2.1", "jinja2<3.1", "itsdangerous<2.1", "markupsafe<2.1")),
     Pair(id="flask-restx-werkzeug", name="flask-restx", versions=">=1.0,<1.1.0", other="werkzeug", bad=">=3.0",
          samples=("1.0.6",), python="3.10", code="import flask_restx", module="flask_restx", pythons=">=3.8",
          remedy="<2.3", also=("flask<2.3",)),
@@ -137,6 +148,40 @@ PAIRS = (
          samples=("1.3.9", "1.54.5"), python="3.11", code="import openai; openai.OpenAI(api_key='none')", module="openai",
          pythons=">=3.8", remedy="<0.28", at_import=False,
          calls=("openai.OpenAI", "openai.AsyncOpenAI", "openai.AzureOpenAI", "openai.AsyncAzureOpenAI")),
+    Pair(id="anthropic-httpx", name="anthropic", versions=">=0.3,<0.40", other="httpx", bad=">=0.28",
+         samples=("0.25.9", "0.39.0"), python="3.11", code="import anthropic; anthropic.Anthropic(api_key='none')",
+         module="anthropic", pythons=">=3.8", remedy="<0.28", at_import=False,
+         calls=("anthropic.Anthropic", "anthropic.AsyncAnthropic")),
+    Pair(id="groq-httpx", name="groq", versions=">=0.4,<0.13", other="httpx", bad=">=0.28",
+         samples=("0.5.0", "0.11.0"), python="3.11", code="import groq; groq.Groq(api_key='none')",
+         module="groq", pythons=">=3.8", remedy="<0.28", at_import=False, calls=("groq.Groq", "groq.AsyncGroq")),
+    Pair(id="passlib-bcrypt", name="passlib", versions=">=1.7,<1.8", other="bcrypt", bad=">=5.0",
+         samples=("1.7.4",), python="3.11", pythons=">=3.8", module="passlib", remedy="<4.1", at_import=False,
+         code="from passlib.context import CryptContext; CryptContext(schemes=['bcrypt']).hash('text')", also=("bcrypt",),
+         calls=("passlib.context.CryptContext().hash", "passlib.context.CryptContext().verify",
+                "passlib.hash.bcrypt.hash", "passlib.hash.bcrypt.verify")),
+    Pair(id="gunicorn-eventlet", name="gunicorn", versions=">=20.0,<21.0", other="eventlet", bad=">=0.30.3",
+         samples=("20.1.0",), python="3.9", code="import gunicorn.workers.geventlet", module="gunicorn", pythons=">=3.7",
+         remedy="<0.30.3", at_import=False, workers=("eventlet",), also=("setuptools<80",)),
+    Pair(id="aioredis-python", name="aioredis", versions=">=2.0,<2.1", other="python", bad=">=3.11",
+         samples=("2.0.1",), python="3.11", code="import aioredis", module="aioredis", pythons=">=3.11", remedy="<3.11", works="3.10", last=True),
+    Pair(id="attrdict-python", name="attrdict", versions=">=2.0,<2.1", other="python", bad=">=3.10",
+         samples=("2.0.1",), python="3.10", code="import attrdict", module="attrdict", pythons=">=3.10", remedy="<3.10", works="3.9", last=True),
+    Pair(id="future-python", name="future", versions=">=0.16,<0.18.3", other="python", bad=">=3.12",
+         samples=("0.17.1", "0.18.2"), python="3.12", code="import future.standard_library", module="future", pythons=">=3.12", remedy="<3.12", works="3.11"),
+    Pair(id="networkx-python", name="networkx", versions=">=2.0,<2.5", other="python", bad=">=3.9",
+         samples=("2.2", "2.4"), python="3.9", code="import networkx", module="networkx", pythons=">=3.9", remedy="<3.9", works="3.8"),
+    Pair(id="flask-script-flask", name="flask-script", versions=">=2.0,<2.1", other="flask", bad=">=2.0",
+         samples=("2.0.6",), python="3.10", code="import flask_script", module="flask_script", pythons=">=3.7", remedy="<2",
+         also=("markupsafe<2.1", "jinja2<3.1", "itsdangerous<2.1", "werkzeug<3")),
+    Pair(id="tornado-python", name="tornado", versions=">=4.5,<5.0", other="python", bad=">=3.10",
+         samples=("4.5.3",), python="3.10", code="import tornado.httpserver", module="tornado", pythons=">=3.10", remedy="<3.10", works="3.9"),
+    Pair(id="schematics-python", name="schematics", versions=">=2.0,<2.1.1", other="python", bad=">=3.10",
+         samples=("2.1.0",), python="3.10", code="import schematics", module="schematics", pythons=">=3.10", remedy="<3.10", works="3.9"),
+    Pair(id="pydub-python", name="pydub", versions=">=0.24,<0.26", other="python", bad=">=3.13",
+         samples=("0.25.1",), python="3.13", code="import pydub", module="pydub", pythons=">=3.13", remedy="<3.13", works="3.12"),
+    Pair(id="speechrecognition-python", name="speechrecognition", versions=">=3.8,<3.10", other="python", bad=">=3.13",
+         samples=("3.8.1",), python="3.13", code="import speech_recognition", module="speech_recognition", pythons=">=3.13", remedy="<3.13", works="3.10"),
     Pair(id="environs-marshmallow", name="environs", versions=">=9.0,<11.2", other="marshmallow", bad=">=4.0",
          samples=("9.5.0", "10.3.0"), python="3.11", code="import environs", module="environs", pythons=">=3.9",
          remedy="<4"),
@@ -200,6 +245,26 @@ PAIRS = (
 )  # fmt: skip
 
 
+def wrong(name: str, instead: str, code: str, *calls: str, module: str = "") -> Pair:
+    """A distribution whose module has the name of another one's."""
+    return Pair(
+        id=f"{name}-{instead}", name=name, versions=">=0", other="python", bad=">=3", samples=("",),
+        python="3.11", code=code, module=module or name, pythons=">=3", remedy="", at_import=not calls,
+        calls=calls, instead=instead,
+    )  # fmt: skip
+
+
+PAIRS += (
+    wrong("jwt", "pyjwt", "import jwt; jwt.encode({}, 's', algorithm='HS256')", "jwt.encode", "jwt.decode"),
+    wrong("jose", "python-jose", "import jose"),
+    wrong("docx", "python-docx", "import docx"),
+    wrong("kafka", "kafka-python", "import kafka"),
+    wrong("serial", "pyserial", "import serial; serial.Serial", "serial.Serial"),
+    wrong("telegram", "python-telegram-bot", "import telegram; telegram.Bot", "telegram.Bot"),
+    wrong("attr", "attrs", "import attr; attr.s", "attr.s"),
+)  # fmt: skip
+
+
 def pip(environment: Path, *arguments: str) -> str:
     """Run pip on another interpreter; RuntimeError with its last words."""
     # The interpreter's own pip: the newest one does not serve old interpreters.
@@ -233,12 +298,67 @@ def error_of(environment: Path, code: str) -> str:
     return re.sub(r" \((?:/|unknown location)[^)]*\)", "", text)[:220]
 
 
+def of_python(pair: Pair, root: Path) -> tuple[str, list[dict[str, str]]]:
+    """(error, what was seen) of releases that an interpreter is too new for."""
+    error, seen = "", []
+    for sample in pair.samples:
+        for python in (pair.works, pair.python):
+            interpreter = next(root.glob(f"{python}.*/bin/python"))
+            with tempfile.TemporaryDirectory() as directory:
+                environment = Path(directory) / "venv"
+                subprocess.run(
+                    [interpreter, "-m", "venv", "--without-pip", environment], check=True
+                )
+                pip(
+                    environment,
+                    "install",
+                    "-q",
+                    "--no-compile",
+                    f"{pair.name}=={sample}",
+                    *pair.also,
+                )
+                failed = error_of(environment, pair.code)
+            if bool(failed) is (python == pair.works):
+                raise RuntimeError(f"{pair.name} {sample} on {python}: {failed or 'works'}")
+            error = error or failed
+        seen.append({pair.name: sample, "python": interpreter.parents[1].name})
+    if pair.last:
+        with tempfile.TemporaryDirectory() as directory:
+            environment = Path(directory) / "venv"
+            subprocess.run([interpreter, "-m", "venv", "--without-pip", environment], check=True)
+            pip(environment, "install", "-q", "--no-compile", pair.name)
+            newest = versions(environment)[pair.name]
+            if newest != pair.samples[-1]:
+                raise RuntimeError(f"{pair.name}: {newest} is the newest release")
+    return error, seen
+
+
+def of_name(pair: Pair, interpreter: Path) -> tuple[str, list[dict[str, str]]]:
+    """(error, what was seen) of a distribution that is not the one that is meant."""
+    error, seen = "", []
+    for name in (pair.name, pair.instead):
+        with tempfile.TemporaryDirectory() as directory:
+            environment = Path(directory) / "venv"
+            subprocess.run([interpreter, "-m", "venv", "--without-pip", environment], check=True)
+            pip(environment, "install", "-q", "--no-compile", name)
+            failed = error_of(environment, pair.code)
+            if bool(failed) is (name == pair.instead):
+                raise RuntimeError(f"{name}: {failed or 'works'}")
+            error = error or failed
+            seen.append({name: versions(environment)[name]})
+    return error, seen
+
+
 def prove(pair: Pair, root: Path) -> dict[str, Any]:
     """One row of the table; RuntimeError when the pair does not behave as it says."""
     interpreter = next(root.glob(f"{pair.python}.*/bin/python"))
     seen: list[dict[str, str]] = []
     error = ""
-    for sample in pair.samples:
+    if pair.works:
+        error, seen = of_python(pair, root)
+    elif pair.instead:
+        error, seen = of_name(pair, interpreter)
+    for sample in () if pair.works or pair.instead else pair.samples:
         with tempfile.TemporaryDirectory() as directory:
             environment = Path(directory) / "venv"
             subprocess.run([interpreter, "-m", "venv", "--without-pip", environment], check=True)
@@ -274,6 +394,9 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
         "at_import": pair.at_import,
         "calls": list(pair.calls),
         **({"servers": list(pair.servers)} if pair.servers else {}),
+        **({"last": True} if pair.last else {}),
+        **({"instead": pair.instead} if pair.instead else {}),
+        **({"workers": list(pair.workers)} if pair.workers else {}),
         **({"unless": list(pair.unless)} if pair.unless else {}),
         **({"brought_by": [list(t) for t in pair.brought_by]} if pair.brought_by else {}),
         "remedy": pair.remedy,

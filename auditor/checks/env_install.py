@@ -543,7 +543,11 @@ def known_incompatible_release(
     table = knowledge("breaks.toml")
     judged = False
     for row in table["breaks"]:
-        item = _settled(environment, row["name"], row["versions"])
+        item = (
+            _mistaken(environment, row)
+            if "instead" in row
+            else _settled(environment, row["name"], row["versions"], last=bool(row.get("last")))
+        )
         if item is None or not allows(row["pythons"], minor_text(environment.python.version)):
             continue
         judged = True
@@ -553,32 +557,83 @@ def known_incompatible_release(
         if clash is None:
             continue
         version, at, confidence = clash
-        other = f"{row['other']} {version or _newest_end(row, environment.python)}"
-        why = "" if version else " (what an open requirement resolves to today)"
         users = [
             service
             for service in deployment.services_of(environment.services)
-            if (row["at_import"] or row["calls"] or row.get("servers")) and _uses(service, row)
+            if (row["at_import"] or row["calls"] or _told(row)) and _uses(service, row)
         ]
-        if row.get("servers") and not users:
+        if (_told(row) or "instead" in row) and not users:
             continue
+        text, advice = _said(environment, row, item, version)
         if not users and environment.services and row["at_import"]:
             # Installed, yet no code that was seen imports it.
             confidence = Confidence.POSSIBLE
         serious = bool(users) and confidence >= Confidence.LIKELY
         yield rule.finding(
             item.fact.at,
-            f"`{row['name']}` {item.version or item.fact.specifier} does not work with "
-            f"{other}{why}: `{row['error']}`",
-            help=f"Ask for `{row['other']}{row['remedy']}` as well, or move to a newer `{row['name']}`.",
+            text,
+            help=advice,
             related=[Related(at, f"{row['other']} comes from here")],
             severity=None if serious else Severity.MEDIUM,
             confidence=confidence,
             evidence={"pair": row["id"], "proved": list(row["proved"]), "python": row["python"]},
-            breaks=[b for service in users for b in service.breaks(Stage.STARTS)],
+            breaks=[b for service in users for b in service.breaks(_stage(service, row))],
         )
     if judged:
         yield rule.passed()
+
+
+def _told(row: dict[str, Any]) -> bool:
+    """It fails under certain servers or workers alone."""
+    return bool(row.get("servers") or row.get("workers"))
+
+
+def _stage(service: Service, row: dict[str, Any]) -> Stage:
+    """Where calls alone fail, and all of them while a request is answered, the service starts."""
+    if not row["calls"] or _calls(service, row, early=True):
+        return Stage.STARTS
+    return Stage.PREDICTS
+
+
+def _calls(service: Service, row: dict[str, Any], *, early: bool) -> bool:
+    return any(
+        call.name in row["calls"]
+        and call.reach.certain
+        and (call.reach.phase.before_serving or not early)
+        for entry in service.entries
+        for call in entry.trace.calls
+    )
+
+
+def _said(
+    environment: Environment, row: dict[str, Any], item: EnvRequirement, version: str | None
+) -> tuple[str, str]:
+    """(message, advice) of a row that holds."""
+    release = f"`{row['name']}` {item.version or item.fact.specifier}".rstrip()
+    if "instead" in row:
+        return (
+            f"`{row['name']}` is another distribution than `{row['instead']}`, whose module "
+            f"`{row['module']}` is used here: `{row['error']}`",
+            f"Ask for `{row['instead']}` instead of `{row['name']}`.",
+        )
+    other = f"{row['other']} {version or _newest_end(row, environment.python)}"
+    if row["other"] == "python":
+        other = f"Python {version}"
+        advice = f"Use an image of Python {row['remedy']}, or move to another `{row['name']}`."
+    else:
+        advice = (
+            f"Ask for `{row['other']}{row['remedy']}` as well, or move to a newer `{row['name']}`."
+        )
+    why = "" if version else " (what an open requirement resolves to today)"
+    return f"{release} does not work with {other}{why}: `{row['error']}`", advice
+
+
+def _mistaken(environment: Environment, row: dict[str, Any]) -> EnvRequirement | None:
+    """The requirement on a distribution that has the module name of another one."""
+    if environment.find(row["instead"]):
+        return None
+    found = environment.find(row["name"])
+    return next((i for i in found if not (i.fact.url or i.fact.vcs or i.fact.path)), None)
 
 
 def minor_text(version: str) -> str:
@@ -586,8 +641,13 @@ def minor_text(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _settled(environment: Environment, name: str, versions: str) -> EnvRequirement | None:
-    """The requirement on ``name`` when what it resolves to lies in ``versions``."""
+def _settled(
+    environment: Environment, name: str, versions: str, *, last: bool = False
+) -> EnvRequirement | None:
+    """The requirement on ``name`` when what it resolves to lies in ``versions``.
+
+    ``last``: they are the newest there are, which an open requirement takes.
+    """
     python = environment.python
     for item in environment.find(name):
         if item.fact.url or item.fact.vcs or item.fact.path:
@@ -595,7 +655,9 @@ def _settled(environment: Environment, name: str, versions: str) -> EnvRequireme
         version = item.version
         if version is None and item.fact.specifier and python is not None:
             version = wheels.newest(name, item.fact.specifier, python.version)
-        if version and allows(versions, version):
+        if (version and allows(versions, version)) or (
+            last and version is None and not item.fact.specifier
+        ):
             return item
     return None
 
@@ -623,6 +685,12 @@ def _other_end(
     """(settled version or None, where it comes from, how sure) when the other end is a bad one."""
     name = row["other"]
     installed = environment.installed
+    if name == "python":
+        python = environment.python
+        if python is None or not allows(row["bad"], minor_text(python.version)):
+            return None
+        at = python.at or requirements_end(environment)
+        return minor_text(python.version), at, Confidence.LIKELY
     asked = environment.find(name)
     if any(item.fact.url or item.fact.vcs or item.fact.path for item in asked):
         return None
@@ -706,14 +774,15 @@ def _uses(service: Service, row: dict[str, Any]) -> bool:
         return stores.keeps_records(service, row["servers"])
     for process in service.processes:
         fact = process.interpretation.fact
-        if isinstance(fact, ServerStart) and fact.kind == row["name"]:
+        if not isinstance(fact, ServerStart) or fact.kind != row["name"]:
+            continue
+        worker = fact.effective("worker_class", env=process.interpretation.env, config=())
+        if not row.get("workers") or (worker is not None and worker.value in row["workers"]):
             return True
     if row["calls"]:
-        return any(
-            call.name in row["calls"] and call.reach.certain and call.reach.phase.before_serving
-            for entry in service.entries
-            for call in entry.trace.calls
-        )
+        return _calls(service, row, early="instead" not in row)
+    if row.get("workers"):
+        return False
     return any(
         item.module.partition(".")[0] == row["module"]
         and item.reach.phase.before_serving

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from auditor import lazy_re as re
 from auditor.catalog import Rule
-from auditor.checks.img import stopped, waiting, weight
+from auditor.checks.health import waiting, weight
+from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import fails, in_force, subject
 from auditor.deployment.model import Deployment, Entry, HealthCheck, Listen, Proxied, Service
@@ -588,12 +589,22 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                     breaks=service.breaks(Stage.STARTS),
                 )
             continue
+        if all(_apart(service, other) for other in named):
+            yield rule.finding(
+                target.at,
+                f"{target.server} sends requests to `{target.host}`, which is in no network that this "
+                f'service is in: `host not found in upstream "{target.host}"`, and it stops',
+                help="Put both services into one network.",
+                related=[Related(named[0].at, "the service that is not found")],
+                breaks=service.breaks(Stage.STARTS),
+            )
+            continue
         for other in named:
             served = ports.served(other)
             if other.image is None or not served.complete:
                 continue
             if target.port in served.ports:
-                yield rule.passed()
+                yield from _kept_prefix(service, other, target, rule)
                 continue
             listen = served.listens[0]
             yield rule.finding(
@@ -604,6 +615,44 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                 related=[Related(listen.at, "served here")],
                 breaks=() if other.published else other.breaks(Stage.REACHABLE),
             )
+
+
+def _kept_prefix(
+    service: Service, other: Service, target: Proxied, rule: Rule
+) -> Iterator[Outcome]:
+    """A prefix that the proxy leaves in place, and that no route of the application has."""
+    known = _routes(other)
+    prefix = target.prefix
+    if (
+        not prefix
+        or known is None
+        or any(v.name in ("ROOT_PATH", "SCRIPT_NAME") for v in other.variables)
+        or any(path == prefix or path.startswith(f"{prefix}/") for path in known)
+    ):
+        yield rule.passed()
+        return
+    alone = all(t.at == target.at for t in service.proxies if t.host == target.host)
+    yield rule.finding(
+        target.at,
+        f"{target.server} passes requests below `{prefix}/` on as they are, and `{other.name}` has no "
+        f"route that begins with `{prefix}`: every one is answered with 404",
+        help=f"Write `proxy_pass http://{target.host}:{target.port}/;`: the slash at the end cuts the prefix.",
+        confidence=Confidence.LIKELY,
+        breaks=other.breaks(Stage.PREDICTS) if alone and not other.published else (),
+    )
+
+
+def _apart(service: Service, other: Service) -> bool:
+    """Whether Compose puts the two into networks of which none is common."""
+    one, two = service.compose, other.compose
+    project = service.project
+    if one is None or two is None or project is None or one is two:
+        return False
+    if one.network_mode is not None or two.network_mode is not None:
+        return False
+    names = [{use.name for use in compose.networks} or {"default"} for compose in (one, two)]
+    external = {network.name for network in project.networks if network.external}
+    return not (names[0] & names[1] or (names[0] | names[1]) & external)
 
 
 def _itself(

@@ -35,6 +35,7 @@ FAMILIES = (
     "env_code",
     "env_install",
     "env_locks",
+    "health",
     "img",
     "imports",
     "net",

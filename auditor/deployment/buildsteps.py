@@ -52,6 +52,7 @@ def faults(service: Service, view: View) -> Iterator[StartFault]:
         _pipefail(image, commands),
         runsteps.faults(image, commands, view),
         _missing_data(image, view),
+        _nowhere_to_look(commands, view),
         _missing_modules(image, commands, view),
         systempython.faults(image, commands),
         projectsteps.faults(service, image, commands, view),
@@ -267,6 +268,30 @@ def _missing_data(image: BuiltImage, view: View) -> Iterator[StartFault]:
                 f"this RUN reads {path}, which is not in the image (`FileNotFoundError: [Errno 2] No "
                 f"such file or directory: '{path}'`)",
                 (at, "run here, while the image is built"),
+            )
+            return
+
+
+def _nowhere_to_look(commands: list[Ran], view: View) -> Iterator[StartFault]:
+    """``pip install --no-index --find-links`` of a directory that holds nothing."""
+    for command in commands:
+        fact, cwd = command.what.fact, command.what.cwd
+        if not isinstance(fact, PipInstall) or not fact.no_index or command.step.mounts:
+            continue
+        links = [option.value for option in fact.index_urls if option.name == "find_links"]
+        if len(links) != 1 or not fact.requirements or not isinstance(cwd, str):
+            continue
+        if not isinstance(links[0], str) or "://" in links[0]:
+            continue
+        folder = posixpath.normpath(posixpath.join(cwd, links[0]))
+        if any(c.what.argv and c.what.argv[0].text in ("rm", "mv", "find") for c in commands):
+            continue  # what was there may be gone since
+        seen = view.look(folder)
+        if (seen.answer == "no" and seen.at is None) or view.listing(folder) == ():
+            yield stop(
+                fact.at,
+                f"pip may look nowhere but in {folder}, and nothing is there at this point: `ERROR: No "
+                "matching distribution found`",
             )
             return
 

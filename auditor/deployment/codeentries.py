@@ -662,6 +662,7 @@ class CodeFollower:
                 every = (self.view.facts_of_repo(path) for _, path in trace.modules)
                 sources = [found for found in every if found is not None]
                 self.faults += endings.comes_to_its_end(self.service, trace, sources, at)
+                self.faults += endings.loop_never_started(trace, sources, at)
             started: tuple[Phase, ...] = (Phase.IMPORT, Phase.MAIN, Phase.STARTUP)
         else:
             started = (Phase.IMPORT, Phase.STARTUP)

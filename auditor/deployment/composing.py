@@ -72,6 +72,21 @@ class Composition:
         return found
 
     @cached_property
+    def profiles_chosen(self) -> bool:
+        """Whether the project's own files say that profiles are switched on when it is started."""
+        folder = self.project.directory
+        names = {".env", "Makefile", "justfile", "Taskfile.yml"}
+        for entry in self.facts.repository.entries:
+            head, name = posixpath.split(entry.path)
+            told = name in names or name.startswith(".env") or name.endswith((".sh", ".md"))
+            if not told or head not in ("", folder, "scripts", "docs") or entry.size > 200_000:
+                continue
+            text = self.facts.read(entry.path)
+            if text is not None and ("--profile" in text.text or "COMPOSE_PROFILES" in text.text):
+                return True
+        return self.project.ignored_env
+
+    @cached_property
     def lenders(self) -> frozenset[str]:
         """Services whose network others share (``network_mode: service:front``)."""
         modes = (s.network_mode.value for s in self.project.services if s.network_mode is not None)
@@ -268,6 +283,18 @@ def _references(composition: Composition, service: ComposeService) -> Iterator[S
                 stage=Stage.BUILDS,
                 everyone=True,
             )
+        elif _left_out(service, other) and not composition.profiles_chosen:
+            yield StartFault(
+                kind="compose",
+                message=(
+                    f"`{service.name}` depends on `{other.name}`, which only the profile "
+                    f"`{other.profiles[0].value}` enables: without it Compose starts nothing (`service "
+                    f'"{other.name}" is required by "{service.name}" but is disabled`)'
+                ),
+                at=dependency.at,
+                related=((other.profiles[0].at, "enabled by this profile alone"),),
+                certain=False,
+            )
         elif (
             dependency.condition == "service_healthy"
             and other.build is not None
@@ -324,6 +351,13 @@ def _references(composition: Composition, service: ComposeService) -> Iterator[S
                 stage=Stage.BUILDS,
                 everyone=True,
             )
+
+
+def _left_out(service: ComposeService, other: ComposeService) -> bool:
+    """Whether a service takes part where the other, which it depends on, does not."""
+    own = {text.value for text in service.profiles}
+    theirs = {text.value for text in other.profiles}
+    return bool(theirs) and not own and all(isinstance(name, str) for name in theirs)
 
 
 def _same_name(composition: Composition, service: ComposeService) -> Iterator[StartFault]:

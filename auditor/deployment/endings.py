@@ -255,6 +255,45 @@ def dies_with_main(trace: Trace, facts: ModuleFacts | None, at: Location) -> Ite
     )
 
 
+def loop_never_started(
+    trace: Trace, sources: Iterable[ModuleFacts], at: Location
+) -> Iterator[StartFault]:
+    """Tornado's ``app.listen()`` returns at once: without a loop the program comes to its end.
+
+    ``sources``: every file of the project that it runs.
+    """
+    if not trace.servers or any(s.tool != "tornado" for s in trace.servers) or trace.truncated:
+        return
+    files = list(sources)
+    if not files or any(f.tree is None or _may_stay(f.tree) for f in files) or trace.unsure:
+        return
+    yield StartFault(
+        kind="no-command",
+        message=(
+            "tornado's `listen` only opens the port, and nothing starts the loop (`IOLoop.current()"
+            ".start()`): the program ends at once, and the container with it"
+        ),
+        at=trace.servers[0].at,
+        related=((at, "started here"),),
+        certain=False,
+    )
+
+
+def _may_stay(tree: ast.Module) -> bool:
+    """A loop, an ``await`` or a call that may keep the main thread."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While | ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = (
+                called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "run")
+            )
+            if name == "start" or _WAITS.search(name):
+                return True
+    return False
+
+
 def _only_computes(tree: ast.Module) -> bool:
     """No loop without an end, and no call that may wait for something."""
     own = {

@@ -164,6 +164,10 @@ def follow(
             faults += children[1]
             processes = [p for p in processes if p is not supervisor] + children[0]
             service = replace(service, supervised=True)
+    manager = next((p for p in processes if _kind(p) == "honcho"), None)
+    managed = fronts.of_procfile(manager, view, env, read_script) if manager is not None else None
+    if managed is not None:
+        processes = [p for p in processes if p is not manager] + managed
     if not faults and supervisor is None:
         faults.extend(stopping.ends(service, script, processes, view))
     entries: list[Entry] = []
@@ -610,6 +614,7 @@ class _Follower(CodeFollower):
             return  # it imports what its jobs name
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         self.faults.extend(workers.second_application(fact))
+        self.faults.extend(workers.not_numbers(fact, self.env))
         if fact.script is not None and isinstance(fact.script.value, str):
             self._run_file(
                 fact.script.value,

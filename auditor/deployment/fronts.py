@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from auditor.deployment.rewritten import Texts
     from auditor.deployment.view import View
     from auditor.parsers.serverconf import NginxConfig, SupervisorConfig
+    from auditor.parsers.serverconf.nginx import NginxLocation
 
 Env = Mapping[str, str | Unknown | None]
 ReadScript = Callable[[str, "Value"], Script | None]
@@ -85,6 +86,42 @@ def supervised(
             if started:
                 faults += shellfaults.misplaced(view.image, started[0].interpretation.argv)
     return children, faults
+
+
+def of_procfile(
+    process: MainProcess, view: View, env: Env, read_script: ReadScript
+) -> list[MainProcess] | None:
+    """The programs that honcho starts; None where its Procfile is not seen or a ``.env`` says more.
+
+    Each gets a port of its own: what honcho is told or 5000, and 100 more for every further one.
+    """
+    what = process.interpretation
+    fact, where = what.fact, what.cwd
+    assert isinstance(fact, ServerStart)
+    if not isinstance(where, str) or fact.option("chdir") is not None:
+        return None
+    option = fact.option("config")
+    name = option.value if option is not None else "Procfile"
+    source = view.text(posixpath.join(where, name)) if isinstance(name, str) else None
+    port = fact.effective("port", env=env, config=())
+    told = port.value if port is not None else "5000"
+    if source is None or fact.option("env_file") is not None or fact.option("workers") is not None:
+        return None
+    if (
+        not isinstance(told, str)
+        or not told.isdecimal()
+        or view.exists(f"{where}/.env") is not False
+    ):
+        return None
+    named = {arg.text for arg in fact.args}
+    children: list[MainProcess] = []
+    for number, entry in enumerate(serverconf.parse_procfile(source).entries):
+        if named and entry.name not in named:
+            continue
+        own = {**env, "PORT": str(int(told) + 100 * number)}
+        started = main_processes(entry.command, env=own, cwd=where, read_script=read_script)
+        children += [replace(child, init=True) for child in started]
+    return children or None
 
 
 def _log_folders(
@@ -268,15 +305,31 @@ def targets(configs: list[NginxConfig]) -> list[Proxied]:
                 if url is None or at is None or "$" in url or "unix:" in url:
                     continue
                 scheme, _, rest = url.partition("://") if "://" in url else ("http", "", url)
-                address = rest.partition("/")[0]
+                address, replaced, _ = rest.partition("/")
+                prefix = "" if replaced else _prefix(location)
                 default = 443 if scheme == "https" else 80
                 for text, place in upstreams.get(address, ((address, at),)):
                     target = _address(text, default)
                     if target is not None:
                         found.append(
-                            Proxied(host=target[0], port=target[1], at=place, server="nginx")
+                            Proxied(
+                                host=target[0],
+                                port=target[1],
+                                at=place,
+                                server="nginx",
+                                prefix=prefix,
+                            )
                         )
     return list(dict.fromkeys(found))
+
+
+def _prefix(location: NginxLocation) -> str:
+    """What every request of the location begins with; empty where it is rewritten or a pattern."""
+    path = location.path.removeprefix("^~ ").rstrip("/")
+    block = location.directive.block or ()
+    if not path.startswith("/") or " " in path or any(d.name == "rewrite" for d in block):
+        return ""
+    return path
 
 
 def _address(text: str, default: int) -> tuple[str, int] | None:

@@ -46,6 +46,8 @@ def _followed(
     path = posixpath.normpath(posixpath.join(service.cwd, check.script))
     if path.endswith(".py"):
         trace = run(path)
+        if trace is not None and trace.found:
+            check = replace(check, modules=(*check.modules, *_imported(trace)))
         followed = trace is not None and not trace.truncated and not _by_turns(view, path)
         asked = set(_asked(trace)) if trace is not None and followed else set()
         if len(asked) != 1:
@@ -63,6 +65,14 @@ def _followed(
         literal="",
         role=check.role,
     )
+
+
+def _imported(trace: Trace) -> Iterator[str]:
+    """Modules from outside that the program imports, whatever it then does."""
+    for item in trace.imports:
+        own = item.reach.guards or item.fact.guards or item.fact.level
+        if item.found == "external" and item.reach.certain and not own:
+            yield item.module
 
 
 def _by_turns(view: View, path: str) -> bool:

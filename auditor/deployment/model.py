@@ -324,12 +324,16 @@ class Listen:
 
 @value
 class Proxied:
-    """Where a proxy sends requests: a name of the network, or the container itself."""
+    """Where a proxy sends requests: a name of the network, or the container itself.
+
+    ``prefix``: they all begin with it, and are passed on as they are.
+    """
 
     host: str
     port: int
     at: Location
     server: str
+    prefix: str = ""
 
 
 @value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -33,10 +34,44 @@ def faults(
     yield from _projects(image.image, commands, view)
     yield from _listed_projects(service, image, commands, view)
     yield from _poetry_commands(service, commands, view)
+    yield from _locked(commands, view)
     yield from _synced(service, commands, view)
 
 
 # --- by the project's own tool ---------------------------------------------------------------
+
+
+def _locked(commands: list[Ran], view: View) -> Iterator[StartFault]:
+    """``uv sync --frozen`` or ``--locked`` where uv.lock is not: uv makes none then."""
+    for command in commands:
+        fact, cwd = command.what.fact, command.what.cwd
+        if not isinstance(fact, PipInstall) or fact.tool != "uv" or fact.action != "sync":
+            continue
+        words = [arg.text for arg in fact.argv]
+        told = next((w for w in ("--frozen", "--locked") if w in words), "")
+        if not told or not isinstance(cwd, str) or command.step.mounts:
+            continue
+        if any(w.startswith(("--project", "--directory", "--script")) for w in words):
+            continue
+        if "||" in command.step.command.text.text or any("lock" in w for w in _before(command)):
+            continue
+        seen = view.look(posixpath.join(cwd, "uv.lock"))
+        # What installs may leave anything behind: this command itself is no reason to doubt.
+        own = seen.at is not None and (seen.at.path, seen.at.line) == (fact.at.path, fact.at.line)
+        if seen.answer == "yes" or (seen.answer == "unknown" and not own):
+            continue
+        yield stop(
+            fact.at,
+            f"`uv sync {told}` takes uv.lock as it is, and {cwd.rstrip('/')}/uv.lock is not in the image at "
+            "this point: `error: Unable to find lockfile at `uv.lock``",
+        )
+        return
+
+
+def _before(command: Ran) -> tuple[str, ...]:
+    """The words of the RUN up to that command."""
+    text = command.step.command.text.text
+    return tuple(text.partition("uv sync")[0].split())
 
 
 def _synced(service: Service, commands: list[Ran], view: View) -> Iterator[StartFault]:
@@ -287,6 +322,7 @@ def _listed_projects(
 
 
 def _project(folder: str, run: Location, view: View) -> Iterator[StartFault]:
+    yield from _setup_reads(folder, run, view)
     source = view.text(posixpath.join(folder, "pyproject.toml"))
     data = _toml(source.text) if source is not None else None
     if source is None or data is None:
@@ -309,6 +345,55 @@ def _project(folder: str, run: Location, view: View) -> Iterator[StartFault]:
                 return
     elif str(backend).startswith("setuptools") and isinstance(project, dict):
         yield from _flat(folder, run, view, tool.get("setuptools"), (source.at(1), "this project"))
+
+
+def _setup_reads(folder: str, run: Location, view: View) -> Iterator[StartFault]:
+    """Files that setup.py opens at its top, and that are not in the image when it is run."""
+    source = view.text(posixpath.join(folder, "setup.py"))
+    if source is None or len(source.text) > 50_000:
+        return
+    try:
+        tree = ast.parse(source.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for statement in tree.body:
+        # What is tried, chosen or defined may never be opened.
+        if not isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign | ast.With):
+            continue
+        for node in ast.walk(statement):
+            name = _opened(node)
+            if name is None or name.startswith("/") or not isinstance(node, ast.Call):
+                continue
+            if _there(posixpath.normpath(posixpath.join(folder, name)), run, view) is False:
+                yield stop(
+                    run,
+                    f"setup.py reads {name}, which is not in the image at this point: "
+                    f"`FileNotFoundError: [Errno 2] No such file or directory: {name!r}`",
+                    (source.at(node.lineno), "read here"),
+                )
+                return
+
+
+def _opened(node: ast.AST) -> str | None:
+    """The constant name that a call opens for reading."""
+    if not isinstance(node, ast.Call):
+        return None
+    called, given = node.func, node.args
+    last = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    if last in ("read_text", "read_bytes") and isinstance(called, ast.Attribute):
+        inner = called.value
+        given = inner.args if isinstance(inner, ast.Call) else []
+        last = getattr(inner.func, "id", "") if isinstance(inner, ast.Call) else ""
+        if last != "Path" or len(given) != 1:
+            return None
+    elif last != "open":
+        return None
+    elif len(given) > 1:
+        mode = given[1].value if isinstance(given[1], ast.Constant) else "w"
+        if not isinstance(mode, str) or set(mode) & set("wax+"):
+            return None
+    first = given[0] if given else None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
 
 
 # What setuptools never takes for a package or module of a flat layout.

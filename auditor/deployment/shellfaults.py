@@ -131,7 +131,23 @@ def misplaced(image: BuiltImage, argv: Sequence[Arg]) -> Iterator[StartFault]:
                 evidence=(("program", first.text),),
             )
         return
-    if image.system_packages or makes_programs(image, ran(image.image)) or not installed.has(name):
+    if makes_programs(image, ran(image.image)):
+        return
+    if not installed.has(name):
+        copied = {str(step.destination).rstrip("/") for step in image.image.copies}
+        if image.provides_program(name) is False and not copied & {first.text, folder}:
+            yield StartFault(
+                kind="program",
+                message=(
+                    f"`{first.text}` is not in the image: neither the base nor a package that is "
+                    "installed brings it"
+                ),
+                at=first.at,
+                certain=False,
+                evidence=(("program", first.text),),
+            )
+        return
+    if image.system_packages:
         return
     yield StartFault(
         kind="program",
@@ -178,9 +194,14 @@ def unset_variables(service: Service, step: Step) -> Iterator[StartFault]:
         return
     for word in (*command.words, *(a.value for a in command.assignments if a.value is not None)):
         for part in word.parts:
-            if not isinstance(part, Parameter) or part.operator or not part.name.isidentifier():
+            if not isinstance(part, Parameter) or part.operator:
                 continue
             name = part.name
+            if name.isdigit() and step.args is not None and int(name) > len(step.args):
+                yield _no_argument(service, name, word.at)
+                return
+            if not name.isidentifier():
+                continue
             if step.env.get(name) is not None or name in _SHELL_VARIABLES:
                 continue
             yield StartFault(
@@ -196,6 +217,19 @@ def unset_variables(service: Service, step: Step) -> Iterator[StartFault]:
                 evidence=(("variable", name),),
             )
             return
+
+
+def _no_argument(service: Service, number: str, at: Location) -> StartFault:
+    """``$1`` under ``set -u``, and the script is given fewer words."""
+    return StartFault(
+        kind="arguments",
+        message=(
+            f"`${number}` is used under `set -u`, and the script is started without that word: "
+            f"`{number}: parameter not set`, and the script stops"
+        ),
+        at=at,
+        related=((service.command_at, "started here"),) if service.command_at else (),
+    )
 
 
 def required_variables(service: Service, step: Step) -> Iterator[StartFault]:

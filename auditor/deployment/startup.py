@@ -105,6 +105,7 @@ def first_program(service: Service, script: Script, view: View, cwd: Value) -> I
         yield from _operators(argv)
     if len(argv) == 1:
         yield from _replaced(service, program)
+    yield from _dropped(service, argv)
     if service.command_form != "exec":
         yield from _open_bracket(service, at)
         if "/" in program:
@@ -227,6 +228,31 @@ def _replaced(service: Service, program: str) -> Iterator[StartFault]:
     )
 
 
+# Options of Python that name no program to run.
+_PLAIN_OPTION = re.compile(r"-[bBdEIOPqRsSuvx]+")
+
+
+def _dropped(service: Service, argv: Sequence[Arg]) -> Iterator[StartFault]:
+    """An entrypoint of Compose that is an interpreter and nothing else: the image's CMD is cleared."""
+    compose, image = service.compose, service.image
+    if compose is None or image is None or compose.entrypoint is None or compose.interactive:
+        return
+    own = image.image.cmd
+    if compose.command is not None or own is None or not _READS_INPUT.fullmatch(argv[0].text):
+        return
+    if not all(_PLAIN_OPTION.fullmatch(arg.text) for arg in argv[1:]):
+        return
+    yield StartFault(
+        kind="no-command",
+        message=(
+            f"`entrypoint` of Compose clears the image's CMD, and `{' '.join(a.text for a in argv)}` alone "
+            "reads its standard input, which is empty: the container ends at once"
+        ),
+        at=argv[0].at,
+        related=((own.at, "never used"),),
+    )
+
+
 def _no_list(service: Service) -> Iterator[StartFault]:
     """CMD or ENTRYPOINT that was meant as a JSON list and is none: a shell gets it."""
     own = service.image.image if service.image is not None else None
@@ -259,7 +285,8 @@ def _started(
     system = program.startswith(SYSTEM) and not program.startswith(f"{cwd.rstrip('/')}/")
     if seen.answer == "no" or system:
         if system:
-            yield from misplaced(image, [Arg(value=program, at=at)])
+            if seen.answer != "yes":
+                yield from misplaced(image, [Arg(value=program, at=at)])
             return
         yield StartFault(
             kind="script",
@@ -452,6 +479,10 @@ def _walk(
         linked = index + 1 < len(steps) and steps[index + 1].command.connector == "&&"
         fatal = (command.errexit or linked or id(command) in finals) and not tolerated
         fact = found.fact
+        wrapper = _wrapper(step.argv, inner)
+        if wrapper is not None and fatal and image.provides_program(wrapper.text) is False:
+            yield _not_found(service, wrapper.text, wrapper.at)
+            return
         if isinstance(fact, ShellRun) and fact.shell not in ("eval", "su"):
             if fact.program is not None:
                 inner_args = tuple(arg.value for arg in fact.args[1:])
@@ -500,6 +531,15 @@ def _walk(
             continue
         if image.provides_program(name) is False:
             yield _not_found(service, name, inner.at)
+
+
+def _wrapper(argv: Sequence[Arg], inner: Arg) -> Arg | None:
+    """The program that starts another one and is named before it: ``exec gosu app uvicorn …``."""
+    first = next((w for w in argv if w.text != "exec" and not w.text.startswith("-")), None)
+    if first is None or first.at == inner.at or not isinstance(first.value, str):
+        return None
+    name = first.value
+    return None if "/" in name or name in BUILTINS or python_name(name) or "=" in name else first
 
 
 def _fatal_here(command: Command, finals: set[int], listed: bool) -> bool:

@@ -221,6 +221,17 @@ def foreign_interface(
     app = _served(entry)
     if app is None:
         return
+    if factory and app.framework in _CALLED_WITH and _is_instance(entry):
+        yield StartFault(
+            kind="interface",
+            message=(
+                f"{fact.kind} is told to call `{entry.module}:{entry.attribute}` for the application, and "
+                f"that is the application itself: `TypeError: {_CALLED_WITH[app.framework]}`"
+            ),
+            at=entry.at,
+            related=((app.at, "the application is made here"),),
+        )
+        return
     interface = _text(fact, "interface", env, config)
     # uvicorn looks whether the application is a coroutine function; a plain object is ASGI 3.
     asgi = fact.kind in ("uvicorn", "daphne") and (
@@ -251,6 +262,40 @@ def foreign_interface(
             entry.at,
             app,
         )
+
+
+# What each framework's applications say when they are called without anything.
+_CALLED_WITH = {
+    "flask": "Flask.__call__() missing 2 required positional arguments: 'environ' and 'start_response'",
+    **dict.fromkeys(
+        ("fastapi", "starlette", "litestar", "quart"),
+        "__call__() missing 3 required positional arguments: 'scope', 'receive', and 'send'",
+    ),
+}
+
+
+def _is_instance(entry: Entry) -> bool:
+    """What is named is an application object, and no function that makes one."""
+    name = str(entry.attribute)
+    return "(" not in name and entry.trace.app(f"{name}()") is None
+
+
+def not_numbers(fact: ServerStart, env: Env) -> Iterator[StartFault]:
+    """``WEB_CONCURRENCY``, which gunicorn and uvicorn make a number of before they do anything."""
+    text = env.get("WEB_CONCURRENCY")
+    if fact.kind not in ("gunicorn", "uvicorn") or not isinstance(text, str):
+        return
+    if text.strip().lstrip("+-").isdecimal() or (fact.kind == "uvicorn" and fact.option("workers")):
+        return
+    yield StartFault(
+        kind="literal-variable",
+        message=(
+            f"`WEB_CONCURRENCY` is `{text}`, and {fact.kind} makes a number of it: `ValueError: invalid "
+            f"literal for int() with base 10: {text!r}`"
+        ),
+        at=fact.at,
+        evidence=(("variable", "WEB_CONCURRENCY"),),
+    )
 
 
 def _granian(entry: Entry, interface: str, app: WebApp) -> Iterator[StartFault]:

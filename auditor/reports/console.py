@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from auditor import lazy_re as re
 from auditor.findings import Finding, Fix, Related, Severity
 from auditor.reports import Options
 from auditor.reports.digest import (
@@ -36,6 +37,8 @@ from auditor.source import Location
 
 LEVELS = ("will not come up", "comes up", "survives", "operable")
 
+# What a message or an advice quotes.
+_NAMES = re.compile(r"`[^`]*`")
 _EXCERPTS = 3
 _OTHER_ENDS = 3
 _SKIPPED = 3
@@ -136,10 +139,27 @@ def _group(page: Page, group: Group, result: AuditResult, options: Options) -> N
             _note(page, gutter, word, f"line {finding.at.line}, {finding.suppressed.by}{why}")
     for seen in dict.fromkeys(observed for f in shown if (observed := _observed(f))):
         _note(page, gutter, "confirmed", f"the rehearsal saw {seen}")
-    for text in dict.fromkeys(finding.help for finding in shown if finding.help):
+    for text in _advice(shown, options):
         _note(page, gutter, "help", text)
     if first.fix is not None:
         _fix(page, first.fix, result, gutter)
+
+
+def _advice(findings: Sequence[Finding], options: Options) -> list[str]:
+    """Each advice once; the first does for those that differ only in what their message names."""
+    advice: dict[str, str] = {}
+    for finding in findings:
+        if finding.help:
+            named = {word[1:-1] for word in _NAMES.findall(finding.message)}
+            told = all(
+                any(word[1:].startswith(name) for name in named)
+                for word in _NAMES.findall(finding.help)
+            )
+            short = told and not options.verbose
+            advice.setdefault(
+                _NAMES.sub("``", finding.help) if short else finding.help, finding.help
+            )
+    return list(advice.values())
 
 
 def _rest(findings: Sequence[Finding], result: AuditResult) -> str:

@@ -669,6 +669,27 @@ def test_words_of_one_line_are_named_where_they_are_not_quoted():
     assert text.count("the release is chosen here") == 1
 
 
+def test_one_advice_does_for_those_that_repeat_it_with_the_name_the_message_has():
+    quotes = {("requirements.txt", line): "x" for line in (1, 2)}
+
+    def shown(help_of: str, *, verbose: bool = False) -> int:
+        made = [
+            find(
+                "ENV001",
+                f"`{name}` is not pinned",
+                Location("requirements.txt", line, 1, line, 2),
+                help=help_of.format(name=name, brings=name.upper()),
+            )
+            for line, name in ((1, "alpha"), (2, "beta"))
+        ]
+        page = render("console", audit(*made, quotes=quotes), options(verbose=verbose))
+        return page.count("= help: ")
+
+    assert shown("Pin it (`{name}==<version>`).") == 1
+    assert shown("Pin it (`{name}==<version>`).", verbose=True) == 2
+    assert shown("Install `{brings}`.") == 2  # only the advice says what
+
+
 def test_what_is_mended_together_is_not_named_as_the_next_obstacle():
     at = Location("Dockerfile", 2, 1, 2, 5)
     breaks = (("api", Stage.BUILDS),)

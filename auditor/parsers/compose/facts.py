@@ -296,6 +296,8 @@ class ComposeService:
     networks: tuple[ComposeNetworkUse, ...] = ()
     network_mode: Text | None = None
     profiles: tuple[Text, ...] = ()
+    # ``stdin_open`` or ``tty``: an interpreter that reads its input waits.
+    interactive: bool = False
     read_only: bool = False
     tmpfs: tuple[Text, ...] = ()
     stop_grace_period: Text | None = None

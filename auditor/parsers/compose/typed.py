@@ -173,6 +173,7 @@ class Typer:
             networks=self.networks(get("networks")),
             network_mode=text_of(get("network_mode")),
             profiles=self.texts(get("profiles")),
+            interactive=is_on(get("stdin_open")) or is_on(get("tty")),
             read_only=is_on(get("read_only")),
             tmpfs=self.texts(get("tmpfs")),
             stop_grace_period=text_of(get("stop_grace_period")),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from auditor.parsers.python.facts import Call
-from auditor.parsers.python.values import Const, Obj, V
+from auditor.parsers.python.facts import Call, Import
+from auditor.parsers.python.imports import note_import
+from auditor.parsers.python.values import Const, Func, ListV, Obj, V
 
 if TYPE_CHECKING:
     from auditor.parsers.python.models import Models
@@ -61,8 +62,38 @@ def asked(models: Models, site: Site, owner: V, attr: str) -> None:
         _note(models, site, given or Const(host), second or Const(port))
 
 
+# What kombu asks for when a broker of that kind is first talked to, by the scheme of its URL.
+_BROKERS = {
+    "redis": "redis", "rediss": "redis", "sentinel": "redis", "sqs": "boto3", "mongodb": "pymongo",
+}  # fmt: skip
+_SENT = frozenset({"function.delay", "function.apply_async", "celery.Celery().send_task"})
+_HASHES = frozenset(f"passlib.context.CryptContext().{name}" for name in ("hash", "verify"))
+
+
+def _queued(models: Models, site: Site) -> None:
+    """A task that is sent: celery then loads what its broker's transport needs."""
+    if site.name == "celery.Celery":
+        models.broker = site.kwargs.get("broker") or (site.args[1] if len(site.args) > 1 else None)
+    elif site.name in _SENT and isinstance(models.broker, Const):
+        run = models.run
+        module = _BROKERS.get(str(models.broker.value).partition("://")[0].partition("+")[0])
+        if module is not None and (not isinstance(site.owner, Func) or _task(site.owner)):
+            fact = Import(at=run.at(site.node), module=module)
+            note_import(run, fact, module, "external", "")
+
+
+def _task(function: Func) -> bool:
+    return any(name.rpartition(".")[2] in ("task", "shared_task") for name in function.decorators)
+
+
 def called(models: Models, site: Site) -> None:
     """A function of a library: one that connects at once, or one that reads data."""
+    _queued(models, site)
+    if site.name in _HASHES and isinstance(site.owner, Obj):
+        schemes = site.owner.kwargs.get("schemes")
+        first = schemes.items[0] if isinstance(schemes, ListV) and schemes.items else None
+        if isinstance(first, Const) and first.value == "bcrypt":
+            add(models, site, "hashing", ())
     known = _AT_ONCE.get(site.name)
     if known is not None and not site.args and not site.loose:
         host, port = site.kwargs.get("host"), site.kwargs.get("port")

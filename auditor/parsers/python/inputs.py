@@ -145,6 +145,7 @@ class RequestModels:
     def __init__(self, run: Interpreter) -> None:
         self.run = run
         self.webs: list[Obj] = []
+        self.bottle: Obj | None = None
         # The application whose handlers are being followed.
         self.serving: Obj | None = None
         self.handlers: list[tuple[V, str]] = []  # (function, "startup" | "request")

@@ -90,6 +90,8 @@ class Models(PathModels):
     def __init__(self, run: Interpreter) -> None:
         super().__init__(run)
         self.frames = Frames(self)
+        # The URL of the broker that celery is given.
+        self.broker: V | None = None
 
     def note(self, site: Site, category: str, name: str = "") -> None:
         """Note a call of a category."""

@@ -117,6 +117,22 @@ def interpolation(models: ConfiguredModels, site: Site, table: DictV, value: V) 
         )
 
 
+_SANIC_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_\-]*")
+
+
+def sanic_name(run: Interpreter, site: Site) -> None:
+    """Sanic, since 21.12, takes letters, digits, ``_`` and ``-`` for its name."""
+    given = site.get(0, "name")
+    if not isinstance(given, Const) or not isinstance(given.value, str):
+        return
+    if not _SANIC_NAME.fullmatch(given.value):
+        run.fails(
+            site.node,
+            f"sanic.exceptions.SanicException: Sanic instance named '{given.value}' uses an invalid format.",
+            "the name of a Sanic application begins with a letter and has letters, digits, `_` and `-` only",
+        )
+
+
 def flask_config(models: Models, site: Site, attr: str) -> None:
     """``app.config.from_pyfile`` and its kin: what they read must be there, unless they are silent."""
     given = site.args[0] if site.args else None

@@ -187,6 +187,10 @@ SERVERS: dict[str, tuple[str, str | None, int | None, bool]] = {
     "prometheus_client.start_http_server": ("prometheus_client", "0.0.0.0", None, False),
     "mlflow.models.serve": ("mlflow", "127.0.0.1", 5000, False),
 }
+# bottle's functions that register with its default application.
+BOTTLE_DEFAULT = frozenset(
+    f"bottle.{name}" for name in ("route", "get", "post", "put", "delete", "patch")
+)
 # Servers that bottle runs by name, and the module that each needs.
 BOTTLE_SERVERS = {
     "waitress": "waitress", "paste": "paste", "cherrypy": "cherrypy", "cheroot": "cheroot",
@@ -313,7 +317,8 @@ CATEGORIES: tuple[tuple[str, str], ...] = (
     ("tf2onnx", "export"), ("skl2onnx", "export"), ("onnxmltools", "export"),
     ("optimum.onnxruntime", "export"),
     ("requests", "http"), ("httpx", "http"), ("aiohttp", "http"), ("urllib.request", "http"),
-    ("urllib3", "http"), ("openai", "http"),
+    ("urllib3", "http"), ("openai", "http"), ("anthropic", "http"), ("groq", "http"),
+    ("jwt", "hashing"),
     ("pandas.get_dummies", "preprocess"), ("sklearn.preprocessing", "preprocess"),
     ("sys.exit", "exit"), ("os._exit", "exit"), ("builtins.exit", "exit"),
     ("builtins.quit", "exit"),

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import answers, libraries, tables
+from auditor.parsers.python import answers, libraries, refusals, tables
 from auditor.parsers.python.facts import (
     Failure,
     Import,
@@ -100,6 +100,8 @@ class WebModels(RequestModels):
             given = site.kwargs.get(key)
             if isinstance(given, ListV):
                 hooks.extend(given.items or [])
+        if framework == "sanic":
+            refusals.sanic_name(run, site)
         middleware = site.kwargs.get("middleware")
         if isinstance(middleware, ListV):
             for one in middleware.items or []:
@@ -124,6 +126,12 @@ class WebModels(RequestModels):
                     web.routes.append(RawRoute(("POST",), path, Bound(method, api), at))
         self.add_routes(web, routes, site)
         return made
+
+    def default_web(self, site: Site) -> Obj:
+        """The application that bottle's own functions belong to."""
+        if self.bottle is None:
+            self.bottle = self.new_web(replace(site, args=[], kwargs={}), "bottle", is_app=True)
+        return self.bottle
 
     def add_routes(self, web: Web, routes: V | None, site: Site) -> None:
         """Routes given as a list: Starlette, Litestar, Tornado, aiohttp."""
@@ -198,6 +206,9 @@ class WebModels(RequestModels):
                 first.data.children.append((Const(""), router))
             return router
         attr = name.rpartition(".")[2]
+        if name in tables.BOTTLE_DEFAULT:
+            default = self.default_web(site)
+            return self.web_method(site, default, default.data, attr)
         if attr == "as_view" and isinstance(owner, Class):
             view = Obj(name, site.args, site.kwargs, self.run.at(site.node))
             view.data = owner
