@@ -353,7 +353,7 @@ def _command(text: str, *, extended: bool) -> tuple[Step, str] | None:
     if parts is None:
         return None
     old, new, after = parts
-    flags = re.match(r"[gI]*", after).group(0)
+    flags = after[: len(after) - len(after.lstrip("gI"))]
     after = after[len(flags) :].strip()
     if after and after[0] != ";":
         return None
