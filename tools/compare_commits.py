@@ -7,12 +7,37 @@ A pair shows the fault when the parent has a finding of the rule that breaks the
 service, the child has none of it there, and the score rose. ``--find`` tries the commits that
 touch few files, a Dockerfile, Compose file, requirements, Procfile or script among them.
 
-Public pairs that showed it (owner/name parent child rule):
-alanconqrepo/predictml-api 4b91b15988 35adf4e24b ENV007 (email-validator);
-HwangChulHee/sepsis-mlops f88cf280df 7838ddf5ab ENV007;
-IzharHaq1986/secure-ml-deployment-pipeline 90171e1f0f 1deb6b29fd IMG017;
-phamquiluan/Go5-Project 8160d0a781 5dd5ac4153 IMG019;
-fahmiaziz98/10-11-ml-model-serving 280755fa01 237fb1ebd9 ENV007.
+Public pairs that showed it, with the rules of which the parent has findings and the child has none
+(owner/name parent child rules):
+03suhanidubey/iris-api-cicd d075f9599f 119e5bc2ef ENV019 IMG022
+AdilQuantum/nexus-mlops-platform 0f3617917f 241f7349df IMG018
+AlainFidahoussen/IFT6758-A2022-G08-Docker 8c29e4b2cb 2bd72448d5 ENV020
+alanconqrepo/predictml-api 4b91b15988 35adf4e24b ENV007
+amjadraza/langchain-streamlit-docker-template 21551c1617 1194064b2d IMG022
+anthu2708/fraud-detection 5f31e96b94 32fc049711 ENV008
+bsteja33/Customer-Churn-Prediction-API-and-Dashboard dd3aaf2e 3510a2d8 IMG022
+ChabanovX/beauty-classifier e1e5e44600 93d40ad8a9 IMG022
+cwyu57/clip-model-serving-server 8af5346d99 4a2b5ddfed PTH002
+DaniilShp/car-cost-prediction-api-aiohttp 518b2629cf ad1acc8cfc ENV007
+davidefiocco/streamlit-fastapi-model-serving f3d7c9bac9 2e00aff3ac ENV020
+duffy356/dsc-streamlit-docker-model-example 667057b807 dd15458857 IMG022
+emmiduh/XiBank-FinTech-Transaction-System 87de4af7ef d0e3d19557 IMG022
+emmiduh/XiBank-FinTech-Transaction-System f6fb0095e3 8b72d3dc60 IMG019 NET001
+F-major7/production-ml-api ecdbf72966 9b1c838149 IMG018
+fahmiaziz98/10-11-ml-model-serving 280755fa01 237fb1ebd9 ENV007
+HwangChulHee/sepsis-mlops f88cf280df 7838ddf5ab ENV007
+IzharHaq1986/secure-ml-deployment-pipeline 90171e1f0f 1deb6b29fd IMG017
+Jan-Dyndor/ml-deploy-demo 708cfdbec9 03b3a91ef3 IMG018
+jc-simmons/ml-deploy-api 76e7a7f814 cff39b60f8 CMP008
+jmeisele/fastapi-ml-scaffolding 308802f0bf 5581587fa7 IMG012 IMG018 NET001 NET003
+jmeisele/fastapi-ml-scaffolding c8227fdd9a e8f983c212 IMG017
+luka-maric/local-rag-api cb7a1efe78 c0f7fc20d0 PTH003
+manhph2211/ml-deployment 89c9e28b47 2ec1188a65 NET003
+mozilla/webcompat-ml-deploy f2faa22f61 1b0572e3d4 IMG022
+Naveenkumar-2007/Diabetes-Risk-predictor 321b0c5225 5aa74756d1 IMG018
+rlipac31/sentiment-api-docker c1d8dcca26 c90a37d9a1 IMG018
+takenking9879/Kubernetes-MLOPS-platform 7f403c619d c7a91fb90b ENV007
+Vegeta-7/Docker-Project 6d6ef93dbd 4b700ce63b PTH002
 """
 
 from __future__ import annotations
