@@ -210,7 +210,7 @@ def _none_or_local(statement: ast.stmt, name: str) -> bool:
         if isinstance(value, ast.Constant) and value.value is None:
             return True
     if isinstance(statement, _OWN_SCOPE):
-        return statement.name != name  # type: ignore[union-attr]
+        return statement.name != name
     return not any(
         (isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load))
         or (isinstance(n, ast.alias) and (n.asname or n.name) in (name, "*"))
