@@ -49,7 +49,9 @@ HERE = Path(__file__).resolve().parent
 KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
 # What `observe_syslibs.py` saw, without knowing what to expect; the sample is of `sample_syslibs.py`.
-OBSERVED = tuple(HERE / f"syslibs_{name}.tsv" for name in ("observed", "sample5", "sample8"))
+OBSERVED = tuple(
+    HERE / f"syslibs_{name}.tsv" for name in ("observed", "sample5", "sample8", "sample10")
+)
 # A requirement that only an extra for the package's own development has.
 OF_TESTS = re.compile(rf"""extra == ['"]({"|".join(sorted(DEV_EXTRAS))})['"]""")
 # How a need is written by the stage of an observation that it was missed in.
@@ -106,6 +108,19 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
 def unmended() -> set[str]:
     """Distributions with a case that nothing mended."""
     return {canonicalize_name(r["package"]) for r in observations() if r["verified"] == "n"}
+
+
+def along(table: dict[str, Any]) -> list[str]:
+    """What came along where others were executed and had what they asked for, of what no table has
+    a row of.
+    """
+    found = {
+        name
+        for row in observations()
+        if row["verified"] in ("y", "-") and "fails" not in row["import_ok_on_slim"]
+        for name in row["brought"].split()
+    }
+    return sorted(name for name in found if name not in table and not distributions.known(name))
 
 
 def asked_needs(key: str, asks: dict[str, Any]) -> list[dict[str, Any]]:
@@ -254,7 +269,9 @@ def elf_rows(
     table that was made from other wheels; ``early``: only what importing the package itself loads
     counts, as nobody looked at the rest of it.
     """
-    asked = {v: dict.fromkeys(libs, "elf") for v, libs in earlier.items()}
+    asked = {
+        v: {lib: "elf" for lib in libs if not siblings.match(lib)} for v, libs in earlier.items()
+    }
     unread = set()
     for text, wheel in read.items():
         wanted = syslib_wheels.needs(wheel, siblings)
@@ -658,6 +675,8 @@ def main() -> int:
         "apk": config["apk"],
         "apk_plain": config["apk_plain"]["names"].split(),
         "apk_build": config["apk_build"],
+        "along": along(table),
+        "alongside": config["alongside"],
         "distributions": table,
     }
     data = json.dumps(document, separators=(",", ":")).encode()

@@ -126,7 +126,15 @@ def _judge(row: dict[str, str], base: Base, counts: Counts, weight: int) -> None
     builds = userland.builds([(root[0], extras, taken or None)], base)
     # The packages of the suggested line.
     line = set(userland.install_line(lacks, builds).partition("-recommends ")[2].split())
-    at_import = {x.need.name for x in lacks if x.need.when == "import" and not x.need.hint}
+    # What one module needs is no matter of a row that imports another.
+    code = row.get("code", "")
+    at_import = {
+        x.need.name
+        for x in lacks
+        if x.need.when == "import"
+        and not x.need.hint
+        and (not x.need.module or not code or x.need.module in code)
+    }
     installed = have | line | release.brings(line, recommends=False)
     called = f"{row.get('suite', '')} {row['package']} {row['version']}".strip()
     unread = userland.unread_of([root], python=base.python)

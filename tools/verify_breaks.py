@@ -18,6 +18,7 @@ import datetime
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,8 @@ class Pair:
     at_import: bool = True
     # Then: the calls that fail, whatever they are given.
     calls: tuple[str, ...] = ()
+    # The calls succeed; what they made fails each time it is asked.
+    late: bool = False
     # Servers that fail, and only where they keep their records in a database.
     servers: tuple[str, ...] = ()
     holds: tuple[tuple[str, str], ...] = ()
@@ -95,6 +98,14 @@ class Pair:
     brought_by: tuple[tuple[str, str, str], ...] = ()
 
 
+# A session over a graph of one ReduceMean (IR 8, opset 15), asked once.
+MEAN_OF_ROWS = """
+import numpy, onnxruntime
+graph = bytes.fromhex("08083a610a300a0178120179220a5265647563654d65616e2a0b0a04617865734001a001072a0f0a086b65657064696d731801"
+    "a001021201675a140a0178120f0a0d080112090a0312016e0a02080362140a0179120f0a0d080112090a0312016e0a02080142040a00100f")
+session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+session.run(None, {"x": numpy.ones((1, 3), dtype=numpy.float32)})
+"""
 PAIRS: tuple[Pair, ...] = (
     Pair(id="flask-werkzeug", name="flask", versions=">=2.0,<2.2.3", other="werkzeug", bad=">=3.0",
          samples=("2.0.3", "2.2.2"), python="3.10", code="import flask", module="flask", pythons=">=3.8", remedy="<3"),
@@ -222,6 +233,9 @@ PAIRS: tuple[Pair, ...] = (
     Pair(id="onnxruntime-numpy", name="onnxruntime", versions=">=1.17,<1.18", other="numpy", bad=">=2.0",
          samples=("1.17.0", "1.17.3"), python="3.11", code="import onnxruntime", module="onnxruntime",
          pythons=">=3.9", remedy="<2", holds=NUMPY_HOLDS, open=NUMPY_OPEN),
+    Pair(id="onnxruntime-numpy-run", name="onnxruntime", versions=">=1.12,<1.17", other="numpy", bad=">=2.0",
+         samples=("1.12.1", "1.16.3"), python="3.10", code=MEAN_OF_ROWS, module="onnxruntime", at_import=False, late=True,
+         calls=("onnxruntime.InferenceSession",), pythons=">=3.9", remedy="<2", holds=NUMPY_HOLDS, open=NUMPY_OPEN),
     Pair(id="opencv-python-headless-numpy", name="opencv-python-headless", versions=">=4.5,<4.10", other="numpy", bad=">=2.0",
          samples=("4.8.1.78",), python="3.10", code="import cv2", module="cv2", pythons=">=3.9", remedy="<2", holds=NUMPY_HOLDS, open=NUMPY_OPEN),
     Pair(id="matplotlib-numpy", name="matplotlib", versions=">=3.5,<3.8", other="numpy", bad=">=2.0",
@@ -294,6 +308,8 @@ def error_of(environment: Path, code: str) -> str:
         return ""
     lines = [x for x in done.stderr.splitlines() if re.match(r"[A-Za-z_.]+(Error|Exception)\b", x)]
     text = lines[-1] if lines else f"exit status {done.returncode}"
+    if done.returncode < 0:
+        text = f"the process is killed by {signal.Signals(-done.returncode).name}"
     # Where it was installed is of no interest.
     return re.sub(r" \((?:/|unknown location)[^)]*\)", "", text)[:220]
 
@@ -394,6 +410,7 @@ def prove(pair: Pair, root: Path) -> dict[str, Any]:
         "at_import": pair.at_import,
         "calls": list(pair.calls),
         **({"servers": list(pair.servers)} if pair.servers else {}),
+        **({"late": True} if pair.late else {}),
         **({"last": True} if pair.last else {}),
         **({"instead": pair.instead} if pair.instead else {}),
         **({"workers": list(pair.workers)} if pair.workers else {}),

@@ -34,6 +34,8 @@ _MAX_NODES = 300_000
 
 def judge_config(draft: Draft, config: Any) -> None:
     """Issues of a parsed configuration; every dictionary in it is looked at."""
+    # A SavedModel: what has no registered class is revived from the functions stored beside it.
+    revived = isinstance(config, dict) and config.get("must_restore_from_config") is False
     pending: list[tuple[Any, bool]] = [(config, False)]
     nodes = 0
     while pending:
@@ -45,13 +47,13 @@ def judge_config(draft: Draft, config: Any) -> None:
             )
             return
         if isinstance(value, dict):
-            _judge_node(draft, value)
+            _judge_node(draft, value, revived)
             pending += [(v, False) for v in value.values() if isinstance(v, (dict, list))]
         elif isinstance(value, list):
             pending += [(v, False) for v in value if isinstance(v, (dict, list))]
 
 
-def _judge_node(draft: Draft, node: dict[str, Any]) -> None:
+def _judge_node(draft: Draft, node: dict[str, Any], revived: bool) -> None:
     for key in _NAMING:
         if node.get(key):
             _judge_named(draft, key, node[key])
@@ -109,6 +111,8 @@ def _judge_node(draft: Draft, node: dict[str, Any]) -> None:
         return
     registered = node.get("registered_name")
     base = name.rpartition(">")[2]
+    if revived:
+        return
     if base not in BUILTIN or (isinstance(registered, str) and ">" in registered):
         draft.issue(
             "ART007",

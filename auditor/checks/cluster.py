@@ -87,13 +87,21 @@ def _misnamed(workload: Workload, rule: Rule, deployment: Deployment) -> Iterato
         told = container.image.value if container.image is not None else None
         why = references.refused(told) if isinstance(told, str) else ""
         if container.image is not None and why:
+            broken = _breaks(_running(deployment, workload), Stage.STARTS)
+            if workload.name in deployment.cluster.given_images:
+                yield rule.undecided(
+                    f"`kubectl set image` gives `{_named(workload)}` another image",
+                    at=container.image.at,
+                    blocks=broken,
+                )
+                continue
             yield rule.finding(
                 container.image.at,
                 f"`{str(told)[:120]}` is no name of an image: the pod of `{_named(workload)}` stays "
                 f"at `InvalidImageName` ({why})",
                 help=references.HELP,
                 confidence=Confidence.LIKELY,
-                breaks=_breaks(_running(deployment, workload), Stage.STARTS),
+                breaks=broken,
             )
 
 

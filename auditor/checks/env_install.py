@@ -590,18 +590,20 @@ def _told(row: dict[str, Any]) -> bool:
 
 def _stage(service: Service, row: dict[str, Any]) -> Stage:
     """Where calls alone fail, and all of them while a request is answered, the service starts."""
-    if not row["calls"] or _calls(service, row, early=True):
+    if not row.get("late") and (not row["calls"] or _calls(service, row, early=True)):
         return Stage.STARTS
     return Stage.PREDICTS
 
 
 def _calls(service: Service, row: dict[str, Any], *, early: bool) -> bool:
     return any(
-        call.name in row["calls"]
-        and call.reach.certain
-        and (call.reach.phase.before_serving or not early)
+        name in row["calls"] and reach.certain and (reach.phase.before_serving or not early)
         for entry in service.entries
-        for call in entry.trace.calls
+        for name, reach in (
+            *((call.name, call.reach) for call in entry.trace.calls),
+            # What opens a file is told apart from other calls.
+            *((access.loader, access.reach) for access in entry.trace.files),
+        )
     )
 
 

@@ -386,13 +386,13 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
             if read.reach.phase is Phase.UNREACHED or name in reported:
                 continue
             variable = service.variable(name)
-            starts = read.reach.certain and read.reach.phase.before_serving
+            broken = stopped(service, read.at, read.reach)
             if variable is not None and variable.source == "shell":
                 reported.add(name)
                 yield rule.undecided(
                     f"{name} is set only if the shell that starts Compose has it",
                     at=read.at,
-                    blocks=service.loading(read.at) if starts else (),
+                    blocks=broken,
                 )
                 continue
             if (
@@ -407,7 +407,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 yield rule.undecided(
                     f"whether {name} is set is not known ({wild.value.reason})",
                     at=read.at,
-                    blocks=service.loading(read.at) if starts else (),
+                    blocks=broken,
                 )
                 continue
             if service.origin == "dockerfile" and _OF_PLATFORM.match(name):
@@ -448,7 +448,7 @@ def missing_variable(service: Service, rule: Rule) -> Iterator[Outcome]:
                 else Severity.MEDIUM
                 if read.documented or not (certain or documented or argument is not None)
                 else None,
-                breaks=service.loading(read.at) if starts else (),
+                breaks=broken,
                 evidence={"variable": name},
             )
 

@@ -77,8 +77,9 @@ def _judge(
             for use in userland.unread(service, deployment)
         }
         for name, use in sorted(unread.items()):
+            brings = f" (which `{use.via[-2]}` brings along)" if use.via else ""
             yield rule.undecided(
-                f"what `{name}` needs of the system is in no table (--online reads its wheel)",
+                f"what `{name}`{brings} needs of the system is in no table (--online reads its wheel)",
                 at=use.at,
             )
     for found in merged.values():

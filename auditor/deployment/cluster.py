@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor import lazy_re as re
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
     from auditor.parsers.helm import Chart
     from auditor.parsers.kustomize import Kustomization
+    from auditor.parsers.releases import Release
     from auditor.parsers.yamldoc import YamlStream
     from auditor.source import SourceText
 
@@ -83,6 +84,8 @@ class Cluster:
     missing: tuple[tuple[str, Location], ...] = ()
     unmade: tuple[Unmade, ...] = ()
     problems: tuple[Problem, ...] = ()
+    # Workloads that a script or workflow gives another image once they are applied.
+    given_images: frozenset[str] = frozenset()
 
 
 class _Files:
@@ -143,6 +146,8 @@ def read(facts: Facts) -> Cluster:
         plain += kubernetes.parse(text).objects
     objects += _variants(plain)
     cluster = of(objects, charts=charts, open_=unread, missing=missing, problems=problems)
+    if cluster.workloads:
+        cluster = replace(cluster, given_images=_given_images(facts))
     if unread or not cluster.workloads:
         return cluster
     from auditor.deployment import unmade
@@ -208,22 +213,113 @@ def _charts(facts: Facts, files: _Files) -> Iterator[Chart]:
     known = set(heads)
     count = 0
     settings = _settings(facts)
+    installed = _installations(facts, known)
     for directory in heads:
         parent = posixpath.dirname(directory)
         if posixpath.basename(parent) == "charts" and posixpath.dirname(parent) in known:
             continue
-        count += 1
-        chart = helm.render(files, directory, settings=settings) if count <= _MAX_CHARTS else None
-        if chart is not None and not chart.library:
-            yield chart
+        for release in installed.get(directory) or [None]:
+            count += 1
+            if count > _MAX_CHARTS:
+                break
+            chart = helm.render(files, directory, release, settings)
+            if chart is not None and not chart.library:
+                yield chart
+
+
+def _installations(facts: Facts, known: set[str]) -> dict[str, list[Release | None]]:
+    """The installations of each chart that count: those of production, else none of development.
+
+    What a controller applies goes before what somebody types; where somebody types no values
+    file either, the chart's own values are meant to do.
+    """
+    from auditor.discovery import FileKind
+    from auditor.parsers import releases
+
+    declared: dict[str, list[Release]] = {}
+    typed: dict[str, list[Release]] = {}
+    for entry in facts.repository.of_kind(FileKind.YAML):
+        if entry.is_dev or entry.size > _MAX_TASK:
+            continue
+        text = facts.read(entry.path)
+        if text is None or not releases.concerns(text.text):
+            continue
+        for release in releases.objects(text):
+            if release.chart in known and all(map(facts.repository.is_file, release.files)):
+                declared.setdefault(release.chart, []).append(release)
+    for path, told in _told(facts):
+        for release in releases.commands(told, path):
+            folder = posixpath.dirname(path)
+            chart = _written(release.chart, (folder, ""), known.__contains__)
+            files = [
+                _written(file, (folder, "", chart or ""), facts.repository.is_file)
+                for file in release.files
+            ]
+            if chart is not None and None not in files:
+                release = replace(release, chart=chart, files=tuple(filter(None, files)))
+                typed.setdefault(chart, []).append(release)
+    found: dict[str, list[Release | None]] = {}
+    for directory in known:
+        mine = declared.get(directory) or typed.get(directory) or []
+        if mine and (directory in declared or all(r.files for r in mine)):
+            found[directory] = list(_for_production(mine))
+    return found
+
+
+def _written(path: str, folders: Iterable[str], there: Callable[[str], bool]) -> str | None:
+    """What a path on a command line names, counted from the first of these where it is there."""
+    for folder in folders:
+        whole = posixpath.normpath(posixpath.join(folder, path))
+        if not whole.startswith("..") and there(whole):
+            return whole
+    return None
+
+
+def _for_production(releases: Sequence[Release]) -> list[Release]:
+    """Of the installations of one chart, one for each name; other environments' are left out."""
+
+    def words(release: Release) -> set[str]:
+        return _words(
+            " ".join([release.name, release.source, *map(posixpath.basename, release.files)])
+        )
+
+    production = [r for r in releases if words(r) & _PRODUCTION]
+    serious = [r for r in releases if not words(r) & _DEV]
+    chosen: dict[str, Release] = {}
+    for release in production or serious or releases[:1]:
+        chosen.setdefault(release.name, release)
+    return list(chosen.values())
+
+
+_SET_IMAGE = re.compile(
+    r"\bset image\b[^\n&;|]*?\s"
+    r"(?:deploy|deployments?|statefulsets?|sts|daemonsets?|ds|cronjobs?|jobs?|pods?)[/ ]"
+    r"([a-z0-9][a-z0-9.-]*)"
+)
+
+
+def _given_images(facts: Facts) -> frozenset[str]:
+    """Names of the workloads in ``kubectl set image`` lines."""
+    return frozenset(
+        name for _, text in _told(facts) if "set image" in text for name in _SET_IMAGE.findall(text)
+    )
 
 
 def _settings(facts: Facts) -> dict[str, str]:
     """Values that scripts, workflows and documents give the charts they install."""
-    from auditor.discovery import FileKind
     from auditor.parsers import helm
 
     found: dict[str, str] = {}
+    for _, text in _told(facts):
+        for key, value in helm.settings(text):
+            found.setdefault(key, value)
+    return found
+
+
+def _told(facts: Facts) -> Iterator[tuple[str, str]]:
+    """(path, text) of what may hold command lines."""
+    from auditor.discovery import FileKind
+
     left = _MAX_SPOKEN
     for entry in facts.repository.entries:
         told = entry.kind in (FileKind.SHELL, FileKind.CI, FileKind.MAKEFILE)
@@ -232,9 +328,7 @@ def _settings(facts: Facts) -> dict[str, str]:
         if entry.size > min(_MAX_SIZE, left):
             continue
         left -= entry.size
-        for key, value in helm.settings(facts.repository.read_text(entry.path).text):
-            found.setdefault(key, value)
-    return found
+        yield entry.path, facts.repository.read_text(entry.path).text
 
 
 def _words(path: str) -> set[str]:

@@ -47,6 +47,7 @@ _BY_PACKAGE = frozenset({"fastapi-run", "fastapi-dev"})
 # Distributions that bring a server, where they are named otherwise.
 _DISTRIBUTIONS = {
     "fastapi-run": "fastapi-cli", "fastapi-dev": "fastapi-cli", "ray-serve": "ray",
+    "mlflow-server": "mlflow", "mlflow-ui": "mlflow",
 }  # fmt: skip
 
 # They answer from a thread of their own, beside what serves.

@@ -95,6 +95,8 @@ _NEED_ATTRIBUTE = {
 _ANSWERING = frozenset({"bentoml", "ray-serve"})
 # They serve a page that calls the model, not an endpoint.
 _PAGES = frozenset({"streamlit", "gradio", "chainlit", "panel", "voila", "dash", "nicegui"})
+# They serve an application of their own; what they keep, and where, is judged elsewhere (linking.stores).
+_COMPLETE = frozenset({"mlflow-server", "mlflow-ui"})
 
 
 def follow(
@@ -225,6 +227,10 @@ def follow(
     routes = [r for e in entries for app in e.trace.apps for r in app.routes]
     pages = any(e.server in _PAGES for e in entries) or any(
         item.tool in _PAGES for e in entries for item in e.trace.servers
+    )
+    pages = pages or any(
+        isinstance(fact, ServerStart) and fact.kind in _COMPLETE
+        for fact in (process.interpretation.fact for process in processes)
     )
     answering = any(e.server in _ANSWERING for e in entries)
     if (
@@ -579,6 +585,7 @@ class _Follower(CodeFollower):
 
     def _server(self, fact: ServerStart) -> None:
         from auditor.deployment import listening
+        from auditor.linking import stores
 
         self.env = dict(listening.of_flask(fact, self.env, self.cwd, self.service, self.view))
         config = listening.configured(fact, self.env, self.cwd, self.view, self.open_links)
@@ -593,6 +600,9 @@ class _Follower(CodeFollower):
                     self.cwd = posixpath.normpath(posixpath.join(where, option.value))
         if fact.kind in _MODEL_SERVERS:
             self._model_server(fact, config)
+            return
+        if fact.kind in _COMPLETE and stores.complete(self.service, fact):
+            self._python_present(fact.kind, fact.at)
             return
         if fact.kind not in _PYTHON_SERVERS:
             self.open_links.append((Stage.STARTS, f"what {fact.kind} serves is not followed"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from auditor.deployment.base import Base
 from auditor.deployment.commands import Ran, fatal
-from auditor.deployment.filesystem import Absent, ContextSource, Present
+from auditor.deployment.drafts import Collected, Draft, Resolver
+from auditor.deployment.filtered import Filters, Listing, texts
 from auditor.deployment.imagefacts import Image
 from auditor.deployment.model import (
     Compiled,
@@ -17,15 +17,14 @@ from auditor.deployment.model import (
     EnvRequirement,
     InstallStep,
     PythonClaim,
-    Value,
 )
 from auditor.deployment.prepared import Prepared, collected, python_of, target
 from auditor.linking import distributions
 from auditor.parsers import conda, locks, pyproject, requirements, setup_py
 from auditor.parsers.commands import PipInstall, PythonRun
 from auditor.parsers.requirements import Requirement, RequirementsFile
-from auditor.source import Location, Problem, Unknown
-from auditor.values import field, record, replace
+from auditor.source import Location, Problem, SourceText, Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
@@ -45,24 +44,6 @@ _SYNC_LOCKS = {
 _PROJECT_LOCKS = ("uv", "poetry", "pdm", "pylock")
 
 
-@record
-class _Draft:
-    """An environment while its steps are read."""
-
-    steps: list[InstallStep] = field(default_factory=list)
-    requirements: list[EnvRequirement] = field(default_factory=list)
-    constraints: list[Requirement] = field(default_factory=list)
-    locks: list[locks.Lock] = field(default_factory=list)
-    files: list[RequirementsFile] = field(default_factory=list)
-    compiled: list[Compiled] = field(default_factory=list)
-    conda: list[conda.CondaEnvironment] = field(default_factory=list)
-    pyproject: pyproject.PyprojectFacts | None = None
-    because: list[str] = field(default_factory=list)
-    no_deps: list[bool] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    roots: list[tuple[str, tuple[str, ...], str | None]] = field(default_factory=list)
-
-
 def of_image(
     *,
     key: str,
@@ -73,29 +54,44 @@ def of_image(
     stages: Mapping[int, Image],
     facts: Facts,
     python: PythonClaim | None,
+    unread: Sequence[str] = (),
 ) -> Environment:
     """The environment that the install commands of an image make.
 
     ``commands`` are (command, the stage image it runs in, whether what it installs is shipped),
-    ``stages`` the other stages that the image copies from, directly or not.
+    ``stages`` the other stages that the image copies from, directly or not; ``unread`` says why
+    there may be installations that are not among them.
     """
-    draft = _Draft()
+    draft = Draft(because=list(unread))
     every = [ran for ran, _, _ in commands]
-    prepared: Prepared[_Collected] = Prepared(stages)
+    prepared: Prepared[Collected] = Prepared(stages)
+    filters = Filters()
     for index, (ran, stage_image, shipped) in enumerate(commands):
         fact = _by_setup(ran.what.fact)
-        if not isinstance(fact, PipInstall) or fact.action == "uninstall":
-            continue
         ends = fatal(every, index)
-        resolver = _Resolver(ran, stage_image, context, prepared, fatal=ends)
+        resolver = Resolver(ran, stage_image, context, prepared, fatal=ends)
+        if not isinstance(fact, PipInstall):
+            listing, fact = filters.handed(ran)
+            if fact is None:
+                for written in filters.run(ran, resolver.listing(facts), resolver.glob(facts)):
+                    there = resolver.where(written.path)
+                    if isinstance(there, str):
+                        listed = _listed(written.listing, fact, ran, facts, written.path)
+                        prepared.write(ran.step.stage, there, listed)
+                continue
+            step = _handed(_listed(listing, fact, ran, facts, "-"), draft if shipped else Draft())
+            draft.steps.append(replace(step, shipped=shipped))
+            continue
+        if fact.action == "uninstall":
+            continue
         later = collected(fact)
         if later is not None:
-            own = _Draft()
+            own = Draft()
             step = _step(later, ran, resolver, own, facts, python)
             place = target(fact, ran)
             if place is not None:
                 begun = python_of(stage_image) if fact.action in ("wheel", "download") else None
-                made = _Collected(draft=own, step=step, python=begun)
+                made = Collected(draft=own, step=step, python=begun)
                 prepared.write(ran.step.stage, place, made)
             if fact.action == "wheel":
                 draft.steps.append(replace(step, shipped=shipped))
@@ -104,12 +100,12 @@ def of_image(
         if fact.action == "lock":
             continue
         if shipped and python is not None and python.certain and not ends:
-            tried = _step(fact, ran, resolver, _Draft(), facts, python)
+            tried = _step(fact, ran, resolver, Draft(), facts, python)
             if _fails(tried, python.version, base):
                 # pip installs all of it or nothing, and the RUN goes on all the same.
                 draft.steps.append(replace(tried, shipped=False))
                 continue
-        step = _step(fact, ran, resolver, draft if shipped else _Draft(), facts, python)
+        step = _step(fact, ran, resolver, draft if shipped else Draft(), facts, python)
         draft.steps.append(replace(step, shipped=shipped))
     return _finish(
         draft,
@@ -119,6 +115,42 @@ def of_image(
         python=python,
         base=base,
     )
+
+
+def _listed(
+    listing: Listing | None, fact: PipInstall | None, ran: Ran, facts: Facts, path: str
+) -> Collected:
+    """What a requirements file that a filter wrote asks for."""
+    own, found, files = Draft(), list[EnvRequirement](), list[str]()
+    at = fact.at if fact is not None else ran.what.argv[0].at
+    for source in texts(listing) if listing is not None else ():
+
+        def read(wanted: str, source: SourceText = source) -> SourceText | None:
+            return source if wanted == source.path else facts.read(wanted)
+
+        found += _requirements(source.path, own, facts, at, files, read)
+    why = () if listing is not None else (f"what the build writes into {path} is not followed",)
+    step = InstallStep(
+        at=at,
+        fact=fact,
+        requirements=tuple(found),
+        files=tuple(dict.fromkeys(files)),
+        unresolved=why,
+        stage=ran.step.stage,
+        cwd=ran.what.cwd,
+        layers=ran.step.layers,
+    )
+    return Collected(draft=own, step=step, listing=listing)
+
+
+def _handed(made: Collected, draft: Draft) -> InstallStep:
+    """What ``… | xargs pip install`` brings."""
+    made.into(draft)
+    draft.requirements.extend(made.step.requirements)
+    no_deps = made.step.fact is not None and made.step.fact.no_deps
+    draft.no_deps.extend(no_deps for _ in made.step.requirements)
+    draft.because.extend(made.step.unresolved)
+    return made.step
 
 
 def _by_setup(fact: object) -> object:
@@ -160,130 +192,7 @@ def _fails(step: InstallStep, python: str, base: Base | None) -> bool:
     return False
 
 
-@record
-class _Collected:
-    """What a command prepared for a later one, and how it was read."""
-
-    draft: _Draft
-    step: InstallStep
-    # The Python that wheels were collected for.
-    python: str | None = None
-
-    def into(self, draft: _Draft) -> None:
-        """What the file or directory holds beside requirements, as if it were read here."""
-        draft.locks.extend(self.draft.locks)
-        draft.files.extend(self.draft.files)
-        draft.compiled.extend(self.draft.compiled)
-        draft.constraints.extend(self.draft.constraints)
-        draft.conda.extend(self.draft.conda)
-        draft.pyproject = draft.pyproject or self.draft.pyproject
-
-
-class _Resolver:
-    """Maps a path as a command sees it to a repository path, or says why that fails."""
-
-    def __init__(
-        self,
-        ran: Ran,
-        image: Image,
-        context: str,
-        prepared: Prepared[_Collected],
-        *,
-        fatal: bool,
-    ) -> None:
-        self._ran = ran
-        self._image = image
-        self._context = context
-        self._prepared = prepared
-        # The build ends when the command fails.
-        self.fatal = fatal
-
-    def prepared(self, path: str) -> _Collected | None:
-        """What an earlier command of the build wrote there, to be installed."""
-        absolute = self.where(path)
-        return self._prepared.find(self._image, absolute) if isinstance(absolute, str) else None
-
-    def where(self, path: str) -> Value:
-        """The absolute path in the image."""
-        cwd = self._ran.what.cwd
-        if not isinstance(cwd, str):
-            cwd = self._ran.step.state.workdir
-        return cwd if isinstance(cwd, Unknown) else posixpath.normpath(posixpath.join(cwd, path))
-
-    def __call__(self, path: str) -> tuple[str | None, str]:
-        absolute = self.where(path)
-        if isinstance(absolute, Unknown):
-            return None, absolute.reason
-        mounted = self._mounted(absolute)
-        if mounted is not None:
-            return mounted, ""
-        # What the command sees; a later COPY may lay another file over it.
-        found = self._image.fs.lookup_before(absolute, self._ran.step.layers)
-        if not isinstance(found, Present) or not isinstance(found.source, ContextSource):
-            now = self._image.fs.lookup(absolute)
-            gone = isinstance(now, Absent) and now.removed_at is not None
-            found = found if gone else now
-        if isinstance(found, Present) and isinstance(found.source, ContextSource):
-            return posixpath.normpath(posixpath.join(self._context, found.source.path or ".")), ""
-        name = posixpath.basename(absolute)
-        return None, f"{path} is not traced to a file of the repository ({name})"
-
-    def absent(self, absolute: str) -> bool:
-        """The command certainly finds nothing there."""
-        found = self._image.fs.lookup(absolute)
-        gone = isinstance(found, Absent) and found.removed_at is None
-        return gone and self._mounted(absolute) is None
-
-    def too_late(self, absolute: str) -> Location | None:
-        """The COPY that brings the file, where it stands below the command."""
-        found, run = self._image.fs.lookup(absolute), self._ran.step.at
-        if not isinstance(found, Present) or not isinstance(found.source, ContextSource):
-            return None
-        at, name = found.at, posixpath.basename(absolute)
-        if at is None or at.path != run.path or at.line <= run.line or self.copied_by_then(name):
-            return None
-        return at if self._mounted(absolute) is None else None
-
-    @property
-    def copies_fail(self) -> bool:
-        """A COPY brings less than it says: what is missing has another reason."""
-        return any(step.problems for step in self._image.copies)
-
-    def copied_by_then(self, name: str) -> bool:
-        """Whether a COPY before the command may bring a file of that name; mounts count."""
-        if self._ran.step.mounts:
-            return True
-        for step in self._image.copies:
-            if step.at.path == self._ran.step.at.path and step.at.line > self._ran.step.at.line:
-                continue
-            told = step.destination
-            named = isinstance(told, str) and not step.destination_is_directory
-            if named and posixpath.basename(str(told)) == name:
-                return True  # a source of another name
-            for source in step.sources:
-                last = posixpath.basename(source.rstrip("/")) if isinstance(source, str) else "*"
-                if last in ("", ".", "..") or fnmatchcase(name, last) or "." not in last:
-                    return True
-        return False
-
-    def _mounted(self, absolute: str) -> str | None:
-        """The repository path that a bind mount of the RUN shows there."""
-        for mount in self._ran.step.mounts:
-            if mount.type != "bind" or mount.from_ or mount.target is None:
-                continue
-            target = self.where(mount.target)
-            if not isinstance(target, str):
-                continue
-            source = (mount.source or "").strip("/")
-            if absolute == target:
-                return posixpath.normpath(posixpath.join(self._context, source or "."))
-            if absolute.startswith(f"{target.rstrip('/')}/"):
-                rest = absolute[len(target.rstrip("/")) + 1 :]
-                return posixpath.normpath(posixpath.join(self._context, source, rest))
-        return None
-
-
-def _unopened(arg: Arg, resolve: _Resolver, facts: Facts) -> Iterator[Problem]:
+def _unopened(arg: Arg, resolve: Resolver, facts: Facts) -> Iterator[Problem]:
     """``-r requirements.txt`` where no such file is, or not yet."""
     place = resolve.where(str(arg.value))
     if not resolve.fatal or resolve.copies_fail or "://" in str(arg.value):
@@ -308,7 +217,7 @@ def _unopened(arg: Arg, resolve: _Resolver, facts: Facts) -> Iterator[Problem]:
     )
 
 
-def _left_behind(path: str, resolve: _Resolver, told: str, draft: _Draft) -> Iterator[Problem]:
+def _left_behind(path: str, resolve: Resolver, told: str, draft: Draft) -> Iterator[Problem]:
     """Files that a requirements file includes and that were not copied along with it."""
     known = {file.path: file for file in draft.files}
     start = resolve.where(told)
@@ -341,8 +250,8 @@ def _left_behind(path: str, resolve: _Resolver, told: str, draft: _Draft) -> Ite
 def _step(
     fact: PipInstall,
     ran: Ran,
-    resolve: _Resolver,
-    draft: _Draft,
+    resolve: Resolver,
+    draft: Draft,
     facts: Facts,
     python: PythonClaim | None,
 ) -> InstallStep:
@@ -358,7 +267,7 @@ def _step(
             draft.requirements.append(item)
             draft.no_deps.append(fact.no_deps)
 
-    def taken(made: _Collected) -> locks.Lock | None:
+    def taken(made: Collected) -> locks.Lock | None:
         add(replace(item, step_at=fact.at) for item in made.step.requirements)
         made.into(draft)
         files.extend(made.step.files)
@@ -484,10 +393,10 @@ def _step(
 
 
 def _of_another_python(
-    made: _Collected,
+    made: Collected,
     fact: PipInstall,
     at: Location,
-    resolve: _Resolver,
+    resolve: Resolver,
     python: PythonClaim | None,
 ) -> Iterator[Problem]:
     """A wheel that was collected for one Python and is installed under another."""
@@ -585,7 +494,7 @@ def told_by_conda(environment: Environment) -> PythonClaim | None:
     return next((claim for claim in told if claim is not None and claim.version), None)
 
 
-def _own_interpreter(draft: _Draft) -> bool:
+def _own_interpreter(draft: Draft) -> bool:
     """Whether conda installs the interpreter along with the packages."""
     return any(item.python is not None for item in draft.conda) or any(
         package.manager == "conda" and package.name == "python"
@@ -611,9 +520,14 @@ def _half_hashed(path: str, facts: Facts) -> Iterator[Problem]:
 
 
 def _requirements(
-    path: str, draft: _Draft, facts: Facts, at: Location, files: list[str]
+    path: str,
+    draft: Draft,
+    facts: Facts,
+    at: Location,
+    files: list[str],
+    read: Callable[[str], SourceText | None] | None = None,
 ) -> list[EnvRequirement]:
-    resolved = requirements.resolve(path, facts.read)
+    resolved = requirements.resolve(path, read or facts.read)
     draft.files.extend(resolved.files)
     draft.problems.extend(resolved.problems)
     for problem in resolved.problems:
@@ -691,7 +605,7 @@ def _asked_in(source: str, compiled: str, facts: Facts) -> tuple[Requirement, ..
     return resolved.requirements if not resolved.problems else None
 
 
-def _conda(path: str, draft: _Draft, facts: Facts, at: Location) -> list[EnvRequirement]:
+def _conda(path: str, draft: Draft, facts: Facts, at: Location) -> list[EnvRequirement]:
     environment = facts.conda(path)
     if environment is None:
         draft.because.append(f"{path} could not be read")
@@ -712,7 +626,7 @@ def _conda(path: str, draft: _Draft, facts: Facts, at: Location) -> list[EnvRequ
 def _project(
     path: str,
     extras: tuple[str, ...],
-    draft: _Draft,
+    draft: Draft,
     facts: Facts,
     at: Location,
     files: list[str],
@@ -761,7 +675,7 @@ def _project(
 
 def _use_lock(
     path: str,
-    draft: _Draft,
+    draft: Draft,
     facts: Facts,
     python: PythonClaim | None,
     groups: tuple[str, ...],
@@ -805,7 +719,7 @@ def _sync(
     directory: str,
     fact: PipInstall,
     resolve: Callable[[str], tuple[str | None, str]],
-    draft: _Draft,
+    draft: Draft,
     facts: Facts,
     python: PythonClaim | None,
     add: Callable[[Iterable[EnvRequirement]], None],
@@ -871,7 +785,7 @@ def of_project(
     python: PythonClaim | None,
 ) -> Environment:
     """The environment that a repository without an image declares in ``files``."""
-    draft = _Draft()
+    draft = Draft()
     used: list[str] = []
     # Where a project is locked, the lock is what its tool installs.
     held = {
@@ -910,7 +824,7 @@ def of_project(
 
 
 def _finish(
-    draft: _Draft,
+    draft: Draft,
     *,
     name: str,
     kind: str,

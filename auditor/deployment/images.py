@@ -15,6 +15,7 @@ from auditor.deployment.facts import Facts
 from auditor.deployment.image import evaluate
 from auditor.deployment.imagefacts import Image
 from auditor.deployment.model import BuiltImage, Environment, PythonClaim, Value
+from auditor.deployment.scripted import Followed
 from auditor.discovery import FileKind
 from auditor.linking.sonames import set_up_by
 from auditor.parsers.commands import PipInstall, SystemInstall, Venv
@@ -59,7 +60,18 @@ def build(
     reference = image.base.reference
     base = describe(reference) if isinstance(reference, str) else None
 
-    commands: list[tuple[Ran, Image, bool]] = [(command, image, True) for command in ran(image)]
+    unread: list[str] = []
+
+    def followed(one: Image) -> list[Ran]:
+        """The commands of a stage, with what scripts of the project install."""
+        following = Followed(one, context, facts)
+        found = list(following.commands(ran(one)))
+        unread.extend(following.unread)
+        return found
+
+    commands: list[tuple[Ran, Image, bool]] = [
+        (command, image, True) for command in followed(image)
+    ]
     own = set(image.lineage)
     copied: dict[int, list[str]] = {}
     queue = [image]
@@ -80,7 +92,7 @@ def build(
     earlier: list[tuple[Ran, Image, bool]] = []
     foreign_python: tuple[str, Location] | None = None
     for number, other in sorted(stages.items()):
-        theirs = [c for c in ran(other) if c.step.stage not in own]
+        theirs = [c for c in followed(other) if c.step.stage not in own]
         shipped = _ships_environment(copied.get(number, []), theirs)
         if shipped and base is not None:
             foreign_python = foreign_python or _other_python(image, base, other)
@@ -98,6 +110,7 @@ def build(
             stages=stages,
             facts=facts,
             python=python,
+            unread=unread,
         )
 
     environment = with_python(_python(image, base, ordered))

@@ -20,6 +20,7 @@ from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.facts import Facts
+    from auditor.deployment.imagefacts import CopyStep
     from auditor.deployment.made import Made
     from auditor.deployment.model import BuiltImage, Mount
     from auditor.parsers.python import ModuleFacts
@@ -452,6 +453,11 @@ class View:
             why = "" if left_out else why_of(whole) or why_of(f"{whole}/")
             if why:
                 return why
+        for step, start in self._starts(path, "stage"):
+            other = self.stage(step.from_stage) if step.from_stage is not None else None
+            why = other.by_hand(start, examples=examples) if other is not None else ""
+            if why:
+                return why
         top = self._image.image.workdir.value
         if isinstance(top, str) and path.startswith(f"{top.rstrip('/')}/"):
             inside = path[len(top.rstrip("/")) + 1 :]
@@ -462,10 +468,15 @@ class View:
 
     def _sources_of(self, path: str) -> Iterator[str]:
         """Paths of the context that a COPY would bring to this path, were they there."""
+        for _, start in self._starts(path, "context"):
+            yield start
+
+    def _starts(self, path: str, origin: str) -> Iterator[tuple[CopyStep, str]]:
+        """The copies from there that would bring something to this path, and from which path."""
         context = self._image.context
         for step in self._image.image.copies:
             destination = step.destination
-            if step.origin != "context" or not isinstance(destination, str):
+            if step.origin != origin or not isinstance(destination, str):
                 continue
             base = destination.rstrip("/") or "/"
             if path != base and not path.startswith(f"{base.rstrip('/')}/"):
@@ -474,12 +485,18 @@ class View:
             for source in step.sources:
                 if not isinstance(source, str):
                     continue
+                if origin == "stage":
+                    start = posixpath.normpath(posixpath.join("/", source))
+                    if posixpath.basename(start) != inside:
+                        start = posixpath.join(start, inside)
+                    yield step, start.rstrip("/")
+                    continue
                 start = posixpath.normpath(source.strip("/") or ".")
                 if posixpath.basename(start) != inside:
                     if inside and self._facts.repository.is_file(posixpath.join(context, start)):
                         continue  # one file, and another than this
                     start = posixpath.normpath(posixpath.join(start, inside))
-                yield start
+                yield step, start
 
     def ignored(self, path: str) -> tuple[str, Location] | None:
         """(repository path, pattern) of what ``.dockerignore`` keeps a COPY from bringing here."""

@@ -279,20 +279,31 @@ def _open(
     settled = {
         name: version for name in wanted if (version := runtime.installed.version(name)) is not None
     }
-    ends: dict[str, tuple[str, ...]] = {}
+    oldest, newest = (_beside(left, settled, runtime, text, pick) for pick in (0, -1))
+    return {
+        name: (oldest[name], newest[name]) for name in left if name in oldest and name in newest
+    }
+
+
+def _beside(
+    left: list[str], settled: dict[str, str], runtime: Runtime, python: str, pick: int
+) -> dict[str, str]:
+    """The oldest (``pick`` 0) or newest (-1) releases of ``left`` that are installed together."""
+    ends: dict[str, str] = {}
     for _ in range(2):
-        # Twice: the oldest release of the one bounds the other's.
-        oldest = settled | {name: versions[0] for name, versions in ends.items()}
+        # Twice: the release of the one bounds the other's. Newest goes with newest: pip takes an
+        # older release of neither for what an older one of the other would have asked.
+        there = settled | ends
         for name in left:
             asked = [
                 table.requires(name, version)
-                for owner, version in oldest.items()
+                for owner, version in there.items()
                 if owner != name and (table := symbols.table(owner)) is not None
             ]
             specifiers = [runtime.specifiers.get(name, ""), *asked]
-            versions = possible_versions(name, ",".join(filter(None, specifiers)), text)
+            versions = possible_versions(name, ",".join(filter(None, specifiers)), python)
             if versions:
-                ends[name] = versions
+                ends[name] = versions[pick]
     return ends
 
 

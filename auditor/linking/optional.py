@@ -16,7 +16,7 @@ from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.deployment.model import Entry, Service
-    from auditor.parsers.python.facts import ModuleFacts, Reach
+    from auditor.parsers.python.facts import Call, ModuleFacts, Reach
 
 
 @value
@@ -109,6 +109,8 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
                 feature = f"`{call.name}(http2=True)`"
                 found = _of(call.at, feature, ("h2",), "h2", error, call.reach)
                 yield replace(found, by_extra=True)
+        if call.category == "feature":
+            yield from _told(call)
         if call.name.rpartition(".")[2] not in ("create_engine", "create_async_engine"):
             continue
         first = call.arguments[0].text if call.arguments else None
@@ -117,6 +119,39 @@ def wanted(service: Service, entry: Entry) -> Iterator[Wanted]:
             module, distribution = driver
             error = f"ModuleNotFoundError: No module named '{module}'"
             yield _of(call.at, f"`{call.name}`", (module,), distribution, error, call.reach)
+
+
+# What Beautiful Soup finds builders for by the features that it is asked for (bs4/builder); the
+# parser of the standard library needs nothing more.
+_PARSERS = {"lxml": "lxml", "lxml-html": "lxml", "lxml-xml": "lxml", "xml": "lxml", "html5lib": "html5lib",
+            "html5": "html5lib"}  # fmt: skip
+# Algorithms of PyJWT for which it imports cryptography (jwt/algorithms.py).
+_SIGNED = re.compile(r"(?:RS|ES|PS)(?:256|384|512)|ES256K|ES521|EdDSA")
+
+
+def _told(call: Call) -> Iterator[Wanted]:
+    """Features that a call asks for by a word."""
+    if call.name == "bs4.BeautifulSoup":
+        second = call.arguments[1] if len(call.arguments) > 1 else call.keyword("features")
+        parser = second.text if second is not None else None
+        needed = _PARSERS.get(parser or "")
+        if needed is not None:
+            error = (
+                "bs4.FeatureNotFound: Couldn't find a tree builder with the features you "
+                f"requested: {parser}. Do you need to install a parser library?"
+            )
+            feature = f'`BeautifulSoup(…, "{parser}")`'
+            yield replace(
+                _of(call.at, feature, (needed,), needed, error, call.reach), by_extra=True
+            )
+    elif call.name == "jwt.encode":
+        third = call.arguments[2] if len(call.arguments) > 2 else call.keyword("algorithm")
+        algorithm = third.text if third is not None else None
+        if algorithm is not None and _SIGNED.fullmatch(algorithm):
+            error = f"NotImplementedError: Algorithm '{algorithm}' could not be found. Do you have cryptography installed?"
+            name = "cryptography"
+            found = _of(call.at, f"`jwt.encode(…, {algorithm})`", (name,), name, error, call.reach)
+            yield replace(found, by_extra=True)
 
 
 _HANDLED = frozenset({"try", "import-error"})

@@ -24,6 +24,8 @@ _MACHINE = re.compile(
     r"^(?:[A-Za-z]:[\\/]|\\\\[^\\]+\\|/Users/[^/]+/|/home/(?!app\b|appuser\b|user\b|jovyan\b|nonroot\b|"
     r"ubuntu\b|vscode\b|python\b|model-server\b|bentoml\b)[^/]+/|/mnt/[a-z]/|/content/drive/|/kaggle/)"
 )
+# Anybody may make files and directories there (mode 1777), in every image.
+_FOR_ALL = frozenset({"/tmp", "/var/tmp", "/dev/shm"})
 # Places that every container has, or that the kernel makes.
 _ALWAYS = ("/dev/", "/proc/", "/sys/", "/tmp/", "/run/", "/var/tmp/")
 
@@ -373,7 +375,7 @@ def _writable(
                 return "unknown", seen
             owner, _, group = seen.owner.partition(":")
             if owner in ("0", "root", ""):
-                if seen.world_writable:
+                if seen.world_writable or (current in _FOR_ALL and not seen.private):
                     return "yes", seen
                 return (_by_group(user or "", group) if seen.group_writable else "no"), seen
             same = owner == (user or "").partition(":")[0]

@@ -68,6 +68,20 @@ def listed(distribution: str) -> bool:
     return distribution in _needs_table()["distributions"]
 
 
+def came_along(distribution: str) -> bool:
+    """Whether it was there where another one was executed in a bare image, and nothing was missing
+    for it; or is read with those that bring it.
+    """
+    names, alongside = _along()
+    return distribution in names or alongside.match(distribution) is not None
+
+
+@lru_cache(maxsize=1)
+def _along() -> tuple[frozenset[str], re.Pattern[str]]:
+    table = _needs_table()
+    return frozenset(table["along"]), re.compile(table["alongside"])
+
+
 def known(distribution: str, version: str | None = None) -> bool:
     """Whether anything can be said of this release (also that it needs nothing)."""
     if listed(distribution):

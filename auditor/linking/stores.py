@@ -67,6 +67,23 @@ def databases(service: Service) -> Iterator[Store]:
             )
 
 
+def complete(service: Service, fact: ServerStart) -> bool:
+    """Whether all that the server needs besides its database's driver is known to be there.
+
+    It serves an application of its own, out of what is installed with it.
+    """
+    for option, name in _OPTIONS:
+        told = fact.option(option) or service.variable(name)
+        text = told.value if told is not None and isinstance(told.value, str) else ""
+        # The file of SQLite has no host: `Invalid SQLite URL`, or a path that was not meant.
+        if text.startswith("sqlite") and "://" in text and ":///" not in text:
+            return False
+    if service.image is not None and not service.image.pulled:
+        return True
+    adds = any("install" in word for word in service.argv or ())
+    return bool(_BARE.search(service.image_reference or "")) and not adds
+
+
 def keeps_records(service: Service, kinds: Collection[str]) -> bool:
     """Whether one of the service's servers is told to keep its records in a database."""
     return any(

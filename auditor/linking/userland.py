@@ -243,8 +243,14 @@ def _is_plain(distribution: str) -> bool:
     )
 
 
-def knows(distribution: str, version: str | None = None) -> bool:
-    """Whether it is known what the release needs: surveyed, read just now, or pure Python."""
+def knows(distribution: str, version: str | None = None, *, along: bool = False) -> bool:
+    """Whether it is known what the release needs: surveyed, read just now, or pure Python.
+
+    ``along``: it only comes with another one. What did so where that one was executed is known
+    as far as that goes.
+    """
+    if along and sonames.came_along(distribution):
+        return True
     return _is_plain(distribution) or sonames.known(distribution, version)
 
 
@@ -502,7 +508,9 @@ def lacking(service: Service, deployment: Deployment) -> tuple[tuple[Use, tuple[
 
 
 def unread(service: Service, deployment: Deployment) -> tuple[Use, ...]:
-    """What the service's own code imports of which nobody knows what it needs of the system."""
+    """What the service's own code imports, or that brings along, of which nobody knows what it
+    needs of the system.
+    """
     environment = service.environment
     if service.image is None or environment is None or environment.installed is None:
         return ()
@@ -510,9 +518,8 @@ def unread(service: Service, deployment: Deployment) -> tuple[Use, ...]:
     return tuple(
         use
         for use in uses(service, deployment)
-        if use.direct
-        and use.distribution != "python"
-        and not knows(use.distribution, version(use.distribution))
+        if use.distribution != "python"
+        and not knows(use.distribution, version(use.distribution), along=not use.direct)
     )
 
 
@@ -579,13 +586,7 @@ def of_list(
     brought = closure(asked, python)
     installed = brought.installed
     direct = {name for name, _, _ in asked}
-    reached = {name for name, _, _ in brought.named} - brought.dormant
-    for name in sorted(reached):
-        reached.update(path[-1] for path in _brought(name, installed, python))
-    # Extras are asked for because they are used.
-    reached |= {
-        n for n, d in installed.distributions.items() if d.via in direct and _extra(n, d.via)
-    }
+    reached = _reached(brought, direct, python)
     land = Userland(base, packages)
     versions = {n: d.version or _newest(n, python) for n, d in installed.distributions.items()}
     found: dict[tuple[str, tuple[str, ...]], Lack] = {}
@@ -605,6 +606,18 @@ def of_list(
         if lack is not None:
             found[(name, need.names)] = lack
     return tuple(found.values())
+
+
+def _reached(brought: Closure, direct: set[str], python: str | None) -> set[str]:
+    """What of the closure is imported along."""
+    installed = brought.installed
+    reached = {name for name, _, _ in brought.named} - brought.dormant
+    for name in sorted(reached):
+        reached.update(path[-1] for path in _brought(name, installed, python))
+    # Extras are asked for because they are used.
+    return reached | {
+        n for n, d in installed.distributions.items() if d.via in direct and _extra(n, d.via)
+    }
 
 
 def _newest(name: str, python: str | None) -> str | None:
@@ -668,15 +681,19 @@ def closure(roots: Iterable[Root], python: str | None) -> Closure:
 
 
 def unread_of(roots: Iterable[Root], *, python: str | None = None) -> tuple[str, ...]:
-    """Of which of the distributions nobody knows what they need.
-
-    What tables know to come along with others is pure Python unless a table says otherwise.
+    """Of which of the distributions, and of what is imported along with them, nobody knows what
+    they need.
     """
     from auditor import online
 
-    brought = closure(roots, python)
-    listed = sorted({name for name, _, _ in brought.named})
-    unread = [name for name in listed if not knows(name, brought.installed.version(name))]
+    asked = list(roots)
+    brought = closure(asked, python)
+    direct = {name for name, _, _ in asked}
+    unread = [
+        name
+        for name in sorted({n for n, _, _ in brought.named} | _reached(brought, direct, python))
+        if not knows(name, brought.installed.version(name), along=name not in direct)
+    ]
     index = online.active()
     for name, extras, version in brought.named:
         lost = distributions.lost_extras(name, extras, version)

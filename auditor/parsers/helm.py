@@ -1,7 +1,8 @@
 """Helm charts, rendered by ``auditor.parsers.gotemplate`` as ``helm template`` would.
 
-The values are those of ``values.yaml``, with the chart's own values for production laid over
-them; the release is named after the chart. What a cluster or chance decides is unknown, and a
+The values are those of ``values.yaml``, with those of the installation that the repository tells
+of (``auditor.parsers.releases``) or the chart's own values for production laid over them; where no
+installation names it, the release is named after the chart. What a cluster or chance decides is unknown, and a
 template that turns on it is left out and said to be. Every fact keeps the line of the template
 that wrote it.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from auditor import lazy_re as re
 from auditor.parsers import gotemplate, sprig, yamldoc
@@ -18,6 +19,9 @@ from auditor.parsers.gotemplate import HOLE, TemplateError, UndecidedError
 from auditor.parsers.yamldoc import Node, Scalar, YamlStream
 from auditor.source import Location, Problem, SourceText, Unknown
 from auditor.values import value
+
+if TYPE_CHECKING:
+    from auditor.parsers.releases import Release
 
 # What `helm template` tells a chart about the cluster.
 _KUBERNETES = "v1.30.0"
@@ -103,19 +107,20 @@ _PRODUCTION = ("prod", "production", "live", "prd")
 def render(
     files: Files,
     directory: str,
-    values: Sequence[str] | None = None,
+    release: Release | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Chart | None:
     """Render the chart in ``directory``; None when there is no chart. Never raises.
 
-    ``values`` are files; ``settings`` is what ``--set`` gives, and fills in what they leave empty.
+    ``release`` is the installation, with values files of the repository that lie over the chart's
+    own; ``settings`` is what ``--set`` gives somewhere, and fills in what they leave empty.
     """
     path = posixpath.join(directory, "Chart.yaml")
     head = _document(files, path)
     if not isinstance(head, yamldoc.Mapping):
         return None
     try:
-        return _Chart(files, directory, head, values, settings or {}).run()
+        return _Chart(files, directory, head, release, settings or {}).run()
     except TemplateError as error:
         problem = Problem(at=Location(path), message=f"is not rendered: {error.message}")
         return Chart(
@@ -166,6 +171,12 @@ def _fill(values: dict[str, Any], key: str, text: str) -> None:
         values[last] = text
 
 
+def _nested(key: str, text: str) -> dict[str, Any]:
+    """``a.b`` as the maps that it names."""
+    head, _, rest = key.partition(".")
+    return {head: _nested(rest, text) if rest else text}
+
+
 def _text(node: Node | None, *path: str) -> str:
     found = node.get(*path) if isinstance(node, yamldoc.Mapping) else None
     return found.text if isinstance(found, Scalar) and not found.is_null else ""
@@ -177,13 +188,13 @@ class _Chart:
         files: Files,
         directory: str,
         head: yamldoc.Mapping,
-        values: Sequence[str] | None,
+        release: Release | None,
         settings: Mapping[str, str],
     ) -> None:
         self.files = files
         self.directory = directory
         self.head = head
-        self.given = values
+        self.release = release
         self.settings = settings
         self.parts: list[_Part] = []
         self.problems: list[Problem] = []
@@ -199,7 +210,13 @@ class _Chart:
                 _lay(values, sprig.plain(node))
         for key, text in self.settings.items():
             _fill(values, key, text)
-        dependencies = self.collect(self.directory, self.head, values, _release(name))
+        if self.release is not None:
+            if isinstance(self.release.values, yamldoc.Mapping):
+                _lay(values, sprig.plain(self.release.values))
+            for key, text in self.release.settings:
+                _lay(values, _nested(key, text))
+        called = self.release.name if self.release is not None else ""
+        dependencies = self.collect(self.directory, self.head, values, called or _release(name))
         streams = self.render_parts()
         return Chart(
             directory=self.directory,
@@ -215,10 +232,11 @@ class _Chart:
         )
 
     def value_files(self) -> list[str]:
-        if self.given is not None:
-            return list(self.given)
         own = posixpath.join(self.directory, "values.yaml")
         found = [own]
+        if self.release is not None:
+            given = self.release.files
+            return list(given) if self.release.alone else [own, *(f for f in given if f != own)]
         for path in self.files.below(self.directory):
             folder, base = posixpath.split(path)
             if folder != self.directory or not base.endswith((".yaml", ".yml")) or path == own:

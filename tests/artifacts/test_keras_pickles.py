@@ -3,6 +3,7 @@
 import json
 import struct
 import tarfile
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,26 @@ def test_hostile_keras_models_in_pickles(name: str) -> None:
     assert verdict(HOSTILE_KERAS[name]) in ("dangerous", "suspicious")
     if name not in ("made-without-a-file", "shorter"):
         assert verdict(HOSTILE_KERAS[name]) == "dangerous"
+
+
+def metadata(document: dict[str, Any]) -> bytes:
+    ids = b"\x08\x00\x10\x01"  # node_id and version
+    return pb(1, ids + pb(4, b"_tf_keras_layer") + pb(5, json.dumps(document).encode()))
+
+
+def test_a_saved_model_revives_what_has_no_class() -> None:
+    own = {"class_name": "KerasLayer", "config": {"name": "hub"}}
+    revived = {"name": "hub", "must_restore_from_config": False, **own}
+    nested = {
+        "must_restore_from_config": False,
+        "class_name": "Sequential",
+        "config": {"name": "s", "layers": [own]},
+    }
+    for document, wanted in (
+        (revived, []),
+        (nested, []),
+        ({**revived, "must_restore_from_config": True}, ["ART007"]),
+        ({**nested, "config": {"name": "s", "layers": [LAMBDA]}}, ["ART007"]),
+    ):
+        found = scan_bytes(metadata(document), "model/keras_metadata.pb")[0]
+        assert sorted({i.rule for i in found.issues if i.rule == "ART007"}) == wanted

@@ -68,6 +68,18 @@ def test_installed_but_never_imported(tmp_path: Path) -> None:
     assert not kit.of(kit.service(tmp_path, files), "IMG002")
 
 
+def test_what_comes_along_and_no_table_has_is_undecided(tmp_path: Path) -> None:
+    files = {
+        "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nbeets==2.3.1\n",
+        "app.py": importing("beets"),
+        "Dockerfile": image(),
+    }
+    result = kit.service(tmp_path, files)
+    reasons = [u.reason for u in result.undecided if u.rule == "IMG002"]
+    assert any("`mediafile` (which `beets` brings along)" in reason for reason in reasons)
+    assert not kit.of(result, "IMG002")
+
+
 def test_what_no_table_has_is_undecided(tmp_path: Path) -> None:
     files = {
         "requirements.txt": "flask==3.0.3\ngunicorn==22.0.0\nno-such-codec==1.0\n",

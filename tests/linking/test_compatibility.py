@@ -26,6 +26,7 @@ from auditor.linking.compatibility import (
 )
 from auditor.linking.distributions import close
 from auditor.linking.projects import ProjectModule
+from auditor.values import replace
 
 MODERN = {"scikit-learn": "1.5.2", "numpy": "1.26.4", "scipy": "1.13.1", "joblib": "1.4.2"}
 
@@ -255,6 +256,23 @@ def test_open_version_is_decided_by_its_ends() -> None:
     assert split.outcome == "unknown"
     assert "numpy" in split.reasons[0].message
     assert split.reasons[0].distribution == "numpy"
+
+
+def test_the_newest_release_lies_beside_the_newest_of_the_others() -> None:
+    # An old SciPy asks for numpy<1.28; the one that is installed today does not.
+    data = (
+        Stream()
+        .name("numpy._core.numeric", "_frombuffer")
+        .name("_loss", "CyHalfBinomialLoss")
+        .name("scipy.sparse._csr", "csr_matrix")
+        .new("sklearn.preprocessing._data", "StandardScaler", {"_sklearn_version": "1.7.2"})
+        .bytes()
+    )
+    open_ = {"numpy": None, "scikit-learn": None, "scipy": None}
+    target = runtime(open_, python="3.12")
+    found = judged(data, replace(target, fresh=True))
+    assert found.outcome == "fails"
+    assert [reason.rule for reason in found.reasons if "numpy" in reason.message] == []
 
 
 def test_function_of_another_python() -> None:

@@ -341,3 +341,21 @@ def test_a_tag_names_a_release_by_its_number() -> None:
     for tag, suite in (("3.11-debian-12", "bookworm"), ("3.11.4-debian-11-r0", "bullseye")):
         base = describe(f"bitnami/python:{tag}")
         assert (base.distro, base.release, base.flavour) == ("debian", suite, None)
+
+
+def test_what_comes_along_and_is_in_no_table_is_not_known() -> None:
+    assert "traits" in userland.unread_of([("mayavi", (), None)], python="3.11")
+    # Read, executed along with another one, or read with what brings it.
+    for name in ("netcdf4", "torch", "transformers"):
+        assert userland.unread_of([(name, (), None)], python="3.11") == ()
+    # What is asked for by name is more than what was there when another one ran.
+    assert userland.knows("nvidia-cublas", along=True)
+    assert not userland.knows("nvidia-cublas")
+
+
+def test_releases_whose_wheels_do_not_bring_the_library() -> None:
+    assert missing(["eccodes==1.6.1"]) == {"libeccodes.so.0": "libeccodes0"}
+    assert missing(["pymediainfo==6.1.0"]) == {"libmediainfo.so.0": "libmediainfo0v5"}
+    assert missing(["eccodes==2.50.0", "pymediainfo==7.0.1"]) == {}
+    # It is installed with it, and imported by some functions alone.
+    assert "libGL.so.1" not in missing(["layoutparser"])

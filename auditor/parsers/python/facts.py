@@ -371,7 +371,7 @@ class Call:
     is written), ``print``, ``native``, ``watcher``, ``predict``, ``preprocess``, ``download``,
     ``exit``, ``chdir``, ``sleep``, ``locale``,
     ``connect`` (to a host and port, at once), ``corpus`` (data of a library is read),
-    ``metadata`` (of a distribution, by name), ``database``, ``tracking``, ``store`` (a handler hands something
+    ``metadata`` (of a distribution, by name), ``feature`` (one of a library that asks for another distribution), ``database``, ``tracking``, ``store`` (a handler hands something
     to a database, queue or journal, as far as the method's name tells).
     """
 

@@ -323,6 +323,7 @@ CATEGORIES: tuple[tuple[str, str], ...] = (
     ("sys.exit", "exit"), ("os._exit", "exit"), ("builtins.exit", "exit"),
     ("builtins.quit", "exit"),
     ("time.sleep", "sleep"),
+    ("bs4.BeautifulSoup", "feature"), ("jwt.encode", "feature"),
     ("psycopg2.connect", "database"), ("psycopg.connect", "database"),
     ("sqlalchemy.create_engine", "database"), ("sqlmodel.create_engine", "database"),
     ("sqlalchemy.ext.asyncio.create_async_engine", "database"),
