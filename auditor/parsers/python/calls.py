@@ -11,6 +11,7 @@ from auditor.parsers.python import (
     answers,
     clients,
     commandline,
+    coroutines,
     libraries,
     packagefiles,
     refusals,
@@ -582,6 +583,8 @@ def _command(models: Models, site: Site) -> V | None:
 @model("asyncio.run", "asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for",
        "anyio.run", "trio.run", "asyncio.shield")  # fmt: skip
 def _await(models: Models, site: Site) -> V:
+    if site.name == "asyncio.run":
+        coroutines.nested(models.run, site)
     first = site.args[0] if site.args else Const(None)
     if isinstance(first, Func | Bound):
         return models.run.call(first, site.args[1:], {}, site.node)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from auditor.parsers.python import answers, since
+from auditor.parsers.python import answers, coroutines, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import Phase
 from auditor.parsers.python.frames import birth
@@ -213,7 +213,10 @@ def _eval_name(run: Interpreter, node: ast.Name) -> V:
 
 
 def _eval_attribute(run: Interpreter, node: ast.Attribute) -> V:
-    return run.attribute(run.eval(node.value), node.attr, node)
+    owner = run.eval(node.value)
+    error = f"AttributeError: 'NoneType' object has no attribute '{node.attr}'"
+    coroutines.none_so_far(run, node.value, owner, error)
+    return run.attribute(owner, node.attr, node)
 
 
 def _eval_subscript(run: Interpreter, node: ast.Subscript) -> V:
@@ -226,6 +229,8 @@ def _eval_subscript(run: Interpreter, node: ast.Subscript) -> V:
     if special is not None:
         return special
     _failing_item(run, owner, index, node)
+    error = "TypeError: 'NoneType' object is not subscriptable"
+    coroutines.none_so_far(run, node.value, owner, error)
     return get_item(owner, index)
 
 
@@ -436,9 +441,11 @@ def _eval_lambda(run: Interpreter, node: ast.Lambda) -> V:
 def _eval_await(run: Interpreter, node: ast.Await) -> V:
     saved, run.awaited = run.awaited, node.value
     try:
-        return run.eval(node.value)
+        value = run.eval(node.value)
     finally:
         run.awaited = saved
+    coroutines.awaited(run, node)
+    return value
 
 
 def _eval_walrus(run: Interpreter, node: ast.NamedExpr) -> V:

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import answers, libraries, refusals, tables
+from auditor.parsers.python import answers, coroutines, libraries, refusals, tables
 from auditor.parsers.python.facts import (
     Failure,
     Import,
@@ -769,6 +769,7 @@ class WebModels(RequestModels):
             answer = run.root(handler, [], args)
             if not raw.response_model:
                 answers.refuse(run, answer, func, root.framework)
+                coroutines.answered(run, func, root.framework)
         route = Route(
             at=raw.at,
             app=root.names[0] if root.names else "",
