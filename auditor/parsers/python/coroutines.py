@@ -30,10 +30,12 @@ _NESTING = frozenset({"nest_asyncio", "nest_asyncio2"})
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
     """What a function runs itself, without the functions inside it."""
-    for part in ast.iter_child_nodes(node):
+    left = list(ast.iter_child_nodes(node))
+    while left:
+        part = left.pop()
         yield part
         if not isinstance(part, _OWN_SCOPE):
-            yield from _own(part)
+            left.extend(ast.iter_child_nodes(part))
 
 
 def returns(node: ast.AST) -> list[ast.Return]:
@@ -78,6 +80,8 @@ def _bound_once(node: ast.AST) -> dict[str, ast.expr]:
 
 def _plain(value: ast.expr | None, names: dict[str, ast.expr], depth: int = 0) -> str | None:
     """The type of an expression that nobody can await ("" for some); None for one that may be awaited."""
+    while isinstance(value, ast.BinOp):
+        value = value.left
     if value is None:
         return "NoneType"
     if isinstance(value, ast.Constant):
@@ -89,8 +93,6 @@ def _plain(value: ast.expr | None, names: dict[str, ast.expr], depth: int = 0) -
         return ""
     if isinstance(value, ast.Name) and value.id in names and depth < 4:
         return _plain(names[value.id], names, depth + 1)
-    if isinstance(value, ast.BinOp):
-        return _plain(value.left, names, depth) if depth < 4 else None
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
         return _PLAIN_CALLS.get(value.func.id)
     return None
