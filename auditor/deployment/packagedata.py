@@ -49,9 +49,29 @@ def _installed(service: Service) -> Iterator[Project]:
                     yield Project(
                         folder=folder, copied=copied, stage=step.stage, layers=step.layers
                     )
-        if step.fact.action == "sync" and not step.fact.no_root and where is not None:
-            copied = any(arg.text == "--no-editable" for arg in step.fact.argv)
-            yield Project(folder=where, copied=copied, stage=step.stage, layers=step.layers)
+        if step.fact.action != "sync" or where is None:
+            continue
+        plain = any(arg.text == "--no-editable" for arg in step.fact.argv)
+        if not step.fact.no_root:
+            yield Project(folder=where, copied=plain, stage=step.stage, layers=step.layers)
+        for folder, editable in _beside(service, where):
+            copied = plain or not editable
+            yield Project(folder=folder, copied=copied, stage=step.stage, layers=step.layers)
+
+
+def _beside(service: Service, where: str) -> Iterator[tuple[str, bool]]:
+    """Other projects of the repository that a lock installs by their paths; whether editable.
+
+    ``where``: the directory that the lock's paths start from.
+    """
+    environment = service.environment
+    for lock in environment.locks if environment else ():
+        for package in lock.packages:
+            if package.source.kind not in ("editable", "path"):
+                continue
+            folder = posixpath.normpath(posixpath.join(where, package.source.value or "."))
+            if folder != posixpath.normpath(where):
+                yield folder, package.source.kind == "editable"
 
 
 def facts_at_installation(service: Service, view: View, path: str) -> ModuleFacts | None:

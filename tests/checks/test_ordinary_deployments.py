@@ -480,3 +480,54 @@ def test_hashes_of_passwords(tmp_path: Path, scheme: str, found: bool) -> None:
         "requirements.txt": f"{REQUIREMENTS}passlib[bcrypt]==1.7.4\n",
     }
     assert ("ENV020" in breaking(run(tmp_path, files))) is found
+
+
+SHARED_LOCK = """\
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "api"
+version = "0.1.0"
+source = {{ editable = "." }}
+dependencies = [{{ name = "flask" }}{asked}]
+
+[[package]]
+name = "flask"
+version = "3.1.0"
+source = {{ registry = "index" }}
+
+[[package]]
+name = "shared"
+version = "0.1.0"
+source = {{ {source} = "../../libs/shared" }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "found"),
+    [
+        ("editable", "libs/shared/src/shared_core", False),
+        ("directory", "libs/shared/src/shared_core", False),
+        ("editable", "libs/shared/shared_core", False),
+        # Another folder than the lock's stays out of reach.
+        ("editable", "libs/other/src/shared_core", True),
+    ],
+)
+def test_projects_that_a_lock_installs_by_their_paths(
+    tmp_path: Path, source: str, place: str, found: bool
+) -> None:
+    files = {
+        "apps/api/pyproject.toml": '[project]\nname = "api"\nversion = "0.1.0"\n'
+        'dependencies = ["flask", "shared"]\n'
+        '[tool.uv.sources]\nshared = { path = "../../libs/shared" }\n',
+        "apps/api/uv.lock": SHARED_LOCK.format(source=source, asked=', { name = "shared" }'),
+        "apps/api/app.py": "from shared_core.settings import NAME\n" + APP,
+        f"{place}/__init__.py": "",
+        f"{place}/settings.py": "NAME = 1\n",
+        "libs/shared/pyproject.toml": '[project]\nname = "shared"\nversion = "0.1.0"\n',
+        "Dockerfile": "FROM python:3.11-slim\nRUN pip install uv==0.5.11\nWORKDIR /app\n"
+        "COPY libs ./libs\nWORKDIR /app/apps/api\nCOPY apps/api ./\nRUN uv sync --frozen\n"
+        'CMD ["/app/apps/api/.venv/bin/flask", "run", "--host", "0.0.0.0"]\n',
+    }
+    assert ("ENV007" in breaking(run(tmp_path, files))) is found
