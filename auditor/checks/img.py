@@ -157,7 +157,8 @@ def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
             continue
         judged = True
         if fact.kind == "flask":
-            yield _flask(rule, fact.at, fact.value("debug") is True, "`flask run`")
+            debug = fact.value("debug") is True and _visited(service)
+            yield _flask(rule, fact.at, debug, "`flask run`")
         elif fact.kind == "django":
             yield rule.finding(
                 fact.at, "`runserver` is Django's development server: one process, no hardening"
@@ -186,12 +187,11 @@ def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
             if server.reach.phase not in (Phase.IMPORT, Phase.MAIN, Phase.STARTUP):
                 continue
             judged = True
-            debug = server.option("debug")
+            told = server.option("debug")
             reload = server.option("reload")
             if server.tool == "flask":
-                yield _flask(
-                    rule, server.at, debug is not None and debug.value is True, "`app.run()`"
-                )
+                debug = told is not None and told.value is True and _visited(service)
+                yield _flask(rule, server.at, debug, "`app.run()`")
             elif server.development:
                 yield rule.finding(server.at, f"`{server.tool}` is a server for development")
             elif reload is not None and reload.value is True:
@@ -202,6 +202,12 @@ def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
                 )
     if judged:
         yield rule.passed()
+
+
+def _visited(service: Service) -> bool:
+    """Somebody outside of the container may come to its server (NET001 says where nobody can)."""
+    listens = service.listens
+    return service.host_network or not listens or not all(item.loopback for item in listens)
 
 
 def _bind_mounted(service: Service) -> bool:

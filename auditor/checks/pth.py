@@ -116,6 +116,8 @@ def _error(link: PathLink) -> str:
     """What Python says."""
     if _opened_later(link):
         return "`jinja2.exceptions.TemplateNotFound` for every page"
+    if link.access.loader == "fastapi.staticfiles.StaticFiles":
+        return f"`RuntimeError: Directory '{_shown(link)}' does not exist`"
     return f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`"
 
 

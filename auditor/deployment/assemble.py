@@ -15,6 +15,7 @@ from auditor.deployment import (
     images,
     manifests,
     packaged,
+    pipelines,
     serverimages,
     services,
     surroundings,
@@ -132,7 +133,7 @@ def assemble(
                         context,
                         target if isinstance(target, str) else None,
                         arguments,
-                        is_dev=project.is_dev,
+                        is_dev=project.is_dev or (isinstance(target, str) and _dev_name(target)),
                         given=services.installing(service),
                     )
                     if image is not None:
@@ -232,7 +233,8 @@ def assemble(
                 name=unique(_service_name(entry.path), entry.path),
                 image=image,
                 runs=mine,
-                beside=any(s.origin in ("compose", "kubernetes") for s in found),
+                beside=any(s.origin in ("compose", "kubernetes") for s in found)
+                or pipelines.give_commands(facts),
             )
         )
 

@@ -57,7 +57,7 @@ def from_image(
 ) -> Service:
     """A Dockerfile that no orchestrator uses, run as the repository's own words say.
 
-    ``beside``: an orchestrator runs other images of the repository, so that one without a
+    ``beside``: an orchestrator or pipeline runs images of the repository, so that one without a
     command may be a tool or a task which is given its own.
     """
     variables = [
