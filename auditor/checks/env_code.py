@@ -192,7 +192,16 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 continue
             if not provision.candidates and _copied(service, top):
                 continue  # an image that builds has it
-            own = next((p for p in _own_package(top, deployment)), None)
+            own = next(_own_package(item.module, deployment), None)
+            stub = any("_pb2" in name for name in (item.module, *item.fact.names))
+            if item.unsure and (stub or (own is None and not provision.candidates)):
+                # Code that the build generates; stubs of protobuf have names of all kinds.
+                yield rule.undecided(
+                    f"whether the build makes `{item.module}` is not known ({item.unsure})",
+                    at=item.fact.at,
+                    blocks=_stages(service, item.fact.at, item.reach),
+                )
+                continue
             wanted = provision.candidates[0] if provision.candidates else top
             if own is not None and not provision.candidates:
                 wanted = own
@@ -305,14 +314,18 @@ def _features(
         )
 
 
-def _own_package(top: str, deployment: Deployment) -> Iterator[str]:
-    """Paths of the repository that are a module or package of that name."""
+def _own_package(module: str, deployment: Deployment) -> Iterator[str]:
+    """Paths of the repository that are the module's top: a file, or a directory with what it names."""
+    top, _, rest = module.partition(".")
+    inner = rest.partition(".")[0]
     for path in sorted(deployment.python_files):
         parts = path.split("/")
-        if parts[-1] == f"{top}.py":
+        if parts[-1] == f"{top}.py" and not inner:
             yield path
-        elif top in parts[:-1]:
-            yield "/".join(parts[: parts.index(top) + 1])
+        for number, part in enumerate(parts[:-1]):
+            if part == top and (not inner or parts[number + 1] in (inner, f"{inner}.py")):
+                yield "/".join(parts[: number + 1])
+                break
 
 
 def _stages(service: Service, at: Location, reach: Reach | Wanted) -> tuple[tuple[str, Stage], ...]:

@@ -240,3 +240,94 @@ def test_the_error_of_static_files(tmp_path: Path) -> None:
     }
     (found,) = kit.of(kit.service(tmp_path, files), "PTH002")
     assert "RuntimeError: Directory 'static' does not exist" in found.message
+
+
+# --- what the build generates -------------------------------------------------------------------
+
+STUBS = """\
+FROM python:3.12-slim AS stubs
+WORKDIR /work
+COPY proto proto
+RUN pip install grpcio-tools && mkdir -p gen
+{generate}
+
+FROM python:3.12-slim
+WORKDIR /work
+COPY requirements.txt ./
+RUN pip install -r requirements.txt
+COPY --from=stubs /work/gen gen
+COPY app.py bootstrap.py ./
+COPY rag rag
+CMD ["gunicorn", "-b", "0.0.0.0:8000", "app:app"]
+"""
+BOOTSTRAP = """\
+import sys
+from pathlib import Path
+
+gen = Path(__file__).resolve().parent / "gen"
+if gen.is_dir():
+    sys.path.insert(0, str(gen))
+"""
+
+
+@pytest.mark.parametrize("module", ["common", "evaluation"])
+@pytest.mark.parametrize(
+    ("generate", "missing"),
+    [
+        ("RUN python -m grpc_tools.protoc -I proto --python_out=gen proto/x.proto", False),
+        ("", True),
+    ],
+)
+def test_stubs_of_protobuf(module: str, generate: str, missing: bool, tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": STUBS.format(generate=generate),
+        "app.py": f"import bootstrap\nfrom {module}.v1 import {module}_pb2\n" + kit.APP,
+        "bootstrap.py": BOOTSTRAP,
+        "proto/x.proto": 'syntax = "proto3";\n',
+        "rag/__init__.py": "",
+        # Another package of that name, without what is asked of it.
+        f"other/{module}/__init__.py": "",
+    }
+    result = kit.service(tmp_path, files)
+    assert bool(kit.of(result, "ENV007")) is missing
+    assert kit.answers(result)[1] == ("no" if missing else "unknown")
+
+
+REPORTS = """\
+from pathlib import Path
+from fastapi import FastAPI, HTTPException
+app = FastAPI()
+
+
+@app.get("{route}")
+def latest():
+    found = sorted(Path("reports").glob("*.pdf"))
+    if not found:
+        raise HTTPException(status_code=404, detail="none yet")
+    return str(found[0])
+"""
+
+
+@pytest.mark.parametrize(("route", "fault"), [("/report/latest", False), ("/predict", True)])
+def test_an_answer_where_nothing_is_found(route: str, fault: bool, tmp_path: Path) -> None:
+    files = {
+        "app.py": REPORTS.format(route=route),
+        "requirements.txt": "fastapi==0.115.0\nuvicorn==0.30.6\n",
+        "Dockerfile": kit.dockerfile(
+            "RUN mkdir reports", command='["uvicorn", "app:app", "--host", "0.0.0.0"]'
+        ),
+    }
+    assert bool(kit.of(kit.service(tmp_path, files), "IMG025")) is fault
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_an_empty_model(loaded: bool, tmp_path: Path) -> None:
+    load = 'import onnxruntime\nonnxruntime.InferenceSession("model/model.onnx")\n'
+    files = {
+        "app.py": (load if loaded else "") + kit.APP,
+        "requirements.txt": kit.REQUIREMENTS + "onnxruntime==1.19.2\n",
+        "Dockerfile": kit.dockerfile("COPY model model"),
+        "model/model.onnx": "",
+    }
+    (found,) = kit.of(kit.service(tmp_path, files), "ART015")
+    assert (found.severity >= Severity.HIGH) is loaded

@@ -260,6 +260,7 @@ class ReachedImport:
     path: str = ""
     missing_name: str = ""  # ``from project import name`` where the module binds no such name
     circular: str = ""  # a name asked of a module whose body has not come that far yet
+    unsure: str = ""  # why a directory of the search path may have it all the same
 
 
 @value

@@ -35,7 +35,8 @@ class ImageFinder:
     ``facts_of`` maps an absolute path in the image to the parsed file that COPY left there (None
     when there is no such file or it is not Python); ``roots`` are the ``sys.path`` directories
     under the image's file system, in order (script directory or cwd first, then PYTHONPATH).
-    ``is_dir`` says whether a directory exists there (for packages without ``__init__``).
+    ``is_dir`` says whether a directory exists there (for packages without ``__init__``), ``unsure``
+    why a path may exist or not (empty: it is known).
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class ImageFinder:
         roots: tuple[str, ...],
         facts_of: Callable[[str], ModuleFacts | None],
         is_dir: Callable[[str], bool] = lambda path: False,
+        unsure: Callable[[str], str] = lambda path: "",
     ) -> None:
         self.roots = roots
         self._facts_of = facts_of
         self._is_dir = is_dir
+        self._unsure = unsure
 
     def find(self, name: str) -> Module | None:
         """The module that ``import name`` would load, searched root by root as Python does."""
@@ -87,7 +90,15 @@ class ImageFinder:
         if root in self.roots:
             return self
         roots = (root, *self.roots) if first else (*self.roots, root)
-        return ImageFinder(roots=roots, facts_of=self._facts_of, is_dir=self._is_dir)
+        return ImageFinder(
+            roots=roots, facts_of=self._facts_of, is_dir=self._is_dir, unsure=self._unsure
+        )
+
+    def may_hold(self, name: str) -> str:
+        """Why the roots may have a module that ``find`` did not find; empty where none can."""
+        top = name.partition(".")[0]
+        paths = [posixpath.join(r, f"{top}{end}") for r in self.roots for end in ("", ".py")]
+        return next((why for path in paths for why in [self._unsure(path)] if why), "")
 
 
 class Budget:
