@@ -57,9 +57,9 @@ def _addresses(service: Service) -> Iterator[_Address]:
     for entry in service.entries:
         for call in entry.trace.calls:
             for value in (*call.arguments, *(value for _, value in call.keywords)):
-                match = _URL.match(value.text or "") if call.category == "http" else None
-                if match is not None:
-                    yield _address(match)
+                asked = _URL.match(value.text or "") if call.category == "http" else None
+                if asked is not None:
+                    yield _address(asked)
 
 
 def _address(match: re.Match[str]) -> _Address:
