@@ -289,6 +289,7 @@ def follow(
         },
         reads=reads,
         writes=tuple(paths.writes(service, view)),
+        closed=tuple(paths.closed_modules(service, view)),
         listens=tuple(dict.fromkeys(listens)),
         listens_complete=complete,
         faults=tuple(_unlikely_alone(service, _unique(faults))),
