@@ -529,9 +529,8 @@ def mode_others(mode: str) -> Others | None:
             given = operator != "-" and bool(set("wu") & set(bits))
             if operator == "=" or set("wu") & set(bits):
                 told["group"] = given
-        if not who or set(who) & set("ga"):
-            if operator == "=" or set("ru") & set(bits):
-                told["group_read"] = operator != "-" and bool(set("ru") & set(bits))
+        if (not who or set(who) & set("ga")) and (operator == "=" or set("ru") & set(bits)):
+            told["group_read"] = operator != "-" and bool(set("ru") & set(bits))
         # Without "who" the umask decides, which keeps writing from others.
         if who and not set(who) & set("oa"):
             continue

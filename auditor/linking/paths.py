@@ -123,11 +123,9 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
                 link=link, allowed="no", read_only="it is mounted read-only", read_only_at=mount.at
             )
             continue
-        sealed = _sealed(service, view, link.path)
-        if sealed is not None:
-            yield WriteLink(
-                link=link, allowed="no", read_only=sealed.because, read_only_at=sealed.at
-            )
+        shut = sealed(service, view, link.path)
+        if shut is not None:
+            yield WriteLink(link=link, allowed="no", read_only=shut.because, read_only_at=shut.at)
             continue
         if access.loader.startswith("tempfile."):
             yield WriteLink(link=link, allowed="yes")
@@ -395,7 +393,7 @@ def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> s
     return view.repository_like(text)
 
 
-def _sealed(service: Service, view: View, path: str) -> Sealed | None:
+def sealed(service: Service, view: View, path: str) -> Sealed | None:
     """What makes this path read-only, where nothing is mounted on the way to it."""
     found = next((item for item in service.sealed if item.holds(path)), None)
     while found is not None and path not in ("/", ""):
