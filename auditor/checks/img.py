@@ -486,6 +486,19 @@ def unreadable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             severity=None if access.reach.certain else Severity.LOW,
             breaks=stopped(service, access.at, access.reach),
         )
+    told: set[str] = set()
+    for item in service.closed:
+        if item.reach.phase is Phase.UNREACHED or item.path in told or item.reach.guards:
+            continue
+        told.add(item.path)
+        yield rule.finding(
+            item.at,
+            f"{item.path} belongs to root and only root may read it, and the service runs as "
+            f"{service.user}, which cannot import `{item.module}`: `PermissionError: [Errno 13] "
+            "Permission denied`, or `ModuleNotFoundError` where the directory is closed",
+            related=[Related(service.user_at, "the user is set here")] if service.user_at else (),
+            breaks=stopped(service, item.at, item.reach),
+        )
 
 
 _MODULE_FAULTS = frozenset({"module", "attribute"})

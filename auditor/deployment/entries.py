@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.deployment import (
     buildsteps,
+    confined,
     endings,
     fronts,
     healthscript,
@@ -157,6 +158,9 @@ def follow(
         faults.extend(endings.stops(prelude.trace))
     startup.before(script, view, env, cwd)
     processes = list(main_processes(script, env=env, cwd=cwd, read_script=read_script))
+    faults.extend(startup.unknown_wrapper_user(service, processes, view))
+    faults.extend(confined.too_little_memory(service))
+    faults.extend(confined.no_cache(service, processes, view, env))
     supervisor = next((p for p in processes if _kind(p) == "supervisord"), None)
     if supervisor is not None:
         children = fronts.supervised(supervisor, view, env, read_script)
@@ -289,6 +293,7 @@ def follow(
         },
         reads=reads,
         writes=tuple(paths.writes(service, view)),
+        closed=tuple(paths.closed_modules(service, view)),
         listens=tuple(dict.fromkeys(listens)),
         listens_complete=complete,
         faults=tuple(_unlikely_alone(service, _unique(faults))),
@@ -614,6 +619,10 @@ class _Follower(CodeFollower):
             return  # it imports what its jobs name
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         self.faults.extend(workers.second_application(fact))
+        self.faults.extend(workers.bare_port(fact))
+        self.faults.extend(
+            confined.no_temporary(fact, self.service, self.view, self.env, self.cwd, config)
+        )
         self.faults.extend(workers.not_numbers(fact, self.env))
         if fact.script is not None and isinstance(fact.script.value, str):
             self._run_file(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from auditor.deployment.neighbours import Neighbours
     from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed
-    from auditor.linking.paths import PathLink, WriteLink
+    from auditor.linking.paths import ClosedModule, PathLink, WriteLink
     from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import MainProcess, PipInstall
     from auditor.parsers.commands.facts import Option
@@ -543,6 +543,8 @@ class Service:
     # Paths that its code opens, resolved against what the container sees.
     reads: tuple[PathLink, ...] = ()
     writes: tuple[WriteLink, ...] = ()
+    # Modules of the repository that its user may not read.
+    closed: tuple[ClosedModule, ...] = ()
     # Files in the container that its processes log to.
     log_files: tuple[LogFile, ...] = ()
     # Modules of the repository that artifacts name and its code can import, with the names that

@@ -58,6 +58,10 @@ class Seen:
     group_writable: bool = False
     # A chmod keeps everybody but its owner from reading it.
     private: bool = False
+    # It keeps the owner's group from reading it, too.
+    group_private: bool = False
+    # A directory that a chmod left without the right to enter it: only root does.
+    closed: bool = False
 
 
 # pip itself, and not what is named after it (`pip-compile` writes where it is told to).
@@ -278,7 +282,17 @@ class View:
                 owner=found.owner if isinstance(found.owner, str) else None,
                 world_writable=bool(found.others and found.others.write),
                 group_writable=bool(found.others and found.others.group),
-                private=bool(found.others and found.others.read is False),
+                private=bool(
+                    found.others
+                    and (
+                        found.others.read is False
+                        or (found.kind == "directory" and found.others.enter is False)
+                    )
+                ),
+                group_private=bool(found.others and found.others.group_read is False),
+                closed=found.kind == "directory"
+                and found.executable is False
+                and bool(found.others and found.others.enter is False),
             )
         if isinstance(found, Absent):
             return Seen(path=path, answer="no", at=found.removed_at)
