@@ -81,7 +81,7 @@ def _applies(load: Load, rule: Rule) -> bool:
 
 
 def _judge(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
-    for load in deployment.loads:
+    for load in (*deployment.loads, *deployment.made_loads):
         if load.access is not None and load.access.reach.phase is Phase.UNREACHED:
             continue
         mine = [r for r in load.result.reasons if r.rule == rule.id]
@@ -97,7 +97,7 @@ def _judge(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             yield rule.undecided(
                 f"whether `{load.artifact.path}` loads in {load.environment.name}: "
                 f"{unknown[0].message}",
-                at=load.access.at if load.access else Location(load.artifact.path),
+                at=load.access.at if load.access else load.artifact.at,
                 blocks=_stages(load, "load"),
             )
             continue
@@ -144,7 +144,7 @@ def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
     if reason.error:
         message += f": `{reason.error}`"
     return rule.finding(
-        Location(load.artifact.path),
+        load.artifact.at,
         message,
         help=reason.help,
         related=_ends(load, reason),

@@ -14,7 +14,7 @@ from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.view import View
-    from auditor.parsers.python.facts import Trace
+    from auditor.parsers.python.facts import Dump, Trace
 
 Env = Mapping[str, str | Unknown | None]
 Answer = Literal["yes", "no", "unknown"]
@@ -31,6 +31,12 @@ class Made:
     reads: tuple[tuple[str, Location], ...] = ()
     # Modules from outside the project that it certainly imports.
     imports: tuple[tuple[str, Location], ...] = ()
+    # What it certainly pickles, one for each path.
+    dumps: tuple[Dump, ...] = ()
+
+    def dump(self, path: str) -> Dump | None:
+        """What the run pickled into this file; None where that is not certain."""
+        return next((dump for dump in self.dumps if dump.path.resolved == path), None)
 
     def answer(self, path: str) -> Answer:
         """Whether the run made this path; *no* where it makes a file of that name elsewhere."""
@@ -94,6 +100,25 @@ def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
         followed=not vague and not trace.truncated and not trace.problems,
         reads=reads,
         imports=imports,
+        dumps=_dumps(trace),
+    )
+
+
+def _dumps(trace: Trace) -> tuple[Dump, ...]:
+    """The pickles of a run whose files nothing else in it may write."""
+    writes = [
+        access.path.resolved for access in trace.files if access.mode in ("write", "append")
+    ]
+    if trace.truncated:
+        return ()
+    return tuple(
+        dump
+        for dump in trace.dumps
+        if dump.reach.certain
+        and dump.reach.phase in (Phase.IMPORT, Phase.MAIN)
+        and isinstance(dump.path.resolved, str)
+        and sum(dump.path.resolved == other.path.resolved for other in trace.dumps) == 1
+        and not any(isinstance(path, Unknown) for path in writes)
     )
 
 

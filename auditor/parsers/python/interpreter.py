@@ -395,6 +395,7 @@ class Interpreter:
             unsure=tuple(sink.unsure),
             failures=tuple(sink.failures.values()),
             uses=tuple(sink.uses.values()),
+            dumps=tuple(sink.dumps),
             problems=tuple(sink.problems),
             attributes=names,
             values=tuple(
@@ -546,6 +547,7 @@ class Interpreter:
             old = attrs.get(name)
             if old is None and isinstance(owner, Inst):
                 old = self.class_attribute(owner, name)
+                owner.perhaps |= {name}
             value = join(old, value)
         attrs[name] = value
 

@@ -6,10 +6,10 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import clients, commandline, libraries, refusals, tables
+from auditor.parsers.python import clients, commandline, libraries, pickled, refusals, tables
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
-from auditor.parsers.python.facts import Call, Phase, Value
+from auditor.parsers.python.facts import Call, Fitted, Phase, Value
 from auditor.parsers.python.frames import Frames, birth, certain
 from auditor.parsers.python.imports import canonical
 from auditor.parsers.python.inputs import Web
@@ -90,6 +90,8 @@ class Models(PathModels):
     def __init__(self, run: Interpreter) -> None:
         super().__init__(run)
         self.frames = Frames(self)
+        # What estimators were fitted on, by identity (None: it is not certain).
+        self.fits: dict[int, tuple[Obj, Fitted | None]] = {}
         # The URL of the broker that celery is given.
         self.broker: V | None = None
 
@@ -622,6 +624,7 @@ class Models(PathModels):
                 "UnicodeDecodeError: 'utf-8' codec can't decode byte 0x80 in position 0",
                 'the file is opened as text, and pickles are bytes (`open(…, "rb")`)',
             )
+        pickled.written(self, site)
         if target is not None and not self.is_buffer(target):
             exist_ok = site.kwargs.get("exist_ok")
             self.file(
@@ -650,6 +653,9 @@ class Models(PathModels):
         """A method of an object that a library made, or of an unknown one."""
         run = self.run
         clients.asked(self, site, owner, attr)
+        learnt = pickled.fit(self, site, owner, attr)
+        if learnt is not None:
+            return learnt
         head = owner.name if isinstance(owner, Obj) else ""
         loader = tables.METHOD_LOADERS.get(attr)
         if loader is not None and not isinstance(owner, Class):

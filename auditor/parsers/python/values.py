@@ -271,14 +271,18 @@ class Class(V):
 
 
 class Inst(V):
-    """An instance of a project class. ``partial``: attributes may have been set unseen."""
+    """An instance of a project class. ``partial``: attributes may have been set unseen.
 
-    __slots__ = ("attrs", "cls", "partial")
+    ``perhaps`` are attributes that were set under a condition only.
+    """
+
+    __slots__ = ("attrs", "cls", "partial", "perhaps")
 
     def __init__(self, cls: Class) -> None:
         self.cls = cls
         self.attrs: dict[str, V] = {}
         self.partial = False
+        self.perhaps: frozenset[str] = frozenset()
 
 
 class Mod(V):
