@@ -106,9 +106,7 @@ def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
 
 def _dumps(trace: Trace) -> tuple[Dump, ...]:
     """The pickles of a run whose files nothing else in it may write."""
-    writes = [
-        access.path.resolved for access in trace.files if access.mode in ("write", "append")
-    ]
+    writes = [access.path.resolved for access in trace.files if access.mode in ("write", "append")]
     if trace.truncated:
         return ()
     return tuple(

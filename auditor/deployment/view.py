@@ -19,12 +19,12 @@ from auditor.source import Location, SourceText
 from auditor.values import replace, value
 
 if TYPE_CHECKING:
-    from auditor.parsers.python.facts import Dump
     from auditor.deployment.facts import Facts
     from auditor.deployment.imagefacts import CopyStep
     from auditor.deployment.made import Made
     from auditor.deployment.model import BuiltImage, Mount
     from auditor.parsers.python import ModuleFacts
+    from auditor.parsers.python.facts import Dump
     from auditor.parsers.python.program import Budget
     from auditor.parsers.shell.facts import Script
 

@@ -136,6 +136,40 @@ def dtype_of(value: V | None) -> str:
     return ""
 
 
+# Functions of NumPy that give an array of the same shape for an array.
+_ELEMENTWISE = frozenset(
+    f"numpy.{name}"
+    for name in (
+        "exp", "log", "log1p", "expm1", "sqrt", "abs", "absolute", "square", "round", "around", "clip",
+        "tanh", "sin", "cos", "nan_to_num", "maximum", "minimum", "add", "subtract", "multiply", "divide",
+    )
+)  # fmt: skip
+
+
+def is_array(value: V) -> bool:
+    """Whether a value is certainly an array of NumPy with at least one dimension."""
+    if isinstance(value, Table):
+        return value.kind in ("array", "vector") and not value.listed
+    return False
+
+
+def arithmetic(left: V, right: V, at: Location | None) -> Table | None:
+    """What an operator makes of an array and something that it takes; None for anything else."""
+    arrays = [v for v in (left, right) if is_array(v)]
+    if not arrays or not all(is_array(v) or _operand(v) for v in (left, right)):
+        return None
+    wide = any(isinstance(v, Table) and v.kind == "array" for v in arrays)
+    return Table("array" if wide else "vector", None, at)
+
+
+def _operand(value: V) -> bool:
+    if isinstance(value, Const):
+        return isinstance(value.value, int | float) and not isinstance(value.value, bool)
+    if isinstance(value, Obj):
+        return value.name in ("numpy.array", "numpy.asarray") and value.data is None
+    return False
+
+
 class Frames:
     """The part of the models that knows data frames."""
 
@@ -158,6 +192,7 @@ class Frames:
         made = Table(kind or other.kind, cols, other.at)
         made.error = other.error
         made.dtype = other.dtype
+        made.listed = other.listed
         made.born = birth(self.run)
         return made
 
@@ -186,6 +221,9 @@ class Frames:
             if isinstance(made, Table) and (kind or not isinstance(site.args[0], Table)):
                 made.dtype = kind
             return made
+        if name in _ELEMENTWISE and site.args and is_array(site.args[0]):
+            kind = site.args[0].kind if isinstance(site.args[0], Table) else "array"
+            return self.table(kind, None, site.node)
         if name in _WRAPPERS and site.args and isinstance(site.args[0], Table):
             given = site.kwargs.get("feature_names")
             if given is None:
@@ -325,6 +363,7 @@ class Frames:
             return self.like(owner, None)
         if attr in _KEEPS:
             made = self.like(owner, cols)
+            made.listed = owner.listed or attr == "tolist"
             if attr == "astype":
                 made.dtype = dtype_of(site.get(0, "dtype"))
         elif attr in _AGGREGATES and owner.dtype == "float32" and not (site.args or site.kwargs):

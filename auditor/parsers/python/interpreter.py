@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from auditor.parsers.python import commandline, since
+from auditor.parsers.python import caching, commandline, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.expressions import EVAL
 from auditor.parsers.python.facts import Failure, Import, Phase, Reach, Trace, Unsure, Use
@@ -686,6 +686,8 @@ class Interpreter:
         loose: bool = False,
     ) -> V:
         """Follow a call of a project function."""
+        if not loose:
+            caching.refuse(self, func, args, kwargs, node)
         key = id(func.node)
         if self.depth >= MAX_DEPTH or self.active.count(key) > MAX_RECURSION:
             return Unk(f"{func.qualname}() is called too deeply to follow")

@@ -6,7 +6,15 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import clients, commandline, libraries, pickled, refusals, tables
+from auditor.parsers.python import (
+    answers,
+    clients,
+    commandline,
+    libraries,
+    pickled,
+    refusals,
+    tables,
+)
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.facts import Call, Fitted, Phase, Value
@@ -653,6 +661,8 @@ class Models(PathModels):
         """A method of an object that a library made, or of an unknown one."""
         run = self.run
         clients.asked(self, site, owner, attr)
+        if attr == "TemplateResponse" and isinstance(owner, Obj):
+            answers.template_response(self, site, owner)
         learnt = pickled.fit(self, site, owner, attr)
         if learnt is not None:
             return learnt

@@ -144,7 +144,9 @@ def _is_estimator(value: Obj) -> bool:
     if value.name in _MAKERS:
         return True
     last = value.name.rpartition(".")[2]
-    return value.name.partition(".")[0] in _LIBRARIES and last[:1].isupper() and "(" not in value.name
+    return (
+        value.name.partition(".")[0] in _LIBRARIES and last[:1].isupper() and "(" not in value.name
+    )
 
 
 # ---- what it was fitted on ----
