@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from auditor.catalog import knowledge
 from auditor.linking.compatibility import Compatibility, Reason, Runtime, link
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
-    from auditor.deployment.model import Load, Service
+    from auditor.artifacts.features import Contract
+    from auditor.deployment.model import Artifact, Load, Service
     from auditor.parsers.python.facts import Dump
 
 # Of the code that writes a pickle only its names are known, and only these rules ask for no more.
@@ -18,7 +20,7 @@ _BY_NAME = frozenset({"CMP007", "CMP008"})
 
 def loads_of_dumps(services: Iterable[Service]) -> Iterator[Load]:
     """Every load of a file that a training step of the same image certainly wrote."""
-    from auditor.deployment.model import Artifact, Load
+    from auditor.deployment.model import Load
     from auditor.linking.loads import LOADERS, runtime_of
 
     for service in services:
@@ -37,13 +39,53 @@ def loads_of_dumps(services: Iterable[Service]) -> Iterator[Load]:
                 continue  # the service wrote it again itself
             done.add(path)
             yield Load(
-                artifact=Artifact(path=path, facts=_facts(path, dump), dumped=dump.at),
+                artifact=artifact(path, dump),
                 environment=service.environment,
                 result=_judged(path, dump, runtime),
                 loader=loader,
                 service=service,
                 access=access,
             )
+
+
+def artifact(path: str, dump: Dump) -> Artifact:
+    """The file that the code writes, as far as the code tells."""
+    from auditor.deployment.model import Artifact
+
+    return Artifact(path=path, facts=_facts(path, dump), dumped=dump.at)
+
+
+def contract_of(dump: Dump, member: tuple[str | int, ...]) -> Contract | None:
+    """The columns that a model was fitted on by the code that wrote it; None: they are not known."""
+    from auditor.artifacts.features import Contract
+
+    fitted = next((one for keys, one in dump.fits if keys == member), None)
+    if fitted is None or (fitted.names is None and fitted.count is None):
+        return None
+    estimator = _defined_in(fitted.estimator)
+    if estimator is None:
+        return None
+    return Contract(
+        estimator=estimator,
+        root=fitted.root,
+        names=fitted.names,
+        count=fitted.count,
+        pipeline=fitted.root.partition(".")[2].startswith("pipeline."),
+    )
+
+
+def _defined_in(name: str) -> str | None:
+    """A class by the module that defines it, of the name by which it is imported."""
+    releases = knowledge("feature_checks.json")["releases"]
+    package, _, last = name.rpartition(".")
+    found = {
+        known
+        for rows in releases.values()
+        for row in rows.values()
+        for known in (*row["others"], *row["classes"].split())
+        if known.rpartition(".")[2] == last and known.startswith(f"{package}.")
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _facts(path: str, dump: Dump) -> ArtifactFacts:

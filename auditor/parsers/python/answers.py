@@ -168,7 +168,11 @@ def mismatch(models: WebModels, answer: V, handler: Func, response: Class | None
             return
         declared = run.eval_in(handler.state, handler.node.returns)
         response = declared if isinstance(declared, Class) else None
-    if response is None or not models.is_request_model(response) or handler.decorators:
+    if (
+        response is None
+        or not models.is_request_model(response)
+        or len(handler.node.decorator_list) != 1
+    ):
         return
     if not isinstance(answer, DictV) or answer.partial or not _plain_model(models, response):
         return

@@ -545,7 +545,8 @@ class Dump:
     path: PathValue
     writer: str
     names: tuple[PickledName, ...] = ()
-    fitted: Fitted | None = None
+    # What is inside that was fitted, by the keys under which the file holds it (none: the whole).
+    fits: tuple[tuple[tuple[str | int, ...], Fitted], ...] = ()
 
 
 @value

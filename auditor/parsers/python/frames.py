@@ -406,6 +406,10 @@ class Frames:
             return self.like(owner, None, "vector")
         elif attr in ("to_dict", "to_json", "to_string", "mean", "sum", "isnull", "isna", "any"):
             return Unk("made from a table")
+        elif is_array(owner):
+            if attr in ("argmax", "argmin") and not (site.args or site.kwargs):
+                return Obj(f"numpy.{attr}", [owner], {}, self.run.at(site.node))
+            return Unk("made from an array")
         else:
             return self.like(owner, None)
         # A categorical column has all its categories, whatever one row holds.
@@ -489,12 +493,8 @@ class Frames:
         """``frame[…]``."""
         if isinstance(index, Obj) and index.name == "slice":
             return self.like(owner, owner.cols)
-        if owner.kind == "vector":
-            return Unk("an item of an array")
-        if owner.kind == "array":
-            if isinstance(index, ListV) and index.items and isinstance(index.items[0], Obj):
-                return self.like(owner, None)
-            return self.like(owner, None)
+        if owner.kind in ("vector", "array"):
+            return self.item(owner, index)
         if owner.kind == "one-hot":
             wanted = columns_of(index) if isinstance(index, ListV) else None
             return self.like(owner, wanted, "frame")
@@ -519,6 +519,21 @@ class Frames:
         if isinstance(index, Const) and isinstance(index.value, str):
             return Obj("pandas.column", at=self.run.at(node))
         return self.like(owner, None)
+
+    def item(self, owner: Table, index: V) -> V:
+        """An item of an array: a number of its type, a row, or a part."""
+        if owner.listed:
+            return Unk("an item of a list")
+        numbers = index.items if isinstance(index, ListV) and index.kind == "tuple" else [index]
+        exact = [n for n in numbers or () if isinstance(n, Const) and isinstance(n.value, int)]
+        if numbers is None or len(exact) != len(numbers):
+            parts = any(isinstance(n, Obj) and n.name == "slice" for n in numbers or ())
+            return self.like(owner, None) if parts else Unk("a part of an array")
+        if len(exact) == 1 and owner.kind == "array":
+            return self.like(owner, None, "vector")
+        if owner.dtype in ("float32", "float16", "int64", "int32"):
+            return Obj(f"numpy.{owner.dtype}")
+        return Unk("an item of an array")
 
     def locate(self, owner: Table, index: V, node: ast.AST) -> V:
         """``frame.loc[rows, columns]`` and ``iloc``."""

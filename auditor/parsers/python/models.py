@@ -10,6 +10,7 @@ from auditor.parsers.python import (
     answers,
     clients,
     commandline,
+    learned,
     libraries,
     pickled,
     refusals,
@@ -100,6 +101,8 @@ class Models(PathModels):
         self.frames = Frames(self)
         # What estimators were fitted on, by identity (None: it is not certain).
         self.fits: dict[int, tuple[Obj, Fitted | None]] = {}
+        # The same of what a loaded mapping or tuple holds, by its keys.
+        self.members: dict[tuple[int, tuple[str | int, ...]], tuple[Obj, Fitted]] = {}
         # The URL of the broker that celery is given.
         self.broker: V | None = None
 
@@ -647,7 +650,9 @@ class Models(PathModels):
                 destination = site.get(1, "dst")
                 if destination is not None:
                     self.file(site, destination, "write", "file")
-        return self.frames.call(site) or self.made(site)
+        made = self.frames.call(site) or self.made(site)
+        learned.loaded(self, site, target, made)
+        return made
 
     def is_buffer(self, value: V) -> bool:
         """Whether this is data in memory and no path."""
@@ -663,7 +668,7 @@ class Models(PathModels):
         clients.asked(self, site, owner, attr)
         if attr == "TemplateResponse" and isinstance(owner, Obj):
             answers.template_response(self, site, owner)
-        learnt = pickled.fit(self, site, owner, attr)
+        learnt = pickled.fit(self, site, owner, attr) or learned.ask(self, site, owner, attr)
         if learnt is not None:
             return learnt
         head = owner.name if isinstance(owner, Obj) else ""

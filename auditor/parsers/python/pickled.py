@@ -71,7 +71,7 @@ def written(models: Models, site: Site) -> None:
             path=run.sink.path(target),
             writer=site.name,
             names=names,
-            fitted=fitted(models, held),
+            fits=tuple(_fits(models, held)),
         )
     )
 
@@ -177,7 +177,9 @@ def fit(models: Models, site: Site, owner: V, attr: str) -> V | None:
                 for key, value in (last.kwargs.items() if last is not None else ())
                 if isinstance(value, Const) and isinstance(value.value, str | int | float | None)
             ),
-            bare=last is not None and not last.args,
+            bare=last is not None
+            and not last.args
+            and all(isinstance(value, Const) for value in last.kwargs.values()),
             target=kind_of(target),
             values=_values(data),
             at=run.at(site.node),
@@ -186,10 +188,17 @@ def fit(models: Models, site: Site, owner: V, attr: str) -> V | None:
     return owner
 
 
-def fitted(models: Models, value: V) -> Fitted | None:
-    """What a value that is pickled was fitted on; None where that is not certain."""
-    found = models.fits.get(id(value))
-    return found[1] if found is not None else None
+def _fits(models: Models, value: V) -> Iterator[tuple[tuple[str | int, ...], Fitted]]:
+    """What a pickled object, or the members of a mapping or tuple, were fitted on."""
+    members: list[tuple[tuple[str | int, ...], V]] = [((), value)]
+    if isinstance(value, DictV) and not value.partial:
+        members += [((key,), item) for key, item in value.items.items() if isinstance(key, str)]
+    elif isinstance(value, ListV):
+        members += [((index,), item) for index, item in enumerate(value.items or ())]
+    for keys, item in members:
+        found = models.fits.get(id(item))
+        if found is not None and found[1] is not None:
+            yield keys, found[1]
 
 
 def _steps(owner: Obj) -> list[Obj] | None:

@@ -418,7 +418,7 @@ class WebModels(RequestModels):
                         data.web.routes.append(
                             RawRoute(
                                 route.methods, route.path, value, route.at, route.conditional,
-                                route.response_model,
+                                route.response_model, route.response,
                             )
                         )  # fmt: skip
                 else:
