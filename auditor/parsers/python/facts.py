@@ -338,12 +338,14 @@ class Server:
 class Column:
     """A column of what a prediction is asked with.
 
-    ``name`` is None where only the position counts; ``field`` is the request field it holds.
+    ``name`` is None where only the position counts; ``field`` is the request field it holds;
+    ``dtype`` NumPy's type of what a session is fed, where it is certain.
     """
 
     name: str | None
     field: str | None = None
     at: Location | None = None
+    dtype: str = ""
 
 
 @value

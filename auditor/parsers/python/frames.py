@@ -133,6 +133,8 @@ def dtype_of(value: V | None) -> str:
         return value.value
     if isinstance(value, Ext) and value.owner is None and value.name.startswith("numpy."):
         return value.name.rpartition(".")[2]
+    if isinstance(value, Ext) and value.owner is None:
+        return {"builtins.float": "float64", "builtins.int": "int64"}.get(value.name, "")
     return ""
 
 
@@ -168,6 +170,39 @@ def _operand(value: V) -> bool:
     if isinstance(value, Obj):
         return value.name in ("numpy.array", "numpy.asarray") and value.data is None
     return False
+
+
+def element_of(value: V) -> str:
+    """NumPy's type of an array's elements, where it is certain; empty elsewhere."""
+    if isinstance(value, Table):
+        return value.dtype if is_array(value) else ""
+    if not isinstance(value, Obj) or value.name not in ("numpy.array", "numpy.asarray"):
+        return ""
+    told = value.kwargs.get("dtype") or (value.args[1] if len(value.args) > 1 else None)
+    if told is not None:
+        return dtype_of(told)
+    given = value.args[0] if value.args else None
+    while isinstance(given, ListV) and given.items and len(given.items) == 1:
+        given = given.items[0]
+    kind = given.kind.replace(" ", "").lower() if isinstance(given, FieldV) else ""
+    inner = kind.removeprefix("list[").removeprefix("list[").rstrip("]")
+    return {"float": "float64", "int": "int64"}.get(inner, "") if kind.startswith("list[") else ""
+
+
+def reshaped(site: Site, owner: Obj, attr: str, at: Location) -> V | None:
+    """``numpy.array(row).reshape(1, -1)``, ``.astype(…)``: an array again, of the same elements."""
+    if owner.name not in ("numpy.array", "numpy.asarray") or owner.data is not None:
+        return None
+    if attr == "astype" and site.args:
+        return Obj(owner.name, owner.args[:1], {**owner.kwargs, "dtype": site.args[0]}, at)
+    if attr != "reshape" or not site.args:
+        return None
+    shape = site.args[0].items if isinstance(site.args[0], ListV) else site.args
+    if shape is None or len(shape) > 2:
+        return None
+    made = Table("array" if len(shape) == 2 else "vector", None, at)
+    made.dtype = element_of(owner)
+    return made
 
 
 class Frames:
@@ -628,7 +663,7 @@ class Frames:
                 return None
             return Input(
                 kind="feed",
-                columns=tuple(Column(name=n) for n in names),
+                columns=tuple(Column(name=n, dtype=element_of(feed.items[n])) for n in names),
                 at=self.run.at(site.node),
             )
         if isinstance(given, ListV):

@@ -19,7 +19,7 @@ from auditor.parsers.python import (
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
 from auditor.parsers.python.facts import Call, Fitted, Phase, Value
-from auditor.parsers.python.frames import Frames, birth, certain
+from auditor.parsers.python.frames import Frames, birth, certain, reshaped
 from auditor.parsers.python.imports import canonical
 from auditor.parsers.python.inputs import Web
 from auditor.parsers.python.module import text_of
@@ -668,6 +668,10 @@ class Models(PathModels):
         clients.asked(self, site, owner, attr)
         if attr == "TemplateResponse" and isinstance(owner, Obj):
             answers.template_response(self, site, owner)
+        if isinstance(owner, Obj):
+            shaped = reshaped(site, owner, attr, run.at(site.node))
+            if shaped is not None:
+                return shaped
         learnt = pickled.fit(self, site, owner, attr) or learned.ask(self, site, owner, attr)
         if learnt is not None:
             return learnt
