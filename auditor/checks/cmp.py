@@ -250,7 +250,7 @@ def other_columns(service: Service, rule: Rule, deployment: Deployment) -> Itera
 
     by_path = {a.path: a for a in deployment.artifacts}
     seen = {r.path: r.seen.repo or r.source_has for r in service.reads}
-    dumps = {r.path: r.seen.dump for r in service.reads if r.seen.dump is not None}
+    dumps = trained.dumps_of(service)
     broken = {x.artifact.path for x in (*deployment.loads, *deployment.made_loads)
               if x.service is service and x.result.outcome == "fails"}  # fmt: skip
     for call in calls:

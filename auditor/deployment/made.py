@@ -65,18 +65,11 @@ def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
     elif fact.module is not None and isinstance(fact.module.value, str):
         program = _program((cwd,), view, env, cwd)
         trace = program.run(fact.module.value, as_main=True, argv=argv)
+    elif fact.code is not None and isinstance(fact.code.value, str):
+        return _inline(fact.code.value, _program((cwd,), view, env, cwd), fact.at)
     if trace is None or not trace.found:
         return nothing
-    paths = frozenset(
-        access.path.resolved
-        for access in trace.files
-        if access.mode in ("write", "append", "create") and isinstance(access.path.resolved, str)
-    )
-    vague = any(
-        isinstance(access.path.resolved, Unknown)
-        for access in trace.files
-        if access.mode in ("write", "append", "create")
-    )
+    paths, vague = _written(trace)
     reads = tuple(
         (access.path.resolved, access.at)
         for access in trace.files
@@ -100,11 +93,34 @@ def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
         followed=not vague and not trace.truncated and not trace.problems,
         reads=reads,
         imports=imports,
-        dumps=_dumps(trace),
+        dumps=certain_dumps(trace),
     )
 
 
-def _dumps(trace: Trace) -> tuple[Dump, ...]:
+def _inline(code: str, program: Program, at: Location) -> Made:
+    """``python -c "import train; train.main()"``: what it writes, where that is something."""
+    from auditor.parsers.python.module import Places, parse_text
+    from auditor.parsers.python.program import Module
+
+    text = "\n" * (at.line - 1) + code
+    facts = parse_text(at.path, text, Places(at.path, text))
+    if facts.tree is None or facts.problems:
+        return Made(at=at)
+    own = Unknown("an inline program has no file")
+    trace = program.run_file(Module(name="__main__", file=own, facts=facts))
+    written, vague = _written(trace)
+    whole = bool(written) and not vague and not trace.truncated and not trace.problems
+    return Made(at=at, paths=written, followed=whole, dumps=certain_dumps(trace))
+
+
+def _written(trace: Trace) -> tuple[frozenset[str], bool]:
+    """The paths that a run writes, and whether it writes others that are not known."""
+    paths = [a.path.resolved for a in trace.files if a.mode in ("write", "append", "create")]
+    known = frozenset(path for path in paths if isinstance(path, str))
+    return known, any(isinstance(path, Unknown) for path in paths)
+
+
+def certain_dumps(trace: Trace) -> tuple[Dump, ...]:
     """The pickles of a run whose files nothing else in it may write."""
     writes = [access.path.resolved for access in trace.files if access.mode in ("write", "append")]
     if trace.truncated:

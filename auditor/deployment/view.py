@@ -381,7 +381,7 @@ class View:
         try:
             for command in ran(self._image.image):
                 fact = command.what.fact
-                if isinstance(fact, PythonRun) and fact.code is None:
+                if isinstance(fact, PythonRun):
                     made = run(fact, self, command.what.env, command.what.cwd)
                     found[command.step.at] = (*found.get(command.step.at, ()), made)
         finally:

@@ -24,7 +24,7 @@ def loads_of_dumps(services: Iterable[Service]) -> Iterator[Load]:
     from auditor.linking.loads import LOADERS, runtime_of
 
     for service in services:
-        dumps = {read.path: read.seen.dump for read in service.reads if read.seen.dump is not None}
+        dumps = dumps_of(service)
         runtime = runtime_of(service.environment, service) if service.environment else None
         if not dumps or runtime is None or service.environment is None or not service.entries:
             continue
@@ -46,6 +46,18 @@ def loads_of_dumps(services: Iterable[Service]) -> Iterator[Load]:
                 service=service,
                 access=access,
             )
+
+
+def dumps_of(service: Service) -> dict[str, Dump]:
+    """What was certainly pickled into files of the container before the server starts, by path."""
+    from auditor.deployment.made import certain_dumps
+
+    found = {read.path: read.seen.dump for read in service.reads if read.seen.dump is not None}
+    for prelude in service.preludes:
+        for dump in certain_dumps(prelude.trace):
+            if isinstance(dump.path.resolved, str):
+                found[dump.path.resolved] = dump
+    return found
 
 
 def artifact(path: str, dump: Dump) -> Artifact:
@@ -118,7 +130,7 @@ def _judged(path: str, dump: Dump, runtime: Runtime) -> Compatibility:
             help=f"Install {name.module} in the image that loads it, in the same release.",
         )
         for name in dump.names
-        if not name.name and runtime.installed.provides(name.module).answer == "no"
+        if not name.name and runtime.installed.provides(name.module).answer in ("no", "likely-no")
     ]
     found = link(_facts(path, dump), runtime, loader="pickle")
     reasons += [r for r in found.reasons if r.rule in _BY_NAME and r.effect == "load"]

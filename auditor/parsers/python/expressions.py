@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from auditor.parsers.python import answers, coroutines, kept, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import Phase
-from auditor.parsers.python.frames import arithmetic, birth, is_array
+from auditor.parsers.python.frames import arithmetic, birth, is_array, product
 from auditor.parsers.python.module import yields
 from auditor.parsers.python.operations import binary, compare, format_value, get_item, unary
 from auditor.parsers.python.scopes import MAX_UNROLL, Frame, ServingError
@@ -21,7 +21,6 @@ from auditor.parsers.python.values import (
     Found,
     Func,
     ListV,
-    Obj,
     Table,
     Unk,
     V,
@@ -320,11 +319,9 @@ _ELEMENTWISE = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 def operate(run: Interpreter, op: ast.operator, left: V, right: V) -> V:
     """What an operator makes of two values."""
     made = binary(op, left, right)
-    if (
-        isinstance(made, Unk)
-        and isinstance(op, _ELEMENTWISE)
-        and isinstance(left, Table | Obj | Const)
-    ):
+    if isinstance(op, ast.MatMult):
+        return product(left, right, None) or made
+    if isinstance(made, Unk) and isinstance(op, _ELEMENTWISE):
         return arithmetic(left, right, None) or made
     return made
 

@@ -155,6 +155,20 @@ def is_array(value: V) -> bool:
     return False
 
 
+# What an array's own sum, mean or maximum is: a number of NumPy, or an array.
+_AGGREGATED = "a number that was made from an array"
+
+
+def product(left: V, right: V, at: Location | None) -> Table | None:
+    """A matrix times an array: an array; None where a number may come of it."""
+    tables = [v for v in (left, right) if isinstance(v, Table) and is_array(v)]
+    wide = any(v.kind == "array" for v in tables)
+    if not wide or not all(v in tables or _operand(v) for v in (left, right)):
+        return None
+    both = len(tables) == 2 and all(v.kind == "array" for v in tables)
+    return Table("array" if both else "vector", None, at)
+
+
 def arithmetic(left: V, right: V, at: Location | None) -> Table | None:
     """What an operator makes of an array and something that it takes; None for anything else."""
     arrays = [v for v in (left, right) if is_array(v)]
@@ -168,8 +182,29 @@ def _operand(value: V) -> bool:
     if isinstance(value, Const):
         return isinstance(value.value, int | float) and not isinstance(value.value, bool)
     if isinstance(value, Obj):
-        return value.name in ("numpy.array", "numpy.asarray") and value.data is None
-    return False
+        return value.name.startswith("numpy.") and value.data is None
+    return isinstance(value, Unk) and value.reason == _AGGREGATED
+
+
+def member(value: V, place: int) -> FieldV | None:
+    """An item of a field that is declared as a list."""
+    if not isinstance(value, FieldV) or not is_listed(value):
+        return None
+    inner = value.kind[5:].rstrip()
+    if not inner.endswith("]") or "|" in inner:
+        return None
+    return FieldV(f"{value.name}[{place}]", value.at, inner[:-1].strip())
+
+
+def is_listed(value: V) -> bool:
+    """A field of the request that is declared as a list."""
+    return isinstance(value, FieldV) and value.kind.lower().startswith("list[")
+
+
+def _is_number(value: V) -> bool:
+    if isinstance(value, FieldV):
+        return value.kind in ("float", "int", "str", "bool")
+    return isinstance(value, Const)
 
 
 def element_of(value: V) -> str:
@@ -254,7 +289,7 @@ class Frames:
             made = self.array(site)
             kind = dtype_of(site.get(1, "dtype"))
             if isinstance(made, Table) and (kind or not isinstance(site.args[0], Table)):
-                made.dtype = kind
+                made.dtype = kind or made.dtype
             return made
         if name in _ELEMENTWISE and site.args and is_array(site.args[0]):
             kind = site.args[0].kind if isinstance(site.args[0], Table) else "array"
@@ -365,9 +400,15 @@ class Frames:
                 return self.table("array", self.positions(first), site.node)
             if isinstance(first, Table) and first.kind in ("row", "vector"):
                 return self.table("array", _unnamed(first.cols), site.node)
+            if data.items and any(is_listed(item) for item in data.items):
+                rows = self.table("array", None, site.node)
+                rows.dtype = element_of(Obj("numpy.array", [data]))
+                return rows
             if data.items and not isinstance(first, DictV | Table):
                 kind = "array" if at_least else "vector"
-                return self.table(kind, self.positions(data), site.node)
+                made = self.table(kind, self.positions(data), site.node)
+                made.flat = not at_least and all(_is_number(item) for item in data.items)
+                return made
         return Obj(site.name, site.args, site.kwargs, self.run.at(site.node))
 
     # -- using --
@@ -438,13 +479,17 @@ class Frames:
                 owner.cols = None
             return Unk("a column")
         elif attr in ("flatten", "ravel", "squeeze"):
-            return self.like(owner, None, "vector")
+            row = self.like(owner, None, "vector")
+            row.flat = attr != "squeeze"
+            return row
+        elif attr in _AGGREGATES and is_array(owner):
+            return Unk(_AGGREGATED)
         elif attr in ("to_dict", "to_json", "to_string", "mean", "sum", "isnull", "isna", "any"):
             return Unk("made from a table")
         elif is_array(owner):
             if attr in ("argmax", "argmin") and not (site.args or site.kwargs):
                 return Obj(f"numpy.{attr}", [owner], {}, self.run.at(site.node))
-            return Unk("made from an array")
+            return Unk(_AGGREGATED if attr in _AGGREGATES else "made from an array")
         else:
             return self.like(owner, None)
         # A categorical column has all its categories, whatever one row holds.

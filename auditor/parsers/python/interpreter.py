@@ -18,6 +18,7 @@ from auditor.parsers.python import caching, commandline, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.expressions import EVAL
 from auditor.parsers.python.facts import Failure, Import, Phase, Reach, Trace, Unsure, Use
+from auditor.parsers.python.frames import member
 from auditor.parsers.python.imports import note_import
 from auditor.parsers.python.module import text_of
 from auditor.parsers.python.scopes import (
@@ -521,6 +522,7 @@ class Interpreter:
                 reason = value.reason if isinstance(value, Unk) else "is unpacked"
                 items = [
                     (None if starred else self.models.held(value, Const(place)))
+                    or (None if starred else member(value, place))
                     or Unk(reason, deps_of(value))
                     for place in range(len(target.elts))
                 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auditor.parsers.python.facts import Fitted
-from auditor.parsers.python.frames import is_array
 from auditor.parsers.python.values import (
     Col,
     Const,
@@ -150,7 +149,7 @@ def _wants_rows(estimator: str) -> bool:
 def _is_flat(given: V) -> bool:
     """Whether a value certainly has one dimension."""
     if isinstance(given, Table):
-        return given.kind == "vector" and (is_array(given) or given.listed)
+        return given.kind == "vector" and given.flat
     if isinstance(given, FieldV):
         kind = given.kind.replace(" ", "").lower()
         return kind in ("list[float]", "list[int]", "list[str]", "list[bool]")

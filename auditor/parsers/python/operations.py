@@ -318,6 +318,10 @@ def _contains(op: ast.cmpop, left: V, right: V, deps: val.Deps) -> V:
         if left.value in right.items:
             return Const(not negate, deps) if not right.partial else Unk("a partial mapping", deps)
         return Unk("a partial mapping", deps) if right.partial else Const(negate, deps)
+    if isinstance(left, Const) and isinstance(right, ListV):
+        there = [i for i in right.items or () if isinstance(i, Const) and i.value == left.value]
+        if there:
+            return Const(not negate, deps)
     try:
         a, b = plain(left), plain(right)
         return Const((a in b) != negate, deps)

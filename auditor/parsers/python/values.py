@@ -173,9 +173,10 @@ class Table(V):
     ``one-hot`` (what one row of ``cols`` was made into: at most one column of each).
     ``cols`` is None when the columns are not known. ``single``: one row, for certain. ``error`` says what asking it for a column
     that it lacks raised, and where. ``listed``: its contents as plain lists (``tolist()``).
+    ``flat``: it has one dimension, for certain.
     """
 
-    __slots__ = ("at", "born", "cols", "dtype", "error", "kind", "listed", "single")
+    __slots__ = ("at", "born", "cols", "dtype", "error", "flat", "kind", "listed", "single")
 
     def __init__(self, kind: str, cols: list[Col] | None, at: Location | None) -> None:
         self.kind = kind
@@ -185,6 +186,7 @@ class Table(V):
         self.born: Born | None = None
         self.single = False
         self.listed = False
+        self.flat = False
         # What its numbers are, where the code says so (``float32``).
         self.dtype = ""
 
