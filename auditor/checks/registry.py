@@ -50,7 +50,7 @@ FAMILIES = (
 # Families that have nothing to say of most repositories, and when they have; the others always do.
 _WANTED: dict[str, Callable[[Deployment], bool]] = {
     "art": lambda deployment: bool(deployment.artifacts),
-    "cmp": lambda deployment: bool(deployment.loads),
+    "cmp": lambda deployment: bool(deployment.loads or deployment.made_loads),
     "served": lambda deployment: any(
         service.models or any(fault.kind == "model-server" for fault in service.faults)
         for service in deployment.services

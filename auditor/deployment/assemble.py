@@ -316,9 +316,12 @@ def assemble(
         loads = tuple(
             loads_of(artifacts, complete, environment_list, target_python=settings.target_python)
         )
+    from auditor.linking.dumps import loads_of_dumps
+
     return Deployment(
         root=repository.root,
         loads=loads,
+        made_loads=tuple(loads_of_dumps(complete)),
         services=tuple(complete),
         images=tuple(shipped),
         environments=tuple(environment_list),

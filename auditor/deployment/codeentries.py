@@ -277,6 +277,7 @@ class CodeFollower:
             by_hand=self._by_hand,
             python=python,
             budget=self.view.budget,
+            dump=lambda path: self.view.look(path).dump,
         )
 
     def _module(self, path: str) -> ModuleFacts | None:

@@ -257,12 +257,13 @@ def follow(
                 )
                 for stage, why in open_links
             ]
-    importable, unsure = _importable(entries, view)
+    pickled = view.pickled_modules | _dumped_modules(entries, view)
+    importable, unsure = _importable(entries, view, pickled)
     doubtful = _doubtful(entries, view)
     unsure |= doubtful.keys()
     absent = frozenset(
         module
-        for module in view.pickled_modules - importable.keys() - unsure
+        for module in pickled - importable.keys() - unsure
         if view.repository_like(f"{module.replace('.', '/')}.py") is not None
     )
     from auditor.deployment.logfiles import log_files
@@ -385,18 +386,36 @@ def _unanswered(
         )
 
 
+def _dumped_modules(entries: list[Entry], view: View) -> frozenset[str]:
+    """Modules of the project that what the build pickled names, where the service loads it."""
+    paths = {
+        access.path.resolved
+        for entry in entries
+        for access in entry.trace.files
+        if access.kind == "artifact" and access.mode == "read"
+    }
+    dumps = [view.look(path).dump for path in paths if isinstance(path, str)]
+    return frozenset(
+        name.module
+        for dump in dumps
+        if dump is not None
+        for name in dump.names
+        if name.name and name.module != "__main__"
+    )
+
+
 def _importable(
-    entries: list[Entry], view: View
+    entries: list[Entry], view: View, modules: frozenset[str]
 ) -> tuple[dict[str, ProjectModule], frozenset[str]]:
     """Which of the modules that artifacts name the code can import, and which it may."""
-    if not view.pickled_modules:
+    if not modules:
         return {}, frozenset()
     from auditor.linking.projects import project_module
 
     found: dict[str, ProjectModule] = {}
     unsure: set[str] = set()
     roots = tuple(dict.fromkeys(r for e in entries for r in (*e.roots, *e.trace.roots)))
-    for module in view.pickled_modules:
+    for module in modules:
         inside = module.replace(".", "/")
         for root in roots:
             base = posixpath.join(root, inside)

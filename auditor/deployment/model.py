@@ -627,11 +627,21 @@ class Service:
 
 @value
 class Artifact:
-    """A model file of the repository, as judged from its bytes (``facts`` of ``artifacts.scan``)."""
+    """A model file of the repository, as judged from its bytes (``facts`` of ``artifacts.scan``).
+
+    ``dumped`` is where the project's own code writes it, for one that is made while building: its
+    ``path`` is then the image's, and ``facts`` what that code tells.
+    """
 
     path: str
     facts: ArtifactFacts
     is_dev: bool = False
+    dumped: Location | None = None
+
+    @property
+    def at(self) -> Location:
+        """Where it is, or is made."""
+        return self.dumped or Location(self.path)
 
 
 @value
@@ -683,6 +693,8 @@ class Deployment:
     environments: tuple[Environment, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     loads: tuple[Load, ...] = ()
+    # Loads of what the project's own code pickles while building or before the start.
+    made_loads: tuple[Load, ...] = ()
     projects: tuple[ComposeProject, ...] = ()
     # Other ways to start them: with a file for development or a GPU, or without that for production.
     variants: tuple[ComposeProject, ...] = ()

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from auditor.parsers.python.facts import ModuleFacts, Trace
+from auditor.parsers.python.facts import Dump, ModuleFacts, Trace
 from auditor.source import Unknown
 from auditor.values import value
 
@@ -118,7 +118,8 @@ class Program:
     the text of a small file of the image by absolute path (configuration, ``.env``), None when it
     is not there; ``exists`` says whether a path exists in the image (None: not known); ``names`` what
     a directory holds (None: not all of it is known); ``by_hand``
-    whether a path that is not there is made by hand on the machines that build the image.
+    whether a path that is not there is made by hand on the machines that build the image; ``dump``
+    what the build pickled into a file.
     """
 
     def __init__(
@@ -136,7 +137,9 @@ class Program:
         by_hand: Callable[[str], bool] = lambda path: False,
         python: tuple[int, int] | None = None,
         budget: Budget | None = None,
+        dump: Callable[[str], Dump | None] = lambda path: None,
     ) -> None:
+        self.dump = dump
         self.budget = budget or Budget()
         self.finder = finder
         self.environment = dict(environment or {})
