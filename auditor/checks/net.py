@@ -148,7 +148,11 @@ def _behind_proxy(service: Service, served: ports.Served, deployment: Deployment
 @check("NET003")
 def published_nowhere(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A published container port that no process serves."""
-    if service.image is None or service.host_network or service.lends_network:
+    if (
+        (service.image is None and service.backing is None)
+        or service.host_network
+        or service.lends_network
+    ):
         return
     served = ports.served(service)
     tcp = [

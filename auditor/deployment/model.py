@@ -23,6 +23,7 @@ from auditor.values import field, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
+    from auditor.deployment.backing import Backing
     from auditor.deployment.imagefacts import CopyProblem, Image
     from auditor.deployment.neighbours import Neighbours
     from auditor.linking.compatibility import Compatibility
@@ -555,6 +556,8 @@ class Service:
     modules_by_hand: tuple[tuple[str, str], ...] = ()
     # Modules that artifacts name, the repository has, and the image does not.
     absent_modules: frozenset[str] = frozenset()
+    # What is known of a database, broker or monitor that is pulled.
+    backing: Backing | None = None
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     # Where the proxy that it runs sends requests.
