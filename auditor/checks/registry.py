@@ -53,7 +53,6 @@ _WANTED: dict[str, Callable[[Deployment], bool]] = {
     "art": lambda deployment: bool(deployment.artifacts),
     "cmp": lambda deployment: bool(deployment.loads or deployment.made_loads),
     "backing": lambda deployment: any(s.compose is not None for s in deployment.services),
-    "cmp": lambda deployment: bool(deployment.loads),
     "served": lambda deployment: any(
         service.models or any(fault.kind == "model-server" for fault in service.faults)
         for service in deployment.services

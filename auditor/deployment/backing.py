@@ -276,8 +276,8 @@ def _unset(started: _Started) -> Iterator[StartFault]:
 
 def _unconfigured(started: _Started) -> Iterator[StartFault]:
     """A command that replaces the image's own leaves out the file that it named."""
-    flag, own = started.row.get("config_flag"), started.row.get("config")
-    if not flag or started.command is None:
+    flag, own = str(started.row.get("config_flag", "")), str(started.row.get("config", ""))
+    if not flag or not started.command:
         return
     told = _option(started.words, flag)
     place = started.command[0][1]
