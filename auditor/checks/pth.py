@@ -352,6 +352,17 @@ def relative_destination(image: BuiltImage, rule: Rule) -> Iterator[Outcome]:
 @check("PTH005")
 def relative_volume(service: Service, rule: Rule) -> Iterator[Outcome]:
     """A volume target that is relative, or an anonymous volume that hides what the image has."""
+    for fault in service.faults:
+        if fault.kind == "volume":
+            yield rule.finding(
+                fault.at,
+                fault.message,
+                help="Mount the volume at /var/lib/postgresql, or pin an older release.",
+                related=[Related(at, text) for at, text in fault.related],
+                confidence=Confidence.CERTAIN if fault.certain else Confidence.LIKELY,
+                evidence=dict(fault.evidence),
+                breaks=service.breaks(fault.stage),
+            )
     for mount in service.mounts:
         if not isinstance(mount.target, str):
             continue

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from auditor.catalog import knowledge
-from auditor.linking.compatibility import Compatibility, Reason, Runtime, link
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
     from auditor.artifacts.features import Contract
     from auditor.deployment.model import Artifact, Load, Service
+    from auditor.linking.compatibility import Compatibility, Runtime
     from auditor.parsers.python.facts import Dump
 
 # Of the code that writes a pickle only its names are known, and only these rules ask for no more.
@@ -20,13 +20,15 @@ _BY_NAME = frozenset({"CMP007", "CMP008"})
 
 def loads_of_dumps(services: Iterable[Service]) -> Iterator[Load]:
     """Every load of a file that a training step of the same image certainly wrote."""
-    from auditor.deployment.model import Load
-    from auditor.linking.loads import LOADERS, runtime_of
-
     for service in services:
         dumps = dumps_of(service)
+        if not dumps:
+            continue
+        from auditor.deployment.model import Load
+        from auditor.linking.loads import LOADERS, runtime_of
+
         runtime = runtime_of(service.environment, service) if service.environment else None
-        if not dumps or runtime is None or service.environment is None or not service.entries:
+        if runtime is None or service.environment is None or not service.entries:
             continue
         done: set[str] = set()
         for access in (a for entry in service.entries for a in entry.trace.files):
@@ -121,6 +123,8 @@ def _facts(path: str, dump: Dump) -> ArtifactFacts:
 
 def _judged(path: str, dump: Dump, runtime: Runtime) -> Compatibility:
     """What the names come to; a library that the final image lacks comes first."""
+    from auditor.linking.compatibility import Compatibility, Reason, link
+
     reasons = [
         Reason(
             rule="CMP003",
