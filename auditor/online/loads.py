@@ -43,7 +43,8 @@ class Asked:
     """``libmagic.so.1``, or ``magic`` without a version; and the names of programs.
 
     ``early``: the libraries that importing the module loads, and cannot do without. ``demanded``:
-    the programs without which importing it, or making an object of a class of it, raises.
+    the programs without which importing it, making an object of a class of it, or its own look
+    for them, raises.
     """
 
     libraries: frozenset[str] = frozenset()
@@ -59,7 +60,7 @@ def asked(source: str, code: Code | None = None, name: str = "") -> Asked:
     ``name``; commands are followed through them.
     """
     # "run = subprocess.Popen" starts programs under another name.
-    words = (*(f"{word}(" for word in (*_LOADERS, *_STARTERS)), "Popen")
+    words = (*(f"{word}(" for word in (*_LOADERS, *_STARTERS)), "Popen", _SEARCHED)
     if len(source) > LARGEST_MODULE or not any(word in source for word in words):
         return Asked()
     module = code.module(name) if code is not None else None
@@ -92,6 +93,9 @@ def asked(source: str, code: Code | None = None, name: str = "") -> Asked:
                 started = {*_programs(module.texts(argument, program=True))}
                 programs |= started
                 demanded |= started if id(call) in needed else set()
+    for searched, demands in _searched(module):
+        programs |= searched
+        demanded |= searched if demands else set()
     return Asked(
         libraries=frozenset(libraries),
         early=frozenset(early),
@@ -99,6 +103,41 @@ def asked(source: str, code: Code | None = None, name: str = "") -> Asked:
         demanded=frozenset(demanded),
         blind=blind,
     )
+
+
+# Where a shell looks for programs; and what else is looked for there.
+_SEARCHED = "PATH"
+
+
+def _searched(module: Module) -> Iterator[tuple[frozenset[str], bool]]:
+    """Programs that a function looks for in the directories of ``PATH`` itself, by names that it
+    goes through, and whether it raises.
+    """
+    for function in ast.walk(module.tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes = [*ast.walk(function)]
+        if any(_reads_path(node) for node in nodes):
+            loops = [node for node in nodes if isinstance(node, ast.For)]
+            lists = [x.iter for x in loops if isinstance(x.iter, ast.Tuple | ast.List)]
+            found = frozenset(p for one in lists for p in _programs(module.texts(one)))
+            yield found, any(isinstance(node, ast.Raise) for node in nodes)
+
+
+def _reads_path(node: ast.AST) -> bool:
+    """``os.environ["PATH"]``, ``os.environ.get("PATH")``, ``os.getenv("PATH")``."""
+    if isinstance(node, ast.Subscript):
+        named, given = _called(node.value)[1], [node.slice]
+    elif isinstance(node, ast.Call):
+        owner, name = _called(node.func)
+        inner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        of_environ = name == "get" and inner is not None and _called(inner)[1] == "environ"
+        named = "environ" if of_environ or owner == "environ" or name == "getenv" else name
+        given = node.args[:1]
+    else:
+        return False
+    texts = [one.value for one in given if isinstance(one, ast.Constant)]
+    return named == "environ" and texts == [_SEARCHED]
 
 
 # Calls that look a program up and answer None where there is none.

@@ -112,6 +112,15 @@ def requirements(index: Index, distribution: str, version: str | None) -> tuple[
     return () if found is None or isinstance(found, Unknown) else found.requires
 
 
+def undeclared(index: Index, distribution: str, version: str | None) -> dict[str, Any] | None:
+    """``modules`` that the release's setup script imports and pip does not install for it, and
+    whether it is ``isolated`` by every pip; None of what has a wheel, or could not be read.
+    """
+    file = file_of(index, distribution, version)
+    facts = _facts(index, file) if file is not None and not file.is_wheel else None
+    return facts["undeclared"] if facts is not None else None
+
+
 def needs(index: Index, distribution: str, version: str | None) -> tuple[Need, ...]:
     """Shared objects and programs that neither the wheel nor glibc brings, and that Debian has a
     package for.
@@ -212,7 +221,7 @@ def _facts(index: Index, file: File) -> dict[str, Any] | None:
     ``blind`` (looks for a library and names none, or has too much to read), and whether there are
     ``jars``. None when the wheel could not be read whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-9", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-10", file.url, lambda: _read(index, file))
     return found
 
 
@@ -233,14 +242,23 @@ def _read(index: Index, file: File) -> dict[str, Any] | None:
 def _of_archive(
     archive: SourceArchive, unknown: Callable[[str, str], object]
 ) -> dict[str, Any] | None:
-    """The facts of what is built, with ``build``, the packages it takes, and ``requires``."""
+    """The facts of what is built, with ``build``, the packages it takes, ``requires``, and what its
+    setup script imports ``undeclared``.
+    """
     facts = facts_of(archive, unknown)
     if facts is None:
         return None
     build = archive.build()
     head = archive.metadata().partition("\n\n")[0]
     requires = re.findall(r"^Requires-Dist: *(.+)$", head, re.MULTILINE)
-    return {**facts, "compiled": bool(build), "build": list(build), "requires": requires}
+    undeclared = {"modules": list(archive.undeclared()), "isolated": archive.is_isolated}
+    return {
+        **facts,
+        "compiled": bool(build),
+        "build": list(build),
+        "requires": requires,
+        "undeclared": undeclared,
+    }
 
 
 class Members(Protocol):
