@@ -350,6 +350,7 @@ def undeclared_table(archives: Iterable[str]) -> dict[str, dict[str, Any]]:
     """What setup scripts import undeclared, by distribution and release."""
     found: dict[str, dict[str, Any]] = {}
     with online.connected(cache=True) as index:
+        assert index is not None
         for text in archives:
             name, _, version = text.partition("==")
             file = file_of(index, name, version or None)

@@ -232,8 +232,11 @@ def imported(sources: Mapping[str, Callable[[], str]]) -> Imported:
     ``sources``: its modules by dotted name; what its tops lead to is read. A top that leads to
     none is imported by its parts.
     """
-    tops = [name for name in sources if "." not in name]
     packages = {name.rpartition(".")[0] for name in sources}
+    # Parts of a namespace package have no module above them.
+    tops = [name for name in sources if "." not in name] or [
+        name for name in sources if name in packages and name.rpartition(".")[0] not in sources
+    ]
     seen = set(tops)
     found: set[str] = set()
 
@@ -260,7 +263,7 @@ def imported(sources: Mapping[str, Callable[[], str]]) -> Imported:
                 alone.append(module)
         return alone
 
-    empty = {name for name in follow([*tops]) if "." not in name}
+    empty = {name for name in follow([*tops]) if name in tops}
     surely = frozenset(found)
     children = {n for n in sources if n.rpartition(".")[0] in empty and "._" not in n} - seen
     seen |= children

@@ -221,7 +221,7 @@ def _facts(index: Index, file: File) -> dict[str, Any] | None:
     ``blind`` (looks for a library and names none, or has too much to read), and whether there are
     ``jars``. None when the wheel could not be read whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-10", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-11", file.url, lambda: _read(index, file))
     return found
 
 

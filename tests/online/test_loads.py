@@ -234,3 +234,12 @@ def test_modules_of_the_interpreter_that_need_a_library() -> None:
     (need,) = needs.as_needs("gui", facts)
     assert (need.distribution, need.when, need.module) == ("gui", "import", "")
     assert need.names == ("libtk8.6.so",)
+
+
+def test_a_part_of_a_namespace_package_is_imported_as_it_is() -> None:
+    read = {
+        "tiler.core": lambda: "from tiler.core.factory import make",
+        "tiler.core.factory": lambda: "import rasterio",
+        "tiler.core.extra": lambda: "import torch",
+    }
+    assert loads.imported(read).others == {"rasterio"}
