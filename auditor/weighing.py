@@ -113,7 +113,15 @@ def _unneeded(path: str, deployment: Deployment) -> str:
         return "no image and no mount of a service has this file"
     if all(_loads_others(service, path) for service in having):
         return "the services that have this file load others"
+    if _empty(path, deployment) and not any(
+        link.seen.repo == path for service in having for link in service.reads
+    ):
+        return "it is empty, which is how a place is kept, and no code is seen to load it"
     return ""
+
+
+def _empty(path: str, deployment: Deployment) -> bool:
+    return any(a.path == path and a.facts.size == 0 for a in deployment.artifacts)
 
 
 def _loads_others(service: Service, path: str) -> bool:

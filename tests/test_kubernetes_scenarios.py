@@ -74,6 +74,8 @@ def test_kind_is_what_happened(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_forecast_is_what_happened(name: str, tmp_path: Path) -> None:
+    if SCENARIOS[name].get("gap"):
+        pytest.xfail(f"not seen yet: {SCENARIOS[name]['gap']}")
     result = _audit(name, tmp_path)
     services = [s for s in result.services if s.name.rpartition("/")[2] != "worker"]
     assert len(services) == 1

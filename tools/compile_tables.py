@@ -12,7 +12,16 @@ import zlib
 from pathlib import Path
 
 KNOWLEDGE = Path(__file__).resolve().parents[1] / "rules" / "knowledge"
-TABLES = ("breaks", "images", "pickle_danger", "pickle_reviewed", "servers", "stops", "uses")
+TABLES = (
+    "backing",
+    "breaks",
+    "images",
+    "pickle_danger",
+    "pickle_reviewed",
+    "servers",
+    "stops",
+    "uses",
+)
 
 
 def main() -> None:

@@ -129,7 +129,9 @@ class Pod:
         for source in container.get("envFrom", ()):
             for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
                 if key in source:
-                    env.update(self.held(kind, source[key]["name"]) or {})
+                    held = self.held(kind, source[key]["name"]) or {}
+                    before = source.get("prefix", "")
+                    env.update({before + name: text for name, text in held.items()})
         for item in container.get("env", ()):
             if "valueFrom" in item:
                 for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):

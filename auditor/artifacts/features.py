@@ -37,6 +37,8 @@ class Contract:
     used: tuple[str, ...] | None = None
     by_name: bool = False
     pipeline: bool = False
+    # Of ONNX: the inputs' element types, in the order of ``names``.
+    types: tuple[str | None, ...] = ()
 
 
 def contract(facts: ArtifactFacts, member: tuple[str | int, ...] = ()) -> Contract | None:
@@ -275,7 +277,8 @@ def _onnx(facts: ArtifactFacts) -> Contract | None:
         width = ports[0].shape[1]
         count = width if isinstance(width, int) and width > 0 else None
     # One column per input is how a data frame's columns are exported.
-    return Contract(estimator="onnx", root="onnx", names=names or None, count=count)
+    types = tuple(p.type for p in ports)
+    return Contract(estimator="onnx", root="onnx", names=names or None, count=count, types=types)
 
 
 # ---- buffers of boosters ----

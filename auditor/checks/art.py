@@ -60,13 +60,14 @@ def unlisted_callable(artifact: Artifact, rule: Rule, deployment: Deployment) ->
             kept.append(issue)
         else:
             plain.setdefault(name, []).append(issue)
+    chosen: dict[str, list[ArtifactIssue]] = {}
     for name, issues in plain.items():
         module, _, short = name.rpartition(".")
         if module != "__main__" and deployment.defines_module(module):
             # Code of this repository: who starts the service trusts it already.
             continue
         # That a callable is imported goes without saying where it is called.
-        first = next((i for i in issues if i.message.startswith("calls")), issues[0])
+        first = min(issues, key=lambda i: _WEIGHT.get(i.message.partition(" ")[0], 1))
         if module == "__main__" and short.isidentifier() and not short.startswith("_"):
             # A class of the script that trained the model: a burden, hardly an attack.
             first = replace(
@@ -74,8 +75,45 @@ def unlisted_callable(artifact: Artifact, rule: Rule, deployment: Deployment) ->
                 severity=Severity.MEDIUM,
                 message=f"needs `{short}` of the program that wrote it (`__main__`), whatever that was",
             )
+        elif first.message.startswith("restores") and (own := _declared(module, deployment)):
+            chosen.setdefault(own, []).append(first)
+            continue
         kept.append(first)
+    kept += [_of_library(name, issues) for name, issues in chosen.items()]
     yield from _issues(artifact, rule, kept)
+
+
+# What says most about a callable comes first.
+_WEIGHT = {"calls": 0, "restores": 2, "imports": 3}
+
+
+def _declared(module: str, deployment: Deployment) -> str:
+    """The requirement of this repository that brings a module; empty where none is known to."""
+    from auditor.linking import distributions
+    from auditor.parsers.requirements import normalise
+
+    top = module.partition(".")[0]
+    if distributions.is_stdlib(top):
+        return ""
+    names = distributions.distributions_of(module) or (normalise(top),)
+    asked = {r.key for e in deployment.environments for r in e.requirements}
+    return next((name for name in names if name in asked), "")
+
+
+def _of_library(name: str, issues: Sequence[ArtifactIssue]) -> ArtifactIssue:
+    """One issue for the classes of a library that the project itself chose to install.
+
+    Its code runs anyway; what stays open is whether its classes do more than restore themselves.
+    """
+    shown = [f"`{dict(issue.evidence)['callable']}`" for issue in issues]
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    return replace(
+        issues[0],
+        severity=Severity.MEDIUM,
+        message=f"restores objects of {name}, a requirement of this project whose classes are not on "
+        f"the allow-list: {', '.join(shown[:3])}{more}",
+        evidence=(*issues[0].evidence, ("callables", ", ".join(s.strip("`") for s in shown))),
+    )
 
 
 @check("ART003")

@@ -12,6 +12,7 @@ from auditor.deployment.cluster import Cluster, Pods, same_namespace, selects, s
 from auditor.deployment.model import Deployment, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
+from auditor.linking.askers import asked_by_others
 from auditor.parsers import kubernetes, references
 from auditor.parsers.kubernetes import Workload
 from auditor.source import Unknown
@@ -40,11 +41,19 @@ def refused_manifest(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
     """The API server does not take an object, or kustomize does not come to give it any."""
     cluster = deployment.cluster
     for path, at in cluster.missing:
+        if path in deployment.files:
+            continue  # too large to be read here
+        empty = any(other.startswith(f"{path}/") for other in deployment.files)
         yield rule.finding(
             at,
-            f"`{path}` is not in the repository: kustomize stops, and nothing is applied "
-            f"(`no such file or directory`)",
-            help="Correct the name, or commit the file.",
+            f"`{path}` has no `kustomization.yaml`: kustomize stops, and nothing is applied "
+            "(`unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization'`)"
+            if empty
+            else f"`{path}` is not in the repository: kustomize stops, and nothing is applied "
+            "(`no such file or directory`)",
+            help="Add one that lists the directory's manifests, or name the files."
+            if empty
+            else "Correct the name, or commit the file.",
             confidence=Confidence.LIKELY,
             evidence={"path": path},
         )
@@ -425,15 +434,35 @@ def route_backend(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
                 f"`{name}`, which has {has or 'none'}: every request gets 503",
                 help=f"Name a port of the Service (its `port`, not its `targetPort`): {has}.",
                 related=[Related(p.at, "the Service's port") for p in service.ports[:1]],
-                breaks=_breaks(
-                    tuple(
-                        s
-                        for s in deployment.services
-                        if s.workload is not None and selects(service.selector, s.workload)
-                    ),
-                    Stage.REACHABLE,
-                ),
+                breaks=_breaks(tuple(_behind(service, backend, deployment)), Stage.REACHABLE),
             )
+
+
+def _behind(
+    entrance: kubernetes.Service, faulty: kubernetes.Backend, deployment: Deployment
+) -> Iterator[Service]:
+    """The services that nobody reaches, since the one way that leads to them is this route's."""
+    cluster = deployment.cluster
+    open_ports = {
+        int(p.port.value)
+        for p in entrance.ports
+        if isinstance(p.port.value, str) and p.port.value.isdigit()
+    }
+    routed = any(
+        backend is not faulty
+        and backend.service.value == entrance.name
+        and (backend.port is None or backend.port.value in _ports(entrance))
+        for route in cluster.ingresses
+        for backend in route.backends
+    )
+    if routed or entrance.type in ("NodePort", "LoadBalancer"):
+        return
+    for service in deployment.services:
+        if service.workload is None or not selects(entrance.selector, service.workload):
+            continue
+        name = entrance.name if isinstance(entrance.name, str) else ""
+        if not asked_by_others(service, deployment, [name], open_ports):
+            yield service
 
 
 def _ports(service: kubernetes.Service) -> list[object]:

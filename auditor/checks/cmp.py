@@ -10,7 +10,6 @@ from auditor.checks.registry import Outcome, check
 from auditor.deployment.model import Deployment, Load, Service
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.parsers.python.facts import LEFT_EARLY, Phase
-from auditor.source import Location
 
 if TYPE_CHECKING:
     from auditor.artifacts.features import Contract
@@ -81,7 +80,7 @@ def _applies(load: Load, rule: Rule) -> bool:
 
 
 def _judge(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
-    for load in deployment.loads:
+    for load in (*deployment.loads, *deployment.made_loads):
         if load.access is not None and load.access.reach.phase is Phase.UNREACHED:
             continue
         mine = [r for r in load.result.reasons if r.rule == rule.id]
@@ -97,7 +96,7 @@ def _judge(deployment: Deployment, rule: Rule) -> Iterator[Outcome]:
             yield rule.undecided(
                 f"whether `{load.artifact.path}` loads in {load.environment.name}: "
                 f"{unknown[0].message}",
-                at=load.access.at if load.access else Location(load.artifact.path),
+                at=load.access.at if load.access else load.artifact.at,
                 blocks=_stages(load, "load"),
             )
             continue
@@ -144,7 +143,7 @@ def _finding(load: Load, rule: Rule, reason: Reason, more: int) -> Outcome:
     if reason.error:
         message += f": `{reason.error}`"
     return rule.finding(
-        Location(load.artifact.path),
+        load.artifact.at,
         message,
         help=reason.help,
         related=_ends(load, reason),
@@ -247,17 +246,26 @@ def other_columns(service: Service, rule: Rule, deployment: Deployment) -> Itera
         return
     from auditor.artifacts.features import contract
     from auditor.linking import contract as link
+    from auditor.linking import dumps as trained
 
     by_path = {a.path: a for a in deployment.artifacts}
     seen = {r.path: r.seen.repo or r.source_has for r in service.reads}
-    broken = {x.artifact.path for x in deployment.loads
+    dumps = trained.dumps_of(service)
+    broken = {x.artifact.path for x in (*deployment.loads, *deployment.made_loads)
               if x.service is service and x.result.outcome == "fails"}  # fmt: skip
     for call in calls:
         path = call.model.resolved if call.model is not None else None
         artifact = by_path.get(seen.get(path) or "") if isinstance(path, str) else None
+        dump = dumps.get(path) if artifact is None and isinstance(path, str) else None
+        if dump is not None and isinstance(path, str):
+            artifact = trained.artifact(path, dump)
         if artifact is None or artifact.path in broken:
             continue
-        fitted = contract(artifact.facts, call.member)
+        fitted = (
+            contract(artifact.facts, call.member)
+            if dump is None
+            else trained.contract_of(dump, call.member)
+        )
         if fitted is None:
             continue
         given = call.input
@@ -330,7 +338,7 @@ def _columns_finding(
         message = f"`{artifact.path}` {does} the wrong columns: {result.message}"
     related = [
         Related(
-            Location(artifact.path),
+            artifact.at,
             f"a {'Pipeline' if fitted.pipeline else 'bare ' + kind} fitted on {_listed(fitted)}",
         )
     ]

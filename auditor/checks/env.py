@@ -210,8 +210,9 @@ def unpinned_install(environment: Environment, rule: Rule) -> Iterator[Outcome]:
                 continue
             yield rule.finding(
                 item.fact.at,
-                f"`{item.fact.name}{item.fact.specifier}` is installed without a version: the image built "
-                "next month is another one",
+                f"`{item.fact.name}{item.fact.specifier}` is installed without "
+                + ("an exact" if item.fact.specifier else "a")
+                + " version: the image built next month is another one",
                 help="Pin it here, or move it to the requirements file.",
             )
 

@@ -13,14 +13,15 @@ from auditor.checks.environment import allows, requirements_end
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.base import minor
 from auditor.deployment.model import Deployment, Entry, Environment, PythonClaim, Service
-from auditor.findings import Confidence, Related, Severity, Stage
+from auditor.findings import Confidence, Finding, Related, Severity, Stage
 from auditor.linking import distributions
 from auditor.parsers.python.facts import Phase
 from auditor.source import Location
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from auditor.linking.optional import Wanted
-    from auditor.parsers.python.facts import Reach
+    from auditor.parsers.python.facts import Reach, ReachedImport
 
 
 @check("ENV006")
@@ -138,6 +139,8 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
     installed = environment.installed
     python = environment.python
     seen: set[str] = set()
+    # One cause, one finding: what is to be added or copied, by every place that asks for it.
+    causes: dict[str, Finding] = {}
     for entry in service.runs:
         for item in entry.trace.imports:
             top = item.module.partition(".")[0]
@@ -189,9 +192,24 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                 continue
             if not provision.candidates and _copied(service, top):
                 continue  # an image that builds has it
-            own = next((p for p in _own_package(top, deployment)), None)
+            own = next(_own_package(item.module, deployment), None)
+            stub = any("_pb2" in name for name in (item.module, *item.fact.names))
+            if item.unsure and (stub or (own is None and not provision.candidates)):
+                # Code that the build generates; stubs of protobuf have names of all kinds.
+                yield rule.undecided(
+                    f"whether the build makes `{item.module}` is not known ({item.unsure})",
+                    at=item.fact.at,
+                    blocks=_stages(service, item.fact.at, item.reach),
+                )
+                continue
+            wanted = provision.candidates[0] if provision.candidates else top
             if own is not None and not provision.candidates:
-                yield rule.finding(
+                wanted = own
+            if wanted in causes:
+                stages = _stages(service, item.fact.at, item.reach)
+                causes[wanted] = _asked_too(causes[wanted], item, stages)
+            elif wanted == own:
+                causes[wanted] = rule.finding(
                     item.fact.at,
                     f"`{item.module}` is in the repository ({own}), but not where the image's Python "
                     f"finds it: `ModuleNotFoundError: No module named '{top}'`",
@@ -201,22 +219,22 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                     evidence={"module": item.module, "path": own},
                     breaks=_stages(service, item.fact.at, item.reach),
                 )
-                continue
-            wanted = provision.candidates[0] if provision.candidates else top
-            confidence = Confidence.CERTAIN if provision.answer == "no" else Confidence.LIKELY
-            if not provision.candidates and provision.answer != "no":
-                # A name nobody knows: it may come by a way that was not understood.
-                confidence = Confidence.LIKELY
-            yield rule.finding(
-                item.fact.at,
-                f"`{item.module}` is imported, but nothing that the image installs brings it: "
-                f"`ModuleNotFoundError: No module named '{top}'`",
-                help=f"Add `{wanted}` to the requirements that the image installs.",
-                related=[Related(requirements_end(environment), "the image installs this")],
-                confidence=confidence,
-                evidence={"module": item.module, "distributions": list(provision.candidates[:4])},
-                breaks=_stages(service, item.fact.at, item.reach),
-            )
+            else:
+                # A name nobody knows may come by a way that was not understood.
+                sure = provision.answer == "no"
+                causes[wanted] = rule.finding(
+                    item.fact.at,
+                    f"`{item.module}` is imported, but nothing that the image installs brings it: "
+                    f"`ModuleNotFoundError: No module named '{top}'`",
+                    help=f"Add `{wanted}` to the requirements that the image installs.",
+                    related=[Related(requirements_end(environment), "the image installs this")],
+                    confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
+                    evidence={
+                        "module": item.module,
+                        "distributions": list(provision.candidates[:4]),
+                    },
+                    breaks=_stages(service, item.fact.at, item.reach),
+                )
         yield from _features(service, rule, entry, environment, seen)
         yield from _without_dependencies(service, rule, entry, environment, seen)
         for app in entry.trace.apps:
@@ -242,6 +260,20 @@ def missing_module(service: Service, rule: Rule, deployment: Deployment) -> Iter
                         related=[Related(requirements_end(environment), "the image installs this")],
                         breaks=service.loading(route.at),
                     )
+    yield from causes.values()
+
+
+_PLACES = 8
+
+
+def _asked_too(
+    found: Finding, item: ReachedImport, stages: tuple[tuple[str, Stage], ...]
+) -> Finding:
+    """The finding, with another place that stops for the same cause."""
+    further = found.related
+    if len(further) < _PLACES:
+        further = (*further, Related(item.fact.at, f"`{item.module}` is imported here"))
+    return replace(found, related=further, breaks=tuple(dict.fromkeys((*found.breaks, *stages))))
 
 
 def _features(
@@ -282,14 +314,18 @@ def _features(
         )
 
 
-def _own_package(top: str, deployment: Deployment) -> Iterator[str]:
-    """Paths of the repository that are a module or package of that name."""
+def _own_package(module: str, deployment: Deployment) -> Iterator[str]:
+    """Paths of the repository that are the module's top: a file, or a directory with what it names."""
+    top, _, rest = module.partition(".")
+    inner = rest.partition(".")[0]
     for path in sorted(deployment.python_files):
         parts = path.split("/")
-        if parts[-1] == f"{top}.py":
+        if parts[-1] == f"{top}.py" and not inner:
             yield path
-        elif top in parts[:-1]:
-            yield "/".join(parts[: parts.index(top) + 1])
+        for number, part in enumerate(parts[:-1]):
+            if part == top and (not inner or parts[number + 1] in (inner, f"{inner}.py")):
+                yield "/".join(parts[: number + 1])
+                break
 
 
 def _stages(service: Service, at: Location, reach: Reach | Wanted) -> tuple[tuple[str, Stage], ...]:

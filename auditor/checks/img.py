@@ -157,7 +157,8 @@ def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
             continue
         judged = True
         if fact.kind == "flask":
-            yield _flask(rule, fact.at, fact.value("debug") is True, "`flask run`")
+            debug = fact.value("debug") is True and _visited(service)
+            yield _flask(rule, fact.at, debug, "`flask run`")
         elif fact.kind == "django":
             yield rule.finding(
                 fact.at, "`runserver` is Django's development server: one process, no hardening"
@@ -186,12 +187,11 @@ def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
             if server.reach.phase not in (Phase.IMPORT, Phase.MAIN, Phase.STARTUP):
                 continue
             judged = True
-            debug = server.option("debug")
+            told = server.option("debug")
             reload = server.option("reload")
             if server.tool == "flask":
-                yield _flask(
-                    rule, server.at, debug is not None and debug.value is True, "`app.run()`"
-                )
+                debug = told is not None and told.value is True and _visited(service)
+                yield _flask(rule, server.at, debug, "`app.run()`")
             elif server.development:
                 yield rule.finding(server.at, f"`{server.tool}` is a server for development")
             elif reload is not None and reload.value is True:
@@ -202,6 +202,12 @@ def development_server(service: Service, rule: Rule) -> Iterator[Outcome]:
                 )
     if judged:
         yield rule.passed()
+
+
+def _visited(service: Service) -> bool:
+    """Somebody outside of the container may come to its server (NET001 says where nobody can)."""
+    listens = service.listens
+    return service.host_network or not listens or not all(item.loopback for item in listens)
 
 
 def _bind_mounted(service: Service) -> bool:
@@ -479,6 +485,19 @@ def unreadable_path(service: Service, rule: Rule) -> Iterator[Outcome]:
             confidence=None if access.reach.certain else Confidence.POSSIBLE,
             severity=None if access.reach.certain else Severity.LOW,
             breaks=stopped(service, access.at, access.reach),
+        )
+    told: set[str] = set()
+    for item in service.closed:
+        if item.reach.phase is Phase.UNREACHED or item.path in told or item.reach.guards:
+            continue
+        told.add(item.path)
+        yield rule.finding(
+            item.at,
+            f"{item.path} belongs to root and only root may read it, and the service runs as "
+            f"{service.user}, which cannot import `{item.module}`: `PermissionError: [Errno 13] "
+            "Permission denied`, or `ModuleNotFoundError` where the directory is closed",
+            related=[Related(service.user_at, "the user is set here")] if service.user_at else (),
+            breaks=stopped(service, item.at, item.reach),
         )
 
 

@@ -12,8 +12,10 @@ from auditor.checks.img import stopped
 from auditor.checks.registry import Outcome, check
 from auditor.deployment.healthcheck import fails, in_force, subject
 from auditor.deployment.model import Deployment, Entry, HealthCheck, Listen, Proxied, Service
+from auditor.deployment.neighbours import known_names
 from auditor.findings import Confidence, Related, Severity, Stage
 from auditor.linking import ports
+from auditor.linking.askers import asked_by_others
 from auditor.linking.serving import server_starts
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.python.facts import Call, Reach
@@ -146,7 +148,11 @@ def _behind_proxy(service: Service, served: ports.Served, deployment: Deployment
 @check("NET003")
 def published_nowhere(service: Service, rule: Rule, deployment: Deployment) -> Iterator[Outcome]:
     """A published container port that no process serves."""
-    if service.image is None or service.host_network or service.lends_network:
+    if (
+        (service.image is None and service.backing is None)
+        or service.host_network
+        or service.lends_network
+    ):
         return
     served = ports.served(service)
     tcp = [
@@ -566,7 +572,7 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
     extra = {str(h.value).partition(":")[0].partition("=")[0] for h in service.compose.extra_hosts}
     for target in service.proxies:
         if target.host in ("localhost", "127.0.0.1"):
-            yield from _itself(service, target, siblings, rule)
+            yield from _itself(service, target, siblings, rule, deployment)
             continue
         named = deployment.neighbours.known_as(service, target.host)
         if not named:
@@ -604,7 +610,7 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
             if other.image is None or not served.complete:
                 continue
             if target.port in served.ports:
-                yield from _kept_prefix(service, other, target, rule)
+                yield from _kept_prefix(service, other, target, rule, deployment)
                 continue
             listen = served.listens[0]
             yield rule.finding(
@@ -613,12 +619,22 @@ def proxy_target(service: Service, rule: Rule, deployment: Deployment) -> Iterat
                 f"{listen.server} serves {listen.port} there: `502 Bad Gateway`",
                 help=f"Send to `{target.host}:{listen.port}`.",
                 related=[Related(listen.at, "served here")],
-                breaks=() if other.published else other.breaks(Stage.REACHABLE),
+                breaks=_shut(other, service, deployment, Stage.REACHABLE),
             )
 
 
+def _shut(
+    other: Service, proxy: Service, deployment: Deployment, stage: Stage
+) -> tuple[tuple[str, Stage], ...]:
+    """What a fault of the proxy in front of a service breaks: nothing, where others ask it directly."""
+    names, at = known_names(other), ports.served(other).ports
+    if other.published or asked_by_others(other, deployment, names, at, beside=proxy):
+        return ()
+    return other.breaks(stage)
+
+
 def _kept_prefix(
-    service: Service, other: Service, target: Proxied, rule: Rule
+    service: Service, other: Service, target: Proxied, rule: Rule, deployment: Deployment
 ) -> Iterator[Outcome]:
     """A prefix that the proxy leaves in place, and that no route of the application has."""
     known = _routes(other)
@@ -638,7 +654,7 @@ def _kept_prefix(
         f"route that begins with `{prefix}`: every one is answered with 404",
         help=f"Write `proxy_pass http://{target.host}:{target.port}/;`: the slash at the end cuts the prefix.",
         confidence=Confidence.LIKELY,
-        breaks=other.breaks(Stage.PREDICTS) if alone and not other.published else (),
+        breaks=_shut(other, service, deployment, Stage.PREDICTS) if alone else (),
     )
 
 
@@ -656,7 +672,11 @@ def _apart(service: Service, other: Service) -> bool:
 
 
 def _itself(
-    service: Service, target: Proxied, siblings: list[Service], rule: Rule
+    service: Service,
+    target: Proxied,
+    siblings: list[Service],
+    rule: Rule,
+    deployment: Deployment,
 ) -> Iterator[Outcome]:
     """``localhost`` in the configuration of a proxy is the proxy's own container."""
     own = ports.served(service)
@@ -672,7 +692,7 @@ def _itself(
                 f"`{other.name}` serves port {target.port} in another one: `502 Bad Gateway`",
                 help=f"Send to `{other.compose.name if other.compose else other.name}:{target.port}`.",
                 related=[Related(other.at, "this service is meant")],
-                breaks=() if other.published else other.breaks(Stage.REACHABLE),
+                breaks=_shut(other, service, deployment, Stage.REACHABLE),
             )
             return
 

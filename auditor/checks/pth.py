@@ -23,7 +23,10 @@ def _opened_later(link: PathLink) -> bool:
 def _tripped_over(service: Service, link: PathLink) -> Location | None:
     """Where predictions fail because the error of this read is caught and nothing is loaded."""
     guards = set(link.access.reach.guards)
-    if link.seen.answer != "no" or link.access.mode != "read" or guards - {"try"} or not guards:
+    if link.seen.answer != "no" or link.access.mode != "read" or not guards:
+        return None
+    thread = "thread" in guards and not guards - {"thread", "daemon"}
+    if not thread and guards - {"try"}:
         return None
     if not link.access.reach.phase.before_serving:
         return None
@@ -32,7 +35,8 @@ def _tripped_over(service: Service, link: PathLink) -> Location | None:
     for route in routes if facts is not None else ():
         if "predict" not in route.label.lower() or facts is None or route.conditional:
             continue
-        found = swallowed.trips(facts, link.access.at.line, route)
+        trips = swallowed.dies if thread else swallowed.trips
+        found = trips(facts, link.access.at.line, route)
         if found is not None:
             return found
     return None
@@ -104,7 +108,8 @@ def _ends(service: Service, link: PathLink) -> list[Related]:
     related = []
     tripped = None if link.access.reach.certain else _tripped_over(service, link)
     if tripped is not None:
-        related.append(Related(tripped, "the error is caught, and predictions fail here"))
+        how = "ends a thread" if "thread" in link.access.reach.guards else "is caught"
+        related.append(Related(tripped, f"the error {how}, and predictions fail here"))
     if link.access.path.base == "cwd" and service.cwd_at is not None:
         related.append(Related(service.cwd_at, f"the working directory is {service.cwd}"))
     if link.seen.at is not None:
@@ -116,6 +121,8 @@ def _error(link: PathLink) -> str:
     """What Python says."""
     if _opened_later(link):
         return "`jinja2.exceptions.TemplateNotFound` for every page"
+    if link.access.loader == "fastapi.staticfiles.StaticFiles":
+        return f"`RuntimeError: Directory '{_shown(link)}' does not exist`"
     return f"`FileNotFoundError: [Errno 2] No such file or directory: '{_shown(link)}'`"
 
 

@@ -25,6 +25,7 @@ CheckFunction = Callable[..., Iterator[Outcome]]
 # Imported by name: no discovery magic, and a family that is not needed is not loaded.
 FAMILIES = (
     "art",
+    "backing",
     "cfg",
     "chain",
     "cluster",
@@ -50,7 +51,8 @@ FAMILIES = (
 # Families that have nothing to say of most repositories, and when they have; the others always do.
 _WANTED: dict[str, Callable[[Deployment], bool]] = {
     "art": lambda deployment: bool(deployment.artifacts),
-    "cmp": lambda deployment: bool(deployment.loads),
+    "cmp": lambda deployment: bool(deployment.loads or deployment.made_loads),
+    "backing": lambda deployment: any(s.compose is not None for s in deployment.services),
     "served": lambda deployment: any(
         service.models or any(fault.kind == "model-server" for fault in service.faults)
         for service in deployment.services

@@ -15,6 +15,7 @@ from auditor.deployment import (
     images,
     manifests,
     packaged,
+    pipelines,
     serverimages,
     services,
     surroundings,
@@ -132,7 +133,7 @@ def assemble(
                         context,
                         target if isinstance(target, str) else None,
                         arguments,
-                        is_dev=project.is_dev,
+                        is_dev=project.is_dev or (isinstance(target, str) and _dev_name(target)),
                         given=services.installing(service),
                     )
                     if image is not None:
@@ -232,7 +233,8 @@ def assemble(
                 name=unique(_service_name(entry.path), entry.path),
                 image=image,
                 runs=mine,
-                beside=any(s.origin in ("compose", "kubernetes") for s in found),
+                beside=any(s.origin in ("compose", "kubernetes") for s in found)
+                or pipelines.give_commands(facts),
             )
         )
 
@@ -314,9 +316,12 @@ def assemble(
         loads = tuple(
             loads_of(artifacts, complete, environment_list, target_python=settings.target_python)
         )
+    from auditor.linking.dumps import loads_of_dumps
+
     return Deployment(
         root=repository.root,
         loads=loads,
+        made_loads=tuple(loads_of_dumps(complete)),
         services=tuple(complete),
         images=tuple(shipped),
         environments=tuple(environment_list),

@@ -148,6 +148,8 @@ class Base:
             return None
         if program in essential_programs() and self.flavour != "distroless":
             return True
+        if self.flavour in _OF_DEBIAN and program in _debian_programs():
+            return True
         if self.official_python and program.startswith(("python", "pip", "pydoc", "idle")):
             version = program.removeprefix("python").removeprefix("pip")
             if version in ("", "3") or (self.python or "").startswith(version):
@@ -163,6 +165,15 @@ def lacks(reference: str, program: str) -> bool:
     repository = ImageReference.parse(reference).repository
     row = _table()["images"].get("/".join(repository.split("/")[-2:]))
     return row is not None and program in row["lacks"]
+
+
+# Made of Debian's essential packages, or of Ubuntu's, which are the same.
+_OF_DEBIAN = frozenset({"slim", "full", "debian", "ubuntu", "miniconda"})
+
+
+@lru_cache(maxsize=1)
+def _debian_programs() -> frozenset[str]:
+    return frozenset(knowledge("minbase.json")["programs"])
 
 
 @lru_cache(maxsize=1)

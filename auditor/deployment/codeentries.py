@@ -243,6 +243,10 @@ class CodeFollower:
             argv=tuple(a.text for a in fact.args),
         )
 
+    def _unsure(self, path: str) -> str:
+        seen = self.view.look(path)
+        return (seen.reason or "unknown") if seen.answer == "unknown" else ""
+
     def _program(self, roots: tuple[str, ...]) -> Program:
         environment = {k: v for k, v in self.env.items() if v is not None and k != "*"}
         wild = "*" in self.env
@@ -256,6 +260,7 @@ class CodeFollower:
             roots=roots,
             facts_of=self._module,
             is_dir=self.view.is_dir,
+            unsure=self._unsure,
         )
         home = account(self.service.image, self.service.user).home
         environment.setdefault("HOME", home)  # the engine sets it
@@ -272,6 +277,7 @@ class CodeFollower:
             by_hand=self._by_hand,
             python=python,
             budget=self.view.budget,
+            dump=lambda path: self.view.look(path).dump,
         )
 
     def _module(self, path: str) -> ModuleFacts | None:

@@ -268,6 +268,19 @@ _SECRETS = "/run/secrets/"
 
 
 def _references(composition: Composition, service: ComposeService) -> Iterator[StartFault]:
+    for link in service.links:
+        linked = link.value.partition(":")[0] if isinstance(link.value, str) else ""
+        if linked and linked not in composition.services:
+            yield StartFault(
+                kind="compose",
+                message=(
+                    f"`links` names `{linked}`, which is no service of this project: Compose refuses the "
+                    f'file (`service "{service.name}" depends on undefined service "{linked}"`)'
+                ),
+                at=link.at,
+                stage=Stage.BUILDS,
+                everyone=True,
+            )
     for dependency in service.depends_on:
         if not dependency.required:
             continue

@@ -68,12 +68,15 @@ class Linked:
 class Others:
     """Whether an account that is neither owner nor group may read or write; None: left as it was.
 
-    ``group``: whether the group may write.
+    ``group``: whether the group may write; ``group_read``: read; ``enter``: whether everybody may
+    reach what a directory holds.
     """
 
     read: bool | None = None
     write: bool | None = None
     group: bool | None = None
+    group_read: bool | None = None
+    enter: bool | None = None
 
 
 @value
@@ -113,7 +116,7 @@ _SYSTEM_NAMES = frozenset(
 _HARMLESS = frozenset(
     """
     : . [ [[ alias awk basename break cat cd chage chpasswd clear cmp command continue cut date
-    declare df diff dirname dos2unix du echo egrep env exit export expr false fgrep file find
+    declare df diff dirname dos2unix du echo egrep env exit export expr false fgrep file
     free getent grep groups head hostname id jq ldconfig ldd less let local locale locale-gen
     ls md5sum node nproc passwd pgrep popd printenv printf ps pushd pwd read readlink readonly
     realpath return sed seq set sha1sum sha256sum shift shopt sleep sort source stat stty strip su
@@ -491,7 +494,12 @@ def mode_executable(mode: str) -> bool | None:
         for operator in "+-=":
             who, found, bits = clause.partition(operator)
             if found and set(who) <= set("ugoa"):
-                if operator == "=":
+                if operator != "+" and who and not set(who) & set("ua"):
+                    break  # Its owner runs it as before.
+                if "X" in bits:
+                    # What was executable, and every directory, is or is not so from now on.
+                    result = False if operator == "-" else None
+                elif operator == "=":
                     result = "x" in bits
                 elif "x" in bits:
                     result = operator == "+"
@@ -502,13 +510,15 @@ def mode_executable(mode: str) -> bool | None:
 def mode_others(mode: str) -> Others | None:
     """What a chmod mode lets everybody else do; None when it leaves that alone."""
     if mode and set(mode) <= set("01234567"):
-        last = int(mode[-1])
+        last, group = int(mode[-1]), int(mode[-2:-1] or 0)
         return Others(
-            read=bool(last & 4), write=bool(last & 2), group=bool(int(mode[-2:-1] or 0) & 2)
+            read=bool(last & 4),
+            write=bool(last & 2),
+            group=bool(group & 2),
+            group_read=bool(group & 4),
+            enter=bool(last & 1),
         )
-    read: bool | None = None
-    write: bool | None = None
-    group: bool | None = None
+    told: dict[str, bool] = {}
     for clause in mode.split(","):
         operator = next((char for char in clause if char in "+-="), None)
         if operator is None:
@@ -517,19 +527,54 @@ def mode_others(mode: str) -> Others | None:
         if set(who) & set("ga"):
             # ``g=u`` gives what the owner has, which is writing.
             given = operator != "-" and bool(set("wu") & set(bits))
-            group = given if operator == "=" or set("wu") & set(bits) else group
+            if operator == "=" or set("wu") & set(bits):
+                told["group"] = given
+        if (not who or set(who) & set("ga")) and (operator == "=" or set("ru") & set(bits)):
+            told["group_read"] = operator != "-" and bool(set("ru") & set(bits))
         # Without "who" the umask decides, which keeps writing from others.
         if who and not set(who) & set("oa"):
             continue
-        for bit in "rw":
-            if operator == "=" or bit in bits:
-                allowed = operator != "-" and bit in bits
-                if bit == "r":
-                    read = allowed
-                elif who or not allowed:
-                    write = allowed
-    told = read is not None or write is not None or group is not None
-    return Others(read=read, write=write, group=group) if told else None
+        for bit, name in (("r", "read"), ("w", "write"), ("xX", "enter")):
+            if operator == "=" or set(bit) & set(bits):
+                allowed = operator != "-" and bool(set(bit) & set(bits))
+                if name != "write" or who or not allowed:
+                    told[name] = allowed
+    return Others(**told) if told else None
+
+
+def _find(call: _Call) -> Iterator[Effect]:
+    """What ``-exec chmod`` and ``-exec chown`` open up below the roots, whichever files are meant."""
+    words = [arg.text for arg in call.argv[1:]]
+    start = next((n for n, word in enumerate(words) if word in ("-exec", "-execdir")), None)
+    if start is None or start + 2 >= len(words):
+        return
+    command, rest = words[start + 1], [w for w in words[start + 2 :] if not w.startswith("-")]
+    for root in call.argv[1:]:
+        if root.text.startswith(("-", "(", "!")):
+            break
+        path = call.path(root)
+        if path is None or not rest:
+            continue
+        owner: Unknown | None = None
+        others: Others | None = None
+        executable: bool | None = None
+        if command == "chmod" and (said := mode_others(rest[0])) is not None:
+            executable = mode_executable(rest[0]) or None
+            others = Others(
+                read=said.read or None,
+                write=said.write or None,
+                group=said.group or None,
+                group_read=said.group_read or None,
+                enter=said.enter or None,
+            )
+        elif command in ("chown", "chgrp"):
+            owner = Unknown("find gives some of it to another")
+        else:
+            continue
+        yield Changed(
+            path=path, glob=root.globs, recursive=True, executable=executable, owner=owner,
+            at=call.at, others=others,
+        )  # fmt: skip
 
 
 def _chown(call: _Call) -> Iterator[Effect]:
@@ -883,6 +928,7 @@ _HANDLERS = {
     "unlink": _remove,
     "ln": _link,
     "chmod": _chmod,
+    "find": _find,
     "chown": _chown,
     "chgrp": _chown,
     "wget": _wget,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor import lazy_re as re
 from auditor.deployment import (
     buildsteps,
+    confined,
     endings,
     fronts,
     healthscript,
@@ -157,6 +158,9 @@ def follow(
         faults.extend(endings.stops(prelude.trace))
     startup.before(script, view, env, cwd)
     processes = list(main_processes(script, env=env, cwd=cwd, read_script=read_script))
+    faults.extend(startup.unknown_wrapper_user(service, processes, view))
+    faults.extend(confined.too_little_memory(service))
+    faults.extend(confined.no_cache(service, processes, view, env))
     supervisor = next((p for p in processes if _kind(p) == "supervisord"), None)
     if supervisor is not None:
         children = fronts.supervised(supervisor, view, env, read_script)
@@ -253,12 +257,13 @@ def follow(
                 )
                 for stage, why in open_links
             ]
-    importable, unsure = _importable(entries, view)
+    pickled = view.pickled_modules | _dumped_modules(entries, view)
+    importable, unsure = _importable(entries, view, pickled)
     doubtful = _doubtful(entries, view)
     unsure |= doubtful.keys()
     absent = frozenset(
         module
-        for module in view.pickled_modules - importable.keys() - unsure
+        for module in pickled - importable.keys() - unsure
         if view.repository_like(f"{module.replace('.', '/')}.py") is not None
     )
     from auditor.deployment.logfiles import log_files
@@ -289,6 +294,7 @@ def follow(
         },
         reads=reads,
         writes=tuple(paths.writes(service, view)),
+        closed=tuple(paths.closed_modules(service, view)),
         listens=tuple(dict.fromkeys(listens)),
         listens_complete=complete,
         faults=tuple(_unlikely_alone(service, _unique(faults))),
@@ -380,18 +386,36 @@ def _unanswered(
         )
 
 
+def _dumped_modules(entries: list[Entry], view: View) -> frozenset[str]:
+    """Modules of the project that what the build pickled names, where the service loads it."""
+    paths = {
+        access.path.resolved
+        for entry in entries
+        for access in entry.trace.files
+        if access.kind == "artifact" and access.mode == "read"
+    }
+    dumps = [view.look(path).dump for path in paths if isinstance(path, str)]
+    return frozenset(
+        name.module
+        for dump in dumps
+        if dump is not None
+        for name in dump.names
+        if name.name and name.module != "__main__"
+    )
+
+
 def _importable(
-    entries: list[Entry], view: View
+    entries: list[Entry], view: View, modules: frozenset[str]
 ) -> tuple[dict[str, ProjectModule], frozenset[str]]:
     """Which of the modules that artifacts name the code can import, and which it may."""
-    if not view.pickled_modules:
+    if not modules:
         return {}, frozenset()
     from auditor.linking.projects import project_module
 
     found: dict[str, ProjectModule] = {}
     unsure: set[str] = set()
     roots = tuple(dict.fromkeys(r for e in entries for r in (*e.roots, *e.trace.roots)))
-    for module in view.pickled_modules:
+    for module in modules:
         inside = module.replace(".", "/")
         for root in roots:
             base = posixpath.join(root, inside)
@@ -614,6 +638,10 @@ class _Follower(CodeFollower):
             return  # it imports what its jobs name
         self.faults.extend(workers.missing_modules(self.service, fact, self.env, config))
         self.faults.extend(workers.second_application(fact))
+        self.faults.extend(workers.bare_port(fact))
+        self.faults.extend(
+            confined.no_temporary(fact, self.service, self.view, self.env, self.cwd, config)
+        )
         self.faults.extend(workers.not_numbers(fact, self.env))
         if fact.script is not None and isinstance(fact.script.value, str):
             self._run_file(

@@ -139,6 +139,7 @@ class Tree(Layer):
     source: str
     owner: str | Unknown
     executable: bool | None
+    others: Others | None = None
 
 
 @value(kw_only=False)
@@ -150,6 +151,7 @@ class File(Layer):
     owner: str | Unknown = "0:0"
     executable: bool | None = None
     kind: Literal["file", "directory"] = "file"
+    others: Others | None = None
 
 
 @value
@@ -452,6 +454,8 @@ class FileSystem:
                 at=layer.at,
                 owner=layer.owner,
                 executable=executable,
+                # The directory that it is copied into keeps its mode.
+                others=layer.others if inner else None,
             )
         if isinstance(layer, File):
             if path == layer.path:
@@ -462,6 +466,7 @@ class FileSystem:
                     at=layer.at,
                     owner=layer.owner,
                     executable=layer.executable,
+                    others=layer.others,
                 )
             return _made(path, layer.at) if within(layer.path, path) else None
         if isinstance(layer, Transfer):
@@ -873,4 +878,6 @@ def _both(newer: Others | None, older: Others | None) -> Others | None:
         read=newer.read if newer.read is not None else older.read,
         write=newer.write if newer.write is not None else older.write,
         group=newer.group if newer.group is not None else older.group,
+        group_read=newer.group_read if newer.group_read is not None else older.group_read,
+        enter=newer.enter if newer.enter is not None else older.enter,
     )

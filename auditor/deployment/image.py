@@ -21,9 +21,11 @@ from auditor.deployment.effects import (
     Linked,
     Make,
     MayCreate,
+    Others,
     Removed,
     effects,
     mode_executable,
+    mode_others,
 )
 from auditor.deployment.filesystem import (
     Absent,
@@ -702,9 +704,11 @@ class _Evaluator:
         if item.chown is not None:
             owner = self._expand(build, item.chown)
         executable: bool | None = None
+        others: Others | None = None
         if item.chmod is not None:
             mode = self._expand(build, item.chmod)
             executable = mode_executable(mode) if isinstance(mode, str) else None
+            others = mode_others(mode) if isinstance(mode, str) else None
         origin: Literal["context", "stage", "image", "unknown"] = "context"
         stage: int | None = None
         image: str | Unknown | None = None
@@ -749,6 +753,7 @@ class _Evaluator:
             directory=directory or len(sources) > 1,
             owner=owner,
             executable=executable,
+            others=others,
             problems=problems,
         )
         for word, source in zip(item.sources, sources, strict=True):

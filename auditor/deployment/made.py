@@ -14,7 +14,7 @@ from auditor.values import value
 
 if TYPE_CHECKING:
     from auditor.deployment.view import View
-    from auditor.parsers.python.facts import Trace
+    from auditor.parsers.python.facts import Dump, Trace
 
 Env = Mapping[str, str | Unknown | None]
 Answer = Literal["yes", "no", "unknown"]
@@ -31,6 +31,12 @@ class Made:
     reads: tuple[tuple[str, Location], ...] = ()
     # Modules from outside the project that it certainly imports.
     imports: tuple[tuple[str, Location], ...] = ()
+    # What it certainly pickles, one for each path.
+    dumps: tuple[Dump, ...] = ()
+
+    def dump(self, path: str) -> Dump | None:
+        """What the run pickled into this file; None where that is not certain."""
+        return next((dump for dump in self.dumps if dump.path.resolved == path), None)
 
     def answer(self, path: str) -> Answer:
         """Whether the run made this path; *no* where it makes a file of that name elsewhere."""
@@ -59,18 +65,11 @@ def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
     elif fact.module is not None and isinstance(fact.module.value, str):
         program = _program((cwd,), view, env, cwd)
         trace = program.run(fact.module.value, as_main=True, argv=argv)
+    elif fact.code is not None and isinstance(fact.code.value, str):
+        return _inline(fact.code.value, _program((cwd,), view, env, cwd), fact.at)
     if trace is None or not trace.found:
         return nothing
-    paths = frozenset(
-        access.path.resolved
-        for access in trace.files
-        if access.mode in ("write", "append", "create") and isinstance(access.path.resolved, str)
-    )
-    vague = any(
-        isinstance(access.path.resolved, Unknown)
-        for access in trace.files
-        if access.mode in ("write", "append", "create")
-    )
+    paths, vague = _written(trace)
     reads = tuple(
         (access.path.resolved, access.at)
         for access in trace.files
@@ -94,6 +93,46 @@ def run(fact: PythonRun, view: View, env: Env, cwd: object) -> Made:
         followed=not vague and not trace.truncated and not trace.problems,
         reads=reads,
         imports=imports,
+        dumps=certain_dumps(trace),
+    )
+
+
+def _inline(code: str, program: Program, at: Location) -> Made:
+    """``python -c "import train; train.main()"``: what it writes, where that is something."""
+    from auditor.parsers.python.module import Places, parse_text
+    from auditor.parsers.python.program import Module
+
+    text = "\n" * (at.line - 1) + code
+    facts = parse_text(at.path, text, Places(at.path, text))
+    if facts.tree is None or facts.problems:
+        return Made(at=at)
+    own = Unknown("an inline program has no file")
+    trace = program.run_file(Module(name="__main__", file=own, facts=facts))
+    written, vague = _written(trace)
+    whole = bool(written) and not vague and not trace.truncated and not trace.problems
+    return Made(at=at, paths=written, followed=whole, dumps=certain_dumps(trace))
+
+
+def _written(trace: Trace) -> tuple[frozenset[str], bool]:
+    """The paths that a run writes, and whether it writes others that are not known."""
+    paths = [a.path.resolved for a in trace.files if a.mode in ("write", "append", "create")]
+    known = frozenset(path for path in paths if isinstance(path, str))
+    return known, any(isinstance(path, Unknown) for path in paths)
+
+
+def certain_dumps(trace: Trace) -> tuple[Dump, ...]:
+    """The pickles of a run whose files nothing else in it may write."""
+    writes = [access.path.resolved for access in trace.files if access.mode in ("write", "append")]
+    if trace.truncated:
+        return ()
+    return tuple(
+        dump
+        for dump in trace.dumps
+        if dump.reach.certain
+        and dump.reach.phase in (Phase.IMPORT, Phase.MAIN)
+        and isinstance(dump.path.resolved, str)
+        and sum(dump.path.resolved == other.path.resolved for other in trace.dumps) == 1
+        and not any(isinstance(path, Unknown) for path in writes)
     )
 
 

@@ -23,11 +23,12 @@ from auditor.values import field, value
 
 if TYPE_CHECKING:
     from auditor.artifacts.facts import ArtifactFacts
+    from auditor.deployment.backing import Backing
     from auditor.deployment.imagefacts import CopyProblem, Image
     from auditor.deployment.neighbours import Neighbours
     from auditor.linking.compatibility import Compatibility
     from auditor.linking.distributions import Installed
-    from auditor.linking.paths import PathLink, WriteLink
+    from auditor.linking.paths import ClosedModule, PathLink, WriteLink
     from auditor.linking.projects import ProjectModule
     from auditor.parsers.commands import MainProcess, PipInstall
     from auditor.parsers.commands.facts import Option
@@ -543,6 +544,8 @@ class Service:
     # Paths that its code opens, resolved against what the container sees.
     reads: tuple[PathLink, ...] = ()
     writes: tuple[WriteLink, ...] = ()
+    # Modules of the repository that its user may not read.
+    closed: tuple[ClosedModule, ...] = ()
     # Files in the container that its processes log to.
     log_files: tuple[LogFile, ...] = ()
     # Modules of the repository that artifacts name and its code can import, with the names that
@@ -553,6 +556,8 @@ class Service:
     modules_by_hand: tuple[tuple[str, str], ...] = ()
     # Modules that artifacts name, the repository has, and the image does not.
     absent_modules: frozenset[str] = frozenset()
+    # What is known of a database, broker or monitor that is pulled.
+    backing: Backing | None = None
     # Links that stayed open, as (stage, reason).
     open_links: tuple[tuple[Stage, str], ...] = ()
     # Where the proxy that it runs sends requests.
@@ -625,11 +630,21 @@ class Service:
 
 @value
 class Artifact:
-    """A model file of the repository, as judged from its bytes (``facts`` of ``artifacts.scan``)."""
+    """A model file of the repository, as judged from its bytes (``facts`` of ``artifacts.scan``).
+
+    ``dumped`` is where the project's own code writes it, for one that is made while building: its
+    ``path`` is then the image's, and ``facts`` what that code tells.
+    """
 
     path: str
     facts: ArtifactFacts
     is_dev: bool = False
+    dumped: Location | None = None
+
+    @property
+    def at(self) -> Location:
+        """Where it is, or is made."""
+        return self.dumped or Location(self.path)
 
 
 @value
@@ -681,6 +696,8 @@ class Deployment:
     environments: tuple[Environment, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     loads: tuple[Load, ...] = ()
+    # Loads of what the project's own code pickles while building or before the start.
+    made_loads: tuple[Load, ...] = ()
     projects: tuple[ComposeProject, ...] = ()
     # Other ways to start them: with a file for development or a GPU, or without that for production.
     variants: tuple[ComposeProject, ...] = ()

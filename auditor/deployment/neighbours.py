@@ -28,7 +28,7 @@ class Neighbours:
             self._order[service.name] = number
             self._named[service.name] = service
             self._siblings.setdefault(project, []).append(service)
-            for name in _names(service):
+            for name in known_names(service):
                 self._known.setdefault((project, name), []).append(service)
             if not service.host_network:
                 for item in service.published:
@@ -82,7 +82,7 @@ class Neighbours:
         return [other for other, healthy in found if healthy or not for_health]
 
 
-def _names(service: Service) -> set[str]:
+def known_names(service: Service) -> set[str]:
     """The names under which a service is known on its networks."""
     compose = service.compose
     if compose is None:

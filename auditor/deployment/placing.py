@@ -32,6 +32,7 @@ from auditor.parsers.dockerignore import parse as parse_ignore
 from auditor.source import SourceText, Unknown
 
 if TYPE_CHECKING:
+    from auditor.deployment.effects import Others
     from auditor.deployment.image import Build
     from auditor.deployment.imagefacts import CopyProblemKind
 
@@ -56,6 +57,7 @@ class Placement:
         directory: bool,
         owner: str | Unknown,
         executable: bool | None,
+        others: Others | None,
         problems: list[CopyProblem],
     ) -> None:
         self.item = item
@@ -65,6 +67,7 @@ class Placement:
         self.directory = directory
         self.owner = owner
         self.executable = executable
+        self.others = others
         self.problems = problems
         self.matched = False
 
@@ -126,6 +129,7 @@ class Placement:
                 source=source,
                 owner=self.owner,
                 executable=executable if self.executable is None else self.executable,
+                others=self.others,
             )
         )
 
@@ -146,6 +150,7 @@ class Placement:
                     source=path,
                     owner=self.owner,
                     executable=self.executable,
+                    others=self.others,
                 )
             )
             return
@@ -163,7 +168,12 @@ class Placement:
         if self.item.parents:
             executable = executable if self.executable is None else self.executable
             layer = File(
-                at=self.item.at, path=target, source=source, owner=self.owner, executable=executable
+                at=self.item.at,
+                path=target,
+                source=source,
+                owner=self.owner,
+                executable=executable,
+                others=self.others,
             )
             self.fs.add(layer)
             return

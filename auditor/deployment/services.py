@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditor.deployment import (
     atstart,
+    backing,
     composing,
     fronts,
     healthcheck,
@@ -39,6 +40,7 @@ from auditor.source import Fragment, Location, SourceText, Unknown
 from auditor.values import replace
 
 if TYPE_CHECKING:
+    from auditor.deployment.backing import Backing
     from auditor.deployment.facts import Facts
     from auditor.deployment.imagefacts import Image, Process
     from auditor.parsers.compose.facts import (
@@ -57,7 +59,7 @@ def from_image(
 ) -> Service:
     """A Dockerfile that no orchestrator uses, run as the repository's own words say.
 
-    ``beside``: an orchestrator runs other images of the repository, so that one without a
+    ``beside``: an orchestrator or pipeline runs images of the repository, so that one without a
     command may be a tool or a task which is given its own.
     """
     variables = [
@@ -730,6 +732,7 @@ def _finish(
     command_at: Location | None = None
     form: str | None = None
     script: Script | None = None
+    aside: Backing | None = None
     if image is not None:
         own = image.image
         if not checks and own.healthcheck is not None:
@@ -770,7 +773,21 @@ def _finish(
             )
             argv = tuple(w.replace(HOLE, "{{ ? }}") for w, _ in words)
     else:
-        open_links.append((Stage.STARTS, f"{image_reference or name} is not built here"))
+        aside = backing.read(
+            image_reference,
+            at,
+            entrypoint=entrypoint,
+            command=command,
+            variables=variables,
+            complete=complete,
+            mounts=mounts,
+        )
+        if aside is None:
+            open_links.append((Stage.STARTS, f"{image_reference or name} is not built here"))
+        else:
+            open_links.extend(aside.open_links)
+            open_links.append((Stage.PREDICTS, f"{aside.kind} serves no model"))
+            faults.extend(aside.faults)
     service = Service(
         name=name,
         at=at,
@@ -797,6 +814,9 @@ def _finish(
         health=tuple(checks),
         faults=tuple(faults),
         environment=image.environment if image else None,
+        backing=aside,
+        listens=aside.listens if aside is not None else (),
+        listens_complete=aside is not None and aside.complete,
         open_links=tuple(open_links),
         is_dev=is_dev or (image.is_dev if image else False),
         profiles=profiles,

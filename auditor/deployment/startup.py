@@ -53,9 +53,52 @@ from auditor.source import Location
 from auditor.values import replace
 
 if TYPE_CHECKING:
+    from auditor.deployment.model import BuiltImage
     from auditor.deployment.shellnames import Env
     from auditor.deployment.view import Seen, View
     from auditor.parsers.commands import Interpretation, MainProcess
+
+
+def _lacks_account(image: BuiltImage, name: str) -> bool:
+    """Whether neither the base nor a RUN gives the image an account of that name."""
+    base = image.base
+    if base is None or (not base.official_python and base.flavour is None):
+        return False
+    if name.isdigit() or not re.fullmatch(r"[\w.-]+", name) or known_account(name, base.flavour):
+        return False
+    if image.base_is_local or not image.image.base.known:
+        return False
+    if any(makes_account(command, name) for command in ran(image.image)):
+        return False
+    foreign = [step for step in image.image.copies if step.origin != "context"]
+    return not any("/etc" in str(step.destination) for step in foreign)
+
+
+def unknown_wrapper_user(
+    service: Service, processes: Sequence[MainProcess], view: View
+) -> Iterator[StartFault]:
+    """``gosu``, ``runuser`` and their kin start a program as an account that nothing makes."""
+    image = service.image
+    if image is None:
+        return
+    for process in processes:
+        texts = [" ".join(service.argv or ())]
+        files = [view.repository_text(place.path) for place in process.through]
+        texts += [file.text for file in files if file is not None]
+        at_start = any(re.search(r"useradd|adduser|/etc/passwd|nss_wrapper", t) for t in texts)
+        if process.conditional or at_start:
+            continue
+        for wrapper in process.interpretation.wrappers:
+            name = str(wrapper.user).partition(":")[0]
+            if isinstance(wrapper.user, str) and _lacks_account(image, name):
+                yield StartFault(
+                    kind="user",
+                    message=(
+                        f"`{wrapper.name}` starts the service as {name}: no RUN makes that account "
+                        f"and {image.base.text if image.base else 'the base'} has none of that name"
+                    ),
+                    at=wrapper.at,
+                )
 
 
 def unknown_user(service: Service) -> Iterator[StartFault]:
@@ -64,19 +107,8 @@ def unknown_user(service: Service) -> Iterator[StartFault]:
     if image is None or not isinstance(user, str) or image.base is None:
         return
     name = user.partition(":")[0]
-    if not image.base.official_python and image.base.flavour is None:
+    if not _lacks_account(image, name):
         return
-    if name.isdigit() or not re.fullmatch(r"[\w.-]+", name):
-        return
-    if known_account(name, image.base.flavour):
-        return
-    if image.base_is_local or not image.image.base.known:
-        return
-    if any(makes_account(command, name) for command in ran(image.image)):
-        return
-    for step in image.image.copies:
-        if step.origin != "context" and "/etc" in str(step.destination):
-            return
     yield StartFault(
         kind="user",
         message=(

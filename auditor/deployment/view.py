@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from auditor import lazy_re as re
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from auditor.deployment.made import Made
     from auditor.deployment.model import BuiltImage, Mount
     from auditor.parsers.python import ModuleFacts
+    from auditor.parsers.python.facts import Dump
     from auditor.parsers.python.program import Budget
     from auditor.parsers.shell.facts import Script
 
@@ -58,6 +59,12 @@ class Seen:
     group_writable: bool = False
     # A chmod keeps everybody but its owner from reading it.
     private: bool = False
+    # It keeps the owner's group from reading it, too.
+    group_private: bool = False
+    # A directory that a chmod left without the right to enter it: only root does.
+    closed: bool = False
+    # What the project's own code pickled there, while building or before the server starts.
+    dump: Dump | None = None
 
 
 # pip itself, and not what is named after it (`pip-compile` writes where it is told to).
@@ -74,6 +81,11 @@ def _mount_point(path: str, mount: Mount) -> Seen:
         owner=None if mount.shared_with else "root",
         reason="made by the engine, for root, to mount something there",
     )
+
+
+def _only_dump(runs: Iterable[Made], path: str) -> Dump | None:
+    writers = [made for made in runs if made.answer(path) == "yes"]
+    return writers[0].dump(path) if len(writers) == 1 else None
 
 
 class View:
@@ -145,7 +157,13 @@ class View:
     def _prepared(self, seen: Seen) -> Seen:
         for made in self._before:
             if made.answer(seen.path) == "yes":
-                return Seen(path=seen.path, answer="yes", at=made.at, reason="made at the start")
+                return Seen(
+                    path=seen.path,
+                    answer="yes",
+                    at=made.at,
+                    reason="made at the start",
+                    dump=_only_dump(self._before, seen.path),
+                )
         for roots, reason in self._open:
             if any(
                 seen.path == root or seen.path.startswith(root.rstrip("/") + "/") for root in roots
@@ -278,7 +296,17 @@ class View:
                 owner=found.owner if isinstance(found.owner, str) else None,
                 world_writable=bool(found.others and found.others.write),
                 group_writable=bool(found.others and found.others.group),
-                private=bool(found.others and found.others.read is False),
+                private=bool(
+                    found.others
+                    and (
+                        found.others.read is False
+                        or (found.kind == "directory" and found.others.enter is False)
+                    )
+                ),
+                group_private=bool(found.others and found.others.group_read is False),
+                closed=found.kind == "directory"
+                and found.executable is False
+                and bool(found.others and found.others.enter is False),
             )
         if isinstance(found, Absent):
             return Seen(path=path, answer="no", at=found.removed_at)
@@ -295,7 +323,12 @@ class View:
             later = at.path == copied.path and at.line > copied.line
             if later and any(one.answer(path) == "yes" for one in made):
                 return Seen(
-                    path=path, answer="yes", kind="file", at=at, reason="made while building"
+                    path=path,
+                    answer="yes",
+                    kind="file",
+                    at=at,
+                    reason="made while building",
+                    dump=self._dumped(path),
                 )
         return None
 
@@ -311,7 +344,15 @@ class View:
                     continue
                 answers = {one.answer(path) for one in made}
                 if "yes" in answers:
-                    return Seen(path=path, answer="yes", at=at, reason="made while building")
+                    dump = self._dumped(path)
+                    return Seen(
+                        path=path,
+                        answer="yes",
+                        kind="file" if dump is not None else None,
+                        at=at,
+                        reason="made while building",
+                        dump=dump,
+                    )
                 if answers == {"no"}:
                     return Seen(
                         path=path, answer="no", at=at, reason="this makes it in another place"
@@ -354,13 +395,19 @@ class View:
         try:
             for command in ran(self._image.image):
                 fact = command.what.fact
-                if isinstance(fact, PythonRun) and fact.code is None:
+                if isinstance(fact, PythonRun):
                     made = run(fact, self, command.what.env, command.what.cwd)
                     found[command.step.at] = (*found.get(command.step.at, ()), made)
         finally:
             self._following = False
         self._runs = found
         return found
+
+    def _dumped(self, path: str) -> Dump | None:
+        """What the build pickled into a file, where one program alone writes it."""
+        if self._open or any(m.answer(path) == "yes" or not m.followed for m in self._before):
+            return None
+        return _only_dump((one for made in self._by_python().values() for one in made), path)
 
     def made_by_build(self) -> dict[Location, tuple[Made, ...]]:
         """What the project's own Python does in RUN instructions, by instruction."""
@@ -393,10 +440,14 @@ class View:
                 as_file = not inside or inside == posixpath.basename(origin)
                 if as_file and not other.is_dir(origin):
                     answers.append(other.look(origin))
+                elif inside and other.look(origin).kind == "file":
+                    answers.append(Seen(path=path, answer="no"))  # nothing lies below a file
                 elif inside:
                     answers.append(other.look(posixpath.normpath(posixpath.join(origin, inside))))
             if any(seen.answer == "yes" for seen in answers):
-                return Seen(path=path, answer="yes", at=found.at)
+                dump = answers[0].dump if len(answers) == 1 else None
+                kind = answers[0].kind if dump is not None else None
+                return Seen(path=path, answer="yes", kind=kind, at=found.at, dump=dump)
             if answers and all(seen.answer == "no" for seen in answers):
                 return Seen(
                     path=path, answer="no", at=found.at, reason="this stage has it elsewhere"

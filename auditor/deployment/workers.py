@@ -155,6 +155,23 @@ def missing_modules(
         )
 
 
+def bare_port(fact: ServerStart) -> Iterator[StartFault]:
+    """``waitress-serve --listen 8000``: without a colon it is a host, and a number is an address."""
+    if fact.kind != "waitress":
+        return
+    for option in fact.options:
+        if option.name == "bind" and isinstance(option.value, str) and option.value.isdecimal():
+            yield StartFault(
+                kind="arguments",
+                message=(
+                    f"`{option.flag or '--listen'}` takes HOST:PORT, and `{option.value}` is taken for "
+                    "a host: `OSError: [Errno 99] Cannot assign requested address` (say "
+                    f"`*:{option.value}`)"
+                ),
+                at=option.at,
+            )
+
+
 # They take one application, and stop at another word.
 _ONE_APPLICATION = {
     "uvicorn": "Error: Got unexpected extra argument",

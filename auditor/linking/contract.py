@@ -317,7 +317,7 @@ def _onnx(contract: Contract, given: Input) -> Judgement:
     missing = tuple(n for n in contract.names if n not in names)
     extra = tuple(n for n in names if n not in contract.names)
     if not missing and not extra:
-        return FITS
+        return _elements(contract, given) or FITS
     if missing:
         return Judgement(
             outcome="raises",
@@ -329,3 +329,29 @@ def _onnx(contract: Contract, given: Input) -> Judgement:
         )
     # An initialiser may have that name, and take the value.
     return _undecided("more is fed than the graph requires")
+
+
+# NumPy's types of elements by ONNX's names for them.
+_ELEMENTS = {
+    "float": "float32", "double": "float64", "int64": "int64", "int32": "int32", "float16": "float16",
+    "bool": "bool", "uint8": "uint8",
+}  # fmt: skip
+_IN_ONNX = {numpy: onnx for onnx, numpy in _ELEMENTS.items()}
+
+
+def _elements(contract: Contract, given: Input) -> Judgement | None:
+    """Elements of another type than the graph's input, which onnxruntime never converts."""
+    wanted = dict(zip(contract.names or (), contract.types, strict=False))
+    for column in given.columns or ():
+        told = wanted.get(column.name or "")
+        expected = _ELEMENTS.get(told.removeprefix("tensor(").rstrip(")")) if told else None
+        if expected is None or column.dtype not in _IN_ONNX or column.dtype == expected:
+            continue
+        actual = _IN_ONNX[column.dtype]
+        return Judgement(
+            outcome="raises",
+            message=f"the graph's input `{column.name}` is of {expected}, and it is fed {column.dtype}",
+            error="InvalidArgument: Unexpected input data type. Actual: "
+            f"(tensor({actual})) , expected: (tensor({_IN_ONNX[expected]}))",
+        )
+    return None

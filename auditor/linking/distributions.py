@@ -8,7 +8,7 @@ newest one; that is why a module that is missing here is sometimes only *possibl
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -348,6 +348,12 @@ def around(name: str, version: str) -> tuple[tuple[str, ...], tuple[str, ...]] |
     return tuple(releases[below[-1]]), after
 
 
+def _of_release(name: str, version: str | None) -> Sequence[str]:
+    """What exactly this release requires, where the table records it."""
+    releases: dict[str, list[str]] = knowledge("requirements.json")["releases"].get(name, {})
+    return releases.get(version, ()) if version is not None else ()
+
+
 def texts_of(name: str) -> tuple[str, ...]:
     """What the newest release of a distribution requires, as its metadata has it."""
     return tuple(_table().get(name, {}).get("requires", ()))
@@ -510,7 +516,9 @@ def close(
         if closed:
             continue
         anyway = {child for child, _ in requirements_of(name, python)} if extras else set()
-        for child, child_extras in requirements_of(name, python, extras):
+        # What a release of the past required beside what the newest one does.
+        then = children(_of_release(name, pins.get(name)), python)
+        for child, child_extras in dict.fromkeys((*requirements_of(name, python, extras), *then)):
             # A library that asks for another's extra wants what it runs with, not what code imports.
             if extras and child not in anyway and (not via or name in asked):
                 asked.add(child)

@@ -13,8 +13,9 @@ from auditor.deployment.accounts import Account, account
 from auditor.deployment.filesystem import Present
 from auditor.deployment.model import Entry, Sealed, Service
 from auditor.deployment.view import Seen, View
+from auditor.parsers.python.facts import Reach
 from auditor.source import Location, Unknown
-from auditor.values import value
+from auditor.values import replace, value
 
 if TYPE_CHECKING:
     from auditor.parsers.python.facts import FileAccess
@@ -87,6 +88,16 @@ def machine_path(service: Service, text: str) -> bool:
 REGISTRIES = ("models:/", "runs:/", "mlflow-artifacts:/", "s3://", "gs://", "abfss://", "wasbs://")
 
 
+@value
+class ClosedModule:
+    """A module that the container's user may not read; ``path``: where it stands."""
+
+    module: str
+    path: str
+    at: Location
+    reach: Reach
+
+
 def reads(service: Service, view: View) -> Iterator[PathLink]:
     """Every resolved path that the service's code reads."""
     yield from _links(service, view, writing=False)
@@ -112,11 +123,9 @@ def writes(service: Service, view: View) -> Iterator[WriteLink]:
                 link=link, allowed="no", read_only="it is mounted read-only", read_only_at=mount.at
             )
             continue
-        sealed = _sealed(service, view, link.path)
-        if sealed is not None:
-            yield WriteLink(
-                link=link, allowed="no", read_only=sealed.because, read_only_at=sealed.at
-            )
+        shut = sealed(service, view, link.path)
+        if shut is not None:
+            yield WriteLink(link=link, allowed="no", read_only=shut.because, read_only_at=shut.at)
             continue
         if access.loader.startswith("tempfile."):
             yield WriteLink(link=link, allowed="yes")
@@ -292,6 +301,36 @@ def _installed(service: Service, view: View, entry: Entry, seen: Seen) -> Seen:
     return seen
 
 
+def closed_modules(service: Service, view: View) -> Iterator[ClosedModule]:
+    """Modules of the repository that the service imports and that its user may not read."""
+    if not isinstance(service.user, str):
+        return
+    for entry in service.runs:
+        trace = entry.trace
+        first = (trace.entry, trace.path, entry.at, Reach(module=trace.entry))
+        wanted = [first] + [
+            (item.module, item.path, item.fact.at, replace(item.reach, guards=tuple(guards)))
+            for item in trace.imports
+            if item.found == "project"
+            for guards in [{*item.reach.guards, *item.fact.guards}]
+        ]
+        for module, repo, at, reach in wanted:
+            seen = _module_file(entry, view, module, repo)
+            if seen is not None and _closed(view, seen, service.user):
+                yield ClosedModule(module=module, path=seen.path, at=at, reach=reach)
+
+
+def _module_file(entry: Entry, view: View, module: str, repo: str) -> Seen | None:
+    """Where the container has the module, if it comes from that file of the repository."""
+    stem = module.replace(".", "/")
+    for root in entry.roots:
+        for ending in (".py", "/__init__.py"):
+            seen = view.look(posixpath.join(root, stem + ending))
+            if seen.answer == "yes" and seen.repo == repo:
+                return seen
+    return None
+
+
 def _closed(view: View, seen: Seen, user: object) -> bool:
     """The file, or a directory on the way to it, is its owner's alone."""
     if seen.answer != "yes" or seen.mounted:
@@ -304,12 +343,17 @@ def _private(seen: Seen, user: object) -> bool:
     """A chmod keeps everybody but the owner from reading, and the user is not the owner."""
     if seen.answer != "yes" or not isinstance(user, str) or seen.owner is None:
         return False
-    if not seen.private:
-        return False
     name, _, group = user.partition(":")
+    if name in ("", "root", "0") or not seen.private:
+        return False
+    if seen.closed:
+        return True
     owner, _, owners = seen.owner.partition(":")
-    # A group of the same name may be let in by the same mode.
-    if name in ("", "root", "0") or (group and group == owners):
+    roots = owners in ("", "0", "root")
+    # The same mode may let its group in: a group of the same name, one that root gave it to, or
+    # root's own, which a number without an account has.
+    let_in = group == owners if group else (not roots or name.isdigit())
+    if let_in and not seen.group_private:
         return False
     return owner in ("", "0", "root")
 
@@ -349,7 +393,7 @@ def _in_repository(access: FileAccess, entry: Entry, view: View, text: str) -> s
     return view.repository_like(text)
 
 
-def _sealed(service: Service, view: View, path: str) -> Sealed | None:
+def sealed(service: Service, view: View, path: str) -> Sealed | None:
     """What makes this path read-only, where nothing is mounted on the way to it."""
     found = next((item for item in service.sealed if item.holds(path)), None)
     while found is not None and path not in ("/", ""):

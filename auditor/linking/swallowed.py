@@ -44,6 +44,89 @@ def trips(facts: ModuleFacts, line: int, route: Route) -> Location | None:
     return None
 
 
+def dies(facts: ModuleFacts, line: int, route: Route) -> Location | None:
+    """Where the route's handler trips over what a thread that ends at ``line`` leaves unset."""
+    tree = facts.tree
+    if tree is None or route.handler_at.path != facts.path:
+        return None
+    around = _function(tree, line)
+    handler = _function(tree, route.handler_at.line)
+    if around is None or handler is None or around is handler:
+        return None
+    shared = {n for s in ast.walk(around) if isinstance(s, ast.Global) for n in s.names}
+    after = [
+        n for n in ast.walk(around) if isinstance(n, ast.Assign) and (n.end_lineno or 0) >= line
+    ]
+    used: ast.expr | None = None
+    for node in after:
+        for target in node.targets:
+            if isinstance(target, ast.Name) and target.id in shared:
+                rest = [v for other, v in _given(tree, target.id) if other not in after]
+                used = used or (_used(handler, target.id) if all(map(_is_none, rest)) else None)
+            elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+                used = used or _missed(tree, target, after, handler)
+    if used is None:
+        return None
+    return Location(path=facts.path, line=used.lineno, column=used.col_offset + 1)
+
+
+def _missed(
+    tree: ast.Module, target: ast.Subscript, after: list[ast.Assign], handler: _Function
+) -> ast.expr | None:
+    """Where a handler asks an empty mapping of the module for the key that the thread was to set."""
+    key, name = target.slice, target.value
+    if not isinstance(key, ast.Constant) or not isinstance(name, ast.Name):
+        return None
+    uses = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == name.id]
+    made = [v for _, v in _given(tree, name.id)]
+    filled = {id(n) for one in after for n in ast.walk(one)}
+    if len(made) != 1 or not _is_empty(made[0]):
+        return None
+    inside = {id(n) for n in ast.walk(handler)}
+    if any(id(n) not in filled | inside and isinstance(n.ctx, ast.Load) for n in uses):
+        return None  # something else may fill it
+    for statement in handler.body:
+        if isinstance(statement, ast.If):
+            test = statement.test
+            asked = (
+                isinstance(test, ast.Compare)
+                and len(test.ops) == 1
+                and isinstance(test.ops[0], ast.NotIn)
+                and ast.dump(test.left) == ast.dump(key)
+                and _is_name(test.comparators[0], name.id)
+            )
+            if asked and _refuses(statement.body):
+                return test
+        if _mentions(statement, name.id):
+            return _subscripted(statement, name.id, key)
+    return None
+
+
+def _subscripted(statement: ast.stmt, name: str, key: ast.Constant) -> ast.expr | None:
+    """``STORE["model"]`` in a statement that is no condition, loop or ``try``."""
+    if isinstance(statement, ast.If | ast.For | ast.While | ast.Try | ast.With | ast.Match):
+        return None
+    nodes = list(ast.walk(statement))
+    if any(isinstance(n, ast.IfExp | ast.BoolOp | ast.Lambda) for n in nodes):
+        return None
+    return next(
+        (
+            n
+            for n in nodes
+            if isinstance(n, ast.Subscript)
+            and isinstance(n.ctx, ast.Load)
+            and _is_name(n.value, name)
+            and ast.dump(n.slice) == ast.dump(key)
+        ),
+        None,
+    )
+
+
+def _is_empty(node: ast.expr) -> bool:
+    plain = isinstance(node, ast.Dict) and not node.keys
+    return plain or (isinstance(node, ast.Call) and ast.unparse(node) == "dict()")
+
+
 def _caught(tree: ast.Module, line: int) -> ast.Try | None:
     """The innermost ``try`` whose body holds the line, where it only passes over a missing file."""
     found = None

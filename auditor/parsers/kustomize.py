@@ -308,6 +308,9 @@ def _is_builtin(node: Mapping) -> bool:
     return not slash or group in _BUILTIN or group.endswith(".k8s.io")
 
 
+_REMOTE = re.compile(r"://|^(?:github\.com/|git@|git::)|\?ref=")
+
+
 class _Builder:
     def __init__(self, files: Files, parsed: dict[str, yamldoc.YamlStream | None]) -> None:
         self.files = files
@@ -366,6 +369,9 @@ class _Builder:
                 at = root.entry(key)
                 where = at.at if at is not None else root.at
                 self.problem(where, f"{key} of a kustomization are not run")
+        for key in ("generators", "transformers", "validators", "configurations", "crds"):
+            for entry in _list(root, key):
+                self.named(entry, folder)
         items += self.generated(root, folder, items)
         items = self.components(root, folder, items, depth)
         items = self.transformed(root, folder, items)
@@ -381,11 +387,21 @@ class _Builder:
                 return path
         return None
 
+    def named(self, entry: Node, folder: str) -> None:
+        """A file that is named and not read here is there, or kustomize stops."""
+        name = _text(entry)
+        if not name or not isinstance(entry, Scalar) or "\n" in name or _REMOTE.search(name):
+            return
+        path = posixpath.normpath(posixpath.join(folder, name))
+        if self.find(folder, name) is None and self.stream(path) is None:
+            self.open = True
+            self.absent(entry.at, name, path)
+
     def resource(self, entry: Node, folder: str, depth: int) -> list[_Item]:
         name = _text(entry)
         if not name or not isinstance(entry, Scalar):
             return []
-        if "://" in name or name.startswith(("github.com/", "git@", "git::")) or "?ref=" in name:
+        if _REMOTE.search(name):
             self.open = True
             return []
         path = posixpath.normpath(posixpath.join(folder, name))
@@ -403,7 +419,10 @@ class _Builder:
     def components(self, root: Mapping, folder: str, items: list[_Item], depth: int) -> list[_Item]:
         for entry in _list(root, "components"):
             name = _text(entry)
-            inner = self.find(folder, name) if name and "://" not in name else None
+            remote = _REMOTE.search(name) is not None
+            inner = self.find(folder, name) if name and not remote else None
+            if inner is None and name and not remote:
+                self.absent(entry.at, name, posixpath.normpath(posixpath.join(folder, name)))
             if inner is None or inner in self.running or depth > _MAX_DEPTH:
                 self.open = True
                 continue
@@ -428,7 +447,7 @@ class _Builder:
             for entry in _list(root, key):
                 if not isinstance(entry, Mapping):
                     continue
-                data = self.pairs(entry, folder)
+                data = self.pairs(entry, folder, secret=kind == "Secret")
                 name = _text(entry, "name")
                 node = Mapping(
                     at=entry.at,
@@ -462,8 +481,11 @@ class _Builder:
                 made.append(_Item(node))
         return made
 
-    def pairs(self, entry: Mapping, folder: str) -> Mapping:
-        """``data`` of a generated ConfigMap: literals, files and lines of env files."""
+    def pairs(self, entry: Mapping, folder: str, *, secret: bool = False) -> Mapping:
+        """``data`` of a generated ConfigMap: literals, files and lines of env files.
+
+        What a secret is made of is not committed: its absence says nothing.
+        """
         found: list[Entry] = []
         for literal in _list(entry, "literals"):
             name, equals, text = _text(literal).partition("=")
@@ -481,6 +503,8 @@ class _Builder:
             place = posixpath.normpath(posixpath.join(folder, path))
             file = None if place.startswith("..") else self.files.read(place)
             self.inputs.add(place)
+            if file is None and not secret:
+                self.absent(item.at, path, place)
             content = Scalar(
                 at=item.at,
                 text=file.text if file is not None else "{{ not in the repository }}",
@@ -496,6 +520,8 @@ class _Builder:
             self.inputs.add(place)
             if file is None:
                 self.open = True
+                if not secret:
+                    self.absent(item.at, _text(item), place)
                 continue
             for number, line in enumerate(file.lines[:5_000], 1):
                 name, equals, content_text = line.partition("=")

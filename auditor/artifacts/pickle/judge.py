@@ -174,13 +174,14 @@ class Judge:
             args = shown_args(call)
             self._issue(
                 "ART001" if danger else "ART002",
-                _calls(func, entry),
+                _calls(call, func, entry),
                 "dangerous" if danger else "suspicious",
                 Severity.CRITICAL if entry.standing == "dangerous" else Severity.HIGH,
                 call.offset,
                 what=f"loading calls {func.key}({args})",
                 callable=func.key,
                 arguments=args,
+                opcode=call.how if _restores(call) else "",
             )
             return
         objection = self._objection(call, func, entry.kind, entry.policy)
@@ -402,7 +403,7 @@ class Judge:
         if (entry.standing == "unknown" and not _is_code_library(func)) or _of_program(func):
             # One issue is reported for each name.
             call.cls = func if how == "NEWOBJ" else None
-            return call if ("ART002", _calls(func, entry)) in self._seen else None
+            return call if ("ART002", _calls(call, func, entry)) in self._seen else None
         if entry.standing != "allowed" or self._scripted(func):
             return None
         asked = Call(func, tuple(map(_placed, args)), None, how, func.offset)
@@ -598,10 +599,16 @@ def _of_program(func: Glob) -> bool:
     return func.module == "__main__"
 
 
-def _calls(func: Glob, entry: Entry) -> str:
-    """What is reported once of a call of what is not on the allow-list."""
-    danger = entry.standing == "dangerous"
-    return f"calls {func.key}" + (f", which {entry.reason}" if danger else "")
+def _restores(call: Call) -> bool:
+    """An empty object is made, without its constructor: what is left of the class is its ``__new__``."""
+    return call.how.startswith("NEWOBJ") and call.args == () and not call.kwargs
+
+
+def _calls(call: Call, func: Glob, entry: Entry) -> str:
+    """What is reported once of calls of what is not on the allow-list."""
+    if entry.standing == "dangerous":
+        return f"calls {func.key}, which {entry.reason}"
+    return f"{'restores an object of' if _restores(call) else 'calls'} {func.key}"
 
 
 def _objected(func: Glob, objection: str) -> str:

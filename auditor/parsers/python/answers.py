@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
+import math
 import posixpath
 from typing import TYPE_CHECKING
 
 from auditor.parsers.python.facts import Failure
-from auditor.parsers.python.frames import dtype_of
+from auditor.parsers.python.frames import dtype_of, is_array
 from auditor.parsers.python.values import (
     NUMPY_BOOL,
+    Class,
     Const,
     DictV,
+    Ext,
     Func,
     ListV,
     Obj,
+    PathV,
     Table,
     Unk,
     V,
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from auditor.parsers.python.models import Models
     from auditor.parsers.python.scopes import State
     from auditor.parsers.python.sites import Site
+    from auditor.parsers.python.web import WebModels
 
 # Functions of NumPy by what they return: numbers of its own that are no number of Python, arrays.
 _NUMBERS = {
@@ -40,33 +45,60 @@ _ARRAYS = frozenset(
 )  # fmt: skip
 _PRODUCTS = frozenset(["numpy.dot", "numpy.matmul", "numpy.inner", "numpy.vdot"])
 _AGGREGATES = frozenset(["numpy.sum", "numpy.mean", "numpy.max", "numpy.min", "numpy.prod"])
-_OWN_JSON = frozenset(["JSONEncoder", "JSONProvider", "DefaultJSONProvider", "orjson", "ujson"])
+_OWN_JSON = frozenset(
+    ["JSONEncoder", "JSONProvider", "DefaultJSONProvider", "orjson", "ujson", "ORJSONResponse",
+     "UJSONResponse", "msgspec"]
+)  # fmt: skip
+# What frameworks write as JSON with the standard library's encoder: a mapping as it is returned, and calls.
+_RETURNED = frozenset(["flask", "fastapi", "bottle", "quart"])
+_WRITERS = {
+    "flask.jsonify": "flask", "quart.jsonify": "flask", "flask.json.jsonify": "flask",
+    "starlette.responses.JSONResponse": "starlette", "fastapi.responses.JSONResponse": "starlette",
+    "aiohttp.web.json_response": "flask", "django.http.JsonResponse": "flask",
+    "django.http.response.JsonResponse": "flask",
+}  # fmt: skip
+_OWN_WRITER = frozenset(["dumps", "encoder", "json_dumps_params", "cls"])
 
 
 def refuse(run: Interpreter, answer: V, handler: Func, framework: str) -> None:
     """A handler's answer that the framework cannot write as JSON, whatever was asked."""
-    if framework not in ("flask", "fastapi") or isinstance(handler.node, ast.Lambda):
+    if isinstance(handler.node, ast.Lambda):
         return
     facts = handler.state.facts
     if facts is None or any(_OWN_JSON & {*i.names, i.top} for i in facts.imports):
         return
-    if framework == "fastapi" and (handler.node.returns is not None or handler.node.decorator_list):
+    writer = _WRITERS.get(answer.name, "") if isinstance(answer, Obj) else ""
+    if (
+        framework == "fastapi"
+        and not writer
+        and (handler.node.returns is not None or handler.node.decorator_list)
+    ):
         told = {k.arg for d in handler.node.decorator_list for k in getattr(d, "keywords", ())}
         if handler.node.returns is not None or told & {"response_model", "response_class"}:
             return
-    if isinstance(answer, Obj) and answer.name == "flask.jsonify":
+    if isinstance(answer, Obj) and writer and not _OWN_WRITER & answer.kwargs.keys():
         parts = [*answer.args, *answer.kwargs.values()]
-    elif isinstance(answer, DictV | ListV):
+    elif isinstance(answer, DictV | ListV) and framework in _RETURNED:
         parts = [answer]
     else:
         return
     kind = next((k for part in parts if (k := _foreign(part, 0)) is not None), None)
+    strict = writer == "starlette" or (framework == "fastapi" and not writer)
     if kind is None:
+        if strict and any(_no_number(part, 0) for part in parts) and not _told_otherwise(run):
+            run.sink.add_failure(
+                Failure(
+                    at=handler.state.places.at(handler.node),
+                    reach=run.reach(),
+                    error="ValueError: Out of range float values are not JSON compliant",
+                    because="the answer holds NaN or an infinity, for which JSON has no number",
+                )
+            )
         return
     error = (
-        f"TypeError: Object of type {kind} is not JSON serializable"
-        if framework == "flask"
-        else f"ValueError: [TypeError(\"'numpy.{kind}' object is not iterable\"), …]"
+        f"ValueError: [TypeError(\"'numpy.{kind}' object is not iterable\"), …]"
+        if framework == "fastapi" and not writer
+        else f"TypeError: Object of type {kind} is not JSON serializable"
     )
     run.sink.add_failure(
         Failure(
@@ -80,7 +112,7 @@ def refuse(run: Interpreter, answer: V, handler: Func, framework: str) -> None:
 
 def _foreign(value: V, depth: int) -> str | None:
     """NumPy's type of a value inside an answer, where it is certain and not JSON."""
-    if isinstance(value, Table) and value.kind == "array":
+    if isinstance(value, Table) and is_array(value):
         return "ndarray"
     if isinstance(value, Unk) and value.reason == NUMPY_BOOL:
         return "bool"
@@ -99,6 +131,92 @@ def _foreign(value: V, depth: int) -> str | None:
     if isinstance(value, DictV):
         items = list(value.items.values())
     return next((k for item in items if (k := _foreign(item, depth + 1)) is not None), None)
+
+
+def _no_number(value: V, depth: int) -> bool:
+    """Whether a value inside an answer is certainly NaN or an infinity."""
+    if isinstance(value, Const):
+        return isinstance(value.value, float) and not math.isfinite(value.value)
+    if isinstance(value, Ext):
+        return value.owner is None and value.name in _NO_NUMBERS
+    if depth > 3:
+        return False
+    items = value.items if isinstance(value, ListV) and value.items is not None else []
+    if isinstance(value, DictV):
+        items = list(value.items.values())
+    return any(_no_number(item, depth + 1) for item in items)
+
+
+_NO_NUMBERS = frozenset(
+    f"{module}.{name}" for module in ("math", "numpy") for name in ("nan", "inf", "NaN", "Inf")
+)
+
+
+def _told_otherwise(run: Interpreter) -> bool:
+    """Whether an application or router was given a class of responses of its own."""
+    return any("default_response_class" in made.kwargs for made in run.models.webs)
+
+
+def mismatch(models: WebModels, answer: V, handler: Func, response: Class | None) -> None:
+    """A mapping that lacks what the model of the answer requires: FastAPI checks what it sends."""
+    run = models.run
+    if isinstance(handler.node, ast.Lambda):
+        return
+    if response is None and handler.node.returns is not None:
+        if any(k.arg == "response_model" for d in handler.node.decorator_list
+               for k in getattr(d, "keywords", ())):  # fmt: skip
+            return
+        declared = run.eval_in(handler.state, handler.node.returns)
+        response = declared if isinstance(declared, Class) else None
+    if (
+        response is None
+        or not models.is_request_model(response)
+        or len(handler.node.decorator_list) != 1
+    ):
+        return
+    if not isinstance(answer, DictV) or answer.partial or not _plain_model(models, response):
+        return
+    for field in models.model_fields(response):
+        optional = any(w in field.type for w in ("Optional", "None", "Any"))
+        if not field.required or optional or field.python in answer.items:
+            continue
+        run.sink.add_failure(
+            Failure(
+                at=handler.state.places.at(handler.node),
+                reach=run.reach(),
+                error="fastapi.exceptions.ResponseValidationError: 1 validation error: "
+                f"('response', '{field.python}') Field required",
+                because=f"the answer has no `{field.python}`, which `{response.qualname}` requires",
+            )
+        )
+        return
+
+
+def _plain_model(models: WebModels, cls: Class) -> bool:
+    """A model whose fields are all that its mapping must have, each by its own name."""
+    if models.open_model(cls, aliases=False) or models.validated(cls):
+        return False
+    if any({"model_config", "Config", "__init__"} & one.names.keys() for one in cls.mro()):
+        return False
+    fields = models.model_fields(cls)
+    return all(f.name == f.python and "alias" not in f.type for f in fields) and cls.external() <= {
+        "pydantic.BaseModel", "pydantic.main.BaseModel"
+    }  # fmt: skip
+
+
+def template_response(models: Models, site: Site, owner: Obj) -> None:
+    """``templates.TemplateResponse(request, "page.html")`` of Starlette: a file of its directory."""
+    if not owner.name.endswith("templating.Jinja2Templates") or "env" in owner.kwargs:
+        return
+    folder = owner.args[0] if owner.args else owner.kwargs.get("directory")
+    named = [v for v in (*site.args[:2], site.kwargs.get("name"))
+             if isinstance(v, Const) and isinstance(v.value, str)]  # fmt: skip
+    if len(named) != 1 or site.loose or not isinstance(folder, Const | PathV):
+        return
+    base = folder.text if isinstance(folder, PathV) else folder.value
+    if isinstance(base, str):
+        path = Const(posixpath.join(base, named[0].value), folder.deps, folder.origin)
+        models.file(site, path, "read", "template")
 
 
 def _single(value: V) -> bool:

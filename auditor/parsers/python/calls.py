@@ -12,6 +12,7 @@ from auditor.parsers.python import (
     clients,
     commandline,
     coroutines,
+    learned,
     libraries,
     packagefiles,
     refusals,
@@ -492,6 +493,18 @@ def _sys_path(models: Models, site: Site) -> V:
         if isinstance(path, str) and add_root is not None:
             models.run.add_root(path, first=site.name.endswith("insert"))
     return Const(None)
+
+
+@model("sklearn.datasets.load_iris", "sklearn.datasets.load_wine", "sklearn.datasets.load_digits",
+       "sklearn.datasets.load_breast_cancer", "sklearn.datasets.load_diabetes",
+       "sklearn.datasets.make_classification", "sklearn.datasets.make_regression")  # fmt: skip
+def _dataset(models: Models, site: Site) -> V | None:
+    return learned.dataset(models, site)
+
+
+@model("sklearn.model_selection.train_test_split")
+def _split(models: Models, site: Site) -> V | None:
+    return learned.split(models, site)
 
 
 @model("flask.render_template")

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from auditor.parsers.python import answers, coroutines, since
+from auditor.parsers.python import answers, coroutines, kept, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import Phase
-from auditor.parsers.python.frames import birth
+from auditor.parsers.python.frames import arithmetic, birth, is_array, product
 from auditor.parsers.python.module import yields
 from auditor.parsers.python.operations import binary, compare, format_value, get_item, unary
 from auditor.parsers.python.scopes import MAX_UNROLL, Frame, ServingError
@@ -21,6 +21,7 @@ from auditor.parsers.python.values import (
     Found,
     Func,
     ListV,
+    Table,
     Unk,
     V,
     deps_of,
@@ -216,6 +217,7 @@ def _eval_attribute(run: Interpreter, node: ast.Attribute) -> V:
     owner = run.eval(node.value)
     error = f"AttributeError: 'NoneType' object has no attribute '{node.attr}'"
     coroutines.none_so_far(run, node.value, owner, error)
+    kept.never_set(run, node, owner)
     return run.attribute(owner, node.attr, node)
 
 
@@ -311,9 +313,17 @@ def _eval_f_string(run: Interpreter, node: ast.JoinedStr) -> V:
     return result
 
 
+_ELEMENTWISE = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+
+
 def operate(run: Interpreter, op: ast.operator, left: V, right: V) -> V:
     """What an operator makes of two values."""
-    return binary(op, left, right)
+    made = binary(op, left, right)
+    if isinstance(op, ast.MatMult):
+        return product(left, right, None) or made
+    if isinstance(made, Unk) and isinstance(op, _ELEMENTWISE):
+        return arithmetic(left, right, None) or made
+    return made
 
 
 def _eval_binary(run: Interpreter, node: ast.BinOp) -> V:
@@ -333,7 +343,10 @@ def _eval_binary(run: Interpreter, node: ast.BinOp) -> V:
 
 
 def _eval_unary(run: Interpreter, node: ast.UnaryOp) -> V:
-    return unary(node.op, run.eval(node.operand))
+    value = run.eval(node.operand)
+    if isinstance(node.op, ast.USub) and is_array(value) and isinstance(value, Table):
+        return Table(value.kind, None, None)
+    return unary(node.op, value)
 
 
 def _eval_bool(run: Interpreter, node: ast.BoolOp) -> V:

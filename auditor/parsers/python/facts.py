@@ -260,6 +260,7 @@ class ReachedImport:
     path: str = ""
     missing_name: str = ""  # ``from project import name`` where the module binds no such name
     circular: str = ""  # a name asked of a module whose body has not come that far yet
+    unsure: str = ""  # why a directory of the search path may have it all the same
 
 
 @value
@@ -338,12 +339,14 @@ class Server:
 class Column:
     """A column of what a prediction is asked with.
 
-    ``name`` is None where only the position counts; ``field`` is the request field it holds.
+    ``name`` is None where only the position counts; ``field`` is the request field it holds;
+    ``dtype`` NumPy's type of what a session is fed, where it is certain.
     """
 
     name: str | None
     field: str | None = None
     at: Location | None = None
+    dtype: str = ""
 
 
 @value
@@ -501,6 +504,55 @@ class Unsure:
 
 
 @value
+class PickledName:
+    """A name that a pickle asks its loader for; ``name`` is empty for a library's own.
+
+    ``module`` is ``__main__`` for what the script that was run defines itself; ``path`` is the
+    source file of the project.
+    """
+
+    module: str
+    name: str
+    path: str = ""
+
+
+@value
+class Fitted:
+    """What an estimator was fitted on, as its training code tells.
+
+    Classes by the names under which they were imported: ``root`` the whole, ``estimator`` who
+    looks at the columns first, ``last`` who predicts (empty: not known), with the constants of
+    ``options`` that it was made with (``bare``: by keyword alone). ``names`` and ``count`` of the
+    columns (None: not known). ``target`` is NumPy's type of the labels, ``values`` those of a
+    plain list that it was fitted on.
+    """
+
+    at: Location
+    root: str
+    estimator: str = ""
+    last: str = ""
+    names: tuple[str, ...] | None = None
+    count: int | None = None
+    options: tuple[tuple[str, Scalar], ...] = ()
+    bare: bool = False
+    target: str = ""
+    values: tuple[str | int | float, ...] = ()
+
+
+@value
+class Dump:
+    """An object that is pickled into a file; ``names`` are those that are certainly inside."""
+
+    at: Location
+    reach: Reach
+    path: PathValue
+    writer: str
+    names: tuple[PickledName, ...] = ()
+    # What is inside that was fitted, by the keys under which the file holds it (none: the whole).
+    fits: tuple[tuple[tuple[str | int, ...], Fitted], ...] = ()
+
+
+@value
 class Trace:
     """Everything that happens when an entry module is run or served."""
 
@@ -518,6 +570,7 @@ class Trace:
     unsure: tuple[Unsure, ...] = ()
     failures: tuple[Failure, ...] = ()
     uses: tuple[Use, ...] = ()
+    dumps: tuple[Dump, ...] = ()
     problems: tuple[Problem, ...] = ()
     attributes: tuple[str, ...] = ()  # names the entry module binds
     values: tuple[tuple[str, Value], ...] = ()  # plain values it binds (a gunicorn.conf.py, say)

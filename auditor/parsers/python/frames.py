@@ -133,7 +133,111 @@ def dtype_of(value: V | None) -> str:
         return value.value
     if isinstance(value, Ext) and value.owner is None and value.name.startswith("numpy."):
         return value.name.rpartition(".")[2]
+    if isinstance(value, Ext) and value.owner is None:
+        return {"builtins.float": "float64", "builtins.int": "int64"}.get(value.name, "")
     return ""
+
+
+# Functions of NumPy that give an array of the same shape for an array.
+_ELEMENTWISE = frozenset(
+    f"numpy.{name}"
+    for name in (
+        "exp", "log", "log1p", "expm1", "sqrt", "abs", "absolute", "square", "round", "around", "clip",
+        "tanh", "sin", "cos", "nan_to_num", "maximum", "minimum", "add", "subtract", "multiply", "divide",
+    )
+)  # fmt: skip
+
+
+def is_array(value: V) -> bool:
+    """Whether a value is certainly an array of NumPy with at least one dimension."""
+    if isinstance(value, Table):
+        return value.kind in ("array", "vector") and not value.listed
+    return False
+
+
+# What an array's own sum, mean or maximum is: a number of NumPy, or an array.
+_AGGREGATED = "a number that was made from an array"
+
+
+def product(left: V, right: V, at: Location | None) -> Table | None:
+    """A matrix times an array: an array; None where a number may come of it."""
+    tables = [v for v in (left, right) if isinstance(v, Table) and is_array(v)]
+    wide = any(v.kind == "array" for v in tables)
+    if not wide or not all(v in tables or _operand(v) for v in (left, right)):
+        return None
+    both = len(tables) == 2 and all(v.kind == "array" for v in tables)
+    return Table("array" if both else "vector", None, at)
+
+
+def arithmetic(left: V, right: V, at: Location | None) -> Table | None:
+    """What an operator makes of an array and something that it takes; None for anything else."""
+    arrays = [v for v in (left, right) if is_array(v)]
+    if not arrays or not all(is_array(v) or _operand(v) for v in (left, right)):
+        return None
+    wide = any(isinstance(v, Table) and v.kind == "array" for v in arrays)
+    return Table("array" if wide else "vector", None, at)
+
+
+def _operand(value: V) -> bool:
+    if isinstance(value, Const):
+        return isinstance(value.value, int | float) and not isinstance(value.value, bool)
+    if isinstance(value, Obj):
+        return value.name.startswith("numpy.") and value.data is None
+    return isinstance(value, Unk) and value.reason == _AGGREGATED
+
+
+def member(value: V, place: int) -> FieldV | None:
+    """An item of a field that is declared as a list."""
+    if not isinstance(value, FieldV) or not is_listed(value):
+        return None
+    inner = value.kind[5:].rstrip()
+    if not inner.endswith("]") or "|" in inner:
+        return None
+    return FieldV(f"{value.name}[{place}]", value.at, inner[:-1].strip())
+
+
+def is_listed(value: V) -> bool:
+    """A field of the request that is declared as a list."""
+    return isinstance(value, FieldV) and value.kind.lower().startswith("list[")
+
+
+def _is_number(value: V) -> bool:
+    if isinstance(value, FieldV):
+        return value.kind in ("float", "int", "str", "bool")
+    return isinstance(value, Const)
+
+
+def element_of(value: V) -> str:
+    """NumPy's type of an array's elements, where it is certain; empty elsewhere."""
+    if isinstance(value, Table):
+        return value.dtype if is_array(value) else ""
+    if not isinstance(value, Obj) or value.name not in ("numpy.array", "numpy.asarray"):
+        return ""
+    told = value.kwargs.get("dtype") or (value.args[1] if len(value.args) > 1 else None)
+    if told is not None:
+        return dtype_of(told)
+    given = value.args[0] if value.args else None
+    while isinstance(given, ListV) and given.items and len(given.items) == 1:
+        given = given.items[0]
+    kind = given.kind.replace(" ", "").lower() if isinstance(given, FieldV) else ""
+    inner = kind.removeprefix("list[").removeprefix("list[").rstrip("]")
+    return {"float": "float64", "int": "int64"}.get(inner, "") if kind.startswith("list[") else ""
+
+
+def reshaped(site: Site, owner: Obj, attr: str, at: Location) -> V | None:
+    """``numpy.array(row).reshape(1, -1)``, ``.astype(…)``: an array again, of the same elements."""
+    if owner.name not in ("numpy.array", "numpy.asarray") or owner.data is not None:
+        return None
+    if attr == "astype" and site.args:
+        return Obj(owner.name, owner.args[:1], {**owner.kwargs, "dtype": site.args[0]}, at)
+    if attr != "reshape" or not site.args:
+        return None
+    shape = site.args[0].items if isinstance(site.args[0], ListV) else site.args
+    if shape is None or len(shape) > 2:
+        return None
+    made = Table("array" if len(shape) == 2 else "vector", None, at)
+    made.dtype = element_of(owner)
+    return made
 
 
 class Frames:
@@ -158,6 +262,7 @@ class Frames:
         made = Table(kind or other.kind, cols, other.at)
         made.error = other.error
         made.dtype = other.dtype
+        made.listed = other.listed
         made.born = birth(self.run)
         return made
 
@@ -184,8 +289,11 @@ class Frames:
             made = self.array(site)
             kind = dtype_of(site.get(1, "dtype"))
             if isinstance(made, Table) and (kind or not isinstance(site.args[0], Table)):
-                made.dtype = kind
+                made.dtype = kind or made.dtype
             return made
+        if name in _ELEMENTWISE and site.args and is_array(site.args[0]):
+            kind = site.args[0].kind if isinstance(site.args[0], Table) else "array"
+            return self.table(kind, None, site.node)
         if name in _WRAPPERS and site.args and isinstance(site.args[0], Table):
             given = site.kwargs.get("feature_names")
             if given is None:
@@ -292,9 +400,15 @@ class Frames:
                 return self.table("array", self.positions(first), site.node)
             if isinstance(first, Table) and first.kind in ("row", "vector"):
                 return self.table("array", _unnamed(first.cols), site.node)
+            if data.items and any(is_listed(item) for item in data.items):
+                rows = self.table("array", None, site.node)
+                rows.dtype = element_of(Obj("numpy.array", [data]))
+                return rows
             if data.items and not isinstance(first, DictV | Table):
                 kind = "array" if at_least else "vector"
-                return self.table(kind, self.positions(data), site.node)
+                made = self.table(kind, self.positions(data), site.node)
+                made.flat = not at_least and all(_is_number(item) for item in data.items)
+                return made
         return Obj(site.name, site.args, site.kwargs, self.run.at(site.node))
 
     # -- using --
@@ -325,6 +439,7 @@ class Frames:
             return self.like(owner, None)
         if attr in _KEEPS:
             made = self.like(owner, cols)
+            made.listed = owner.listed or attr == "tolist"
             if attr == "astype":
                 made.dtype = dtype_of(site.get(0, "dtype"))
         elif attr in _AGGREGATES and owner.dtype == "float32" and not (site.args or site.kwargs):
@@ -364,9 +479,17 @@ class Frames:
                 owner.cols = None
             return Unk("a column")
         elif attr in ("flatten", "ravel", "squeeze"):
-            return self.like(owner, None, "vector")
+            row = self.like(owner, None, "vector")
+            row.flat = attr != "squeeze"
+            return row
+        elif attr in _AGGREGATES and is_array(owner):
+            return Unk(_AGGREGATED)
         elif attr in ("to_dict", "to_json", "to_string", "mean", "sum", "isnull", "isna", "any"):
             return Unk("made from a table")
+        elif is_array(owner):
+            if attr in ("argmax", "argmin") and not (site.args or site.kwargs):
+                return Obj(f"numpy.{attr}", [owner], {}, self.run.at(site.node))
+            return Unk(_AGGREGATED if attr in _AGGREGATES else "made from an array")
         else:
             return self.like(owner, None)
         # A categorical column has all its categories, whatever one row holds.
@@ -450,12 +573,8 @@ class Frames:
         """``frame[…]``."""
         if isinstance(index, Obj) and index.name == "slice":
             return self.like(owner, owner.cols)
-        if owner.kind == "vector":
-            return Unk("an item of an array")
-        if owner.kind == "array":
-            if isinstance(index, ListV) and index.items and isinstance(index.items[0], Obj):
-                return self.like(owner, None)
-            return self.like(owner, None)
+        if owner.kind in ("vector", "array"):
+            return self.item(owner, index)
         if owner.kind == "one-hot":
             wanted = columns_of(index) if isinstance(index, ListV) else None
             return self.like(owner, wanted, "frame")
@@ -480,6 +599,21 @@ class Frames:
         if isinstance(index, Const) and isinstance(index.value, str):
             return Obj("pandas.column", at=self.run.at(node))
         return self.like(owner, None)
+
+    def item(self, owner: Table, index: V) -> V:
+        """An item of an array: a number of its type, a row, or a part."""
+        if owner.listed:
+            return Unk("an item of a list")
+        numbers = index.items if isinstance(index, ListV) and index.kind == "tuple" else [index]
+        exact = [n for n in numbers or () if isinstance(n, Const) and isinstance(n.value, int)]
+        if numbers is None or len(exact) != len(numbers):
+            parts = any(isinstance(n, Obj) and n.name == "slice" for n in numbers or ())
+            return self.like(owner, None) if parts else Unk("a part of an array")
+        if len(exact) == 1 and owner.kind == "array":
+            return self.like(owner, None, "vector")
+        if owner.dtype in ("float32", "float16", "int64", "int32"):
+            return Obj(f"numpy.{owner.dtype}")
+        return Unk("an item of an array")
 
     def locate(self, owner: Table, index: V, node: ast.AST) -> V:
         """``frame.loc[rows, columns]`` and ``iloc``."""
@@ -574,7 +708,7 @@ class Frames:
                 return None
             return Input(
                 kind="feed",
-                columns=tuple(Column(name=n) for n in names),
+                columns=tuple(Column(name=n, dtype=element_of(feed.items[n])) for n in names),
                 at=self.run.at(site.node),
             )
         if isinstance(given, ListV):

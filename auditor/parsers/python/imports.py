@@ -99,8 +99,15 @@ def note_import(
             path=path,
             missing_name=missing,
             circular=circular,
+            unsure=_unsure(run, name) if found == "external" else "",
         )
     )
+
+
+def _unsure(run: Interpreter, name: str) -> str:
+    """Why the search path may have a module that is nowhere among the project's files."""
+    asked = getattr(run.program.finder, "may_hold", None)
+    return asked(name) if asked is not None else ""
 
 
 def run_import_from(run: Interpreter, node: ast.ImportFrom) -> int:

@@ -66,6 +66,8 @@ class RawRoute:
     at: Location
     conditional: bool = False
     response_model: str = ""
+    # The class that answers are checked against, where it is the project's.
+    response: Class | None = None
     # What each request makes the handler's instance with; None where the instance is given.
     arguments: Arguments | None = None
 
@@ -470,10 +472,20 @@ class RequestModels:
             and any(d.rpartition(".")[2] == "computed_field" for d in member.decorators)
         ]
 
+    def validated(self, cls: Class) -> bool:
+        """Whether code of the project may change what a field holds, or what the model is made of."""
+        return any(
+            isinstance(member, Func)
+            and any("valid" in d or "serializer" in d for d in member.decorators)
+            for one in cls.mro()
+            for member in one.names.values()
+        )
+
     def fill_request(self, inst: Inst, depth: int = 0) -> None:
         """The attributes of a request model as a handler gets it."""
         inst.partial = True
         fields = {f.python: f for f in self.model_fields(inst.cls)}
+        checked = self.validated(inst.cls)
         annotations = {
             name: (annotation, one.state)
             for one in reversed(inst.cls.mro())
@@ -483,7 +495,7 @@ class RequestModels:
             value: V | None = None
             if depth < 4 and name in annotations:
                 value = self.typed(*annotations[name], depth=depth + 1)
-            inst.attrs[name] = value or FieldV(one.name, one.at)
+            inst.attrs[name] = value or FieldV(one.name, one.at, "" if checked else one.type)
 
     def typed(self, annotation: ast.expr | None, state: State, *, depth: int = 0) -> V | None:
         """A request model, or a list of them, as an annotation says; None for anything else."""

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from auditor.parsers.python import commandline, since
+from auditor.parsers.python import caching, commandline, since
 from auditor.parsers.python import values as val
 from auditor.parsers.python.expressions import EVAL
 from auditor.parsers.python.facts import Failure, Import, Phase, Reach, Trace, Unsure, Use
+from auditor.parsers.python.frames import member
 from auditor.parsers.python.imports import note_import
 from auditor.parsers.python.module import text_of
 from auditor.parsers.python.scopes import (
@@ -395,6 +396,7 @@ class Interpreter:
             unsure=tuple(sink.unsure),
             failures=tuple(sink.failures.values()),
             uses=tuple(sink.uses.values()),
+            dumps=tuple(sink.dumps),
             problems=tuple(sink.problems),
             attributes=names,
             values=tuple(
@@ -520,6 +522,7 @@ class Interpreter:
                 reason = value.reason if isinstance(value, Unk) else "is unpacked"
                 items = [
                     (None if starred else self.models.held(value, Const(place)))
+                    or (None if starred else member(value, place))
                     or Unk(reason, deps_of(value))
                     for place in range(len(target.elts))
                 ]
@@ -546,6 +549,7 @@ class Interpreter:
             old = attrs.get(name)
             if old is None and isinstance(owner, Inst):
                 old = self.class_attribute(owner, name)
+                owner.perhaps |= {name}
             value = join(old, value)
         attrs[name] = value
 
@@ -684,6 +688,8 @@ class Interpreter:
         loose: bool = False,
     ) -> V:
         """Follow a call of a project function."""
+        if not loose:
+            caching.refuse(self, func, args, kwargs, node)
         key = id(func.node)
         if self.depth >= MAX_DEPTH or self.active.count(key) > MAX_RECURSION:
             return Unk(f"{func.qualname}() is called too deeply to follow")

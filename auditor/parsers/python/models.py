@@ -6,11 +6,20 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from auditor import lazy_re as re
-from auditor.parsers.python import clients, commandline, libraries, refusals, tables
+from auditor.parsers.python import (
+    answers,
+    clients,
+    commandline,
+    learned,
+    libraries,
+    pickled,
+    refusals,
+    tables,
+)
 from auditor.parsers.python import values as val
 from auditor.parsers.python.calls import MODELS
-from auditor.parsers.python.facts import Call, Phase, Value
-from auditor.parsers.python.frames import Frames, birth, certain
+from auditor.parsers.python.facts import Call, Fitted, Phase, Value
+from auditor.parsers.python.frames import Frames, birth, certain, reshaped
 from auditor.parsers.python.imports import canonical
 from auditor.parsers.python.inputs import Web
 from auditor.parsers.python.module import text_of
@@ -90,6 +99,10 @@ class Models(PathModels):
     def __init__(self, run: Interpreter) -> None:
         super().__init__(run)
         self.frames = Frames(self)
+        # What estimators were fitted on, by identity (None: it is not certain).
+        self.fits: dict[int, tuple[Obj, Fitted | None]] = {}
+        # The same of what a loaded mapping or tuple holds, by its keys.
+        self.members: dict[tuple[int, tuple[str | int, ...]], tuple[Obj, Fitted]] = {}
         # The URL of the broker that celery is given.
         self.broker: V | None = None
 
@@ -622,6 +635,7 @@ class Models(PathModels):
                 "UnicodeDecodeError: 'utf-8' codec can't decode byte 0x80 in position 0",
                 'the file is opened as text, and pickles are bytes (`open(…, "rb")`)',
             )
+        pickled.written(self, site)
         if target is not None and not self.is_buffer(target):
             exist_ok = site.kwargs.get("exist_ok")
             self.file(
@@ -636,7 +650,9 @@ class Models(PathModels):
                 destination = site.get(1, "dst")
                 if destination is not None:
                     self.file(site, destination, "write", "file")
-        return self.frames.call(site) or self.made(site)
+        made = self.frames.call(site) or self.made(site)
+        learned.loaded(self, site, target, made)
+        return made
 
     def is_buffer(self, value: V) -> bool:
         """Whether this is data in memory and no path."""
@@ -650,6 +666,15 @@ class Models(PathModels):
         """A method of an object that a library made, or of an unknown one."""
         run = self.run
         clients.asked(self, site, owner, attr)
+        if attr == "TemplateResponse" and isinstance(owner, Obj):
+            answers.template_response(self, site, owner)
+        if isinstance(owner, Obj):
+            shaped = reshaped(site, owner, attr, run.at(site.node))
+            if shaped is not None:
+                return shaped
+        learnt = pickled.fit(self, site, owner, attr) or learned.ask(self, site, owner, attr)
+        if learnt is not None:
+            return learnt
         head = owner.name if isinstance(owner, Obj) else ""
         loader = tables.METHOD_LOADERS.get(attr)
         if loader is not None and not isinstance(owner, Class):

@@ -110,6 +110,15 @@ def path_text(text: str) -> str:
     return str(PurePosixPath(text)) if len(text) < MAX_TEXT else text
 
 
+def _repeated(value: ListV, times: object) -> V:
+    """``[0, 1] * 50``: the items again; too many of them are left out."""
+    if not isinstance(times, int) or value.kind not in ("list", "tuple"):
+        return Unk("a product")
+    if value.items is None or times < 1 or len(value.items) * times > val.MAX_ITEMS:
+        return ListV(None if times > 0 else [], value.kind)
+    return ListV(value.items * times, value.kind)
+
+
 def binary(op: ast.operator, left: V, right: V) -> V:
     """``left op right``."""
     if isinstance(left, Choice) or isinstance(right, Choice):
@@ -131,6 +140,8 @@ def binary(op: ast.operator, left: V, right: V) -> V:
         if len(left.items) + len(right.items) > val.MAX_ITEMS:
             return ListV(None, left.kind)
         return ListV(left.items + right.items, left.kind)
+    if isinstance(op, ast.Mult) and isinstance(left, ListV) and isinstance(right, Const):
+        return _repeated(left, right.value)
     if isinstance(left, DictV) and isinstance(right, DictV) and isinstance(op, ast.BitOr):
         return DictV({**left.items, **right.items}, partial=left.partial or right.partial)
     if isinstance(op, ast.Mod) and isinstance(left, Const) and isinstance(left.value, str):
@@ -307,6 +318,10 @@ def _contains(op: ast.cmpop, left: V, right: V, deps: val.Deps) -> V:
         if left.value in right.items:
             return Const(not negate, deps) if not right.partial else Unk("a partial mapping", deps)
         return Unk("a partial mapping", deps) if right.partial else Const(negate, deps)
+    if isinstance(left, Const) and isinstance(right, ListV):
+        there = [i for i in right.items or () if isinstance(i, Const) and i.value == left.value]
+        if there:
+            return Const(not negate, deps)
     try:
         a, b = plain(left), plain(right)
         return Const((a in b) != negate, deps)

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from auditor.parsers.python.facts import ModuleFacts, Trace
+from auditor.parsers.python.facts import Dump, ModuleFacts, Trace
 from auditor.source import Unknown
 from auditor.values import value
 
@@ -35,7 +35,8 @@ class ImageFinder:
     ``facts_of`` maps an absolute path in the image to the parsed file that COPY left there (None
     when there is no such file or it is not Python); ``roots`` are the ``sys.path`` directories
     under the image's file system, in order (script directory or cwd first, then PYTHONPATH).
-    ``is_dir`` says whether a directory exists there (for packages without ``__init__``).
+    ``is_dir`` says whether a directory exists there (for packages without ``__init__``), ``unsure``
+    why a path may exist or not (empty: it is known).
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class ImageFinder:
         roots: tuple[str, ...],
         facts_of: Callable[[str], ModuleFacts | None],
         is_dir: Callable[[str], bool] = lambda path: False,
+        unsure: Callable[[str], str] = lambda path: "",
     ) -> None:
         self.roots = roots
         self._facts_of = facts_of
         self._is_dir = is_dir
+        self._unsure = unsure
 
     def find(self, name: str) -> Module | None:
         """The module that ``import name`` would load, searched root by root as Python does."""
@@ -87,7 +90,15 @@ class ImageFinder:
         if root in self.roots:
             return self
         roots = (root, *self.roots) if first else (*self.roots, root)
-        return ImageFinder(roots=roots, facts_of=self._facts_of, is_dir=self._is_dir)
+        return ImageFinder(
+            roots=roots, facts_of=self._facts_of, is_dir=self._is_dir, unsure=self._unsure
+        )
+
+    def may_hold(self, name: str) -> str:
+        """Why the roots may have a module that ``find`` did not find; empty where none can."""
+        top = name.partition(".")[0]
+        paths = [posixpath.join(r, f"{top}{end}") for r in self.roots for end in ("", ".py")]
+        return next((why for path in paths for why in [self._unsure(path)] if why), "")
 
 
 class Budget:
@@ -107,7 +118,8 @@ class Program:
     the text of a small file of the image by absolute path (configuration, ``.env``), None when it
     is not there; ``exists`` says whether a path exists in the image (None: not known); ``names`` what
     a directory holds (None: not all of it is known); ``by_hand``
-    whether a path that is not there is made by hand on the machines that build the image.
+    whether a path that is not there is made by hand on the machines that build the image; ``dump``
+    what the build pickled into a file.
     """
 
     def __init__(
@@ -125,7 +137,9 @@ class Program:
         by_hand: Callable[[str], bool] = lambda path: False,
         python: tuple[int, int] | None = None,
         budget: Budget | None = None,
+        dump: Callable[[str], Dump | None] = lambda path: None,
     ) -> None:
+        self.dump = dump
         self.budget = budget or Budget()
         self.finder = finder
         self.environment = dict(environment or {})

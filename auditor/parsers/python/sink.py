@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from auditor.parsers.python import values as val
 from auditor.parsers.python.facts import (
     Call,
+    Dump,
     EnvRead,
     Failure,
     FileAccess,
@@ -55,6 +56,7 @@ class Sink:
         self.crashes: dict[str, str] = {}
         self.failures: dict[Any, Failure] = {}
         self.uses: dict[Any, Use] = {}
+        self.dumps: list[Dump] = []
 
     def _add(self, table: dict[Any, Any], key: Any, fact: Any) -> None:
         """Keep the earliest and surest of equal facts."""

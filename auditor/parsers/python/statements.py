@@ -218,6 +218,8 @@ def _failing_search(run: Interpreter, node: ast.If) -> None:
     found = run.eval(test.operand)
     last = node.body[-1]
     if isinstance(found, Found) and found.items == [] and isinstance(last, ast.Raise):
+        if _told_politely(run, last):
+            return
         raised = last.exc.func if isinstance(last.exc, ast.Call) else last.exc
         error = ast.unparse(raised)[:80] if raised is not None else "an exception"
         run.fails(last, error, f"nothing matches `{found.pattern}`")
@@ -421,11 +423,20 @@ def _answers_itself(run: Interpreter, handler: ast.ExceptHandler) -> bool:
     What a prediction needs is a fault all the same, however politely it is told.
     """
     last = handler.body[-1]
-    raised = last.exc if isinstance(last, ast.Raise) else None
     return (
-        isinstance(raised, ast.Call)
-        and text_of(raised.func).rpartition(".")[2] in ("HTTPException", "Http404", "NotFound")
+        isinstance(last, ast.Raise)
+        and _told_politely(run, last)
         and _handler_guard(handler) == "os-error"
+    )
+
+
+def _told_politely(run: Interpreter, statement: ast.Raise) -> bool:
+    """An exception that is an answer over HTTP, where nobody asks for a prediction."""
+    raised = statement.exc
+    return (
+        run.phase is Phase.REQUEST
+        and isinstance(raised, ast.Call)
+        and text_of(raised.func).rpartition(".")[2] in ("HTTPException", "Http404", "NotFound")
         and "predict" not in run.route.lower()
     )
 

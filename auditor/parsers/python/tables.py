@@ -130,6 +130,8 @@ LOADERS: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
     "joblib.dump": ("artifact", "write", 1, ("filename",), False),
     "torch.save": ("artifact", "write", 1, ("f",), False),
     "pickle.dump": ("artifact", "write", 1, ("file",), False),
+    "cloudpickle.dump": ("artifact", "write", 1, ("file",), False),
+    "dill.dump": ("artifact", "write", 1, ("file",), False),
     "cv2.imwrite": ("data", "write", 0, ("filename",), False),
 }  # fmt: skip
 

@@ -78,12 +78,16 @@ class Choice(V):
 
 
 class FieldV(Unk):
-    """A value that the request carries under a name, as declared at ``at``."""
+    """A value that the request carries under a name, as declared at ``at``.
 
-    __slots__ = ("at", "name")
+    ``kind`` is its annotation as written, where a request's model declares it.
+    """
 
-    def __init__(self, name: str, at: Location | None = None) -> None:
+    __slots__ = ("at", "kind", "name")
+
+    def __init__(self, name: str, at: Location | None = None, kind: str = "") -> None:
         super().__init__(f"field {name} of the request")
+        self.kind = kind
         self.name = name
         self.at = at
 
@@ -168,10 +172,11 @@ class Table(V):
     ``kind``: ``frame``, ``array`` (two dimensions, no names), ``row`` (a series), ``vector``, or
     ``one-hot`` (what one row of ``cols`` was made into: at most one column of each).
     ``cols`` is None when the columns are not known. ``single``: one row, for certain. ``error`` says what asking it for a column
-    that it lacks raised, and where.
+    that it lacks raised, and where. ``listed``: its contents as plain lists (``tolist()``).
+    ``flat``: it has one dimension, for certain.
     """
 
-    __slots__ = ("at", "born", "cols", "dtype", "error", "kind", "single")
+    __slots__ = ("at", "born", "cols", "dtype", "error", "flat", "kind", "listed", "single")
 
     def __init__(self, kind: str, cols: list[Col] | None, at: Location | None) -> None:
         self.kind = kind
@@ -180,6 +185,8 @@ class Table(V):
         self.error: tuple[str, Location] | None = None
         self.born: Born | None = None
         self.single = False
+        self.listed = False
+        self.flat = False
         # What its numbers are, where the code says so (``float32``).
         self.dtype = ""
 
@@ -271,14 +278,18 @@ class Class(V):
 
 
 class Inst(V):
-    """An instance of a project class. ``partial``: attributes may have been set unseen."""
+    """An instance of a project class. ``partial``: attributes may have been set unseen.
 
-    __slots__ = ("attrs", "cls", "partial")
+    ``perhaps`` are attributes that were set under a condition only.
+    """
+
+    __slots__ = ("attrs", "cls", "partial", "perhaps")
 
     def __init__(self, cls: Class) -> None:
         self.cls = cls
         self.attrs: dict[str, V] = {}
         self.partial = False
+        self.perhaps: frozenset[str] = frozenset()
 
 
 class Mod(V):

@@ -262,6 +262,7 @@ class WebModels(RequestModels):
             at=self.run.at(site.node),
             conditional=bool(self.run.guards),
             response_model=response.qualname if isinstance(response, Class) else "",
+            response=response if isinstance(response, Class) else None,
         )
 
     def web_method(self, site: Site, owner: Obj, web: Web, attr: str) -> V | None:
@@ -417,7 +418,7 @@ class WebModels(RequestModels):
                         data.web.routes.append(
                             RawRoute(
                                 route.methods, route.path, value, route.at, route.conditional,
-                                route.response_model,
+                                route.response_model, route.response,
                             )
                         )  # fmt: skip
                 else:
@@ -770,6 +771,8 @@ class WebModels(RequestModels):
             if not raw.response_model:
                 answers.refuse(run, answer, func, root.framework)
                 coroutines.answered(run, func, root.framework)
+            if root.framework == "fastapi":
+                answers.mismatch(self, answer, func, raw.response)
         route = Route(
             at=raw.at,
             app=root.names[0] if root.names else "",
