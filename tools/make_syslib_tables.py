@@ -12,7 +12,7 @@ that ELF names and the import did not miss belongs to an optional layer.
 packages that matter (with and without recommended ones), and which package has a library or
 program. Made from Debian's own Packages and Contents files.
 
-    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels] [--site DIR ...] [--no-apt] [--into DIR]
+    python tools/make_syslib_tables.py [--cache DIR] [--no-wheels] [--site DIR ...] [--no-apt] [--archives] [--into DIR]
 
 A new distribution costs no reading of the others: install it with
 ``pip install --target DIR NAME``, add it and what came along to ``distributions.txt``, and give
@@ -39,18 +39,20 @@ import syslib_apt
 import syslib_wheels
 from make_distribution_table import DEV_EXTRAS, index_url, names
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_sdist_filename
 from packaging.version import Version
 
+from auditor import online
 from auditor.linking import distributions, sonames
-from auditor.online.needs import as_needs
+from auditor.online.needs import as_needs, file_of, undeclared
 
 HERE = Path(__file__).resolve().parent
 KNOWLEDGE = HERE.parent / "rules" / "knowledge"
 EXECUTED = HERE / "syslibs_executed.tsv"
 # What `observe_syslibs.py` saw, without knowing what to expect; the sample is of `sample_syslibs.py`.
 OBSERVED = tuple(
-    HERE / f"syslibs_{name}.tsv" for name in ("observed", "sample5", "sample8", "sample10")
+    HERE / f"syslibs_{name}.tsv"
+    for name in ("observed", "sample5", "sample8", "sample10", "sample12")
 )
 # A requirement that only an extra for the package's own development has.
 OF_TESTS = re.compile(rf"""extra == ['"]({"|".join(sorted(DEV_EXTRAS))})['"]""")
@@ -60,6 +62,7 @@ AS_WRITTEN: dict[str, dict[str, Any]] = {
     "call": {"when": "call", "always": True},
     "hint": {"when": "call", "always": False, "hint": True},
 }
+COMPILING = frozenset({"gcc", "g++", "cmake", "make", "swig", "pkg-config"})
 # What starts more programs than these has many functions, and few use any.
 MOST_HINTS = 3
 # A soname of a public library: no second version behind it (libfoo.so.1.2.3 is the file itself).
@@ -88,6 +91,8 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
                 if row["import_ok_after"] != "y" and row["import_ok_bare"] != "y":
                     continue
                 missing = frozenset(m for m in row["missing"].split(",") if m)
+                if is_partial(row, missing):
+                    continue
                 versions = found.setdefault(canonicalize_name(row["package"]), {})
                 versions[row["version"]] = versions.get(row["version"], frozenset()) | missing
     for row in observations():
@@ -103,6 +108,16 @@ def executed() -> dict[str, dict[str, frozenset[str]]]:
         version = "" if "fails" in row["import_ok_on_slim"] else row["version"]
         versions[version] = versions.get(version, frozenset()) | missing
     return found
+
+
+def is_partial(row: dict[str, str], missing: frozenset[str]) -> bool:
+    """Whether the import failed for a library of Debian's that the row does not have: it was mended
+    along with something else, and so may others have been.
+    """
+    stems = {name.partition(".so")[0] for name in missing}
+    failed = set(re.findall(r"(lib[\w.+-]+?\.so[\w.]*): cannot open", row["error"]))
+    own = {name for name in failed if packaged(name)}
+    return bool(own) and not any(name.partition(".so")[0] in stems for name in own)
 
 
 def unmended() -> set[str]:
@@ -227,6 +242,9 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
                 continue
             if partly and not (packaged(lib) or newest.program(lib)):
                 continue
+            # Tried, because building would have taken it.
+            if partly and lib in COMPILING:
+                continue
             when = "hint" if partly else "call" if lib in late else "import"
             names = found.setdefault(key, {}).setdefault((stem, when), [])
             if lib not in names:
@@ -243,11 +261,19 @@ def observed_needs(known: dict[str, set[str]]) -> dict[str, list[dict[str, Any]]
         for key, rows in found.items()
     }
     for key, lists in builds.items():
-        # The same place of each list is the same thing under the names of two suites.
-        alike = [names for names in lists if len(names) == len(lists[0])]
-        together = ["|".join(dict.fromkeys(names)) for names in zip(*alike, strict=True)]
+        together = alternatives([names for names in lists if len(names) == len(lists[0])])
         needs.setdefault(key, []).append({"build": together, "how": "executed"})
     return needs
+
+
+def alternatives(lists: list[list[str]]) -> list[str]:
+    """Packages of equally many each, as one list: where they differ, what stands first of the rest
+    of each is the same thing under the names of two suites.
+    """
+    common = set.intersection(*map(set, lists))
+    rests = zip(*([n for n in names if n not in common] for names in lists), strict=True)
+    merged = {rest[0]: "|".join(dict.fromkeys(rest)) for rest in rests}
+    return [merged.get(name, name) for name in lists[0]]
 
 
 def packaged(lib: str) -> bool:
@@ -320,6 +346,23 @@ def answers(row: dict[str, Any]) -> dict[Version, dict[str, str]]:
     }
 
 
+def undeclared_table(archives: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What setup scripts import undeclared, by distribution and release."""
+    found: dict[str, dict[str, Any]] = {}
+    with online.connected(cache=True) as index:
+        assert index is not None
+        for text in archives:
+            name, _, version = text.partition("==")
+            file = file_of(index, name, version or None)
+            read = undeclared(index, name, version or None)
+            if file is None or read is None:
+                print(f"{text}: no source archive is taken, or it could not be read")
+                continue
+            settled = version or str(parse_sdist_filename(file.name)[1])
+            found.setdefault(name, {})[settled] = read
+    return {name: found[name] for name in sorted(found)}
+
+
 def read_site(site: Path, cache: Path) -> list[str]:
     """Take what a package installer put into a directory as read; the names."""
     names = []
@@ -354,6 +397,9 @@ def needs_table(
     listed += sorted(newest)
     for site in sites:
         listed += [name for name in read_site(site, cache / "wheels") if name not in listed]
+    if offline:
+        # What a directory of wheels was read for once.
+        listed += [name for name in kept if name not in listed]
     if only:
         listed, kept = [name for name in listed if name in only], {}
     asked: dict[str, list[dict[str, Any]]] = {}
@@ -653,6 +699,9 @@ def main() -> int:
     parser.add_argument(
         "--site", type=Path, nargs="+", default=[], help="directories of installed wheels to read"
     )
+    parser.add_argument(
+        "--archives", action="store_true", help="read the source archives all the same"
+    )
     parser.add_argument("--no-apt", action="store_true", help="leave the package tables alone")
     parser.add_argument("--into", type=Path, default=KNOWLEDGE, help="where the tables go")
     parser.add_argument("--only", nargs="+", default=[], help="read these names alone")
@@ -677,6 +726,11 @@ def main() -> int:
         "apk_build": config["apk_build"],
         "along": along(table),
         "alongside": config["alongside"],
+        "undeclared": (
+            shipped()["undeclared"]
+            if arguments.no_wheels and not arguments.archives
+            else undeclared_table(config["archives"].split())
+        ),
         "distributions": table,
     }
     data = json.dumps(document, separators=(",", ":")).encode()

@@ -26,7 +26,7 @@ from auditor.deployment.model import (
     Service,
 )
 from auditor.findings import Confidence, Related, Severity, Stage
-from auditor.linking import distributions, pins, sonames, wheels
+from auditor.linking import distributions, pins, setups, sonames, wheels
 from auditor.parsers import locks
 from auditor.parsers.commands import ServerStart
 from auditor.parsers.requirements import Requirement, normalise
@@ -127,6 +127,17 @@ def uninstallable_pin(
                 confidence=Confidence.LIKELY,
                 breaks=environment.breaks(Stage.BUILDS),
             )
+        elif (early := _imports_early(environment, image, item)) is not None:
+            yield rule.finding(
+                item.fact.at,
+                f"`{wanted}` is built from source, and its setup.py imports {', '.join(f'`{m}`' for m in early.modules)}, "
+                f"which is not there for the build: `{early.error}`",
+                help=_before_it(early.modules, item),
+                related=related,
+                confidence=Confidence.LIKELY,
+                breaks=environment.breaks(Stage.BUILDS),
+                evidence={"modules": list(early.modules)},
+            )
         elif not found.native or item.key in wheels.OPTIONAL_EXTENSIONS:
             yield rule.passed()
         elif has_compiler:
@@ -160,6 +171,37 @@ def uninstallable_pin(
                 breaks=environment.breaks(Stage.BUILDS),
                 evidence={"wheels": list(found.pythons)},
             )
+
+
+def _imports_early(
+    environment: Environment, image: BuiltImage | None, item: EnvRequirement
+) -> setups.Undeclared | None:
+    """What building it certainly does not find: pip builds it apart from what is installed, and no
+    step asks for it otherwise.
+    """
+    python = environment.python
+    if python is None or other_indexes(environment, image):
+        return None
+    found = setups.undeclared(item.key, item.version, python.version)
+    told = any(
+        argument.text == "--no-build-isolation"
+        for step in environment.steps
+        if step.fact is not None
+        for argument in step.fact.argv
+    )
+    return found if found is not None and found.alone and not told else None
+
+
+def _before_it(modules: tuple[str, ...], item: EnvRequirement) -> str:
+    """How to install it all the same."""
+    if modules == ("pkg_resources",):
+        named = "'setuptools<82' wheel"
+    else:
+        named = f"setuptools wheel {' '.join(modules)}"
+    return (
+        f"Install what it takes in a step before, and it without isolation: `RUN pip install {named}`, "
+        f"`RUN pip install --no-build-isolation {item.fact.name}`; or take a release that has a wheel."
+    )
 
 
 def _lacking_headers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,7 +60,7 @@ def command(
     image = describe(base)
     python = image.python or image.packaged_python
     roots, files, unnamed = read(packages or [], requirement or [], image)
-    from auditor.linking import userland
+    from auditor.linking import setups, userland
 
     with ExitStack() as stack:
         index = None
@@ -70,6 +70,12 @@ def command(
             index = stack.enter_context(connected(cache=not no_cache))
         lacks = userland.of_list(roots, image, python=python)
         builds = userland.builds(roots, image, python=python or FALLBACK)
+        versions = {name: version for name, _, version in roots}
+        imported = (
+            (name, setups.undeclared(name, versions.get(name), python or FALLBACK))
+            for name, _ in builds
+        )
+        early = {name: found.modules for name, found in imported if found is not None}
         unread = (*userland.unread_of(roots, python=python), *unnamed)
         for text in index.remarks if index is not None else ():
             remark(text, quiet=quiet)
@@ -80,7 +86,7 @@ def command(
     for request in requests:
         to_stdout = request.output is None
         if request.format == "console":
-            text = summary(image, lacks, builds, unread, asked=index is not None)
+            text = summary(image, lacks, builds, unread, asked=index is not None, early=early)
         else:
             shown = Options(
                 color=colored if to_stdout else color == "always",
@@ -194,14 +200,16 @@ def summary(
     unread: tuple[str, ...] = (),
     *,
     asked: bool = False,
+    early: Mapping[str, tuple[str, ...]] | None = None,
 ) -> str:
     """What is missing, one line each, what is not known, and the command that installs it.
 
-    ``asked``: the index was.
+    ``asked``: the index was. ``early``: what building imports before pip has installed it.
     """
     from auditor.linking import sonames, userland
     from auditor.reports.escape import printable
 
+    early = early or {}
     lines: list[str] = []
     if not lacks and not builds:
         among = " of what is known" if unread else ""
@@ -224,6 +232,11 @@ def summary(
     for name, packages in builds:
         least = "" if sonames.build_known(name, packages) and not apk else "at least "
         text = f"{name} is built from source, which takes {least}{' '.join(packages)}"
+        if name in early:
+            text += (
+                f"; its setup.py imports {', '.join(early[name])}: install that before it, and it with "
+                "--no-build-isolation"
+            )
         if gone := userland.absent(packages, image):
             # The others would do nothing for it.
             lines.append(

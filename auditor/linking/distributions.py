@@ -378,10 +378,12 @@ def requirements_of(
 
 def lost_extras(name: str, extras: Iterable[str], version: str | None) -> tuple[str, ...]:
     """The extras that an older release may have had: the one in the table, another, has none of
-    the name.
+    the name. Of what no table describes, all.
     """
     row = _table().get(name)
-    if row is None or version is None or version == row["version"]:
+    if row is None:
+        return tuple(extras)
+    if version is None or version == row["version"]:
         return ()
     return tuple(e for e in extras if normalise(e) not in row.get("extras", {}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import posixpath
 import tarfile
@@ -110,12 +111,70 @@ class SourceArchive:
         found += _linked(setup)
         return tuple(dict.fromkeys(found))
 
+    @property
+    def is_isolated(self) -> bool:
+        """Whether every pip builds it apart from what is installed."""
+        return "pyproject.toml" in self._texts
+
+    def undeclared(self) -> tuple[str, ...]:
+        """The modules that its setup script imports first and that nothing brings: pip builds where
+        only what ``pyproject.toml`` lists is installed.
+        """
+        from auditor.linking import distributions
+
+        system = self._build_system()
+        if not str(system.get("build-backend", "setuptools")).startswith("setuptools"):
+            return ()
+        brought = {"pkg_resources"} if _has_resources(system) else set()
+        for text in ("setuptools", "wheel", *map(str, _listed(system, "requires"))):
+            name = re.split(r"[^\w.-]", text)[0]
+            brought |= {m.partition(".")[0] for m in distributions.modules_of(name.lower())}
+            brought |= {name, name.lower().replace("-", "_")}
+        # Beside the script, and what it is about.
+        brought |= {n.partition("/")[0].removesuffix(".py") for n in (*self._every, *self.names)}
+        try:
+            body = ast.parse(self._text("setup.py")).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return ()
+        named = [
+            name.partition(".")[0]
+            for node in body
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
+        ]
+        known = (n for n in named if n and n not in brought and not distributions.is_stdlib(n))
+        # Gone from the newest Pythons, and there for them by setuptools.
+        return tuple(dict.fromkeys(n for n in known if n != "distutils"))
+
     def _build_system(self) -> dict[str, object]:
         try:
             table = tomllib.loads(self._text("pyproject.toml")).get("build-system", {})
         except (tomllib.TOMLDecodeError, RecursionError):
             return {}
         return table if isinstance(table, dict) else {}
+
+
+# The first release of setuptools without it.
+_WITHOUT_RESOURCES = "82.0.0"
+
+
+def _has_resources(system: dict[str, object]) -> bool:
+    """Whether a build gets a setuptools that still has ``pkg_resources``."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in map(str, _listed(system, "requires")):
+        try:
+            asked = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if asked.name.lower() == "setuptools":
+            return not asked.specifier.contains(_WITHOUT_RESOURCES)
+    return False
 
 
 def _listed(table: dict[str, object], key: str) -> Iterable[object]:
@@ -147,6 +206,8 @@ def _linked(setup: str) -> Iterator[str]:
         # Those of the C library (-lm, -ldl) have no package of their own.
         if release.kind(package) == "real":
             yield package
+        elif (other := release.standing_for(package)) is not None:
+            yield other
 
 
 def _members(url: str, data: bytes) -> Iterator[tuple[str, bytes | None]]:

@@ -42,12 +42,15 @@ _FOREIGN = (".dll", ".dylib", ".exe", ".pyd", ".bat", ".cmd", ".py")
 class Asked:
     """``libmagic.so.1``, or ``magic`` without a version; and the names of programs.
 
-    ``early``: the libraries that importing the module loads, and cannot do without.
+    ``early``: the libraries that importing the module loads, and cannot do without. ``demanded``:
+    the programs without which importing it, making an object of a class of it, or its own look
+    for them, raises.
     """
 
     libraries: frozenset[str] = frozenset()
     early: frozenset[str] = frozenset()
     programs: frozenset[str] = frozenset()
+    demanded: frozenset[str] = frozenset()
     # A library is looked for by a name that is not written in the module.
     blind: bool = False
 
@@ -57,7 +60,7 @@ def asked(source: str, code: Code | None = None, name: str = "") -> Asked:
     ``name``; commands are followed through them.
     """
     # "run = subprocess.Popen" starts programs under another name.
-    words = (*(f"{word}(" for word in (*_LOADERS, *_STARTERS)), "Popen")
+    words = (*(f"{word}(" for word in (*_LOADERS, *_STARTERS)), "Popen", _SEARCHED)
     if len(source) > LARGEST_MODULE or not any(word in source for word in words):
         return Asked()
     module = code.module(name) if code is not None else None
@@ -70,6 +73,8 @@ def asked(source: str, code: Code | None = None, name: str = "") -> Asked:
     libraries: set[str] = set()
     early: set[str] = set()
     programs: set[str] = set()
+    demanded: set[str] = set()
+    needed = {id(node) for node in _looks(module.tree)}
     blind = False
     for call in ast.walk(module.tree):
         if not isinstance(call, ast.Call):
@@ -85,13 +90,97 @@ def asked(source: str, code: Code | None = None, name: str = "") -> Asked:
         elif _starts(call.func, module):
             given = [*call.args[:1], *(k.value for k in call.keywords if k.arg == "args")]
             for argument in given:
-                programs.update(_programs(module.texts(argument, program=True)))
+                started = {*_programs(module.texts(argument, program=True))}
+                programs |= started
+                demanded |= started if id(call) in needed else set()
+    for searched, demands in _searched(module):
+        programs |= searched
+        demanded |= searched if demands else set()
     return Asked(
         libraries=frozenset(libraries),
         early=frozenset(early),
         programs=frozenset(programs),
+        demanded=frozenset(demanded),
         blind=blind,
     )
+
+
+# Where a shell looks for programs; and what else is looked for there.
+_SEARCHED = "PATH"
+
+
+def _searched(module: Module) -> Iterator[tuple[frozenset[str], bool]]:
+    """Programs that a function looks for in the directories of ``PATH`` itself, by names that it
+    goes through, and whether it raises.
+    """
+    for function in ast.walk(module.tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes = [*ast.walk(function)]
+        if any(_reads_path(node) for node in nodes):
+            loops = [node for node in nodes if isinstance(node, ast.For)]
+            lists = [x.iter for x in loops if isinstance(x.iter, ast.Tuple | ast.List)]
+            found = frozenset(p for one in lists for p in _programs(module.texts(one)))
+            yield found, any(isinstance(node, ast.Raise) for node in nodes)
+
+
+def _reads_path(node: ast.AST) -> bool:
+    """``os.environ["PATH"]``, ``os.environ.get("PATH")``, ``os.getenv("PATH")``."""
+    if isinstance(node, ast.Subscript):
+        named, given = _called(node.value)[1], [node.slice]
+    elif isinstance(node, ast.Call):
+        owner, name = _called(node.func)
+        inner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        of_environ = name == "get" and inner is not None and _called(inner)[1] == "environ"
+        named = "environ" if of_environ or owner == "environ" or name == "getenv" else name
+        given = node.args[:1]
+    else:
+        return False
+    texts = [one.value for one in given if isinstance(one, ast.Constant)]
+    return named == "environ" and texts == [_SEARCHED]
+
+
+# Calls that look a program up and answer None where there is none.
+_FINDERS = frozenset({"which", "find_executable"})
+
+
+def _looks(tree: ast.Module) -> Iterator[ast.AST]:
+    """The look-ups of programs whose failure raises, on import or while an object is made."""
+    makers = (
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for inner in node.body
+        if isinstance(inner, ast.FunctionDef) and inner.name in ("__init__", "__new__")
+    )
+    for body in (tree.body, *(maker.body for maker in makers)):
+        nodes = [*_on_import(body)]
+        kept = {
+            name: found
+            for node in nodes
+            if isinstance(node, ast.Assign | ast.NamedExpr) and (found := _finders(node.value))
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if (name := ast.unparse(target))
+        }
+        for node in nodes:
+            if isinstance(node, ast.If) and _ends_without(node):
+                yield from _finders(node.test)
+                for name in (ast.unparse(part) for part in ast.walk(node.test) if _is_named(part)):
+                    yield from kept.get(name, ())
+
+
+def _finders(node: ast.expr) -> list[ast.Call]:
+    calls = (part for part in ast.walk(node) if isinstance(part, ast.Call))
+    return [call for call in calls if _called(call.func)[1] in _FINDERS]
+
+
+def _is_named(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute)
+
+
+def _ends_without(branch: ast.If) -> bool:
+    """Whether one side of a branch raises."""
+    return any(isinstance(side[-1], ast.Raise) for side in (branch.body, branch.orelse) if side)
 
 
 def _starts(function: ast.expr, module: Module) -> bool:
@@ -126,38 +215,60 @@ def _on_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
         pending += ast.iter_child_nodes(node)
 
 
-def imported(sources: Mapping[str, Callable[[], str]]) -> tuple[frozenset[str], frozenset[str]]:
-    """The modules of others that importing a distribution's own imports, by their first names,
-    and its own that are.
+@value
+class Imported:
+    """First names of the modules of others that importing a distribution's own imports, and its
+    own that are imported then. ``surely``: those of others that no part of it is needed for.
+    """
+
+    others: frozenset[str]
+    own: frozenset[str]
+    surely: frozenset[str]
+
+
+def imported(sources: Mapping[str, Callable[[], str]]) -> Imported:
+    """What importing a distribution's modules imports.
 
     ``sources``: its modules by dotted name; what its tops lead to is read. A top that leads to
     none is imported by its parts.
     """
-    pending = [name for name in sources if "." not in name]
     packages = {name.rpartition(".")[0] for name in sources}
-    seen = set(pending)
+    # Parts of a namespace package have no module above them.
+    tops = [name for name in sources if "." not in name] or [
+        name for name in sources if name in packages and name.rpartition(".")[0] not in sources
+    ]
+    seen = set(tops)
     found: set[str] = set()
-    while pending:
-        module = pending.pop()
-        try:
-            tree = ast.parse(sources[module]())
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        before = len(seen)
-        for node in _on_import(tree.body):
-            for name in _named(node, module, is_package=module in packages):
-                parts = name.split(".")
-                inner = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
-                own = [i for i in inner if i in sources]
-                if not own:
-                    found.add(parts[0])
-                pending += [i for i in own if i not in seen]
-                seen.update(own)
-        if "." not in module and len(seen) == before:
-            children = {n for n in sources if n.rpartition(".")[0] == module and "._" not in n}
-            pending += children - seen
-            seen |= children
-    return frozenset(found), frozenset(seen)
+
+    def follow(pending: list[str]) -> list[str]:
+        """Read what these lead to; those that lead to none of the distribution's own."""
+        alone = []
+        while pending:
+            module = pending.pop()
+            try:
+                tree = ast.parse(sources[module]())
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
+            before = len(seen)
+            for node in _on_import(tree.body):
+                for name in _named(node, module, is_package=module in packages):
+                    parts = name.split(".")
+                    inner = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+                    own = [i for i in inner if i in sources]
+                    if not own:
+                        found.add(parts[0])
+                    pending += [i for i in own if i not in seen]
+                    seen.update(own)
+            if len(seen) == before:
+                alone.append(module)
+        return alone
+
+    empty = {name for name in follow([*tops]) if name in tops}
+    surely = frozenset(found)
+    children = {n for n in sources if n.rpartition(".")[0] in empty and "._" not in n} - seen
+    seen |= children
+    follow(sorted(children))
+    return Imported(others=frozenset(found), own=frozenset(seen), surely=surely)
 
 
 def _named(node: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:

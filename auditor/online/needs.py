@@ -17,6 +17,7 @@ from auditor.online.session import OnlineError
 from auditor.online.symbols import _opened, best_wheel
 from auditor.online.texts import LARGEST_MODULE, Code
 from auditor.source import Unknown
+from auditor.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -111,6 +112,15 @@ def requirements(index: Index, distribution: str, version: str | None) -> tuple[
     return () if found is None or isinstance(found, Unknown) else found.requires
 
 
+def undeclared(index: Index, distribution: str, version: str | None) -> dict[str, Any] | None:
+    """``modules`` that the release's setup script imports and pip does not install for it, and
+    whether it is ``isolated`` by every pip; None of what has a wheel, or could not be read.
+    """
+    file = file_of(index, distribution, version)
+    facts = _facts(index, file) if file is not None and not file.is_wheel else None
+    return facts["undeclared"] if facts is not None else None
+
+
 def needs(index: Index, distribution: str, version: str | None) -> tuple[Need, ...]:
     """Shared objects and programs that neither the wheel nor glibc brings, and that Debian has a
     package for.
@@ -129,6 +139,10 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
 
     release = sonames.release(sonames.NEWEST)
     stems = set()
+    # Modules of the interpreter that need something, which no image of it brings.
+    for need in sonames.needs("python"):
+        if need.module in facts.get("surely", ()):
+            yield replace(need, distribution=distribution, module="", how="code", exact=False)
     if facts.get("build"):
         yield sonames.Need(
             distribution=distribution, when="build", how="code", packages=tuple(facts["build"])
@@ -141,8 +155,8 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
             distribution=distribution, names=(name,), how="elf", always=place != "deep",
             when="import" if place == "top" else "call", through=place == "opened",
         )  # fmt: skip
-    # What stands in parentheses is one of many: "(S3, HDFS, gzip)".
-    said = f"{distribution} {re.sub(r'[(][^)]*[)]', '', facts['summary'])}".lower()
+    # What is listed in parentheses is one of many: "(S3, HDFS, gzip)".
+    said = f"{distribution} {re.sub(r'[(][^)]*[ ,/][^)]*[)]', '', facts['summary'])}".lower()
     # What loads many libraries (windowing toolkits) does without most of them, and so does what
     # has compiled modules of its own. Others load what they are about, or load when they are
     # imported; what only a function loads may be for that alone.
@@ -168,9 +182,11 @@ def as_needs(distribution: str, facts: dict[str, Any]) -> Iterator[Need]:
             packages.setdefault(package, []).append(name)
     for package, programs in packages.items():
         about = not facts["compiled"] and any(
-            re.search(rf"(?<![a-z]){re.escape(n.lower())}(?![a-z])", said)
+            re.search(rf"(?<![a-z])(?:py)?{re.escape(n.lower())}(?![a-z])", said)
             for n in (*programs, package)
         )
+        # Nothing of it works without, where there is one that it asks for as it starts.
+        about |= len(packages) == 1 and not {*programs}.isdisjoint(facts.get("demanded", ()))
         # What has archives of Java classes runs them.
         always = about or (facts["jars"] and "java" in programs)
         yield sonames.Need(
@@ -200,11 +216,12 @@ def _family(name: str) -> str:
 def _facts(index: Index, file: File) -> dict[str, Any] | None:
     """``elf``: {soname: what needs it}, see :func:`_missing`; ``libraries`` and ``programs`` that
     modules name, ``early`` those of the libraries that importing them loads, ``first`` those that importing the
-    package does; ``summary``; ``imports``, see :func:`imports`; whether anything in it is ``compiled``, whether it is ``blind`` (looks for a library and
-    names none, or has too much to read), and whether there are ``jars``. None when the wheel could not be read
-    whole.
+    package does; ``demanded`` programs, see :class:`loads.Asked`; ``summary``; ``imports``, see
+    :func:`imports`, and which of them ``surely``; whether anything in it is ``compiled``, whether it is
+    ``blind`` (looks for a library and names none, or has too much to read), and whether there are
+    ``jars``. None when the wheel could not be read whole.
     """
-    found: dict[str, Any] | None = index.kept("facts-8", file.url, lambda: _read(index, file))
+    found: dict[str, Any] | None = index.kept("facts-11", file.url, lambda: _read(index, file))
     return found
 
 
@@ -225,14 +242,23 @@ def _read(index: Index, file: File) -> dict[str, Any] | None:
 def _of_archive(
     archive: SourceArchive, unknown: Callable[[str, str], object]
 ) -> dict[str, Any] | None:
-    """The facts of what is built, with ``build``, the packages it takes, and ``requires``."""
+    """The facts of what is built, with ``build``, the packages it takes, ``requires``, and what its
+    setup script imports ``undeclared``.
+    """
     facts = facts_of(archive, unknown)
     if facts is None:
         return None
     build = archive.build()
     head = archive.metadata().partition("\n\n")[0]
     requires = re.findall(r"^Requires-Dist: *(.+)$", head, re.MULTILINE)
-    return {**facts, "compiled": bool(build), "build": list(build), "requires": requires}
+    undeclared = {"modules": list(archive.undeclared()), "isolated": archive.is_isolated}
+    return {
+        **facts,
+        "compiled": bool(build),
+        "build": list(build),
+        "requires": requires,
+        "undeclared": undeclared,
+    }
 
 
 class Members(Protocol):
@@ -268,6 +294,7 @@ def facts_of(
     libraries: set[str] = set()
     early: dict[str, frozenset[str]] = {}
     programs: set[str] = set()
+    demanded: set[str] = set()
     blind = many and not members
     for member in members:
         # The table of what it needs may stand at its end.
@@ -286,12 +313,14 @@ def facts_of(
         libraries |= asked.libraries
         early[own] = asked.early
         programs |= asked.programs
+        demanded |= asked.demanded
         blind |= asked.blind and not members
     bundled = {posixpath.basename(n).partition(".so")[0] for n in members}
     # The most exact name of each library: libmagic.so.1 rather than magic.
     exact = {n.partition(".so")[0] for n in libraries if ".so" in n}
     files = {posixpath.basename(n) for n in wheel.names if not n.endswith((".py", ".pyi", ".so"))}
-    imports, reached = (None, frozenset()) if many else _imports(wheel, modules)
+    imports = None if many else _imports(wheel, modules)
+    reached = frozenset() if imports is None else imports.own
     summary = re.search(r"^Summary: *(.*)$", wheel.metadata().partition("\n\n")[0], re.MULTILINE)
     missing = _missing(facts, _guarded(wheel) if facts else frozenset())
     if not members and bounded:
@@ -307,16 +336,18 @@ def facts_of(
         "first": sorted({lib for own, libs in early.items() if own in reached for lib in libs}),
         # A program that the wheel has: ffmpeg-linux-x86_64-v7.0.2.
         "programs": sorted(p for p in programs if not any(_is_build_of(f, p) for f in files)),
+        "demanded": sorted(demanded),
         "summary": summary[1] if summary else "",
         "compiled": bool(members),
         "blind": blind and not libraries,
-        "imports": None if imports is None else sorted(imports),
+        "imports": None if imports is None else sorted(imports.others),
+        "surely": [] if imports is None else sorted(imports.surely),
         "jars": any(n.endswith(".jar") for n in wheel.names),
     }  # fmt: skip
 
 
-def _imports(wheel: Members, modules: list[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """The modules of others that are imported with the wheel's own, and which of those are."""
+def _imports(wheel: Members, modules: list[str]) -> loads.Imported:
+    """What is imported with the wheel's own modules."""
     return loads.imported(
         {name: _source(wheel, m) for m in modules if (name := module_of(m)) is not None}
     )

@@ -581,3 +581,24 @@ def test_a_locked_project_without_an_image_is_locked(run: Audit) -> None:
 def test_requirements_beside_a_lock_that_they_do_not_use_stay_open(run: Audit) -> None:
     result = run({"requirements.txt": "fastapi==0.115.6\n", "uv.lock": UV_LOCK, "app.py": APP})
     assert not result.environments[0].locked
+
+
+def test_what_a_setup_script_imports_is_not_there_for_an_isolated_build(run: Audit) -> None:
+    """madmom's archive imports Cython and numpy, and pip builds it without either."""
+
+    def said(python: str, *lines: str, requirement: str = "madmom==0.16.1") -> list[str]:
+        text = f"FROM python:{python}\n" + "".join(f"RUN {line}\n" for line in lines)
+        files = {"requirements.txt": f"{requirement}\n", "app.py": "import madmom\n"}
+        text += 'WORKDIR /app\nCOPY . .\nCMD ["python", "app.py"]\n'
+        found = of(run({**files, "Dockerfile": text}), "ENV008")
+        return [f.message for f in found if "setup.py imports" in f.message]
+
+    copied = "true\nCOPY requirements.txt ."
+    plain = "pip install -r requirements.txt"
+    (message,) = said("3.12", copied, plain)
+    assert "`Cython`, `numpy`" in message and "No module named 'Cython'" in message
+    assert said("3.12", copied, "pip install Cython numpy", plain)
+    assert not said("3.12", copied, "pip install --no-build-isolation -r requirements.txt")
+    assert not said("3.10", copied, plain)
+    assert not said("3.12", copied, "pip install -f https://wheels.example -r requirements.txt")
+    assert not said("3.12", copied, plain, requirement="madmom==0.13")

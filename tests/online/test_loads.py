@@ -167,3 +167,79 @@ def test_programs_that_a_wheel_brings_need_their_libraries(monkeypatch: pytest.M
     several = _Wheel(driver=driver, viewer=one("libGL.so.1", "libnss3.so"))
     assert facts(several) == {"libnss3.so": "run", "libGL.so.1": "deep"}
     assert facts(_Wheel(static=one())) == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("class A:\n  def __init__(self, p=None):\n    if p:\n      self.p = p\n"
+         "    elif not which('fzf'):\n      raise SystemError('no fzf')", {"fzf"}),
+        ("class A:\n  def __init__(self):\n    self.p = shutil.which('fzf')\n"
+         "    if self.p is None:\n      log('no')\n      raise OSError", {"fzf"}),
+        ("if which('sox') is None:\n  raise ImportError('sox')", {"sox"}),
+        ("if (p := which('sox')) is None:\n  raise ImportError", {"sox"}),
+        ("if which('sox') is None:\n  warn('sox')", set()),
+        ("def late():\n  if which('sox') is None:\n    raise OSError", set()),
+        ("try:\n  if which('sox') is None:\n    raise OSError\nexcept OSError:\n  pass", set()),
+    ],
+)  # fmt: skip
+def test_programs_that_are_demanded_at_once(source: str, found: set[str]) -> None:
+    assert loads.asked(source).demanded == found
+
+
+def test_programs_that_code_looks_for_in_path_itself() -> None:
+    source = (
+        "def find():\n  for item in os.{}.split(os.pathsep):\n"
+        "    for name in ('google-chrome', 'chromium'):\n      seen.append(item + name)\n  {}\n"
+    )
+    for path in ("environ.get('PATH')", "environ['PATH']", "getenv('PATH')"):
+        asked = loads.asked(source.format(path, "raise OSError"))
+        assert asked.programs == asked.demanded == {"google-chrome", "chromium"}
+    assert loads.asked(source.format("environ['PATH']", "return")).demanded == set()
+    assert loads.asked(source.format("environ['HOME']", "raise OSError")).programs == set()
+
+
+def test_what_is_demanded_or_named_is_no_hint() -> None:
+    facts = {
+        "elf": {}, "libraries": [], "early": [], "programs": ["fzf"], "jars": False,
+        "summary": "Menus", "compiled": False,
+    }  # fmt: skip
+
+    def told(name: str, **more: object) -> bool:
+        return next(not need.hint for need in needs.as_needs(name, {**facts, **more}))
+
+    assert not told("menus")
+    assert told("menus", demanded=["fzf"])
+    assert not told("menus", demanded=["fzf"], programs=["fzf", "git"])
+    assert told("pyfzf")
+    assert told("menus", summary="Wrapper of the finder (fzf)")
+    assert not told("menus", summary="Menus (fzf, dialog)")
+
+
+def test_modules_of_the_interpreter_that_need_a_library() -> None:
+    """``import tkinter`` fails in every slim image; a part of a package may do without."""
+    read = {
+        "gui": lambda: "from gui import window",
+        "gui.window": lambda: "import tkinter",
+        "kit": lambda: "",
+        "kit.window": lambda: "import turtle",
+    }
+    found = loads.imported(read)
+    assert found.surely == {"tkinter"} and found.others == {"tkinter", "turtle"}
+    assert found.own == read.keys()
+    facts = {
+        "elf": {}, "libraries": [], "early": [], "programs": [], "jars": False,
+        "summary": "", "compiled": False, "surely": ["tkinter"],
+    }  # fmt: skip
+    (need,) = needs.as_needs("gui", facts)
+    assert (need.distribution, need.when, need.module) == ("gui", "import", "")
+    assert need.names == ("libtk8.6.so",)
+
+
+def test_a_part_of_a_namespace_package_is_imported_as_it_is() -> None:
+    read = {
+        "tiler.core": lambda: "from tiler.core.factory import make",
+        "tiler.core.factory": lambda: "import rasterio",
+        "tiler.core.extra": lambda: "import torch",
+    }
+    assert loads.imported(read).others == {"rasterio"}

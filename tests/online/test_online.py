@@ -453,6 +453,39 @@ def test_syslibs_reads_source_archives(
     assert "NOT KNOWN: broken" in capsys.readouterr().out
 
 
+def test_syslibs_tells_what_a_setup_script_imports_undeclared(
+    tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from auditor.cli.app import run
+
+    script = (
+        "import os, {}\nfrom near import x\nfrom setuptools import setup\nif x:\n  import torch\n"
+    )
+    build = "setup(ext_modules=[Extension('n', ['n.c'], libraries=['z'])])\n"
+
+    def made(imports: str, project: str | None = None) -> dict[str, str]:
+        files = {"PKG-INFO": "Name: n\n\n", "setup.py": script.format(imports) + build}
+        files |= {"near.py": "", "n.c": "int x;\n"}
+        return files | ({"pyproject.toml": project} if project else {})
+
+    needed = "[build-system]\nrequires = ['setuptools{}', 'Cython>=3', 'numpy']\n"
+    stock = Shelf()
+    stock.add("early", sdist("early", "1.0", made("numpy, Cython.Build")))
+    stock.add("right", sdist("right", "1.0", made("numpy, Cython", needed.format(""))))
+    stock.add("gone", sdist("gone", "1.0", made("pkg_resources", needed.format(""))))
+    stock.add("held", sdist("held", "1.0", made("pkg_resources", needed.format("<82"))))
+    pip_index(stock)
+    arguments = ["syslibs", "--base", "python:3.11-slim-bookworm", "--online", "--no-cache"]
+    said = {}
+    for name in ("early", "right", "gone", "held"):
+        assert run([*arguments, name]) == 1
+        said[name] = capsys.readouterr().out
+        assert "gcc libc6-dev zlib1g-dev" in said[name]
+    assert "its setup.py imports numpy, Cython: install that before it" in said["early"]
+    assert "its setup.py imports pkg_resources" in said["gone"]
+    assert "imports" not in said["right"] and "imports" not in said["held"]
+
+
 def test_syslibs_runs_java_for_what_has_archives_of_it(
     tmp_path: Path, pip_index: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
