@@ -33,7 +33,7 @@ _SCHEMES = {
     "http": ("http", 80), "https": ("http", 443),
 }  # fmt: skip
 _LOCAL = frozenset({"localhost", "127.0.0.1"})
-_HOST = re.compile(r"(?P<of>[A-Z][A-Z0-9_]*?)_?(?:HOST|HOSTNAME|SERVER)")
+_HOST = re.compile(r"(?P<of>PG(?=HOST)|[A-Z][A-Z0-9_]*(?=_))_?(?:HOST|HOSTNAME|SERVER)")
 # What names of variables say of the service that they mean.
 _MEANT = (
     ("postgres", re.compile(r"POSTGRES|^PG|_PG")),
@@ -86,7 +86,8 @@ def _asked(service: Service) -> Iterator[_Asked]:
         host = _HOST.fullmatch(name)
         if host is None or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", variable.value):
             continue
-        beside = variables.get(f"{host['of']}_PORT")
+        beside = variables.get(name[: -len("HOST")] + "PORT") if name.endswith("HOST") else None
+        beside = beside or variables.get(f"{host['of']}_PORT")
         port = beside.value if beside is not None else None
         number = int(port) if isinstance(port, str) and re.fullmatch(r"\d{1,5}", port) else None
         if beside is not None and number is None:

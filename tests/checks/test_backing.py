@@ -160,3 +160,19 @@ def test_pairs_of_host_and_port(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     assert of(run(tmp_path / "a", API + env % 5433 + rest), "NET014")
     assert not of(run(tmp_path / "b", API + env % 5432 + rest), "NET014")
+
+
+@pytest.mark.parametrize(
+    ("env", "found"),
+    [
+        ("{PGHOST: db, PGPORT: '5433'}", True),
+        ("{PGHOST: localhost}", True),
+        ("{POSTGRES_SERVER: postgres}", True),
+        ("{POSTGRES_DEFAULT_VHOST: celery}", False),
+        ("{DB_HOST: localhost}", False),
+    ],
+)
+def test_names_of_variables(env: str, found: bool, tmp_path: Path) -> None:
+    rest = f"  db:\n    image: postgres:16.4\n    environment: {OWNED}\n"
+    result = run(tmp_path, f"{API}    environment: {env}\n{rest}")
+    assert bool(of(result, "NET014")) is found
