@@ -10,6 +10,7 @@ from auditor import lazy_re as re
 from auditor.checks.registry import Outcome, check
 from auditor.findings import Confidence, Related, Severity
 from auditor.linking import ports
+from auditor.parsers.dotenv import HOLE
 from auditor.values import value
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _asked(service: Service) -> Iterator[_Asked]:
     for word in service.argv or ():
         found = _URL.fullmatch(word)
         if found is not None and service.command_at is not None:
-            yield from _of_url(found, service.command_at, "the command")
+            yield from _of_url(found, service.command_at, "command")
 
 
 def _of_url(found: re.Match[str], at: Location, name: str) -> Iterator[_Asked]:
@@ -172,6 +173,16 @@ def _judged(
     )
 
 
+def _only(service: Service, deployment: Deployment, asked: _Asked) -> Service | None:
+    """The one database of the project that is of the kind meant."""
+    found = [
+        other
+        for other in deployment.neighbours.siblings(service)
+        if other.backing is not None and other.backing.kind == asked.kind
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def _in_itself(
     service: Service, rule: Rule, deployment: Deployment, asked: _Asked
 ) -> Iterator[Outcome]:
@@ -183,21 +194,17 @@ def _in_itself(
         service.backing is not None and service.backing.kind == asked.kind
     ):
         return
-    others = [
-        other
-        for other in deployment.neighbours.siblings(service)
-        if other.backing is not None and other.backing.kind == asked.kind
-    ]
-    if len(others) != 1 or others[0].compose is None:
+    other = _only(service, deployment, asked)
+    if other is None or other.compose is None:
         return
-    name = others[0].compose.name
+    name = other.compose.name
     shown = f"{asked.host}:{asked.port}" if asked.port is not None else asked.host
     yield rule.finding(
         asked.at,
         f"`{asked.name}` names `{shown}`, which is this container itself; `{name}` runs in another one: "
         "`Connection refused`",
         help=f"Ask `{name}`.",
-        related=[Related(others[0].at, "this service is meant")],
+        related=[Related(other.at, "this service is meant")],
     )
 
 
@@ -213,20 +220,16 @@ def _unknown_name(
     used = {use.name for use in compose.networks}
     if any(n.external and (n.name in used or n.name == "default") for n in project.networks):
         return
-    others = [
-        other
-        for other in deployment.neighbours.siblings(service)
-        if other.backing is not None and other.backing.kind == asked.kind
-    ]
-    if len(others) != 1 or others[0].compose is None:
+    other = _only(service, deployment, asked)
+    if other is None or other.compose is None:
         return
-    name = others[0].compose.name
+    name = other.compose.name
     yield rule.finding(
         asked.at,
         f"`{asked.name}` names the host `{asked.host}`, and no service of the project is called so; "
         f"{asked.kind} runs as `{name}`: the name is not resolved",
         help=f"Ask `{name}`.",
-        related=[Related(others[0].at, "this service is meant")],
+        related=[Related(other.at, "this service is meant")],
         confidence=Confidence.LIKELY,
     )
 
@@ -360,7 +363,8 @@ def _redis(words: tuple[str, ...], password: str | None) -> tuple[str, bool] | N
             return None
         if word == "--requirepass":
             kept = words[index + 1] if index + 1 < len(words) else ""
-    if any(w.endswith(".conf") for w in words):
+    # Nothing is left of a variable that only whoever starts it sets: what it holds is not known.
+    if kept == "" or any(w.endswith(".conf") or HOLE in w for w in words):
         return None
     if kept and not password:
         return (

@@ -15,6 +15,7 @@ from auditor.catalog import knowledge
 from auditor.deployment.baselayer import repository
 from auditor.deployment.model import Listen, StartFault
 from auditor.findings import Stage
+from auditor.parsers.dotenv import HOLE
 from auditor.source import Unknown
 from auditor.values import field, value
 
@@ -292,7 +293,13 @@ def _unconfigured(started: _Started) -> Iterator[StartFault]:
             certain=False,
             evidence=(("option", flag),),
         )
-    elif told.startswith("/") and told != own and not any(_covers(m, told) for m in started.mounts):
+    elif (
+        told.startswith("/")
+        and HOLE not in told
+        and not told.endswith("/")
+        and told != own
+        and not any(_covers(m, told) for m in started.mounts)
+    ):
         yield StartFault(
             kind="arguments",
             message=f"`{told}` is not in {started.reference}, and nothing is mounted there: "

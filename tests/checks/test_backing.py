@@ -29,6 +29,7 @@ def db(image: str, *lines: str) -> str:
         (db("postgres:16.4", "environment: {POSTGRES_HOST_AUTH_METHOD: trust}"), None, "yes"),
         (db("postgres:16.4", "environment: {POSTGRES_HOST_AUTH_METHOD: md5}"), "IMG012", "no"),
         (db("pgvector/pgvector:pg16", "environment: {POSTGRES_USER: x}"), "IMG012", "no"),
+        (db("postgres:16.4", "environment: {POSTGRES_PASSWORD: '${NOT_TOLD}'}"), None, "yes"),
         (db("mysql:8.4", "environment: {MYSQL_DATABASE: x}"), "IMG012", "no"),
         (db("mysql:8.4", "environment: {MYSQL_RANDOM_ROOT_PASSWORD: 'yes'}"), None, "yes"),
         (db("mariadb:11", "environment: {MYSQL_ROOT_PASSWORD: x}"), None, "yes"),
@@ -44,6 +45,7 @@ def db(image: str, *lines: str) -> str:
             "yes",
         ),
         (db("prom/prometheus", "command: ['--config.file=/etc/p.yml']"), "IMG018", "no"),
+        (db("prom/prometheus", "command: ['--config.file=/etc/${NOT_TOLD}']"), None, "yes"),
         (
             db("postgres:18", "environment: {POSTGRES_PASSWORD: x}", "volumes: ['data:/var/lib/postgresql/data']")
             + "volumes: {data: {}}\n",
@@ -126,6 +128,7 @@ def asking(url: str, *lines: str, image: str = "postgres:16.4", env: str = OWNED
         (asking("redis://:x@db:6379/0", image="redis:7", env="{}"), "high"),
         (asking("redis://db:6379/0", image="redis:7", env="{}"), None),
         (asking("redis://db:6379/0", "command: redis-server --requirepass x", image="redis:7", env="{}"), "high"),
+        (asking("redis://:x@db:6379/0", "command: redis-server --requirepass ${NOT_TOLD}", image="redis:7", env="{}"), None),
         (asking("http://db:6379", image="redis:7", env="{}"), None),
         (asking("amqp://guest:guest@db//", image="rabbitmq:3", env="{}"), None),
         (
